@@ -1,0 +1,175 @@
+"""Golden inputs: frames with known pixels and known raw outputs, and how far a sound engine may stray.
+
+Runtimes, kernels and instruction sets round differently: one model's best score was 167, 169 and 174 of 255
+in three places (measured for this project). So each bundle measures its own spread: more pictures than it keeps go
+through the runtime's default, plain and reference kernels, with one and two threads. The tolerance is twice
+the largest difference, at least 24 steps, among the steadiest four, which are kept. Pixels and outputs are
+compared apart (the model gets the recorded pixels), so a resize that is off by a step cannot hide or cause a
+difference in the outputs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle.manifest import Golden, GoldenCase
+from edge.bundle.store import Bundle
+from edge.errors import BundleError, EngineError
+from edge.images import decode_image
+from edge.inference.base import Classifier
+from edge.inference.runtime import TfliteRuntime
+from edge.inference.tflite import TfliteClassifier
+from edge.preprocess import Preprocessor, Tensor
+from edge.records import Pixels
+
+MIN_TOLERANCE = 24
+KEPT = 4
+PIXEL_TOLERANCE = 1
+MAX_FRAME_SIDE = 320
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenReport:
+    """What a check saw: the largest difference in pixel steps and in output steps, and what is wrong."""
+
+    cases: int
+    worst_pixel: int
+    worst_output: int
+    problem: str | None
+
+
+def check(bundle: Bundle, classifier: Classifier, preprocessor: Preprocessor) -> GoldenReport:
+    """Run every golden input through `preprocessor` and `classifier` and compare."""
+    golden = bundle.manifest.golden
+    worst_pixel = worst_output = 0
+    problem = None
+    for case in golden.cases:
+        frame_bgr = decode_image(bundle.contents[case.frame], case.frame)
+        expected = _read_pixels(bundle.contents[case.pixels], case.pixels)
+        pixels = preprocessor.pixels(frame_bgr)
+        if expected.shape != pixels.shape:
+            raise BundleError(f"{case.pixels}: {expected.shape}, must be {pixels.shape}: make the bundle again")
+        pixel = _distance(pixels, expected)
+        output = _distance(_run(classifier, preprocessor.quantize(expected)), np.array(case.output))
+        worst_pixel, worst_output = max(worst_pixel, pixel), max(worst_output, output)
+        if problem is None and pixel > golden.pixel_tolerance:
+            problem = f"{case.frame}: pixels differ by {pixel} steps, at most {golden.pixel_tolerance}"
+        if problem is None and output > golden.output_tolerance:
+            problem = f"{case.frame}: outputs differ by {output} steps, at most {golden.output_tolerance}"
+    return GoldenReport(len(golden.cases), worst_pixel, worst_output, problem)
+
+
+def require(bundle: Bundle, classifier: Classifier, preprocessor: Preprocessor) -> GoldenReport:
+    """As check; raises EngineError where an answer is out of tolerance."""
+    report = check(bundle, classifier, preprocessor)
+    if report.problem is not None:
+        raise EngineError(f"{classifier.engine}: wrong answer to a golden input: {report.problem}")
+    return report
+
+
+def make(
+    runtime: TfliteRuntime,
+    model: bytes,
+    preprocessor: Preprocessor,
+    frames_bgr: Sequence[Pixels],
+) -> tuple[Golden, dict[str, bytes]]:
+    """Record the answers of `model` to `frames_bgr` (uint8, B, G, R): the manifest's part and its files.
+
+    Frames are brought to at most 320 pixels a side first, and stored so; the steadiest four are kept."""
+    variants = _variants(runtime, model)
+    recorded = [_record(preprocessor, variants, frame) for frame in frames_bgr]
+    kept = sorted(recorded, key=lambda entry: entry.spread)[:KEPT]
+    spread = max(entry.spread for entry in kept)
+    files: dict[str, bytes] = {}
+    cases: list[GoldenCase] = []
+    for number, entry in enumerate(kept):
+        case = GoldenCase(
+            frame=f"golden{number}-frame.png", pixels=f"golden{number}-pixels.png", output=entry.output
+        )
+        files[case.frame] = _png(entry.frame_bgr)
+        files[case.pixels] = _png(entry.pixels[:, :, ::-1])
+        cases.append(case)
+    golden = Golden(
+        pixel_tolerance=PIXEL_TOLERANCE,
+        output_tolerance=min(128, max(MIN_TOLERANCE, 2 * spread)),
+        measured_spread=spread,
+        measured_with=f"{runtime.name} {runtime.version}, {len(variants)} variants, {len(recorded)} pictures",
+        cases=tuple(cases),
+    )
+    return golden, files
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    frame_bgr: Pixels
+    pixels: Pixels
+    output: tuple[int, ...]
+    spread: int
+
+
+def _record(
+    preprocessor: Preprocessor, variants: Sequence[TfliteClassifier], original_bgr: Pixels
+) -> _Recorded:
+    frame_bgr = _small(original_bgr)
+    pixels = preprocessor.pixels(frame_bgr)
+    answers = [_run(variant, preprocessor.quantize(pixels)) for variant in variants]
+    spread = max(_distance(a, b) for a in answers for b in answers)
+    return _Recorded(frame_bgr, pixels, tuple(int(v) for v in answers[0]), spread)
+
+
+def _run(classifier: Classifier, tensor: Tensor) -> NDArray[np.generic]:
+    classifier.load(lambda memory: np.copyto(memory, tensor.reshape(memory.shape), casting="no"))
+    return classifier.invoke().reshape(-1)
+
+
+def synthetic_frames(count: int = 16) -> list[Pixels]:
+    """Pictures for a bundle that comes without photos: smooth colour fields with shapes on them, the same
+    on every machine. uint8 (240, 320, 3), B, G, R."""
+    frames = []
+    for number in range(count):
+        rng = np.random.default_rng(1000 + number)
+        field = cv2.resize(rng.integers(0, 256, (4, 5, 3)).astype(np.uint8), (320, 240), interpolation=cv2.INTER_CUBIC)
+        for _ in range(6):
+            colour = tuple(int(v) for v in rng.integers(0, 256, 3))
+            centre = int(rng.integers(0, 320)), int(rng.integers(0, 240))
+            axes = int(rng.integers(10, 90)), int(rng.integers(10, 90))
+            cv2.ellipse(field, centre, axes, int(rng.integers(0, 180)), 0, 360, colour, -1)
+        frames.append(np.asarray(field, dtype=np.uint8))
+    return frames
+
+
+def _variants(runtime: TfliteRuntime, model: bytes) -> list[TfliteClassifier]:
+    """The same model with the kernels of the default, the plain and the reference resolver."""
+    settings: list[tuple[int, dict[str, object]]] = [(1, {}), (2, {})]
+    if runtime.resolver_types is not None:
+        settings += [
+            (1, {"experimental_op_resolver_type": runtime.resolver_types.BUILTIN_WITHOUT_DEFAULT_DELEGATES}),
+            (1, {"experimental_op_resolver_type": runtime.resolver_types.BUILTIN_REF}),
+        ]
+    return [TfliteClassifier(runtime, model, threads=n, options=options) for n, options in settings]
+
+
+def _small(frame_bgr: Pixels) -> Pixels:
+    scale = MAX_FRAME_SIDE / max(frame_bgr.shape[:2])
+    if scale >= 1:
+        return frame_bgr
+    size = max(1, round(frame_bgr.shape[1] * scale)), max(1, round(frame_bgr.shape[0] * scale))
+    return np.asarray(cv2.resize(frame_bgr, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _png(image_bgr: Pixels) -> bytes:
+    done, data = cv2.imencode(".png", image_bgr)
+    if not done:
+        raise BundleError(f"OpenCV could not encode a golden frame of {image_bgr.shape}")
+    return data.tobytes()
+
+
+def _read_pixels(data: bytes, name: str) -> Pixels:
+    return decode_image(data, name)[:, :, ::-1]
+
+
+def _distance(a: NDArray[np.generic], b: NDArray[np.generic]) -> int:
+    return int(np.abs(a.astype(np.int64) - b.astype(np.int64)).max())

@@ -1,0 +1,236 @@
+"""The manifest: what a bundle says of itself. Decoded strictly: an unknown key or a wrong type is an error.
+
+Described for people in docs/bundle.md; the two change together.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from edge.errors import BundleError
+
+SCHEMA = 1
+
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$", max_length=100)]
+Side = Annotated[int, Meta(ge=16, le=4096)]
+Positive = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Triple = tuple[float, float, float]
+TensorType = Literal["int8", "uint8"]
+Channels = Literal["rgb", "bgr"]
+Resize = Literal["squash", "crop", "letterbox"]
+Activation = Literal["logits", "probabilities"]
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of every manifest record."""
+
+
+class FileEntry(Strict, frozen=True, kw_only=True):
+    """A file beside the manifest."""
+
+    name: FileName
+    size: Annotated[int, Meta(ge=0)]
+    sha256: Sha256
+
+
+class Quantization(Strict, frozen=True, kw_only=True):
+    """real = (q - zero_point) * scale, one scale for the whole tensor."""
+
+    scale: Positive
+    zero_point: Annotated[int, Meta(ge=-128, le=255)]
+
+
+class InputTensor(Strict, frozen=True, kw_only=True):
+    """The model's input: shape (1, height, width, 3)."""
+
+    width: Side
+    height: Side
+    dtype: TensorType
+    quantization: Quantization
+
+
+class OutputTensor(Strict, frozen=True, kw_only=True):
+    """The model's output: shape (1, classes), or any shape with that many values."""
+
+    classes: Annotated[int, Meta(ge=2, le=100_000)]
+    dtype: TensorType
+    quantization: Quantization
+    activation: Activation
+
+
+class Preprocessing(Strict, frozen=True, kw_only=True):
+    """From a frame to the input tensor; edge.preprocess is its one implementation.
+
+    The cut-out (crop: the largest centred one of the model's aspect ratio, times crop_fraction) or the whole
+    frame is halved with a 2x2 mean while both sides are at least twice the target, then brought to size with
+    bit-exact bilinear interpolation; letterbox keeps the aspect ratio and fills the rest with `pad`.
+    The network sees real = (pixel - mean) / std for each channel, in channel_order.
+    """
+
+    channel_order: Channels
+    resize: Resize
+    crop_fraction: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    pad: Annotated[int, Meta(ge=0, le=255)] = 127
+    mean: Triple
+    std: tuple[Positive, Positive, Positive]
+
+
+class Calibration(Strict, frozen=True, kw_only=True):
+    """scores = softmax(logits / temperature); a best score under `threshold` is reported as unknown."""
+
+    temperature: Positive = 1.0
+    threshold: Share = 0.0
+    method: str = "none"
+
+
+class Metrics(Strict, frozen=True, kw_only=True):
+    """Figures measured through the device's own pre- and postprocessing, and on which photos."""
+
+    split: str
+    photos: Annotated[int, Meta(ge=1)]
+    top1_float: Share | None = None
+    top1_int8: Share | None = None
+    validation_top1_float: Share | None = None
+    validation_photos: Annotated[int, Meta(ge=1)] | None = None
+
+
+class GoldenCase(Strict, frozen=True, kw_only=True):
+    """frame: a PNG as a camera would hand it over; pixels: what the resize must make of it (PNG, in the
+    tensor's channel order stored as R, G, B); output: the raw output tensor."""
+
+    frame: FileName
+    pixels: FileName
+    output: tuple[int, ...]
+
+
+class Golden(Strict, frozen=True, kw_only=True):
+    """Inputs with known answers. Tolerances in steps of the tensor's own quantization."""
+
+    pixel_tolerance: Annotated[int, Meta(ge=0, le=8)]
+    output_tolerance: Annotated[int, Meta(ge=0, le=128)]
+    measured_spread: Annotated[int, Meta(ge=0, le=255)]
+    measured_with: str
+    cases: Annotated[tuple[GoldenCase, ...], Meta(min_length=1)]
+
+
+class EdgeTpu(Strict, frozen=True, kw_only=True):
+    """The compiled twin and what the compiler said of it."""
+
+    model: FileName
+    log: FileName
+    compiler_version: str
+    operators_on_tpu: Annotated[int, Meta(ge=1)]
+    operators_on_cpu: Annotated[int, Meta(ge=0)]
+    on_chip_bytes: Annotated[int, Meta(ge=0)] | None = None
+    off_chip_bytes: Annotated[int, Meta(ge=0)] | None = None
+
+
+class Architecture(Strict, frozen=True, kw_only=True):
+    """The network behind the model, where Fieldfare trained it."""
+
+    family: str
+    alpha: Positive
+    weights: str
+    seed: int
+
+
+class Origin(Strict, frozen=True, kw_only=True):
+    """Who made the bundle, from what."""
+
+    kind: Literal["trained", "imported"]
+    source: str
+    tool: str
+    notes: tuple[str, ...] = ()
+
+
+class Manifest(Strict, frozen=True, kw_only=True):
+    """The whole contract between the trainer and the device."""
+
+    schema: int
+    name: str
+    created: str
+    origin: Origin
+    architecture: Architecture | None = None
+    model: FileName
+    labels: FileName
+    input: InputTensor
+    preprocessing: Preprocessing
+    output: OutputTensor
+    calibration: Calibration = Calibration()
+    metrics: Metrics | None = None
+    golden: Golden
+    edgetpu: EdgeTpu | None = None
+    files: Annotated[tuple[FileEntry, ...], Meta(min_length=1)]
+
+
+class _SchemaOnly(msgspec.Struct):
+    schema: int
+
+
+def decode(data: bytes) -> Manifest:
+    """Bytes of manifest.json to a Manifest.
+
+    Raises BundleError: not JSON, another schema, an unknown key, a value out of range, a name that is listed
+    twice or referred to but not listed.
+    """
+    try:
+        schema = msgspec.json.decode(data, type=_SchemaOnly).schema
+        if schema != SCHEMA:
+            raise BundleError(
+                f"manifest.json: schema {schema} is unknown; this version reads schema {SCHEMA}: "
+                "update Fieldfare or make the bundle again"
+            )
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BundleError(f"manifest.json: {error}; make the bundle again") from error
+    _check_references(manifest)
+    _check_ranges(manifest)
+    return manifest
+
+
+def encode(manifest: Manifest) -> bytes:
+    """A Manifest to the bytes of manifest.json: indented, ending in a newline."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
+
+
+def referenced_files(manifest: Manifest) -> list[str]:
+    """The names that the manifest's parts refer to."""
+    names = [manifest.model, manifest.labels]
+    names += [name for case in manifest.golden.cases for name in (case.frame, case.pixels)]
+    if manifest.edgetpu is not None:
+        names += [manifest.edgetpu.model, manifest.edgetpu.log]
+    return names
+
+
+def _check_references(manifest: Manifest) -> None:
+    listed = [entry.name for entry in manifest.files]
+    for name in listed:
+        if listed.count(name) > 1 or name in ("manifest.json", "manifest.sha256"):
+            raise BundleError(f"manifest.json: file {name!r} may not be listed, or only once")
+    referred = set(referenced_files(manifest))
+    for name in sorted(referred - set(listed)):
+        raise BundleError(f"manifest.json: {name!r} is used but not in the list of files")
+    for name in sorted(set(listed) - referred):
+        raise BundleError(f"manifest.json: file {name!r} is listed but nothing uses it")
+
+
+def _check_ranges(manifest: Manifest) -> None:
+    for title, dtype, zero_point in (
+        ("input", manifest.input.dtype, manifest.input.quantization.zero_point),
+        ("output", manifest.output.dtype, manifest.output.quantization.zero_point),
+    ):
+        info = np.iinfo(dtype)
+        if not info.min <= zero_point <= info.max:
+            raise BundleError(
+                f"manifest.json: {title} zero point {zero_point} is outside {dtype}'s {info.min}..{info.max}"
+            )
+    for case in manifest.golden.cases:
+        if len(case.output) != manifest.output.classes:
+            raise BundleError(
+                f"manifest.json: golden {case.frame} has {len(case.output)} outputs, "
+                f"the model {manifest.output.classes}"
+            )

@@ -1,0 +1,181 @@
+"""Open a bundle, as a directory or packed in one file, and check every byte before anything parses it.
+
+Order: the manifest's own hash, the manifest, the set of files, sizes, SHA-256 of each. Only then may a
+runtime see the model. All files are read once into memory, so what was checked is what is used.
+
+The packed form is a stored (uncompressed) ZIP whose end comment is the SHA-256 of all bytes before it: any
+unzip program opens it, and a flipped byte is found before the ZIP is parsed.
+"""
+
+import hashlib
+import io
+import stat
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.bundle import manifest as manifests
+from edge.bundle.manifest import Manifest
+from edge.errors import BundleError, MissingInputError
+
+MANIFEST = "manifest.json"
+MANIFEST_HASH = "manifest.sha256"
+PACK_SUFFIX = ".fieldfare"
+PACK_MARK = b"fieldfare-sha256:"
+PACK_COMMENT_SIZE = len(PACK_MARK) + 64
+# A MobileNet bundle has 1-12 MB; the cap keeps a wrong path from filling a Pi's memory.
+MAX_BUNDLE_BYTES = 256 * 1024 * 1024
+MAX_FILES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose every byte matched its hashes when it was opened.
+
+    bundle_id is the first 12 hex digits of the manifest's SHA-256, which covers all other files' hashes.
+    """
+
+    path: Path
+    manifest: Manifest
+    bundle_id: str
+    labels: tuple[str, ...]
+    contents: dict[str, bytes]
+
+    @property
+    def model(self) -> bytes:
+        """The int8 model for the CPU."""
+        return self.contents[self.manifest.model]
+
+    @property
+    def edgetpu_model(self) -> bytes | None:
+        """The compiled twin, where the bundle has one."""
+        return None if self.manifest.edgetpu is None else self.contents[self.manifest.edgetpu.model]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(map(len, self.contents.values()))
+
+
+def open_bundle(path: Path | str) -> Bundle:
+    """Read and verify the bundle at `path`.
+
+    Raises MissingInputError (nothing there, unreadable) or BundleError (anything in it is not as written).
+    """
+    path = Path(path)
+    try:
+        contents = _read_directory(path) if path.is_dir() else _read_pack(path)
+    except FileNotFoundError as error:
+        raise MissingInputError(f"bundle {path}: {error.strerror or error}: no bundle there") from error
+    except OSError as error:
+        raise MissingInputError(f"bundle {path}: cannot read: {error.strerror or error}") from error
+    try:
+        return check_contents(path, contents)
+    except BundleError as error:
+        raise BundleError(f"bundle {path}: {error}") from error
+
+
+def check_contents(path: Path, contents: dict[str, bytes]) -> Bundle:
+    """Verify files already in memory against the manifest among them; raises BundleError."""
+    for name in (MANIFEST, MANIFEST_HASH):
+        if name not in contents:
+            raise BundleError(f"{name} is missing: not a Fieldfare bundle, or copied in part")
+    digest = hashlib.sha256(contents[MANIFEST]).hexdigest()
+    if contents[MANIFEST_HASH] != manifest_hash_line(digest):
+        raise BundleError(f"{MANIFEST} does not match {MANIFEST_HASH}: damaged; copy the bundle again")
+    manifest = manifests.decode(contents[MANIFEST])
+    _check_files(manifest, contents)
+    labels = parse_labels(contents[manifest.labels])
+    if len(labels) != manifest.output.classes:
+        raise BundleError(
+            f"{manifest.labels} has {len(labels)} labels, the model {manifest.output.classes} outputs"
+        )
+    return Bundle(path, manifest, digest[:12], labels, contents)
+
+
+def manifest_hash_line(digest: str) -> bytes:
+    """The content of manifest.sha256, as `sha256sum -c` reads it."""
+    return f"{digest}  {MANIFEST}\n".encode()
+
+
+def parse_labels(data: bytes) -> tuple[str, ...]:
+    """One label a line, UTF-8, none empty; raises BundleError."""
+    try:
+        labels = tuple(line.strip() for line in data.decode("utf-8-sig").splitlines())
+    except UnicodeDecodeError as error:
+        raise BundleError(f"labels are not UTF-8 text: {error}; save the file as UTF-8") from error
+    for number, label in enumerate(labels, 1):
+        if not label:
+            raise BundleError(f"labels: line {number} is empty; each line is one label")
+    return labels
+
+
+def pack_bytes(bundle: Bundle) -> bytes:
+    """The packed form: the same bytes for the same bundle, wherever and whenever it is packed."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(bundle.contents):
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.create_system = 3
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(entry, bundle.contents[name])
+        archive.comment = PACK_MARK + b"0" * 64
+    body = buffer.getvalue()[:-PACK_COMMENT_SIZE]
+    return body + PACK_MARK + hashlib.sha256(body).hexdigest().encode()
+
+
+def _check_files(manifest: Manifest, contents: dict[str, bytes]) -> None:
+    listed = {entry.name for entry in manifest.files}
+    present = set(contents) - {MANIFEST, MANIFEST_HASH}
+    if missing := sorted(listed - present):
+        raise BundleError(f"missing file {missing[0]!r}: copy the bundle again")
+    if extra := sorted(present - listed):
+        raise BundleError(f"extra file {extra[0]!r} that the manifest does not list: remove it")
+    for entry in manifest.files:
+        data = contents[entry.name]
+        if len(data) != entry.size:
+            raise BundleError(
+                f"{entry.name} has {len(data)} bytes, the manifest says {entry.size}: copy the bundle again"
+            )
+        if hashlib.sha256(data).hexdigest() != entry.sha256:
+            raise BundleError(f"{entry.name} is damaged (SHA-256 differs): copy the bundle again")
+
+
+def _read_directory(path: Path) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    total = 0
+    for item in sorted(path.iterdir()):
+        if item.is_symlink() or not item.is_file():
+            raise BundleError(f"bundle {path}: {item.name!r} is not a plain file: remove it")
+        total += item.stat().st_size
+        if len(contents) >= MAX_FILES or total > MAX_BUNDLE_BYTES:
+            raise BundleError(
+                f"bundle {path}: more than {MAX_FILES} files or {MAX_BUNDLE_BYTES >> 20} MiB: not a bundle"
+            )
+        contents[item.name] = item.read_bytes()
+    return contents
+
+
+def _read_pack(path: Path) -> dict[str, bytes]:
+    size = path.stat().st_size
+    if size > MAX_BUNDLE_BYTES:
+        raise BundleError(f"bundle {path}: {size >> 20} MiB, at most {MAX_BUNDLE_BYTES >> 20}: not a bundle")
+    data = path.read_bytes()
+    body, comment = data[:-PACK_COMMENT_SIZE], data[-PACK_COMMENT_SIZE:]
+    if not comment.startswith(PACK_MARK):
+        raise BundleError(
+            f"bundle {path}: not a packed bundle, or cut short: pack it with `fieldfare bundle pack`"
+        )
+    if comment != PACK_MARK + hashlib.sha256(body).hexdigest().encode():
+        raise BundleError(f"bundle {path}: damaged (SHA-256 differs): copy it again")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+            names = [entry.filename for entry in entries]
+            if len(set(names)) != len(names) or len(names) > MAX_FILES:
+                raise BundleError(f"bundle {path}: names twice, or more than {MAX_FILES} files")
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise BundleError(f"bundle {path}: compressed: pack it with `fieldfare bundle pack`")
+            return {name: archive.read(name) for name in names}
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise BundleError(f"bundle {path}: {error}: pack it with `fieldfare bundle pack`") from error

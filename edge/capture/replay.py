@@ -1,0 +1,141 @@
+"""Replay: a folder of pictures, one picture, or a video file, in real time or flat out."""
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge.capture.pace import Pacer
+from edge.clock import stamp
+from edge.errors import CameraError, EndOfStream, MissingInputError
+from edge.images import is_image_name, read_image
+from edge.records import Frame, Pixels
+
+if TYPE_CHECKING:
+    import cv2
+
+# A camera hands over pixels, not JPEG: a looped folder is decoded once, up to this much memory.
+CACHE_BYTES = 256 * 1024 * 1024
+
+
+class FolderSource:
+    """The pictures of a folder in the order of their names; `fps` None: flat out, every picture once read.
+
+    With `loop` it begins again after the last, and keeps decoded pictures while they fit in 256 MiB.
+    """
+
+    def __init__(self, path: Path, *, fps: float | None, loop: bool) -> None:
+        """Raises MissingInputError where there is no folder or no picture in it."""
+        try:
+            entries = [path] if path.is_file() else sorted(path.rglob("*"))
+            self._paths = [entry for entry in entries if is_image_name(entry) and entry.is_file()]
+        except OSError as error:
+            raise MissingInputError(f"{path}: cannot read: {error.strerror or error}") from error
+        if not self._paths:
+            raise MissingInputError(f"{path}: no pictures there (JPEG, PNG, BMP, WebP, TIFF)")
+        self._root = path if path.is_dir() else path.parent
+        self._fps = fps
+        self._loop = loop
+        self._pacer = Pacer(fps)
+        self._cache: dict[Path, Pixels] = {}
+        self._cached_bytes = 0
+        self._order = itertools.cycle(self._paths) if loop else iter(self._paths)
+        self._sequence = 0
+
+    @property
+    def description(self) -> str:
+        """As FrameSource.description."""
+        rate = f"{self._fps:g} frames/s" if self._fps else "flat out"
+        return f"{len(self._paths)} pictures in {self._root}, {rate}{', looped' if self._loop else ''}"
+
+    @property
+    def lossless(self) -> bool:
+        """As FrameSource.lossless."""
+        return self._fps is None
+
+    def read(self) -> Frame:
+        """As FrameSource.read; a picture that cannot be read raises ImageError."""
+        path = next(self._order, None)
+        if path is None:
+            raise EndOfStream(f"all {len(self._paths)} pictures were replayed")
+        image_bgr = self._picture(path)
+        self._pacer.wait()
+        frame = Frame(image_bgr, self._sequence, *stamp(), name=str(path.relative_to(self._root)))
+        self._sequence += 1
+        return frame
+
+    def close(self) -> None:
+        """As FrameSource.close."""
+        self._pacer.stop()
+
+    def _picture(self, path: Path) -> Pixels:
+        cached = self._cache.get(path)
+        if cached is not None:
+            return cached
+        image_bgr = read_image(path)
+        if self._loop and self._cached_bytes + image_bgr.nbytes <= CACHE_BYTES:
+            image_bgr.flags.writeable = False
+            self._cache[path] = image_bgr
+            self._cached_bytes += image_bgr.nbytes
+        return image_bgr
+
+
+class VideoSource:
+    """The frames of a video file; real time at the file's own rate or at `fps`, or flat out."""
+
+    def __init__(self, path: Path, *, realtime: bool, fps: float | None, loop: bool) -> None:
+        """Raises MissingInputError where there is no such file, CameraError where OpenCV cannot read it."""
+        import cv2
+
+        if not path.is_file():
+            raise MissingInputError(f"{path}: no such video file")
+        self._path, self._loop = path, loop
+        self._capture = self._open()
+        size = [int(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
+        own = float(self._capture.get(cv2.CAP_PROP_FPS))
+        self._fps = (fps or (own if 0 < own <= 1000 else 25.0)) if realtime else None
+        self._pacer = Pacer(self._fps)
+        rate = f"{self._fps:g} frames/s" if self._fps else "flat out"
+        self._description = f"video {path} {size[0]}x{size[1]}, {rate}{', looped' if loop else ''}"
+        self._sequence = 0
+        self._position = 0
+
+    @property
+    def description(self) -> str:
+        """As FrameSource.description."""
+        return self._description
+
+    @property
+    def lossless(self) -> bool:
+        """As FrameSource.lossless."""
+        return self._fps is None
+
+    def read(self) -> Frame:
+        """As FrameSource.read."""
+        good, image = self._capture.read()
+        if not good and self._loop and self._position:
+            self._capture.release()
+            self._capture, self._position = self._open(), 0
+            good, image = self._capture.read()
+        if not good:
+            if not self._position:
+                raise CameraError(f"{self._path}: no frame could be read: not a video that OpenCV decodes")
+            raise EndOfStream(f"the video's {self._position} frames were replayed")
+        self._pacer.wait()
+        frame = Frame(np.asarray(image, dtype=np.uint8), self._sequence, *stamp())
+        self._sequence += 1
+        self._position += 1
+        return frame
+
+    def close(self) -> None:
+        """As FrameSource.close; the file itself is closed with the object, as a read may be under way."""
+        self._pacer.stop()
+
+    def _open(self) -> "cv2.VideoCapture":
+        import cv2
+
+        capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+        if not capture.isOpened():
+            raise CameraError(f"{self._path}: OpenCV cannot open it: not a video, or a codec it lacks")
+        return capture

@@ -1,0 +1,81 @@
+"""The command `fieldfare`. Sub-commands are imported when they are called, so that --help is quick."""
+
+import importlib
+import os
+import sys
+from importlib.metadata import entry_points
+from typing import Any
+
+import click
+
+from edge import __version__
+from edge.errors import FieldfareError
+
+_BUILT_IN = {
+    "bundle": "edge.cli.bundle:bundle",
+    "classify": "edge.cli.classify:classify",
+    "run": "edge.cli.run:run",
+}
+_INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """Built-in commands plus those that other packages name under `fieldfare.commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """As click.Group."""
+        return sorted(self._targets())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """As click.Group."""
+        target = self._targets().get(cmd_name)
+        if target is None:
+            return None
+        module, _, attribute = target.partition(":")
+        command: Any = getattr(importlib.import_module(module), attribute)
+        return command if isinstance(command, click.Command) else None
+
+    @staticmethod
+    def _targets() -> dict[str, str]:
+        plugged = {entry.name: entry.value for entry in entry_points(group="fieldfare.commands")}
+        return {**plugged, **_BUILT_IN}
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit statuses: 0 done, 2 wrong usage, 65 bad data, 66 input not there, 69 camera or engine not "
+    "available, 72 a library is missing, 73 output exists, 74 writing failed, 78 wrong settings, "
+    "130 interrupted.",
+)
+@click.version_option(__version__, prog_name="fieldfare")
+def cli() -> None:
+    """Turn a folder of photos into a camera that knows what it sees.
+
+    \b
+    On a desktop:   fieldfare train PHOTOS --out birds
+    One picture:    fieldfare classify birds owl.jpg
+    A camera:       fieldfare run --bundle birds --source picamera2
+    """
+
+
+def main() -> None:
+    """Entry point: errors of ours are one line and an exit status, never a traceback."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except FieldfareError as error:
+        click.echo(f"fieldfare: {' '.join(str(error).split())}", err=True)
+        status = error.exit_status
+    except click.exceptions.Abort:
+        click.echo("fieldfare: interrupted", err=True)
+        status = _INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except BrokenPipeError:
+        # The reader (head, a pager) has what it wanted; keep the interpreter from flushing into nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,224 @@
+"""fieldfare bundle: look at, verify, pack and import model bundles."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from edge.bundle.importer import Question
+    from edge.bundle.store import Bundle
+
+
+@click.group()
+def bundle() -> None:
+    """Model bundles: what crosses from the desktop to the device.
+
+    A bundle is a directory, or the same packed in one .fieldfare file; every command takes either.
+    """
+
+
+@bundle.command(epilog="Example: fieldfare bundle show birds")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="The manifest and the bundle's id as JSON.")
+def show(path: Path, as_json: bool) -> None:
+    """What is in the bundle at PATH. Hashes are checked; the model is not run."""
+    import msgspec
+
+    from edge.bundle.store import open_bundle
+
+    opened = open_bundle(path)
+    if as_json:
+        record = {"id": opened.bundle_id, "labels": opened.labels, "manifest": opened.manifest}
+        click.echo(msgspec.json.encode(record).decode())
+        return
+    for title, value in _description(opened):
+        click.echo(f"{title:<14} {value}")
+
+
+@bundle.command(epilog="Example: fieldfare bundle verify birds.fieldfare")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--runtime", default="auto", help="auto, litert or tflite-runtime.", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The outcome as one JSON object.")
+def verify(path: Path, runtime: str, as_json: bool) -> None:
+    """Check the bundle at PATH: every hash, the model's tensors against the manifest, the golden inputs.
+
+    Status 0 where all holds, 65 where anything does not, 66 where there is no bundle.
+    """
+    import msgspec
+
+    from edge.bundle import golden
+    from edge.bundle.store import open_bundle
+    from edge.config import settings_from
+    from edge.errors import BundleError, EngineError
+    from edge.inference.runtime import load_runtime
+    from edge.inference.tflite import TfliteClassifier, check_details
+    from edge.preprocess import Preprocessor
+
+    engine = settings_from({"bundle": str(path), "engine": {"runtime": runtime}}).engine
+    opened = open_bundle(path)
+    manifest = opened.manifest
+    try:
+        classifier = TfliteClassifier(load_runtime(engine.runtime), opened.model)
+        check_details(classifier, manifest)
+        report = golden.require(opened, classifier, Preprocessor(manifest.preprocessing, manifest.input))
+    except (EngineError, BundleError) as error:
+        raise BundleError(f"bundle {path}: {error}") from error
+    if as_json:
+        outcome = {"bundle": opened.bundle_id, "engine": classifier.engine, "golden": report}
+        click.echo(msgspec.json.encode(outcome).decode())
+        return
+    click.echo(f"{len(manifest.files)} files, {opened.size / 1e6:.1f} MB: sizes and SHA-256 as the manifest says")
+    click.echo(f"tensors as the manifest says ({classifier.engine})")
+    click.echo(
+        f"{report.cases} golden inputs: pixels differ by {report.worst_pixel} steps (at most "
+        f"{manifest.golden.pixel_tolerance}), outputs by {report.worst_output} "
+        f"(at most {manifest.golden.output_tolerance})"
+    )
+    click.echo(f"bundle {opened.bundle_id} is sound")
+
+
+@bundle.command(epilog="Example: fieldfare bundle pack birds --out /media/stick/birds.fieldfare")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: PATH.fieldfare]")
+@click.option("--overwrite", is_flag=True, help="Replace the file where it exists.")
+def pack(path: Path, out: Path | None, overwrite: bool) -> None:
+    """Put the bundle at PATH into one file, to carry on a stick."""
+    from edge.bundle.store import PACK_SUFFIX, open_bundle, pack_bytes
+    from edge.storage import write_file
+
+    opened = open_bundle(path)
+    target = out or path.with_name(path.name + PACK_SUFFIX)
+    if target.suffix != PACK_SUFFIX:
+        raise click.UsageError(f"--out {target}: the name must end in {PACK_SUFFIX}")
+    data = pack_bytes(opened)
+    write_file(target, data, overwrite=overwrite)
+    click.echo(f"{target}: {len(data) / 1e6:.1f} MB, bundle {opened.bundle_id}")
+
+
+@bundle.command(
+    "import",
+    epilog="Example: fieldfare bundle import mobilenet.tflite --labels labels.txt --resize squash --out birds",
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle to write.")
+@click.option(
+    "--labels", type=click.Path(path_type=Path), help="One label a line, in the order of the outputs."
+)
+@click.option("--normalize", help="Pixels as the network saw them: -1..1, 0..1, 0..255 or MEAN,STD.")
+@click.option("--channel-order", type=click.Choice(["rgb", "bgr"]))
+@click.option(
+    "--resize",
+    type=click.Choice(["squash", "crop", "letterbox"]),
+    help="How pictures of another shape are fitted: squeezed, cut to the middle, or with bars.",
+)
+@click.option("--activation", type=click.Choice(["logits", "probabilities"]), help="What the outputs are.")
+@click.option(
+    "--sample",
+    "samples",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A photo for the golden inputs; may be given several times.  [default: synthetic pictures]",
+)
+@click.option("--runtime", default="auto", help="auto, litert or tflite-runtime.", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace the bundle where it exists.")
+def import_(
+    model: Path,
+    out: Path,
+    labels: Path | None,
+    normalize: str | None,
+    samples: tuple[Path, ...],
+    runtime: str,
+    overwrite: bool,
+    **told: Any,
+) -> None:
+    """Wrap a full-int8 classifier made elsewhere (MODEL, a .tflite) into a bundle.
+
+    What the file says of itself is taken from it: shapes, types, quantization, and the normalization, colours
+    and labels that TFLite metadata may hold. What it does not say is asked for: on a terminal by a question,
+    elsewhere by an error that names the option.
+    """
+    from edge.bundle.importer import Told, import_model, parse_normalize
+    from edge.bundle.write import save
+    from edge.config import settings_from
+    from edge.errors import OutputExistsError
+    from edge.images import read_image
+
+    engine = settings_from({"bundle": str(out), "engine": {"runtime": runtime}}).engine
+    if out.exists() and not overwrite:
+        raise OutputExistsError(f"{out} exists: choose another name or add --overwrite")
+    try:
+        parsed = None if normalize is None else parse_normalize(normalize)
+    except ValueError as error:
+        raise click.UsageError(f"--normalize {error}") from error
+    made = import_model(
+        model,
+        out,
+        Told(labels=labels, normalize=parsed, **told),
+        _ask,
+        runtime=engine.runtime,
+        samples_bgr=[read_image(path) for path in samples],
+    )
+    save(made, overwrite=overwrite)
+    for title, value in _description(made):
+        click.echo(f"{title:<14} {value}")
+
+
+def _ask(question: "Question") -> str:
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            f"the file does not say {question.explanation}: "
+            f"add {question.option} {' | '.join(question.choices)}"
+        )
+    click.echo(f"The file does not say {question.explanation}.", err=True)
+    if "MEAN,STD" in question.choices:
+        return str(click.prompt(f"{question.option} ({', '.join(question.choices)})", err=True))
+    return str(click.prompt(question.option, type=click.Choice(question.choices), err=True))
+
+
+def _description(opened: "Bundle") -> list[tuple[str, str]]:
+    manifest = opened.manifest
+    tensor, prep, metrics = manifest.input, manifest.preprocessing, manifest.metrics
+    rows = [
+        ("bundle", f"{opened.path}  id {opened.bundle_id}"),
+        ("name", f"{manifest.name}, {manifest.origin.kind} from {manifest.origin.source}, {manifest.created}"),
+        ("labels", f"{len(opened.labels)}: {_shorten(', '.join(opened.labels))}"),
+        ("input", f"{tensor.width}x{tensor.height} {prep.channel_order} {tensor.dtype}, {prep.resize}"),
+        ("normalization", f"(pixel - {_triple(prep.mean)}) / {_triple(prep.std)}"),
+        ("output", f"{manifest.output.classes} {manifest.output.dtype} {manifest.output.activation}"),
+        (
+            "calibration",
+            f"{manifest.calibration.method}, temperature {manifest.calibration.temperature:g}, "
+            f"threshold {manifest.calibration.threshold:g}",
+        ),
+    ]
+    if manifest.architecture is not None:
+        net = manifest.architecture
+        rows.insert(2, ("network", f"{net.family} {net.alpha:g}, weights {net.weights}, seed {net.seed}"))
+    if metrics is not None:
+        figures = f"int8 {metrics.top1_int8:.1%}" if metrics.top1_int8 is not None else ""
+        figures += f", float {metrics.top1_float:.1%}" if metrics.top1_float is not None else ""
+        rows.append(("top-1", f"{figures} of {metrics.photos} photos ({metrics.split} split)"))
+    else:
+        rows.append(("top-1", "not measured"))
+    tpu = manifest.edgetpu
+    rows.append(
+        (
+            "Edge TPU",
+            "no compiled model"
+            if tpu is None
+            else f"{tpu.operators_on_tpu} operators on the TPU, {tpu.operators_on_cpu} on the CPU "
+            f"(compiler {tpu.compiler_version})",
+        )
+    )
+    rows.append(("files", f"{len(manifest.files)}, {opened.size / 1e6:.1f} MB"))
+    return rows
+
+
+def _triple(values: tuple[float, float, float]) -> str:
+    return f"{values[0]:g}" if len(set(values)) == 1 else "/".join(f"{v:g}" for v in values)
+
+
+def _shorten(text: str, limit: int = 70) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -1,0 +1,124 @@
+"""Settings: TOML -> typed and frozen. Nothing is clamped: a value out of range stops with file, key, value."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge.errors import ConfigError, MissingInputError
+from edge.inference.edgetpu import DEFAULT_LIBRARY
+from edge.inference.runtime import RuntimeName
+
+DeviceName = Annotated[str, Meta(pattern=r"^(auto|cpu|edgetpu|(usb|pci)(:\d+)?)$")]
+ConsoleMode = Literal["all", "changes", "off"]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of every section: unknown keys are errors."""
+
+
+class Camera(Section, frozen=True, kw_only=True):
+    """[camera]: where frames come from. fps: frames a second, absent for the source's own rate."""
+
+    source: Annotated[str, Meta(min_length=1)] = "picamera2"
+    width: Annotated[int, Meta(ge=32, le=8192)] = 640
+    height: Annotated[int, Meta(ge=32, le=8192)] = 480
+    fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
+    realtime: bool = True
+    loop: bool = False
+    timeout_s: Annotated[float, Meta(ge=1, le=3600)] = 20.0
+
+
+class Engine(Section, frozen=True, kw_only=True):
+    """[engine]: what computes. device auto: the Edge TPU where the bundle and the machine have one."""
+
+    runtime: RuntimeName = "auto"
+    device: DeviceName = "auto"
+    threads: Annotated[int, Meta(ge=1, le=64)] = 2
+    edgetpu_library: Annotated[str, Meta(min_length=1)] = DEFAULT_LIBRARY
+
+
+class Decisions(Section, frozen=True, kw_only=True):
+    """[decision]: threshold absent: the bundle's own."""
+
+    threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
+    smoothing: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    top: Annotated[int, Meta(ge=1, le=100)] = 3
+
+
+class Output(Section, frozen=True, kw_only=True):
+    """[output]: where results go. jsonl is rotated at max_mb megabytes, `keep` old files are kept."""
+
+    console: ConsoleMode = "all"
+    jsonl: str | None = None
+    max_mb: Annotated[int, Meta(ge=1, le=100_000)] = 64
+    keep: Annotated[int, Meta(ge=0, le=1000)] = 4
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """The whole file. bundle: a directory or a .fieldfare file."""
+
+    bundle: Annotated[str, Meta(min_length=1)]
+    camera: Camera = Camera()
+    engine: Engine = Engine()
+    decision: Decisions = Decisions()
+    output: Output = Output()
+
+
+def load_settings(path: Path) -> Settings:
+    """Read a settings file. Raises MissingInputError or ConfigError."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MissingInputError(f"settings {path}: cannot read: {error.strerror or error}") from error
+    return parse_settings(data, str(path))
+
+
+def parse_settings(data: bytes, name: str) -> Settings:
+    """As load_settings, from bytes; `name` is for the messages."""
+    try:
+        return msgspec.toml.decode(data, type=Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{name}: {explain(error)}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{name}: not valid TOML: {error}") from error
+
+
+def settings_from(values: dict[str, object]) -> Settings:
+    """Settings from the command line's options, checked like a file's. Raises ConfigError."""
+    try:
+        return msgspec.convert(values, type=Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(explain(error)) from error
+
+
+def explain(error: msgspec.ValidationError) -> str:
+    """msgspec's message with the key first and, for an unknown key, the nearest known one."""
+    text = str(error)
+    message, _, where = text.partition(" - at `$")
+    section = where.rstrip("`").lstrip(".")
+    unknown = re.search(r"unknown field `(.+?)`", message)
+    if unknown:
+        known = _known_keys(section)
+        near = difflib.get_close_matches(unknown[1], known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+        place = f"[{section}] " if section else ""
+        return f"{place}unknown key {unknown[1]!r}: {hint}"
+    missing = re.search(r"missing required field `(.+?)`", message)
+    if missing:
+        return f"key {missing[1]!r} is missing"
+    return f"{section}: {message}" if section else message
+
+
+def _known_keys(section: str) -> list[str]:
+    kinds: dict[str, type[Section]] = {
+        "": Settings,
+        "camera": Camera,
+        "engine": Engine,
+        "decision": Decisions,
+        "output": Output,
+    }
+    return list(kinds[section].__struct_fields__) if section in kinds else []

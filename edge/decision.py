@@ -1,0 +1,36 @@
+"""Scores over time -> Decision: smoothing, threshold, unknown. No input or output of its own."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.postprocess import top_k
+from edge.records import Decision, Scores
+
+UNKNOWN = "unknown"
+
+
+class Decider:
+    """Turns each frame's scores into a decision.
+
+    threshold: best scores under it are called unknown; 0 never says unknown. smoothing: the share of the
+    past in an exponential mean of the scores, 0 (each frame alone) to under 1. Holds the mean: one instance
+    a camera.
+    """
+
+    def __init__(self, labels: tuple[str, ...], *, threshold: float, smoothing: float, top: int) -> None:
+        self.labels = labels
+        self.threshold = threshold
+        self.smoothing = smoothing
+        self.top = top
+        self._mean: NDArray[np.float32] | None = None
+
+    def decide(self, scores: Scores) -> Decision:
+        """The decision for the newest scores; they must have one value a label."""
+        values = scores.values
+        if self.smoothing and self._mean is not None:
+            values = self.smoothing * self._mean + (1 - self.smoothing) * values
+        self._mean = values.astype(np.float32)
+        top = top_k(Scores(self._mean), self.labels, self.top)
+        best = top[0]
+        label = best.label if best.score >= self.threshold else UNKNOWN
+        return Decision(label, best.score, top)

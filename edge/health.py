@@ -1,0 +1,65 @@
+"""Telling systemd how we are: readiness after the first decision, a watchdog fed by decisions alone.
+
+sdnotify and systemd-python have no wheels; the protocol is one datagram (man sd_notify).
+"""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Mapping
+
+_log = logging.getLogger(__name__)
+
+
+class SystemdNotifier:
+    """The notify socket of this service; does nothing where the environment names none.
+
+    Used by one thread.
+    """
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self._address = environment.get("NOTIFY_SOCKET", "")
+        if self._address.startswith("@"):
+            self._address = "\0" + self._address[1:]
+        self._period_s = _watchdog_period_s(environment)
+        self._ready = False
+        self._fed_s = 0.0
+        self._warned = False
+
+    def decision(self, summary: str) -> None:
+        """A decision was made: the first says READY, each later one may feed the watchdog (at most four
+        times a watchdog period). summary: a few words for `systemctl status`."""
+        now = time.monotonic()
+        if not self._ready:
+            self._ready = True
+            self._fed_s = now
+            self._send(f"READY=1\nWATCHDOG=1\nSTATUS={summary}")
+        elif now - self._fed_s >= self._period_s:
+            self._fed_s = now
+            self._send(f"WATCHDOG=1\nSTATUS={summary}")
+
+    def stopping(self) -> None:
+        """The service ends on purpose."""
+        self._send("STOPPING=1\nSTATUS=stopping")
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+                channel.settimeout(1.0)
+                channel.sendto(message.encode(), self._address)
+        except OSError as error:
+            level = logging.DEBUG if self._warned else logging.WARNING
+            self._warned = True
+            _log.log(level, "cannot reach systemd's notify socket: %s", error)
+
+
+def _watchdog_period_s(environment: Mapping[str, str]) -> float:
+    """A quarter of the watchdog's limit; one second where there is none (the status text still moves)."""
+    try:
+        limit_s = int(environment.get("WATCHDOG_USEC", "0")) / 1e6
+    except ValueError:
+        limit_s = 0.0
+    return min(limit_s / 4, 5.0) if limit_s > 0 else 1.0

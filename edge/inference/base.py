@@ -1,0 +1,26 @@
+"""What every engine can do."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.preprocess import Tensor
+
+
+class Classifier(Protocol):
+    """A model that is loaded and ready. Used by one thread at a time."""
+
+    @property
+    def engine(self) -> str:
+        """Runtime, version and processor in a few words, for every result."""
+
+    def load(self, fill: Callable[[Tensor], None]) -> None:
+        """Call `fill` with the input tensor's own memory, (1, height, width, 3); it must not keep it."""
+
+    def invoke(self) -> NDArray[np.generic]:
+        """Run the model on what was loaded; the raw output, copied. Raises EngineError."""
+
+    def close(self) -> None:
+        """Free the model; safe to call twice. Any later call raises EngineError."""

@@ -1,0 +1,136 @@
+"""A .tflite model in LiteRT or tflite-runtime, on the CPU or, through a delegate, on an Edge TPU."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle.manifest import Manifest
+from edge.errors import BundleError, EngineError
+from edge.inference.runtime import TfliteRuntime
+from edge.preprocess import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class TensorDetails:
+    """One tensor as the runtime describes it. signature has -1 for a dimension that may change; scales
+    counts the quantization scales (0: not quantized)."""
+
+    name: str
+    shape: tuple[int, ...]
+    signature: tuple[int, ...]
+    dtype: str
+    scale: float
+    zero_point: int
+    scales: int
+
+
+class TfliteClassifier:
+    """One interpreter with one input and one output.
+
+    Not thread-safe. `load` lends the interpreter's own input memory, so nothing is copied on the way in.
+    """
+
+    def __init__(
+        self,
+        runtime: TfliteRuntime,
+        model: bytes,
+        *,
+        threads: int = 1,
+        delegate: object | None = None,
+        processor: str = "cpu",
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """model: a .tflite whose hash was checked (a damaged one can crash the process). Raises EngineError
+        where the runtime refuses it."""
+        self._engine = f"{runtime.name} {runtime.version}, {processor}"
+        if processor == "cpu":
+            self._engine += f", {threads} thread{'s' if threads != 1 else ''}"
+        try:
+            self._interpreter = runtime.interpreter(
+                model_content=model,
+                num_threads=threads,
+                experimental_delegates=[delegate] if delegate is not None else None,
+                **(options or {}),
+            )
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError, OSError) as error:
+            raise EngineError(f"{runtime.name} {runtime.version} refused the model: {error}") from error
+        self.inputs = [_details(entry) for entry in self._interpreter.get_input_details()]
+        self.outputs = [_details(entry) for entry in self._interpreter.get_output_details()]
+        self._input = self._interpreter.tensor(self._interpreter.get_input_details()[0]["index"])
+        self._output = self._interpreter.tensor(self._interpreter.get_output_details()[0]["index"])
+        self._closed = False
+
+    @property
+    def engine(self) -> str:
+        """As Classifier.engine."""
+        return self._engine
+
+    def load(self, fill: Callable[[Tensor], None]) -> None:
+        """As Classifier.load."""
+        self._check_open()
+        fill(self._input())
+
+    def invoke(self) -> NDArray[np.generic]:
+        """As Classifier.invoke."""
+        self._check_open()
+        try:
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise EngineError(f"{self._engine}: inference failed: {error}") from error
+        output: NDArray[np.generic] = self._output().copy()
+        return output
+
+    def close(self) -> None:
+        """As Classifier.close."""
+        self._closed = True
+        self._interpreter = self._input = self._output = None
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineError("the classifier is closed: open the bundle again")
+
+
+def check_details(classifier: TfliteClassifier, manifest: Manifest) -> None:
+    """Compare what the runtime found in the model with what the manifest says; raises BundleError."""
+    if len(classifier.inputs) != 1 or len(classifier.outputs) != 1:
+        raise BundleError(
+            f"the model has {len(classifier.inputs)} inputs and {len(classifier.outputs)} outputs, must be 1 and 1"
+        )
+    found, said = classifier.inputs[0], manifest.input
+    shape = (1, said.height, said.width, 3)
+    _compare("input shape", found.shape, shape)
+    _compare("input dtype", found.dtype, said.dtype)
+    _compare("input zero point", found.zero_point, said.quantization.zero_point)
+    _compare_scale("input scale", found.scale, said.quantization.scale)
+    output, promised = classifier.outputs[0], manifest.output
+    _compare("number of outputs", int(np.prod(output.shape)), promised.classes)
+    _compare("output dtype", output.dtype, promised.dtype)
+    _compare("output zero point", output.zero_point, promised.quantization.zero_point)
+    _compare_scale("output scale", output.scale, promised.quantization.scale)
+
+
+def _compare(what: str, found: object, said: object) -> None:
+    if found != said:
+        raise BundleError(f"{what}: the model has {found}, the manifest says {said}: make the bundle again")
+
+
+def _compare_scale(what: str, found: float, said: float) -> None:
+    if not np.isclose(found, said, rtol=1e-6, atol=0):
+        raise BundleError(f"{what}: the model has {found}, the manifest says {said}: make the bundle again")
+
+
+def _details(entry: Mapping[str, Any]) -> TensorDetails:
+    scale, zero_point = entry["quantization"]
+    return TensorDetails(
+        name=str(entry["name"]),
+        shape=tuple(int(n) for n in entry["shape"]),
+        signature=tuple(int(n) for n in entry["shape_signature"]),
+        dtype=np.dtype(entry["dtype"]).name,
+        scale=float(scale),
+        zero_point=int(zero_point),
+        scales=len(entry["quantization_parameters"]["scales"]),
+    )

@@ -1,0 +1,56 @@
+"""Raw output tensor -> Scores: dequantize, softmax or calibrate. Pure."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle.manifest import Calibration, OutputTensor
+from edge.errors import EngineError
+from edge.records import Candidate, Scores
+
+
+def dequantize(raw: NDArray[np.generic], output: OutputTensor) -> NDArray[np.float32]:
+    """raw: the output tensor in the manifest's dtype, any shape of `classes` values. Returns float32
+    (classes,): (q - zero_point) * scale. Raises EngineError on another size or dtype."""
+    if raw.size != output.classes or raw.dtype != np.dtype(output.dtype):
+        raise EngineError(
+            f"the engine returned {raw.dtype} {raw.shape}, the bundle promises {output.classes} values of "
+            f"{output.dtype}: check the bundle with `fieldfare bundle verify`"
+        )
+    centred = raw.reshape(-1).astype(np.float32) - np.float32(output.quantization.zero_point)
+    return centred * np.float32(output.quantization.scale)
+
+
+def to_scores(raw: NDArray[np.generic], output: OutputTensor, calibration: Calibration) -> Scores:
+    """The calibrated scores of one raw output: float32 (classes,), each finite and in 0..1.
+
+    Logits go through softmax(logits / temperature). Probabilities are taken as they are at temperature 1,
+    else through softmax(log(p) / temperature). Raises EngineError as dequantize does, and on values that are
+    not finite."""
+    values = dequantize(raw, output)
+    if output.activation == "logits":
+        values = softmax(values / np.float32(calibration.temperature))
+    elif calibration.temperature != 1.0:
+        floor = np.float32(output.quantization.scale / 2)
+        values = softmax(np.log(np.maximum(values, floor)) / np.float32(calibration.temperature))
+    else:
+        values = np.clip(values, 0.0, 1.0)
+    if not np.isfinite(values).all():
+        raise EngineError("the engine returned scores that are not finite: the model or its memory is damaged")
+    return Scores(values)
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Along the last axis; stable for large values."""
+    exponent = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: NDArray[np.float32] = exponent / exponent.sum(axis=-1, keepdims=True)
+    return result
+
+
+def top_k(scores: Scores, labels: tuple[str, ...], k: int) -> tuple[Candidate, ...]:
+    """The k best candidates, best first (ties: lower class index first); k in 1..len(labels), larger k
+    gives all."""
+    values = scores.values
+    k = min(k, values.size)
+    best = np.argpartition(-values, k - 1)[:k]
+    order = best[np.lexsort((best, -values[best]))]
+    return tuple(Candidate(labels[i], round(float(values[i]), 6)) for i in order)

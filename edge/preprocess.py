@@ -1,0 +1,135 @@
+"""Frame -> input tensor, with OpenCV: the only resize in the project. Training, calibration, evaluation and
+the device all come through here, so what the network learned on is what it sees in the field.
+
+Two steps. `pixels`: cut out, reduce, order the channels; uint8 in, uint8 out, bit-exact on every platform
+(2x2 means and INTER_LINEAR_EXACT are integer arithmetic; plain INTER_LINEAR rounds differently between
+instruction sets). `tensor`: the same, then each pixel through a table of 256 entries that does normalisation
+and quantization at once, written straight into the memory it is given.
+
+Cost on one x86-64 core for 224x224 from 640x480: 0.25 ms; plain INTER_AREA: 0.9 ms (tools/bench_preprocess.py).
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle.manifest import InputTensor, Preprocessing
+from edge.errors import ImageError
+from edge.records import Pixels
+
+Tensor = NDArray[np.int8] | NDArray[np.uint8]
+
+
+class Preprocessor:
+    """Fits frames of any size to one model's input.
+
+    Keeps scratch memory between frames: use one instance a thread.
+    """
+
+    def __init__(self, spec: Preprocessing, tensor: InputTensor) -> None:
+        self.spec = spec
+        self.width, self.height = tensor.width, tensor.height
+        self.dtype = np.dtype(tensor.dtype)
+        self._table = quantization_table(spec, tensor)
+        self._plan = _table_plan(self._table)
+        self._pixels = np.empty((self.height, self.width, 3), np.uint8)
+        self._resized = np.empty_like(self._pixels)
+
+    def pixels(self, frame_bgr: Pixels, out: Pixels | None = None) -> Pixels:
+        """frame_bgr: uint8 (height, width, 3) in B, G, R. Returns uint8 (H, W, 3) in the model's channel
+        order, 0..255: `out` where given, else new memory. Raises ImageError on any other shape or dtype."""
+        if out is None:
+            out = np.empty_like(self._pixels)
+        self._fit(frame_bgr, out)
+        return out
+
+    def tensor(self, frame_bgr: Pixels, out: Tensor) -> None:
+        """Fill `out`, (1, H, W, 3) or (H, W, 3) of the model's dtype, with the quantized frame; no copy is
+        kept of either. Raises ImageError as `pixels` does."""
+        target = out.reshape(self.height, self.width, 3).view(np.uint8)
+        if self._plan == "identity":
+            self._fit(frame_bgr, target)
+        elif self._plan == "flip":
+            self._fit(frame_bgr, target)
+            np.bitwise_xor(target, 0x80, out=target)
+        else:
+            self._fit(frame_bgr, self._pixels)
+            cv2.LUT(self._pixels, self._table.view(np.uint8), dst=target)
+
+    def quantize(self, pixels: Pixels) -> Tensor:
+        """The table alone: uint8 (..., 3) in the model's channel order to the tensor's dtype, same shape."""
+        flat = pixels.reshape(-1, 1, 3)
+        return cv2.LUT(flat, self._table.view(np.uint8)).view(self.dtype).reshape(pixels.shape)
+
+    def _fit(self, frame_bgr: Pixels, out: Pixels) -> None:
+        if frame_bgr.dtype != np.uint8 or frame_bgr.ndim != 3 or frame_bgr.shape[2] != 3 or not frame_bgr.size:
+            raise ImageError(
+                f"a frame must be uint8 (height, width, 3); this one is {frame_bgr.dtype} {frame_bgr.shape}"
+            )
+        if self.spec.resize == "letterbox":
+            self._letterbox(frame_bgr)
+        else:
+            source = frame_bgr if self.spec.resize == "squash" else self._cut_out(frame_bgr)
+            reduce_to(source, self._resized)
+        if self.spec.channel_order == "rgb":
+            cv2.cvtColor(self._resized, cv2.COLOR_BGR2RGB, dst=out)
+        else:
+            np.copyto(out, self._resized)
+
+    def _cut_out(self, frame_bgr: Pixels) -> Pixels:
+        height, width = frame_bgr.shape[:2]
+        scale = min(width / self.width, height / self.height) * self.spec.crop_fraction
+        cut_width = max(1, min(width, round(self.width * scale)))
+        cut_height = max(1, min(height, round(self.height * scale)))
+        left, top = (width - cut_width) // 2, (height - cut_height) // 2
+        return frame_bgr[top : top + cut_height, left : left + cut_width]
+
+    def _letterbox(self, frame_bgr: Pixels) -> None:
+        height, width = frame_bgr.shape[:2]
+        scale = min(self.width / width, self.height / height)
+        inner_width = max(1, min(self.width, round(width * scale)))
+        inner_height = max(1, min(self.height, round(height * scale)))
+        inner = np.empty((inner_height, inner_width, 3), np.uint8)
+        reduce_to(frame_bgr, inner)
+        left, top = (self.width - inner_width) // 2, (self.height - inner_height) // 2
+        self._resized.fill(self.spec.pad)
+        self._resized[top : top + inner_height, left : left + inner_width] = inner
+
+
+def reduce_to(source: Pixels, out: Pixels) -> None:
+    """Resize `source` into `out` (both uint8, (height, width, 3)): 2x2 means while both sides are at least
+    twice the target, then bit-exact bilinear. Nearly free of aliasing at a fifth of INTER_AREA's cost."""
+    height, width = out.shape[:2]
+    while source.shape[0] >= 2 * height and source.shape[1] >= 2 * width:
+        half_height, half_width = source.shape[0] // 2, source.shape[1] // 2
+        even = source[: half_height * 2, : half_width * 2]
+        source = np.asarray(
+            cv2.resize(even, (half_width, half_height), interpolation=cv2.INTER_AREA), dtype=np.uint8
+        )
+    cv2.resize(source, (width, height), dst=out, interpolation=cv2.INTER_LINEAR_EXACT)
+
+
+def quantization_table(spec: Preprocessing, tensor: InputTensor) -> Tensor:
+    """The quantized value of every pixel value and channel: (1, 256, 3) of the tensor's dtype.
+
+    q = floor((pixel - mean) / std / scale + zero_point + 0.5), clipped. Rounding the inner value to 4 places
+    first keeps a float32 scale from tipping exact halves; with MobileNet's -1..1 range it makes q equal to
+    pixel - 128, so that no information is lost.
+    """
+    info = np.iinfo(tensor.dtype)
+    pixel = np.arange(256, dtype=np.float64)[:, None]
+    mean, std = np.array(spec.mean), np.array(spec.std)
+    inner = (pixel - mean) / std / tensor.quantization.scale + tensor.quantization.zero_point
+    quantized = np.floor(np.round(inner, 4) + 0.5)
+    return np.clip(quantized, info.min, info.max).astype(tensor.dtype)[None]
+
+
+def _table_plan(table: Tensor) -> str:
+    """How to apply the table cheaply: nothing to do, flip the sign bit, or look every pixel up."""
+    bits = table.view(np.uint8)
+    pixel = np.arange(256, dtype=np.uint8)[None, :, None]
+    if np.array_equal(bits, np.broadcast_to(pixel, bits.shape)):
+        return "identity"
+    if np.array_equal(bits, np.broadcast_to(pixel ^ 0x80, bits.shape)):
+        return "flip"
+    return "lookup"

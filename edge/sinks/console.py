@@ -1,0 +1,49 @@
+"""Results for people: a live line on a terminal, plain lines elsewhere."""
+
+from typing import TextIO
+
+from edge.config import ConsoleMode
+from edge.records import Result
+
+_CLEAR_LINE = "\r\x1b[K"
+
+
+class ConsoleSink:
+    """mode all: every result; changes: only when the label changes. On a terminal, frames of a camera share
+    one line that is written over, and a change of label leaves a line behind."""
+
+    def __init__(self, stream: TextIO, *, mode: ConsoleMode) -> None:
+        self._stream = stream
+        self._changes_only = mode == "changes"
+        self._live = stream.isatty() and not self._changes_only
+        self._label: str | None = None
+        self._open_line = False
+
+    def write(self, result: Result) -> None:
+        """As Sink.write."""
+        changed = result.label != self._label
+        if self._changes_only and not changed:
+            return
+        if not self._live:
+            print(format_result(result), file=self._stream, flush=True)
+        else:
+            start = "\n" if self._open_line and (changed or result.image) else _CLEAR_LINE
+            print(start + format_result(result), end="", file=self._stream, flush=True)
+            self._open_line = True
+        self._label = result.label
+
+    def close(self) -> None:
+        """As Sink.close."""
+        if self._open_line:
+            self._open_line = False
+            print(file=self._stream, flush=True)
+
+
+def format_result(result: Result) -> str:
+    """One line: what was seen, how sure, the runners-up, the cost."""
+    where = result.image or f"frame {result.frame}"
+    others = ", ".join(f"{c.label} {c.score:.2f}" for c in result.top if c.label != result.label)
+    text = f"{where}: {result.label} {result.score:.2f}"
+    text += f"  ({others})" if others else ""
+    text += f"  {result.latency_ms.total:.1f} ms"
+    return text + ("  [fallback]" if result.fallback else "")

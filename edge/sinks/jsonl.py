@@ -1,0 +1,86 @@
+"""Results for programs: one JSON object a line, to a stream or to a file that is rotated."""
+
+import logging
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from edge.errors import StorageError
+from edge.records import Result
+
+_log = logging.getLogger(__name__)
+_encode = msgspec.json.Encoder().encode
+
+
+class JsonStreamSink:
+    """JSON lines to a stream such as standard output; each line is flushed."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, result: Result) -> None:
+        """As Sink.write; a reader that went away raises BrokenPipeError."""
+        self._stream.write(_encode(result) + b"\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """As Sink.close; the stream stays open."""
+
+
+class JsonFileSink:
+    """JSON lines to a file. At max_bytes it becomes NAME.1 (and .1 becomes .2 ...); `keep` old ones stay, so
+    a season of results cannot fill the card."""
+
+    def __init__(self, path: Path, *, max_bytes: int, keep: int) -> None:
+        """Raises StorageError where the file cannot be opened."""
+        self._path, self._max_bytes, self._keep = path, max_bytes, keep
+        self._failed = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: BinaryIO | None = path.open("ab", buffering=0)
+        except OSError as error:
+            raise StorageError(f"results {path}: cannot write: {error.strerror or error}") from error
+
+    def write(self, result: Result) -> None:
+        """As Sink.write; a failure is logged once, and again when it has passed."""
+        line = _encode(result) + b"\n"
+        try:
+            if self._file is None:
+                self._file = self._path.open("ab", buffering=0)
+            if self._file.tell() + len(line) > self._max_bytes and self._file.tell():
+                self._rotate()
+            self._write_whole(line)
+        except OSError as error:
+            if not self._failed:
+                _log.warning("results %s: cannot write: %s; results are lost until it works", self._path, error)
+            self._failed = True
+            return
+        if self._failed:
+            _log.warning("results %s: writing works again", self._path)
+            self._failed = False
+
+    def close(self) -> None:
+        """As Sink.close."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write_whole(self, line: bytes) -> None:
+        """Write the line, or leave the file as it was: no half lines at a full disk."""
+        assert self._file is not None
+        start = self._file.tell()
+        written = self._file.write(line)
+        if written != len(line):
+            self._file.truncate(start)
+            self._file.seek(start)
+            raise OSError(28, "no space for a whole line")
+
+    def _rotate(self) -> None:
+        self.close()
+        for number in range(self._keep, 0, -1):
+            older = self._path.with_name(f"{self._path.name}.{number}")
+            newer = self._path if number == 1 else self._path.with_name(f"{self._path.name}.{number - 1}")
+            if newer.exists():
+                newer.replace(older)
+        self._file = self._path.open("wb" if not self._keep else "ab", buffering=0)
