@@ -29,7 +29,6 @@ class Summary:
 
     frames: int = 0
     dropped: int = 0
-    skipped: int = 0
     first_s: float = 0.0
     last_s: float = 0.0
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES_KEPT))
@@ -54,11 +53,10 @@ class Summary:
         if not self.frames:
             return "no frame was classified"
         p50, p95, p99 = np.percentile(np.array(self.latencies_ms), [50, 95, 99])
-        text = (
+        return (
             f"{self.frames} frames classified, {self.fps:.1f} frames/s, latency capture to decision "
             f"median {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, {self.dropped} dropped"
         )
-        return text + (f", {self.skipped} unreadable" if self.skipped else "")
 
 
 def run(
@@ -128,5 +126,3 @@ def _classify(
         for sink in sinks:
             sink.write(result)
         notifier.decision(f"{result.label} {result.score:.2f}, {summary.frames} frames")
-
-

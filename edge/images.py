@@ -58,12 +58,11 @@ def decode_image(data: bytes, name: str) -> Pixels:
         raise
     except pil.UnidentifiedImageError as error:
         raise ImageError(
-            f"{name}: not a picture that Fieldfare reads (JPEG, PNG, BMP, WebP, TIFF), or damaged: "
-            "convert or remove it"
+            f"{name}: not a picture that Fieldfare reads (JPEG, PNG, BMP, WebP, TIFF), or damaged: convert or remove it"
         ) from error
     except MemoryError as error:
         raise ImageError(f"{name}: too large for this machine's memory: make it smaller") from error
-    except Exception as error:  # noqa: BLE001 - Pillow's parsers raise many kinds on damaged files
+    except Exception as error:
         raise ImageError(f"{name}: damaged or cut short ({error}): remove or copy it again") from error
     return np.ascontiguousarray(np.asarray(upright)[:, :, ::-1])
 
@@ -88,9 +87,7 @@ def _refuse(image: "Image", data: bytes, name: str) -> None:
     if image.mode == "CMYK":
         raise ImageError(f"{name}: CMYK colours, for print: save it as RGB")
     if _bits_per_channel(image, data) > 8:
-        raise ImageError(
-            f"{name}: {_bits_per_channel(image, data)} bits a channel, at most 8: save it with 8"
-        )
+        raise ImageError(f"{name}: {_bits_per_channel(image, data)} bits a channel, at most 8: save it with 8")
     if image.mode not in _EIGHT_BIT_MODES:
         raise ImageError(f"{name}: colour mode {image.mode}, must be RGB or grey: save it as RGB")
 
@@ -109,8 +106,6 @@ def _pillow() -> ModuleType:
     try:
         from PIL import Image
     except ImportError as error:
-        raise MissingPackageError(
-            "reading photos needs Pillow: pip install 'fieldfare[device]'"
-        ) from error
+        raise MissingPackageError("reading photos needs Pillow: pip install 'fieldfare[device]'") from error
     Image.MAX_IMAGE_PIXELS = None  # _refuse has the one limit, and a message
     return Image

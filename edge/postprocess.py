@@ -17,7 +17,8 @@ def dequantize(raw: NDArray[np.generic], output: OutputTensor) -> NDArray[np.flo
             f"{output.dtype}: check the bundle with `fieldfare bundle verify`"
         )
     centred = raw.reshape(-1).astype(np.float32) - np.float32(output.quantization.zero_point)
-    return centred * np.float32(output.quantization.scale)
+    result: NDArray[np.float32] = centred * np.float32(output.quantization.scale)
+    return result
 
 
 def to_scores(raw: NDArray[np.generic], output: OutputTensor, calibration: Calibration) -> Scores:
@@ -31,7 +32,8 @@ def to_scores(raw: NDArray[np.generic], output: OutputTensor, calibration: Calib
         values = softmax(values / np.float32(calibration.temperature))
     elif calibration.temperature != 1.0:
         floor = np.float32(output.quantization.scale / 2)
-        values = softmax(np.log(np.maximum(values, floor)) / np.float32(calibration.temperature))
+        logits: NDArray[np.float32] = np.log(np.maximum(values, floor))
+        values = softmax(logits / np.float32(calibration.temperature))
     else:
         values = np.clip(values, 0.0, 1.0)
     if not np.isfinite(values).all():

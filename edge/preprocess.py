@@ -103,9 +103,7 @@ def reduce_to(source: Pixels, out: Pixels) -> None:
     while source.shape[0] >= 2 * height and source.shape[1] >= 2 * width:
         half_height, half_width = source.shape[0] // 2, source.shape[1] // 2
         even = source[: half_height * 2, : half_width * 2]
-        source = np.asarray(
-            cv2.resize(even, (half_width, half_height), interpolation=cv2.INTER_AREA), dtype=np.uint8
-        )
+        source = np.asarray(cv2.resize(even, (half_width, half_height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
     cv2.resize(source, (width, height), dst=out, interpolation=cv2.INTER_LINEAR_EXACT)
 
 
@@ -121,7 +119,8 @@ def quantization_table(spec: Preprocessing, tensor: InputTensor) -> Tensor:
     mean, std = np.array(spec.mean), np.array(spec.std)
     inner = (pixel - mean) / std / tensor.quantization.scale + tensor.quantization.zero_point
     quantized = np.floor(np.round(inner, 4) + 0.5)
-    return np.clip(quantized, info.min, info.max).astype(tensor.dtype)[None]
+    table: Tensor = np.clip(quantized, info.min, info.max).astype(tensor.dtype)[None]
+    return table
 
 
 def _table_plan(table: Tensor) -> str:

@@ -86,9 +86,7 @@ def make(
     files: dict[str, bytes] = {}
     cases: list[GoldenCase] = []
     for number, entry in enumerate(kept):
-        case = GoldenCase(
-            frame=f"golden{number}-frame.png", pixels=f"golden{number}-pixels.png", output=entry.output
-        )
+        case = GoldenCase(frame=f"golden{number}-frame.png", pixels=f"golden{number}-pixels.png", output=entry.output)
         files[case.frame] = _png(entry.frame_bgr)
         files[case.pixels] = _png(entry.pixels[:, :, ::-1])
         cases.append(case)
@@ -110,9 +108,7 @@ class _Recorded:
     spread: int
 
 
-def _record(
-    preprocessor: Preprocessor, variants: Sequence[TfliteClassifier], original_bgr: Pixels
-) -> _Recorded:
+def _record(preprocessor: Preprocessor, variants: Sequence[TfliteClassifier], original_bgr: Pixels) -> _Recorded:
     frame_bgr = _small(original_bgr)
     pixels = preprocessor.pixels(frame_bgr)
     answers = [_run(variant, preprocessor.quantize(pixels)) for variant in variants]

@@ -156,7 +156,7 @@ def _normalization(told: Told, metadata: ModelMetadata, ask: Ask) -> tuple[Tripl
 def _triple(values: tuple[float, ...]) -> Triple | None:
     if len(values) == 1:
         return (values[0],) * 3
-    return cast("Triple", values) if len(values) == 3 else None
+    return values if len(values) == 3 else None
 
 
 def _labels(path: Path, told: Told, metadata: ModelMetadata) -> bytes:
@@ -175,8 +175,7 @@ def _tensors(
 ) -> tuple[InputTensor, OutputTensor]:
     if len(probe.inputs) != 1 or len(probe.outputs) != 1:
         raise ModelError(
-            f"{path}: {len(probe.inputs)} inputs and {len(probe.outputs)} outputs: "
-            "an image classifier has one of each"
+            f"{path}: {len(probe.inputs)} inputs and {len(probe.outputs)} outputs: an image classifier has one of each"
         )
     given, result = probe.inputs[0], probe.outputs[0]
     _require_fixed(path, given)
@@ -210,9 +209,7 @@ def _tensors(
 
 def _require_fixed(path: Path, tensor: TensorDetails) -> None:
     if any(size < 1 for size in tensor.signature):
-        raise ModelError(
-            f"{path}: input shape {tensor.signature} is dynamic: convert it again with a fixed batch of 1"
-        )
+        raise ModelError(f"{path}: input shape {tensor.signature} is dynamic: convert it again with a fixed batch of 1")
 
 
 def _require_quantized(path: Path, which: str, tensor: TensorDetails) -> None:
@@ -222,6 +219,5 @@ def _require_quantized(path: Path, which: str, tensor: TensorDetails) -> None:
         )
     if tensor.scales != 1 or tensor.scale <= 0:
         raise ModelError(
-            f"{path}: {which} has {tensor.scales} quantization scales, must be 1: "
-            "quantize the model to full integer"
+            f"{path}: {which} has {tensor.scales} quantization scales, must be 1: quantize the model to full integer"
         )

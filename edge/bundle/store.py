@@ -87,9 +87,7 @@ def check_contents(path: Path, contents: dict[str, bytes]) -> Bundle:
     _check_files(manifest, contents)
     labels = parse_labels(contents[manifest.labels])
     if len(labels) != manifest.output.classes:
-        raise BundleError(
-            f"{manifest.labels} has {len(labels)} labels, the model {manifest.output.classes} outputs"
-        )
+        raise BundleError(f"{manifest.labels} has {len(labels)} labels, the model {manifest.output.classes} outputs")
     return Bundle(path, manifest, digest[:12], labels, contents)
 
 
@@ -163,9 +161,7 @@ def _read_pack(path: Path) -> dict[str, bytes]:
     data = path.read_bytes()
     body, comment = data[:-PACK_COMMENT_SIZE], data[-PACK_COMMENT_SIZE:]
     if not comment.startswith(PACK_MARK):
-        raise BundleError(
-            f"bundle {path}: not a packed bundle, or cut short: pack it with `fieldfare bundle pack`"
-        )
+        raise BundleError(f"bundle {path}: not a packed bundle, or cut short: pack it with `fieldfare bundle pack`")
     if comment != PACK_MARK + hashlib.sha256(body).hexdigest().encode():
         raise BundleError(f"bundle {path}: damaged (SHA-256 differs): copy it again")
     try:

@@ -47,9 +47,7 @@ class PicameraSource:
             raise CameraError(f"camera picamera2:{number}: {error}: is another program using it?") from error
         given = self._camera.camera_configuration()["main"]["size"]
         model = found[number].get("Model", "camera")
-        self._description = f"picamera2:{number} {model} {given[0]}x{given[1]}" + (
-            f", {fps:g} frames/s" if fps else ""
-        )
+        self._description = f"picamera2:{number} {model} {given[0]}x{given[1]}" + (f", {fps:g} frames/s" if fps else "")
         self._width, self._height = given
         self._sequence = 0
         self._closed = False

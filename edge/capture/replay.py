@@ -1,6 +1,7 @@
 """Replay: a folder of pictures, one picture, or a video file, in real time or flat out."""
 
 import itertools
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,12 +9,14 @@ import numpy as np
 
 from edge.capture.pace import Pacer
 from edge.clock import stamp
-from edge.errors import CameraError, EndOfStream, MissingInputError
+from edge.errors import CameraError, EndOfStream, ImageError, MissingInputError
 from edge.images import is_image_name, read_image
 from edge.records import Frame, Pixels
 
 if TYPE_CHECKING:
     import cv2
+
+_log = logging.getLogger(__name__)
 
 # A camera hands over pixels, not JPEG: a looped folder is decoded once, up to this much memory.
 CACHE_BYTES = 256 * 1024 * 1024
@@ -40,7 +43,8 @@ class FolderSource:
         self._pacer = Pacer(fps)
         self._cache: dict[Path, Pixels] = {}
         self._cached_bytes = 0
-        self._order = itertools.cycle(self._paths) if loop else iter(self._paths)
+        self._order = itertools.cycle(self._paths) if loop else iter(list(self._paths))
+        self._unreadable = 0
         self._sequence = 0
 
     @property
@@ -55,11 +59,9 @@ class FolderSource:
         return self._fps is None
 
     def read(self) -> Frame:
-        """As FrameSource.read; a picture that cannot be read raises ImageError."""
-        path = next(self._order, None)
-        if path is None:
-            raise EndOfStream(f"all {len(self._paths)} pictures were replayed")
-        image_bgr = self._picture(path)
+        """As FrameSource.read. Pictures that cannot be read are named in the log and left out; where none
+        can be, ImageError is raised."""
+        path, image_bgr = self._next_picture()
         self._pacer.wait()
         frame = Frame(image_bgr, self._sequence, *stamp(), name=str(path.relative_to(self._root)))
         self._sequence += 1
@@ -68,6 +70,21 @@ class FolderSource:
     def close(self) -> None:
         """As FrameSource.close."""
         self._pacer.stop()
+
+    def _next_picture(self) -> tuple[Path, Pixels]:
+        while self._paths:
+            path = next(self._order, None)
+            if path is None:
+                raise EndOfStream(f"{self._sequence} pictures were replayed, {self._unreadable} could not be read")
+            try:
+                return path, self._picture(path)
+            except ImageError as error:
+                _log.warning("%s", error)
+                self._unreadable += 1
+                self._paths.remove(path)
+                if self._loop:
+                    self._order = itertools.cycle(self._paths)
+        raise ImageError(f"{self._root}: none of the pictures there can be read")
 
     def _picture(self, path: Path) -> Pixels:
         cached = self._cache.get(path)

@@ -38,9 +38,7 @@ class V4l2Source:
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS)
         got = [int(self._capture.get(k)) for k in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
-        self._description = (
-            f"camera {device} {got[0]}x{got[1]}, {self._capture.get(cv2.CAP_PROP_FPS):g} frames/s"
-        )
+        self._description = f"camera {device} {got[0]}x{got[1]}, {self._capture.get(cv2.CAP_PROP_FPS):g} frames/s"
 
     @property
     def description(self) -> str:

@@ -36,9 +36,7 @@ def open_source(camera: Camera) -> FrameSource:
     if numbered:
         from edge.capture.picamera import PicameraSource
 
-        return PicameraSource(
-            int(numbered[1] or 0), width=camera.width, height=camera.height, fps=camera.fps
-        )
+        return PicameraSource(int(numbered[1] or 0), width=camera.width, height=camera.height, fps=camera.fps)
     if camera.source == "synthetic":
         from edge.capture.synthetic import SyntheticSource
 
@@ -47,9 +45,7 @@ def open_source(camera: Camera) -> FrameSource:
     if camera.source.startswith("/dev/"):
         from edge.capture.v4l2 import V4l2Source
 
-        return V4l2Source(
-            Path(camera.source), width=camera.width, height=camera.height, fps=camera.fps
-        )
+        return V4l2Source(Path(camera.source), width=camera.width, height=camera.height, fps=camera.fps)
     return _open_replay(Path(camera.source), camera)
 
 
@@ -90,9 +86,7 @@ def open_classifier(bundle: Bundle, engine: Engine) -> tuple[Classifier, str | N
     return classifier, fallback
 
 
-def _on_edgetpu(
-    bundle: Bundle, engine: Engine, runtime: TfliteRuntime, preprocessor: Preprocessor
-) -> TfliteClassifier:
+def _on_edgetpu(bundle: Bundle, engine: Engine, runtime: TfliteRuntime, preprocessor: Preprocessor) -> TfliteClassifier:
     device = "" if engine.device in ("auto", "edgetpu") else engine.device
     delegate = load_edgetpu(runtime, library=engine.edgetpu_library, device=device)
     assert bundle.edgetpu_model is not None
@@ -134,6 +128,4 @@ def _require_opencv() -> None:
     try:
         import cv2  # noqa: F401
     except ImportError as error:
-        raise MissingPackageError(
-            f"OpenCV does not import ({error}): pip install opencv-python-headless"
-        ) from error
+        raise MissingPackageError(f"OpenCV does not import ({error}): pip install opencv-python-headless") from error

@@ -103,9 +103,7 @@ def pack(path: Path, out: Path | None, overwrite: bool) -> None:
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle to write.")
-@click.option(
-    "--labels", type=click.Path(path_type=Path), help="One label a line, in the order of the outputs."
-)
+@click.option("--labels", type=click.Path(path_type=Path), help="One label a line, in the order of the outputs.")
 @click.option("--normalize", help="Pixels as the network saw them: -1..1, 0..1, 0..255 or MEAN,STD.")
 @click.option("--channel-order", type=click.Choice(["rgb", "bgr"]))
 @click.option(
@@ -168,8 +166,7 @@ def import_(
 def _ask(question: "Question") -> str:
     if not sys.stdin.isatty():
         raise click.UsageError(
-            f"the file does not say {question.explanation}: "
-            f"add {question.option} {' | '.join(question.choices)}"
+            f"the file does not say {question.explanation}: add {question.option} {' | '.join(question.choices)}"
         )
     click.echo(f"The file does not say {question.explanation}.", err=True)
     if "MEAN,STD" in question.choices:
@@ -182,7 +179,10 @@ def _description(opened: "Bundle") -> list[tuple[str, str]]:
     tensor, prep, metrics = manifest.input, manifest.preprocessing, manifest.metrics
     rows = [
         ("bundle", f"{opened.path}  id {opened.bundle_id}"),
-        ("name", f"{manifest.name}, {manifest.origin.kind} from {manifest.origin.source}, {manifest.created}"),
+        (
+            "name",
+            f"{manifest.name}, {manifest.origin.kind} from {manifest.origin.source}, {manifest.created}",
+        ),
         ("labels", f"{len(opened.labels)}: {_shorten(', '.join(opened.labels))}"),
         ("input", f"{tensor.width}x{tensor.height} {prep.channel_order} {tensor.dtype}, {prep.resize}"),
         ("normalization", f"(pixel - {_triple(prep.mean)}) / {_triple(prep.std)}"),

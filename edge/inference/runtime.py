@@ -45,6 +45,4 @@ def load_runtime(preference: RuntimeName = "auto") -> TfliteRuntime:
             module.load_delegate,
             getattr(module, "OpResolverType", None),
         )
-    raise MissingPackageError(
-        f"no TFLite runtime ({'; '.join(problems)}): pip install 'fieldfare[device]'"
-    )
+    raise MissingPackageError(f"no TFLite runtime ({'; '.join(problems)}): pip install 'fieldfare[device]'")

@@ -1,0 +1,33 @@
+# Sourced by tools/demo and tools/test: finds Python 3.11-3.13 and keeps a virtual environment up to date.
+# Not a program.
+
+fail() { echo "$(basename "$0"): $*" >&2; exit 1; }
+
+# prepare EXTRA: .venv with fieldfare[EXTRA], made or renewed when pyproject.toml changed.
+prepare() {
+    local python="" candidate mark
+    for candidate in "${FIELDFARE_PYTHON:-}" python3.13 python3.12 python3.11 python3; do
+        [ -n "$candidate" ] && command -v "$candidate" >/dev/null || continue
+        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
+            python=$candidate
+            break
+        fi
+    done
+    [ -n "$python" ] || fail "needs Python 3.11, 3.12 or 3.13: sudo apt install python3 python3-venv"
+    mark=".venv/.fieldfare-$1-$(sha256sum pyproject.toml | cut -c1-16)"
+    if [ ! -e "$mark" ] || ! .venv/bin/python -c 'import edge' 2>/dev/null; then
+        if ! "$python" -c 'import ensurepip' 2>/dev/null; then
+            [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "needs venv: sudo apt install python3-venv"
+            apt-get update -qq && apt-get install -y -qq python3-venv
+        fi
+        echo "setting up .venv with $("$python" --version): packages are downloaded once (about 700 MB)"
+        [ -x .venv/bin/python ] || "$python" -m venv .venv
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=24' 2>&1 | notices
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$1]" 2>&1 | notices
+        [ "${PIPESTATUS[0]}" = 0 ] || fail "the packages could not be installed (above)"
+        touch "$mark"
+    fi
+}
+
+# pip's remarks about unused locations are noise; anything else is shown.
+notices() { grep -v "is ignored: it is neither a file nor a directory" || true; }

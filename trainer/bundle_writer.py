@@ -1,0 +1,100 @@
+"""Everything that training found out -> one sealed bundle."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edge import __version__
+from edge.bundle import golden
+from edge.bundle.manifest import (
+    Architecture,
+    Calibration,
+    EdgeTpu,
+    InputTensor,
+    Manifest,
+    Metrics,
+    Origin,
+    OutputTensor,
+    Preprocessing,
+    Quantization,
+)
+from edge.bundle.store import Bundle
+from edge.bundle.write import seal
+from edge.inference.runtime import TfliteRuntime
+from edge.inference.tflite import TfliteClassifier
+from edge.preprocess import Preprocessor
+from edge.records import Pixels
+from trainer.compile_edgetpu import Compiled
+
+
+def tensors_of(classifier: TfliteClassifier) -> tuple[InputTensor, OutputTensor]:
+    """The manifest's view of a model that trainer.quantize made: int8 in, int8 logits out."""
+    given, result = classifier.inputs[0], classifier.outputs[0]
+    return (
+        InputTensor(
+            width=given.shape[2],
+            height=given.shape[1],
+            dtype="int8",
+            quantization=Quantization(scale=given.scale, zero_point=given.zero_point),
+        ),
+        OutputTensor(
+            classes=result.shape[-1],
+            dtype="int8",
+            quantization=Quantization(scale=result.scale, zero_point=result.zero_point),
+            activation="logits",
+        ),
+    )
+
+
+def write_bundle(
+    out: Path,
+    *,
+    name: str,
+    source: str,
+    model: bytes,
+    labels: Sequence[str],
+    architecture: Architecture,
+    preprocessing: Preprocessing,
+    tensors: tuple[InputTensor, OutputTensor],
+    calibration: Calibration,
+    metrics: Metrics,
+    notes: Sequence[str],
+    runtime: TfliteRuntime,
+    golden_frames: Sequence[Pixels],
+    compiled: Compiled | None,
+) -> Bundle:
+    """Seal the bundle for `out`; edge.bundle.write.save puts it there. golden_frames: uint8 (height, width,
+    3), B, G, R. Raises BundleError."""
+    tensor, output = tensors
+    checks, files = golden.make(runtime, model, Preprocessor(preprocessing, tensor), golden_frames)
+    files |= {"model.tflite": model, "labels.txt": "".join(f"{label}\n" for label in labels).encode()}
+    edgetpu = None
+    if compiled is not None:
+        files |= {"model_edgetpu.tflite": compiled.model, "compiler.log": compiled.log.encode()}
+        edgetpu = EdgeTpu(
+            model="model_edgetpu.tflite",
+            log="compiler.log",
+            compiler_version=compiled.report.version,
+            operators_on_tpu=compiled.report.on_tpu,
+            operators_on_cpu=compiled.report.on_cpu,
+            on_chip_bytes=compiled.report.on_chip_bytes,
+            off_chip_bytes=compiled.report.off_chip_bytes,
+        )
+    manifest = Manifest(
+        schema=1,
+        name=name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        origin=Origin(kind="trained", source=source, tool=f"fieldfare {__version__}", notes=tuple(notes)),
+        architecture=architecture,
+        model="model.tflite",
+        labels="labels.txt",
+        input=tensor,
+        preprocessing=preprocessing,
+        output=output,
+        calibration=calibration,
+        metrics=metrics,
+        golden=checks,
+        edgetpu=edgetpu,
+        files=(),
+    )
+    return seal(out, manifest, files)

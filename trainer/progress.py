@@ -1,0 +1,17 @@
+"""How training tells what it is doing, without knowing whether anybody watches."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+Advance = Callable[[int], None]
+
+
+class Progress(Protocol):
+    """Shows stages with a bar each, and remarks between them."""
+
+    def stage(self, title: str, total: int) -> AbstractContextManager[Advance]:
+        """A stage of `total` steps; what it yields is called with the number of steps just done."""
+
+    def say(self, text: str) -> None:
+        """One line of news."""
