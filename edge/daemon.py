@@ -1,4 +1,5 @@
-"""The device program: a capture thread fills the newest-frame slot, this thread classifies and records."""
+"""The device program: a capture thread reads, resizes and fills the newest-frame slot; this thread classifies
+and records."""
 
 import logging
 import threading
@@ -12,7 +13,7 @@ import numpy as np
 from edge.capture.base import FrameSlot, FrameSource
 from edge.errors import CameraError, EndOfStream
 from edge.health import SystemdNotifier
-from edge.pipeline import Pipeline
+from edge.pipeline import FittedFrame, Pipeline
 from edge.records import Result
 from edge.sinks.base import Sink
 
@@ -74,8 +75,8 @@ def run(
     Raises CameraError where the source fails or gives no frame for `timeout_s`, EngineError where inference
     does. The source is closed on return; sinks and classifier are the caller's.
     """
-    slot = FrameSlot(lossless=source.lossless)
-    capture = threading.Thread(target=_capture, args=(source, slot), name="capture", daemon=True)
+    slot: FrameSlot[FittedFrame] = FrameSlot(lossless=source.lossless)
+    capture = threading.Thread(target=_capture, args=(source, pipeline, slot), name="capture", daemon=True)
     summary = Summary()
     capture.start()
     try:
@@ -90,17 +91,18 @@ def run(
     return summary
 
 
-def _capture(source: FrameSource, slot: FrameSlot) -> None:
-    """Body of the capture thread: whatever ends it is handed to the other side."""
+def _capture(source: FrameSource, pipeline: Pipeline, slot: FrameSlot[FittedFrame]) -> None:
+    """Body of the capture thread: whatever ends it is handed to the other side. It resizes too, while the
+    other side infers, so that the newest frame is ready to classify."""
     try:
-        while slot.put(source.read()):
+        while slot.put(pipeline.fit(source.read())):
             pass
     except BaseException as error:  # noqa: BLE001 - the main thread raises it again
         slot.fail(error)
 
 
 def _classify(
-    slot: FrameSlot,
+    slot: FrameSlot[FittedFrame],
     pipeline: Pipeline,
     sinks: Sequence[Sink],
     notifier: SystemdNotifier,
@@ -112,16 +114,16 @@ def _classify(
     newest_s = time.monotonic()
     while not stop.is_set() and (max_frames is None or summary.frames < max_frames):
         try:
-            frame = slot.get(_POLL_S)
+            fitted = slot.get(_POLL_S)
         except EndOfStream as end:
             _log.info("%s", end)
             return
-        if frame is None:
+        if fitted is None:
             if time.monotonic() - newest_s > timeout_s:
                 raise CameraError(f"no frame for {timeout_s:g} s: the camera stalled or came loose")
             continue
         newest_s = time.monotonic()
-        result = pipeline.process(frame, dropped=slot.dropped)
+        result = pipeline.classify(fitted, dropped=slot.dropped)
         summary.add(result)
         for sink in sinks:
             sink.write(result)

@@ -57,7 +57,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools/demo", description="Train on digits, then watch a camera.")
     parser.add_argument("--camera", help="a real camera at the end: /dev/video0, picamera2")
     parser.add_argument("--out", type=Path, default=Path("demo-out"), help="folder for everything made")
-    parser.add_argument("--epochs", type=int, default=30, help="training epochs (default: 30)")
+    parser.add_argument("--epochs", type=int, default=20, help="training epochs (default: 20)")
     parser.add_argument("--digits", type=int, default=40, help="digits in the replay (default: 40)")
     return parser.parse_args()
 

@@ -1,9 +1,11 @@
 """FrameSource, and the slot that holds the newest frame only."""
 
 import threading
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from edge.records import Frame
+
+Item = TypeVar("Item")
 
 
 class FrameSource(Protocol):
@@ -30,8 +32,8 @@ class FrameSource(Protocol):
         """Give the camera back; safe to call twice."""
 
 
-class FrameSlot:
-    """Hands frames from the capture thread to the pipeline: one place, the newest frame wins.
+class FrameSlot(Generic[Item]):
+    """Hands frames (or what was made of them) from the capture thread to the pipeline: one place, newest wins.
 
     With lossless=True `put` waits until the place is free instead. An exception given to `fail` is raised by
     `get` once the place is empty. Thread-safe.
@@ -40,12 +42,12 @@ class FrameSlot:
     def __init__(self, *, lossless: bool) -> None:
         self.dropped = 0
         self._lossless = lossless
-        self._frame: Frame | None = None
+        self._frame: Item | None = None
         self._failure: BaseException | None = None
         self._closed = False
         self._changed = threading.Condition()
 
-    def put(self, frame: Frame) -> bool:
+    def put(self, frame: Item) -> bool:
         """Place a frame; False where the slot was closed and the frame not taken."""
         with self._changed:
             while self._lossless and self._frame is not None and not self._closed:
@@ -57,7 +59,7 @@ class FrameSlot:
             self._changed.notify_all()
             return True
 
-    def get(self, timeout_s: float) -> Frame | None:
+    def get(self, timeout_s: float) -> Item | None:
         """The newest frame, or None after `timeout_s` without one or once closed. Raises what `fail` got."""
         with self._changed:
             self._changed.wait_for(

@@ -1,0 +1,35 @@
+"""Fixtures for all tests. Real data comes from ../shared: in CI its absence is a failure, elsewhere a skip."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real models, weights and photos."""
+    folder = Path(os.environ.get("FIELDFARE_SHARED", ROOT.parent / "shared"))
+    if not (folder / "models").is_dir():
+        message = f"real data is not at {folder} (set FIELDFARE_SHARED)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
+
+
+@pytest.fixture
+def run_fieldfare() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line as its users do: in a process of its own."""
+
+    def run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
+        options = {"timeout": 240, "stdin": subprocess.DEVNULL, **options}
+        command = [sys.executable, "-m", "edge", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+    return run
