@@ -1,6 +1,7 @@
 """Photos from files: upright, 8-bit colour, or one clear error. Pillow is imported on first use."""
 
 import io
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -108,4 +109,5 @@ def _pillow() -> ModuleType:
     except ImportError as error:
         raise MissingPackageError("reading photos needs Pillow: pip install 'fieldfare[device]'") from error
     Image.MAX_IMAGE_PIXELS = None  # _refuse has the one limit, and a message
+    warnings.filterwarnings("ignore", module="PIL")  # remarks on odd tags; what matters raises
     return Image

@@ -1,6 +1,5 @@
 """Replay: a folder of pictures, one picture, or a video file, in real time or flat out."""
 
-import itertools
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +42,7 @@ class FolderSource:
         self._pacer = Pacer(fps)
         self._cache: dict[Path, Pixels] = {}
         self._cached_bytes = 0
-        self._order = itertools.cycle(self._paths) if loop else iter(list(self._paths))
+        self._position = 0
         self._unreadable = 0
         self._sequence = 0
 
@@ -73,17 +72,20 @@ class FolderSource:
 
     def _next_picture(self) -> tuple[Path, Pixels]:
         while self._paths:
-            path = next(self._order, None)
-            if path is None:
-                raise EndOfStream(f"{self._sequence} pictures were replayed, {self._unreadable} could not be read")
+            if self._position == len(self._paths):
+                if not self._loop:
+                    raise EndOfStream(f"{self._sequence} pictures were replayed, {self._unreadable} could not be read")
+                self._position = 0
+            path = self._paths[self._position]
             try:
-                return path, self._picture(path)
+                image_bgr = self._picture(path)
             except ImageError as error:
                 _log.warning("%s", error)
                 self._unreadable += 1
                 self._paths.remove(path)
-                if self._loop:
-                    self._order = itertools.cycle(self._paths)
+                continue
+            self._position += 1
+            return path, image_bgr
         raise ImageError(f"{self._root}: none of the pictures there can be read")
 
     def _picture(self, path: Path) -> Pixels:

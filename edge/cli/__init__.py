@@ -61,21 +61,27 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: errors of ours are one line and an exit status, never a traceback."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(words: list[str]) -> int:
+    # Not click's own main(): it would turn a reader that left (head, a pager) into exit status 1.
     try:
-        status = cli.main(standalone_mode=False)
+        with cli.make_context("fieldfare", words) as context:
+            cli.invoke(context)
+            return 0
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
     except FieldfareError as error:
         click.echo(f"fieldfare: {' '.join(str(error).split())}", err=True)
-        status = error.exit_status
-    except click.exceptions.Abort:
-        click.echo("fieldfare: interrupted", err=True)
-        status = _INTERRUPTED
+        return error.exit_status
     except click.ClickException as error:
         error.show()
-        status = error.exit_code
+        return error.exit_code
     except BrokenPipeError:
-        # The reader (head, a pager) has what it wanted; keep the interpreter from flushing into nowhere.
+        # Keep the interpreter from flushing into nowhere at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
-    except KeyboardInterrupt:
-        status = _INTERRUPTED
-    sys.exit(status if isinstance(status, int) else 0)
+        return 0
+    except (KeyboardInterrupt, click.exceptions.Abort, EOFError):
+        click.echo("fieldfare: interrupted", err=True)
+        return _INTERRUPTED

@@ -4,6 +4,8 @@ libedgetpu can hang, abort or segfault (docs/hardware-status.md); what can be ca
 is left to systemd, which restarts the service when decisions stop.
 """
 
+import ctypes
+
 from edge.errors import EngineError
 from edge.inference.runtime import TfliteRuntime
 
@@ -19,6 +21,8 @@ def load_edgetpu(runtime: TfliteRuntime, *, library: str, device: str) -> object
     """
     options = {"device": device} if device else {}
     try:
+        # LiteRT 2.3 prints a traceback of its own where the library is missing; the loader just says so.
+        ctypes.CDLL(library)
         delegate: object = runtime.load_delegate(library, options)
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip() or "the library gave no reason"

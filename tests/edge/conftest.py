@@ -1,0 +1,46 @@
+"""Bundles to test with: a real MobileNet of Coral's, imported once a worker."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge.bundle.importer import Question, Told, import_model
+from edge.bundle.store import Bundle
+from edge.bundle.write import save
+
+
+def no_questions(question: Question) -> str:
+    raise AssertionError(f"asked for {question.option}")
+
+
+@pytest.fixture(scope="session")
+def small_model(shared: Path) -> Path:
+    """MobileNetV1 0.25 128, uint8, 1001 ImageNet classes, metadata inside."""
+    return shared / "models" / "mobilenet_v1_0.25_128_quant.tflite"
+
+
+@pytest.fixture(scope="session")
+def sealed(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A good bundle on disk; tests must not change it (see `bundle_copy`)."""
+    out = tmp_path_factory.mktemp("sealed") / "birds"
+    bundle = import_model(small_model, out, Told(resize="squash"), no_questions)
+    save(bundle)
+    return bundle
+
+
+@pytest.fixture
+def bundle_copy(sealed: Bundle, tmp_path: Path) -> Path:
+    """The good bundle in a folder of the test's own."""
+    return Path(shutil.copytree(sealed.path, tmp_path / "birds"))
+
+
+@pytest.fixture
+def picture_bgr() -> NDArray[np.uint8]:
+    """240x320, a bright red square on the left of a dark ground."""
+    image = np.full((240, 320, 3), 30, np.uint8)
+    cv2.rectangle(image, (40, 80), (120, 160), (0, 0, 250), -1)
+    return image

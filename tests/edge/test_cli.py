@@ -1,0 +1,193 @@
+"""The command line as its users meet it: results, one-line errors, exit statuses."""
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge.bundle import open_bundle
+from edge.bundle.store import Bundle
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+REAL_MODELS = {
+    "tf2_mobilenet_v2_1.0_224_ptq": "imagenet_labels.txt",
+    "mobilenet_v2_1.0_224_quant": "imagenet_labels.txt",
+    "mobilenet_v2_1.0_224_inat_bird_quant": "inat_bird_labels.txt",
+}
+IMAGENET = {"parrot.jpg": "macaw", "cat.bmp": "Egyptian cat", "bird.bmp": "chickadee", "hot_dog.jpg": "hotdog"}
+BIRDS = {
+    "parrot.jpg": "Scarlet Macaw",
+    "owl.jpg": "Athene cunicularia",
+    "bird.bmp": "Poecile atricapillus",
+    "cat.bmp": "background",
+}
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The error message; there is exactly one line of ours and no traceback."""
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("fieldfare: ")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def usage_error(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("model", REAL_MODELS)
+def test_real_models_are_imported_verified_and_right(
+    run_fieldfare: Run, shared: Path, tmp_path: Path, model: str
+) -> None:
+    models, out = shared / "models", tmp_path / "bundle"
+    words = ["--labels", models / REAL_MODELS[model], "--resize", "squash", "--out", out]
+    assert run_fieldfare("bundle", "import", models / f"{model}.tflite", *words).returncode == 0
+    assert "is sound" in run_fieldfare("bundle", "verify", out).stdout
+
+    expected = BIRDS if "bird" in model else IMAGENET
+    done = run_fieldfare("classify", out, *(models / name for name in expected), "--json")
+    classified = {Path(r["image"]).name: r for r in map(json.loads, done.stdout.splitlines())}
+    assert {n: expected[n] in classified[n]["label"] for n in expected} == dict.fromkeys(expected, True)
+
+    pictures = tmp_path / "camera"
+    pictures.mkdir()
+    for name in expected:
+        shutil.copy(models / name, pictures / name)
+    done = run_fieldfare("run", "--bundle", out, "--source", pictures, "--json")
+    assert done.returncode == 0
+    replayed = {r["image"]: r["label"] for r in map(json.loads, done.stdout.splitlines())}
+    assert replayed == {name: classified[name]["label"] for name in expected}
+
+
+def test_help_names_every_command(run_fieldfare: Run) -> None:
+    text = run_fieldfare("--help").stdout
+    for word in ("bundle", "classify", "run", "train", "Exit statuses"):
+        assert word in text
+
+
+@pytest.mark.parametrize("words", [["bundle", "show"], ["bundle", "verify"], ["bundle", "pack"], ["bundle", "import"]])
+def test_every_command_has_an_example(run_fieldfare: Run, words: list[str]) -> None:
+    assert "Example: fieldfare " + " ".join(words) in run_fieldfare(*words, "--help").stdout
+
+
+def test_a_bundle_packs_opens_and_classifies_alike(
+    run_fieldfare: Run, sealed: Bundle, shared: Path, tmp_path: Path
+) -> None:
+    packed = tmp_path / "stick.fieldfare"
+    assert run_fieldfare("bundle", "pack", sealed.path, "--out", packed).returncode == 0
+    parrot = shared / "models" / "parrot.jpg"
+    both = [run_fieldfare("classify", path, parrot, "--json") for path in (sealed.path, packed)]
+    labels = [json.loads(done.stdout)["label"] for done in both]
+    assert labels == ["macaw", "macaw"]
+    again = run_fieldfare("bundle", "pack", sealed.path, "--out", packed)
+    assert again.returncode == 73
+    assert "--overwrite" in one_line(again)
+    assert "must end in .fieldfare" in usage_error(run_fieldfare("bundle", "pack", sealed.path, "--out", "x.zip"))
+
+
+def test_show_tells_what_is_inside(run_fieldfare: Run, sealed: Bundle) -> None:
+    text = run_fieldfare("bundle", "show", sealed.path).stdout
+    for word in (sealed.bundle_id, "128x128 rgb uint8, squash", "1001", "no compiled model", "not measured"):
+        assert word in text
+    record = json.loads(run_fieldfare("bundle", "show", sealed.path, "--json").stdout)
+    assert record["id"] == sealed.bundle_id
+    assert record["manifest"]["schema"] == 1
+
+
+def test_import_asks_in_a_script_by_naming_the_option(run_fieldfare: Run, small_model: Path, tmp_path: Path) -> None:
+    done = run_fieldfare("bundle", "import", small_model, "--out", tmp_path / "out")
+    assert "add --resize squash | crop | letterbox" in usage_error(done)
+    assert not (tmp_path / "out").exists()
+
+
+def test_import_asks_on_a_terminal(small_model: Path, tmp_path: Path) -> None:
+    controller, terminal = pty.openpty()
+    command = [sys.executable, "-m", "edge", "bundle", "import", str(small_model), "--out", str(tmp_path / "out")]
+    child = subprocess.Popen(command, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    os.write(controller, b"crop\n")
+    _, errors = child.communicate(timeout=120)
+    os.close(controller)
+    os.close(terminal)
+    assert child.returncode == 0, errors
+    assert "The file does not say how pictures of another shape were fitted" in errors
+    assert open_bundle(tmp_path / "out").manifest.preprocessing.resize == "crop"
+
+
+def test_classify_goes_on_after_a_bad_picture(run_fieldfare: Run, sealed: Bundle, shared: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"\xff\xd8 damaged")
+    good = shared / "models" / "parrot.jpg"
+    done = run_fieldfare("classify", sealed.path, bad, tmp_path / "none.jpg", good, "--json")
+    assert done.returncode == 66
+    assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == ["macaw"]
+    assert "bad.jpg" in done.stderr
+    assert "none.jpg: no such file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["run", "--bundle", "nowhere", "--source", "synthetic"], 66, "nowhere: No such file"),
+        (["run", "--bundle", "{bundle}", "--source", "nowhere"], 66, "'nowhere' is not there"),
+        (["run", "--bundle", "{bundle}", "--source", "/dev/video93"], 69, "plug it in"),
+        (["run", "--bundle", "{bundle}", "--source", "synthetic", "--threads", "0"], 78, "engine.threads"),
+        (["run", "--bundle", "{bundle}", "--source", "synthetic", "--size", "big"], 78, "WIDTHxHEIGHT"),
+        (["run", "--bundle", "{bundle}", "--source", "synthetic", "--device", "gpu"], 78, "engine.device"),
+        (["run", "--config", "nowhere.toml"], 66, "nowhere.toml: cannot read"),
+        (["run", "--config", "{broken}"], 78, "unknown key 'suorce': did you mean 'source'?"),
+        (["classify", "{damaged}", "x.jpg"], 65, "is damaged"),
+        (["bundle", "verify", "{damaged}"], 65, "is damaged"),
+        (["bundle", "import", "nowhere.tflite", "--out", "{tmp}/o"], 66, "cannot read"),
+        (["bundle", "import", "{model}", "--labels", "no.txt", "--resize", "crop", "--out", "{tmp}/o"], 66, "no.txt"),
+        (["bundle", "import", "{model}", "--resize", "crop", "--out", "{tmp}"], 73, "exists"),
+    ],
+)
+def test_mistakes_are_one_line_and_a_status(
+    run_fieldfare: Run,
+    bundle_copy: Path,
+    sealed: Bundle,
+    small_model: Path,
+    tmp_path: Path,
+    words: list[str],
+    status: int,
+    message: str,
+) -> None:
+    model = bytearray((bundle_copy / "model.tflite").read_bytes())
+    model[1000] ^= 1
+    (bundle_copy / "model.tflite").write_bytes(model)
+    broken = tmp_path / "broken.toml"
+    broken.write_text('bundle = "b"\n[camera]\nsuorce = "x"\n')
+    places = {
+        "bundle": sealed.path,
+        "damaged": bundle_copy,
+        "broken": broken,
+        "model": small_model,
+        "tmp": tmp_path,
+    }
+    done = run_fieldfare(*(word.format(**places) for word in words))
+    assert done.returncode == status
+    assert message in one_line(done)
+
+
+def test_a_reader_that_leaves_early_is_no_error(sealed: Bundle) -> None:
+    command = f"{sys.executable} -m edge run --bundle {sealed.path} --source synthetic --flat-out --json | head -n 2"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+def test_unknown_is_said_below_the_threshold(run_fieldfare: Run, sealed: Bundle, shared: Path) -> None:
+    parrot = shared / "models" / "parrot.jpg"
+    done = run_fieldfare("classify", sealed.path, parrot, "--threshold", "0.99", "--json")
+    result = json.loads(done.stdout)
+    assert result["label"] == "unknown"
+    assert result["top"][0]["label"] == "macaw"

@@ -1,0 +1,145 @@
+"""Photos are read upright in 8-bit colour, or refused in one clear line."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from edge.errors import ImageError, MissingInputError
+from edge.images import decode_image, read_image
+
+GRAIN = np.random.default_rng(5).integers(0, 256, (30, 40, 3)).astype(np.uint8)
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def photo(picture_bgr: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(picture_bgr[:, :, ::-1]))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+def test_lossless_photos_come_back_exactly(photo: Image.Image, picture_bgr: NDArray[np.uint8], kind: str) -> None:
+    assert np.array_equal(decode_image(encoded(photo, kind), "photo"), picture_bgr)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_lossy_photos_come_back_nearly(photo: Image.Image, picture_bgr: NDArray[np.uint8], kind: str) -> None:
+    image = decode_image(encoded(photo, kind, quality=95), "photo")
+    assert np.abs(image.astype(int) - picture_bgr).mean() < 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_photos_are_turned_upright(
+    photo: Image.Image, picture_bgr: NDArray[np.uint8], orientation: int, kind: str
+) -> None:
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = photo.transpose(undo[orientation]) if orientation in undo else photo
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = decode_image(encoded(stored, kind, exif=exif), "photo")
+    assert image.shape == picture_bgr.shape
+    assert np.abs(image.astype(int) - picture_bgr).mean() < 3
+
+
+def test_grey_photos_become_three_equal_channels(photo: Image.Image) -> None:
+    image = decode_image(encoded(photo.convert("L"), "PNG"), "photo")
+    assert image.shape[2] == 3
+    assert (image[..., 0] == image[..., 2]).all()
+
+
+def test_transparent_pixels_become_white() -> None:
+    image = decode_image(encoded(Image.new("RGBA", (20, 20), (255, 0, 0, 0)), "PNG"), "photo")
+    assert (image == 255).all()
+
+
+def huge_png() -> bytes:
+    """A gigapixel in 100 bytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+def png16(channels: int) -> bytes:
+    shape = (20, 20) if channels == 1 else (20, 20, channels)
+    return cv2.imencode(".png", np.full(shape, 40_000, np.uint16))[1].tobytes()
+
+
+def tiff16() -> bytes:
+    return cv2.imencode(".tiff", np.full((20, 20, 3), 40_000, np.uint16))[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty file"),
+        (b"not a picture at all", "not a picture"),
+        (huge_png(), "40000x40000 is 1600 megapixels, at most 100"),
+        (png16(1), "16 bits a channel, at most 8"),
+        (png16(3), "16 bits a channel, at most 8"),
+        (tiff16(), "16 bits a channel, at most 8"),
+        (encoded(Image.new("CMYK", (20, 20)), "JPEG"), "CMYK"),
+        (encoded(Image.new("F", (20, 20)), "TIFF"), "32 bits a channel"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_the_fix(data: bytes, message: str) -> None:
+    with pytest.raises(ImageError, match=r"^card/7\.jpg: ") as caught:
+        decode_image(data, "card/7.jpg")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP", "TIFF"])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_photo_cut_short_is_refused(photo: Image.Image, kind: str, share: float) -> None:
+    noisy = Image.effect_noise((200, 200), 80).convert("RGB")
+    data = encoded(noisy, kind)
+    with pytest.raises(ImageError):
+        decode_image(data[: int(len(data) * share)], "photo")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_damage_gives_a_picture_or_an_image_error(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(["JPEG", "PNG", "BMP", "WEBP", "TIFF"]))
+    good = bytearray(encoded(Image.fromarray(GRAIN), kind))
+    for _ in range(data.draw(st.integers(1, 5))):
+        good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        image = decode_image(bytes(good), "photo")
+    except ImageError:
+        return
+    assert image.dtype == np.uint8
+    assert image.ndim == 3
+
+
+def test_a_missing_file_is_not_a_damaged_one(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="no such file"):
+        read_image(tmp_path / "nowhere.jpg")
+    (tmp_path / "folder.jpg").mkdir()
+    with pytest.raises(MissingInputError, match="cannot read"):
+        read_image(tmp_path / "folder.jpg")

@@ -1,0 +1,164 @@
+"""Frames become tensors in one way only, computed by hand here where it matters."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
+from edge.errors import ImageError
+from edge.preprocess import Preprocessor, quantization_table, reduce_to
+
+MOBILENET = ((127.5,) * 3, (127.5,) * 3)
+
+
+def make(
+    *,
+    resize: str = "squash",
+    order: str = "rgb",
+    size: tuple[int, int] = (32, 32),
+    dtype: str = "int8",
+    scale: float = 2 / 255,
+    zero_point: int = -1,
+    **spec: object,
+) -> Preprocessor:
+    mean, std = MOBILENET
+    return Preprocessor(
+        Preprocessing(**{"channel_order": order, "resize": resize, "mean": mean, "std": std, **spec}),
+        InputTensor(
+            width=size[0],
+            height=size[1],
+            dtype=dtype,
+            quantization=Quantization(scale=scale, zero_point=zero_point),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "zero_point", "expected"),
+    [
+        # MobileNet's range on int8: the pixel minus 128, nothing lost.
+        ("int8", np.float32(2 / 255).item(), -1, {0: -128, 1: -127, 127: -1, 128: 0, 254: 126, 255: 127}),
+        # The same on uint8: the pixel itself.
+        ("uint8", np.float32(2 / 255).item(), 127, {0: 0, 1: 1, 127: 127, 128: 128, 255: 255}),
+        # A scale of 1/128: (p - 127.5) / 127.5 * 128 + 128, and both ends clipped or not as they fall.
+        ("uint8", 1 / 128, 128, {0: 0, 1: 1, 64: 64, 200: 201, 254: 255, 255: 255}),
+        # A scale too small for the range clips on both sides.
+        ("int8", 1 / 255, 0, {0: -128, 63: -128, 64: -127, 127: -1, 128: 1, 191: 127, 192: 127}),
+    ],
+)
+def test_the_table_holds_what_a_hand_computes(
+    dtype: str, scale: float, zero_point: int, expected: dict[int, int]
+) -> None:
+    prep = make(dtype=dtype, scale=scale, zero_point=zero_point)
+    tensor = InputTensor(
+        width=32, height=32, dtype=dtype, quantization=Quantization(scale=scale, zero_point=zero_point)
+    )
+    table = quantization_table(prep.spec, tensor)
+    assert {pixel: int(table[0, pixel, 1]) for pixel in expected} == expected
+
+
+@pytest.mark.parametrize("scale", [2 / 255, 1 / 128, 0.01])
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+@pytest.mark.parametrize("resize", ["squash", "crop", "letterbox"])
+def test_the_tensor_is_the_table_applied_to_the_pixels(scale: float, order: str, resize: str) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (50, 70, 3)).astype(np.uint8)
+    prep = make(scale=scale, order=order, resize=resize)
+    out = np.zeros((1, 32, 32, 3), np.int8)
+    prep.tensor(frame, out)
+    assert np.array_equal(out[0], prep.quantize(prep.pixels(frame)))
+
+
+def test_channels_come_in_the_models_order() -> None:
+    frame = np.zeros((40, 40, 3), np.uint8)
+    frame[..., 2] = 200  # red, in B, G, R
+    assert make(order="rgb").pixels(frame)[0, 0].tolist() == [200, 0, 0]
+    assert make(order="bgr").pixels(frame)[0, 0].tolist() == [0, 0, 200]
+
+
+def striped(width: int, height: int) -> NDArray[np.uint8]:
+    """Left third blue, middle green, right red."""
+    frame = np.zeros((height, width, 3), np.uint8)
+    for third in range(3):
+        frame[:, third * width // 3 : (third + 1) * width // 3, third] = 255
+    return frame
+
+
+def test_squash_shows_everything() -> None:
+    pixels = make(order="bgr").pixels(striped(96, 48))
+    assert pixels[16, [2, 16, 29]].argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_crop_takes_the_middle() -> None:
+    pixels = make(order="bgr", resize="crop").pixels(striped(96, 32))
+    assert (pixels.argmax(axis=2) == 1).all()
+
+
+def test_a_crop_fraction_takes_less() -> None:
+    frame = np.zeros((64, 64, 3), np.uint8)
+    frame[16:48, 16:48] = 255
+    assert (make(resize="crop", crop_fraction=0.5).pixels(frame) == 255).all()
+
+
+def test_letterbox_keeps_the_shape_and_fills_the_rest() -> None:
+    frame = np.full((32, 64, 3), 255, np.uint8)
+    pixels = make(resize="letterbox", pad=7).pixels(frame)
+    assert (pixels[8:24] == 255).all()
+    assert (pixels[:8] == 7).all()
+    assert (pixels[24:] == 7).all()
+
+
+def test_strong_reduction_does_not_alias() -> None:
+    """A fine checkerboard has one mean; plain bilinear would pick out black or white pixels."""
+    board = (np.indices((480, 640)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    out = np.empty((60, 80, 3), np.uint8)
+    reduce_to(np.repeat(board[..., None], 3, axis=2), out)
+    assert out.min() >= 126
+    assert out.max() <= 129
+
+
+def test_it_is_close_to_the_exact_area_mean() -> None:
+    rng = np.random.default_rng(3)
+    frame = cv2.resize(rng.integers(0, 256, (48, 64, 3)).astype(np.uint8), (640, 480), interpolation=cv2.INTER_CUBIC)
+    out = np.empty((224, 224, 3), np.uint8)
+    reduce_to(frame, out)
+    exact = cv2.resize(frame, (224, 224), interpolation=cv2.INTER_AREA)
+    assert np.abs(out.astype(int) - exact).mean() < 1.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    width=st.integers(1, 700),
+    height=st.integers(1, 700),
+    resize=st.sampled_from(["squash", "crop", "letterbox"]),
+    size=st.tuples(st.integers(16, 80), st.integers(16, 80)),
+)
+def test_frames_of_any_size_fit(width: int, height: int, resize: str, size: tuple[int, int]) -> None:
+    """A grey frame stays grey whatever its size and shape."""
+    prep = make(resize=resize, size=size, pad=90)
+    pixels = prep.pixels(np.full((height, width, 3), 90, np.uint8))
+    assert pixels.shape == (size[1], size[0], 3)
+    assert (pixels == 90).all()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        np.zeros((10, 10), np.uint8),
+        np.zeros((10, 10, 4), np.uint8),
+        np.zeros((10, 10, 3), np.float32),
+        np.zeros((0, 10, 3), np.uint8),
+    ],
+)
+def test_frames_of_another_kind_are_refused(frame: NDArray[np.uint8]) -> None:
+    with pytest.raises(ImageError, match="uint8"):
+        make().fit(frame)
+
+
+def test_the_frame_itself_is_left_alone() -> None:
+    frame = np.random.default_rng(1).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    before = frame.copy()
+    make().pixels(frame)
+    assert np.array_equal(frame, before)

@@ -1,0 +1,140 @@
+"""Results reach people and programs; trouble with a disk never stops the camera."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge.errors import StorageError
+from edge.records import Candidate, Latency, Result
+from edge.sinks.console import ConsoleSink
+from edge.sinks.jsonl import JsonFileSink, JsonStreamSink
+
+
+def result(frame: int = 0, label: str = "owl", image: str | None = None, fallback: str | None = None) -> Result:
+    return Result(
+        frame=frame,
+        label=label,
+        score=0.75,
+        top=(Candidate("owl", 0.75), Candidate("wren", 0.25)),
+        captured_wall_s=1e9,
+        captured_mono_s=5.0,
+        latency_ms=Latency(wait=0.1, preprocess=0.2, inference=3.0, postprocess=0.1, total=3.4),
+        engine="test",
+        bundle="0123456789ab",
+        dropped=0,
+        image=image,
+        fallback=fallback,
+    )
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_json_lines_hold_what_scripts_need() -> None:
+    stream = io.BytesIO()
+    JsonStreamSink(stream).write(result(image="a.jpg"))
+    record = json.loads(stream.getvalue())
+    assert record["image"] == "a.jpg"
+    assert (record["label"], record["score"]) == ("owl", 0.75)
+    assert record["top"][1] == {"label": "wren", "score": 0.25}
+    assert "fallback" not in record
+    assert record["latency_ms"]["total"] == 3.4
+
+
+def test_plain_output_has_a_line_a_result() -> None:
+    stream = io.StringIO()
+    sink = ConsoleSink(stream, mode="all")
+    sink.write(result(0))
+    sink.write(result(1, image="b.jpg", fallback="no TPU"))
+    assert stream.getvalue().splitlines() == [
+        "frame 0: owl 0.75  (wren 0.25)  3.4 ms",
+        "b.jpg: owl 0.75  (wren 0.25)  3.4 ms  [fallback]",
+    ]
+
+
+def test_changes_only() -> None:
+    stream = io.StringIO()
+    sink = ConsoleSink(stream, mode="changes")
+    for number, label in enumerate(["owl", "owl", "wren", "wren", "owl"]):
+        sink.write(result(number, label))
+    assert [line.split(":")[0] for line in stream.getvalue().splitlines()] == ["frame 0", "frame 2", "frame 4"]
+
+
+def test_on_a_terminal_frames_share_a_line_until_the_label_changes() -> None:
+    stream = Terminal()
+    sink = ConsoleSink(stream, mode="all")
+    for number, label in enumerate(["owl", "owl", "wren"]):
+        sink.write(result(number, label))
+    sink.close()
+    sink.close()
+    lines = stream.getvalue().split("\n")
+    assert len(lines) == 3
+    assert lines[0].count("\r") == 2
+    assert lines[1].startswith("frame 2: wren")
+
+
+def test_files_are_rotated_and_the_oldest_go(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    sink = JsonFileSink(path, max_bytes=1000, keep=2)
+    for number in range(30):
+        sink.write(result(number))
+    sink.close()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["results.jsonl", "results.jsonl.1", "results.jsonl.2"]
+    assert all(p.stat().st_size <= 1000 for p in tmp_path.iterdir())
+    frames = [
+        json.loads(line)["frame"]
+        for name in ("results.jsonl.2", "results.jsonl.1", "results.jsonl")
+        for line in (tmp_path / name).read_text().splitlines()
+    ]
+    assert frames == list(range(frames[0], 30))
+
+
+def test_nothing_is_kept_when_told_so(tmp_path: Path) -> None:
+    sink = JsonFileSink(tmp_path / "results.jsonl", max_bytes=1000, keep=0)
+    for number in range(30):
+        sink.write(result(number))
+    sink.close()
+    assert [p.name for p in tmp_path.iterdir()] == ["results.jsonl"]
+    assert (tmp_path / "results.jsonl").stat().st_size <= 1000
+
+
+def test_a_file_goes_on_where_it_ended(tmp_path: Path) -> None:
+    for number in range(3):
+        sink = JsonFileSink(tmp_path / "results.jsonl", max_bytes=10**6, keep=1)
+        sink.write(result(number))
+        sink.close()
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_place_that_cannot_be_written_is_an_error_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write"):
+        JsonFileSink(tmp_path / "file" / "results.jsonl", max_bytes=1000, keep=1)
+
+
+def test_a_full_disk_costs_lines_not_the_camera(tmp_path: Path) -> None:
+    """The kernel stops the file at 1,000 bytes; later there is room again."""
+    script = (
+        "import resource, sys, logging; sys.path.insert(0, sys.argv[2])\n"
+        "from pathlib import Path; from test_sinks import *\n"
+        "logging.basicConfig(format='%(message)s', stream=sys.stdout)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))\n"
+        "sink = JsonFileSink(Path(sys.argv[1]), max_bytes=10**6, keep=1)\n"
+        "[sink.write(result(n)) for n in range(10)]\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "[sink.write(result(n)) for n in range(10, 12)]\n"
+    )
+    path = tmp_path / "results.jsonl"
+    here = str(Path(__file__).parent)
+    done = subprocess.run([sys.executable, "-c", script, path, here], capture_output=True, text=True, check=True)
+    assert done.stdout.count("cannot write") == 1
+    assert done.stdout.count("works again") == 1
+    frames = [json.loads(line)["frame"] for line in path.read_text().splitlines()]
+    assert frames[-2:] == [10, 11]
+    assert frames[:-2] == list(range(len(frames) - 2))

@@ -1,0 +1,51 @@
+"""One place between two threads: the newest frame wins, or, lossless, every frame is taken."""
+
+import threading
+import time
+
+import pytest
+
+from edge.capture.base import FrameSlot
+from edge.errors import CameraError
+
+
+def test_the_newest_wins_and_the_rest_are_counted() -> None:
+    slot: FrameSlot[int] = FrameSlot(lossless=False)
+    for number in range(5):
+        assert slot.put(number)
+    assert slot.get(0.1) == 4
+    assert slot.dropped == 4
+    assert slot.get(0.01) is None
+
+
+def test_lossless_hands_over_every_frame_in_order() -> None:
+    slot: FrameSlot[int] = FrameSlot(lossless=True)
+    producer = threading.Thread(target=lambda: [slot.put(number) for number in range(200)])
+    producer.start()
+    assert [slot.get(5) for _ in range(200)] == list(range(200))
+    producer.join(5)
+    assert slot.dropped == 0
+
+
+def test_a_failure_arrives_after_the_last_frame() -> None:
+    slot: FrameSlot[int] = FrameSlot(lossless=False)
+    slot.put(1)
+    slot.fail(CameraError("gone"))
+    assert slot.get(1) == 1
+    with pytest.raises(CameraError, match="gone"):
+        slot.get(1)
+
+
+def test_closing_frees_both_sides() -> None:
+    slot: FrameSlot[int] = FrameSlot(lossless=True)
+    slot.put(1)
+    outcomes: list[object] = []
+    waiting = threading.Thread(target=lambda: outcomes.append(slot.put(2)))
+    waiting.start()
+    time.sleep(0.05)
+    slot.close()
+    waiting.join(5)
+    assert outcomes == [False]
+    empty: FrameSlot[int] = FrameSlot(lossless=False)
+    empty.close()
+    assert empty.get(60) is None

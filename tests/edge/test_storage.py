@@ -1,0 +1,80 @@
+"""What is written is there whole, or not at all."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge.errors import OutputExistsError, StorageError
+from edge.storage import write_directory, write_file
+
+FILES = {"a.bin": b"x" * 200_000, "b.txt": b"hello"}
+
+
+def test_a_directory_appears_whole(tmp_path: Path) -> None:
+    write_directory(tmp_path / "new" / "out", FILES)
+    assert {f.name: f.read_bytes() for f in (tmp_path / "new" / "out").iterdir()} == FILES
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["out"]
+
+
+def test_what_is_there_is_kept_unless_told(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_directory(out, {"old": b"1"})
+    with pytest.raises(OutputExistsError, match="--overwrite"):
+        write_directory(out, FILES)
+    assert [p.name for p in out.iterdir()] == ["old"]
+    write_directory(out, FILES, overwrite=True)
+    assert sorted(p.name for p in out.iterdir()) == sorted(FILES)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_a_failure_at_any_step_leaves_the_old_and_no_litter(
+    tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fills up at the Nth write or sync."""
+    out = tmp_path / "out"
+    write_directory(out, {"old": b"1"})
+    calls = iter(range(1000))
+
+    def full(real: object, *arguments: object) -> object:
+        if next(calls) == step:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*arguments)  # type: ignore[operator]
+
+    real_write, real_sync = os.write, os.fsync
+    monkeypatch.setattr(os, "write", lambda *a: full(real_write, *a))
+    monkeypatch.setattr(os, "fsync", lambda *a: full(real_sync, *a))
+    try:
+        write_directory(out, FILES, overwrite=True)
+    except StorageError as error:
+        assert "No space left" in str(error)
+    monkeypatch.undo()
+    names = sorted(p.name for p in out.iterdir())
+    assert names in (["old"], sorted(FILES))
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    """A limit on file size stands in for the full disk: the kernel refuses the write halfway."""
+    script = (
+        "import resource, sys; from pathlib import Path; from edge.storage import *\n"
+        "from edge.errors import StorageError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "for write in (lambda p: write_file(p, b'x' * 200_000), lambda p: write_directory(p, {'a': b'x' * 200_000})):\n"
+        "    try: write(Path(sys.argv[1]) / 'out')\n"
+        "    except StorageError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout.count("nothing was left behind") == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_read_only_place_is_reported(tmp_path: Path) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("not a folder")
+    with pytest.raises(StorageError, match="cannot write"):
+        write_file(blocker / "out", b"data")

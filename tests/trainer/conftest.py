@@ -1,0 +1,79 @@
+"""What the trainer's tests share: pictures that are made up, and photos of coloured shapes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
+
+Pixels = NDArray[np.uint8]
+COLOURS_BGR = {"blue-triangle": (230, 40, 20), "green-square": (30, 220, 30), "red-disc": (20, 20, 230)}
+
+
+def scene(rng: np.random.Generator, width: int = 96, height: int = 72) -> Pixels:
+    """A smooth, many-coloured picture: no two draws look alike, and a JPEG of it looks like it."""
+    coarse = rng.integers(60, 190, (6, 8, 3)).astype(np.uint8)
+    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def shape(kind: str, rng: np.random.Generator) -> Pixels:
+    """One of three coloured shapes, somewhere on a scene: B, G, R."""
+    picture = scene(rng)
+    x, y, r = int(rng.integers(30, 66)), int(rng.integers(25, 47)), int(rng.integers(14, 22))
+    colour = COLOURS_BGR[kind]
+    if kind == "red-disc":
+        cv2.circle(picture, (x, y), r, colour, -1)
+    elif kind == "green-square":
+        cv2.rectangle(picture, (x - r, y - r), (x + r, y + r), colour, -1)
+    else:
+        cv2.fillPoly(picture, [np.array([[x, y - r], [x - r, y + r], [x + r, y + r]])], colour)
+    return picture
+
+
+def write(path: Path, picture: Pixels, quality: int = 92) -> Path:
+    """Save a B, G, R picture; folders are made as needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return path
+
+
+@pytest.fixture(scope="session")
+def paint() -> Callable[..., Pixels]:
+    """scene(rng, width, height)."""
+    return scene
+
+
+@pytest.fixture(scope="session")
+def save_photo() -> Callable[..., Path]:
+    """write(path, picture, quality)."""
+    return write
+
+
+@pytest.fixture(scope="session")
+def shapes() -> Callable[[Path, int], Path]:
+    """Fill a folder with so many photos of each of three coloured shapes."""
+
+    def make(root: Path, per_class: int) -> Path:
+        rng = np.random.default_rng(7)
+        for kind in COLOURS_BGR:
+            for number in range(per_class):
+                write(root / kind / f"{number:03}.jpg", shape(kind, rng))
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def spec() -> Preprocessing:
+    """How MobileNets want their pixels."""
+    return Preprocessing(channel_order="rgb", resize="squash", mean=(127.5,) * 3, std=(127.5,) * 3)
+
+
+@pytest.fixture(scope="session")
+def tensor() -> InputTensor:
+    """A small input, 32 pixels a side."""
+    return InputTensor(width=32, height=32, dtype="int8", quantization=Quantization(scale=1 / 127.5, zero_point=-1))

@@ -1,0 +1,228 @@
+"""A folder of photos -> classes and splits."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.errors import DatasetError, MissingInputError
+from trainer.dataset import SPLITS, Listing, Photo, assign_splits, list_photos
+
+
+def fill(root: Path, **counts: int) -> Path:
+    """Folders of so many empty files: listing goes by names alone."""
+    for name, count in counts.items():
+        folder = root / name.replace("__", "/")
+        folder.mkdir(parents=True)
+        for number in range(count):
+            (folder / f"{number:03}.jpg").touch()
+    return root
+
+
+def alone(listing: Listing) -> np.ndarray:
+    """Groups in which no photo has a near-duplicate."""
+    return np.arange(len(listing.photos))
+
+
+def made_up(labels: list[int], splits: list[str | None] | None = None) -> Listing:
+    splits = splits or [None] * len(labels)
+    photos = tuple(Photo(Path(f"{i}.jpg"), label, split) for i, (label, split) in enumerate(zip(labels, splits)))
+    return Listing(Path("made-up"), tuple(f"class {n}" for n in range(max(labels) + 1)), photos, 0)
+
+
+# Listing
+
+
+def test_class_folders_are_classes_in_alphabetical_order(tmp_path):
+    listing = list_photos(fill(tmp_path, wren=5, owl=4, kite=6))
+    assert listing.classes == ("kite", "owl", "wren")
+    assert Counter(listing.labels.tolist()) == {0: 6, 1: 4, 2: 5}
+    assert {photo.split for photo in listing.photos} == {None}
+    assert all(photo.path.parent.name == listing.classes[photo.label] for photo in listing.photos)
+
+
+def test_the_order_of_photos_does_not_depend_on_when_files_were_made(tmp_path):
+    for name in ("c", "a", "b", "d"):
+        for kind in ("owl", "wren"):
+            path = tmp_path / kind / f"{name}.png"
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+    names = [photo.path.name for photo in list_photos(tmp_path).photos]
+    assert names == ["a.png", "b.png", "c.png", "d.png"] * 2
+
+
+def test_photos_in_folders_below_a_class_folder_count_as_that_class(tmp_path):
+    listing = list_photos(fill(tmp_path, owl__day=3, owl__night=3, wren=4))
+    assert listing.classes == ("owl", "wren")
+    assert Counter(listing.labels.tolist()) == {0: 6, 1: 4}
+
+
+@pytest.mark.parametrize("val", ["val", "valid", "validation", "Validation"])
+@pytest.mark.parametrize(("train", "test"), [("train", "test"), ("training", "testing")])
+def test_split_folders_go_by_their_usual_names(tmp_path, train, val, test):
+    counts = {f"{train}__owl": 4, f"{train}__wren": 4, f"{val}__owl": 2, f"{val}__wren": 2}
+    listing = list_photos(fill(tmp_path, **counts, **{f"{test}__owl": 1, f"{test}__wren": 3}))
+    assert listing.classes == ("owl", "wren")
+    assert Counter(photo.split for photo in listing.photos) == {"train": 8, "val": 4, "test": 4}
+
+
+def test_a_class_may_be_named_train_where_other_classes_stand_beside_it(tmp_path):
+    listing = list_photos(fill(tmp_path, train=4, tram=4, bus=4))
+    assert listing.classes == ("bus", "train", "tram")
+    assert {photo.split for photo in listing.photos} == {None}
+
+
+def test_files_that_are_no_photos_are_counted_and_left_out(tmp_path):
+    fill(tmp_path, owl=4, wren=4)
+    (tmp_path / "owl" / "notes.txt").touch()
+    (tmp_path / "wren" / "clip.mp4").touch()
+    (tmp_path / "wren" / "._000.jpg").touch()  # what macOS leaves on a memory card
+    listing = list_photos(tmp_path)
+    assert listing.ignored == 3
+    assert len(listing.photos) == 8
+
+
+def test_hidden_folders_and_files_beside_the_classes_are_no_classes(tmp_path):
+    fill(tmp_path, owl=4, wren=4)
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / "README.txt").touch()
+    assert list_photos(tmp_path).classes == ("owl", "wren")
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(MissingInputError, match=r"nowhere: no such folder"):
+        list_photos(tmp_path / "nowhere")
+
+
+def test_a_file_instead_of_a_folder_is_named(tmp_path):
+    (tmp_path / "photos.zip").touch()
+    with pytest.raises(MissingInputError, match=r"photos\.zip: no such folder"):
+        list_photos(tmp_path / "photos.zip")
+
+
+def test_a_folder_without_class_folders_is_refused(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(DatasetError, match="no class folders"):
+        list_photos(tmp_path)
+
+
+def test_one_class_is_refused_with_the_way_out(tmp_path):
+    with pytest.raises(DatasetError, match=r"one class only \('owl'\), must be 2 or more: add a folder"):
+        list_photos(fill(tmp_path, owl=20))
+
+
+def test_a_class_without_photos_is_refused_by_its_folder(tmp_path):
+    fill(tmp_path, owl=4, wren=0)
+    (tmp_path / "wren" / "list.csv").touch()
+    with pytest.raises(DatasetError, match=r"wren: no photos \(JPEG, PNG"):
+        list_photos(tmp_path)
+
+
+def test_a_class_of_three_photos_is_too_small_and_of_four_is_not(tmp_path):
+    with pytest.raises(DatasetError, match=r"class 'wren' has 3 photos, at least 4"):
+        list_photos(fill(tmp_path / "three", owl=9, wren=3))
+    assert len(list_photos(fill(tmp_path / "four", owl=9, wren=4)).photos) == 13
+
+
+def test_a_class_that_a_split_lacks_is_named_with_the_folder_as_it_is_called(tmp_path):
+    fill(tmp_path, train__owl=4, train__wren=4, validation__owl=2, test__owl=2, test__wren=2)
+    with pytest.raises(DatasetError, match=r"/validation: class folder 'wren' is missing there"):
+        list_photos(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["owl ", " owl", "o\twl"])
+def test_class_names_that_cannot_be_read_on_a_screen_are_refused(tmp_path, name):
+    fill(tmp_path, wren=4)
+    (tmp_path / name).mkdir()
+    with pytest.raises(DatasetError, match="unprintable or outer blanks"):
+        list_photos(tmp_path)
+
+
+# Splits
+
+
+def test_each_class_is_split_70_15_15():
+    listing = made_up([0] * 100 + [1] * 20 + [2] * 40)
+    splits, torn = assign_splits(listing, alone(listing), seed=0)
+    shares = {split: Counter(listing.labels[indices].tolist()) for split, indices in splits.items()}
+    assert shares == {"train": {0: 70, 1: 14, 2: 28}, "val": {0: 15, 1: 3, 2: 6}, "test": {0: 15, 1: 3, 2: 6}}
+    assert torn == 0
+
+
+def test_four_photos_a_class_are_enough_for_all_three_splits():
+    listing = made_up([0] * 4 + [1] * 4)
+    splits, _ = assign_splits(listing, alone(listing), seed=0)
+    assert {split: len(indices) for split, indices in splits.items()} == {"train": 4, "val": 2, "test": 2}
+
+
+def test_the_same_seed_splits_alike_and_another_seed_otherwise():
+    listing = made_up([0] * 50 + [1] * 50)
+    first, again, other = (assign_splits(listing, alone(listing), seed)[0] for seed in (3, 3, 4))
+    assert all(np.array_equal(first[split], again[split]) for split in SPLITS)
+    assert not np.array_equal(first["test"], other["test"])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 25)), min_size=60, max_size=120),
+    st.integers(0, 2**31 - 1),
+)
+def test_near_duplicates_always_land_on_one_side_even_across_classes(drawn, seed):
+    """(class, group) pairs, drawn freely: the same photo may have been filed under two classes."""
+    fixed = [(label, 1000 + 100 * label + n) for label in range(3) for n in range(12)]
+    labels, groups = zip(*(drawn + fixed), strict=True)
+    listing = made_up(list(labels))
+    splits, torn = assign_splits(listing, np.array(groups), seed)
+    sides = {}
+    for split, indices in splits.items():
+        for index in indices:
+            sides.setdefault(groups[index], set()).add(split)
+    assert all(len(found) == 1 for found in sides.values())
+    assert torn == 0
+    assert sorted(np.concatenate(list(splits.values()))) == list(range(len(labels)))
+    assert all((np.diff(indices) > 0).all() for indices in splits.values())
+    assert all(set(listing.labels[indices]) == {0, 1, 2} for indices in splits.values())
+
+
+def test_large_groups_stay_in_train_so_that_the_test_holds_many_scenes():
+    burst = [0] * 30 + list(range(100, 130))  # thirty frames of one scene, thirty other photos
+    listing = made_up([0] * 60 + [1] * 60)
+    groups = np.array(burst + list(range(200, 260)))
+    splits, _ = assign_splits(listing, groups, seed=0)
+    assert set(range(30)) <= set(splits["train"])
+    assert len(splits["test"]) == 18
+
+
+def test_split_folders_are_kept_as_they_are():
+    parts = ["train"] * 6 + ["val"] * 2 + ["test"] * 2
+    listing = made_up([0] * 10 + [1] * 10, parts * 2)
+    splits, _ = assign_splits(listing, alone(listing), seed=5)
+    for split in SPLITS:
+        assert [listing.photos[i].split for i in splits[split]] == [split] * len(splits[split])
+
+
+def test_a_validation_split_that_is_not_there_is_drawn_from_train_and_never_from_test():
+    parts = ["train"] * 20 + ["test"] * 5
+    listing = made_up([0] * 25 + [1] * 25, parts * 2)
+    splits, _ = assign_splits(listing, alone(listing), seed=5)
+    assert {split: len(indices) for split, indices in splits.items()} == {"train": 34, "val": 6, "test": 10}
+    assert {listing.photos[i].split for i in splits["val"]} == {"train"}
+
+
+def test_near_duplicates_that_the_folders_themselves_tear_apart_are_counted():
+    parts = ["train"] * 4 + ["val"] * 2 + ["test"] * 2
+    listing = made_up([0] * 8 + [1] * 8, parts * 2)
+    groups = np.arange(16)
+    groups[[0, 4]] = 0  # train and val
+    groups[[9, 14, 15]] = 9  # train and test
+    groups[[1, 2]] = 1  # both in train
+    assert assign_splits(listing, groups, seed=0)[1] == 2
+
+
+def test_a_class_of_one_scene_only_cannot_be_split():
+    listing = made_up([0] * 10 + [1] * 10)
+    groups = np.array([0] * 10 + list(range(10, 20)))
+    with pytest.raises(DatasetError, match=r"class 'class 0' has no photo left for val: .* photos of other scenes"):
+        assign_splits(listing, groups, seed=0)
