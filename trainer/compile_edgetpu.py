@@ -4,8 +4,11 @@ The compiler is closed and runs on x86-64 Linux only; version 16.0 is the last. 
 lines of real runs (versions 14.1, 15.0 and 16.0).
 """
 
+import contextlib
+import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -15,6 +18,7 @@ from edge.errors import ModelError, UnavailableError
 
 COMMAND = "edgetpu_compiler"
 TIMEOUT_S = 300
+GRACE_S = 30  # beyond its own time limit, for it to end by itself
 _CUSTOM_OPERATOR = b"edgetpu-custom-op"
 _UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _MAPPED = "Mapped to Edge TPU"
@@ -61,28 +65,41 @@ def compile_model(model: bytes, *, command: str = COMMAND, timeout_s: float = TI
         (folder / "model.tflite").write_bytes(model)
         words = [program, "--show_operations", "--timeout_sec", f"{timeout_s:.0f}", "--out_dir", name]
         try:
-            done = subprocess.run(
-                [*words, str(folder / "model.tflite")],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=timeout_s + 30,
-                check=False,
-                text=True,
-                errors="replace",
-            )
+            status, said = _run([*words, str(folder / "model.tflite")], timeout_s + GRACE_S)
         except subprocess.TimeoutExpired as error:
-            raise ModelError(f"{command}: no end after {timeout_s + 30:.0f} s: the model is too large") from error
+            raise ModelError(f"{command}: no end after {timeout_s + GRACE_S:.0f} s: the model is too large") from error
         except OSError as error:
             raise UnavailableError(f"{command}: cannot be started: {error}") from error
         output = folder / "model_edgetpu.tflite"
-        if done.returncode != 0 or not output.is_file():
-            raise ModelError(f"{command} refused the model: {_reason(done.stdout, done.returncode)}")
+        if status != 0 or not output.is_file():
+            raise ModelError(f"{command} refused the model: {_reason(said, status)}")
         log_file = folder / "model_edgetpu.log"
-        log = done.stdout + ("\n" + log_file.read_text(errors="replace") if log_file.is_file() else "")
+        log = said + ("\n" + log_file.read_text(errors="replace") if log_file.is_file() else "")
         compiled = output.read_bytes()
     if compiled[4:8] != b"TFL3" or _CUSTOM_OPERATOR not in compiled:
         raise ModelError(f"{command}: its output holds no operator for the Edge TPU")
     return Compiled(compiled, parse_report(log), log)
+
+
+def _run(words: list[str], timeout_s: float) -> tuple[int, str]:
+    """Status and all output. The compiler works in a child of its own, so its whole process group is ended
+    where it takes too long or the user interrupts. Raises TimeoutExpired, OSError."""
+    with subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        process_group=0,
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=timeout_s)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, said
 
 
 def parse_report(text: str) -> CompilerReport:

@@ -70,7 +70,7 @@ def list_photos(root: Path) -> Listing:
     photos: list[Photo] = []
     ignored = 0
     for split, class_folders in per_split.items():
-        where = root / split if split else root
+        where = splits[split] if split else root
         if missing := sorted(set(classes) - {folder.name for folder in class_folders}):
             raise DatasetError(f"{where}: class folder {missing[0]!r} is missing there: every split needs it")
         for folder in class_folders:
@@ -95,9 +95,13 @@ def assign_splits(listing: Listing, groups: NDArray[np.int64], seed: int) -> tup
     present = {split for split in chosen if split}
     wanted = [split for split in SPLITS if split not in present and split != "train"]
     rng = np.random.default_rng(seed)
+    seen_as: dict[int, set[int]] = {}
+    for group, photo in zip(groups, listing.photos, strict=True):
+        seen_as.setdefault(int(group), set()).add(photo.label)
+    mixed = {group for group, labels in seen_as.items() if len(labels) > 1}
     for label in range(len(listing.classes)):
         pool = [i for i, p in enumerate(listing.photos) if p.label == label and p.split in (None, "train")]
-        _draw(pool, groups, wanted, rng, chosen)
+        _draw(pool, groups, mixed, wanted, rng, chosen)
     result = {
         split: np.array([i for i, s in enumerate(chosen) if (s or "train") == split], dtype=np.int64)
         for split in SPLITS
@@ -112,6 +116,7 @@ def assign_splits(listing: Listing, groups: NDArray[np.int64], seed: int) -> tup
 def _draw(
     pool: list[int],
     groups: NDArray[np.int64],
+    mixed: set[int],
     wanted: Sequence[Split],
     rng: np.random.Generator,
     chosen: list[Split | None],
@@ -120,7 +125,8 @@ def _draw(
     members: dict[int, list[int]] = {}
     for index in pool:
         members.setdefault(int(groups[index]), []).append(index)
-    order = [list(members)[k] for k in rng.permutation(len(members))]
+    # A scene filed under two classes stays in train: drawn class by class, it would be torn apart.
+    order = [group for group in (list(members)[k] for k in rng.permutation(len(members))) if group not in mixed]
     # Large groups (bursts of one scene) stay in train, so that val and test hold many scenes.
     order.sort(key=lambda group: len(members[group]))
     for split in wanted:

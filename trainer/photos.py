@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.manifest import InputTensor, Preprocessing
-from edge.errors import DatasetError, ImageError, StorageError
+from edge.errors import DatasetError, ImageError, MissingInputError, StorageError
 from edge.images import read_image
 from edge.preprocess import Preprocessor
 from edge.records import Pixels
@@ -101,7 +101,7 @@ def _decode(
     def one(path: Path) -> Pixels | str:
         try:
             return Preprocessor(spec, tensor).pixels(read_image(path))
-        except ImageError as error:
+        except (ImageError, MissingInputError) as error:
             return str(error)
 
     with ThreadPoolExecutor(workers) as pool:

@@ -28,8 +28,8 @@ def alone(listing: Listing) -> np.ndarray:
 
 
 def made_up(labels: list[int], splits: list[str | None] | None = None) -> Listing:
-    splits = splits or [None] * len(labels)
-    photos = tuple(Photo(Path(f"{i}.jpg"), label, split) for i, (label, split) in enumerate(zip(labels, splits)))
+    places = enumerate(zip(labels, splits or [None] * len(labels), strict=True))
+    photos = tuple(Photo(Path(f"{number}.jpg"), label, split) for number, (label, split) in places)
     return Listing(Path("made-up"), tuple(f"class {n}" for n in range(max(labels) + 1)), photos, 0)
 
 

@@ -7,9 +7,7 @@ from edge.bundle.manifest import Calibration, OutputTensor, Quantization
 from trainer.evaluate import TEMPERATURES, fit_temperature, top1
 from trainer.predict import log_loss
 
-OUTPUT = OutputTensor(
-    classes=4, dtype="int8", quantization=Quantization(scale=0.1, zero_point=5), activation="logits"
-)
+OUTPUT = OutputTensor(classes=4, dtype="int8", quantization=Quantization(scale=0.1, zero_point=5), activation="logits")
 UNCALIBRATED = Calibration()
 
 

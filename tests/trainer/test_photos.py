@@ -93,9 +93,8 @@ def test_a_photo_with_an_exif_orientation_is_turned_upright(tmp_path, load, pain
 
 def test_an_unreadable_photo_is_an_error_that_names_it_and_the_way_round(photo_folder, load):
     (photo_folder / "owl" / "2.jpg").write_bytes(b"this is no photo")
-    with pytest.raises(DatasetError, match=r"owl/2\.jpg: .*; or leave such photos out with --skip-unreadable") as caught:
+    with pytest.raises(DatasetError, match=r"owl/2\.jpg: .*; or leave such photos out with --skip-unreadable"):
         load(photo_folder)
-    assert "such photos of" not in str(caught.value)
 
 
 def test_of_several_unreadable_photos_the_first_is_named_and_all_are_counted(photo_folder, load):
