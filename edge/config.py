@@ -3,7 +3,7 @@
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +14,14 @@ from edge.inference.runtime import RuntimeName
 
 DeviceName = Annotated[str, Meta(pattern=r"^(auto|cpu|edgetpu|(usb|pci)(:\d+)?)$")]
 ConsoleMode = Literal["all", "changes", "off"]
+
+
+# What msgspec would put less helpfully.
+_CHOICES = {
+    "engine.device": "auto, cpu, edgetpu, usb, pci, usb:N or pci:N",
+    "engine.runtime": "auto, litert or tflite-runtime",
+    "output.console": "all, changes or off",
+}
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,37 +88,42 @@ def load_settings(path: Path) -> Settings:
 def parse_settings(data: bytes, name: str) -> Settings:
     """As load_settings, from bytes; `name` is for the messages."""
     try:
-        return msgspec.toml.decode(data, type=Settings)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{name}: {explain(error)}") from error
+        values = msgspec.toml.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise ConfigError(f"{name}: not valid TOML: {error}") from error
+    try:
+        return settings_from(values)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from error
 
 
-def settings_from(values: dict[str, object]) -> Settings:
-    """Settings from the command line's options, checked like a file's. Raises ConfigError."""
+def settings_from(values: dict[str, Any]) -> Settings:
+    """Settings from decoded TOML or the command line's options. Raises ConfigError."""
     try:
         return msgspec.convert(values, type=Settings)
     except msgspec.ValidationError as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError(explain(error, values)) from error
 
 
-def explain(error: msgspec.ValidationError) -> str:
-    """msgspec's message with the key first and, for an unknown key, the nearest known one."""
-    text = str(error)
-    message, _, where = text.partition(" - at `$")
-    section = where.rstrip("`").lstrip(".")
+def explain(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
+    """Key, value, what is allowed; for an unknown key the nearest known one."""
+    message, _, where = str(error).partition(" - at `$")
+    path = where.rstrip("`").lstrip(".")
     unknown = re.search(r"unknown field `(.+?)`", message)
     if unknown:
-        known = _known_keys(section)
+        known = _known_keys(path)
         near = difflib.get_close_matches(unknown[1], known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-        place = f"[{section}] " if section else ""
+        place = f"[{path}] " if path else ""
         return f"{place}unknown key {unknown[1]!r}: {hint}"
     missing = re.search(r"missing required field `(.+?)`", message)
     if missing:
         return f"key {missing[1]!r} is missing"
-    return f"{section}: {message}" if section else message
+    value: Any = values
+    for key in path.split(".") if path else ():
+        value = value.get(key) if isinstance(value, dict) else None
+    allowed = _CHOICES.get(path) or message.replace("Expected ", "", 1).replace("`", "")
+    return f"{path} = {value!r}: must be {allowed}"
 
 
 def _known_keys(section: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""One tree of errors. Each carries the exit status that the command line ends with (docs/exit-status.md).
+"""One tree of errors. Each carries the exit status that the command line ends with (docs/settings.md).
 
 A message is one line: the value, the allowed range and the fix. The numbers are those of sysexits.h where
 it has one, so that scripts and systemd can tell 'cannot start' from 'try again'.

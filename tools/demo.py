@@ -26,13 +26,13 @@ SCENE = (640, 480)
 FPS = 30
 FRAMES_PER_DIGIT = 12
 SEED = 7
+MARK = "made-by-demo.txt"
 
 
 def main() -> int:
     arguments = parse_arguments()
     out: Path = arguments.out
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    begin_afresh(out)
     started = time.monotonic()
 
     title("1  Photos: 1,797 scans of handwritten digits, on noisy grounds")
@@ -60,6 +60,16 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=20, help="training epochs (default: 20)")
     parser.add_argument("--digits", type=int, default=40, help="digits in the replay (default: 40)")
     return parser.parse_args()
+
+
+def begin_afresh(out: Path) -> None:
+    """An empty folder at `out`; only what an earlier demo made is deleted."""
+    mark = out / MARK
+    if out.exists() and not mark.is_file() and any(out.iterdir()):
+        sys.exit(f"tools/demo: {out} holds something that no demo made: name a new folder with --out")
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    mark.write_text("Made by tools/demo, which deletes this folder when it runs again.\n")
 
 
 def title(text: str) -> None:

@@ -7,6 +7,7 @@ TrashNet: fine-tuning the unfolded network lost accuracy at every rate tried; th
 points (docs/training.md). It is also the network that the converter quantizes.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,12 @@ def build_backbone(network: Network, weights: str) -> Any:
 
     constructor = getattr(keras.applications, ARCHITECTURES[network.architecture])
     source: str | None = None if weights == "none" else weights
+    alphas = PRETRAINED_ALPHAS[network.architecture]
+    if weights == "imagenet" and network.alpha not in alphas:
+        raise ModelError(
+            f"--alpha {network.alpha:g}: there are ImageNet weights of {FAMILIES[network.architecture]} for "
+            f"{', '.join(f'{alpha:g}' for alpha in alphas)}: take one of those, or --weights none"
+        )
     if source not in (None, "imagenet"):
         _check_weights_file(Path(weights))
     try:
@@ -157,13 +164,12 @@ def _check_weights_file(path: Path) -> None:
 
 
 def _offline_advice(network: Network, error: Exception) -> str:
-    family = ARCHITECTURES[network.architecture].lower()
-    prefix = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels" if family == "mobilenetv2" else "mobilenet"
-    alphas = ", ".join(f"{a:g}" for a in PRETRAINED_ALPHAS[network.architecture])
+    prefix = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels" if "v2" in network.architecture else "mobilenet"
+    found = re.search(r"\S+_no_top\.h5", str(error))
+    file = found[0] if found else f"{prefix}_*_no_top.h5"
     return (
-        f"the ImageNet weights of {network.title} could not be had ({_first_line(error)}): alpha must be one "
-        f"of {alphas}; without a network fetch Keras' file {prefix}_*_no_top.h5 for that alpha on another "
-        "machine and give it with --weights FILE"
+        f"the ImageNet weights of {network.title} could not be downloaded: fetch Keras' file {file} on a machine "
+        "with a network and give it with --weights FILE"
     )
 
 

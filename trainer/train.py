@@ -20,14 +20,14 @@ from edge.bundle.manifest import (
 )
 from edge.bundle.store import Bundle
 from edge.bundle.write import save
-from edge.errors import OutputExistsError, UnavailableError
+from edge.errors import ModelError, OutputExistsError, UnavailableError
 from edge.images import read_image
 from edge.inference.runtime import load_runtime
 from edge.inference.tflite import TfliteClassifier
 from trainer.augment import Augmentation
 from trainer.bundle_writer import tensors_of, write_bundle
 from trainer.compile_edgetpu import Compiled, compile_model
-from trainer.dataset import SPLITS, Split, assign_splits, list_photos
+from trainer.dataset import SPLITS, Listing, Split, assign_splits, list_photos
 from trainer.duplicates import group_duplicates
 from trainer.evaluate import fit_temperature, run_int8, top1
 from trainer.fit import Recipe, fit
@@ -114,15 +114,29 @@ def train(options: Options, progress: Progress) -> TrainReport:
         raise OutputExistsError(f"{options.out} exists: choose another name or add --overwrite")
     clock = _Clock()
     spec = Preprocessing(channel_order="rgb", resize=options.resize, mean=(127.5,) * 3, std=(127.5,) * 3)
+    listing = list_photos(options.data)
+    progress.say(f"{options.network.title}, weights {options.weights}, seed {options.seed}")
+    backbone = _backbone(options)
+    clock.lap("network")
     with tempfile.TemporaryDirectory(prefix="fieldfare-train-") as folder:
-        data = _load(options, spec, Path(folder), progress)
+        data = _load(options, listing, spec, Path(folder), progress)
         clock.lap("photos")
-        model, head_accuracy, val_accuracy, epoch = _learn(options, spec, data, progress, clock)
+        model, head_accuracy, val_accuracy, epoch = _learn(options, backbone, spec, data, progress, clock)
         return _finish(options, spec, data, model, (head_accuracy, val_accuracy, epoch), progress, clock)
 
 
-def _load(options: Options, spec: Preprocessing, folder: Path, progress: Progress) -> _Data:
-    listing = list_photos(options.data)
+def _backbone(options: Options) -> object:
+    """The network before training. Before the photos are read, so that missing weights are told at once."""
+    load_tensorflow()
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(options.seed)
+    tf.config.experimental.enable_op_determinism()
+    return build_backbone(options.network, options.weights)
+
+
+def _load(options: Options, listing: Listing, spec: Preprocessing, folder: Path, progress: Progress) -> _Data:
     size = options.network.size
     tensor = InputTensor(
         width=size, height=size, dtype="int8", quantization=Quantization(scale=1 / 127.5, zero_point=-1)
@@ -146,6 +160,10 @@ def _load(options: Options, spec: Preprocessing, folder: Path, progress: Progres
     progress.say(
         f"{len(photos.listing.photos)} photos of {len(listing.classes)} classes: {counts}; {extra} near-duplicates"
     )
+    if photos.listing.ignored:
+        progress.say(
+            f"{photos.listing.ignored} other files were passed over: photos are JPEG, PNG, BMP, WebP and TIFF by name"
+        )
     if torn:
         progress.say(
             f"warning: {torn} groups of near-duplicates stand in more than one split folder: "
@@ -155,16 +173,10 @@ def _load(options: Options, spec: Preprocessing, folder: Path, progress: Progres
 
 
 def _learn(
-    options: Options, spec: Preprocessing, data: _Data, progress: Progress, clock: _Clock
+    options: Options, backbone: object, spec: Preprocessing, data: _Data, progress: Progress, clock: _Clock
 ) -> tuple[object, float | None, float, int]:
     """The trained float model, validation accuracy after the head (None from scratch) and at the end, and
     the best epoch."""
-    load_tensorflow()
-    import keras
-    import tensorflow as tf
-
-    keras.utils.set_random_seed(options.seed)
-    tf.config.experimental.enable_op_determinism()
     classes = len(data.photos.listing.classes)
     pixels, labels, train_set, val_set = (
         data.photos.pixels,
@@ -172,8 +184,6 @@ def _learn(
         data.splits["train"],
         data.splits["val"],
     )
-    progress.say(f"{options.network.title}, weights {options.weights}, seed {options.seed}")
-    backbone = build_backbone(options.network, options.weights)
     augmentation = Augmentation(mirror=options.mirror)
     if options.weights == "none":
         quicken_batch_norm(backbone)
@@ -278,9 +288,10 @@ def _compile(options: Options, tflite: bytes, progress: Progress) -> tuple[Compi
     progress.say("compiling for the Edge TPU")
     try:
         compiled = compile_model(tflite)
-    except UnavailableError as error:
+    except (UnavailableError, ModelError) as error:
+        # The training is not thrown away: the bundle serves from the CPU.
         progress.say(f"warning: the bundle is for the CPU only: {error}")
-        return None, "no compiler"
+        return None, "no compiler" if isinstance(error, UnavailableError) else "refused by the compiler"
     report = compiled.report
     if report.on_cpu:
         progress.say(f"warning: {report.on_cpu} operators stay on the CPU; the compiler's log is in the bundle")

@@ -23,10 +23,10 @@ class PicameraSource:
         """Raises MissingPackageError without picamera2, CameraError without the camera or with it busy."""
         try:
             from picamera2 import Picamera2
-        except ImportError as error:
+        except (ImportError, ValueError) as error:  # ValueError: built for NumPy 1, found NumPy 2 (Bookworm)
             raise MissingPackageError(
-                f"the Pi camera needs picamera2 ({error}): sudo apt install python3-picamera2, and make the "
-                "virtual environment with --system-site-packages"
+                f"the Pi camera needs picamera2 ({error}): sudo apt install python3-picamera2, make the virtual "
+                "environment with --system-site-packages, and on Bookworm add pip install 'numpy<2'"
             ) from error
         found = Picamera2.global_camera_info()
         if not 0 <= number < len(found):

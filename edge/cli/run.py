@@ -8,12 +8,15 @@ import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge import __version__
 from edge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge.config import Camera
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +79,7 @@ def run(config: Path | None, size: str | None, frames: int | None, **options: An
             sinks,
             SystemdNotifier(),
             stop,
-            timeout_s=settings.camera.timeout_s,
+            timeout_s=_timeout_s(settings.camera),
             max_frames=frames,
         )
     _log.info("%s", summary.line())
@@ -119,6 +122,11 @@ def _settings(config: Path | None, size: str | None, options: dict[str, Any]) ->
     if config is None and options["source"] is None:
         raise click.UsageError("name a source with --source: a folder, a video file, /dev/video0, picamera2")
     return settings_from(values)
+
+
+def _timeout_s(camera: "Camera") -> float:
+    """How long without a frame is a stall: never less than three frames of a slow camera."""
+    return max(camera.timeout_s, 3 / camera.fps if camera.fps else 0.0)
 
 
 def _parse_size(text: str) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -65,6 +66,35 @@ def shapes() -> Callable[[Path, int], Path]:
         return root
 
     return make
+
+
+@pytest.fixture(scope="session")
+def lively() -> Callable[[Any, int], Any]:
+    """Give a backbone random BatchNorm statistics that keep the signal alive through all of its layers (purely
+    random ones end in all zeros or all sixes), and dead channels, as the ImageNet weights have them."""
+
+    def enliven(backbone: Any, seed: int) -> Any:
+        import keras
+
+        rng = np.random.default_rng(seed)
+        norms = [layer for layer in backbone.layers if isinstance(layer, keras.layers.BatchNormalization)]
+        for norm in norms:
+            norm.gamma.assign(rng.uniform(0.7, 1.5, norm.gamma.shape))
+            norm.beta.assign(rng.normal(0.3, 0.5, norm.beta.shape))
+            norm.momentum = 0.0
+        for layer in backbone.layers:
+            if type(layer) is keras.layers.Conv2D:
+                kernel = layer.get_weights()[0]
+                kernel[..., : kernel.shape[-1] // 10] = 0
+                layer.set_weights([kernel])
+        backbone(rng.uniform(-1, 1, (64, *backbone.input_shape[1:])).astype(np.float32), training=True)
+        for norm in norms:
+            variance, mean = norm.moving_variance.numpy(), norm.moving_mean.numpy()
+            norm.moving_mean.assign(mean + 0.2 * np.sqrt(variance) * rng.normal(0, 1, mean.shape))
+            norm.moving_variance.assign(np.maximum(variance * rng.uniform(0.7, 1.4, variance.shape), 1e-36))
+        return backbone
+
+    return enliven
 
 
 @pytest.fixture(scope="session")
