@@ -34,10 +34,15 @@ class Camera(Section, frozen=True, kw_only=True):
     source: Annotated[str, Meta(min_length=1)] = "picamera2"
     width: Annotated[int, Meta(ge=32, le=8192)] = 640
     height: Annotated[int, Meta(ge=32, le=8192)] = 480
-    fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
+    fps: Annotated[float, Meta(ge=0.001, le=1000)] | None = None
     realtime: bool = True
     loop: bool = False
     timeout_s: Annotated[float, Meta(ge=1, le=3600)] = 20.0
+
+    @property
+    def patience_s(self) -> float:
+        """How long without a frame is a stall: never less than three frames of a slow camera."""
+        return max(self.timeout_s, 3 / self.fps if self.fps else 0.0)
 
 
 class Engine(Section, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ sdnotify and systemd-python have no wheels; the protocol is one datagram (man sd
 """
 
 import logging
+import math
 import os
 import socket
 import time
@@ -15,14 +16,15 @@ _log = logging.getLogger(__name__)
 class SystemdNotifier:
     """The notify socket of this service; does nothing where the environment names none.
 
-    Used by one thread.
+    watchdog_s: systemd's limit between two decisions, infinite without a watchdog. Used by one thread.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
         if self._address.startswith("@"):
             self._address = "\0" + self._address[1:]
-        self._period_s = _watchdog_period_s(environment)
+        self.watchdog_s = _watchdog_s(environment)
+        self._period_s = min(self.watchdog_s / 4, 5.0)
         self._ready = False
         self._fed_s = 0.0
         self._warned = False
@@ -56,10 +58,7 @@ class SystemdNotifier:
             _log.log(level, "cannot reach systemd's notify socket: %s", error)
 
 
-def _watchdog_period_s(environment: Mapping[str, str]) -> float:
-    """A quarter of the watchdog's limit; one second where there is none (the status text still moves)."""
-    try:
-        limit_s = int(environment.get("WATCHDOG_USEC", "0")) / 1e6
-    except ValueError:
-        limit_s = 0.0
-    return min(limit_s / 4, 5.0) if limit_s > 0 else 1.0
+def _watchdog_s(environment: Mapping[str, str]) -> float:
+    """The watchdog's limit; infinite where there is none (the status text still moves)."""
+    text = environment.get("WATCHDOG_USEC", "")
+    return int(text) / 1e6 if text.isdecimal() and int(text) > 0 else math.inf

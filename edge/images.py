@@ -1,6 +1,8 @@
 """Photos from files: upright, 8-bit colour, or one clear error. Pillow is imported on first use."""
 
 import io
+import os
+import stat
 import warnings
 from pathlib import Path
 from types import ModuleType
@@ -23,8 +25,27 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def is_image_name(path: Path) -> bool:
-    """True for the file names that are taken as photos; hidden files are not."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    """True for the file names that are taken as photos; hidden files, and those in hidden folders, are not."""
+    hidden = any(part.startswith(".") and part not in (".", "..") for part in path.parts)
+    return path.suffix.lower() in SUFFIXES and not hidden
+
+
+def find_images(root: Path) -> list[Path]:
+    """The photos under `root` by name, in a fixed order; hidden files and folders are passed over. Raises
+    MissingInputError where it cannot be read."""
+    try:
+        os.scandir(root).close()  # rglob would take a folder that may not be read for an empty one
+        entries = sorted(root.rglob("*"))
+        return [entry for entry in entries if is_image_name(entry.relative_to(root)) and entry.is_file()]
+    except OSError as error:
+        raise MissingInputError(f"{root}: cannot read: {error.strerror or error}") from error
+
+
+def readable_name(name: object) -> str:
+    """A file's name as text that every output can carry: bytes that are not UTF-8 and unprintable characters
+    become question marks."""
+    text = os.fsencode(str(name)).decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def read_image(path: Path) -> Pixels:
@@ -34,15 +55,18 @@ def read_image(path: Path) -> Pixels:
     is no file, ImageError for anything that is not a whole 8-bit RGB or grey picture of at most
     100 megapixels.
     """
+    name = readable_name(path)
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ImageError(f"{path}: more than {MAX_FILE_BYTES >> 20} MiB: not a photo")
+        status = path.stat()
+        plain = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)  # reading a folder says why not
+        if not plain or status.st_size > MAX_FILE_BYTES:
+            raise ImageError(f"{name}: not a plain file of at most {MAX_FILE_BYTES >> 20} MiB: not a photo")
         data = path.read_bytes()
     except FileNotFoundError as error:
-        raise MissingInputError(f"{path}: no such file") from error
+        raise MissingInputError(f"{name}: no such file") from error
     except OSError as error:
-        raise MissingInputError(f"{path}: cannot read: {error.strerror or error}") from error
-    return decode_image(data, str(path))
+        raise MissingInputError(f"{name}: cannot read: {error.strerror or error}") from error
+    return decode_image(data, name)
 
 
 def decode_image(data: bytes, name: str) -> Pixels:

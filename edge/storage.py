@@ -57,12 +57,31 @@ def write_directory(path: Path, files: Mapping[str, bytes], *, overwrite: bool =
         new.rename(path)
         _sync_directory(path.parent)
     except OSError as error:
-        if temporary is not None and (temporary / "old").exists() and not path.exists():
-            (temporary / "old").rename(path)
         raise _storage_error(path, error) from error
     finally:
         if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _clean_up(temporary, path)
+
+
+def _clean_up(temporary: Path, path: Path) -> None:
+    """Put the old directory back if the new one did not get there (Ctrl-C counts), then remove the rest; the
+    old one is never removed while nothing stands in its place."""
+    old = temporary / "old"
+    if old.exists() and not path.exists():
+        old.rename(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_place(path: Path) -> None:
+    """Find out now whether `path` could be written later: a long training must not end in 'no permission'.
+    Makes its parent folders. Raises StorageError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        os.close(handle)
+        Path(name).unlink()
+    except OSError as error:
+        raise _storage_error(path, error) from error
 
 
 def _refuse_existing(path: Path, *, overwrite: bool) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,10 @@ def train(
     15 % of each class are set aside for validation and 15 % for the test, near-duplicates on one side.
     """
     _require("tensorflow", "sklearn", "rich")
+    if weights == "none" and options["epochs"] == 0:
+        raise click.UsageError("--epochs 0 trains the head only, which needs --weights imagenet or a file")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that temporary files go
     import msgspec
 
     from trainer.console import ConsoleProgress

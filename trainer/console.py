@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 
 from trainer.progress import Advance
 
@@ -37,11 +38,11 @@ class ConsoleProgress:
 
     def say(self, text: str) -> None:
         """As Progress.say."""
-        self._console.print(text, markup=False)
+        self._console.print(text, markup=False, soft_wrap=True)
 
     def table(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
-        """A table of two columns."""
-        table = Table(title=title, show_header=False, title_justify="left")
+        """A table of two columns. Names of classes and folders may hold brackets: nothing is markup."""
+        table = Table(title=Text(title), show_header=False, title_justify="left")
         for name, value in rows:
-            table.add_row(name, value)
+            table.add_row(Text(name), Text(value))
         self._console.print(table)

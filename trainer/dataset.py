@@ -9,8 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.bundle.store import MANIFEST_HASH
+from edge.decision import UNKNOWN
 from edge.errors import DatasetError, MissingInputError
-from edge.images import is_image_name
+from edge.images import find_images
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -60,8 +62,15 @@ def list_photos(root: Path) -> Listing:
     if not root.is_dir():
         raise MissingInputError(f"{root}: no such folder: give a folder with one folder of photos per class")
     folders = _folders(root)
-    splits = {_ALIASES[f.name.lower()]: f for f in folders if f.name.lower() in _ALIASES}
-    if "train" in splits and len(splits) == len(folders):
+    named = [folder for folder in folders if folder.name.lower() in _ALIASES]
+    splits = {_ALIASES[folder.name.lower()]: folder for folder in named}
+    if "train" in splits and len(named) > 1:
+        if len(splits) < len(folders):
+            others = sorted({folder.name for folder in folders} - {folder.name for folder in splits.values()})
+            raise DatasetError(
+                f"{root}: {others[0]!r} stands beside the split folders: only one each of train, val and test may: "
+                "move it elsewhere"
+            )
         per_split: dict[Split | None, list[Path]] = {s: _folders(f) for s, f in splits.items()}
     else:
         per_split = {None: folders}
@@ -74,9 +83,10 @@ def list_photos(root: Path) -> Listing:
         if missing := sorted(set(classes) - {folder.name for folder in class_folders}):
             raise DatasetError(f"{where}: class folder {missing[0]!r} is missing there: every split needs it")
         for folder in class_folders:
-            files = sorted(entry for entry in folder.rglob("*") if entry.is_file())
-            found = [entry for entry in files if is_image_name(entry)]
-            ignored += len(files) - len(found)
+            if (folder / MANIFEST_HASH).is_file():
+                raise DatasetError(f"{folder}: is a model bundle, not a class: move it out of the photos")
+            found = find_images(folder)
+            ignored += sum(entry.is_file() for entry in folder.rglob("*")) - len(found)
             if not found:
                 raise DatasetError(f"{folder}: no photos (JPEG, PNG, BMP, WebP, TIFF): add some or remove the folder")
             photos += [Photo(path, classes.index(folder.name), split) for path in found]
@@ -150,6 +160,10 @@ def _check_classes(root: Path, classes: tuple[str, ...]) -> None:
             f"{root}: one class only ({classes[0]!r}), must be 2 or more: add a folder of photos of what it is not"
         )
     for name in classes:
+        if name == UNKNOWN:
+            raise DatasetError(
+                f"{root}: class folder {name!r}: the device says that where no class fits: choose another name"
+            )
         if not name.isprintable() or name != name.strip():
             raise DatasetError(f"{root}: class folder {name!r}: unprintable or outer blanks: rename it")
 

@@ -17,7 +17,9 @@ MAX_DISTANCE = 12
 # takes bare grounds for each other. TrashNet's real pairs differ by 6 to 12, chance pairs by 25 and more.
 MAX_GREY_DIFFERENCE = 16.0
 _BANDS = MAX_DISTANCE + 1
-_MAX_BUCKET = 2000
+# How many neighbours in a band each photo is compared with. Only bands that thousands of photos share are
+# larger (flat scenes); there, the next ones in order of brightness are the likeliest.
+_WINDOW = 1000
 
 
 def fingerprint(pixels: Pixels) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -32,6 +34,17 @@ def fingerprint(pixels: Pixels) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def group_duplicates(hashes: NDArray[np.uint8], greys: NDArray[np.uint8]) -> NDArray[np.int64]:
     """hashes: (photos, 32); greys: (photos, 256). Returns (photos,): photos of one group share a number,
     that of their first member."""
+    # Exact copies first: a fixed camera at night gives thousands, and all pairs of them are none to search.
+    rows, copy_of = np.unique(np.hstack([hashes, greys]), axis=0, return_inverse=True)
+    groups = _group_distinct(rows[:, :32], rows[:, 32:])[copy_of.reshape(-1)]
+    first = np.full(groups.max(initial=-1) + 1, -1)
+    for index, group in enumerate(groups):
+        if first[group] < 0:
+            first[group] = index
+    return np.asarray(first[groups], dtype=np.int64)
+
+
+def _group_distinct(hashes: NDArray[np.uint8], greys: NDArray[np.uint8]) -> NDArray[np.int64]:
     parent = np.arange(len(hashes))
 
     def root(index: int) -> int:
@@ -43,10 +56,10 @@ def group_duplicates(hashes: NDArray[np.uint8], greys: NDArray[np.uint8]) -> NDA
     bits = np.unpackbits(hashes, axis=1)
     for band in np.array_split(np.arange(HASH_BITS), _BANDS):
         keys = np.packbits(bits[:, band], axis=1)
-        order = np.lexsort(keys.T)
+        order = np.lexsort((greys.mean(axis=1), *keys.T))
         same = (keys[order][1:] == keys[order][:-1]).all(axis=1)
         for bucket in np.split(order, np.flatnonzero(~same) + 1):
-            for first, second in _close_pairs(np.sort(bucket[:_MAX_BUCKET]), hashes, greys):
+            for first, second in _close_pairs(bucket, hashes, greys):
                 a, b = root(first), root(second)
                 parent[max(a, b)] = min(a, b)
     return np.array([root(index) for index in range(len(hashes))], dtype=np.int64)
@@ -57,7 +70,7 @@ def _close_pairs(
 ) -> list[tuple[int, int]]:
     pairs = []
     for place in range(len(bucket) - 1):
-        index, others = bucket[place], bucket[place + 1 :]
+        index, others = bucket[place], bucket[place + 1 : place + 1 + _WINDOW]
         distance = np.unpackbits(hashes[others] ^ hashes[index], axis=1).sum(axis=1)
         near = others[distance <= MAX_DISTANCE]
         if len(near):

@@ -101,7 +101,7 @@ def fit(
                 advance(1)
             with average.in_place():
                 accuracy, loss = predictor.evaluate(pixels, labels, val)
-                if (accuracy, -loss) > (best.val_accuracy, -best.val_loss):
+                if np.isfinite(loss) and (accuracy, -loss) > (best.val_accuracy, -best.val_loss):
                     best, kept = Outcome(accuracy, loss, epoch), model.get_weights()
             progress.say(f"epoch {epoch}: validation {accuracy:.1%}, log-loss {loss:.3f}")
     model.set_weights(kept)

@@ -84,6 +84,7 @@ def _create(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        path.unlink()  # the mapping keeps it; whatever ends this process, nothing stays on the disk
     except OSError as error:
         size = int(np.prod(shape)) / 1e9
         raise StorageError(

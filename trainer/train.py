@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.bundle import golden
 from edge.bundle.manifest import (
     Architecture,
     Calibration,
@@ -19,11 +20,12 @@ from edge.bundle.manifest import (
     Resize,
 )
 from edge.bundle.store import Bundle
-from edge.bundle.write import save
+from edge.bundle.write import check_target, save
 from edge.errors import ModelError, OutputExistsError, UnavailableError
-from edge.images import read_image
+from edge.images import read_image, readable_name
 from edge.inference.runtime import load_runtime
 from edge.inference.tflite import TfliteClassifier
+from edge.records import Pixels
 from trainer.augment import Augmentation
 from trainer.bundle_writer import tensors_of, write_bundle
 from trainer.compile_edgetpu import Compiled, compile_model
@@ -88,6 +90,7 @@ class _Data:
     photos: Photos
     splits: dict[Split, NDArray[np.int64]]
     labels: NDArray[np.int64]
+    golden_frames: list[Pixels]
 
 
 class _Clock:
@@ -110,11 +113,10 @@ class _Clock:
 def train(options: Options, progress: Progress) -> TrainReport:
     """Train, quantize, measure and write the bundle. Raises FieldfareError's children; leaves no half
     bundle."""
-    if options.out.exists() and not options.overwrite:
-        raise OutputExistsError(f"{options.out} exists: choose another name or add --overwrite")
     clock = _Clock()
     spec = Preprocessing(channel_order="rgb", resize=options.resize, mean=(127.5,) * 3, std=(127.5,) * 3)
     listing = list_photos(options.data)
+    _check_out(options)
     progress.say(f"{options.network.title}, weights {options.weights}, seed {options.seed}")
     backbone = _backbone(options)
     clock.lap("network")
@@ -123,6 +125,13 @@ def train(options: Options, progress: Progress) -> TrainReport:
         clock.lap("photos")
         model, head_accuracy, val_accuracy, epoch = _learn(options, backbone, spec, data, progress, clock)
         return _finish(options, spec, data, model, (head_accuracy, val_accuracy, epoch), progress, clock)
+
+
+def _check_out(options: Options) -> None:
+    """Before any work: is there a place for the bundle, and is it not among the photos?"""
+    target, data = check_target(options.out, overwrite=options.overwrite), options.data.resolve()
+    if target == data or data in target.parents or target in data.parents:
+        raise OutputExistsError(f"--out {options.out} lies among the photos: choose a place outside {options.data}")
 
 
 def _backbone(options: Options) -> object:
@@ -169,7 +178,9 @@ def _load(options: Options, listing: Listing, spec: Preprocessing, folder: Path,
             f"warning: {torn} groups of near-duplicates stand in more than one split folder: "
             "the figures may be better than the field will be"
         )
-    return _Data(photos, splits, photos.listing.labels)
+    candidates = splits["val"][:: max(1, len(splits["val"]) // GOLDEN_CANDIDATES)][:GOLDEN_CANDIDATES]
+    frames = [golden.shrink(read_image(photos.listing.photos[index].path)) for index in candidates]
+    return _Data(photos, splits, photos.listing.labels, frames)
 
 
 def _learn(
@@ -188,7 +199,7 @@ def _learn(
     if options.weights == "none":
         quicken_batch_norm(backbone)
         model = add_head(backbone, classes)
-        epochs = SCRATCH_EPOCHS if options.epochs is None else max(1, options.epochs)
+        epochs = SCRATCH_EPOCHS if options.epochs is None else options.epochs
         recipe = Recipe(epochs, SCRATCH_PEAK, augmentation, options.seed)
         outcome = fit(model, spec, pixels, labels, train_set, val_set, recipe, progress, keep_start=False)
         clock.lap("training")
@@ -265,7 +276,7 @@ def _finish(
     bundle = _write(options, spec, data, tflite, tensors, calibration, (found[1], test_float, test_int8), compiled)
     clock.lap("bundle")
     return TrainReport(
-        bundle=str(options.out),
+        bundle=readable_name(options.out),
         bundle_id=bundle.bundle_id,
         classes=data.photos.listing.classes,
         photos={split: len(splits[split]) for split in SPLITS},
@@ -310,12 +321,11 @@ def _write(
 ) -> Bundle:
     network, splits = options.network, data.splits
     val_float, test_float, test_int8 = figures
-    weights = options.weights if options.weights in ("none", "imagenet") else Path(options.weights).name
-    candidates = splits["val"][:: max(1, len(splits["val"]) // GOLDEN_CANDIDATES)][:GOLDEN_CANDIDATES]
+    weights = options.weights if options.weights in ("none", "imagenet") else readable_name(Path(options.weights).name)
     bundle = write_bundle(
         options.out,
-        name=options.out.name.removesuffix(".fieldfare"),
-        source=options.data.name,
+        name=readable_name(options.out.resolve().name.removesuffix(".fieldfare")),
+        source=readable_name(options.data.resolve().name),
         model=tflite,
         labels=data.photos.listing.classes,
         architecture=Architecture(
@@ -334,7 +344,7 @@ def _write(
         ),
         notes=data.photos.unreadable[:20],
         runtime=load_runtime(),
-        golden_frames=[read_image(data.photos.listing.photos[i].path) for i in candidates],
+        golden_frames=data.golden_frames,
         compiled=compiled,
     )
     save(bundle, overwrite=options.overwrite)

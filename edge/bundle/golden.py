@@ -109,7 +109,7 @@ class _Recorded:
 
 
 def _record(preprocessor: Preprocessor, variants: Sequence[TfliteClassifier], original_bgr: Pixels) -> _Recorded:
-    frame_bgr = _small(original_bgr)
+    frame_bgr = shrink(original_bgr)
     pixels = preprocessor.pixels(frame_bgr)
     answers = [_run(variant, preprocessor.quantize(pixels)) for variant in variants]
     spread = max(_distance(a, b) for a in answers for b in answers)
@@ -148,7 +148,8 @@ def _variants(runtime: TfliteRuntime, model: bytes) -> list[TfliteClassifier]:
     return [TfliteClassifier(runtime, model, threads=n, options=options) for n, options in settings]
 
 
-def _small(frame_bgr: Pixels) -> Pixels:
+def shrink(frame_bgr: Pixels) -> Pixels:
+    """At most 320 pixels a side, as golden frames are kept; smaller frames come back as they are."""
     scale = MAX_FRAME_SIDE / max(frame_bgr.shape[:2])
     if scale >= 1:
         return frame_bgr

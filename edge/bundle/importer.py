@@ -1,5 +1,6 @@
 """Wrap a classifier made elsewhere into a bundle: write what the file says, ask for what it does not."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +26,8 @@ from edge.bundle.metadata import ModelMetadata, read_metadata
 from edge.bundle.probe import Probe, probe_model
 from edge.bundle.store import Bundle, parse_labels
 from edge.bundle.write import seal
-from edge.errors import BundleError, MissingInputError, ModelError
+from edge.errors import BundleError, ConfigError, MissingInputError, ModelError
+from edge.images import readable_name
 from edge.inference.runtime import RuntimeName, load_runtime
 from edge.inference.tflite import TensorDetails
 from edge.preprocess import Preprocessor
@@ -90,6 +92,7 @@ def import_model(
         metadata = read_metadata(model)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+    engine = load_runtime(runtime)
     tensor, output = _tensors(path, probe_model(path, runtime), metadata, told, ask)
     labels = _labels(path, told, metadata)
     names = parse_labels(labels)
@@ -106,12 +109,12 @@ def import_model(
         std=std,
     )
     frames = list(samples_bgr) or golden.synthetic_frames()
-    checks, files = golden.make(load_runtime(runtime), model, Preprocessor(preprocessing, tensor), frames)
+    checks, files = golden.make(engine, model, Preprocessor(preprocessing, tensor), frames)
     manifest = Manifest(
         schema=1,
-        name=path.stem,
+        name=readable_name(path.stem),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        origin=Origin(kind="imported", source=path.name, tool=f"fieldfare {__version__}"),
+        origin=Origin(kind="imported", source=readable_name(path.name), tool=f"fieldfare {__version__}"),
         model="model.tflite",
         labels="labels.txt",
         input=tensor,
@@ -134,7 +137,7 @@ def parse_normalize(text: str) -> tuple[Triple, Triple]:
     numbers = [float(part) for part in text.split(",")]
     if len(numbers) == 2:
         numbers = [numbers[0]] * 3 + [numbers[1]] * 3
-    if len(numbers) != 6 or any(value <= 0 for value in numbers[3:]):
+    if len(numbers) != 6 or not all(map(math.isfinite, numbers)) or any(value <= 0 for value in numbers[3:]):
         raise ValueError(f"{text!r}: must be -1..1, 0..1, 0..255, MEAN,STD or three means and three stds")
     return cast("Triple", tuple(numbers[:3])), cast("Triple", tuple(numbers[3:]))
 
@@ -150,7 +153,10 @@ def _normalization(told: Told, metadata: ModelMetadata, ask: Ask) -> tuple[Tripl
         pair = _triple(metadata.mean), _triple(metadata.std)
         if pair[0] is not None and pair[1] is not None:
             return pair[0], pair[1]
-    return parse_normalize(ask(NORMALIZE))
+    try:
+        return parse_normalize(ask(NORMALIZE))
+    except ValueError as error:
+        raise ConfigError(f"--normalize {error}") from error
 
 
 def _triple(values: tuple[float, ...]) -> Triple | None:

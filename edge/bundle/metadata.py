@@ -114,13 +114,13 @@ def _input_metadata(model: bytes) -> ModelMetadata:
 
 
 def _output_activation(model: bytes) -> Activation | None:
-    """Probabilities where a softmax or sigmoid is among the last two operators; None where the operators
-    cannot tell (a compiled model is one custom operator)."""
+    """Probabilities where a softmax or sigmoid is among the last four operators (RESHAPE or QUANTIZE
+    may follow); None where the operators     cannot tell (a compiled model is one custom operator)."""
     root = _root(model)
     codes = [max(code.byte(0), code.number(3)) for code in root.nodes(1)]
     graphs = root.nodes(2)
     operators = [codes[operator.number(0)] for operator in graphs[0].nodes(3)] if graphs else []
-    if any(code in (_SOFTMAX, _LOGISTIC) for code in operators[-2:]):
+    if any(code in (_SOFTMAX, _LOGISTIC) for code in operators[-4:]):
         return "probabilities"
     return "logits" if operators and operators[-1] != _CUSTOM else None
 

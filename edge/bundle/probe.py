@@ -30,7 +30,8 @@ class Probe(msgspec.Struct, frozen=True):
 def probe_model(path: Path, runtime: RuntimeName = "auto") -> Probe:
     """Load and run `path` once with zeros in a child process. Raises ModelError where the runtime refuses
     it, crashes on it or does not answer within two minutes."""
-    command = [sys.executable, "-m", "edge.bundle.probe", str(path), runtime]
+    # -P: no Python file of the current folder (a stick, say) is imported.
+    command = [sys.executable, "-P", "-m", "edge.bundle.probe", str(path), runtime]
     try:
         child = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:

@@ -10,6 +10,7 @@ unzip program opens it, and a flipped byte is found before the ZIP is parsed.
 import hashlib
 import io
 import stat
+import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,7 +156,10 @@ def _read_directory(path: Path) -> dict[str, bytes]:
 
 
 def _read_pack(path: Path) -> dict[str, bytes]:
-    size = path.stat().st_size
+    status = path.stat()
+    size = status.st_size
+    if not stat.S_ISREG(status.st_mode):
+        raise BundleError(f"bundle {path}: neither a folder nor a plain file")
     if size > MAX_BUNDLE_BYTES:
         raise BundleError(f"bundle {path}: {size >> 20} MiB, at most {MAX_BUNDLE_BYTES >> 20}: not a bundle")
     data = path.read_bytes()
@@ -172,6 +176,16 @@ def _read_pack(path: Path) -> dict[str, bytes]:
                 raise BundleError(f"bundle {path}: names twice, or more than {MAX_FILES} files")
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
                 raise BundleError(f"bundle {path}: compressed: pack it with `fieldfare bundle pack`")
+            if sum(entry.file_size for entry in entries) > size:
+                raise BundleError(f"bundle {path}: its entries overlap: pack it with `fieldfare bundle pack`")
             return {name: archive.read(name) for name in names}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        struct.error,
+        OSError,
+    ) as error:
         raise BundleError(f"bundle {path}: {error}: pack it with `fieldfare bundle pack`") from error

@@ -11,13 +11,16 @@ from edge.bundle.manifest import FileEntry, Manifest
 from edge.bundle.store import (
     MANIFEST,
     MANIFEST_HASH,
+    PACK_COMMENT_SIZE,
+    PACK_MARK,
     PACK_SUFFIX,
     Bundle,
     check_contents,
     manifest_hash_line,
     pack_bytes,
 )
-from edge.storage import write_directory, write_file
+from edge.errors import OutputExistsError, StorageError
+from edge.storage import check_place, write_directory, write_file
 
 
 def seal(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
@@ -33,9 +36,37 @@ def seal(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
     return check_contents(path, contents)
 
 
+def check_target(path: Path, *, overwrite: bool) -> Path:
+    """`path`, resolved, as a place for a bundle: free, or, with overwrite, holding a bundle and nothing else.
+    Asked before any work. Raises OutputExistsError or StorageError."""
+    try:
+        path = path.resolve()
+        exists = path.exists()
+    except (OSError, RuntimeError) as error:
+        raise StorageError(f"{path}: cannot be used: {error}") from error
+    if exists and not overwrite:
+        raise OutputExistsError(f"{path} exists: choose another name or add --overwrite")
+    if exists and not _holds_bundle(path):
+        raise OutputExistsError(f"{path} is not a bundle, so --overwrite leaves it alone: choose another name")
+    check_place(path)
+    return path
+
+
+def _holds_bundle(path: Path) -> bool:
+    if path.is_dir():
+        entries = {entry.name for entry in path.iterdir() if entry.is_file()}
+        return {MANIFEST, MANIFEST_HASH} <= entries and len(entries) == len(list(path.iterdir()))
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - PACK_COMMENT_SIZE))
+        return file.read().startswith(PACK_MARK)
+
+
 def save(bundle: Bundle, *, overwrite: bool = False) -> None:
     """Write the bundle to its path: packed in one file where that ends in .fieldfare, else a directory.
     Raises OutputExistsError or StorageError; never leaves half a bundle."""
+    check_target(bundle.path, overwrite=overwrite)
     if bundle.path.suffix == PACK_SUFFIX:
         write_file(bundle.path, pack_bytes(bundle), overwrite=overwrite)
     else:

@@ -1,5 +1,6 @@
 """The Raspberry Pi's own cameras, through the system's picamera2 (apt install python3-picamera2)."""
 
+import threading
 import time
 from typing import Any
 
@@ -8,8 +9,7 @@ import numpy as np
 from edge.errors import CameraError, EndOfStream, MissingPackageError
 from edge.records import Frame
 
-# picamera2's waits block for ever unless given a number.
-WAIT_S = 5.0
+_CLOSE_S = 2.0
 
 
 class PicameraSource:
@@ -19,7 +19,7 @@ class PicameraSource:
     picamera2's name for bytes that lie as B, G, R, which is what Frame wants. Read by one thread.
     """
 
-    def __init__(self, number: int, *, width: int, height: int, fps: float | None) -> None:
+    def __init__(self, number: int, *, width: int, height: int, fps: float | None, wait_s: float) -> None:
         """Raises MissingPackageError without picamera2, CameraError without the camera or with it busy."""
         try:
             from picamera2 import Picamera2
@@ -49,8 +49,10 @@ class PicameraSource:
         model = found[number].get("Model", "camera")
         self._description = f"picamera2:{number} {model} {given[0]}x{given[1]}" + (f", {fps:g} frames/s" if fps else "")
         self._width, self._height = given
+        self._wait_s = wait_s
         self._sequence = 0
         self._closed = False
+        self._busy = threading.Lock()
 
     @property
     def description(self) -> str:
@@ -63,15 +65,18 @@ class PicameraSource:
         return False
 
     def read(self) -> Frame:
-        """As FrameSource.read; gives up after five seconds without a frame."""
+        """As FrameSource.read; gives up after `wait_s` without a frame."""
+        with self._busy:
+            return self._read()
+
+    def _read(self) -> Frame:
         if self._closed:
             raise EndOfStream("the camera was closed")
         try:
-            request = self._camera.capture_request(wait=WAIT_S)
+            # Without a number picamera2's waits block for ever.
+            request = self._camera.capture_request(wait=self._wait_s)
         except (TimeoutError, RuntimeError) as error:
-            if self._closed:
-                raise EndOfStream("the camera was closed") from error
-            raise CameraError(f"no frame within {WAIT_S:g} s: the camera stalled or came loose") from error
+            raise CameraError(f"no frame within {self._wait_s:g} s: the camera stalled or came loose") from error
         try:
             image = request.make_array("main")
             metadata = request.get_metadata()
@@ -85,11 +90,17 @@ class PicameraSource:
         return frame
 
     def close(self) -> None:
-        """As FrameSource.close."""
-        if not self._closed:
-            self._closed = True
-            self._camera.stop()
-            self._camera.close()
+        """As FrameSource.close; waits for a read under way, as its memory is the camera's. A camera that
+        stalls in it is left to the end of the process."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._busy.acquire(timeout=_CLOSE_S):
+            try:
+                self._camera.stop()
+                self._camera.close()
+            finally:
+                self._busy.release()
 
 
 def _age_s(sensor_timestamp_ns: int | None) -> float:

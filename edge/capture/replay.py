@@ -9,7 +9,7 @@ import numpy as np
 from edge.capture.pace import Pacer
 from edge.clock import stamp
 from edge.errors import CameraError, EndOfStream, ImageError, MissingInputError
-from edge.images import is_image_name, read_image
+from edge.images import find_images, read_image, readable_name
 from edge.records import Frame, Pixels
 
 if TYPE_CHECKING:
@@ -29,11 +29,7 @@ class FolderSource:
 
     def __init__(self, path: Path, *, fps: float | None, loop: bool) -> None:
         """Raises MissingInputError where there is no folder or no picture in it."""
-        try:
-            entries = [path] if path.is_file() else sorted(path.rglob("*"))
-            self._paths = [entry for entry in entries if is_image_name(entry) and entry.is_file()]
-        except OSError as error:
-            raise MissingInputError(f"{path}: cannot read: {error.strerror or error}") from error
+        self._paths = [path] if path.is_file() else find_images(path)
         if not self._paths:
             raise MissingInputError(f"{path}: no pictures there (JPEG, PNG, BMP, WebP, TIFF)")
         self._root = path if path.is_dir() else path.parent
@@ -62,7 +58,7 @@ class FolderSource:
         can be, ImageError is raised."""
         path, image_bgr = self._next_picture()
         self._pacer.wait()
-        frame = Frame(image_bgr, self._sequence, *stamp(), name=str(path.relative_to(self._root)))
+        frame = Frame(image_bgr, self._sequence, *stamp(), name=readable_name(path.relative_to(self._root)))
         self._sequence += 1
         return frame
 
@@ -79,7 +75,7 @@ class FolderSource:
             path = self._paths[self._position]
             try:
                 image_bgr = self._picture(path)
-            except ImageError as error:
+            except (ImageError, MissingInputError) as error:
                 _log.warning("%s", error)
                 self._unreadable += 1
                 self._paths.remove(path)
@@ -154,7 +150,7 @@ class VideoSource:
     def _open(self) -> "cv2.VideoCapture":
         import cv2
 
-        capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+        capture = cv2.VideoCapture(str(self._path.absolute()), cv2.CAP_FFMPEG)  # "12:30.avi" would be a protocol
         if not capture.isOpened():
             raise CameraError(f"{self._path}: OpenCV cannot open it: not a video, or a codec it lacks")
         return capture

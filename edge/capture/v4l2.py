@@ -11,8 +11,6 @@ from edge.clock import stamp
 from edge.errors import CameraError, EndOfStream
 from edge.records import Frame
 
-READ_TIMEOUT_MS = 5000
-
 
 class V4l2Source:
     """A /dev/videoN device.
@@ -20,7 +18,7 @@ class V4l2Source:
     Asks for `width` x `height` at `fps` and reports what the driver gave. Read by one thread.
     """
 
-    def __init__(self, device: Path, *, width: int, height: int, fps: float | None) -> None:
+    def __init__(self, device: Path, *, width: int, height: int, fps: float | None, wait_s: float) -> None:
         """Raises CameraError: not there, no permission, busy, or no frames in a format OpenCV knows."""
         _check_access(device)
         self._device = device
@@ -36,7 +34,8 @@ class V4l2Source:
         if fps:
             self._capture.set(cv2.CAP_PROP_FPS, fps)
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        self._capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS)
+        self._wait_s = wait_s
+        self._capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(wait_s * 1000))
         got = [int(self._capture.get(k)) for k in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
         self._description = f"camera {device} {got[0]}x{got[1]}, {self._capture.get(cv2.CAP_PROP_FPS):g} frames/s"
 
@@ -51,14 +50,14 @@ class V4l2Source:
         return False
 
     def read(self) -> Frame:
-        """As FrameSource.read; gives up after five seconds without a frame."""
+        """As FrameSource.read; gives up after `wait_s` without a frame."""
         good, image = self._capture.read()
         if self._closed:
             self._capture.release()
             raise EndOfStream("the camera was closed")
         if not good or image is None:
             self._capture.release()
-            raise CameraError(f"{self._device}: no frame within {READ_TIMEOUT_MS / 1000:g} s: unplugged or stalled")
+            raise CameraError(f"{self._device}: no frame within {self._wait_s:g} s: unplugged or stalled")
         frame = Frame(np.asarray(image, dtype=np.uint8), self._sequence, *stamp())
         self._sequence += 1
         return frame

@@ -1,6 +1,7 @@
 """The command `fieldfare`. Sub-commands are imported when they are called, so that --help is quick."""
 
 import importlib
+import io
 import os
 import sys
 from importlib.metadata import entry_points
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from edge import __version__
-from edge.errors import FieldfareError
+from edge.errors import FieldfareError, StorageError
 
 _BUILT_IN = {
     "bundle": "edge.cli.bundle:bundle",
@@ -61,6 +62,9 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: errors of ours are one line and an exit status, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # labels in any script, terminals in any encoding
     sys.exit(_run(sys.argv[1:]))
 
 
@@ -73,15 +77,30 @@ def _run(words: list[str]) -> int:
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except FieldfareError as error:
-        click.echo(f"fieldfare: {' '.join(str(error).split())}", err=True)
-        return error.exit_status
+        return _fail(str(error), error.exit_status)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except BrokenPipeError:
-        # Keep the interpreter from flushing into nowhere at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_stdout()
         return 0
+    except OSError as error:
+        return _fail(str(error), StorageError.exit_status)
     except (KeyboardInterrupt, click.exceptions.Abort, EOFError):
         click.echo("fieldfare: interrupted", err=True)
         return _INTERRUPTED
+
+
+def _fail(message: str, status: int) -> int:
+    click.echo(f"fieldfare: {' '.join(message.split())}", err=True)
+    if status == StorageError.exit_status:
+        _abandon_stdout()
+    return status
+
+
+def _abandon_stdout() -> None:
+    """Keep the interpreter from flushing into nowhere, or a full disk, at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

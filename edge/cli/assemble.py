@@ -11,7 +11,7 @@ from edge.bundle.store import Bundle
 from edge.capture.base import FrameSource
 from edge.config import Camera, Decisions, Engine, Output
 from edge.decision import Decider
-from edge.errors import ConfigError, EngineError, MissingInputError, MissingPackageError
+from edge.errors import BundleError, ConfigError, EngineError, MissingInputError, MissingPackageError
 from edge.inference.base import Classifier
 from edge.inference.edgetpu import load_edgetpu
 from edge.inference.runtime import TfliteRuntime, load_runtime
@@ -36,7 +36,9 @@ def open_source(camera: Camera) -> FrameSource:
     if numbered:
         from edge.capture.picamera import PicameraSource
 
-        return PicameraSource(int(numbered[1] or 0), width=camera.width, height=camera.height, fps=camera.fps)
+        return PicameraSource(
+            int(numbered[1] or 0), width=camera.width, height=camera.height, fps=camera.fps, wait_s=camera.patience_s
+        )
     if camera.source == "synthetic":
         from edge.capture.synthetic import SyntheticSource
 
@@ -45,7 +47,13 @@ def open_source(camera: Camera) -> FrameSource:
     if camera.source.startswith("/dev/"):
         from edge.capture.v4l2 import V4l2Source
 
-        return V4l2Source(Path(camera.source), width=camera.width, height=camera.height, fps=camera.fps)
+        return V4l2Source(
+            Path(camera.source),
+            width=camera.width,
+            height=camera.height,
+            fps=camera.fps,
+            wait_s=camera.patience_s,
+        )
     return _open_replay(Path(camera.source), camera)
 
 
@@ -93,6 +101,10 @@ def _on_edgetpu(bundle: Bundle, engine: Engine, runtime: TfliteRuntime, preproce
     classifier = TfliteClassifier(
         runtime, bundle.edgetpu_model, delegate=delegate, processor=f"edgetpu{':' if device else ''}{device}"
     )
+    try:
+        check_details(classifier, bundle.manifest)
+    except BundleError as error:
+        raise EngineError(f"the compiled model does not fit the bundle: {error}") from error
     golden.require(bundle, classifier, preprocessor)
     return classifier
 

@@ -86,12 +86,14 @@ def verify(path: Path, runtime: str, as_json: bool) -> None:
 def pack(path: Path, out: Path | None, overwrite: bool) -> None:
     """Put the bundle at PATH into one file, to carry on a stick."""
     from edge.bundle.store import PACK_SUFFIX, open_bundle, pack_bytes
+    from edge.bundle.write import check_target
     from edge.storage import write_file
 
     opened = open_bundle(path)
-    target = out or path.with_name(path.name + PACK_SUFFIX)
+    target = out or path.resolve().with_name(path.resolve().name + PACK_SUFFIX)
     if target.suffix != PACK_SUFFIX:
         raise click.UsageError(f"--out {target}: the name must end in {PACK_SUFFIX}")
+    target = check_target(target, overwrite=overwrite)
     data = pack_bytes(opened)
     write_file(target, data, overwrite=overwrite)
     click.echo(f"{target}: {len(data) / 1e6:.1f} MB, bundle {opened.bundle_id}")
@@ -138,14 +140,12 @@ def import_(
     elsewhere by an error that names the option.
     """
     from edge.bundle.importer import Told, import_model, parse_normalize
-    from edge.bundle.write import save
+    from edge.bundle.write import check_target, save
     from edge.config import settings_from
-    from edge.errors import OutputExistsError
     from edge.images import read_image
 
     engine = settings_from({"bundle": str(out), "engine": {"runtime": runtime}}).engine
-    if out.exists() and not overwrite:
-        raise OutputExistsError(f"{out} exists: choose another name or add --overwrite")
+    check_target(out, overwrite=overwrite)
     try:
         parsed = None if normalize is None else parse_normalize(normalize)
     except ValueError as error:

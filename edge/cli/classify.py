@@ -34,7 +34,7 @@ def classify(
     from edge.clock import stamp
     from edge.config import Output, settings_from
     from edge.errors import ImageError, MissingInputError
-    from edge.images import read_image
+    from edge.images import read_image, readable_name
     from edge.records import Frame
 
     settings = settings_from(
@@ -49,7 +49,7 @@ def classify(
     status = 0
     for number, path in enumerate(_expand(images)):
         try:
-            frame = Frame(read_image(path), number, *stamp(), name=str(path))
+            frame = Frame(read_image(path), number, *stamp(), name=readable_name(path))
         except (ImageError, MissingInputError) as error:
             click.echo(f"fieldfare: {error}", err=True)
             status = max(status, error.exit_status)
@@ -62,12 +62,16 @@ def classify(
 
 
 def _expand(images: tuple[Path, ...]) -> list[Path]:
-    from edge.images import is_image_name
+    from edge.errors import MissingInputError
+    from edge.images import find_images
 
     paths: list[Path] = []
     for path in images:
         if path.is_dir():
-            paths += [entry for entry in sorted(path.rglob("*")) if is_image_name(entry)]
+            found = find_images(path)
+            if not found:
+                raise MissingInputError(f"{path}: no pictures there (JPEG, PNG, BMP, WebP, TIFF)")
+            paths += found
         else:
             paths.append(path)
     return paths

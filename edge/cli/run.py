@@ -8,15 +8,12 @@ import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from edge import __version__
 from edge.errors import ConfigError
-
-if TYPE_CHECKING:
-    from edge.config import Camera
 
 _log = logging.getLogger(__name__)
 
@@ -50,10 +47,16 @@ def run(config: Path | None, size: str | None, frames: int | None, **options: An
     from edge.health import SystemdNotifier
 
     settings = _settings(config, size, options)
+    notifier = SystemdNotifier()
+    if settings.camera.fps and 2 / settings.camera.fps > notifier.watchdog_s:
+        raise ConfigError(
+            f"camera.fps = {settings.camera.fps:g}: systemd's watchdog wants a decision every "
+            f"{notifier.watchdog_s:g} s: at least {2 / notifier.watchdog_s:g}, or a longer WatchdogSec"
+        )
     _log_to_stderr()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda received, _: _stop(stop, received))
     bundle = open_bundle(settings.bundle)
     with ExitStack() as stack:
         pipeline = build_pipeline(bundle, settings.engine, settings.decision)
@@ -77,12 +80,18 @@ def run(config: Path | None, size: str | None, frames: int | None, **options: An
             source,
             pipeline,
             sinks,
-            SystemdNotifier(),
+            notifier,
             stop,
-            timeout_s=_timeout_s(settings.camera),
+            timeout_s=settings.camera.patience_s,
             max_frames=frames,
         )
     _log.info("%s", summary.line())
+
+
+def _stop(stop: threading.Event, received: int) -> None:
+    """End after the current frame; a second signal ends at once, should a native call hang."""
+    stop.set()
+    signal.signal(received, signal.SIG_DFL)
 
 
 def _settings(config: Path | None, size: str | None, options: dict[str, Any]) -> Any:
@@ -122,11 +131,6 @@ def _settings(config: Path | None, size: str | None, options: dict[str, Any]) ->
     if config is None and options["source"] is None:
         raise click.UsageError("name a source with --source: a folder, a video file, /dev/video0, picamera2")
     return settings_from(values)
-
-
-def _timeout_s(camera: "Camera") -> float:
-    """How long without a frame is a stall: never less than three frames of a slow camera."""
-    return max(camera.timeout_s, 3 / camera.fps if camera.fps else 0.0)
 
 
 def _parse_size(text: str) -> tuple[int, int]:

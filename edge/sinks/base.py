@@ -6,8 +6,8 @@ from edge.records import Result
 
 
 class Sink(Protocol):
-    """Takes results; used by one thread. A sink that cannot write says so in the log and goes on: a full
-    disk must not blind the camera."""
+    """Takes results; used by one thread. A file that cannot be written is told in the log and the camera goes
+    on; a standard output that cannot be written ends the program (StorageError, BrokenPipeError)."""
 
     def write(self, result: Result) -> None:
         """Record one result."""

@@ -3,6 +3,7 @@
 from typing import TextIO
 
 from edge.config import ConsoleMode
+from edge.errors import StorageError
 from edge.records import Result
 
 _CLEAR_LINE = "\r\x1b[K"
@@ -25,10 +26,10 @@ class ConsoleSink:
         if self._changes_only and not changed:
             return
         if not self._live:
-            print(format_result(result), file=self._stream, flush=True)
+            self._print(format_result(result) + "\n")
         else:
             start = "\n" if self._open_line and (changed or result.image) else _CLEAR_LINE
-            print(start + format_result(result), end="", file=self._stream, flush=True)
+            self._print(start + format_result(result))
             self._open_line = True
         self._label = result.label
 
@@ -36,7 +37,16 @@ class ConsoleSink:
         """As Sink.close."""
         if self._open_line:
             self._open_line = False
-            print(file=self._stream, flush=True)
+            self._print("\n")
+
+    def _print(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise StorageError(f"standard output: cannot write: {error.strerror or error}") from error
 
 
 def format_result(result: Result) -> str:

@@ -20,9 +20,14 @@ class JsonStreamSink:
         self._stream = stream
 
     def write(self, result: Result) -> None:
-        """As Sink.write; a reader that went away raises BrokenPipeError."""
-        self._stream.write(_encode(result) + b"\n")
-        self._stream.flush()
+        """As Sink.write; a reader that went away raises BrokenPipeError, a stream that is full StorageError."""
+        try:
+            self._stream.write(_encode(result) + b"\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise StorageError(f"standard output: cannot write: {error.strerror or error}") from error
 
     def close(self) -> None:
         """As Sink.close; the stream stays open."""
@@ -39,6 +44,7 @@ class JsonFileSink:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO | None = path.open("ab", buffering=0)
+            _end_half_line(path, self._file)
         except OSError as error:
             raise StorageError(f"results {path}: cannot write: {error.strerror or error}") from error
 
@@ -84,3 +90,13 @@ class JsonFileSink:
             if newer.exists():
                 newer.replace(older)
         self._file = self._path.open("wb" if not self._keep else "ab", buffering=0)
+
+
+def _end_half_line(path: Path, file: BinaryIO) -> None:
+    """A power cut may have left half a line; the next result must not be glued to it."""
+    size = path.stat().st_size
+    if size:
+        with path.open("rb") as reader:
+            reader.seek(size - 1)
+            if reader.read(1) != b"\n":
+                file.write(b"\n")

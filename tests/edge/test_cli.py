@@ -191,3 +191,62 @@ def test_unknown_is_said_below_the_threshold(run_fieldfare: Run, sealed: Bundle,
     result = json.loads(done.stdout)
     assert result["label"] == "unknown"
     assert result["top"][0]["label"] == "macaw"
+
+
+@pytest.mark.parametrize("words", [["run", "--source", "synthetic", "--frames", "3"], ["classify"]])
+@pytest.mark.parametrize("json_lines", [True, False])
+def test_a_full_standard_output_is_one_line(sealed: Bundle, shared: Path, words: list[str], json_lines: bool) -> None:
+    parrot = str(shared / "models" / "parrot.jpg")
+    command = [sys.executable, "-m", "edge", words[0]]
+    command += ["--bundle", str(sealed.path), *words[1:]] if words[0] == "run" else [str(sealed.path), parrot]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*command, *(["--json"] if json_lines else [])], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 74
+    assert "Exception" not in done.stderr
+    assert "standard output: cannot write: No space left" in one_line(done)
+
+
+def test_file_names_in_any_bytes_are_carried(run_fieldfare: Run, sealed: Bundle, shared: Path, tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path / "pictures")
+    (tmp_path / "pictures").mkdir()
+    shutil.copy(os.fsencode(shared / "models" / "parrot.jpg"), folder + b"/\xe9\n1.jpg")
+    for words in (["run", "--bundle", sealed.path, "--source"], ["classify", sealed.path]):
+        done = run_fieldfare(*words, tmp_path / "pictures", "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["label"] == "macaw"
+
+
+def test_nothing_of_the_current_folder_is_imported(sealed: Bundle, small_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "msgspec.py").write_text("raise SystemExit('imported from the current folder')")
+    fieldfare = Path(sys.executable).with_name("fieldfare")
+    words = ["bundle", "import", str(small_model), "--resize", "crop", "--out", str(tmp_path / "out")]
+    done = subprocess.run([fieldfare, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/null"])
+def test_what_is_no_file_is_no_bundle(run_fieldfare: Run, name: str) -> None:
+    done = run_fieldfare("bundle", "show", name)
+    assert done.returncode == 65
+    assert "neither a folder nor a plain file" in one_line(done)
+
+
+def test_packing_the_folder_one_is_in(run_fieldfare: Run, bundle_copy: Path) -> None:
+    assert run_fieldfare("bundle", "pack", ".", cwd=bundle_copy).returncode == 0
+    assert open_bundle(bundle_copy.parent / "birds.fieldfare").bundle_id
+
+
+def test_a_folder_without_pictures_is_said(run_fieldfare: Run, sealed: Bundle, tmp_path: Path) -> None:
+    done = run_fieldfare("classify", sealed.path, tmp_path)
+    assert done.returncode == 66
+    assert "no pictures there" in one_line(done)
+
+
+def test_a_camera_slower_than_the_watchdog_is_refused_at_once(run_fieldfare: Run, sealed: Bundle) -> None:
+    environment = {**os.environ, "WATCHDOG_USEC": "30000000"}
+    words = ["run", "--bundle", sealed.path, "--source", "synthetic", "--fps", "0.02"]
+    done = run_fieldfare(*words, env=environment)
+    assert done.returncode == 78
+    assert "a longer WatchdogSec" in one_line(done)

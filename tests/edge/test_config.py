@@ -32,7 +32,7 @@ def test_a_bundle_is_all_that_must_be_said() -> None:
         ('bundel = "b"', "unknown key 'bundel': did you mean 'bundle'?"),
         ('bundle = "b"\n[camera]\nwidth = 7', "camera.width = 7: must be int >= 32"),
         ('bundle = "b"\n[camera]\nwidth = "wide"', "camera.width = 'wide': must be int, got str"),
-        ('bundle = "b"\n[camera]\nfps = 0', "camera.fps = 0: must be float > 0"),
+        ('bundle = "b"\n[camera]\nfps = 0', "camera.fps = 0: must be float >= 0.001"),
         ('bundle = "b"\n[engine]\nthreads = 0', "engine.threads = 0: must be int >= 1"),
         ('bundle = "b"\n[engine]\ndevice = "tpu"', "engine.device = 'tpu': must be auto, cpu, edgetpu, usb"),
         ('bundle = "b"\n[engine]\nruntime = "onnx"', "engine.runtime = 'onnx': must be auto, litert or tflite-runtime"),

@@ -138,3 +138,14 @@ def test_a_full_disk_costs_lines_not_the_camera(tmp_path: Path) -> None:
     frames = [json.loads(line)["frame"] for line in path.read_text().splitlines()]
     assert frames[-2:] == [10, 11]
     assert frames[:-2] == list(range(len(frames) - 2))
+
+
+def test_a_line_cut_by_a_power_failure_stays_alone(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(b'{"frame":0}\n{"frame":1,"lab')
+    sink = JsonFileSink(path, max_bytes=10**6, keep=1)
+    sink.write(result(2))
+    sink.close()
+    lines = path.read_text().splitlines()
+    assert len(lines) == 3
+    assert json.loads(lines[2])["frame"] == 2

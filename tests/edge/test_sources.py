@@ -128,7 +128,7 @@ def source(request: pytest.FixtureRequest, folder: Path, video: Path, picamera2:
         "video-paced": lambda: VideoSource(video, realtime=True, fps=None, loop=False),
         "synthetic": lambda: SyntheticSource(width=64, height=48, fps=None),
         "synthetic-paced": lambda: SyntheticSource(width=64, height=48, fps=50),
-        "picamera2": lambda: PicameraSource(0, width=64, height=48, fps=30),
+        "picamera2": lambda: PicameraSource(0, width=64, height=48, fps=30, wait_s=5.0),
     }
     made = makers[request.param]()
     yield made
@@ -241,41 +241,41 @@ def test_stopping_ends_a_wait() -> None:
 
 class TestPicamera:
     def test_it_is_configured_once_and_closed(self, picamera2: None) -> None:
-        source = PicameraSource(0, width=64, height=48, fps=30)
+        source = PicameraSource(0, width=64, height=48, fps=30, wait_s=5.0)
         source.read()
         source.close()
         assert StandInPicamera2.latest.state == ["configured", "started", "stopped", "closed"]
         assert StandInPicamera2.latest.held == 0
 
     def test_the_frames_age_counts(self, picamera2: None) -> None:
-        source = PicameraSource(0, width=64, height=48, fps=30)
+        source = PicameraSource(0, width=64, height=48, fps=30, wait_s=5.0)
         assert time.monotonic() - source.read().captured_mono_s >= 0.0199
 
     def test_a_stall_is_an_error_not_a_hang(self, picamera2: None) -> None:
-        source = PicameraSource(0, width=64, height=48, fps=30)
+        source = PicameraSource(0, width=64, height=48, fps=30, wait_s=5.0)
         with pytest.raises(CameraError, match="no frame within 5 s"):
             for _ in range(60):
                 source.read()
 
     def test_a_camera_that_is_not_there_says_what_to_check(self, picamera2: None) -> None:
         with pytest.raises(CameraError, match="picamera2:3 is not there; 1 found"):
-            PicameraSource(3, width=64, height=48, fps=30)
+            PicameraSource(3, width=64, height=48, fps=30, wait_s=5.0)
 
     def test_without_picamera2_the_package_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "picamera2", None)
         with pytest.raises(MissingPackageError, match="apt install python3-picamera2"):
-            PicameraSource(0, width=64, height=48, fps=30)
+            PicameraSource(0, width=64, height=48, fps=30, wait_s=5.0)
 
 
 class TestV4l2:
     def test_a_camera_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(CameraError, match="No such file or directory: plug it in"):
-            V4l2Source(tmp_path / "video9", width=64, height=48, fps=None)
+            V4l2Source(tmp_path / "video9", width=64, height=48, fps=None, wait_s=5.0)
 
     def test_something_that_is_no_camera(self, tmp_path: Path) -> None:
         (tmp_path / "video9").write_text("a file")
         with pytest.raises(CameraError, match="busy, or not a camera"):
-            V4l2Source(tmp_path / "video9", width=64, height=48, fps=None)
+            V4l2Source(tmp_path / "video9", width=64, height=48, fps=None, wait_s=5.0)
 
     def test_a_camera_that_is_forbidden(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(*_: object) -> int:
@@ -283,7 +283,7 @@ class TestV4l2:
 
         monkeypatch.setattr(os, "open", refuse)  # root, who may run the tests, may open everything
         with pytest.raises(CameraError, match="group `video`"):
-            V4l2Source(tmp_path / "video9", width=64, height=48, fps=None)
+            V4l2Source(tmp_path / "video9", width=64, height=48, fps=None, wait_s=5.0)
 
 
 @pytest.mark.parametrize(
@@ -314,3 +314,24 @@ def test_names_pick_the_source(folder: Path, video: Path) -> None:
     }
     for name, kind in kinds.items():
         assert isinstance(open_source(Camera(source=name)), kind)
+
+
+def test_a_picture_that_disappears_is_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = FolderSource(folder, fps=None, loop=False)
+    (folder / "2.png").unlink()
+    assert [source.read().name for _ in range(3)] == ["0.png", "1.png", "3.png"]
+    assert "2.png: no such file" in caplog.text
+
+
+def test_hidden_folders_are_passed_over(folder: Path) -> None:
+    (folder / ".thumbs").mkdir()
+    (folder / "1.png").rename(folder / ".thumbs" / "1.png")
+    source = FolderSource(folder, fps=None, loop=False)
+    assert [source.read().name for _ in range(3)] == ["0.png", "2.png", "3.png"]
+
+
+def test_a_video_named_by_its_time_is_opened(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(video.parent)
+    named = video.rename(video.parent / "2026-01-01T12:30:00.avi")
+    source = VideoSource(Path(named.name), realtime=False, fps=None, loop=False)
+    assert source.read().image_bgr.shape == (48, 64, 3)

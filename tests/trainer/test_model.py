@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from edge.errors import MissingInputError, ModelError, UnavailableError
-from trainer.model import FIRST_TUNED, Network, add_head, build_backbone, fold_batch_norm, quicken_batch_norm
+from trainer.model import (
+    ARCHITECTURES,
+    FIRST_TUNED,
+    Network,
+    add_head,
+    build_backbone,
+    fold_batch_norm,
+    quicken_batch_norm,
+)
 from trainer.quiet import load_tensorflow
 
 NARROWEST = {"mobilenet_v1": 0.25, "mobilenet_v2": 0.35}
@@ -126,20 +134,30 @@ def test_a_weights_file_that_is_not_there_is_named(tmp_path):
         build_backbone(V2, str(tmp_path / "nowhere.h5"))
 
 
+@pytest.mark.parametrize("architecture", sorted(NARROWEST))
 @pytest.mark.parametrize(
-    ("architecture", "file"),
+    ("failure", "file"),
     [
-        ("mobilenet_v2", r"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_\*_no_top\.h5"),
-        ("mobilenet_v1", r"mobilenet_\*_no_top\.h5"),
+        (
+            "URL fetch failure on https://example.org/mobilenet_v9_0.5_no_top.h5: None -- [Errno -3] Temporary "
+            "failure in name resolution",
+            r"https://example\.org/mobilenet_v9_0\.5_no_top\.h5",
+        ),
+        ("The read operation timed out", r"mobilenet\S*_\*_no_top\.h5"),
     ],
+    ids=["as Keras names it", "by its pattern"],
 )
 def test_imagenet_weights_without_a_network_name_the_file_to_fetch_and_the_option(
-    keras, monkeypatch, architecture, file
+    keras, monkeypatch, architecture, failure, file
 ):
     def offline(**_: object) -> None:
-        raise OSError("URL fetch failure: [Errno -3] Temporary failure in name resolution")
+        raise OSError(failure)
 
-    name = {"mobilenet_v1": "MobileNet", "mobilenet_v2": "MobileNetV2"}[architecture]
-    monkeypatch.setattr(keras.applications, name, offline)
-    with pytest.raises(UnavailableError, match=rf"name resolution.*{file}.*--weights FILE"):
+    monkeypatch.setattr(keras.applications, ARCHITECTURES[architecture], offline)
+    with pytest.raises(UnavailableError, match=rf"could not be downloaded: fetch Keras' file {file} .*--weights FILE"):
         build_backbone(Network(architecture, 0.5, 32), "imagenet")
+
+
+def test_a_width_without_imagenet_weights_is_refused_with_the_widths_that_have_them():
+    with pytest.raises(ModelError, match=r"--alpha 0\.4: .* for 0\.35, 0\.5, 0\.75, 1, 1\.3, 1\.4: take one of those"):
+        build_backbone(Network("mobilenet_v2", 0.4, 32), "imagenet")

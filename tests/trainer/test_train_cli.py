@@ -1,0 +1,106 @@
+"""fieldfare train: what it refuses, and how soon. Whole trainings are in test_train.py."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from edge.errors import MissingPackageError
+from trainer import cli
+
+HEAVY = ("tensorflow", "keras", "sklearn", "rich", "cv2")
+
+
+def fill(root: Path, **counts: int) -> Path:
+    for name, count in counts.items():
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            (root / name / f"{number}.jpg").touch()
+    return root
+
+
+def test_help_shows_an_example_and_loads_no_heavy_library():
+    code = (
+        "import sys\n"
+        "from edge.cli import cli\n"
+        "cli.main(['train', '--help'], standalone_mode=False)\n"
+        f"print('loaded:', sorted(set(sys.modules) & set({HEAVY})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Example: fieldfare train" in done.stdout
+    assert done.stdout.endswith("loaded: []\n")
+
+
+@pytest.mark.parametrize("out", ["a-directory", "a-file.fieldfare"])
+def test_an_output_that_exists_is_refused_before_anything_else(tmp_path, run_fieldfare, out):
+    """Even before the photos are looked for; and it stays as it was."""
+    if out == "a-directory":
+        (tmp_path / out).mkdir()
+        (tmp_path / out / "mine.txt").write_text("keep")
+    else:
+        (tmp_path / out).write_text("keep")
+    done = run_fieldfare("train", tmp_path / "no-photos", "--out", tmp_path / out)
+    assert done.returncode == 73
+    assert done.stderr.rstrip().endswith(f"{out} exists: choose another name or add --overwrite")
+    assert done.stderr.count("\n") == 1
+    assert {path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == {"keep"}
+
+
+def test_missing_photos_are_told_with_status_66(tmp_path, run_fieldfare):
+    done = run_fieldfare("train", tmp_path / "nowhere", "--out", tmp_path / "bundle", "--json")
+    assert done.returncode == 66
+    assert done.stderr.startswith(f"fieldfare: {tmp_path}/nowhere: no such folder")
+    assert done.stdout == ""
+
+
+def test_a_folder_that_cannot_be_trained_on_is_told_with_status_65(tmp_path, run_fieldfare):
+    done = run_fieldfare("train", fill(tmp_path / "photos", owl=5), "--out", tmp_path / "bundle")
+    assert done.returncode == 65
+    assert "one class only ('owl')" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_weights_that_are_not_there_are_told_before_the_photos_are_read(tmp_path, run_fieldfare):
+    """The photos are empty files: had they been read first, the error would be about them."""
+    photos = fill(tmp_path / "photos", owl=5, wren=5)
+    done = run_fieldfare("train", photos, "--out", tmp_path / "bundle", "--weights", tmp_path / "none.h5")
+    assert done.returncode == 66
+    assert "none.h5: cannot read: No such file or directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--size", "31"],
+        ["--size", "321"],
+        ["--alpha", "0"],
+        ["--epochs", "-1"],
+        ["--seed", "-1"],
+        ["--workers", "0"],
+        ["--arch", "mobilenet_v3"],
+        ["--resize", "stretch"],
+    ],
+    ids=" ".join,
+)
+def test_options_out_of_range_are_wrong_usage(words):
+    with pytest.raises(click.BadParameter) as caught:
+        cli.train.main(["photos", "--out", "bundle", *words], standalone_mode=False)
+    assert caught.value.param.opts == [words[0]]
+
+
+def test_the_output_must_be_named():
+    with pytest.raises(click.MissingParameter) as caught:
+        cli.train.main(["photos"], standalone_mode=False)
+    assert caught.value.param.opts == ["--out"]
+
+
+def test_a_device_without_the_trainers_libraries_is_told_what_to_install(tmp_path, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "sklearn" else find_spec(name))
+    with pytest.raises(MissingPackageError, match=r"training needs sklearn: pip install 'fieldfare\[train\]'"):
+        cli.train.main([str(tmp_path), "--out", str(tmp_path / "bundle")], standalone_mode=False)
