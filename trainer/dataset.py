@@ -139,13 +139,16 @@ def _draw(
     order = [group for group in (list(members)[k] for k in rng.permutation(len(members))) if group not in mixed]
     # Large groups (bursts of one scene) stay in train, so that val and test hold many scenes.
     order.sort(key=lambda group: len(members[group]))
-    for split in wanted:
+    for place, split in enumerate(wanted):
         quota = max(1, round(SHARES[split] * len(pool)))
-        while order and quota > 0 and len(order) > 1:
+        # Where one burst is most of a class, val must not take the few other scenes that test needs, too.
+        allowed = (len(order) - 1) // (len(wanted) - place)
+        while quota > 0 and allowed > 0:
             group = order.pop(0)
             for index in members[group]:
                 chosen[index] = split
             quota -= len(members[group])
+            allowed -= 1
 
 
 def _folders(root: Path) -> list[Path]:

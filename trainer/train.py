@@ -115,8 +115,8 @@ def train(options: Options, progress: Progress) -> TrainReport:
     bundle."""
     clock = _Clock()
     spec = Preprocessing(channel_order="rgb", resize=options.resize, mean=(127.5,) * 3, std=(127.5,) * 3)
-    listing = list_photos(options.data)
     _check_out(options)
+    listing = list_photos(options.data)
     progress.say(f"{options.network.title}, weights {options.weights}, seed {options.seed}")
     backbone = _backbone(options)
     clock.lap("network")

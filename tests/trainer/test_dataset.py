@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import DatasetError, MissingInputError
@@ -133,6 +133,32 @@ def test_a_class_that_a_split_lacks_is_named_with_the_folder_as_it_is_called(tmp
         list_photos(tmp_path)
 
 
+def test_a_folder_that_is_no_split_beside_split_folders_is_not_taken_for_a_class(tmp_path):
+    """Else train, val and test would become the classes, and nobody would notice before the field."""
+    fill(tmp_path, train__owl=4, train__wren=4, test__owl=4, test__wren=4, unsorted=9)
+    with pytest.raises(DatasetError, match="'unsorted' stands beside the split folders"):
+        list_photos(tmp_path)
+
+
+def test_two_folders_for_one_split_are_refused(tmp_path):
+    fill(tmp_path, train__owl=4, train__wren=4, val__owl=4, val__wren=4, validation__owl=4, validation__wren=4)
+    with pytest.raises(DatasetError, match="only one each of train, val and test"):
+        list_photos(tmp_path)
+
+
+def test_the_word_for_no_class_cannot_be_a_class(tmp_path):
+    with pytest.raises(DatasetError, match="class folder 'unknown': the device says that where no class fits"):
+        list_photos(fill(tmp_path, owl=4, unknown=4))
+
+
+def test_a_bundle_among_the_photos_is_no_class(tmp_path):
+    """It holds pictures, too: its golden inputs."""
+    fill(tmp_path, owl=4, wren=4, birds=4)
+    (tmp_path / "birds" / "manifest.sha256").touch()
+    with pytest.raises(DatasetError, match="birds: is a model bundle, not a class"):
+        list_photos(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["owl ", " owl", "o\twl"])
 def test_class_names_that_cannot_be_read_on_a_screen_are_refused(tmp_path, name):
     fill(tmp_path, wren=4)
@@ -165,6 +191,7 @@ def test_the_same_seed_splits_alike_and_another_seed_otherwise():
     assert not np.array_equal(first["test"], other["test"])
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 25)), min_size=60, max_size=120),
     st.integers(0, 2**31 - 1),
@@ -193,6 +220,15 @@ def test_large_groups_stay_in_train_so_that_the_test_holds_many_scenes():
     splits, _ = assign_splits(listing, groups, seed=0)
     assert set(range(30)) <= set(splits["train"])
     assert len(splits["test"]) == 18
+
+
+def test_a_class_that_is_mostly_one_scene_still_has_other_scenes_in_every_split():
+    """Ninety frames of one owl and eight other photos: the eight are shared out."""
+    listing = made_up([0] * 98 + [1] * 98)
+    groups = np.array([0] * 90 + list(range(100, 108)) + list(range(200, 298)))
+    splits, _ = assign_splits(listing, groups, seed=0)
+    owls = {split: int((listing.labels[indices] == 0).sum()) for split, indices in splits.items()}
+    assert owls == {"train": 90, "val": 4, "test": 4}
 
 
 def test_split_folders_are_kept_as_they_are():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.duplicates import HASH_BITS, MAX_DISTANCE, MAX_GREY_DIFFERENCE, fingerprint, group_duplicates
@@ -107,6 +107,7 @@ def test_hashes_13_bits_apart_are_different_photos():
     assert group_duplicates(hashes, plain_greys(2)).tolist() == [0, 1]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 30))
 def test_the_bands_find_every_pair_that_comparing_everything_finds(seed, count):
     """Each hash is an earlier one with 0 to 20 bits flipped, so that pairs lie on both sides of 12."""
@@ -125,6 +126,15 @@ def test_a_burst_is_one_group_though_its_ends_are_far_apart():
     last = flip_bits(middle, range(10, 20))
     other = flip_bits(first, range(100, 200))
     assert group_duplicates(np.stack([other, first, last, middle]), plain_greys(4)).tolist() == [0, 1, 1, 1]
+
+
+def test_thousands_of_exact_copies_are_one_group():
+    """A fixed camera at night."""
+    hashes = np.zeros((6000, 32), np.uint8)
+    hashes[4000] = 255
+    groups = group_duplicates(hashes, plain_greys(6000))
+    assert groups[4000] == 4000
+    assert set(np.delete(groups, 4000)) == {0}
 
 
 def test_equal_hashes_of_pictures_that_look_different_are_not_enough():

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.bundle.manifest import Calibration
@@ -26,11 +26,9 @@ CLASSES = 3
 
 @pytest.fixture(scope="module")
 def pixels(paint):
-    """Forty pictures, 32 pixels a side, from black to white."""
+    """Forty pictures, 32 pixels a side, without anything quite dark or quite bright."""
     rng = np.random.default_rng(0)
-    pictures = np.stack([paint(rng, 32, 32) for _ in range(40)])
-    pictures[:, :4, :4], pictures[:, -4:, -4:] = 0, 255
-    return pictures
+    return np.stack([paint(rng, 32, 32) for _ in range(40)]).clip(40, 210)
 
 
 @pytest.fixture(
@@ -82,9 +80,13 @@ def test_the_batch_is_fixed_at_one_picture(quantized):
 def test_int8_goes_in_and_comes_out(quantized):
     (given_,), (result,) = quantized.classifier.inputs, quantized.classifier.outputs
     assert (given_.dtype, result.dtype) == ("int8", "int8")
+    assert result.scale > 0
+
+
+def test_the_inputs_range_is_that_of_pixels_whatever_the_photos_show(quantized):
+    (given_,) = quantized.classifier.inputs
     assert given_.scale == pytest.approx(2 / 255, rel=1e-5)  # -1..1 in 255 steps
     assert given_.zero_point == -1
-    assert result.scale > 0
 
 
 def test_no_tensor_on_the_way_is_float(quantized):
@@ -179,6 +181,7 @@ def test_calibration_is_drawn_by_the_seed():
     assert not np.array_equal(first, other)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 150), min_size=2, max_size=12),
     st.integers(0, 2**31 - 1),

@@ -49,6 +49,21 @@ def test_an_output_that_exists_is_refused_before_anything_else(tmp_path, run_fie
     assert {path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == {"keep"}
 
 
+@pytest.mark.parametrize("out", ["photos/bundle", "photos/owl/bundle.fieldfare", "."])
+def test_a_bundle_is_not_written_among_the_photos_nor_over_them(tmp_path, run_fieldfare, out):
+    photos = fill(tmp_path / "photos", owl=5, wren=5)
+    done = run_fieldfare("train", photos, "--out", tmp_path / out, "--overwrite")
+    assert done.returncode == 73
+    assert done.stderr.count("\n") == 1
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 10
+
+
+def test_training_the_head_of_a_network_without_weights_is_wrong_usage(tmp_path):
+    with pytest.raises(click.UsageError, match="--epochs 0 trains the head only"):
+        words = [str(tmp_path), "--out", str(tmp_path / "bundle"), "--weights", "none", "--epochs", "0"]
+        cli.train.main(words, standalone_mode=False)
+
+
 def test_missing_photos_are_told_with_status_66(tmp_path, run_fieldfare):
     done = run_fieldfare("train", tmp_path / "nowhere", "--out", tmp_path / "bundle", "--json")
     assert done.returncode == 66
