@@ -22,11 +22,15 @@ prepare() {
         fi
         echo "setting up .venv with $("$python" --version): packages are downloaded once (about 700 MB)"
         [ -x .venv/bin/python ] || "$python" -m venv .venv
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=24' 2>&1 | notices
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$1]" 2>&1 | notices
-        [ "${PIPESTATUS[0]}" = 0 ] || fail "the packages could not be installed (above)"
+        install --upgrade 'pip>=24'
+        install --editable ".[$1]"
         touch "$mark"
     fi
+}
+
+install() {
+    PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@" 2>&1 | notices ||
+        fail "the packages could not be installed (above)"
 }
 
 # pip's remarks about unused locations are noise; anything else is shown.
