@@ -3,7 +3,7 @@
 Why folded: a converged BatchNorm multiplies its convolution's weights by a fixed gain, 0.1 to 74 in
 MobileNetV2 0.35, so one learning rate moves the layers by wildly different amounts, and channels that were
 dead (31 % of the first layer have a moving variance near 1e-36) are moved as far as live ones. Measured on
-TrashNet: fine-tuning the unfolded network lost accuracy at every rate tried; the folded one gained about four
+TrashNet: fine-tuning the unfolded network lost accuracy at every rate tried; the folded one gained about three
 points (docs/training.md). It is also the network that the converter quantizes.
 """
 
