@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -252,8 +253,15 @@ def test_an_interrupted_training_ends_with_130_and_leaves_nothing(photos, tmp_pa
     scratch.mkdir()
     words = [sys.executable, "-m", "edge", "train", photos, "--out", tmp_path / "bundle", *SCRATCH, "--epochs", 5000]
     with subprocess.Popen(
-        [*map(str, words)], stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(scratch)}
+        [*map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(scratch)},
+        # Tests started in the background inherit an ignored SIGINT, and so would the training.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
+        guard = threading.Timer(240, process.kill)
+        guard.start()
         try:
             said = ""
             for line in process.stderr:
@@ -262,6 +270,7 @@ def test_an_interrupted_training_ends_with_130_and_leaves_nothing(photos, tmp_pa
                     process.send_signal(signal.SIGINT)
             process.wait(60)
         finally:
+            guard.cancel()
             process.kill()
     assert process.returncode == 130, said
     assert "Traceback" not in said
