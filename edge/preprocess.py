@@ -6,8 +6,8 @@ INTER_LINEAR_EXACT are integer arithmetic; plain INTER_LINEAR rounds differently
 `write` orders the channels and takes each pixel through a table of 256 entries that does normalisation and
 quantization at once, straight into the memory it is given: the interpreter's own.
 
-Cost on one x86-64 core for 224x224 from 640x480: 0.22 ms, a quarter of INTER_AREA's 0.90 ms (2026-11;
-tools/bench_pipeline.py prints it).
+Cost on one x86-64 core for 224x224 from 640x480: 0.22 ms, a quarter of INTER_AREA's 0.90 ms, each
+alone in a loop (2026-11); 0.5 ms inside the running device path, where tools/bench_pipeline.py prints it.
 """
 
 import cv2

@@ -64,12 +64,7 @@ def fit(
     import tensorflow as tf
 
     steps = max(1, len(train) // BATCH)
-    total = recipe.epochs * steps
-    warm_up = max(1, round(WARM_UP * total))
-    rate = keras.optimizers.schedules.CosineDecay(
-        recipe.peak / 10, max(1, total - warm_up), warmup_target=recipe.peak, warmup_steps=warm_up
-    )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY)
+    optimizer = _optimizer(recipe, recipe.epochs * steps)
     average = _Average(model)
     predictor = Predictor(model, spec)
     classes = model.output_shape[-1]
@@ -106,6 +101,17 @@ def fit(
             progress.say(f"epoch {epoch}: validation {accuracy:.1%}, log-loss {loss:.3f}")
     model.set_weights(kept)
     return best
+
+
+def _optimizer(recipe: Recipe, total_steps: int) -> Any:
+    """AdamW whose rate rises to the peak over the first tenth of the steps and falls on a cosine to nothing."""
+    import keras
+
+    warm_up = max(1, round(WARM_UP * total_steps))
+    rate = keras.optimizers.schedules.CosineDecay(
+        recipe.peak / 10, max(1, total_steps - warm_up), warmup_target=recipe.peak, warmup_steps=warm_up
+    )
+    return keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY)
 
 
 class _Average:

@@ -15,6 +15,7 @@ from edge.bundle.manifest import (
     Calibration,
     InputTensor,
     Metrics,
+    OutputTensor,
     Preprocessing,
     Quantization,
     Resize,
@@ -314,7 +315,7 @@ def _write(
     spec: Preprocessing,
     data: _Data,
     tflite: bytes,
-    tensors: tuple[InputTensor, object],
+    tensors: tuple[InputTensor, OutputTensor],
     calibration: Calibration,
     figures: tuple[float, float, float],
     compiled: Compiled | None,
@@ -332,7 +333,7 @@ def _write(
             family=network.title.split()[0], alpha=network.alpha, weights=weights, seed=options.seed
         ),
         preprocessing=spec,
-        tensors=tensors,  # type: ignore[arg-type]
+        tensors=tensors,
         calibration=calibration,
         metrics=Metrics(
             split="test",
