@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge import storage
 from edge.errors import OutputExistsError, StorageError
 from edge.storage import write_directory, write_file
 
@@ -78,3 +79,45 @@ def test_a_read_only_place_is_reported(tmp_path: Path) -> None:
     blocker.write_text("not a folder")
     with pytest.raises(StorageError, match="cannot write"):
         write_file(blocker / "out", b"data")
+
+
+def test_two_directories_change_places_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No rename of the old one, so there is no moment without a directory."""
+    out = tmp_path / "out"
+    write_directory(out, {"old": b"1"})
+    monkeypatch.setattr(Path, "rename", lambda *_: pytest.fail("renamed"))
+    write_directory(out, FILES, overwrite=True)
+    assert {f.name: f.read_bytes() for f in out.iterdir()} == FILES
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from edge import storage
+storage._sync_directory = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+storage.write_directory(Path(sys.argv[1]), {"a": b"x"})
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    subprocess.run([sys.executable, "-c", KILLED, out], check=False)
+    (litter,) = tmp_path.iterdir()
+    assert litter.name.startswith(".out.")
+    write_file(out, b"data")
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_what_a_living_process_is_writing_is_left_alone(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with storage._beside(out) as other:
+        write_file(out, b"data")
+        assert other.is_dir()
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_hidden_folders_of_other_names_are_left_alone(tmp_path: Path) -> None:
+    for name in (".output.abc.partial", ".out", "out.partial"):
+        (tmp_path / name).mkdir()
+    write_file(tmp_path / "out", b"data")
+    assert len(list(tmp_path.iterdir())) == 4

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edge import storage
 from edge.bundle import open_bundle
 from edge.bundle.store import Bundle
 from edge.bundle.write import check_target, save
@@ -45,6 +46,8 @@ def test_a_bundle_with_something_added_is_left_alone(sealed: Bundle, bundle_copy
 def test_ctrl_c_between_the_renames_keeps_the_old_one(
     sealed: Bundle, bundle_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """On a file system that cannot exchange two directories in one step."""
+    monkeypatch.setattr(storage.ctypes, "CDLL", lambda *_, **__: object())
     real = Path.rename
 
     def interrupted(self: Path, target: Path) -> Path:
