@@ -9,7 +9,6 @@ from edge.bundle import golden
 from edge.bundle.manifest import (
     Architecture,
     Calibration,
-    EdgeTpu,
     InputTensor,
     Manifest,
     Metrics,
@@ -24,6 +23,7 @@ from edge.inference.runtime import TfliteRuntime
 from edge.inference.tflite import TfliteClassifier
 from edge.preprocess import Preprocessor
 from edge.records import Pixels
+from trainer.bundle_edgetpu import edgetpu_part
 from trainer.compile_edgetpu import Compiled
 
 
@@ -70,16 +70,8 @@ def write_bundle(
     files |= {"model.tflite": model, "labels.txt": "".join(f"{label}\n" for label in labels).encode()}
     edgetpu = None
     if compiled is not None:
-        files |= {"model_edgetpu.tflite": compiled.model, "compiler.log": compiled.log.encode()}
-        edgetpu = EdgeTpu(
-            model="model_edgetpu.tflite",
-            log="compiler.log",
-            compiler_version=compiled.report.version,
-            operators_on_tpu=compiled.report.on_tpu,
-            operators_on_cpu=compiled.report.on_cpu,
-            on_chip_bytes=compiled.report.on_chip_bytes,
-            off_chip_bytes=compiled.report.off_chip_bytes,
-        )
+        edgetpu, added = edgetpu_part(compiled.model, compiled.report, compiled.log)
+        files |= added
     manifest = Manifest(
         schema=1,
         name=name,

@@ -80,15 +80,18 @@ class Preprocessing(Strict, frozen=True, kw_only=True):
 
 
 class Calibration(Strict, frozen=True, kw_only=True):
-    """scores = softmax(logits / temperature); a best score under `threshold` is reported as unknown."""
+    """scores = softmax(logits / temperature); a best score under `threshold` is reported as unknown.
+    promised_precision: the share of right answers above it that validation photos bear out."""
 
     temperature: Positive = 1.0
     threshold: Share = 0.0
+    promised_precision: Share | None = None
     method: str = "none"
 
 
 class Metrics(Strict, frozen=True, kw_only=True):
-    """Figures measured through the device's own pre- and postprocessing, and on which photos."""
+    """Figures measured through the device's own pre- and postprocessing, and on which photos.
+    calibration_error: expected difference between score and share right, in 15 bins."""
 
     split: str
     photos: Annotated[int, Meta(ge=1)]
@@ -96,6 +99,7 @@ class Metrics(Strict, frozen=True, kw_only=True):
     top1_int8: Share | None = None
     validation_top1_float: Share | None = None
     validation_photos: Annotated[int, Meta(ge=1)] | None = None
+    calibration_error: Share | None = None
 
 
 class GoldenCase(Strict, frozen=True, kw_only=True):
@@ -118,12 +122,14 @@ class Golden(Strict, frozen=True, kw_only=True):
 
 
 class EdgeTpu(Strict, frozen=True, kw_only=True):
-    """The compiled twin and what the compiler said of it."""
+    """The compiled twin and what the compiler said of it; None where its words were not to be had.
+
+    operators_on_cpu is always known: those left over in the compiled model itself."""
 
     model: FileName
-    log: FileName
-    compiler_version: str
-    operators_on_tpu: Annotated[int, Meta(ge=1)]
+    log: FileName | None = None
+    compiler_version: str | None = None
+    operators_on_tpu: Annotated[int, Meta(ge=1)] | None = None
     operators_on_cpu: Annotated[int, Meta(ge=0)]
     on_chip_bytes: Annotated[int, Meta(ge=0)] | None = None
     off_chip_bytes: Annotated[int, Meta(ge=0)] | None = None
@@ -135,6 +141,7 @@ class Architecture(Strict, frozen=True, kw_only=True):
     family: str
     alpha: Positive
     weights: str
+    weights_sha256: Sha256 | None = None
     seed: int
 
 
@@ -202,7 +209,7 @@ def referenced_files(manifest: Manifest) -> list[str]:
     names = [manifest.model, manifest.labels]
     names += [name for case in manifest.golden.cases for name in (case.frame, case.pixels)]
     if manifest.edgetpu is not None:
-        names += [manifest.edgetpu.model, manifest.edgetpu.log]
+        names += [name for name in (manifest.edgetpu.model, manifest.edgetpu.log) if name is not None]
     return names
 
 

@@ -1,6 +1,7 @@
 """fieldfare bundle: look at, verify, pack and import model bundles."""
 
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,10 +9,28 @@ import click
 
 if TYPE_CHECKING:
     from edge.bundle.importer import Question
+    from edge.bundle.manifest import EdgeTpu
     from edge.bundle.store import Bundle
 
 
-@click.group()
+class BundleCommands(click.Group):
+    """The commands below plus those that other packages name under `fieldfare.bundle_commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """As click.Group."""
+        plugged = {entry.name for entry in entry_points(group="fieldfare.bundle_commands")}
+        return sorted(plugged.union(super().list_commands(ctx)))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """As click.Group."""
+        found = super().get_command(ctx, cmd_name)
+        for entry in entry_points(group="fieldfare.bundle_commands", name=cmd_name) if found is None else ():
+            command = entry.load()
+            return command if isinstance(command, click.Command) else None
+        return found
+
+
+@click.group(cls=BundleCommands)
 def bundle() -> None:
     """Model bundles: what crosses from the desktop to the device.
 
@@ -202,18 +221,20 @@ def _description(opened: "Bundle") -> list[tuple[str, str]]:
         rows.append(("top-1", f"{figures} of {metrics.photos} photos ({metrics.split} split)"))
     else:
         rows.append(("top-1", "not measured"))
-    tpu = manifest.edgetpu
-    rows.append(
-        (
-            "Edge TPU",
-            "no compiled model"
-            if tpu is None
-            else f"{tpu.operators_on_tpu} operators on the TPU, {tpu.operators_on_cpu} on the CPU "
-            f"(compiler {tpu.compiler_version})",
-        )
-    )
+    rows.append(("Edge TPU", _edgetpu(manifest.edgetpu)))
     rows.append(("files", f"{len(manifest.files)}, {opened.size / 1e6:.1f} MB"))
     return rows
+
+
+def _edgetpu(tpu: "EdgeTpu | None") -> str:
+    if tpu is None:
+        return "no compiled model"
+    mapped = f"{tpu.operators_on_tpu} operators on the TPU, " if tpu.operators_on_tpu is not None else ""
+    version = f"compiler {tpu.compiler_version}" if tpu.compiler_version is not None else "compiler not known"
+    memory = ""
+    if tpu.on_chip_bytes is not None:
+        memory = f", {tpu.on_chip_bytes / 2**20:.1f} MiB on chip, {(tpu.off_chip_bytes or 0) / 2**20:.1f} MiB streamed"
+    return f"{mapped}{tpu.operators_on_cpu} on the CPU ({version}{memory})"
 
 
 def _triple(values: tuple[float, float, float]) -> str:

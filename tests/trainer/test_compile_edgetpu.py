@@ -1,32 +1,30 @@
 """int8 model -> its Edge TPU twin. Coral's compiler is not to be had here: what it printed in real runs
-(shared/edgetpu) is parsed as it is, and replayed by stand-ins where it would be called."""
+(shared/edgetpu) is parsed as it is, and replayed by a stand-in (recorded_compiler.py) where it would be called."""
 
+import json
 import os
+import shlex
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from handmade_graphs import tflite
+from recorded_compiler import twin_of
 
 from edge.errors import ModelError, UnavailableError
-from trainer import compile_edgetpu
+from trainer import compiler_call
 from trainer.compile_edgetpu import OperatorRow, compile_model, parse_report
+from trainer.compiler_call import split_command
+from trainer.tflite_graph import read_graph
 
 MAPPED = "Mapped to Edge TPU"
 ONE_SUBGRAPH = "More than one subgraph is not supported"
-
-HEADER = """#!/bin/sh
-# A stand-in, not Coral's edgetpu_compiler: it replays recorded output.
-here=$(dirname "$0")
-echo "$@" > "$here/called-with"
-while [ $# -gt 1 ]; do
-    if [ "$1" = --out_dir ]; then out=$2; fi
-    shift
-done
-cp "$1" "$here/given.tflite"
-"""
+STAND_IN = Path(__file__).with_name("recorded_compiler.py")
+COMMAND = shlex.join([sys.executable, str(STAND_IN)])
 
 
 @pytest.fixture
@@ -36,34 +34,26 @@ def recorded(shared: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def twin(shared: Path) -> Path:
-    """A model that the real compiler made."""
-    return shared / "models" / "mobilenet_v1_0.25_128_quant_edgetpu.tflite"
+def coral(shared: Path) -> Callable[[str], Path]:
+    """One of Coral's models."""
+    return lambda name: shared / "models" / f"{name}.tflite"
 
 
 @pytest.fixture
-def model(shared: Path) -> bytes:
-    """The int8 model that the twin was made from."""
-    return (shared / "models" / "mobilenet_v1_0.25_128_quant.tflite").read_bytes()
+def model(coral) -> bytes:
+    """A model of which Coral publishes the compiled twin."""
+    return coral("mobilenet_v1_0.25_128_quant").read_bytes()
 
 
 @pytest.fixture
-def stand_in(tmp_path: Path) -> Callable[[str], str]:
-    """Write a stand-in for the compiler whose last lines are given."""
+def stand_in(monkeypatch) -> Callable[..., str]:
+    """The command of the stand-in, told what to do."""
 
-    def make(*lines: str) -> str:
-        script = tmp_path / "edgetpu_compiler"
-        script.write_text(HEADER + "\n".join(lines) + "\n")
-        script.chmod(0o755)
-        return str(script)
+    def tell(**told: object) -> str:
+        monkeypatch.setenv("RECORDED_COMPILER", json.dumps(told, default=str))
+        return COMMAND
 
-    return make
-
-
-@pytest.fixture
-def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The compiler is given 30 s beyond its own time limit to end by itself; here, none."""
-    monkeypatch.setattr(compile_edgetpu, "GRACE_S", 0)
+    return tell
 
 
 def is_at_work(process: int) -> bool:
@@ -81,7 +71,7 @@ def test_a_model_mapped_whole_is_counted_from_the_table(recorded):
     """33 + 1 + 3 + 21 + 1 + 23 + 132 = 214, which the text gives as its total, too."""
     report = parse_report(recorded("compiler_stdout_whole.txt").read_text())
     assert report.version == "15.0.340273435"
-    assert (report.on_tpu, report.on_cpu) == (214, 0)
+    assert (report.on_tpu, report.on_cpu, report.left_out) == (214, 0, "")
     assert report.on_chip_bytes == 7381975  # 7.04 MiB
     assert report.off_chip_bytes == 15791555  # 15.06 MiB
     assert report.rows == (
@@ -109,12 +99,10 @@ def test_a_log_alone_tells_operators_by_where_they_run_and_why(recorded):
     report = parse_report(recorded("compiler_log_mixed.log").read_text())
     assert report.version == "14.1.317412892"
     assert (report.on_tpu, report.on_cpu) == (19, 6)
-    assert report.on_chip_bytes is None
-    assert report.off_chip_bytes is None
-    assert len(report.rows) == 8
+    assert (report.on_chip_bytes, report.off_chip_bytes) == (None, None)
+    assert report.left_out == "CONCATENATION, RESIZE_NEAREST_NEIGHBOR, CONV_2D x2, QUANTIZE x2"
     assert OperatorRow("CONV_2D", 11, MAPPED) in report.rows
     assert OperatorRow("CONV_2D", 2, ONE_SUBGRAPH) in report.rows
-    assert OperatorRow("RESIZE_NEAREST_NEIGHBOR", 1, "Operation version not supported") in report.rows
 
 
 def test_a_refusal_is_no_report(recorded):
@@ -128,95 +116,156 @@ def test_a_table_that_is_printed_and_logged_counts_once(recorded):
     assert parse_report(printed + "\n" + logged) == parse_report(printed)
 
 
-@pytest.mark.parametrize("text", ["", "Edge TPU Compiler version 17.0.1\nA new kind of summary\n"])
+def test_the_log_adds_its_table_to_a_summary_without_one(recorded):
+    printed = recorded("compiler_stdout_partial.txt").read_text()
+    report = parse_report(printed + recorded("compiler_log_mixed.log").read_text())
+    assert (report.version, report.on_tpu, report.on_cpu) == ("16.0.384591198", 264, 3)
+    assert len(report.rows) == 8
+
+
+def test_rows_of_one_operator_and_status_are_added_up():
+    rows = f"CONV_2D  2  {MAPPED}\nCONV_2D  2  {MAPPED}\n\nCONV_2D  3  {ONE_SUBGRAPH}\nCUSTOM 1 {ONE_SUBGRAPH}\n"
+    report = parse_report(
+        f"Edge TPU Compiler version 16.0.384591198\nOperator  Count  Status\n\n{rows}\nThe end 3 times.\n"
+    )
+    assert report.rows == (
+        OperatorRow("CONV_2D", 4, MAPPED),
+        OperatorRow("CONV_2D", 3, ONE_SUBGRAPH),
+        OperatorRow("CUSTOM", 1, ONE_SUBGRAPH),
+    )
+    assert (report.on_tpu, report.on_cpu) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Edge TPU Compiler version 17.0.1\nA new kind of summary\n",
+        "Edge TPU Compiler version \u221e\nNumber of operations that will run on Edge TPU: 3\n",
+        "Number of operations that will run on Edge TPU: 3\n",
+    ],
+)
 def test_words_that_are_not_known_are_no_report(text):
     with pytest.raises(ModelError, match="printed nothing that is known"):
         parse_report(text)
 
 
+def test_a_version_that_nobody_here_has_seen_is_told():
+    assert not parse_report(
+        "Edge TPU Compiler version 17.0\nNumber of operations that will run on Edge TPU: 3\n"
+    ).tested
+    assert parse_report("Edge TPU Compiler version 16.0.1\nNumber of operations that will run on Edge TPU: 3\n").tested
+
+
 # Calling it
 
 
-def test_a_compiled_model_comes_with_its_report_and_the_compilers_words(stand_in, recorded, twin, model):
-    words = recorded("compiler_stdout_whole.txt")
-    compiled = compile_model(model, command=stand_in(f"cp {twin} $out/model_edgetpu.tflite", f"cat {words}"))
+def test_a_compiled_model_comes_with_its_report_and_the_compilers_words(stand_in, recorded, coral, model):
+    words, twin = recorded("compiler_stdout_whole.txt"), coral("mobilenet_v1_0.25_128_quant_edgetpu")
+    compiled = compile_model(model, command=stand_in(say=words, output=twin))
     assert compiled.model == twin.read_bytes()
     assert compiled.log == words.read_text()
     assert compiled.report == parse_report(compiled.log)
+    assert compiled.remarks == ()
 
 
-def test_the_compiler_gets_the_model_and_its_documented_options(stand_in, recorded, twin, model, tmp_path):
-    words = recorded("compiler_stdout_whole.txt")
-    command = stand_in(f"cp {twin} $out/model_edgetpu.tflite", f"cat {words}")
-    compile_model(model, command=command, timeout_s=120)
-    options = (tmp_path / "called-with").read_text().split()
+def test_the_compiler_gets_the_model_and_its_documented_options(stand_in, model, tmp_path):
+    compile_model(model, command=stand_in(seen=tmp_path / "seen"), timeout_s=120)
+    options = (tmp_path / "seen").read_text().splitlines()
     assert options[:4] == ["--show_operations", "--timeout_sec", "120", "--out_dir"]
     assert options[5:] == [f"{options[4]}/model.tflite"]
-    assert (tmp_path / "given.tflite").read_bytes() == model
 
 
-def test_the_compiler_is_found_on_the_path(stand_in, recorded, twin, model, monkeypatch):
-    words = recorded("compiler_stdout_partial.txt")
-    folder = Path(stand_in(f"cp {twin} $out/model_edgetpu.tflite", f"cat {words}")).parent
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    report = compile_model(model).report
-    assert (report.on_tpu, report.on_cpu) == (264, 3)
+def test_the_compiler_is_found_on_the_path(stand_in, model, monkeypatch, tmp_path):
+    stand_in()
+    program = tmp_path / "edgetpu_compiler"
+    program.write_text(f'#!/bin/sh\n# A stand-in: replays recorded output.\nexec {COMMAND} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert compile_model(model).report.on_tpu == 31
 
 
-def test_the_log_file_adds_the_table_that_was_not_printed(stand_in, recorded, twin, model):
-    lines = (
-        f"cp {twin} $out/model_edgetpu.tflite",
-        f"cp {recorded('compiler_log_mixed.log')} $out/model_edgetpu.log",
-        "echo Model compiled successfully in 12 ms.",
-    )
-    compiled = compile_model(model, command=stand_in(*lines))
+def test_the_log_file_adds_the_table_that_was_not_printed(stand_in, recorded, model):
+    command = stand_in(say="Model compiled successfully in 12 ms.\n", log=recorded("compiler_log_mixed.log"))
+    compiled = compile_model(model, command=command, allow_partial=True)
     assert (compiled.report.on_tpu, compiled.report.on_cpu) == (19, 6)
     assert "Model compiled successfully" in compiled.log
     assert "RESIZE_NEAREST_NEIGHBOR" in compiled.log
 
 
-def test_a_refusal_repeats_the_compilers_reason_without_its_version(stand_in, recorded, model):
-    command = stand_in(f"cat {recorded('compiler_stdout_refused.txt')}", "exit 1")
-    with pytest.raises(ModelError, match=r"refused the model: Invalid model: \S+; Model not quantized$"):
-        compile_model(model, command=command)
+def test_a_partial_mapping_names_the_operators_and_how_to_allow_it(stand_in, recorded, coral):
+    deeplab = coral("deeplabv3_mnv2_dm05_pascal_quant").read_bytes()
+    told = {"say": recorded("compiler_stdout_partial.txt"), "output": coral("deeplabv3_mnv2_dm05_pascal_quant_edgetpu")}
+    with pytest.raises(ModelError, match=r"RESIZE_BILINEAR x3, QUANTIZE, .*--allow-partial"):
+        compile_model(deeplab, command=stand_in(**told))
+    compiled = compile_model(deeplab, command=stand_in(**told), allow_partial=True)
+    assert (compiled.report.on_tpu, compiled.report.on_cpu) == (264, 3)
+    assert compiled.remarks == (
+        "the compiler's words tell of 3 operators on the CPU, its file of 8: do they belong together?",
+    )
 
 
-def test_what_is_said_on_standard_error_is_part_of_the_reason(stand_in, model):
-    command = stand_in("echo Internal compiler error. Aborting! >&2", "exit 134")
-    with pytest.raises(ModelError, match="refused the model: Internal compiler error"):
-        compile_model(model, command=command)
+def test_a_refusal_repeats_the_compilers_reason_and_what_the_check_says(stand_in, recorded):
+    command = stand_in(say=recorded("compiler_stdout_refused.txt"), output="none", status=1)
+    with pytest.raises(ModelError) as caught:
+        compile_model(tflite(operators=("ELU",)), command=command)
+    assert "refused the model: Invalid model: keras_model_2-3-0.tflite; Model not quantized" in str(caught.value)
+    assert "(check-edgetpu: no operator can be mapped; change: ELU: use ReLU)" in str(caught.value)
 
 
-def test_a_silent_failure_gives_at_least_its_status(stand_in, model):
-    with pytest.raises(ModelError, match=r"refused the model: status 3$"):
-        compile_model(model, command=stand_in("exit 3"))
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"say": "Internal compiler error. Aborting!\n", "output": "none", "status": 134}, "Internal compiler error"),
+        ({"say": "", "output": "none", "status": 3}, "status 3"),
+        ({"say": "", "output": "none", "status": "crash"}, "status -11"),
+        ({"output": "none"}, "refused the model: Model compiled successfully"),
+        ({"output": "twin", "status": 1}, "refused the model"),
+    ],
+    ids=["says why", "says nothing", "crashes", "leaves no file", "leaves a file and fails"],
+)
+def test_a_failure_is_told_with_what_there_is(stand_in, model, told, reason):
+    with pytest.raises(ModelError, match=reason):
+        compile_model(model, command=stand_in(**told))
 
 
-def test_success_without_an_output_file_is_a_refusal(stand_in, recorded, model):
-    command = stand_in(f"cat {recorded('compiler_stdout_whole.txt')}")
-    with pytest.raises(ModelError, match="refused the model"):
-        compile_model(model, command=command)
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [("same", "no operator for the Edge TPU"), ("garbage", "damaged"), ("OTHER", "compiled from another model")],
+)
+def test_an_output_that_is_not_this_model_compiled_is_refused(stand_in, coral, model, output, reason):
+    if output == "OTHER":
+        output = coral("mobilenet_v1_0.5_160_quant_edgetpu")
+    with pytest.raises(ModelError, match=reason):
+        compile_model(model, command=stand_in(output=output))
 
 
-@pytest.mark.parametrize("content", ["cp $1", "echo rubbish >"], ids=["the model as it was", "no model"])
-def test_an_output_without_an_operator_for_the_edge_tpu_is_refused(stand_in, recorded, model, content):
-    command = stand_in(f"{content} $out/model_edgetpu.tflite", f"cat {recorded('compiler_stdout_whole.txt')}")
-    with pytest.raises(ModelError, match="no operator for the Edge TPU"):
-        compile_model(model, command=command)
+def test_an_output_of_another_scale_is_refused(stand_in, tmp_path):
+    other = tmp_path / "other_edgetpu.tflite"
+    other.write_bytes(twin_of(tflite(scale=0.25))[0])
+    with pytest.raises(ModelError, match=r"scale 0.25 zero point -3, must be 1x4 int8 scale 0.5 zero point -3"):
+        compile_model(tflite(scale=0.5), command=stand_in(output=other))
 
 
-def test_a_compiler_that_prints_nothing_known_is_not_trusted(stand_in, twin, model):
-    command = stand_in(f"cp {twin} $out/model_edgetpu.tflite", "echo All is well")
+def test_a_compiler_that_prints_nothing_known_is_not_trusted(stand_in, model):
     with pytest.raises(ModelError, match="printed nothing that is known: All is well"):
-        compile_model(model, command=command)
+        compile_model(model, command=stand_in(say="All is well\n"))
 
 
-@pytest.mark.usefixtures("short_grace")
-def test_a_compiler_that_hangs_is_ended_with_all_that_it_started(stand_in, model, tmp_path):
+def test_a_version_that_is_new_is_taken_with_a_remark(stand_in, model):
+    words = "Edge TPU Compiler version 17.0.1\nModel compiled successfully in 1 ms.\nTotal number of operations: 31\n"
+    compiled = compile_model(model, command=stand_in(say=words))
+    assert compiled.report.version == "17.0.1"
+    assert compiled.remarks == (
+        "compiler version 17.0.1: output of 14.1, 15.0 and 16.0 has been seen here, not of this one",
+    )
+
+
+def test_a_compiler_that_hangs_is_ended_with_all_that_it_started(stand_in, model, tmp_path, monkeypatch):
     """The real one compiles in a child process: killing the parent alone would leave that at work."""
-    command = stand_in("sleep 600 &", "echo $! > $here/child", "wait")
-    with pytest.raises(ModelError, match="no end after 1 s: the model is too large"):
-        compile_model(model, command=command, timeout_s=1)
+    monkeypatch.setattr(compiler_call, "GRACE_S", 0)  # it is given 30 s to end by itself
+    with pytest.raises(ModelError, match="no end after 1 s: the model is too large, or --timeout too short"):
+        compile_model(model, command=stand_in(status="hang", seen=tmp_path / "child"), timeout_s=1)
     child = int((tmp_path / "child").read_text())
     for _ in range(100):
         if not is_at_work(child):
@@ -226,9 +275,15 @@ def test_a_compiler_that_hangs_is_ended_with_all_that_it_started(stand_in, model
     pytest.fail("the compiler's child is still at work")
 
 
-def test_a_missing_compiler_is_unavailable_and_says_where_it_runs(model):
-    with pytest.raises(UnavailableError, match=r"no-such-compiler is not on this machine \(x86-64 Linux"):
+def test_a_missing_compiler_is_unavailable_and_says_how_to_add_the_model_later(model):
+    with pytest.raises(UnavailableError, match=r"no-such-compiler is not on this machine .*bundle add-edgetpu"):
         compile_model(model, command="no-such-compiler")
+
+
+@pytest.mark.parametrize("command", ["", "  ", "'unclosed"])
+def test_a_command_that_is_none_is_told(model, command):
+    with pytest.raises(UnavailableError, match="compiler command"):
+        compile_model(model, command=command)
 
 
 def test_a_compiler_that_cannot_be_started_is_unavailable(tmp_path, model):
@@ -240,16 +295,104 @@ def test_a_compiler_that_cannot_be_started_is_unavailable(tmp_path, model):
         compile_model(model, command=str(program))
 
 
-@pytest.mark.parametrize("end", ["exit 0", "exit 1"])
-def test_nothing_is_left_in_the_temporary_folder(stand_in, recorded, twin, model, monkeypatch, tmp_path, end):
+def test_what_is_no_model_is_told_before_anything_is_called():
+    with pytest.raises(ModelError, match="no TFL3 mark"):
+        compile_model(b"hello, hello", command="no-such-compiler")
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_nothing_is_left_in_the_temporary_folder(stand_in, model, monkeypatch, tmp_path, status):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    words = recorded("compiler_stdout_whole.txt")
-    command = stand_in(f"cp {twin} $out/model_edgetpu.tflite", f"cat {words}", end)
-    if end == "exit 0":
-        compile_model(model, command=command)
-    else:
-        with pytest.raises(ModelError):
-            compile_model(model, command=command)
+    try:
+        compile_model(model, command=stand_in(status=status))
+    except ModelError:
+        assert status == 1
     assert list(scratch.iterdir()) == []
+
+
+# A compiler elsewhere
+
+
+def test_a_command_is_split_as_a_shell_would():
+    assert split_command("docker run -v '/a b:/a b' image edgetpu_compiler") == [
+        "docker",
+        "run",
+        "-v",
+        "/a b:/a b",
+        "image",
+        "edgetpu_compiler",
+    ]
+
+
+@pytest.fixture
+def docker(tmp_path) -> Path:
+    """A stand-in for docker: it runs the command here if the folder of the model is the one that is mounted."""
+    program = tmp_path / "docker"
+    program.write_text(
+        "#!/bin/sh\n# A stand-in: no container, the mount is only looked at.\n"
+        '[ "$1 $2 $3" = "run --rm -v" ] || exit 125\n'
+        'mounted=${4%%:*}; for last; do :; done\n[ "$(dirname "$last")" = "$mounted" ] || exit 125\nshift 5\n'
+        f'exec {COMMAND} "$@"\n'
+    )
+    program.chmod(0o755)
+    return program
+
+
+def test_a_container_gets_the_folder_by_its_placeholder(stand_in, docker, model):
+    stand_in()
+    compiled = compile_model(model, command=f"{docker} run --rm -v {{folder}}:{{folder}} image")
+    assert read_graph(compiled.model).compiled
+    with pytest.raises(UnavailableError, match="cannot be called: status 125"):
+        compile_model(model, command=f"{docker} run --rm -v /elsewhere:/elsewhere image")
+
+
+@pytest.fixture
+def ssh(tmp_path) -> Path:
+    """A stand-in for ssh: the remote machine is a shell in a folder of its own, on this one."""
+    (tmp_path / "remote").mkdir()
+    program = tmp_path / "ssh"
+    program.write_text(
+        "#!/bin/sh\n# A stand-in: runs the command in a local shell, as sshd does with a login shell.\n"
+        '[ "$1" = -p ] && shift 2\n[ "$1" = build ] || { echo "ssh: Could not resolve hostname $1" >&2; exit 255; }\n'
+        f'shift; cd {tmp_path / "remote"}; export TMPDIR={tmp_path / "remote"}; exec sh -c "$*"\n'
+    )
+    program.chmod(0o755)
+    return program
+
+
+def test_through_ssh_the_model_goes_there_and_the_results_come_back(stand_in, ssh, recorded, model, tmp_path):
+    stand_in(log=recorded("compiler_log_mixed.log"))
+    command = f"{ssh} -p 2222 build {shlex.quote(COMMAND)}"
+    compiled = compile_model(model, command=command, allow_partial=True)
+    assert read_graph(compiled.model).compiled
+    assert (compiled.report.version, compiled.report.on_tpu) == ("16.0.384591198", 19)  # words and log together
+    assert "RESIZE_NEAREST_NEIGHBOR" in compiled.log
+    assert list((tmp_path / "remote").iterdir()) == [], "nothing is left there"
+
+
+def test_a_refusal_comes_through_ssh_too(stand_in, ssh, recorded, model):
+    stand_in(say=recorded("compiler_stdout_refused.txt"), output="none", status=1)
+    with pytest.raises(ModelError, match=r"Model not quantized \(check-edgetpu sees no reason\)"):
+        compile_model(model, command=f"{ssh} build {shlex.quote(COMMAND)}")
+
+
+@pytest.mark.parametrize(
+    ("rest", "reason"),
+    [
+        ("nowhere edgetpu_compiler", "no answer .*Could not resolve hostname nowhere"),
+        ("build no-such-compiler", "cannot be called: .*no-such-compiler"),
+        ("build", r"must be: ssh \[options\] HOST edgetpu_compiler"),
+    ],
+)
+def test_ssh_that_does_not_get_there_is_unavailable(ssh, model, rest, reason):
+    with pytest.raises(UnavailableError, match=reason):
+        compile_model(model, command=f"{ssh} {rest}")
+
+
+def test_a_login_shell_that_talks_spoils_the_archive_and_is_told(ssh, stand_in, model):
+    stand_in()
+    ssh.write_text(ssh.read_text().replace("shift; cd", "echo Welcome to this machine; shift; cd"))
+    with pytest.raises(UnavailableError, match="print something at login"):
+        compile_model(model, command=f"{ssh} build {shlex.quote(COMMAND)}")

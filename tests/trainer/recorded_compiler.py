@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""A STAND-IN, not Coral's edgetpu_compiler: it replays recorded output and compiles nothing.
+
+It takes the compiler's options and does what RECORDED_COMPILER says, a JSON object in the environment:
+  say     file whose content it prints, or text
+  log     file or text that it leaves as *_edgetpu.log
+  output  "twin": the given model with all operators replaced by one empty edgetpu-custom-op (the default);
+          "none", "same", "garbage"; or a file, such as a compiled model of Coral's, that it copies
+  status  its exit status; "crash" ends it by SIGSEGV, "hang" never ends, with a child that does not either
+  seen    file that it writes its arguments to, and the child's process id for "hang"
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+WHOLE = """Edge TPU Compiler version 16.0.384591198
+Model compiled successfully in 12 ms.
+Number of Edge TPU subgraphs: 1
+Total number of operations: {count}
+"""
+
+
+def text_of(source: str) -> str:
+    path = Path(source)
+    return path.read_text() if "\n" not in source and path.is_file() else source
+
+
+def twin_of(model: bytes) -> tuple[bytes, int]:
+    """The model with its operators replaced by one for the Edge TPU, as empty as this compiler is."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    made = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    graph = made.subgraphs[0]
+    count = len(graph.operators)
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+    code.customCode, code.version = "edgetpu-custom-op", 1
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, list(graph.inputs), list(graph.outputs)
+    made.operatorCodes, graph.operators = [code], [operator]
+    builder = flatbuffers.Builder(len(model))
+    builder.Finish(made.Pack(builder), b"TFL3")
+    return bytes(builder.Output()), count
+
+
+def main(words: list[str]) -> int:
+    told = json.loads(os.environ.get("RECORDED_COMPILER", "{}"))
+    model = Path(words[-1])
+    folder = Path(words[words.index("--out_dir") + 1])
+    if "seen" in told:
+        Path(told["seen"]).write_text("\n".join(words))
+    if told.get("status") == "hang":
+        child = subprocess.Popen(["sleep", "600"])
+        Path(told["seen"]).write_text(str(child.pid))
+        time.sleep(600)
+    output, target, count = told.get("output", "twin"), folder / f"{model.stem}_edgetpu.tflite", 0
+    if output == "twin":
+        data, count = twin_of(model.read_bytes())
+        target.write_bytes(data)
+    elif output == "same":
+        shutil.copyfile(model, target)
+    elif output == "garbage":
+        target.write_bytes(b"\x1c\0\0\0TFL3" + b"\xff" * 500)
+    elif output != "none":
+        shutil.copyfile(output, target)
+    if "log" in told:
+        (folder / f"{model.stem}_edgetpu.log").write_text(text_of(told["log"]))
+    sys.stdout.write(text_of(told.get("say", WHOLE.format(count=count))))
+    sys.stdout.flush()
+    if told.get("status") == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return int(told.get("status", 0))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,297 @@
+"""fieldfare check-edgetpu, compile, bundle add-edgetpu: the command lines around the Edge TPU compiler.
+
+None of them needs TensorFlow.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge.errors import MissingInputError, ModelError
+
+if TYPE_CHECKING:
+    from edge.bundle.store import Bundle
+    from trainer.compatibility import Verdict
+    from trainer.compile_edgetpu import Compiled
+    from trainer.compiler_report import CompilerReport
+
+NOT_WHOLE = 1
+_MAX_BYTES = 1024**3
+
+
+@click.command(
+    "check-edgetpu",
+    epilog="Exit statuses: 0 all of it maps, 1 it maps in part or not at all, 65 not a model, 66 not there. "
+    "Example: fieldfare check-edgetpu birds",
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="The verdict as one JSON object.")
+def check_edgetpu(model: Path, as_json: bool) -> None:
+    """What of MODEL the Edge TPU would run, without asking the compiler.
+
+    MODEL is a .tflite or a bundle. Of a model that is compiled already, it says what is left on the CPU; of a
+    bundle that holds a compiled model, it looks at both, and the status is that of the compiled one.
+    """
+    import msgspec
+
+    from trainer.compatibility import judge
+    from trainer.tflite_graph import read_graph
+
+    data, bundle = _open(model)
+    try:
+        verdict = judge(read_graph(data))
+        twin = None
+        if bundle is not None and bundle.edgetpu_model is not None:
+            twin = judge(read_graph(bundle.edgetpu_model))
+    except ModelError as error:
+        raise ModelError(f"{model}: {error}") from error
+    if as_json:
+        click.echo(msgspec.json.encode({"model": str(model), "verdict": verdict, "compiled_twin": twin}).decode())
+    else:
+        _show(str(model), verdict)
+        if twin is not None:
+            click.echo()
+            _show(f"{model}, compiled model", twin)
+    if (twin or verdict).outcome != "whole":
+        raise click.exceptions.Exit(NOT_WHOLE)
+
+
+@click.command(
+    "compile",
+    epilog="Exit statuses: 0 done, 65 the compiler refuses the model or maps it in part, 66 not there, 69 no compiler, "
+    "73 the output exists. Examples: fieldfare compile birds; "
+    "fieldfare compile birds --compiler 'ssh builder edgetpu_compiler'; "
+    "fieldfare compile birds --compiler 'docker run --rm -v {folder}:{folder} coral edgetpu_compiler'",
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--compiler",
+    default="edgetpu_compiler",
+    show_default=True,
+    metavar="COMMAND",
+    help="How it is called, as one string. {folder} stands for the folder of the files; a command that begins with "
+    "ssh sends and fetches them itself.",
+)
+@click.option("--timeout", type=click.FloatRange(1, 86_400), default=300.0, show_default=True, help="Seconds.")
+@click.option("--allow-partial", is_flag=True, help="Take a model of which some operators stay on the CPU.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Bundle or .tflite to write.  [default: into the bundle itself; MODEL_edgetpu.tflite]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a compiled model, or the output where it exists.")
+@click.option("--json", "as_json", is_flag=True, help="The outcome as one JSON object.")
+def compile_(
+    model: Path, compiler: str, timeout: float, allow_partial: bool, out: Path | None, overwrite: bool, as_json: bool
+) -> None:
+    """Compile MODEL, a bundle or a .tflite, for the Coral Edge TPU with Coral's edgetpu_compiler.
+
+    It runs on x86-64 Linux only, and may be in a container or on another machine. A bundle gets the compiled model
+    beside the one for the CPU.
+    """
+    from trainer.compile_edgetpu import compile_model
+
+    data, bundle = _open(model)
+    target = _target(model, bundle, out, overwrite=overwrite)
+    try:
+        compiled = compile_model(data, command=compiler, timeout_s=timeout, allow_partial=allow_partial)
+    except ModelError as error:
+        raise ModelError(f"{model}: {error}") from error
+    bundle_id = _store(compiled, bundle, target, overwrite=overwrite)
+    _report(target, bundle_id, compiled, as_json=as_json)
+
+
+@click.command(
+    "add-edgetpu",
+    epilog="Exit statuses: 0 done, 65 not the bundle's model compiled, or in part only, 66 not there, "
+    "73 the bundle has one, or the output exists. Example: fieldfare bundle add-edgetpu birds model_edgetpu.tflite "
+    "--log model_edgetpu.log",
+)
+@click.argument("path", metavar="BUNDLE", type=click.Path(path_type=Path))
+@click.argument("compiled", type=click.Path(path_type=Path))
+@click.option("--log", type=click.Path(path_type=Path), help="What the compiler printed, or its .log file.")
+@click.option("--allow-partial", is_flag=True, help="Take a model of which some operators stay on the CPU.")
+@click.option("--out", type=click.Path(path_type=Path), help="Bundle to write.  [default: BUNDLE itself]")
+@click.option("--overwrite", is_flag=True, help="Replace a compiled model, or the output where it exists.")
+def add_edgetpu(
+    path: Path, compiled: Path, log: Path | None, allow_partial: bool, out: Path | None, overwrite: bool
+) -> None:
+    """Put COMPILED, the bundle's model as the Edge TPU compiler made it elsewhere, into BUNDLE.
+
+    Its inputs and outputs must be those of the bundle's model. Take model.tflite out of the bundle to compile it; in
+    a packed bundle, any unzip program finds it.
+    """
+    from edge.bundle.store import open_bundle
+    from edge.bundle.write import save
+    from trainer.bundle_edgetpu import with_edgetpu
+
+    bundle = open_bundle(path)
+    model = _read(compiled)
+    text = None if log is None else _read(log).decode(errors="replace")
+    target = _target(path, bundle, out, overwrite=overwrite)
+    report, remarks = _checked(bundle, (compiled, model), (log, text), allow_partial=allow_partial)
+    made = with_edgetpu(bundle, target, model, report, text)
+    save(made, overwrite=target.exists())
+    for remark in remarks:
+        click.echo(f"warning: {remark}", err=True)
+    part = made.manifest.edgetpu
+    left = 0 if part is None else part.operators_on_cpu
+    click.echo(f"{target}: bundle {made.bundle_id}, compiled model of {len(model) / 1e6:.1f} MB, {left} on the CPU")
+    if report is None:
+        click.echo("compiler version and memory are not known: give its words with --log")
+
+
+def _checked(
+    bundle: "Bundle", compiled: tuple[Path, bytes], log: tuple[Path | None, str | None], *, allow_partial: bool
+) -> "tuple[CompilerReport | None, tuple[str, ...]]":
+    """The report in the log and remarks. Raises ModelError where the compiled model is not the bundle's, where
+    it is mapped in part without leave, or where the log is none."""
+    from trainer.compile_edgetpu import check_twin, parse_report, remarks
+    from trainer.tflite_graph import read_graph
+
+    path, model = compiled
+    try:
+        twin = check_twin(model, read_graph(bundle.model), "the compiled model")
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    try:
+        report = None if log[1] is None else parse_report(log[1])
+    except ModelError as error:
+        raise ModelError(f"{log[0]}: {error}") from error
+    left = max(twin.on_cpu, 0 if report is None else report.on_cpu)
+    if left and not allow_partial:
+        names = twin.names(on_tpu=False) or ("" if report is None else report.left_out)
+        raise ModelError(f"{path}: {left} operators stay on the CPU ({names}): allow it with --allow-partial")
+    return report, () if report is None else remarks(report, twin)
+
+
+def _open(path: Path) -> "tuple[bytes, Bundle | None]":
+    """The model for the CPU, and the bundle where that is what `path` is."""
+    from edge.bundle.store import PACK_SUFFIX, open_bundle
+
+    if path.is_dir() or path.suffix == PACK_SUFFIX:
+        bundle = open_bundle(path)
+        return bundle.model, bundle
+    return _read(path), None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise MissingInputError(f"{path}: cannot read: {error.strerror or error}") from error
+    if len(data) > _MAX_BYTES:
+        raise ModelError(f"{path}: more than {_MAX_BYTES >> 20} MiB: not a model for an Edge TPU")
+    return data
+
+
+def _target(path: Path, bundle: "Bundle | None", out: Path | None, *, overwrite: bool) -> Path:
+    """Where the result goes, looked for before any work. Raises OutputExistsError."""
+    from edge.bundle.write import check_target
+    from edge.errors import OutputExistsError
+
+    if bundle is None:
+        target = out or path.with_name(f"{path.stem}_edgetpu.tflite")
+        for taken in (target, target.with_suffix(".log")):
+            if taken.exists() and not overwrite:
+                raise OutputExistsError(f"{taken} exists: choose another name with --out or add --overwrite")
+        return target
+    if out is None and bundle.edgetpu_model is not None and not overwrite:
+        raise OutputExistsError(
+            f"{path} has a compiled model: replace it with --overwrite, or write another with --out"
+        )
+    return check_target(out or path, overwrite=overwrite or out is None)
+
+
+def _store(compiled: "Compiled", bundle: "Bundle | None", target: Path, *, overwrite: bool) -> str | None:
+    """Write the new bundle, or the compiled model and its log. Returns the bundle's id."""
+    from edge.bundle.write import save
+    from edge.storage import write_file
+    from trainer.bundle_edgetpu import with_edgetpu
+
+    if bundle is None:
+        write_file(target, compiled.model, overwrite=overwrite)
+        write_file(target.with_suffix(".log"), compiled.log.encode(), overwrite=overwrite)
+        return None
+    made = with_edgetpu(bundle, target, compiled.model, compiled.report, compiled.log)
+    save(made, overwrite=target.exists())
+    return made.bundle_id
+
+
+def _report(target: Path, bundle_id: str | None, compiled: "Compiled", *, as_json: bool) -> None:
+    import msgspec
+
+    report = compiled.report
+    for remark in compiled.remarks:
+        click.echo(f"warning: {remark}", err=True)
+    if as_json:
+        outcome = {"out": str(target), "bundle": bundle_id, "report": report, "remarks": compiled.remarks}
+        sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
+        return
+    _row("written", f"{target}" + ("" if bundle_id is None else f", bundle {bundle_id}"))
+    _row("compiler", report.version)
+    _row("operators", f"{report.on_tpu} on the Edge TPU, {report.on_cpu} on the CPU")
+    if report.left_out:
+        _row("on the CPU", report.left_out)
+    if report.on_chip_bytes is not None:
+        _row("memory", f"{_mib(report.on_chip_bytes)} on the chip, {_mib(report.off_chip_bytes or 0)} streamed")
+
+
+def _show(title: str, verdict: "Verdict") -> None:
+    click.echo(f"{title}: {_headline(verdict)}")
+    click.echo()
+    table = [("operator", "version", "count", "runs on", "why")]
+    for row in verdict.rows:
+        version = "" if verdict.compiled else f"{row.version}{'' if row.seen else ' (not seen)'}"
+        why = "" if row.maps else ": ".join(text for text in (row.status, row.detail) if text)
+        table.append((row.operator, version, str(row.count), "Edge TPU" if row.maps else "CPU", why))
+    widths = [max(len(line[column]) for line in table) for column in range(4)]
+    for line in table:
+        cells = [cell.ljust(width) for cell, width in zip(line[:4], widths, strict=True)]
+        click.echo("  ".join((*cells, line[4])).rstrip())
+    click.echo()
+    if verdict.splits_at is not None:
+        _row("splits at", f"{verdict.splits_at}; what needs its result stays on the CPU")
+    if verdict.parameters is not None:
+        _row("parameters", _memory(verdict))
+    for number, change in enumerate(verdict.changes):
+        _row("change" if not number else "", change)
+    for number, guess in enumerate(verdict.not_seen):
+        _row("not seen" if not number else "", guess)
+
+
+def _headline(verdict: "Verdict") -> str:
+    if verdict.compiled:
+        parts = "one part" if verdict.edgetpu_parts == 1 else f"{verdict.edgetpu_parts} parts"
+        left = "nothing is left on the CPU" if not verdict.on_cpu else f"{verdict.on_cpu} operators are left on the CPU"
+        return f"compiled, {parts} for the Edge TPU, {left}"
+    total = (verdict.on_tpu or 0) + verdict.on_cpu
+    if verdict.outcome == "whole":
+        return f"maps as a whole, {total} operators (predicted, the compiler was not asked)"
+    if verdict.outcome == "partial":
+        return f"maps in part, {verdict.on_tpu} of {total} operators (predicted, the compiler was not asked)"
+    return f"does not map: {verdict.refusal} (predicted, the compiler was not asked)"
+
+
+def _memory(verdict: "Verdict") -> str:
+    parameters = verdict.parameters
+    assert parameters is not None
+    if parameters.fits == "yes":
+        return (
+            f"{_mib(parameters.size)}, fit the on-chip memory (7.0 to 7.9 MiB are usable, less with large activations)"
+        )
+    low, high = parameters.streamed
+    return (
+        f"{_mib(parameters.size)}, on-chip 7.0 to 7.9 MiB: {_mib(low)} to {_mib(high)} are streamed at each inference"
+    )
+
+
+def _row(title: str, text: str) -> None:
+    click.echo(f"{title:<11} {text}")
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.2f} MiB"

@@ -1,0 +1,305 @@
+"""A .tflite's graph as plain records: operators, their options, tensors. Nothing is run or loaded in a runtime.
+
+The file may be damaged or hostile. The flatbuffers classes check every offset, but a vector may claim 2^32
+entries and many tables may point at one long vector, so lengths are compared with the file before they are
+walked, and what is read in all is bounded.
+"""
+
+import struct
+from typing import Any
+
+import msgspec
+
+from edge.errors import MissingPackageError, ModelError
+
+EDGETPU_OPERATOR = "edgetpu-custom-op"
+# EfficientDet-Lite3 has some 700 operators and 1,500 tensors; the largest language models some 10,000.
+MAX_ENTRIES = 50_000
+MAX_WORK = 1_000_000  # tensor references, dimensions and bytes of names, in the whole file
+MAX_VALUES = 64  # of a constant that is kept: axes, paddings, strides
+
+_ACTIVATIONS = {0: None, 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH", 5: "SIGN_BIT"}
+_OPTIONS = {  # the operators whose options matter here, and the table that holds them
+    "ADD": "AddOptions",
+    "AVERAGE_POOL_2D": "Pool2DOptions",
+    "CONCATENATION": "ConcatenationOptions",
+    "CONV_2D": "Conv2DOptions",
+    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "FULLY_CONNECTED": "FullyConnectedOptions",
+    "MAX_POOL_2D": "Pool2DOptions",
+    "PACK": "PackOptions",
+    "RESIZE_BILINEAR": "ResizeBilinearOptions",
+    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
+    "STRIDED_SLICE": "StridedSliceOptions",
+}
+
+
+class Tensor(msgspec.Struct, frozen=True, kw_only=True):
+    """One tensor. shape: as stored; signature: with -1 where the size is free, empty where the file has none.
+    scale and zero_point: of the first channel; scales: how many there are, along `axis`. values: of a
+    constant of at most 64 int32 or int64, else empty. size: bytes of its constant data."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    signature: tuple[int, ...] = ()
+    scales: int = 0
+    scale: float = 0.0
+    zero_point: int = 0
+    axis: int = 0
+    constant: bool = False
+    variable: bool = False
+    size: int = 0
+    values: tuple[int, ...] = ()
+    all_zero: bool = False
+
+    @property
+    def static(self) -> bool:
+        """True where every dimension has one size."""
+        return all(side >= 0 for side in (*self.shape, *self.signature))
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What of an operator's options decides whether the Edge TPU takes it."""
+
+    activation: str | None = None
+    dilation: tuple[int, int] = (1, 1)
+    axis: int | None = None
+    weights_format: int = 0
+    keep_num_dims: bool = False
+    align_corners: bool = False
+    half_pixel_centers: bool = False
+    ellipsis_mask: int = 0
+    new_axis_mask: int = 0
+
+
+class Operator(msgspec.Struct, frozen=True, kw_only=True):
+    """One operator, in the order of execution. inputs: numbers of tensors, -1 for one that is left out."""
+
+    name: str
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    custom: str | None = None
+    options: Options = Options()
+
+    @property
+    def on_edgetpu(self) -> bool:
+        """True for what the compiler puts in the place of all that it maps."""
+        return self.custom == EDGETPU_OPERATOR
+
+    @property
+    def title(self) -> str:
+        """Its name; that of a custom operator with what it calls itself."""
+        return self.name if self.custom is None else f"{self.name} {self.custom}"
+
+
+class Graph(msgspec.Struct, frozen=True, kw_only=True):
+    """The main subgraph of a model; subgraphs: how many the file holds (others belong to IF and WHILE)."""
+
+    operators: tuple[Operator, ...]
+    tensors: tuple[Tensor, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    subgraphs: int = 1
+
+    @property
+    def compiled(self) -> bool:
+        """True where the Edge TPU compiler has mapped something."""
+        return any(operator.on_edgetpu for operator in self.operators)
+
+    def present(self, numbers: tuple[int, ...]) -> list[Tensor]:
+        """The tensors of these numbers; those left out are passed over."""
+        return [self.tensors[number] for number in numbers if number >= 0]
+
+
+def read_graph(model: bytes) -> Graph:
+    """The graph of a .tflite. Raises ModelError where the bytes are not a whole TFLite model, MissingPackageError
+    without the package that knows the format."""
+    if len(model) < 8 or model[4:8] != b"TFL3":
+        raise ModelError("not a TFLite model (no TFL3 mark): give the .tflite file")
+    try:
+        return _Reader(model).graph()
+    except (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"damaged .tflite: its tables do not fit together ({error}); copy it again") from error
+
+
+def _schema() -> Any:
+    try:
+        from ai_edge_litert import schema_py_generated
+    except ImportError as error:
+        raise MissingPackageError(
+            "reading a model's operators needs ai-edge-litert (64-bit only): pip install 'fieldfare[device]'"
+        ) from error
+    return schema_py_generated
+
+
+def _names(enumeration: Any) -> dict[int, str]:
+    return {number: name for name, number in vars(enumeration).items() if not name.startswith("_")}
+
+
+class _Reader:
+    """Walks one file. Not for use by several threads."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._schema = _schema()
+        self._model = self._schema.Model.GetRootAsModel(data, 0)
+        self._types = _names(self._schema.TensorType)
+        self._operators = _names(self._schema.BuiltinOperator)
+        self._work = MAX_WORK
+        self._buffers = self._count(self._model.BuffersLength(), "buffers")
+
+    def graph(self) -> Graph:
+        subgraphs = self._count(self._model.SubgraphsLength(), "subgraphs")
+        if not subgraphs:
+            raise ModelError("damaged .tflite: it holds no graph; copy it again")
+        codes = [
+            self._code(self._model.OperatorCodes(number))
+            for number in range(self._count(self._model.OperatorCodesLength(), "operator codes"))
+        ]
+        main = self._model.Subgraphs(0)
+        tensors = tuple(self._tensor(main.Tensors(n)) for n in range(self._count(main.TensorsLength(), "tensors")))
+        operators = tuple(
+            self._operator(main.Operators(n), codes, len(tensors))
+            for n in range(self._count(main.OperatorsLength(), "operators"))
+        )
+        return Graph(
+            operators=operators,
+            tensors=tensors,
+            inputs=self._references(main.InputsLength(), main.InputsAsNumpy, len(tensors)),
+            outputs=self._references(main.OutputsLength(), main.OutputsAsNumpy, len(tensors)),
+            subgraphs=subgraphs,
+        )
+
+    def _count(self, count: int, what: str) -> int:
+        """The length of a vector of tables, four bytes an entry at least."""
+        if count > MAX_ENTRIES or 4 * count > len(self._data):
+            raise ModelError(f"damaged .tflite: it claims {count} {what}, at most {MAX_ENTRIES}; copy it again")
+        return int(count)
+
+    def _spend(self, amount: int) -> None:
+        self._work -= amount
+        if self._work < 0:
+            raise ModelError(f"damaged .tflite: more than {MAX_WORK} entries in its lists; copy it again")
+
+    def _numbers(self, count: int, read: Any) -> tuple[int, ...]:
+        """A vector of integers, empty where the file has none."""
+        if not count:
+            return ()
+        self._spend(count)
+        return tuple(read().tolist())
+
+    def _references(self, count: int, read: Any, tensors: int) -> tuple[int, ...]:
+        numbers = self._numbers(count, read)
+        for number in numbers:
+            if not -1 <= number < tensors:
+                raise ModelError(f"damaged .tflite: tensor {number} of {tensors} is used; copy it again")
+        return numbers
+
+    def _code(self, code: Any) -> tuple[str, int, str | None]:
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        name = self._operators.get(number, f"BUILTIN_{number}")
+        custom = self._text(code.CustomCode()) if name == "CUSTOM" else None
+        return name, int(code.Version()), custom
+
+    def _text(self, text: bytes | None) -> str:
+        if text is None:
+            return ""
+        self._spend(len(text))
+        return "".join(c if c.isprintable() else "?" for c in text.decode("utf-8", "replace"))
+
+    def _tensor(self, tensor: Any) -> Tensor:
+        quantization = tensor.Quantization()
+        scales = 0 if quantization is None else self._bounded(quantization.ScaleLength(), 4)
+        zero_points = 0 if quantization is None else self._bounded(quantization.ZeroPointLength(), 8)
+        dtype = self._types.get(tensor.Type(), f"TYPE_{tensor.Type()}")
+        zero_point = int(quantization.ZeroPoint(0)) if zero_points else 0
+        size, content = self._content(tensor.Buffer())
+        return Tensor(
+            name=self._text(tensor.Name()),
+            dtype=dtype,
+            shape=self._numbers(tensor.ShapeLength(), tensor.ShapeAsNumpy),
+            signature=self._numbers(tensor.ShapeSignatureLength(), tensor.ShapeSignatureAsNumpy),
+            scales=scales,
+            scale=float(quantization.Scale(0)) if scales else 0.0,
+            zero_point=zero_point,
+            axis=int(quantization.QuantizedDimension()) if scales else 0,
+            constant=size > 0,
+            variable=bool(tensor.IsVariable()),
+            size=size,
+            values=_integers(content, dtype),
+            all_zero=bool(content) and dtype in ("INT8", "UINT8") and content.count(zero_point & 0xFF) == size,
+        )
+
+    def _bounded(self, count: int, width: int) -> int:
+        if count * width > len(self._data):
+            raise ModelError(f"damaged .tflite: a list of {count} entries is longer than the file; copy it again")
+        return int(count)
+
+    def _content(self, number: int) -> tuple[int, bytes]:
+        """Bytes of a constant, and the bytes themselves where they are few enough to be looked at."""
+        if not self._buffers and not number:
+            return 0, b""
+        if number >= self._buffers:
+            raise ModelError(f"damaged .tflite: buffer {number} of {self._buffers} is used; copy it again")
+        buffer = self._model.Buffers(number)
+        size = self._bounded(buffer.DataLength(), 1)
+        if not size:
+            return int(buffer.Size()), b""  # kept behind the tables, where models exceed 2 GB
+        if size > 64 * 1024:
+            return size, b""
+        self._spend(1 + size // 1024)
+        return size, buffer.DataAsNumpy().tobytes()
+
+    def _operator(self, operator: Any, codes: list[tuple[str, int, str | None]], tensors: int) -> Operator:
+        number = operator.OpcodeIndex()
+        if number >= len(codes):
+            raise ModelError(f"damaged .tflite: operator code {number} of {len(codes)} is used; copy it again")
+        name, version, custom = codes[number]
+        return Operator(
+            name=name,
+            version=version,
+            custom=custom,
+            inputs=self._references(operator.InputsLength(), operator.InputsAsNumpy, tensors),
+            outputs=self._references(operator.OutputsLength(), operator.OutputsAsNumpy, tensors),
+            options=self._options(name, operator),
+        )
+
+    def _options(self, name: str, operator: Any) -> Options:
+        kind, table = _OPTIONS.get(name), operator.BuiltinOptions()
+        if kind is None or table is None or operator.BuiltinOptionsType() != getattr(self._schema.BuiltinOptions, kind):
+            return Options()
+        found = getattr(self._schema, kind)()
+        found.Init(table.Bytes, table.Pos)
+        return _read_options(found)
+
+
+def _read_options(found: Any) -> Options:
+    """The fields that this kind of options has; the others keep their defaults."""
+
+    def field(name: str, *, default: Any = 0) -> Any:
+        return getattr(found, name)() if hasattr(found, name) else default
+
+    activation = field("FusedActivationFunction")
+    return Options(
+        activation=_ACTIVATIONS.get(activation, f"activation {activation}"),
+        dilation=(int(field("DilationHFactor", default=1)), int(field("DilationWFactor", default=1))),
+        axis=field("Axis", default=None),
+        weights_format=int(field("WeightsFormat")),
+        keep_num_dims=bool(field("KeepNumDims")),
+        align_corners=bool(field("AlignCorners")),
+        half_pixel_centers=bool(field("HalfPixelCenters")),
+        ellipsis_mask=int(field("EllipsisMask")),
+        new_axis_mask=int(field("NewAxisMask")),
+    )
+
+
+def _integers(content: bytes, dtype: str) -> tuple[int, ...]:
+    """The values of a short constant of int32 or int64, little-endian as the format has them."""
+    width, code = {"INT32": (4, "i"), "INT64": (8, "q")}.get(dtype, (1, ""))
+    if not code or not content or len(content) % width or len(content) > width * MAX_VALUES:
+        return ()
+    return struct.unpack(f"<{len(content) // width}{code}", content)
