@@ -1,0 +1,85 @@
+"""fieldfare compare: which of two bundles is better, and is it more than chance?"""
+
+import importlib.util
+from pathlib import Path
+
+import click
+
+from edge.errors import MissingPackageError
+
+
+@click.command(epilog="Example: fieldfare compare birds birds-2 my-photos --report comparison.html")
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--split",
+    type=click.Choice(["test", "val", "train", "all"]),
+    help="Which photos of DATA.  [default: its test folder, without one all]",
+)
+@click.option("--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="CPU threads for inference.")
+@click.option("--skip-unreadable", is_flag=True, help="Leave out, for both, photos that cannot be read.")
+@click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Also write a page.")
+@click.option("--overwrite", is_flag=True, help="Replace the page where it exists.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def compare(
+    a: Path,
+    b: Path,
+    data: Path,
+    split: str | None,
+    threads: int,
+    skip_unreadable: bool,
+    report: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Run the bundles A and B on the same photos in DATA and say which is better.
+
+    DATA is as for `fieldfare train`: a folder of photos for each class, or train, val and test folders of those.
+    Classes are matched by name. Use photos that neither bundle learned from.
+    """
+    _require("scipy", "rich", *(("matplotlib", "jinja2") if report else ()))
+    import msgspec
+
+    from edge.bundle.store import open_bundle
+    from edge.errors import OutputExistsError
+    from edge.inference.runtime import load_runtime
+    from edge.storage import check_place, write_file
+    from trainer.compare import compare_bundles
+    from trainer.compare_page import render_comparison, terminal_lines
+    from trainer.console import ConsoleProgress
+    from trainer.listing import list_photos
+
+    if report is not None:
+        if report.exists() and not overwrite:
+            raise OutputExistsError(f"{report} exists: choose another name or add --overwrite")
+        check_place(report)
+    pair = open_bundle(a), open_bundle(b)
+    progress = ConsoleProgress()
+    result, shown = compare_bundles(
+        pair,
+        list_photos(data, min_photos=1),
+        load_runtime(),
+        progress,
+        split=split,
+        skip_unreadable=skip_unreadable,
+        threads=threads,
+        pictures=report is not None,
+    )
+    for note in result.notes:
+        progress.say(f"warning: {note}")
+    for problem in result.unreadable:
+        progress.say(f"left out: {problem}")
+    if report is not None:
+        write_file(report, render_comparison(result, shown).encode(), overwrite=overwrite)
+    if as_json:
+        click.echo(msgspec.json.encode(result).decode())
+    else:
+        click.echo("\n".join(terminal_lines(result)))
+
+
+def _require(*modules: str) -> None:
+    """Look for libraries without loading them yet."""
+    for name in modules:
+        if importlib.util.find_spec(name) is None:
+            raise MissingPackageError(f"comparing needs {name}: pip install 'fieldfare[train]'")
