@@ -121,7 +121,7 @@ def test_the_bands_find_every_pair_that_comparing_everything_finds(seed, count):
 
 
 def test_a_burst_is_one_group_though_its_ends_are_far_apart():
-    first = np.zeros(32, np.uint8)
+    first = np.random.default_rng(1).integers(0, 256, 32).astype(np.uint8)
     middle = flip_bits(first, range(10))
     last = flip_bits(middle, range(10, 20))
     other = flip_bits(first, range(100, 200))
@@ -139,12 +139,42 @@ def test_thousands_of_exact_copies_are_one_group():
 
 def test_equal_hashes_of_pictures_that_look_different_are_not_enough():
     """A bare ground gives nearly the same hash as another: the grey copies decide."""
-    hashes = np.zeros((3, 32), np.uint8)
+    hashes = np.tile(np.random.default_rng(0).integers(0, 256, 32).astype(np.uint8), (3, 1))
     greys = plain_greys(3)
     greys[1] += np.tile([0, 10], 128).astype(np.uint8)  # 5 levels each way once centred
     greys[2] += np.tile([0, 100], 128).astype(np.uint8)  # 50 levels
     assert 5 < MAX_GREY_DIFFERENCE < 45
     assert group_duplicates(hashes, greys).tolist() == [0, 0, 2]
+
+
+def disc(rng: np.random.Generator) -> np.ndarray:
+    """A plain disc on a plain ground, somewhere."""
+    picture = np.full((64, 64, 3), rng.integers(0, 256), np.uint8)
+    x, y, radius, level = (int(rng.integers(*span)) for span in ((14, 50), (14, 50), (5, 14), (0, 256)))
+    cv2.circle(picture, (x, y), radius, (level, level, level), -1)
+    return picture
+
+
+def test_flat_pictures_of_different_things_do_not_all_hang_together():
+    """Their hashes are nearly all zeros, so that 12 bits say little."""
+    rng = np.random.default_rng(2)
+    sizes = np.bincount(grouped([disc(rng) for _ in range(400)]))
+    assert sizes.max() <= 8
+
+
+def test_copies_of_flat_pictures_are_still_found():
+    rng = np.random.default_rng(3)
+    discs = [cv2.resize(disc(rng), (224, 224)) for _ in range(40)]
+    groups = grouped([*discs, *(jpeg(one, 85) for one in discs)])
+    assert np.mean([groups[number] == groups[40 + number] for number in range(40)]) > 0.9
+
+
+def test_thousands_of_frames_of_one_scene_with_noise_are_one_group_and_quick(paint):
+    """As many as a camera takes in a night; each differs in a few bits from all others."""
+    rng = np.random.default_rng(4)
+    one, grey = fingerprint(paint(rng))
+    hashes = np.stack([flip_bits(one, rng.choice(HASH_BITS, 5, replace=False)) for _ in range(3000)])
+    assert set(group_duplicates(hashes, np.tile(grey, (3000, 1)))) == {0}
 
 
 def test_no_photos_are_no_groups():

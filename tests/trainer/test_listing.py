@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import DatasetError, MissingInputError
-from trainer.dataset import SPLITS, Listing, Photo, assign_splits, list_photos
+from trainer.listing import SPLITS, Listing, Photo, list_photos
+from trainer.splitting import assign_splits
 
 
 def fill(root: Path, **counts: int) -> Path:
@@ -125,6 +126,12 @@ def test_a_class_of_three_photos_is_too_small_and_of_four_is_not(tmp_path):
     with pytest.raises(DatasetError, match=r"class 'wren' has 3 photos, at least 4"):
         list_photos(fill(tmp_path / "three", owl=9, wren=3))
     assert len(list_photos(fill(tmp_path / "four", owl=9, wren=4)).photos) == 13
+
+
+def test_the_dataset_check_lists_classes_however_small(tmp_path):
+    listing = list_photos(fill(tmp_path, owl=1, wren=0), min_photos=0)
+    assert listing.classes == ("owl", "wren")
+    assert listing.labels.tolist() == [0]
 
 
 def test_a_class_that_a_split_lacks_is_named_with_the_folder_as_it_is_called(tmp_path):
@@ -262,3 +269,75 @@ def test_a_class_of_one_scene_only_cannot_be_split():
     groups = np.array([0] * 10 + list(range(10, 20)))
     with pytest.raises(DatasetError, match=r"class 'class 0' has no photo left for val: .* photos of other scenes"):
         assign_splits(listing, groups, seed=0)
+
+
+# Groups of several classes
+
+
+def mixed_visits(visits: int, classes: int, seed: int) -> tuple[Listing, np.ndarray]:
+    """Visits of 1 to 30 photos, each of a few classes; the last class is rare."""
+    rng = np.random.default_rng(seed)
+    labels, groups = [], []
+    for visit in range(visits):
+        seen = rng.choice(classes - 1, rng.integers(1, 4), replace=False).tolist()
+        seen += [classes - 1] * (visit % 20 == 0)
+        size = int(rng.integers(1, 31))
+        labels += rng.choice(seen, size).tolist()
+        groups += [visit] * size
+    return made_up(labels), np.array(groups)
+
+
+def test_visits_of_several_classes_are_shared_out_70_15_15_in_every_class():
+    listing, visits = mixed_visits(visits=300, classes=7, seed=0)
+    splits, torn = assign_splits(listing, visits, seed=0)
+    assert torn == 0
+    totals = np.bincount(listing.labels)
+    for split, share in (("train", 0.7), ("val", 0.15), ("test", 0.15)):
+        shares = np.bincount(listing.labels[splits[split]], minlength=7) / totals
+        assert np.abs(shares[:6] - share).max() < 0.04, split
+        assert shares[6] > 0
+
+
+def test_three_visits_of_a_class_go_to_three_splits():
+    """Though train has room for all of them."""
+    listing = made_up([0] * 12 + [1] * 100)
+    visits = np.array([0] * 4 + [4] * 4 + [8] * 4 + list(range(12, 112)))
+    for seed in range(10):
+        splits, _ = assign_splits(listing, visits, seed)
+        assert [int((listing.labels[splits[split]] == 0).sum()) for split in SPLITS] == [4, 4, 4]
+
+
+def test_a_class_in_two_visits_only_cannot_be_in_three_splits():
+    listing = made_up([0] * 20 + [1] * 20)
+    visits = np.array([0] * 10 + [10] * 10 + list(range(20, 40)))
+    with pytest.raises(DatasetError, match=r"class 'class 0' has no photo left for .* of too few visits"):
+        assign_splits(listing, visits, seed=0)
+
+
+def test_a_thousand_classes_are_no_matter():
+    labels = sorted(list(range(1000)) * 6)
+    listing = made_up(labels)
+    splits, _ = assign_splits(listing, alone(listing), seed=0)
+    assert {split: len(indices) for split, indices in splits.items()} == {"train": 4000, "val": 1000, "test": 1000}
+
+
+# Photos left out
+
+
+def test_photos_that_are_left_out_are_in_no_split_made_here():
+    listing = made_up([0] * 50 + [1] * 50)
+    splits, _ = assign_splits(listing, alone(listing), seed=0, left_out=[3, 70])
+    assert set(range(100)) - set(np.concatenate(list(splits.values()))) == {3, 70}
+
+
+def test_photos_that_the_folders_place_are_never_left_out():
+    listing = made_up([0] * 10 + [1] * 10, (["train"] * 6 + ["val"] * 2 + ["test"] * 2) * 2)
+    splits, _ = assign_splits(listing, alone(listing), seed=0, left_out=[0, 9])
+    assert 0 in splits["train"]
+    assert 9 in splits["test"]
+
+
+def test_where_leaving_out_empties_a_class_the_error_says_so():
+    listing = made_up([0] * 5 + [1] * 50)
+    with pytest.raises(DatasetError, match=r"\(5 that are filed under several classes were left out\)"):
+        assign_splits(listing, alone(listing), seed=0, left_out=range(5))

@@ -1,0 +1,159 @@
+"""What single files say: unreadable, misnamed, tiny, blank, dark, turned, converted."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from trainer.check.findings import MAX_EXAMPLES, Evidence, Finding, Severity, number_of
+from trainer.inspection import ENDINGS, PhotoRecord
+
+# Of TrashNet's 2,521 photos none has a contrast under 7.5 or a mean outside 77..225.
+BLANK_CONTRAST = 4.0
+DARK, BRIGHT = 20.0, 235.0
+# A lit thing on black, or a drawing on white, is no badly exposed photo.
+EXPOSED_CONTRAST = 25.0
+EXTREME_ASPECT = 4.0
+
+_Test = Callable[[PhotoRecord], bool]
+
+
+def file_findings(evidence: Evidence) -> Iterator[Finding]:
+    """In the order in which a person would want to hear of them."""
+    yield from _unreadable(evidence)
+    height, width = evidence.photos.pixels.shape[1:3]
+    yield from _suspicious(evidence, width, height)
+    yield from _wrong_endings(evidence)
+    yield from _converted(evidence)
+    if ignored := evidence.photos.listing.ignored:
+        yield Finding(
+            kind="ignored-files",
+            severity="remark",
+            title=f"{number_of(ignored, 'file')} passed over",
+            explanation="By their names these are no photos (JPEG, PNG, BMP, WebP, TIFF), or they are hidden. "
+            "Nothing need be done unless photos are among them: convert those.",
+            count=ignored,
+        )
+
+
+def _unreadable(evidence: Evidence) -> Iterator[Finding]:
+    reasons = evidence.photos.unreadable
+    if not reasons:
+        return
+    root = f"{evidence.photos.listing.root}/"
+    yield Finding(
+        kind="unreadable",
+        severity="problem",
+        title=f"{number_of(len(reasons), 'photo')} cannot be read",
+        explanation="Training stops at such files unless it is told --skip-unreadable. Copy them again from the "
+        "camera, convert them, or remove them.",
+        count=len(reasons),
+        examples=tuple(reason.removeprefix(root) for reason in reasons[:MAX_EXAMPLES]),
+    )
+
+
+def _suspicious(evidence: Evidence, width: int, height: int) -> Iterator[Finding]:
+    kinds: list[tuple[str, Severity, str, str, _Test]] = [
+        (
+            "blank",
+            "warning",
+            "blank or nearly so",
+            "There is nothing to be seen in them: a covered lens, a failed flash, fog. Look at them and remove those "
+            "that show nothing.",
+            lambda record: record.contrast < BLANK_CONTRAST,
+        ),
+        (
+            "very-dark",
+            "warning",
+            "very dark",
+            "Hardly anything can be made out. Keep them if the camera will see such pictures, too; else remove them.",
+            lambda record: record.brightness < DARK and BLANK_CONTRAST <= record.contrast < EXPOSED_CONTRAST,
+        ),
+        (
+            "very-bright",
+            "warning",
+            "very bright",
+            "They are washed out. Keep them if the camera will see such pictures, too; else remove them.",
+            lambda record: record.brightness > BRIGHT and BLANK_CONTRAST <= record.contrast < EXPOSED_CONTRAST,
+        ),
+        (
+            "tiny",
+            "warning",
+            "smaller than the model's view",
+            f"The model looks at {width}x{height} pixels; these have fewer and are blown up. Thumbnails instead of "
+            "photos? Use the originals, or a smaller --size.",
+            lambda record: record.width < width or record.height < height,
+        ),
+        (
+            "extreme-shape",
+            "warning",
+            f"more than {EXTREME_ASPECT:g} times as long as wide",
+            "They are squeezed or cut hard to fit the model's square view. Panoramas or strips? Cut out what matters.",
+            lambda record: max(record.width, record.height) > EXTREME_ASPECT * min(record.width, record.height),
+        ),
+        (
+            "turned",
+            "remark",
+            "turned upright by their EXIF data",
+            "The camera was held upright and noted that in the file. Training and the device both heed it.",
+            lambda record: record.orientation != 1,
+        ),
+        (
+            "several-frames",
+            "remark",
+            "of several pictures in one file",
+            "Only the first picture of each file is used. To use the others, save them as files of their own.",
+            lambda record: record.frames > 1,
+        ),
+    ]
+    for kind, severity, what, explanation, test in kinds:
+        found = [index for index, record in enumerate(evidence.photos.records) if test(record)]
+        if found:
+            yield Finding(
+                kind=kind,
+                severity=severity,
+                title=f"{number_of(len(found), 'photo')} {what}",
+                explanation=explanation,
+                count=len(found),
+                examples=evidence.names(found),
+            )
+
+
+def _wrong_endings(evidence: Evidence) -> Iterator[Finding]:
+    records = evidence.photos.records
+    found = [
+        index
+        for index, (record, photo) in enumerate(zip(records, evidence.photos.listing.photos, strict=True))
+        if photo.path.suffix.lower() not in ENDINGS.get(record.format, ())
+    ]
+    if found:
+        yield Finding(
+            kind="wrong-ending",
+            severity="remark",
+            title=f"{number_of(len(found), 'photo')} named as another format",
+            explanation="They can be read all the same, but other programs may refuse them: rename them, or save them "
+            "again in the format that they are named for.",
+            count=len(found),
+            examples=tuple(f"{evidence.name(index)} is {records[index].format}" for index in found[:MAX_EXAMPLES]),
+        )
+
+
+def _converted(evidence: Evidence) -> Iterator[Finding]:
+    ways = {index: way for index, record in enumerate(evidence.photos.records) if (way := _way(record))}
+    if ways:
+        told = ", ".join(f"{count:,} {way}" for way, count in Counter(ways.values()).most_common())
+        yield Finding(
+            kind="colour-mode",
+            severity="remark",
+            title=f"{number_of(len(ways), 'photo')} converted to plain colour",
+            explanation=f"{told}. Grey becomes three equal channels, what is transparent becomes white. See that not "
+            "one class alone is so, or the model will learn that instead of the things themselves.",
+            count=len(ways),
+            examples=evidence.names(ways),
+        )
+
+
+def _way(record: PhotoRecord) -> str:
+    if record.transparent:
+        return "with transparency"
+    if record.mode in ("P", "PA"):
+        return "with a palette"
+    return "grey" if record.mode in ("L", "LA", "La", "1") else ""

@@ -1,0 +1,99 @@
+"""What the dataset check says, and what all of its parts look at."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.images import readable_name
+from trainer.listing import SPLITS, Split
+from trainer.photos import Photos
+
+Severity = Literal["problem", "warning", "remark"]
+SEVERITIES: tuple[Severity, ...] = ("problem", "warning", "remark")
+MAX_EXAMPLES = 20
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A photo: its file below the folder that was checked, its class, and its split, if it is in one."""
+
+    file: str
+    label: str
+    split: Split | None
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that somebody should know.
+
+    kind: a fixed word, for scripts. count: how many photos are concerned, or classes where the title speaks of
+    those. examples: up to 20 files, or remarks about files. pairs: up to 20 pairs of photos that belong to the
+    finding, to be shown side by side.
+    """
+
+    kind: str
+    severity: Severity
+    title: str
+    explanation: str
+    count: int
+    examples: tuple[str, ...] = ()
+    pairs: tuple[tuple[Place, Place], ...] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is judged. groups: near-duplicates, (photos,). splits: None where none could be made. given: the
+    folders themselves name the splits."""
+
+    photos: Photos
+    groups: NDArray[np.int64]
+    splits: dict[Split, NDArray[np.int64]] | None
+
+    @cached_property
+    def given(self) -> bool:
+        """Do the folders themselves name the splits?"""
+        return any(photo.split for photo in self.photos.listing.photos)
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """The class of each photo, (photos,)."""
+        return self.photos.listing.labels
+
+    @cached_property
+    def sides(self) -> NDArray[np.int64]:
+        """The split of each photo as its place in SPLITS, -1 for none: (photos,)."""
+        sides = np.full(len(self.photos.listing.photos), -1)
+        for number, split in enumerate(SPLITS):
+            if self.splits is not None:
+                sides[self.splits[split]] = number
+        return sides
+
+    def name(self, index: int) -> str:
+        """The photo's file, below the folder."""
+        listing = self.photos.listing
+        return readable_name(listing.photos[index].path.relative_to(listing.root))
+
+    def names(self, indices: Iterable[int] | NDArray[np.int64]) -> tuple[str, ...]:
+        """As many as a finding shows."""
+        return tuple(self.name(int(index)) for _, index in zip(range(MAX_EXAMPLES), indices, strict=False))
+
+    def place(self, index: int) -> Place:
+        """The photo as a finding shows it."""
+        side = int(self.sides[index])
+        return Place(
+            self.name(index),
+            self.photos.listing.classes[int(self.labels[index])],
+            SPLITS[side] if side >= 0 else None,
+        )
+
+    def pairs(self, pairs: Iterable[tuple[int, int]]) -> tuple[tuple[Place, Place], ...]:
+        """As many as a finding shows."""
+        return tuple((self.place(a), self.place(b)) for _, (a, b) in zip(range(MAX_EXAMPLES), pairs, strict=False))
+
+
+def number_of(count: int, one: str, many: str | None = None) -> str:
+    """'1 photo', '1,200 photos'."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

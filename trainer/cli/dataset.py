@@ -1,0 +1,137 @@
+"""fieldfare dataset: look at a folder of photos before training on it."""
+
+import importlib.util
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge.errors import DataError, DatasetError, MissingPackageError, OutputExistsError
+
+if TYPE_CHECKING:
+    from trainer.dataset_check import DatasetReport
+    from trainer.photos import Photos
+    from trainer.progress import Progress
+
+
+@click.group()
+def dataset() -> None:
+    """Look after a folder of photos."""
+
+
+@dataset.command(
+    epilog="Example: fieldfare dataset check my-photos --group-by folder --report photos.html  --  Status: 0; with "
+    "--strict 65 where there are problems."
+)
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--group-by",
+    metavar="folder|name:REGEX|csv:FILE:COLUMN",
+    help="What makes one visit, of which no photo may stand on another side of a split: the sub-folder in the class "
+    "folder, what REGEX finds in the file name, or a column of a table whose column 'file' names the photos.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(32, 320),
+    default=224,
+    show_default=True,
+    help="Input side in pixels of the model that the photos are for.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of the split.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=os.cpu_count() or 2,
+    help="Processes that decode photos.  [default: all cores]",
+)
+@click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Also write a page with pictures.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output instead of text.")
+@click.option("--strict", is_flag=True, help="End with status 65 where there are problems.")
+def check(
+    data: Path,
+    group_by: str | None,
+    size: int,
+    seed: int,
+    workers: int,
+    report: Path | None,
+    as_json: bool,
+    strict: bool,
+) -> None:
+    """Look through the photos in DATA and say what is wrong with them.
+
+    Finds unreadable and suspicious files, copies and near-duplicates across classes and splits, classes that are
+    too small, and recordings that are spread over splits. Changes nothing.
+    """
+    _require("rich", "scipy", "PIL", "jinja2")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that child processes go
+    import msgspec
+
+    from trainer.console import ConsoleProgress
+    from trainer.dataset_text import show
+
+    if report is not None:
+        _check_target(report)
+    with tempfile.TemporaryDirectory(prefix="fieldfare-check-") as folder:
+        found, photos = _look(data, group_by, (size, seed, workers), Path(folder), ConsoleProgress())
+        with photos.pixels:
+            if report is not None:
+                from trainer.dataset_page import write_page
+
+                write_page(report, found, photos)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    else:
+        show(found, report)
+    if strict and found.of("problem"):
+        raise click.exceptions.Exit(DataError.exit_status)
+
+
+def _look(
+    data: Path, group_by: str | None, numbers: tuple[int, int, int], folder: Path, progress: "Progress"
+) -> "tuple[DatasetReport, Photos]":
+    from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
+    from trainer.dataset_check import conflicts, examine
+    from trainer.duplicates import group_duplicates
+    from trainer.groups import join_groups, parse_group_by, visit_groups
+    from trainer.listing import list_photos
+    from trainer.photos import load_photos
+    from trainer.splitting import assign_splits
+
+    size, seed, workers = numbers
+    rule = None if group_by is None else parse_group_by(group_by)
+    listing = list_photos(data, min_photos=0)
+    if rule is not None:
+        visit_groups(listing, rule)  # a table that is not there is told before the photos are read
+    spec = Preprocessing(channel_order="rgb", resize="squash", mean=(127.5,) * 3, std=(127.5,) * 3)
+    scale = Quantization(scale=1 / 127.5, zero_point=-1)
+    tensor = InputTensor(width=size, height=size, dtype="int8", quantization=scale)
+    with progress.stage("reading photos", len(listing.photos)) as advance:
+        photos = load_photos(listing, spec, tensor, folder, workers=workers, skip_unreadable=True, progress=advance)
+    duplicates = group_duplicates(photos.hashes, photos.greys)
+    visits = None if rule is None else visit_groups(photos.listing, rule)
+    groups = duplicates if visits is None else join_groups(duplicates, visits.groups)
+    try:
+        splits, _ = assign_splits(photos.listing, groups, seed, conflicts(photos))
+        refusal = None
+    except DatasetError as error:
+        splits, refusal = None, str(error)
+    return examine(photos, duplicates, splits, visits=visits, refusal=refusal), photos
+
+
+def _check_target(report: Path) -> None:
+    """Before any work: can the page be written there?"""
+    if report.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"--report {report}: must end in .html")
+    if report.is_dir() or not report.absolute().parent.is_dir():
+        raise OutputExistsError(f"--report {report}: is a folder, or its folder is not there: choose another place")
+
+
+def _require(*modules: str) -> None:
+    for name in modules:
+        if importlib.util.find_spec(name) is None:
+            raise MissingPackageError(f"checking photos needs {name}: pip install 'fieldfare[train]'")

@@ -1,0 +1,110 @@
+"""The dataset check's report as one HTML page with small pictures in it. Needs nothing from any network."""
+
+import base64
+import os
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge import __version__
+from edge.errors import StorageError
+from trainer.check.findings import SEVERITIES, Finding, number_of
+from trainer.dataset_check import DatasetReport
+from trainer.dataset_text import summary
+from trainer.photos import Photos
+
+_SIDE = 168  # pixels; shown at 84 to 168
+_QUALITY = 78
+_SAMPLE = 6
+_MAX_SAMPLED_CLASSES = 60
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+class _Thumbnails:
+    """Small pictures as data: URLs, made from what the model sees, in the photo's own shape."""
+
+    def __init__(self, photos: Photos, names: dict[str, int]) -> None:
+        self._photos = photos
+        self._names = names
+        self._made: dict[int, str] = {}
+
+    def of_file(self, file: str) -> str:
+        """'' where there is no such readable photo."""
+        index = self._names.get(file)
+        return "" if index is None else self.of(index)
+
+    def of(self, index: int) -> str:
+        if index not in self._made:
+            record = self._photos.records[index]
+            scale = _SIDE / max(record.width, record.height)
+            size = max(1, round(record.width * scale)), max(1, round(record.height * scale))
+            small = cv2.resize(self._photos.pixels[index], size, interpolation=cv2.INTER_AREA)
+            bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
+            _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+            self._made[index] = "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+        return self._made[index]
+
+
+def write_page(target: Path, report: DatasetReport, photos: Photos) -> None:
+    """Write the page to `target`, whole or not at all. photos.pixels in R, G, B. Raises StorageError."""
+    page = render(report, photos)
+    try:
+        handle, name = tempfile.mkstemp(prefix=".fieldfare-", dir=target.absolute().parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(page)
+            Path(name).chmod(0o644)
+            Path(name).replace(target)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StorageError(f"--report {target}: cannot write: {error.strerror or error}") from error
+
+
+def render(report: DatasetReport, photos: Photos) -> str:
+    """The page as text. Names of files and classes are escaped."""
+    import jinja2
+
+    wanted = {file for finding in report.findings for file in _files(finding)}
+    names = _places(photos, wanted) if wanted else {}
+    thumbnails = _Thumbnails(photos, names)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("dataset.html").render(
+        report=report,
+        summary=summary(report),
+        severities=[(severity, report.of(severity)) for severity in SEVERITIES],
+        thumbnail=thumbnails.of_file,
+        samples=_samples(photos, thumbnails),
+        most=max((entry.photos for entry in report.classes), default=0) or 1,
+        number_of=number_of,
+        version=__version__,
+    )
+
+
+def _files(finding: Finding) -> list[str]:
+    return [*finding.examples, *(place.file for pair in finding.pairs for place in pair)]
+
+
+def _places(photos: Photos, wanted: set[str]) -> dict[str, int]:
+    """Index by file, of the files that the findings name."""
+    from trainer.check.findings import Evidence
+
+    count = len(photos.listing.photos)
+    evidence = Evidence(photos, np.arange(count), None)
+    return {name: index for index in range(count) if (name := evidence.name(index)) in wanted}
+
+
+def _samples(photos: Photos, thumbnails: _Thumbnails) -> dict[str, list[str]]:
+    """A few pictures of each class, from all over it."""
+    labels = photos.listing.labels
+    samples = {}
+    for label, name in enumerate(photos.listing.classes[:_MAX_SAMPLED_CLASSES]):
+        members = np.flatnonzero(labels == label)
+        chosen = members[np.linspace(0, len(members) - 1, min(_SAMPLE, len(members))).astype(np.int64)]
+        samples[name] = [thumbnails.of(int(index)) for index in chosen]
+    return samples

@@ -1,0 +1,118 @@
+"""What a photo's file says of itself, and how its picture looks at a glance: the facts that the dataset check
+judges. Pillow is imported on first use; the file has been read once before, by edge.images."""
+
+import hashlib
+import re
+import struct
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import msgspec
+
+from edge.records import Pixels
+
+if TYPE_CHECKING:
+    from PIL.Image import Exif, Image
+
+# Pillow's names of the formats that Fieldfare reads, and the endings that go with them.
+ENDINGS = {
+    "JPEG": frozenset({".jpg", ".jpeg"}),
+    "PNG": frozenset({".png"}),
+    "BMP": frozenset({".bmp"}),
+    "WEBP": frozenset({".webp"}),
+    "TIFF": frozenset({".tif", ".tiff"}),
+}
+_MAKE, _MODEL, _ORIENTATION, _EXIF_IFD = 0x010F, 0x0110, 0x0112, 0x8769
+# Not DateTime (0x0132): that is when a program last saved the file, the same for a whole export.
+_TAKEN = ((0x9003, 0x9291), (0x9004, 0x9292))  # (moment, fraction of a second): original, digitized
+_SERIAL = 0xA431
+_MOMENT = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)")
+_DAMAGED_EXIF = (ValueError, TypeError, KeyError, IndexError, SyntaxError, OSError, EOFError, struct.error)
+
+
+class PhotoRecord(msgspec.Struct, frozen=True, gc=False):
+    """One readable photo.
+
+    width and height in pixels, once upright; mode is the file's own colour mode in Pillow's words. captured_s:
+    the moment in EXIF, in seconds since 1970 by the camera's clock. camera: make, model and serial number.
+    brightness and contrast: mean and standard deviation of the grey picture, in levels of 255; sharpness: the
+    standard deviation of its Laplacian. All three of the whole picture at the model's input size.
+    """
+
+    sha256: bytes
+    size_bytes: int
+    width: int
+    height: int
+    format: str
+    mode: str
+    transparent: bool
+    frames: int
+    orientation: int
+    captured_s: float | None
+    camera: str
+    brightness: float
+    contrast: float
+    sharpness: float
+
+
+def inspect(path: Path, view: Pixels) -> PhotoRecord:
+    """path: a photo that edge.images.read_image accepts. view: uint8 (height, width, 3), the whole picture at
+    the model's input size. Raises OSError where the file is gone."""
+    from PIL import Image
+
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+        size_bytes = file.tell()
+        file.seek(0)
+        with Image.open(file, formats=tuple(ENDINGS)) as image:
+            width, height = image.size
+            orientation, captured_s, camera = _exif(image)
+            frames = int(getattr(image, "n_frames", 1))
+            form = "JPEG" if image.format == "MPO" else str(image.format)
+            mode = image.mode
+            transparent = mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+    if orientation >= 5:
+        width, height = height, width
+    figures = _figures(view)
+    return PhotoRecord(
+        digest, size_bytes, width, height, form, mode, transparent, frames, orientation, captured_s, camera, *figures
+    )
+
+
+def _figures(view: Pixels) -> tuple[float, float, float]:
+    grey = cv2.cvtColor(view, cv2.COLOR_RGB2GRAY)
+    mean, deviation = cv2.meanStdDev(grey)
+    _, edges = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
+    return tuple(round(float(value.item()), 2) for value in (mean, deviation, edges))  # type: ignore[return-value]
+
+
+def _exif(image: "Image") -> tuple[int, float | None, str]:
+    """(orientation 1..8, moment, camera); what is damaged counts as not there."""
+    try:
+        exif = image.getexif()
+        if not exif:
+            return 1, None, ""
+        inner = exif.get_ifd(_EXIF_IFD)
+        orientation = exif.get(_ORIENTATION, 1)
+        orientation = orientation if orientation in range(1, 9) else 1
+        words = (exif.get(_MAKE), exif.get(_MODEL), inner.get(_SERIAL))
+        camera = " ".join(str(word).strip("\0 ") for word in words if word)
+        return int(orientation), _captured(inner), camera[:200]
+    except _DAMAGED_EXIF:
+        return 1, None, ""
+
+
+def _captured(inner: "Exif | dict[int, object]") -> float | None:
+    for tag, fraction_tag in _TAKEN:
+        found = _MOMENT.match(str(inner.get(tag, "")))
+        if not found:
+            continue
+        try:
+            moment = datetime(*(int(part) for part in found.groups()), tzinfo=UTC)  # type: ignore[arg-type,misc]
+        except ValueError:  # 0000:00:00, from a camera whose clock was never set
+            continue
+        fraction = str(inner.get(fraction_tag, "")).strip("\0 ")
+        return moment.timestamp() + (float(f"0.{fraction}") if fraction.isascii() and fraction.isdigit() else 0.0)
+    return None
