@@ -213,7 +213,8 @@ def summarize(
     ]
     for name, value in rows:
         print(f"{name:<20} {value}")
-    print(f"\nThe bundle is {out / 'digits'}. Try: .venv/bin/fieldfare bundle show {out / 'digits'}")
+    print(f"\nThe bundle is {out / 'digits'}, its report {out / 'digits-report.html'} (open it in a browser).")
+    print(f"Try: .venv/bin/fieldfare bundle show {out / 'digits'}")
 
 
 if __name__ == "__main__":

@@ -7,72 +7,37 @@ TrashNet: fine-tuning the unfolded network lost accuracy at every rate tried; th
 points (docs/training.md). It is also the network that the converter quantizes.
 """
 
-import re
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edge.errors import MissingInputError, ModelError, UnavailableError
-
-ARCHITECTURES = {"mobilenet_v1": "MobileNet", "mobilenet_v2": "MobileNetV2"}
-FAMILIES = {"mobilenet_v1": "MobileNetV1", "mobilenet_v2": "MobileNetV2"}
-PRETRAINED_ALPHAS = {"mobilenet_v1": (0.25, 0.5, 0.75, 1.0), "mobilenet_v2": (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)}
-MIN_SIZE, MAX_SIZE = 32, 320
-# From here on fine-tuning moves the weights: the first blocks see edges and colours, which all photos share.
-FIRST_TUNED = {"mobilenet_v1": "conv_dw_4", "mobilenet_v2": "block_3_expand"}
+from edge.errors import ModelError
+from trainer.network import Network
+from trainer.weights import load_weights
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
-    """Which MobileNet: architecture, width multiplier, input side in pixels."""
-
-    architecture: str
-    alpha: float
-    size: int
-
-    @property
-    def title(self) -> str:
-        """For people."""
-        return f"{FAMILIES[self.architecture]} {self.alpha:g} {self.size}"
-
-
-def build_backbone(network: Network, weights: str) -> Any:
+def build_backbone(network: Network, weights: Path | None) -> Any:
     """A Keras model (1 or more, size, size, 3) float32 -> pooled features (n, channels) float32.
 
-    weights: "none", "imagenet" (downloaded by Keras) or a Keras .h5 weights file without top; files are
-    read as weights only, never as a model that could carry code. Raises MissingInputError, ModelError,
-    UnavailableError."""
+    weights: a Keras .h5 weights file without top, None for random ones. Raises ModelError."""
     import keras
 
-    constructor = getattr(keras.applications, ARCHITECTURES[network.architecture])
-    source: str | None = None if weights == "none" else weights
-    alphas = PRETRAINED_ALPHAS[network.architecture]
-    if weights == "imagenet" and network.alpha not in alphas:
-        raise ModelError(
-            f"--alpha {network.alpha:g}: there are ImageNet weights of {FAMILIES[network.architecture]} for "
-            f"{', '.join(f'{alpha:g}' for alpha in alphas)}: take one of those, or --weights none"
-        )
-    if source not in (None, "imagenet"):
-        _check_weights_file(Path(weights))
+    more = {"minimalistic": True, "include_preprocessing": False} if "_v3" in network.architecture else {}
     try:
-        backbone = constructor(
+        backbone = getattr(keras.applications, network.family.constructor)(
             input_shape=(network.size, network.size, 3),
             alpha=network.alpha,
             include_top=False,
-            weights=source,
+            weights=None,
             pooling="avg",
+            **more,
         )
-    except Exception as error:
-        if weights == "imagenet":
-            raise UnavailableError(_offline_advice(network, error)) from error
-        if weights == "none":
-            raise ModelError(f"{network.title}: {error}") from error
-        raise ModelError(
-            f"{weights}: not weights of {network.title} without top ({_first_line(error)}): "
-            "check --arch and --alpha against the file"
-        ) from error
+    except ValueError as error:
+        raise ModelError(f"{network.title}: {error}") from error
+    if weights is not None:
+        load_weights(backbone, network, weights)
     return backbone
 
 
@@ -87,7 +52,8 @@ def quicken_batch_norm(backbone: Any) -> None:
 
 
 def fold_batch_norm(backbone: Any) -> Any:
-    """The same function without BatchNorm: each is folded into the convolution before it, in float64.
+    """The same function without BatchNorm: each is folded into the convolution before it, in float64. In
+    training, the new model rounds its activations as int8 will.
 
     Raises ModelError where a BatchNorm does not follow a convolution."""
     import keras
@@ -101,15 +67,12 @@ def fold_batch_norm(backbone: Any) -> Any:
                 raise ModelError(f"{backbone.name}: {layer.name} does not follow a convolution")
             followed_by[source.name] = layer
 
-    class Folded(keras.layers.Layer):  # type: ignore[misc]
-        """Stands where a BatchNorm stood, so that the graph keeps its shape; gone after conversion."""
-
-        def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-            return inputs
+    placeholder = _placeholder()
 
     def replace(layer: Any) -> Any:
         if isinstance(layer, batch_norm):
-            return Folded(name=layer.name)
+            low, high = _range_after(layer)
+            return placeholder(low, high, name=layer.name)
         config = layer.get_config()
         if layer.name in followed_by:
             config["use_bias"] = True
@@ -123,6 +86,46 @@ def fold_batch_norm(backbone: Any) -> Any:
         elif layer.weights and not isinstance(layer, batch_norm):
             folded.get_layer(layer.name).set_weights(layer.get_weights())
     return folded
+
+
+@cache
+def _placeholder() -> Any:
+    """The class of the layers that stand where a BatchNorm stood."""
+    import keras
+    import tensorflow as tf
+
+    class Folded(keras.layers.Layer):  # type: ignore[misc]
+        """Passes on what it gets; in training rounded to 256 steps between low and high, the batch's own
+        extremes where they are None, as int8 will. So the network learns to bear it. Gone after conversion."""
+
+        def __init__(self, low: float | None = None, high: float | None = None, **more: Any) -> None:
+            super().__init__(**more)
+            self.low, self.high = low, high
+
+        def get_config(self) -> dict[str, Any]:
+            """As keras.layers.Layer."""
+            return {**super().get_config(), "low": self.low, "high": self.high}
+
+        def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+            if not training:
+                return inputs
+            values = tf.cast(inputs, tf.float32)
+            low = tf.minimum(tf.reduce_min(values), 0.0) if self.low is None else self.low
+            high = tf.maximum(tf.reduce_max(values), low + 1e-3) if self.high is None else self.high
+            rounded = tf.quantization.fake_quant_with_min_max_vars(
+                values, tf.stop_gradient(low), tf.stop_gradient(high), num_bits=8
+            )
+            return tf.cast(rounded, inputs.dtype)
+
+    return Folded
+
+
+def _range_after(layer: Any) -> tuple[float | None, float | None]:
+    """What an activation behind `layer` leaves of its output."""
+    readers = [node.operation for node in layer._outbound_nodes]
+    if len(readers) == 1 and type(readers[0]).__name__ == "ReLU":
+        return 0.0, readers[0].max_value
+    return None, None
 
 
 def add_head(backbone: Any, classes: int, kernel: Any = None, bias: Any = None) -> Any:
@@ -151,28 +154,3 @@ def _fold(convolution: Any, norm: Any) -> list[Any]:
     else:
         kernel = kernel * gain
     return [kernel.astype(np.float32), (beta + (bias - mean) * gain).astype(np.float32)]
-
-
-def _check_weights_file(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            mark = file.read(8)
-    except OSError as error:
-        raise MissingInputError(f"weights {path}: cannot read: {error.strerror or error}") from error
-    if path.suffix != ".h5" or mark != b"\x89HDF\r\n\x1a\n":
-        raise ModelError(f"weights {path}: not a Keras .h5 weights file: give the *_no_top.h5 file")
-
-
-def _offline_advice(network: Network, error: Exception) -> str:
-    prefix = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels" if "v2" in network.architecture else "mobilenet"
-    found = re.search(r"\S+_no_top\.h5", str(error))
-    file = found[0] if found else f"{prefix}_*_no_top.h5"
-    return (
-        f"the ImageNet weights of {network.title} could not be downloaded: fetch Keras' file {file} on a machine "
-        "with a network and give it with --weights FILE"
-    )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:160] if lines else type(error).__name__

@@ -1,5 +1,6 @@
 """The float model, run on many photos."""
 
+import time
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import Preprocessing
 from trainer.progress import Advance
+from trainer.rows import RowSource
 
 BATCH = 32
 
@@ -29,10 +31,19 @@ class Predictor:
             return model((tf.cast(batch, tf.float32) - mean) / std, training=False)
 
         self._forward = forward
+        self.channels = int(model.output_shape[-1])
+
+    def seconds_per_photo(self, pixels: RowSource, indices: NDArray[np.int64]) -> float:
+        """What a forward pass costs here: measured on a batch, after one that compiles the graph."""
+        some = indices[:BATCH]
+        self.predict(pixels, some)
+        started = time.monotonic()
+        self.predict(pixels, some)
+        return (time.monotonic() - started) / len(some)
 
     def predict(
         self,
-        pixels: NDArray[np.uint8],
+        pixels: RowSource,
         indices: NDArray[np.int64],
         *,
         mirrored: bool = False,
@@ -47,13 +58,37 @@ class Predictor:
             advance(len(batch))
         return np.concatenate(outputs)
 
-    def evaluate(
-        self, pixels: NDArray[np.uint8], labels: NDArray[np.int64], indices: NDArray[np.int64]
-    ) -> tuple[float, float]:
+    def evaluate(self, pixels: RowSource, labels: NDArray[np.int64], indices: NDArray[np.int64]) -> tuple[float, float]:
         """(top-1 accuracy 0..1, log-loss) on pixels[indices]."""
-        logits = self.predict(pixels, indices)
-        truth = labels[indices]
+        return self.judge(self.predict(pixels, indices), labels[indices])
+
+    @staticmethod
+    def judge(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> tuple[float, float]:
+        """(top-1 accuracy 0..1, log-loss) of logits (photos, classes)."""
         return float((logits.argmax(axis=1) == truth).mean()), log_loss(logits, truth)
+
+
+class Probe:
+    """Inner tensors of a Keras model, for one photo at a time; compiled once."""
+
+    def __init__(self, model: Any, tensors: list[Any], spec: Preprocessing) -> None:
+        import keras
+        import tensorflow as tf
+
+        inner = keras.Model(model.input, tensors)
+        mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+
+        @tf.function(input_signature=[tf.TensorSpec(model.input_shape[1:], tf.uint8)])  # type: ignore[untyped-decorator]
+        def run(photo: Any) -> Any:
+            values = inner(((tf.cast(photo, tf.float32) - mean) / std)[None], training=False)
+            return values if isinstance(values, list) else [values]
+
+        self._run = run
+
+    def __call__(self, photo: NDArray[np.uint8]) -> list[Any]:
+        """TensorFlow values of the tensors for a photo, uint8 (height, width, 3)."""
+        values: list[Any] = self._run(photo)
+        return values
 
 
 def log_loss(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:

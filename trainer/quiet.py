@@ -34,13 +34,15 @@ def quiet() -> Iterator[None]:
             raise
 
 
-def load_tensorflow() -> None:
-    """Import TensorFlow and start its runtime, silently."""
+def load_tensorflow(*, start: bool = True) -> None:
+    """Import TensorFlow and start its runtime, silently; without `start` only import it: a team must be formed
+    before anything runs."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet():
         import tensorflow as tf
 
-        tf.constant(0)
+        if start:
+            tf.constant(0)
 
 
 def _flush() -> None:

@@ -69,6 +69,12 @@ def shapes() -> Callable[[Path, int], Path]:
 
 
 @pytest.fixture(scope="session")
+def v2_weights(shared: Path) -> Path:
+    """ImageNet weights of MobileNetV2 0.35."""
+    return shared / "weights" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
+
+
+@pytest.fixture(scope="session")
 def lively() -> Callable[[Any, int], Any]:
     """Give a backbone random BatchNorm statistics that keep the signal alive through all of its layers (purely
     random ones end in all zeros or all sixes), and dead channels, as the ImageNet weights have them."""
@@ -95,6 +101,37 @@ def lively() -> Callable[[Any, int], Any]:
         return backbone
 
     return enliven
+
+
+@pytest.fixture(scope="session")
+def untrained(lively: Callable[[Any, int], Any], spec: Preprocessing) -> Callable[..., Any]:
+    """A folded network that was never trained and still tells `pixels` apart: (architecture, alpha, pixels) ->
+    Keras model to three logits. folded=False leaves BatchNorm in, as a training from scratch does."""
+
+    def build(architecture: str, alpha: float, pixels: Pixels, *, folded: bool = True) -> Any:
+        import keras
+
+        from trainer.model import add_head, build_backbone, fold_batch_norm
+        from trainer.network import Network
+        from trainer.predict import Predictor
+
+        keras.utils.set_random_seed(1)
+        backbone = lively(build_backbone(Network(architecture, alpha, pixels.shape[1]), None), 1)
+        if folded:
+            backbone = fold_batch_norm(backbone)
+        kernel = np.random.default_rng(2).normal(0, 1, (backbone.output_shape[-1], 3))
+        answers = Predictor(backbone, spec).predict(pixels, np.arange(len(pixels))) @ kernel
+        gain = 4 / answers.std(axis=0)  # centred and stretched
+        return add_head(backbone, 3, kernel * gain, -answers.mean(axis=0) * gain)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Pixels:
+    """Forty of 32 pixels a side, without anything quite dark or quite bright: (40, 32, 32, 3)."""
+    rng = np.random.default_rng(0)
+    return np.stack([scene(rng, 32, 32) for _ in range(40)]).clip(40, 210)
 
 
 @pytest.fixture(scope="session")

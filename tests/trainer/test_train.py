@@ -3,38 +3,40 @@
 import json
 import os
 import resource
-import signal
+import shlex
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from edge.bundle.store import open_bundle
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-V2_WEIGHTS = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 V1_WEIGHTS = "mobilenet_v1_0.5_160_from_quant_no_top.h5"
 PER_CLASS = 30
+CLASSES = 1000
 SPLIT = {"train": 66, "val": 12, "test": 12}  # 30 a class: 4 to validate, 4 to test
 SCRATCH = ("--weights", "none", "--size", 32, "--epochs", 2)
+COMPILER = shlex.join([sys.executable, str(Path(__file__).with_name("recorded_compiler.py"))])
 
 # The disk has room for everything but the bundle: the limit is smaller than the model.
 DISK_FULL_AT_THE_END = """
 import resource
-import trainer.train
+import trainer.deliver
 from edge.cli import main
 
-save = trainer.train.save
+save = trainer.deliver.save
 
 def save_to_a_full_disk(bundle, **options):
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
     save(bundle, **options)
 
-trainer.train.save = save_to_a_full_disk
+trainer.deliver.save = save_to_a_full_disk
 main()
 """
 
@@ -45,10 +47,10 @@ def photos(tmp_path_factory, shapes) -> Path:
     return shapes(tmp_path_factory.mktemp("photos") / "shapes", PER_CLASS)
 
 
-@pytest.fixture
-def head_only(shared) -> tuple[object, ...]:
+@pytest.fixture(scope="module")
+def head_only(v2_weights) -> tuple[object, ...]:
     """The quickest training that there is."""
-    return ("--weights", shared / "weights" / V2_WEIGHTS, "--size", 32, "--epochs", 0)
+    return ("--weights", v2_weights, "--size", 32, "--epochs", 0)
 
 
 @pytest.fixture
@@ -68,6 +70,20 @@ def files_under(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def page_of(out: Path) -> dict:
+    """The report beside the bundle."""
+    return json.loads(out.with_name(f"{out.name.removesuffix('.fieldfare')}-report.json").read_text())
+
+
+def told(**what: object) -> dict[str, str]:
+    """An environment in which the stand-in for Coral's compiler does `what`."""
+    return {**os.environ, "RECORDED_COMPILER": json.dumps(what, default=str)}
+
+
 def test_training_from_scratch_gives_a_report_and_a_bundle_and_the_same_ones_again(
     train, photos, tmp_path, run_fieldfare
 ):
@@ -79,20 +95,30 @@ def test_training_from_scratch_gives_a_report_and_a_bundle_and_the_same_ones_aga
     assert done.stdout.count("\n") == 1, "one line of JSON and nothing else"
     report = json.loads(done.stdout)
     assert report["bundle"] == str(out)
+    assert report["report"] == str(tmp_path / "shapes-report.html")
+    assert names_in(tmp_path) == ["shapes", "shapes-report.html", "shapes-report.json"]
     assert report["classes"] == ["blue-triangle", "green-square", "red-disc"]
     assert report["photos"] == SPLIT
     assert 0 <= report["test_top1_float"] <= 1
     assert 0 <= report["test_top1_int8"] <= 1
     assert 0 < sum(report["stage_seconds"].values()) <= report["seconds"] + 1
     assert report["val_top1_head"] is None, "there is no frozen phase from scratch"
-    assert report["edgetpu"] == "not asked for"
+    assert 1 <= report["best_epoch"] <= 2
+    assert (report["edgetpu_check"], report["edgetpu"]) == ("whole", "not asked for")
+
+    page = page_of(out)
+    assert page["test"]["photos"] == SPLIT["test"]
+    assert page["test"]["top1"]["value"] == report["test_top1_int8"]
+    assert [epoch["number"] for epoch in page["history"]["epochs"]] == [1, 2]
 
     bundle = open_bundle(out)
     assert bundle.bundle_id == report["bundle_id"]
     assert bundle.labels == tuple(report["classes"])
     assert bundle.manifest.metrics.top1_int8 == report["test_top1_int8"]
+    assert bundle.manifest.metrics.calibration_error == report["calibration_error"]
     assert bundle.manifest.metrics.photos == SPLIT["test"]
     assert bundle.manifest.calibration.temperature == report["temperature"]
+    assert bundle.manifest.calibration.threshold == report["threshold"]
     assert (bundle.manifest.architecture.weights, bundle.manifest.architecture.seed) == ("none", 0)
     verified = run_fieldfare("bundle", "verify", out)
     assert verified.returncode == 0, verified.stderr
@@ -102,15 +128,13 @@ def test_training_from_scratch_gives_a_report_and_a_bundle_and_the_same_ones_aga
     assert open_bundle(same).manifest.files == bundle.manifest.files  # with every file's SHA-256
 
 
-def test_fine_tuning_learns_the_shapes_and_the_same_seed_gives_the_same_model(train, shared):
-    tuning = ("--weights", shared / "weights" / V2_WEIGHTS, "--size", 64, "--epochs", 2)
-    report, out = train(*tuning, name="first")
+def test_fine_tuning_learns_the_shapes(train, v2_weights):
+    report, out = train("--weights", v2_weights, "--size", 64, "--epochs", 2)
     assert report["val_top1_head"] >= 0.9
     assert report["val_top1_float"] >= report["val_top1_head"], "a tuning that does not help is thrown away"
     assert report["test_top1_int8"] >= 0.9
     assert {"head", "fine-tuning", "quantizing"} <= set(report["stage_seconds"])
-    _, again = train(*tuning, name="again")
-    assert open_bundle(out).manifest.files == open_bundle(again).manifest.files
+    assert len(page_of(out)["history"]["epochs"]) == 2
 
 
 def test_mobilenet_v1_is_trained_alike(train, shared, run_fieldfare):
@@ -121,6 +145,17 @@ def test_mobilenet_v1_is_trained_alike(train, shared, run_fieldfare):
     assert run_fieldfare("bundle", "verify", out).returncode == 0
 
 
+def test_mobilenet_v3_is_trained_from_scratch_in_mixed_precision(train, run_fieldfare):
+    """float16 is for GPUs; a CPU does it, too. What comes out is an int8 model like any other."""
+    report, out = train("--arch", "mobilenet_v3_small", *SCRATCH, "--precision", "mixed")
+    assert report["best_epoch"] > 0
+    assert report["edgetpu_check"] == "whole", "the minimalistic form has no operator that the Edge TPU lacks"
+    quantized = page_of(out)["quantized"]
+    assert quantized["agreement"] >= 0.8
+    assert open_bundle(out).manifest.architecture.family == "MobileNetV3SmallMinimalistic"
+    assert run_fieldfare("bundle", "verify", out).returncode == 0
+
+
 def test_another_seed_draws_another_split_and_overwrite_replaces_the_bundle(train, head_only):
     _, out = train(*head_only)
     before = open_bundle(out)
@@ -128,15 +163,30 @@ def test_another_seed_draws_another_split_and_overwrite_replaces_the_bundle(trai
     after = open_bundle(out)
     assert after.bundle_id == report["bundle_id"] != before.bundle_id
     assert after.model != before.model
-    assert [path.name for path in out.parent.iterdir()] == ["bundle"], "the old one is not left beside it"
+    assert page_of(out)["run"]["seed"] == 1
+    assert names_in(out.parent) == ["bundle", "bundle-report.html", "bundle-report.json"], "nothing else is left"
 
 
-def test_a_packed_bundle_is_one_file_that_classifies(train, head_only, photos, run_fieldfare):
-    _, out = train(*head_only, name="shapes.fieldfare")
-    assert out.is_file()
-    done = run_fieldfare("classify", out, photos / "red-disc" / "000.jpg", "--json")
+def test_a_time_budget_takes_the_place_of_epochs(train, v2_weights):
+    """However little fits into 42 seconds here, there is a bundle at the end."""
+    report, out = train("--weights", v2_weights, "--size", 64, "--time-budget", 0.7)
+    assert report["test_top1_int8"] >= 0.9
+    assert page_of(out)["run"]["options"]["time budget"] == "0.7 minutes"
+    assert not out.with_name("bundle.training").exists()
+
+
+def test_a_thousand_classes_of_four_photos(tmp_path, paint, save_photo, head_only, run_fieldfare):
+    """Two of each to learn from, one to validate, one to test."""
+    rng, photos = np.random.default_rng(5), tmp_path / "photos"
+    for label in range(CLASSES):
+        for number in range(4):
+            save_photo(photos / f"class{label:04}" / f"{number}.jpg", paint(rng, 32, 32))
+    out = tmp_path / "bundle"
+    done = run_fieldfare("train", photos, "--out", out, "--json", *head_only, timeout=600)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["label"] == "red-disc"
+    assert json.loads(done.stdout)["photos"] == {"train": 2 * CLASSES, "val": CLASSES, "test": CLASSES}
+    assert len(open_bundle(out).labels) == CLASSES
+    assert page_of(out)["test"]["confusion"] is None, "no matrix of a million numbers"
 
 
 def test_unreadable_photos_that_are_left_out_are_told_counted_and_noted(tmp_path, shapes, head_only, run_fieldfare):
@@ -146,7 +196,7 @@ def test_unreadable_photos_that_are_left_out_are_told_counted_and_noted(tmp_path
     assert refused.returncode == 65
     assert "red-disc/003.jpg: " in refused.stderr
     assert "--skip-unreadable" in refused.stderr
-    assert not (tmp_path / "bundle").exists()
+    assert names_in(tmp_path) == ["photos"]
 
     done = run_fieldfare("train", photos, "--out", tmp_path / "bundle", "--skip-unreadable", "--json", *head_only)
     assert done.returncode == 0, done.stderr
@@ -156,64 +206,130 @@ def test_unreadable_photos_that_are_left_out_are_told_counted_and_noted(tmp_path
     assert "left out: " in done.stderr
     (note,) = open_bundle(tmp_path / "bundle").manifest.origin.notes
     assert "red-disc/003.jpg" in note
+    (noted,) = page_of(tmp_path / "bundle")["data"]["unreadable"]
+    assert "red-disc/003.jpg" in noted
 
 
-# The Edge TPU, with a stand-in for Coral's compiler
+# One training with many options: visits of five photos, strangers, an Edge TPU, one file
 
 
-@pytest.fixture
-def compiler(tmp_path) -> Callable[..., dict[str, str]]:
-    """An environment whose PATH has a stand-in for the compiler, ending in the lines given."""
+@pytest.fixture(scope="module")
+def full(tmp_path_factory, shapes, paint, save_photo, head_only) -> SimpleNamespace:
+    """What a training with all of them said and wrote. Each photo lies in the folder of one of six days."""
+    root = tmp_path_factory.mktemp("full")
+    photos = shapes(root / "photos", PER_CLASS)
+    for number, path in enumerate(sorted(photos.rglob("*.jpg"))):
+        day = path.parent / f"day{number % PER_CLASS // 5}"
+        day.mkdir(exist_ok=True)
+        path.rename(day / path.name)
+    rng, strangers = np.random.default_rng(3), root / "empty scenes"
+    for number in range(8):
+        save_photo(strangers / f"{number}.jpg", paint(rng))
+    out = root / "shapes.fieldfare"
+    options = ("--group-by", "folder", "--class-weights", "balanced", "--outside", strangers)
+    words = ("train", photos, "--out", out, *head_only, *options, "--edgetpu", "--compiler", COMPILER, "--json")
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        env=told(),
+    )
+    assert done.returncode == 0, done.stderr
+    return SimpleNamespace(out=out, photos=photos, said=done.stderr, report=json.loads(done.stdout), page=page_of(out))
 
-    def make(*lines: str) -> dict[str, str]:
-        script = tmp_path / "bin" / "edgetpu_compiler"
-        script.parent.mkdir()
-        marked = ("#!/bin/sh", "# A stand-in, not Coral's edgetpu_compiler: it replays recorded output.")
-        script.write_text("\n".join((*marked, *lines)) + "\n")
-        script.chmod(0o755)
-        return {**os.environ, "PATH": f"{script.parent}:{os.environ['PATH']}"}
 
-    return make
+def test_a_packed_bundle_is_one_file_that_classifies(full, run_fieldfare):
+    assert full.out.is_file()
+    assert full.report["report"] == str(full.out.with_name("shapes-report.html"))
+    done = run_fieldfare("classify", full.out, full.photos / "red-disc" / "day0" / "000.jpg", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["label"] == "red-disc"
 
 
-def test_the_compiled_twin_its_log_and_its_figures_go_into_the_bundle(train, head_only, compiler, shared):
-    twin = shared / "models" / "mobilenet_v1_0.25_128_quant_edgetpu.tflite"
-    words = shared / "edgetpu" / "compiler_stdout_partial.txt"
-    environment = compiler(f'cp {twin} "$5/model_edgetpu.tflite"', f"cat {words}")
-    report, out = train("--edgetpu", *head_only, env=environment)
+def test_photos_of_one_visit_stay_together(full):
+    """Six days of five photos a class: four to learn from, one to validate, one to test. Without visits it would
+    be 22, 4 and 4."""
+    assert full.page["data"]["counts"] == {"train": [20] * 3, "val": [5] * 3, "test": [5] * 3}
+
+
+def test_class_weights_stand_in_the_report(full):
+    assert full.page["run"]["options"]["class weights"] == "balanced"
+
+
+def test_photos_outside_the_classes_are_shown_to_the_finished_model(full):
+    (outside,) = full.page["outside"]
+    assert (outside["title"], outside["photos"]) == ("empty scenes", 8)
+    assert sum(count for _, count in outside["answers"]) == 8
+    assert f"8 photos outside the classes: {outside['unknown']:.0%} called unknown" in full.said
+
+
+def test_classes_that_a_head_never_saw_are_in_the_report(full):
+    assert [row["name"] for row in full.page["left_out"]] == full.report["classes"]
+    assert [row["photos"] for row in full.page["left_out"]] == [5, 5, 5]
+
+
+def test_a_model_that_compiles_whole_goes_into_the_bundle_with_the_compilers_words(full):
+    bundle = open_bundle(full.out)
+    edgetpu = bundle.manifest.edgetpu
+    assert full.report["edgetpu"] == f"{edgetpu.operators_on_tpu} operators on the TPU, 0 on the CPU"
+    assert edgetpu.operators_on_tpu > 50
+    assert (edgetpu.operators_on_cpu, edgetpu.compiler_version) == (0, "16.0.384591198")
+    assert b"edgetpu-custom-op" in bundle.edgetpu_model
+    assert b"Model compiled successfully" in bundle.contents[edgetpu.log]
+    assert "Model compiled successfully in 12 ms." in full.page["model"]["edgetpu"]["compiler"]
+
+
+# The Edge TPU, where not all goes well
+
+
+def test_a_model_that_maps_in_part_is_left_out_unless_that_is_allowed(
+    photos, tmp_path, head_only, run_fieldfare, train, shared
+):
+    """What the compiler says of 264 and 3 operators is a recording, of another model than this one."""
+    partial = told(say=shared / "edgetpu" / "compiler_stdout_partial.txt")
+    out = tmp_path / "bundle"
+    words = ("--edgetpu", "--compiler", COMPILER)
+    refused = run_fieldfare("train", photos, "--out", out, "--json", *head_only, *words, env=partial)
+    assert refused.returncode == 0, "the training is not thrown away"
+    assert json.loads(refused.stdout)["edgetpu"] == "refused"
+    (warning,) = [line for line in refused.stderr.splitlines() if line.startswith("warning: ")]
+    assert warning.startswith("warning: the bundle is for the CPU only: 3 of 267 operators would stay on the CPU")
+    assert "--allow-partial" in warning
+    assert f"; later: fieldfare compile {out}, or, from another machine, fieldfare bundle add-edgetpu" in warning
+    assert open_bundle(out).manifest.edgetpu is None
+
+    report, _ = train(*head_only, *words, "--allow-partial", "--overwrite", env=partial)
     assert report["edgetpu"] == "264 operators on the TPU, 3 on the CPU"
-    bundle = open_bundle(out)
-    assert bundle.edgetpu_model == twin.read_bytes()
-    assert bundle.manifest.edgetpu.compiler_version == "16.0.384591198"
-    assert (bundle.manifest.edgetpu.operators_on_tpu, bundle.manifest.edgetpu.operators_on_cpu) == (264, 3)
-    assert bundle.contents[bundle.manifest.edgetpu.log].decode() == words.read_text()
+    edgetpu = open_bundle(out).manifest.edgetpu
+    assert (edgetpu.operators_on_tpu, edgetpu.operators_on_cpu) == (264, 3)
 
 
-def test_a_refusal_by_the_compiler_does_not_throw_the_training_away(train, head_only, compiler, shared):
-    environment = compiler(f"cat {shared / 'edgetpu' / 'compiler_stdout_refused.txt'}", "exit 1")
-    report, out = train("--edgetpu", *head_only, env=environment)
-    assert report["edgetpu"] == "refused by the compiler"
-    assert open_bundle(out).edgetpu_model is None
-
-
-def test_without_the_compiler_the_bundle_is_for_the_cpu_and_a_warning_says_so(
+def test_without_the_compiler_the_bundle_is_for_the_cpu_and_the_compiled_model_can_be_added_later(
     photos, tmp_path, head_only, run_fieldfare
 ):
-    environment = {**os.environ, "PATH": "/nowhere"}
-    words = ("--out", tmp_path / "bundle", "--edgetpu", "--json", *head_only)
-    done = run_fieldfare("train", photos, *words, env=environment)
+    """With the very command that the warning names."""
+    out = tmp_path / "bundle"
+    nowhere = {**os.environ, "PATH": "/nowhere"}
+    done = run_fieldfare("train", photos, "--out", out, "--edgetpu", "--json", *head_only, env=nowhere)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["edgetpu"] == "no compiler"
     assert "warning: the bundle is for the CPU only: edgetpu_compiler is not on this machine" in done.stderr
-    assert open_bundle(tmp_path / "bundle").manifest.edgetpu is None
+    assert f"later: fieldfare compile {out}" in done.stderr
+    assert open_bundle(out).manifest.edgetpu is None
+
+    later = run_fieldfare("compile", out, "--compiler", COMPILER, env=told())
+    assert later.returncode == 0, later.stderr
+    assert b"edgetpu-custom-op" in open_bundle(out).edgetpu_model
 
 
 # What goes wrong
 
 
-@pytest.mark.parametrize("name", ["bundle", "bundle.fieldfare"])
-def test_a_disk_that_is_full_when_the_bundle_is_written_leaves_no_half_bundle(photos, tmp_path, head_only, name):
-    command = ["train", photos, "--out", tmp_path / name, *head_only]
+def test_a_disk_that_is_full_when_the_bundle_is_written_leaves_no_half_bundle(photos, tmp_path, head_only):
+    """But what was learned, for the next attempt."""
+    command = ["train", photos, "--out", tmp_path / "bundle", *head_only]
     done = subprocess.run(
         [sys.executable, "-c", DISK_FULL_AT_THE_END, *map(str, command)],
         capture_output=True,
@@ -222,15 +338,21 @@ def test_a_disk_that_is_full_when_the_bundle_is_written_leaves_no_half_bundle(ph
     )
     assert done.returncode == 74, done.stderr
     assert "Traceback" not in done.stderr
-    assert f"cannot write {tmp_path / name}: File too large; nothing was left behind" in done.stderr
-    assert files_under(tmp_path) == []
+    assert f"cannot write {tmp_path / 'bundle'}: File too large; nothing was left behind" in done.stderr
+    assert names_in(tmp_path) == ["bundle-report.html", "bundle-report.json", "bundle.training"]
 
 
 @pytest.mark.parametrize(
-    ("limit", "what"), [(50_000, "decoded photos"), (400_000, "the conversion")], ids=["photos", "conversion"]
+    ("limit", "what", "left"),
+    [
+        (50_000, "the decoded photos", ["scratch"]),
+        (400_000, "the features", ["scratch"]),
+        (2_000_000, "the conversion", ["bundle.training", "scratch"]),
+    ],
+    ids=["photos", "features", "conversion"],
 )
 def test_a_temporary_folder_that_is_full_is_an_error_in_one_line(
-    photos, tmp_path, head_only, run_fieldfare, limit, what
+    photos, tmp_path, head_only, run_fieldfare, limit, what, left
 ):
     def shrink() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -242,53 +364,31 @@ def test_a_temporary_folder_that_is_full_is_an_error_in_one_line(
     done = run_fieldfare("train", photos, *words, preexec_fn=shrink, env=environment)
     assert done.returncode == 74, done.stderr
     assert "Traceback" not in done.stderr
-    assert f"for {what} do not fit" in done.stderr or f"for the {what} do not fit" in done.stderr
+    assert f"for {what} do not fit" in done.stderr
     assert "TMPDIR" in done.stderr
-    assert files_under(tmp_path) == ["scratch"]
-
-
-def test_an_interrupted_training_ends_with_130_and_leaves_nothing(photos, tmp_path):
-    """Ctrl-C while it trains."""
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    words = [sys.executable, "-m", "edge", "train", photos, "--out", tmp_path / "bundle", *SCRATCH, "--epochs", 5000]
-    with subprocess.Popen(
-        [*map(str, words)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TMPDIR": str(scratch)},
-        # Tests started in the background inherit an ignored SIGINT, and so would the training.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as process:
-        guard = threading.Timer(240, process.kill)
-        guard.start()
-        try:
-            said = ""
-            for line in process.stderr:
-                said += line
-                if line.startswith("epoch 1:"):
-                    process.send_signal(signal.SIGINT)
-            process.wait(60)
-        finally:
-            guard.cancel()
-            process.kill()
-    assert process.returncode == 130, said
-    assert "Traceback" not in said
-    assert files_under(tmp_path) == ["scratch"]
+    assert names_in(tmp_path) == left
+    assert files_under(scratch) == []
 
 
 # The real thing
 
 
-def test_trashnet_with_default_options_beats_the_recipe_that_everybody_uses(shared, tmp_path, run_fieldfare):
-    """The Keras guide's two phases come to 79.8 % as float and 78.5 % as int8 (shared/FACTS.md)."""
+def test_trashnet_with_default_options_beats_the_recipe_that_everybody_uses(
+    shared, v2_weights, tmp_path, run_fieldfare
+):
+    """The Keras guide's two phases come to 79.8 % as float and 78.5 % as int8 (shared/FACTS.md). Here
+    (2 x86-64 cores, 2026-11): 87.9 and 88.5 %, calibration error 0.028, 96.9 % of the named right."""
     out = tmp_path / "trashnet"
-    words = ("--out", out, "--weights", shared / "weights" / V2_WEIGHTS, "--json")
+    words = ("--out", out, "--weights", v2_weights, "--json")
     done = run_fieldfare("train", shared / "data" / "trashnet", *words, timeout=880)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["photos"] == {"train": 1762, "val": 378, "test": 381}
-    assert report["test_top1_int8"] >= 0.82
-    assert report["test_top1_int8"] == pytest.approx(report["test_top1_float"], abs=0.015)
+    assert report["test_top1_int8"] >= 0.85
+    assert report["test_top1_int8"] == pytest.approx(report["test_top1_float"], abs=0.01)
+    assert report["calibration_error"] <= 0.05
+    assert report["promise_shown"]
+    assert report["precision"] >= 0.93, "0.95 is promised"
+    assert report["coverage"] >= 0.6, "and not by saying nothing"
     verified = run_fieldfare("bundle", "verify", out)
     assert verified.returncode == 0, verified.stderr

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from edge.errors import MissingPackageError
-from trainer import cli
+from trainer.cli import train as cli
 
 HEAVY = ("tensorflow", "keras", "sklearn", "rich", "cv2")
 
@@ -116,6 +116,6 @@ def test_the_output_must_be_named():
 
 def test_a_device_without_the_trainers_libraries_is_told_what_to_install(tmp_path, monkeypatch):
     find_spec = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "sklearn" else find_spec(name))
-    with pytest.raises(MissingPackageError, match=r"training needs sklearn: pip install 'fieldfare\[train\]'"):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find_spec(name))
+    with pytest.raises(MissingPackageError, match=r"training needs matplotlib: pip install 'fieldfare\[train\]'"):
         cli.train.main([str(tmp_path), "--out", str(tmp_path / "bundle")], standalone_mode=False)

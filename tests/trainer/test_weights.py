@@ -1,0 +1,284 @@
+"""The weights that a network starts from: which file, whether it is the right one, and that it is only read."""
+
+import contextlib
+import functools
+import hashlib
+import json
+import marshal
+from base64 import b64encode
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from edge.errors import MissingInputError, ModelError, UnavailableError
+from trainer.model import build_backbone
+from trainer.network import FAMILIES, Network
+from trainer.quiet import load_tensorflow
+from trainer.weights import PINNED, find_weights, keras_file, load_weights, sha256_of
+
+V2 = Network("mobilenet_v2", 0.35, 32)
+V1 = Network("mobilenet_v1", 0.25, 32)
+WEIGHTS = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def keras():
+    load_tensorflow()
+    import keras
+
+    return keras
+
+
+class Asked(Exception):
+    """Keras wants this file."""
+
+
+@pytest.fixture(scope="module")
+def asked_by_keras(keras):
+    """The name and address that Keras itself asks for, and the file's MD5 if it knows one."""
+    from keras.src.utils import file_utils
+
+    def get_file(name, address, cache_subdir="", file_hash=None):
+        raise Asked(name, address, file_hash)
+
+    @functools.cache
+    def ask(network: Network) -> tuple[str, str, str | None]:
+        more = {"minimalistic": True} if "v3" in network.architecture else {}
+        constructor = getattr(keras.applications, network.family.constructor)
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Asked) as asked:
+            patch.setattr(file_utils, "get_file", get_file)
+            shape = (network.size, network.size, 3)
+            constructor(input_shape=shape, alpha=network.alpha, include_top=False, weights="imagenet", **more)
+        return asked.value.args
+
+    return ask
+
+
+# Which file
+
+
+@pytest.mark.filterwarnings("ignore:.*Weights for input shape .* will be loaded as the default")
+@pytest.mark.parametrize(
+    "network",
+    [
+        *(Network("mobilenet_v1", alpha, 128) for alpha in FAMILIES["mobilenet_v1"].alphas),
+        Network("mobilenet_v1", 0.25, 192),
+        Network("mobilenet_v1", 0.25, 64),  # no weights of its own: those of 224
+        Network("mobilenet_v2", 0.35, 96),
+        Network("mobilenet_v2", 1.3, 320),
+        Network("mobilenet_v3_small", 1.0, 96),
+        Network("mobilenet_v3_large", 1.0, 224),
+    ],
+    ids=lambda network: network.title,
+)
+def test_the_file_is_the_one_that_keras_itself_would_ask_for(asked_by_keras, network):
+    assert keras_file(network) == asked_by_keras(network)[:2]
+
+
+@pytest.mark.filterwarnings("ignore:.*Weights for input shape .* will be loaded as the default")
+@pytest.mark.parametrize(
+    "network", [Network("mobilenet_v3_small", 1.0, 96), Network("mobilenet_v3_large", 1.0, 224)], ids=lambda n: n.title
+)
+def test_a_hash_that_keras_knows_is_pinned_here_too(asked_by_keras, network):
+    name, _, md5 = asked_by_keras(network)
+    assert PINNED.get(name) == ("md5", md5)
+
+
+def test_none_is_no_file():
+    assert find_weights(V2, "none") is None
+
+
+def test_imagenet_weights_are_those_that_keras_has_or_fetches(keras, monkeypatch, shared):
+    asked = []
+    monkeypatch.setattr(
+        keras.utils, "get_file", lambda *words, **_: asked.append(words) or str(shared / "weights" / WEIGHTS)
+    )
+    assert find_weights(V2, "imagenet") == shared / "weights" / WEIGHTS
+    assert asked == [keras_file(V2)]
+
+
+@pytest.mark.parametrize("architecture", FAMILIES)
+@pytest.mark.parametrize("failure", [OSError("URL fetch failure"), Exception("timed out"), ValueError("wrong hash")])
+def test_without_a_network_the_message_names_the_file_to_fetch_and_the_option(
+    keras, monkeypatch, architecture, failure
+):
+    def offline(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(keras.utils, "get_file", offline)
+    network = Network(architecture, 1.0, 224)
+    with pytest.raises(UnavailableError) as unavailable:
+        find_weights(network, "imagenet")
+    name, address = keras_file(network)
+    message = str(unavailable.value)
+    assert f"the ImageNet weights of {network.title} could not be downloaded" in message
+    assert f"fetch Keras' file {name} on a machine with a network ({address})" in message
+    assert message.endswith("--weights FILE")
+
+
+# Whether it is the right one
+
+
+def test_a_file_that_is_given_is_taken(shared):
+    path = shared / "weights" / WEIGHTS
+    assert find_weights(V2, str(path)) == path
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(MissingInputError, match=r"nowhere\.h5: cannot read: No such file"):
+        find_weights(V2, str(tmp_path / "nowhere.h5"))
+
+
+def test_a_folder_is_no_weights_file(tmp_path):
+    with pytest.raises(MissingInputError, match="cannot read: Is a directory"):
+        find_weights(V2, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("weights.h5", b"PK\x03\x04 a zip"),
+        ("weights.h5", b""),
+        ("weights.h5", HDF5[:-1]),
+        ("model.keras", b"PK\x03\x04 a zip"),
+        ("model.keras", HDF5),
+        ("model.tflite", HDF5),
+        ("weights", HDF5),
+    ],
+)
+def test_a_file_that_is_no_h5_weights_file_is_refused(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ModelError, match=rf"{name}: not a Keras \.h5 weights file: give the \*_no_top\.h5 file"):
+        find_weights(V2, str(tmp_path / name))
+
+
+@pytest.mark.parametrize("kind", ["sha256", "md5"])
+def test_a_changed_file_of_a_pinned_name_is_refused(tmp_path, monkeypatch, kind):
+    right = HDF5 + b"the weights"
+    monkeypatch.setitem(PINNED, "pinned.h5", (kind, hashlib.new(kind, right).hexdigest()))
+    path = tmp_path / "pinned.h5"
+    path.write_bytes(right)
+    assert find_weights(V2, str(path)) == path
+    path.write_bytes(HDF5 + b"the weighty")
+    with pytest.raises(ModelError, match=rf"pinned\.h5: {kind} .*damaged or changed: fetch it again, or rename it"):
+        find_weights(V2, str(path))
+
+
+def test_a_changed_file_of_keras_own_is_refused_and_under_another_name_is_taken(shared, tmp_path):
+    content = bytearray((shared / "weights" / WEIGHTS).read_bytes())
+    content[-1] ^= 1
+    for name in (WEIGHTS, "mine_no_top.h5"):
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ModelError, match=r"sha256 \w{12}\.\.\., must be d43c70f8ea04\.\.\. for a file of that name"):
+        find_weights(V2, str(tmp_path / WEIGHTS))
+    assert find_weights(V2, str(tmp_path / "mine_no_top.h5")) == tmp_path / "mine_no_top.h5"
+
+
+def test_a_changed_download_is_refused_too(keras, monkeypatch, tmp_path):
+    """A cache that was cut short, or written to by somebody else."""
+    (tmp_path / WEIGHTS).write_bytes(HDF5)
+    monkeypatch.setattr(keras.utils, "get_file", lambda *_, **__: str(tmp_path / WEIGHTS))
+    with pytest.raises(ModelError, match="damaged or changed"):
+        find_weights(V2, "imagenet")
+
+
+def test_every_pinned_name_is_one_of_keras_own():
+    networks = [Network(name, a, s) for name, family in FAMILIES.items() for a in family.alphas for s in family.sizes]
+    assert set(PINNED) <= {keras_file(network)[0] for network in networks}
+
+
+def test_the_hash_for_the_bundle_is_that_of_the_content(tmp_path):
+    (tmp_path / "file").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+# What is read from it
+
+
+@pytest.mark.parametrize("network", [Network("mobilenet_v2", 0.5, 32), V1], ids=["alpha", "architecture"])
+def test_weights_of_another_network_are_refused(shared, network):
+    with pytest.raises(ModelError, match=r"0\.35_224_no_top\.h5: not weights of MobileNetV.*check --arch and --alpha"):
+        build_backbone(network, shared / "weights" / WEIGHTS)
+
+
+def test_a_weights_file_that_was_cut_short_is_refused(shared, tmp_path):
+    cut = tmp_path / "cut_no_top.h5"
+    cut.write_bytes((shared / "weights" / WEIGHTS).read_bytes()[:2_000_000])
+    with pytest.raises(ModelError, match=r"cut_no_top\.h5: not weights of MobileNetV2 0\.35 32"):
+        build_backbone(V2, cut)
+
+
+@pytest.fixture(scope="module")
+def trapped(keras, tmp_path_factory) -> tuple[Path, Path, list[np.ndarray]]:
+    """A full-model .h5 whose architecture holds a Lambda that makes a file when it is run: its path, the file
+    that must not appear, and the weights that it holds."""
+    folder = tmp_path_factory.mktemp("trap")
+    path, sprung = folder / "full_model.h5", folder / "sprung"
+    keras.utils.set_random_seed(3)
+    backbone = build_backbone(V1, None)
+    backbone.save(path)
+
+    trap = eval(f"lambda x: (open({str(sprung)!r}, 'w').close(), x)[1]")
+    code = b64encode(marshal.dumps(trap.__code__)).decode()
+    function = {"class_name": "__lambda__", "config": {"code": code, "defaults": None, "closure": None}}
+    bait = {
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "config": {"name": "bait", "function": function, "arguments": {}},
+        "name": "bait",
+        "inbound_nodes": [],
+    }
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        given, first = config["config"]["layers"][:2]
+        bait["inbound_nodes"] = first["inbound_nodes"]
+        config["config"].update(layers=[given, bait], output_layers=[["bait", 0, 0]])
+        file.attrs["model_config"] = json.dumps(config)
+    return path, sprung, backbone.get_weights()
+
+
+def test_the_trap_works(keras, trapped):
+    """Loaded as a model, the file does run its code: the next test could fail."""
+    path, sprung, _ = trapped
+    with contextlib.suppress(ValueError):  # the weights do not fit the shortened network
+        keras.models.load_model(path, safe_mode=False, compile=False)
+    assert sprung.exists()
+    sprung.unlink()
+
+
+def test_code_in_a_full_model_file_is_never_run_and_its_weights_are_read(trapped):
+    path, sprung, weights = trapped
+    assert find_weights(V1, str(path)) == path
+    found = build_backbone(V1, path).get_weights()
+    assert not sprung.exists()
+    assert all(np.array_equal(one, other) for one, other in zip(found, weights, strict=True))
+
+
+def test_code_in_a_file_whose_weights_do_not_fit_is_not_run_either(trapped):
+    path, sprung, _ = trapped
+    with pytest.raises(ModelError, match=r"full_model\.h5: not weights of MobileNetV2 0\.35 32 without top"):
+        build_backbone(V2, path)
+    assert not sprung.exists()
+
+
+def test_a_reason_of_many_lines_becomes_one_that_fits(tmp_path):
+    class Fails:
+        def load_weights(self, path):
+            raise ValueError("first line " + "x" * 500 + "\nsecond line")
+
+    with pytest.raises(ModelError) as refused:
+        load_weights(Fails(), V2, tmp_path / "w.h5")
+    assert "second" not in str(refused.value)
+    assert len(str(refused.value)) < 400 + len(str(tmp_path))
+
+
+def test_a_failure_without_a_word_is_named_by_its_kind(tmp_path):
+    class Fails:
+        def load_weights(self, path):
+            raise KeyError
+
+    with pytest.raises(ModelError, match=r"\(KeyError\)"):
+        load_weights(Fails(), V2, tmp_path / "w.h5")

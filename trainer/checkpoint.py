@@ -1,0 +1,169 @@
+"""What a training has reached, on disk, so that a killed one goes on where it was.
+
+A folder beside the bundle-to-be, NAME.training, holds one .npz file a stage, each written whole or not at all,
+and is removed when the bundle is there. One training at a time may use it.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import OutputExistsError, StorageError
+from edge.storage import clear, write_file
+
+Arrays = dict[str, NDArray[Any]]
+_OF = "training.json"
+STAGES = ("head", "training")
+
+
+def pack(arrays: Arrays | None) -> bytes:
+    """The arrays as an .npz file; nothing for None."""
+    if arrays is None:
+        return b""
+    memory = io.BytesIO()
+    np.savez(memory, **arrays)  # type: ignore[arg-type]
+    return memory.getvalue()
+
+
+def unpack(data: bytes) -> Arrays:
+    """What pack packed; nothing in it is ever run."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+class Checkpoints:
+    """The folder of one training. Open only in `with opened(...)`; read and written by one thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def identify(self, what: Mapping[str, object]) -> None:
+        """Say what is being trained, from what. Raises OutputExistsError where the folder holds a training
+        of something else."""
+        text = json.dumps(what, sort_keys=True, indent=1, default=str) + "\n"
+        path = self.folder / _OF
+        if path.is_file() and _reached(self.folder):
+            if path.read_text(errors="replace") != text:
+                raise OutputExistsError(
+                    f"{self.folder} holds an unfinished training with {_difference(path, what)}: give the same command "
+                    "again to finish it, or add --restart to throw it away"
+                )
+            return
+        write_file(path, text.encode(), overwrite=True)
+
+    def save(self, stage: str, arrays: Arrays) -> None:
+        """Put the state of `stage` on disk, in place of the one before. Raises StorageError."""
+        data = pack(arrays)
+        digest = hashlib.sha256(data).digest()
+        write_file(self.folder / f"{stage}.npz", digest + data, overwrite=True)
+
+    def load(self, stage: str) -> Arrays | None:
+        """The last state of `stage`; None where there is none or it was damaged."""
+        try:
+            content = (self.folder / f"{stage}.npz").read_bytes()
+        except FileNotFoundError:
+            return None
+        digest, data = content[:32], content[32:]
+        if hashlib.sha256(data).digest() != digest:
+            return None
+        return unpack(data)
+
+
+class NoCheckpoints(Checkpoints):
+    """For members that are not the chief: nothing is written, nothing is there."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(os.devnull))
+
+    def identify(self, what: Mapping[str, object]) -> None:
+        """As Checkpoints; does nothing."""
+
+    def save(self, stage: str, arrays: Arrays) -> None:
+        """As Checkpoints; does nothing."""
+
+    def load(self, stage: str) -> Arrays | None:
+        """As Checkpoints; there is nothing."""
+        return None
+
+
+def folder_of(out: Path) -> Path:
+    """Where the training that will write `out` keeps its state."""
+    return out.with_name(f"{out.name}.training")
+
+
+@contextlib.contextmanager
+def opened(out: Path, *, restart: bool) -> Iterator[Checkpoints]:
+    """The checkpoints of the training that will write `out`; gone after the block, unless it raises.
+    restart: throw away what is there. Raises OutputExistsError where another process trains into them,
+    StorageError."""
+    folder = folder_of(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be made: {error.strerror or error}: choose another --out") from error
+    try:
+        _lock(folder, handle)
+        if restart:
+            _empty(folder)
+        try:
+            yield Checkpoints(folder)
+        except BaseException:
+            if not _reached(folder):
+                _remove(folder)
+            raise
+        _remove(folder)
+    finally:
+        os.close(handle)
+
+
+def _reached(folder: Path) -> bool:
+    """Is there a state to go on from?"""
+    return any((folder / f"{stage}.npz").exists() for stage in STAGES)
+
+
+def _lock(folder: Path, handle: int) -> None:
+    """Held until the handle is closed, by the end of the process at the latest."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(handle).st_ino != folder.stat().st_ino:
+            raise BlockingIOError  # it was removed by the one that had it, between the two
+    except OSError as error:
+        raise OutputExistsError(
+            f"{folder}: another training is running there: wait for it or choose another --out"
+        ) from error
+
+
+def _empty(folder: Path) -> None:
+    """Remove what trainings put there, killed ones too, and nothing else."""
+    for path in [folder / _OF, *(folder / f"{stage}.npz" for stage in STAGES)]:
+        clear(path)
+        path.unlink(missing_ok=True)
+
+
+def _remove(folder: Path) -> None:
+    _empty(folder)
+    with contextlib.suppress(OSError):  # somebody else's files are in it: it stays
+        folder.rmdir()
+
+
+def _difference(path: Path, what: Mapping[str, object]) -> str:
+    """The first thing that is not as it was, for the message."""
+    with contextlib.suppress(ValueError):
+        before = json.loads(path.read_text())
+        if not isinstance(before, dict):
+            return "other options"
+        now = json.loads(json.dumps(what, default=str))
+        for name in sorted({*before, *now}):
+            if before.get(name) != now.get(name):
+                return f"another {name} ({before.get(name)}, now {now.get(name)})"
+    return "other options"

@@ -1,0 +1,189 @@
+"""fieldfare train: the command line of the trainer."""
+
+import importlib.util
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge.errors import MissingPackageError
+
+_WHICH = """\b
+Which network? Measured with TrashNet's 2,521 photos (docs/training.md):
+  Pi Zero 2, Pi 3, or several cameras   --alpha 0.35 --size 96
+  Pi 4, Pi 5 on the CPU                 --alpha 0.35 --size 224   (the default)
+  with a Coral, or for most accuracy    --alpha 1.0 --size 224
+All of these run on the Edge TPU whole. mobilenet_v3_* are the minimalistic forms: the full ones need
+operators that the Edge TPU does not have.
+
+Example: fieldfare train my-photos --out birds --time-budget 10"""
+
+
+@click.command(epilog=_WHICH)
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Bundle to write: a directory, or NAME.fieldfare. Beside it: NAME-report.html and .json.",
+)
+@click.option(
+    "--arch",
+    type=click.Choice(["mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large"]),
+    default="mobilenet_v2",
+    show_default=True,
+)
+@click.option("--alpha", type=click.FloatRange(0.1, 1.4), default=0.35, show_default=True, help="Width multiplier.")
+@click.option("--size", type=click.IntRange(32, 320), default=224, show_default=True, help="Input side in pixels.")
+@click.option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    metavar="imagenet|none|FILE",
+    help="Start from Keras' ImageNet weights, from nothing, or from a *_no_top.h5 file.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(0, 10_000),
+    help="Passes over the photos; 0 trains the head only.  [default: 10, from scratch 40]",
+)
+@click.option(
+    "--time-budget",
+    "time_budget_min",
+    type=click.FloatRange(0.5, 100_000),
+    metavar="MINUTES",
+    help="Make the best of this time, the bundle included, instead of --epochs.",
+)
+@click.option(
+    "--min-precision",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Say 'unknown' so often that this share of the named is right; 0: never.",
+)
+@click.option(
+    "--outside",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Photos of things that belong to no class: how they fare, in the report.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@click.option(
+    "--resize",
+    type=click.Choice(["squash", "crop", "letterbox"]),
+    default="squash",
+    show_default=True,
+    help="How pictures of another shape are fitted, in training and on the device.",
+)
+@click.option(
+    "--mirror/--no-mirror",
+    default=True,
+    show_default=True,
+    help="Left and right do not matter (they do in text).",
+)
+@click.option(
+    "--group-by",
+    metavar="folder|name:REGEX|csv:FILE:COLUMN",
+    help="What belongs together and must not be both learned from and tested on: visits, cameras, days.",
+)
+@click.option(
+    "--class-weights",
+    type=click.Choice(["none", "sqrt", "balanced"]),
+    default="none",
+    show_default=True,
+    help="Let photos of small classes count more.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(1, 10_000),
+    default=10,
+    show_default=True,
+    help="Stop after so many epochs without a better validation.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "mixed"]),
+    default="auto",
+    show_default=True,
+    help="Arithmetic of training; auto: mixed with float16 on a GPU.",
+)
+@click.option("--edgetpu", is_flag=True, help="Also compile for the Coral Edge TPU, where its compiler is.")
+@click.option("--compiler", metavar="COMMAND", help="The Edge TPU compiler.  [default: edgetpu_compiler]")
+@click.option("--allow-partial", is_flag=True, help="Take a model that runs on the Edge TPU only in part.")
+@click.option("--skip-unreadable", is_flag=True, help="Leave out photos that cannot be read.")
+@click.option("--overwrite", is_flag=True, help="Replace the bundle where it exists.")
+@click.option("--restart", is_flag=True, help="Throw an unfinished training away instead of going on with it.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=os.cpu_count() or 2,
+    help="Processes and threads.  [default: all cores]",
+)
+@click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output.")
+def train(
+    data: Path,
+    out: Path,
+    arch: str,
+    alpha: float,
+    size: int,
+    weights: str,
+    group_by: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train a MobileNet on the photos in DATA and write a model bundle.
+
+    DATA holds one folder of photos per class, or train, val and test folders of such folders. Without those,
+    15 % of each class are set aside for validation and 15 % for the test, near-duplicates on one side.
+    A training that was interrupted goes on when the same command is given again.
+    """
+    require("tensorflow", "scipy", "rich", "matplotlib", "jinja2")
+    if weights == "none" and options["epochs"] == 0:
+        raise click.UsageError("--epochs 0 trains the head only, which needs --weights imagenet or a file")
+    if options["time_budget_min"] is not None and options["epochs"] is not None:
+        raise click.UsageError("--time-budget and --epochs exclude each other: give one")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that temporary files go
+    import msgspec
+
+    from trainer.console import ConsoleProgress
+    from trainer.groups import parse_group_by
+    from trainer.network import Network
+    from trainer.options import Options
+    from trainer.train import train as run
+
+    progress = ConsoleProgress()
+    grouping = None if group_by is None else parse_group_by(group_by)
+    report = run(Options(data, out, Network(arch, alpha, size), weights, group_by=grouping, **options), progress)
+    if report is None:
+        return
+    coverage = f"{report.coverage:.0%} of the test photos get a name, {report.precision or 0:.1%} of those are right"
+    progress.table(
+        f"{out}, bundle {report.bundle_id}",
+        [
+            ("classes", ", ".join(report.classes[:8]) + (" ..." if len(report.classes) > 8 else "")),
+            ("photos", ", ".join(f"{count} {split}" for split, count in report.photos.items())),
+            ("validation, head", "-" if report.val_top1_head is None else f"{report.val_top1_head:.1%}"),
+            ("validation, best", f"{report.val_top1_float:.1%} (epoch {report.best_epoch})"),
+            ("test, float", f"{report.test_top1_float:.1%}"),
+            ("test, int8", f"{report.test_top1_int8:.1%}"),
+            ("temperature", f"{report.temperature:g}, calibration error {report.calibration_error or 0:.3f}"),
+            ("threshold", f"{report.threshold:.3f}: {coverage}" if report.promise_shown else "none: see the report"),
+            ("Edge TPU, check", report.edgetpu_check),
+            ("Edge TPU, compiled", report.edgetpu),
+            ("time", f"{report.seconds:.0f} s"),
+            ("report", report.report),
+        ],
+    )
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+
+
+def require(*modules: str) -> None:
+    """Look for the trainer's libraries without loading them yet. Raises MissingPackageError."""
+    for name in modules:
+        if importlib.util.find_spec(name) is None:
+            raise MissingPackageError(f"training needs {name}: pip install 'fieldfare[train]'")

@@ -1,0 +1,394 @@
+"""After learning: int8, figures, thresholds, the Edge TPU, the bundle and its report."""
+
+import platform
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge import __version__
+from edge.bundle import golden
+from edge.bundle.manifest import Architecture, Calibration, Metrics, Preprocessing
+from edge.bundle.store import Bundle
+from edge.bundle.write import save
+from edge.errors import ModelError, UnavailableError
+from edge.images import read_image, readable_name
+from edge.inference.runtime import load_runtime
+from edge.postprocess import softmax
+from edge.records import Pixels
+from trainer.bundle_writer import write_bundle
+from trainer.clock import Clock
+from trainer.compatibility import Verdict, judge
+from trainer.compile_edgetpu import COMMAND, Compiled, compile_model
+from trainer.data import Data, input_tensor
+from trainer.evaluate import best_temperature, logits_of, run_int8
+from trainer.fit import PhotoSet
+from trainer.int8 import Int8, to_int8
+from trainer.learn import Learned
+from trainer.listing import SPLITS, Listing
+from trainer.metrics import expected_calibration_error, reliability, top1
+from trainer.options import Options, TrainReport
+from trainer.photos import load_photos
+from trainer.predict import Predictor
+from trainer.progress import Progress
+from trainer.quantize import choose_calibration
+from trainer.report import (
+    DataSummary,
+    EdgeTpuVerdict,
+    Epoch,
+    Finding,
+    History,
+    Layer,
+    LeftOut,
+    Model,
+    Operator,
+    Run,
+)
+from trainer.report_build import Evaluation, Ingredients, Outside, build_report, no_threshold
+from trainer.report_page import write_report
+from trainer.tflite_graph import Graph, read_graph
+from trainer.threshold import Threshold, choose_threshold, outcome
+from trainer.weights import sha256_of
+
+GOLDEN_CANDIDATES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What training hands over. weights: the file that it began from; folder: for temporary files."""
+
+    options: Options
+    spec: Preprocessing
+    data: Data
+    photos: PhotoSet
+    learned: Learned
+    weights: Path | None
+    folder: Path
+    progress: Progress
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The finished model on validation and test photos: scores float32 (photos, classes) as the device
+    computes them, without the temperature, and of the float model."""
+
+    temperature: float
+    threshold: Threshold
+    test: Evaluation
+    validation: Evaluation
+
+    @property
+    def calibration_error(self) -> float | None:
+        """Expected calibration error on the test photos."""
+        return expected_calibration_error(reliability(self.test.truth, self.test.scores))
+
+
+def deliver(given: Delivery, outside: Listing | None, pages: tuple[Path, Path]) -> TrainReport:
+    """Quantize, measure, compile where asked for, write the bundle and then its report. Raises
+    FieldfareError's children; the bundle is whole or not there."""
+    options, splits = given.options, given.data.splits
+    calibration = choose_calibration(given.photos.labels, given.data.photos.greys, splits["train"], options.seed)
+    made = to_int8(given.learned.model, given.spec, given.photos, calibration, given.progress, options.workers)
+    given.clock.lap("quantizing")
+    figures = _measure(given, made)
+    with _strangers(given, made, figures, outside) as strangers:
+        given.clock.lap("measuring")
+        graph = read_graph(made.model)
+        verdict = judge(graph)
+        compiled, told = _compile(given, made.model)
+        report, pictures = build_report(_ingredients(given, made, figures, strangers, (graph, verdict, compiled, told)))
+    # The report first: where a bundle is, all is done. One of an interrupted run may stand there.
+    write_report(report, pictures, *pages, overwrite=True)
+    given.clock.lap("report")
+    bundle = _write_bundle(given, made, figures, compiled)
+    given.clock.lap("bundle")
+    return _summary(given, bundle, figures, verdict, told, pages[0])
+
+
+def _measure(given: Delivery, made: Int8) -> Figures:
+    truth, val, test = given.photos.labels, given.data.splits["val"], given.data.splits["test"]
+    with given.progress.stage("measuring int8", len(test)) as advance:
+        raw = run_int8(made.classifier, given.spec, made.tensors[0], given.photos.pixels, test, advance)
+    test_logits = logits_of(raw, made.tensors[1])
+    test_float = Predictor(given.learned.model, given.spec).predict(given.photos.pixels, test)
+    temperature = best_temperature(made.val_logits, truth[val])
+    promise = given.options.min_precision
+    val_scores = _scores(made.val_logits, temperature)
+    threshold = choose_threshold(val_scores, truth[val], promise) if promise > 0 else no_threshold()
+
+    def evaluation(split: str, indices: NDArray[np.int64], logits: Any, float_logits: Any) -> Evaluation:
+        return Evaluation(
+            split=split,
+            names=tuple(_name(given, index) for index in indices),
+            truth=truth[indices],
+            scores=_scores(logits, temperature),
+            uncalibrated=_scores(logits, 1.0),
+            float_scores=_scores(float_logits, temperature),
+            thumbnail=lambda place: given.photos.pixels[indices[place]],
+        )
+
+    return Figures(
+        temperature,
+        threshold,
+        evaluation("test", test, test_logits, test_float),
+        evaluation("val", val, made.val_logits, made.val_float_logits),
+    )
+
+
+def _scores(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """As edge.postprocess computes them on the device."""
+    return softmax(logits / np.float32(temperature))
+
+
+def _name(given: Delivery, index: int) -> str:
+    listing = given.data.photos.listing
+    return readable_name(listing.photos[index].path.relative_to(listing.root))
+
+
+@contextmanager
+def _strangers(given: Delivery, made: Int8, figures: Figures, outside: Listing | None) -> Iterator[tuple[Outside, ...]]:
+    """The photos of --outside, which belong to no class, through the finished model; their pictures can be
+    read inside the block."""
+    if outside is None:
+        yield ()
+        return
+    with given.progress.stage("photos outside the classes", len(outside.photos)) as advance:
+        photos = load_photos(
+            outside,
+            given.spec,
+            input_tensor(given.options.network.size),
+            given.folder,
+            workers=given.options.workers,
+            skip_unreadable=True,
+            progress=advance,
+        )
+    with photos.pixels as pixels:
+        everything = np.arange(len(photos.listing.photos))
+        raw = run_int8(made.classifier, given.spec, made.tensors[0], pixels, everything, lambda _: None)
+        scores = _scores(logits_of(raw, made.tensors[1]), figures.temperature)
+        unknown = float((scores.max(axis=1) < figures.threshold.threshold).mean())
+        given.progress.say(f"{len(everything)} photos outside the classes: {unknown:.0%} called unknown")
+        names = tuple(readable_name(photo.path.relative_to(outside.root)) for photo in photos.listing.photos)
+        title = readable_name(outside.root.resolve().name)
+        yield (Outside(title, names, scores, lambda place: pixels[place]),)
+
+
+def _compile(given: Delivery, model: bytes) -> tuple[Compiled | None, str]:
+    """The compiled twin, where it was asked for and can be had, and what became of it in a few words. The
+    training is never thrown away: without a twin the bundle serves from the CPU."""
+    options = given.options
+    later = f"later: fieldfare compile {options.out}, or, from another machine, fieldfare bundle add-edgetpu"
+    if not options.edgetpu:
+        return None, "not asked for"
+    given.progress.say("compiling for the Edge TPU")
+    try:
+        compiled = compile_model(model, command=options.compiler or COMMAND, allow_partial=options.allow_partial)
+    except (UnavailableError, ModelError) as error:
+        given.progress.say(f"warning: the bundle is for the CPU only: {error}; {later}")
+        return None, "no compiler" if isinstance(error, UnavailableError) else "refused"
+    for remark in compiled.remarks:
+        given.progress.say(f"compiler: {remark}")
+    return compiled, f"{compiled.report.on_tpu} operators on the TPU, {compiled.report.on_cpu} on the CPU"
+
+
+def _write_bundle(given: Delivery, made: Int8, figures: Figures, compiled: Compiled | None) -> Bundle:
+    options, network, weights = given.options, given.options.network, given.weights
+    test = top1(figures.test.truth, figures.test.scores)
+    test_float = figures.test.float_scores
+    assert test is not None  # every split has photos of every class
+    assert test_float is not None
+    threshold = figures.threshold
+    bundle = write_bundle(
+        options.out,
+        name=readable_name(options.out.resolve().name.removesuffix(".fieldfare")),
+        source=readable_name(options.data.resolve().name),
+        model=made.model,
+        labels=given.data.photos.listing.classes,
+        architecture=Architecture(
+            family=network.family.title,
+            alpha=network.alpha,
+            weights="none" if weights is None else readable_name(weights.name),
+            weights_sha256=None if weights is None else sha256_of(weights),
+            seed=options.seed,
+        ),
+        preprocessing=given.spec,
+        tensors=made.tensors,
+        calibration=Calibration(
+            temperature=figures.temperature,
+            threshold=threshold.threshold,
+            promised_precision=threshold.promise if threshold.shown else None,
+            method="temperature and threshold, int8 logits, validation photos",
+        ),
+        metrics=Metrics(
+            split="test",
+            photos=len(figures.test.truth),
+            top1_float=_share_right(figures.test.truth, test_float),
+            top1_int8=test.value,
+            validation_top1_float=given.learned.val_accuracy,
+            validation_photos=len(figures.validation.truth),
+            calibration_error=figures.calibration_error,
+        ),
+        notes=given.data.photos.unreadable[:20],
+        runtime=load_runtime(),
+        golden_frames=_golden_frames(given),
+        compiled=compiled,
+    )
+    save(bundle, overwrite=options.overwrite)
+    return bundle
+
+
+def _golden_frames(given: Delivery) -> list[Pixels]:
+    """Validation photos as a camera would hand them over, B, G, R."""
+    val, photos = given.data.splits["val"], given.data.photos.listing.photos
+    candidates = val[:: max(1, len(val) // GOLDEN_CANDIDATES)][:GOLDEN_CANDIDATES]
+    return [golden.shrink(read_image(photos[index].path)) for index in candidates]
+
+
+def _ingredients(
+    given: Delivery,
+    made: Int8,
+    figures: Figures,
+    strangers: tuple[Outside, ...],
+    edgetpu: tuple[Graph, Verdict, Compiled | None, str],
+) -> Ingredients:
+    learned, classes = given.learned, given.data.photos.listing.classes
+    epochs = tuple(Epoch(e.epoch, e.train_loss, e.val_loss, e.val_accuracy, e.rate) for e in learned.history)
+    return Ingredients(
+        run=_run(given),
+        labels=classes,
+        test=figures.test,
+        validation=figures.validation,
+        temperature=figures.temperature,
+        threshold=figures.threshold,
+        outside=strangers,
+        left_out=tuple(
+            LeftOut(classes[row.label], row.photos, row.unknown, 1 - row.unknown) for row in learned.left_out
+        ),
+        data=_data_summary(given),
+        history=History(epochs=epochs, head_accuracy=learned.head_accuracy, kept=learned.epoch),
+        layers=tuple(Layer(row.layer, row.operator, row.signal_to_noise_db, row.own_share) for row in made.layers),
+        remedy=made.remedy,
+        model=_model_summary(given, made, *edgetpu),
+    )
+
+
+def _run(given: Delivery) -> Run:
+    options = given.options
+    libraries = ("tensorflow", "keras", "ai-edge-litert", "numpy", "opencv-python-headless")
+    shown = {
+        "resize": options.resize,
+        "mirror": "yes" if options.mirror else "no",
+        "class weights": options.class_weights,
+        "promised precision": f"{options.min_precision:g}",
+    }
+    if options.time_budget_min is not None:
+        shown["time budget"] = f"{options.time_budget_min:g} minutes"
+    return Run(
+        title=readable_name(options.out.resolve().name.removesuffix(".fieldfare")),
+        network=options.network.title,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        tool=f"fieldfare {__version__}",
+        weights="none" if given.weights is None else readable_name(given.weights.name),
+        seed=options.seed,
+        options=shown,
+        versions={"python": platform.python_version(), **{name: _version(name) for name in libraries}},
+        stage_seconds=given.clock.stages,
+        seconds=given.clock.total,
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _data_summary(given: Delivery) -> DataSummary:
+    listing, splits = given.data.photos.listing, given.data.splits
+    labels = listing.labels
+    return DataSummary(
+        classes=listing.classes,
+        counts={
+            split: tuple(np.bincount(labels[splits[split]], minlength=len(listing.classes)).tolist())
+            for split in SPLITS
+        },
+        unreadable=given.data.photos.unreadable,
+        near_duplicates=given.data.near_duplicates,
+        torn=given.data.torn,
+        findings=tuple(
+            Finding(
+                severity=found.severity, title=found.title, explanation=found.explanation, examples=found.examples[:6]
+            )
+            for found in given.data.report.findings
+        ),
+    )
+
+
+def _model_summary(
+    given: Delivery, made: Int8, graph: Graph, verdict: Verdict, compiled: Compiled | None, told: str
+) -> Model:
+    counts = Counter((op.name, op.version) for op in graph.operators)
+    rows = tuple(
+        (f"{row.operator} x{row.count}", "Edge TPU" if row.maps else "CPU", row.status) for row in verdict.rows
+    )
+    return Model(
+        size=len(made.model),
+        parameters=int(given.learned.model.count_params()),
+        operators=tuple(Operator(name, number, count) for (name, number), count in counts.items()),
+        edgetpu=EdgeTpuVerdict(
+            word=verdict.outcome,
+            line=edgetpu_line(verdict) if compiled is None else told,
+            rows=rows,
+            compiler=None if compiled is None else tuple(compiled.log.splitlines()),
+        ),
+    )
+
+
+def edgetpu_line(verdict: Verdict) -> str:
+    """What the check foretells, in a few words."""
+    if verdict.outcome == "whole":
+        return f"all {verdict.on_tpu} operators are expected to run on the Edge TPU"
+    return f"{verdict.on_cpu} operators are expected to stay on the CPU: {verdict.names(on_tpu=False)}"
+
+
+def _summary(given: Delivery, bundle: Bundle, figures: Figures, verdict: Verdict, told: str, page: Path) -> TrainReport:
+    learned, test = given.learned, figures.test
+    assert test.float_scores is not None
+    accepted = outcome(test.truth, test.scores, figures.threshold.threshold)
+    assert accepted is not None
+    return TrainReport(
+        bundle=readable_name(given.options.out),
+        bundle_id=bundle.bundle_id,
+        report=readable_name(page),
+        classes=bundle.labels,
+        photos={split: len(given.data.splits[split]) for split in SPLITS},
+        unreadable=len(given.data.photos.unreadable),
+        val_top1_head=learned.head_accuracy,
+        val_top1_float=learned.val_accuracy,
+        best_epoch=learned.epoch,
+        test_top1_float=_share_right(test.truth, test.float_scores),
+        test_top1_int8=_share_right(test.truth, test.scores),
+        calibration_error=figures.calibration_error,
+        temperature=figures.temperature,
+        threshold=figures.threshold.threshold,
+        promise_shown=figures.threshold.shown,
+        coverage=accepted.coverage,
+        precision=None if accepted.precision is None else accepted.precision.value,
+        seconds=given.clock.total,
+        stage_seconds=given.clock.stages,
+        edgetpu_check=verdict.outcome,
+        edgetpu=told,
+    )
+
+
+def _share_right(truth: NDArray[np.int64], scores: NDArray[np.float32]) -> float:
+    return float((scores.argmax(axis=1) == truth).mean())

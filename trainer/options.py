@@ -1,0 +1,73 @@
+"""What a training is asked for, and what it reports. No TensorFlow here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from edge.bundle.manifest import Resize
+from trainer.groups import GroupBy
+from trainer.network import Network
+
+ClassWeights = Literal["none", "sqrt", "balanced"]
+Precision = Literal["auto", "float32", "mixed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `fieldfare train` was asked for.
+
+    epochs None: 10 of fine-tuning, or 40 from scratch; time_budget_min takes their place. min_precision:
+    the share of right answers that the bundle promises for what it does not call unknown; 0: never says
+    unknown. restart: throw an unfinished training away instead of going on with it."""
+
+    data: Path
+    out: Path
+    network: Network
+    weights: str
+    epochs: int | None = None
+    time_budget_min: float | None = None
+    seed: int = 0
+    resize: Resize = "squash"
+    mirror: bool = True
+    class_weights: ClassWeights = "none"
+    patience: int = 10
+    precision: Precision = "auto"
+    min_precision: float = 0.95
+    group_by: GroupBy | None = None
+    outside: Path | None = None
+    edgetpu: bool = False
+    compiler: str | None = None
+    allow_partial: bool = False
+    skip_unreadable: bool = False
+    overwrite: bool = False
+    restart: bool = False
+    workers: int = 2
+
+
+class TrainReport(msgspec.Struct, frozen=True):
+    """What training came to, in short; accuracies are shares 0..1. seconds: from the first photo to the
+    bundle, in this run."""
+
+    bundle: str
+    bundle_id: str
+    report: str
+    classes: tuple[str, ...]
+    photos: dict[str, int]
+    unreadable: int
+    val_top1_head: float | None
+    val_top1_float: float
+    best_epoch: int
+    test_top1_float: float
+    test_top1_int8: float
+    calibration_error: float | None
+    temperature: float
+    threshold: float
+    promise_shown: bool
+    coverage: float
+    precision: float | None
+    seconds: float
+    stage_seconds: dict[str, float]
+    edgetpu_check: str
+    edgetpu: str
