@@ -3,7 +3,9 @@
 Files are read as arrays, never as a model: a .keras or full-model .h5 file can carry code.
 """
 
+import contextlib
 import hashlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +87,8 @@ def _download(network: Network) -> Path:
 
     name, address = keras_file(network)
     try:
-        return Path(keras.utils.get_file(name, address, cache_subdir="models"))
+        with contextlib.redirect_stdout(sys.stderr):  # Keras shows its progress there; ours is for results
+            return Path(keras.utils.get_file(name, address, cache_subdir="models"))
     except Exception as error:
         raise UnavailableError(
             f"the ImageNet weights of {network.title} could not be downloaded: fetch Keras' file {name} on a machine "

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import marshal
+import sys
 from base64 import b64encode
 from pathlib import Path
 
@@ -282,3 +283,13 @@ def test_a_failure_without_a_word_is_named_by_its_kind(tmp_path):
 
     with pytest.raises(ModelError, match=r"\(KeyError\)"):
         load_weights(Fails(), V2, tmp_path / "w.h5")
+
+
+def test_the_progress_of_a_download_is_not_written_where_results_go(keras, monkeypatch, shared, capsys):
+    def get_file(*_, **__):
+        sys.stdout.write("Downloading data\n")
+        return str(shared / "weights" / WEIGHTS)
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    find_weights(V2, "imagenet")
+    assert capsys.readouterr() == ("", "Downloading data\n")
