@@ -140,6 +140,7 @@ def _decibels(signal: float, noise: float) -> float:
 
 
 def _short(name: str) -> str:
-    """The layer's own name out of the converter's 'functional_3_1/functional_2_1/block_1_add_1/Add;...'."""
-    parts = [part for part in name.split(";")[0].split("/") if not part.startswith(("functional", "Stateful"))]
+    """The layer's own name out of the converter's 'fieldfare_1/network_1/block_1_add_1/Add;...'."""
+    outer = ("fieldfare", "network", "functional", "Stateful")
+    parts = [part for part in name.split(";")[0].split("/") if not part.startswith(outer)]
     return parts[0].removesuffix("_1") if parts else "logits"

@@ -134,7 +134,8 @@ def add_head(backbone: Any, classes: int, kernel: Any = None, bias: Any = None) 
     import keras
 
     head = keras.layers.Dense(classes, name="logits")
-    model = keras.Model(backbone.input, head(backbone.output))
+    # Named, since numbered names would end up in the .tflite and depend on what was built before.
+    model = keras.Model(backbone.input, head(backbone.output), name="network")
     if kernel is not None:
         head.set_weights([np.asarray(kernel, np.float32), np.asarray(bias, np.float32)])
     return model

@@ -28,7 +28,8 @@ def calibrate(model: Any, spec: Preprocessing, pixels: RowSource, calibration: N
     import tensorflow as tf
 
     fixed = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="pixels")
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(fixed, model(fixed, training=False)))
+    whole = keras.Model(fixed, model(fixed, training=False), name="fieldfare")
+    converter = tf.lite.TFLiteConverter.from_keras_model(whole)
     mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
 
     def representative() -> Iterator[list[NDArray[np.float32]]]:
