@@ -110,12 +110,24 @@ def _placeholder() -> Any:
             if not training:
                 return inputs
             values = tf.cast(inputs, tf.float32)
-            low = tf.minimum(tf.reduce_min(values), 0.0) if self.low is None else self.low
-            high = tf.maximum(tf.reduce_max(values), low + 1e-3) if self.high is None else self.high
-            rounded = tf.quantization.fake_quant_with_min_max_vars(
-                values, tf.stop_gradient(low), tf.stop_gradient(high), num_bits=8
-            )
+            low, high = self.low, self.high
+            if low is None or high is None:
+                seen_low, seen_high = extremes(tf.stop_gradient(values))
+                low = tf.minimum(seen_low, 0.0) if low is None else low
+                high = tf.maximum(seen_high, low + 1e-3) if high is None else high
+            rounded = tf.quantization.fake_quant_with_min_max_vars(values, low, high, num_bits=8)
             return tf.cast(rounded, inputs.dtype)
+
+    def extremes(values: Any) -> tuple[Any, Any]:
+        """Of the whole batch, whose parts several machines may hold: each puts its own into a place of its own,
+        and the sum of all places has them all."""
+        found = tf.stack([tf.reduce_min(values), tf.reduce_max(values)])
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            place = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync)
+            found = context.all_reduce(tf.distribute.ReduceOp.SUM, found[:, None] * place[None])
+            return tf.reduce_min(found[0]), tf.reduce_max(found[1])
+        return found[0], found[1]
 
     return Folded
 
