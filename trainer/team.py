@@ -8,6 +8,7 @@ members need no common disk.
 
 import json
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -165,11 +166,16 @@ def read_tf_config(text: str) -> tuple[list[str], int]:
         kind, rank = config["task"]["type"], config["task"]["index"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"TF_CONFIG: {text[:80]!r}: {advice}") from error
-    plain = isinstance(workers, list) and workers and all(isinstance(w, str) and ":" in w for w in workers)
+    plain = isinstance(workers, list) and workers and all(map(_is_address, workers))
     plain = plain and set(cluster) == {"worker"} and kind == "worker" and type(rank) is int
     if not plain or not 0 <= rank < len(workers):
         raise ConfigError(f"TF_CONFIG: {text[:80]!r}: {advice}; workers only, and the index less than their number")
     return workers, rank
+
+
+def _is_address(text: object) -> bool:
+    """HOST:PORT?"""
+    return isinstance(text, str) and re.fullmatch(r"\S+:\d{1,5}", text) is not None
 
 
 @contextmanager
