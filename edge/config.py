@@ -14,10 +14,15 @@ from edge.inference.runtime import RuntimeName
 
 DeviceName = Annotated[str, Meta(pattern=r"^(auto|cpu|edgetpu|(usb|pci)(:\d+)?)$")]
 ConsoleMode = Literal["all", "changes", "off"]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 # What msgspec would put less helpfully.
 _CHOICES = {
+    "camera.exposure": "auto, or microseconds from 1 to 200000000",
+    "camera.focus": "auto, or dioptres from 0 (far) to 32",
+    "camera.format": "auto, MJPG, YUYV or another four-letter code that `v4l2-ctl --list-formats-ext` shows",
+    "camera.region": "four numbers from 0 to 1: left, top, width and height as shares of the picture",
     "engine.device": "auto, cpu, edgetpu, usb, pci, usb:N or pci:N",
     "engine.runtime": "auto, litert or tflite-runtime",
     "output.console": "all, changes or off",
@@ -29,7 +34,13 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Camera(Section, frozen=True, kw_only=True):
-    """[camera]: where frames come from. fps: frames a second, absent for the source's own rate."""
+    """[camera]: where frames come from. fps: frames a second, absent for the source's own rate.
+
+    region: left, top, width and height of what is classified, as shares of the picture. timeout_s: seconds
+    without a frame that are a stall. frozen_s: seconds of bit-identical frames that are a frozen camera, 0
+    never. exposure in microseconds, focus in dioptres, gain as a factor: for cameras that have them. format:
+    the pixel format asked of a V4L2 camera. script: what a synthetic camera shall suffer.
+    """
 
     source: Annotated[str, Meta(min_length=1)] = "picamera2"
     width: Annotated[int, Meta(ge=32, le=8192)] = 640
@@ -37,7 +48,20 @@ class Camera(Section, frozen=True, kw_only=True):
     fps: Annotated[float, Meta(ge=0.001, le=1000)] | None = None
     realtime: bool = True
     loop: bool = False
-    timeout_s: Annotated[float, Meta(ge=1, le=3600)] = 20.0
+    timeout_s: Annotated[float, Meta(ge=0.5, le=3600)] = 3.0
+    frozen_s: Annotated[float, Meta(ge=0, le=3600)] = 2.0
+    region: tuple[Share, Share, Share, Share] | None = None
+    exposure: Literal["auto"] | Annotated[int, Meta(ge=1, le=200_000_000)] = "auto"
+    gain: Annotated[float, Meta(ge=1, le=64)] | None = None
+    focus: Literal["auto"] | Annotated[float, Meta(ge=0, le=32)] = "auto"
+    format: Annotated[str, Meta(pattern="^(auto|[A-Za-z0-9 ]{4})$")] = "auto"
+    script: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.region is not None:
+            left, top, width, height = self.region
+            if not (width > 0 and height > 0 and left + width <= 1 + 1e-9 and top + height <= 1 + 1e-9):
+                raise ValueError("region must be inside the picture: left + width and top + height at most 1")
 
     @property
     def patience_s(self) -> float:
@@ -46,12 +70,17 @@ class Camera(Section, frozen=True, kw_only=True):
 
 
 class Engine(Section, frozen=True, kw_only=True):
-    """[engine]: what computes. device auto: the Edge TPU where the bundle and the machine have one."""
+    """[engine]: what computes. device auto: the Edge TPU where the bundle and the machine have one.
+
+    timeout_s: an inference that takes longer is hung. start_timeout_s: opening an Edge TPU that takes longer is.
+    """
 
     runtime: RuntimeName = "auto"
     device: DeviceName = "auto"
     threads: Annotated[int, Meta(ge=1, le=64)] = 2
     edgetpu_library: Annotated[str, Meta(min_length=1)] = DEFAULT_LIBRARY
+    timeout_s: Annotated[float, Meta(ge=0.5, le=600)] = 5.0
+    start_timeout_s: Annotated[float, Meta(ge=1, le=600)] = 10.0
 
 
 class Decisions(Section, frozen=True, kw_only=True):
@@ -71,6 +100,25 @@ class Output(Section, frozen=True, kw_only=True):
     keep: Annotated[int, Meta(ge=0, le=1000)] = 4
 
 
+class Load(Section, frozen=True, kw_only=True):
+    """[load]: what classifying may cost. max_fps: decisions a second. cpu_percent: share of all cores that
+    the service may use. max_temperature_c: the board's, from where it slows down."""
+
+    max_fps: Annotated[float, Meta(ge=0.001, le=1000)] | None = None
+    cpu_percent: Annotated[float, Meta(ge=1, le=100)] | None = None
+    max_temperature_c: Annotated[float, Meta(ge=30, le=110)] = 75.0
+
+
+class Recovery(Section, frozen=True, kw_only=True):
+    """[recovery]: how far the supervisor may go. usb_reset: reset a USB camera or Coral that restarts do not
+    mend. reboot_after_min: minutes without a result until a reboot is asked for, absent for never;
+    reboots_a_day: at most so many in 24 hours."""
+
+    usb_reset: bool = True
+    reboot_after_min: Annotated[float, Meta(ge=1, le=10_000)] | None = None
+    reboots_a_day: Annotated[int, Meta(ge=1, le=24)] = 3
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """The whole file. bundle: a directory or a .fieldfare file."""
 
@@ -79,6 +127,8 @@ class Settings(Section, frozen=True, kw_only=True):
     engine: Engine = Engine()
     decision: Decisions = Decisions()
     output: Output = Output()
+    load: Load = Load()
+    recovery: Recovery = Recovery()
 
 
 def load_settings(path: Path) -> Settings:
@@ -113,7 +163,7 @@ def settings_from(values: dict[str, Any]) -> Settings:
 def explain(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
     """Key, value, what is allowed; for an unknown key the nearest known one."""
     message, _, where = str(error).partition(" - at `$")
-    path = where.rstrip("`").lstrip(".")
+    path = re.sub(r"\[.*?\]", "", where.rstrip("`").lstrip("."))
     unknown = re.search(r"unknown field `(.+?)`", message)
     if unknown:
         known = _known_keys(path)
@@ -124,6 +174,9 @@ def explain(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
     missing = re.search(r"missing required field `(.+?)`", message)
     if missing:
         return f"key {missing[1]!r} is missing"
+    own = re.fullmatch(r"(\w+) (must .*)", message)
+    if own:
+        path, message = f"{path}.{own[1]}", own[2].removeprefix("must be ")
     value: Any = values
     for key in path.split(".") if path else ():
         value = value.get(key) if isinstance(value, dict) else None
@@ -138,5 +191,7 @@ def _known_keys(section: str) -> list[str]:
         "engine": Engine,
         "decision": Decisions,
         "output": Output,
+        "load": Load,
+        "recovery": Recovery,
     }
     return list(kinds[section].__struct_fields__) if section in kinds else []

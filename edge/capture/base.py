@@ -23,6 +23,11 @@ class FrameSource(Protocol):
         """True where every frame shall be classified, so the source waits for the device; False where the
         newest frame wins and the rest are dropped and counted."""
 
+    @property
+    def has_noise(self) -> bool:
+        """True where no two frames are ever bit-identical, as a sensor's noise sees to that, so that a repeated
+        frame is a fault; False for replays."""
+
     def read(self) -> Frame:
         """The next frame, in memory of its own. Blocks until there is one.
 

@@ -64,6 +64,11 @@ class PicameraSource:
         """As FrameSource.lossless."""
         return False
 
+    @property
+    def has_noise(self) -> bool:
+        """As FrameSource.has_noise."""
+        return True
+
     def read(self) -> Frame:
         """As FrameSource.read; gives up after `wait_s` without a frame."""
         with self._busy:

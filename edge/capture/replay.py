@@ -53,6 +53,11 @@ class FolderSource:
         """As FrameSource.lossless."""
         return self._fps is None
 
+    @property
+    def has_noise(self) -> bool:
+        """As FrameSource.has_noise."""
+        return False
+
     def read(self) -> Frame:
         """As FrameSource.read. Pictures that cannot be read are named in the log and left out; where none
         can be, ImageError is raised."""
@@ -125,6 +130,11 @@ class VideoSource:
     def lossless(self) -> bool:
         """As FrameSource.lossless."""
         return self._fps is None
+
+    @property
+    def has_noise(self) -> bool:
+        """As FrameSource.has_noise."""
+        return False
 
     def read(self) -> Frame:
         """As FrameSource.read."""

@@ -31,6 +31,11 @@ class SyntheticSource:
         """As FrameSource.lossless."""
         return self._fps is None
 
+    @property
+    def has_noise(self) -> bool:
+        """As FrameSource.has_noise."""
+        return True
+
     def read(self) -> Frame:
         """As FrameSource.read; never ends by itself."""
         self._pacer.wait()

@@ -49,6 +49,11 @@ class V4l2Source:
         """As FrameSource.lossless."""
         return False
 
+    @property
+    def has_noise(self) -> bool:
+        """As FrameSource.has_noise."""
+        return True
+
     def read(self) -> Frame:
         """As FrameSource.read; gives up after `wait_s` without a frame."""
         good, image = self._capture.read()

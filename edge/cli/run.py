@@ -42,7 +42,8 @@ def run(config: Path | None, size: str | None, frames: int | None, **options: An
     that there is to say goes to standard error.
     """
     from edge.bundle.store import open_bundle
-    from edge.cli.assemble import build_pipeline, build_sinks, open_source
+    from edge.cli.assemble import build_pipeline, build_sinks
+    from edge.cli.sources import open_source
     from edge.daemon import run as run_daemon
     from edge.health import SystemdNotifier
 

@@ -21,7 +21,7 @@ from edge.capture.picamera import PicameraSource
 from edge.capture.replay import FolderSource, VideoSource
 from edge.capture.synthetic import SyntheticSource
 from edge.capture.v4l2 import V4l2Source
-from edge.cli.assemble import open_source
+from edge.cli.sources import open_source
 from edge.config import Camera
 from edge.errors import CameraError, ConfigError, EndOfStream, ImageError, MissingInputError, MissingPackageError
 
