@@ -15,6 +15,7 @@ from edge.inference.runtime import RuntimeName
 DeviceName = Annotated[str, Meta(pattern=r"^(auto|cpu|edgetpu|(usb|pci)(:\d+)?)$")]
 ConsoleMode = Literal["all", "changes", "off"]
 Share = Annotated[float, Meta(ge=0, le=1)]
+Region = tuple[Share, Share, Share, Share]
 
 
 # What msgspec would put less helpfully.
@@ -50,7 +51,7 @@ class Camera(Section, frozen=True, kw_only=True):
     loop: bool = False
     timeout_s: Annotated[float, Meta(ge=0.5, le=3600)] = 3.0
     frozen_s: Annotated[float, Meta(ge=0, le=3600)] = 2.0
-    region: tuple[Share, Share, Share, Share] | None = None
+    region: Region | None = None
     exposure: Literal["auto"] | Annotated[int, Meta(ge=1, le=200_000_000)] = "auto"
     gain: Annotated[float, Meta(ge=1, le=64)] | None = None
     focus: Literal["auto"] | Annotated[float, Meta(ge=0, le=32)] = "auto"
@@ -62,6 +63,12 @@ class Camera(Section, frozen=True, kw_only=True):
             left, top, width, height = self.region
             if not (width > 0 and height > 0 and left + width <= 1 + 1e-9 and top + height <= 1 + 1e-9):
                 raise ValueError("region must be inside the picture: left + width and top + height at most 1")
+
+    @property
+    def endless(self) -> bool:
+        """May the source be opened again after a fault? A replay would begin at its first frame."""
+        live = ("picamera2", "/dev/", "rtsp://", "rtsps://", "http://", "https://")
+        return self.loop or self.source == "synthetic" or self.source.startswith(live)
 
     @property
     def patience_s(self) -> float:
@@ -81,6 +88,10 @@ class Engine(Section, frozen=True, kw_only=True):
     edgetpu_library: Annotated[str, Meta(min_length=1)] = DEFAULT_LIBRARY
     timeout_s: Annotated[float, Meta(ge=0.5, le=600)] = 5.0
     start_timeout_s: Annotated[float, Meta(ge=1, le=600)] = 10.0
+
+    def at(self, device: str) -> "Engine":
+        """The same with another `device`."""
+        return msgspec.structs.replace(self, device=device)
 
 
 class Decisions(Section, frozen=True, kw_only=True):

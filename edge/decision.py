@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.postprocess import top_k
-from edge.records import Decision, Scores
+from edge.records import Scores
+from edge.results import Decision
 
 UNKNOWN = "unknown"
 

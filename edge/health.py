@@ -1,4 +1,4 @@
-"""Telling systemd how we are: readiness after the first decision, a watchdog fed by decisions alone.
+"""Telling systemd how we are: readiness, and a watchdog fed by a supervisor that judges the worker by its results.
 
 sdnotify and systemd-python have no wheels; the protocol is one datagram (man sd_notify).
 """
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 class SystemdNotifier:
     """The notify socket of this service; does nothing where the environment names none.
 
-    watchdog_s: systemd's limit between two decisions, infinite without a watchdog. Used by one thread.
+    watchdog_s: systemd's limit between two signs of life, infinite without a watchdog. Used by one thread.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
@@ -29,15 +29,18 @@ class SystemdNotifier:
         self._fed_s = 0.0
         self._warned = False
 
-    def decision(self, summary: str) -> None:
-        """A decision was made: the first says READY, each later one may feed the watchdog (at most four
-        times a watchdog period). summary: a few words for `systemctl status`."""
-        now = time.monotonic()
+    def ready(self, summary: str) -> None:
+        """The service serves, or knows what it is missing: said once. summary: for `systemctl status`."""
         if not self._ready:
             self._ready = True
-            self._fed_s = now
+            self._fed_s = time.monotonic()
             self._send(f"READY=1\nWATCHDOG=1\nSTATUS={summary}")
-        elif now - self._fed_s >= self._period_s:
+
+    def alive(self, summary: str) -> None:
+        """The supervisor has judged and all is in its hands; feeds the watchdog, at most four times a watchdog
+        period. Says nothing before `ready`, so that a start that hangs is ended."""
+        now = time.monotonic()
+        if self._ready and now - self._fed_s >= self._period_s:
             self._fed_s = now
             self._send(f"WATCHDOG=1\nSTATUS={summary}")
 

@@ -3,12 +3,16 @@
 import time
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge.bundle.store import Bundle
 from edge.decision import Decider
 from edge.inference.base import Classifier
 from edge.postprocess import to_scores
 from edge.preprocess import Preprocessor
-from edge.records import Frame, Latency, Pixels, Result
+from edge.records import Frame, Pixels
+from edge.results import Latency, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +24,23 @@ class FittedFrame:
     fit_s: float
 
 
-class Pipeline:
-    """Fit, write, infer, postprocess, decide.
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """A fitted frame with the model's raw output, and when (monotonic seconds) loading and inferring ended."""
 
-    `fit` may run in the capture thread while `classify` runs in another: the runtime releases the
-    interpreter lock while it computes, so the next frame's resize costs no time. Each of the two is for one
-    thread at a time. fallback: why a lesser engine than the one asked for serves; travels in every result.
+    fitted: FittedFrame
+    raw: NDArray[np.generic]
+    started_s: float
+    loaded_s: float
+    invoked_s: float
+
+
+class Pipeline:
+    """Fit, infer, decide: three stages that may run in three threads, each of them in one only.
+
+    The runtime releases the interpreter lock while it computes, so the resize of the next frame and the
+    decision on the last one cost no time. fallback: why a lesser engine than the one asked for serves; travels
+    in every result.
     """
 
     def __init__(
@@ -44,24 +59,24 @@ class Pipeline:
         self._decider = decider
 
     def fit(self, frame: Frame) -> FittedFrame:
-        """The first stage. Raises ImageError on a frame of the wrong kind."""
+        """Cut and resize. Raises ImageError on a frame of the wrong kind."""
         started = time.monotonic()
         pixels_bgr = self._preprocessor.fit(frame.image_bgr)
         return FittedFrame(frame, pixels_bgr, time.monotonic() - started)
 
-    def process(self, frame: Frame) -> Result:
-        """Both stages, one after the other."""
-        return self.classify(self.fit(frame), dropped=0)
-
-    def classify(self, fitted: FittedFrame, *, dropped: int) -> Result:
-        """The other stages. Raises EngineError where inference fails or its scores are not finite."""
-        manifest, frame = self.bundle.manifest, fitted.frame
+    def infer(self, fitted: FittedFrame) -> Inferred:
+        """Quantize into the input tensor and run the model. Raises EngineError where that fails."""
         started = time.monotonic()
         self.classifier.load(lambda tensor: self._preprocessor.write(fitted.pixels_bgr, tensor))
         loaded = time.monotonic()
         raw = self.classifier.invoke()
-        invoked = time.monotonic()
-        decision = self._decider.decide(to_scores(raw, manifest.output, manifest.calibration))
+        return Inferred(fitted, raw, started, loaded, time.monotonic())
+
+    def decide(self, inferred: Inferred, *, dropped: int) -> Result:
+        """Scores and decision. Raises EngineError where scores are not finite."""
+        manifest, frame, fitted = self.bundle.manifest, inferred.fitted.frame, inferred.fitted
+        begun = time.monotonic()
+        decision = self._decider.decide(to_scores(inferred.raw, manifest.output, manifest.calibration))
         decided = time.monotonic()
         return Result(
             frame=frame.sequence,
@@ -71,10 +86,10 @@ class Pipeline:
             captured_wall_s=round(frame.captured_wall_s, 6),
             captured_mono_s=round(frame.captured_mono_s, 6),
             latency_ms=Latency(
-                wait=_ms(started - frame.captured_mono_s - fitted.fit_s),
-                preprocess=_ms(fitted.fit_s + loaded - started),
-                inference=_ms(invoked - loaded),
-                postprocess=_ms(decided - invoked),
+                wait=_ms(inferred.started_s - frame.captured_mono_s - fitted.fit_s + begun - inferred.invoked_s),
+                preprocess=_ms(fitted.fit_s + inferred.loaded_s - inferred.started_s),
+                inference=_ms(inferred.invoked_s - inferred.loaded_s),
+                postprocess=_ms(decided - begun),
                 total=_ms(decided - frame.captured_mono_s),
             ),
             engine=self.classifier.engine,
@@ -83,6 +98,10 @@ class Pipeline:
             image=frame.name,
             fallback=self.fallback,
         )
+
+    def process(self, frame: Frame) -> Result:
+        """All stages, one after the other."""
+        return self.decide(self.infer(self.fit(frame)), dropped=0)
 
 
 def _ms(seconds: float) -> float:

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import Calibration, OutputTensor
 from edge.errors import EngineError
-from edge.records import Candidate, Scores
+from edge.records import Scores
+from edge.results import Candidate
 
 
 def dequantize(raw: NDArray[np.generic], output: OutputTensor) -> NDArray[np.float32]:

@@ -8,7 +8,12 @@ quantization at once, straight into the memory it is given: the interpreter's ow
 
 Cost on one x86-64 core for 224x224 from 640x480: 0.22 ms, a quarter of INTER_AREA's 0.90 ms, each
 alone in a loop (2026-11); 0.5 ms inside the running device path, where tools/bench_pipeline.py prints it.
+Giving `fit` its `out` saves 0.002 ms of that, scratch memory for the 2x2 means 0.005 ms: not worth holding on to.
+
+A region of interest is cut out of the frame before anything else, without copying it.
 """
+
+import math
 
 import cv2
 import numpy as np
@@ -19,36 +24,54 @@ from edge.errors import ImageError
 from edge.records import Pixels
 
 Tensor = NDArray[np.int8] | NDArray[np.uint8]
+Region = tuple[float, float, float, float]
 
 
 class Preprocessor:
     """Fits frames of any size to one model's input, in two steps that may run in different threads: `fit`
     (the resize, nearly all of the cost) and `write` (channel order and quantization, into the tensor).
 
+    region: left, top, width and height of what counts, as shares of the frame from 0 to 1; None for all of it.
     Holds no frame; scratch memory belongs to `write`, which one thread at a time may call.
     """
 
-    def __init__(self, spec: Preprocessing, tensor: InputTensor) -> None:
+    def __init__(self, spec: Preprocessing, tensor: InputTensor, *, region: Region | None = None) -> None:
         self.spec = spec
+        self.region = region
         self.width, self.height = tensor.width, tensor.height
         self.dtype = np.dtype(tensor.dtype)
         self._table = quantization_table(spec, tensor)
         self._plan = _table_plan(self._table)
         self._ordered = np.empty((self.height, self.width, 3), np.uint8)
 
-    def fit(self, frame_bgr: Pixels) -> Pixels:
-        """frame_bgr: uint8 (height, width, 3) in B, G, R. Returns new memory: uint8 (H, W, 3), B, G, R, cut
-        and resized. Raises ImageError on any other shape or dtype."""
+    def fit(self, frame_bgr: Pixels, out: Pixels | None = None) -> Pixels:
+        """frame_bgr: uint8 (height, width, 3) in B, G, R. Returns uint8 (H, W, 3), B, G, R, cut and resized: in
+        `out`, contiguous and of that shape, where given, else in new memory. Raises ImageError on any other
+        shape or dtype."""
         if frame_bgr.dtype != np.uint8 or frame_bgr.ndim != 3 or frame_bgr.shape[2] != 3 or not frame_bgr.size:
             raise ImageError(
                 f"a frame must be uint8 (height, width, 3); this one is {frame_bgr.dtype} {frame_bgr.shape}"
             )
-        fitted = np.empty((self.height, self.width, 3), np.uint8)
+        fitted = np.empty((self.height, self.width, 3), np.uint8) if out is None else out
+        if fitted.shape != (self.height, self.width, 3) or fitted.dtype != np.uint8 or not fitted.flags.c_contiguous:
+            raise ImageError(f"out must be contiguous uint8 {(self.height, self.width, 3)}, not {fitted.shape}")
+        seen_bgr = frame_bgr if self.region is None else cut_region(frame_bgr, self.region)
         if self.spec.resize == "letterbox":
-            self._letterbox(frame_bgr, fitted)
+            self._letterbox(seen_bgr, fitted)
         else:
-            reduce_to(frame_bgr if self.spec.resize == "squash" else self._cut_out(frame_bgr), fitted)
+            reduce_to(seen_bgr if self.spec.resize == "squash" else self._cut_out(seen_bgr), fitted)
         return fitted
+
+    def least_frame(self, width: int, height: int) -> tuple[int, int]:
+        """The smallest (width, height), in the shape of a frame of `width` x `height`, that `fit` does not have to
+        enlarge, with region and crop considered: what a camera that resizes by itself may be asked for."""
+        _, _, seen_width, seen_height = self.region or (0.0, 0.0, 1.0, 1.0)
+        across, down = self.width / (width * seen_width), self.height / (height * seen_height)
+        if self.spec.resize == "letterbox":
+            scale = min(across, down)
+        else:
+            scale = max(across, down) / (self.spec.crop_fraction if self.spec.resize == "crop" else 1.0)
+        return math.ceil(round(width * scale, 6)), math.ceil(round(height * scale, 6))
 
     def write(self, fitted_bgr: Pixels, out: Tensor) -> None:
         """Fill `out`, (1, H, W, 3) or (H, W, 3) of the model's dtype, from what `fit` returned; keeps
@@ -102,6 +125,17 @@ class Preprocessor:
         left, top = (self.width - inner_width) // 2, (self.height - inner_height) // 2
         out.fill(self.spec.pad)
         out[top : top + inner_height, left : left + inner_width] = inner
+
+
+def cut_region(frame_bgr: Pixels, region: Region) -> Pixels:
+    """The part of a frame that `region` names, a view of it, at least one pixel: each edge at the pixel boundary
+    nearest to its share, halves to the even one."""
+    height, width = frame_bgr.shape[:2]
+    left, top, wide, high = region
+    from_x, from_y = min(round(left * width), width - 1), min(round(top * height), height - 1)
+    to_x = max(from_x + 1, min(width, round((left + wide) * width)))
+    to_y = max(from_y + 1, min(height, round((top + high) * height)))
+    return frame_bgr[from_y:to_y, from_x:to_x]
 
 
 def reduce_to(source: Pixels, out: Pixels) -> None:

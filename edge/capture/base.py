@@ -52,6 +52,11 @@ class FrameSlot(Generic[Item]):
         self._closed = False
         self._changed = threading.Condition()
 
+    @property
+    def closed(self) -> bool:
+        """Has `close` been called?"""
+        return self._closed
+
     def put(self, frame: Item) -> bool:
         """Place a frame; False where the slot was closed and the frame not taken."""
         with self._changed:

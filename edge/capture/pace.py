@@ -28,6 +28,11 @@ class Pacer:
         if self._stop.is_set():
             raise EndOfStream("the source was closed")
 
+    def pause(self, seconds: float) -> None:
+        """Sleep for so long. Raises EndOfStream once stopped."""
+        if self._stop.wait(seconds):
+            raise EndOfStream("the source was closed")
+
     def stop(self) -> None:
         """End the current and every later wait."""
         self._stop.set()

@@ -1,58 +1,90 @@
 """The Raspberry Pi's own cameras, through the system's picamera2 (apt install python3-picamera2)."""
 
+import logging
+import math
+import os
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from edge.errors import CameraError, EndOfStream, MissingPackageError
+from edge.capture.optics import Optics
+from edge.capture.picamera_controls import controls_for
+from edge.capture.pixel_formats import KNOWN, to_bgr
+from edge.errors import CameraError, ConfigError, EndOfStream, MissingPackageError
 from edge.records import Frame
 
+_log = logging.getLogger(__name__)
+
 _CLOSE_S = 2.0
+
+# (main, lores) in the order in which they are tried. A Pi 5 makes small RGB frames itself, a Pi 4 only YUV420.
+# With lores, main only sets the field of view, in the format that costs the least memory. RGB888 fails at the
+# start with the kernel's test camera vimc, where BGR888 works; libcamera's virtual camera has NV12 alone.
+_WITH_LORES = (("YUV420", "RGB888"), ("YUV420", "YUV420"), ("RGB888", "YUV420"))
+_MAIN_ONLY = (("RGB888", None), ("BGR888", None), ("XRGB8888", None), ("YUV420", None), ("NV12", None))
+
+
+# What picamera2 and libcamera's binding raise where they do not take a configuration.
+_REFUSALS = (RuntimeError, ValueError, OSError, LookupError, TypeError, AttributeError)
 
 
 class PicameraSource:
     """One libcamera camera by its number, configured once.
 
-    Each frame is copied out and its request released at once: held requests stall the camera. `RGB888` is
-    picamera2's name for bytes that lie as B, G, R, which is what Frame wants. Read by one thread.
+    With `least`, the (width, height) that the model needs of the whole picture, the camera's ISP makes a second,
+    small stream of the same view, and frames come from that: the processor hardly resizes. Where there is none
+    to be had, frames come from the main stream. Each frame is copied out and its request released at once: held
+    requests stall the camera. Read by one thread.
     """
 
-    def __init__(self, number: int, *, width: int, height: int, fps: float | None, wait_s: float) -> None:
-        """Raises MissingPackageError without picamera2, CameraError without the camera or with it busy."""
-        try:
-            from picamera2 import Picamera2
-        except (ImportError, ValueError) as error:  # ValueError: built for NumPy 1, found NumPy 2 (Bookworm)
-            raise MissingPackageError(
-                f"the Pi camera needs picamera2 ({error}): sudo apt install python3-picamera2, make the virtual "
-                "environment with --system-site-packages, and on Bookworm add pip install 'numpy<2'"
-            ) from error
-        found = Picamera2.global_camera_info()
+    def __init__(
+        self,
+        number: int,
+        *,
+        width: int,
+        height: int,
+        fps: float | None,
+        wait_s: float,
+        least: tuple[int, int] | None = None,
+        optics: Optics | None = None,
+    ) -> None:
+        """Raises MissingPackageError without picamera2, CameraError without the camera, with it busy or
+        forbidden, ConfigError where it has no such exposure, gain or focus."""
+        library = _picamera2()
+        found = library.global_camera_info()
         if not 0 <= number < len(found):
-            raise CameraError(
-                f"camera picamera2:{number} is not there; {len(found)} found: check the ribbon cable and "
-                "`rpicam-hello --list-cameras`"
-            )
-        try:
-            self._camera: Any = Picamera2(number)
-            controls = {"FrameRate": fps} if fps else {}
-            self._camera.configure(
-                self._camera.create_video_configuration(
-                    main={"size": (width, height), "format": "RGB888"}, buffer_count=4, controls=controls
-                )
-            )
-            self._camera.start()
-        except (RuntimeError, ValueError, OSError, IndexError) as error:
-            raise CameraError(f"camera picamera2:{number}: {error}: is another program using it?") from error
-        given = self._camera.camera_configuration()["main"]["size"]
-        model = found[number].get("Model", "camera")
-        self._description = f"picamera2:{number} {model} {given[0]}x{given[1]}" + (f", {fps:g} frames/s" if fps else "")
-        self._width, self._height = given
+            raise CameraError(f"camera picamera2:{number} is not there; {len(found)} found: {_absent_because()}")
+        self._name = f"picamera2:{number}"
         self._wait_s = wait_s
         self._sequence = 0
         self._closed = False
+        self._failed: str | None = None
         self._busy = threading.Lock()
+        try:
+            self._camera: Any = library(number)
+        except _REFUSALS as error:
+            raise CameraError(f"camera {self._name}: {_reason(error)}") from error
+        try:
+            self._stream = self._start((width, height), least, optics or Optics(), fps)
+        except BaseException:
+            _within(_CLOSE_S, self._camera.close, f"camera {self._name}")
+            raise
+        given = self._camera.camera_configuration()
+        self._format: str = given[self._stream]["format"]
+        self._size: tuple[int, int] = tuple(given[self._stream]["size"])
+        self._stride: int = given[self._stream]["stride"]
+        main = given["main"]["size"]
+        handed = f" {self._size[0]}x{self._size[1]} (from {main[0]}x{main[1]})"
+        self._description = (
+            f"{self._name} {found[number].get('Model', 'camera')}"
+            f"{handed if self._stream == 'lores' else f' {main[0]}x{main[1]}'} {self._format}"
+            + (f", {fps:g} frames/s" if fps else "")
+        )
+        if self._stream == "main" and (main[0], main[1]) != (width, height):
+            _log.warning("camera %s: %dx%d was asked for, it gives %dx%d", self._name, width, height, *main)
 
     @property
     def description(self) -> str:
@@ -70,42 +102,145 @@ class PicameraSource:
         return True
 
     def read(self) -> Frame:
-        """As FrameSource.read; gives up after `wait_s` without a frame."""
+        """As FrameSource.read; gives up after `wait_s` without a frame, and for good."""
         with self._busy:
+            if self._closed:
+                raise EndOfStream("the camera was closed")
+            if self._failed:
+                raise CameraError(self._failed)
             return self._read()
 
-    def _read(self) -> Frame:
+    def close(self) -> None:
+        """As FrameSource.close. A camera that does not let go within 2 s is left to the end of the process."""
         if self._closed:
-            raise EndOfStream("the camera was closed")
+            return
+        self._closed = True
+        # Without this, stopping waits for ever behind a request that a stalled camera never fills.
+        getattr(self._camera, "cancel_all_and_flush", lambda: None)()
+        if not self._busy.acquire(timeout=_CLOSE_S):
+            _log.warning("camera %s hangs in a read; left to the end of the process", self._name)
+            return
         try:
-            # Without a number picamera2's waits block for ever.
-            request = self._camera.capture_request(wait=self._wait_s)
+            _within(_CLOSE_S, lambda: (self._camera.stop(), self._camera.close()), f"camera {self._name}")
+        finally:
+            self._busy.release()
+
+    def _start(self, size: tuple[int, int], least: tuple[int, int] | None, optics: Optics, fps: float | None) -> str:
+        """Configure and start in the first pair of formats that the camera takes; the stream to read."""
+        lores = None if least is None else lores_size(size, least)
+        refusals = []
+        for main_format, lores_format in (*(_WITH_LORES if lores else ()), *_MAIN_ONLY):
+            try:
+                self._configure({"size": size, "format": main_format}, lores_format and lores, lores_format)
+                self._camera.set_controls(controls_for(self._camera.camera_controls, optics, fps))
+                stream = "lores" if lores_format else "main"
+                given = self._camera.camera_configuration()[stream]["format"]
+                if given not in KNOWN:
+                    raise CameraError(f"gives {given}")
+                self._camera.start()
+                return stream
+            except ConfigError:
+                raise
+            except _REFUSALS as error:
+                refusals.append(f"{main_format}{f'+{lores_format}' if lores_format else ''}: {_innermost(error)}")
+                _log.debug("camera %s refuses %s", self._name, refusals[-1])
+        raise CameraError(f"camera {self._name}: takes no format at {size[0]}x{size[1]}: {refusals[-1]}")
+
+    def _configure(self, main: dict[str, Any], lores: tuple[int, int] | None, lores_format: str | None) -> None:
+        from libcamera import ColorSpace
+
+        # BT.601 in video range, which is what OpenCV's conversion from YUV takes; picamera2 would choose BT.709
+        # from 1280x720 on.
+        self._camera.configure(
+            self._camera.create_video_configuration(
+                main=main,
+                lores={"size": lores, "format": lores_format} if lores else None,
+                colour_space=ColorSpace.Smpte170m(),
+                buffer_count=4,
+            )
+        )
+
+    def _read(self) -> Frame:
+        try:
+            # Without a number picamera2's waits block for ever. As a job, `close` can cancel it.
+            job = self._camera.capture_request(wait=False)
+            request = self._camera.wait(job, timeout=self._wait_s)
+        except CancelledError as error:
+            raise EndOfStream("the camera was closed") from error
         except (TimeoutError, RuntimeError) as error:
-            raise CameraError(f"no frame within {self._wait_s:g} s: the camera stalled or came loose") from error
+            self._failed = (
+                f"camera {self._name}: no frame within {self._wait_s:g} s: it stalled or came loose: "
+                "check the ribbon cable"
+            )
+            raise CameraError(self._failed) from error
         try:
-            image = request.make_array("main")
+            buffer = request.make_buffer(self._stream)
             metadata = request.get_metadata()
         finally:
             request.release()
         now_mono_s, now_wall_s = time.monotonic(), time.time()
         age_s = _age_s(metadata.get("SensorTimestamp"))
-        image_bgr = np.ascontiguousarray(image[: self._height, : self._width, :3])
+        image_bgr = to_bgr(buffer, self._format, self._size, self._stride)
         frame = Frame(image_bgr, self._sequence, now_mono_s - age_s, now_wall_s - age_s)
         self._sequence += 1
         return frame
 
-    def close(self) -> None:
-        """As FrameSource.close; waits for a read under way, as its memory is the camera's. A camera that
-        stalls in it is left to the end of the process."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._busy.acquire(timeout=_CLOSE_S):
-            try:
-                self._camera.stop()
-                self._camera.close()
-            finally:
-                self._busy.release()
+
+def lores_size(main: tuple[int, int], least: tuple[int, int]) -> tuple[int, int] | None:
+    """The smallest (width, height) in the shape of `main`, both even, that is nowhere smaller than `least`;
+    None where it would save nothing."""
+    scale = max(least[0] / main[0], least[1] / main[1])
+    width, height = (2 * math.ceil(round(side * scale, 6) / 2) for side in main)
+    return (width, height) if width < main[0] and height < main[1] else None
+
+
+def _picamera2() -> Any:
+    try:
+        from picamera2 import Picamera2
+    except (ImportError, ValueError) as error:  # ValueError: built for NumPy 1, found NumPy 2 (Bookworm)
+        raise MissingPackageError(
+            f"the Pi camera needs picamera2 ({error}): sudo apt install python3-picamera2, make the virtual "
+            "environment with --system-site-packages, and on Bookworm add pip install 'numpy<2'"
+        ) from error
+    return Picamera2
+
+
+def _absent_because() -> str:
+    """Forbidden cameras are not listed, so no permission looks like no camera."""
+    if any(not os.access(node, os.R_OK | os.W_OK) for node in Path("/dev").glob("media*")):
+        return "no permission for /dev/media*: add the user to the group `video`"
+    return "check the ribbon cable and `rpicam-hello --list-cameras`"
+
+
+def _reason(error: BaseException) -> str:
+    """Why a camera could not be opened, with the fix; picamera2 hides the cause behind the error that it raises."""
+    text = _innermost(error)
+    lower = text.lower()
+    if "permission" in lower or "dma" in lower:
+        return f"{text}: add the user to the group `video`, for /dev/video*, /dev/media* and /dev/dma_heap/*"
+    return f"{text}: is another program using it? Stop that"
+
+
+def _innermost(error: BaseException) -> str:
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _within(seconds: float, act: Callable[[], object], what: str) -> None:
+    """Run `act` in a thread of its own, and leave it behind where it takes longer."""
+
+    def body() -> None:
+        try:
+            act()
+        except _REFUSALS as error:
+            _log.warning("%s did not close well: %s", what, error)
+
+    thread = threading.Thread(target=body, name=f"closing {what}", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        _log.warning("%s did not close within %g s; left to the end of the process", what, seconds)
 
 
 def _age_s(sensor_timestamp_ns: int | None) -> float:

@@ -1,30 +1,53 @@
-"""A camera that needs no hardware: a disc that wanders over a colour field, for trying things out."""
+"""A camera that needs no hardware: a disc that wanders over a colour field, and troubles on request."""
 
 import math
+import os
+import signal
+import time
+from typing import NoReturn
 
 import cv2
 import numpy as np
 
 from edge.capture.pace import Pacer
+from edge.capture.script import ScriptClock, Step
 from edge.clock import stamp
-from edge.records import Frame
+from edge.errors import CameraError
+from edge.records import Frame, Pixels
+
+_POLL_S = 0.02
+_BITS = 16
 
 
 class SyntheticSource:
-    """Endless frames of one size, the same ones at every start; fps None: as fast as they are taken."""
+    """Endless frames of one size; fps None: as fast as they are taken. `script` says what happens to it when
+    (edge.capture.script).
 
-    def __init__(self, *, width: int, height: int, fps: float | None) -> None:
+    Frame n is the same at every start, and differs everywhere from frame n + 1, as a sensor's noise sees to:
+    in its brightness, in a strip of noise, in the place of the disc, and in a bar in the middle that counts in
+    black and white.
+    """
+
+    def __init__(self, *, width: int, height: int, fps: float | None, script: str | None = None) -> None:
+        """Raises ConfigError or MissingInputError for the script, CameraError where it says `vanish` now."""
         self._width, self._height, self._fps = width, height, fps
         self._pacer = Pacer(fps)
         self._sequence = 0
+        self._drawn = -1
+        self._last = np.zeros((height, width, 3), np.uint8)
+        self._clock = ScriptClock(script) if script is not None else None
+        self._require_there()
         corners = np.array([[[40, 90, 60], [90, 140, 70]], [[70, 60, 110], [150, 120, 90]]], np.uint8)
-        self._field = np.asarray(cv2.resize(corners, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+        field = np.asarray(cv2.resize(corners, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+        self._fields = (field, np.asarray(cv2.add(field, np.full_like(field, 4)), np.uint8))
+        strip = (2 * max(1, height // 32), width, 3)
+        self._noise = np.random.default_rng(7).integers(0, 256, strip).astype(np.uint8)
 
     @property
     def description(self) -> str:
         """As FrameSource.description."""
         rate = f"{self._fps:g} frames/s" if self._fps else "flat out"
-        return f"synthetic camera {self._width}x{self._height}, {rate}"
+        return f"synthetic camera {self._width}x{self._height}, {rate}{', on a script' if self._clock else ''}"
 
     @property
     def lossless(self) -> bool:
@@ -39,17 +62,66 @@ class SyntheticSource:
     def read(self) -> Frame:
         """As FrameSource.read; never ends by itself."""
         self._pacer.wait()
-        image = self._field.copy()
-        phase = self._sequence / 40
-        centre = (
-            round(self._width * (0.5 + 0.35 * math.cos(phase))),
-            round(self._height * (0.5 + 0.35 * math.sin(1.7 * phase))),
-        )
-        cv2.circle(image, centre, min(self._width, self._height) // 6, (30, 200, 240), -1, cv2.LINE_AA)
-        frame = Frame(image, self._sequence, *stamp())
+        step = self._suffer()
+        if step.word == "dark":
+            image_bgr = np.zeros((self._height, self._width, 3), np.uint8)
+        elif step.word == "freeze":
+            image_bgr = self._last.copy() if self._drawn >= 0 else self.picture(0)
+        else:
+            image_bgr = self.picture(self._sequence)
+        if step.word != "freeze" or self._drawn < 0:
+            self._last, self._drawn = image_bgr, self._sequence
+        frame = Frame(image_bgr, self._sequence, *stamp())
         self._sequence += 1
         return frame
 
     def close(self) -> None:
         """As FrameSource.close."""
         self._pacer.stop()
+
+    def picture(self, number: int) -> Pixels:
+        """Frame `number`, new memory: uint8 (height, width, 3), B, G, R."""
+        width, height = self._width, self._height
+        image: Pixels = self._fields[number % 2].copy()
+        phase = number / 40
+        centre = (round(width * (0.5 + 0.35 * math.cos(phase))), round(height * (0.5 + 0.35 * math.sin(1.7 * phase))))
+        cv2.circle(image, centre, min(width, height) // 6, (30, 200, 240), -1)
+        rows = len(self._noise) // 2
+        first = number * 5 % rows if rows > 1 else 0
+        image[:rows] = self._noise[first : first + rows]
+        self._count(image, number)
+        return image
+
+    def _count(self, image: Pixels, number: int) -> None:
+        """The number's low bits, the lowest on the right, as blocks across the middle."""
+        block = max(1, self._width // (2 * _BITS))
+        left, top = (self._width - block * _BITS) // 2, self._height // 2
+        for bit in range(_BITS):
+            at = left + (_BITS - 1 - bit) * block
+            image[top : top + block, at : at + block] = 255 if number >> bit & 1 else 0
+
+    def _require_there(self) -> None:
+        if self._clock and self._clock.now().word == "vanish":
+            raise CameraError("synthetic camera: vanished, as its script says: it comes back when that ends")
+
+    def _suffer(self) -> Step:
+        """Wait while the script says so; what holds then. Raises CameraError, or does not return at all."""
+        step = self._clock.now() if self._clock else Step("run")
+        while step.word == "stall" and self._clock:
+            self._pacer.pause(min(step.seconds, _POLL_S))
+            step = self._clock.now()
+        if step.word == "vanish":
+            self._require_there()
+        if step.word == "abort":
+            os.abort()
+        if step.word == "segfault":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if step.word == "hang":
+            _hang()
+        return step
+
+
+def _hang() -> NoReturn:
+    """As a driver that is stuck in the kernel."""
+    while True:
+        time.sleep(3600)

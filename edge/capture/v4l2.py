@@ -1,43 +1,60 @@
 """USB and other Video4Linux cameras, through OpenCV."""
 
-import errno
+import logging
+import math
 import os
 from pathlib import Path
 
 import cv2
-import numpy as np
 
-from edge.clock import stamp
-from edge.errors import CameraError, EndOfStream
+from edge.capture.grabber import Grabber, at_mono
+from edge.capture.optics import Optics
+from edge.capture.v4l2_probe import gone_because, probe
+from edge.errors import CameraError
 from edge.records import Frame
+
+_log = logging.getLogger(__name__)
+
+# V4L2_CID_EXPOSURE_AUTO, of linux/v4l2-controls.h. USB cameras know "manual" and "aperture priority".
+_EXPOSURE_AUTO, _EXPOSURE_MANUAL, _EXPOSURE_APERTURE_PRIORITY = 0, 1, 3
 
 
 class V4l2Source:
     """A /dev/videoN device.
 
-    Asks for `width` x `height` at `fps` and reports what the driver gave. Read by one thread.
+    Asks for `width` x `height` at `fps` in `pixel_format` (a FOURCC, or auto) and says what the driver gave: in
+    `description`, and as a warning where that differs. A camera keeps settings from program to program, so the
+    automatics that are wanted are switched on. Read by one thread.
     """
 
-    def __init__(self, device: Path, *, width: int, height: int, fps: float | None, wait_s: float) -> None:
-        """Raises CameraError: not there, no permission, busy, or no frames in a format OpenCV knows."""
-        _check_access(device)
-        self._device = device
-        self._closed = False
-        self._sequence = 0
-        self._capture = cv2.VideoCapture(
-            str(device),
-            cv2.CAP_V4L2,
-            [cv2.CAP_PROP_FRAME_WIDTH, width, cv2.CAP_PROP_FRAME_HEIGHT, height],
+    def __init__(
+        self,
+        device: Path,
+        *,
+        width: int,
+        height: int,
+        fps: float | None,
+        wait_s: float,
+        pixel_format: str = "auto",
+        optics: Optics | None = None,
+    ) -> None:
+        """Raises CameraError: not there, no permission, busy, no frames in a format OpenCV knows, or no such
+        exposure, gain or focus."""
+        self._device, self._optics = device, optics or Optics()
+        self._width, self._height, self._fps = width, height, fps
+        self._format = None if pixel_format == "auto" else pixel_format
+        self._card = probe(device)
+        self._description = f"camera {device}"
+        # OpenCV waits ten seconds for a frame (CAP_PROP_READ_TIMEOUT_MSEC is not for V4L2), and takes another
+        # number from here alone, the first time that it waits.
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(math.ceil(wait_s)))
+        self._grabber = Grabber(
+            self._open,
+            open_s=max(wait_s, 5.0),
+            wait_s=wait_s,
+            why_silent=lambda: gone_because(device, wait_s),
+            when=lambda capture: at_mono(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3),
         )
-        if not self._capture.isOpened():
-            raise CameraError(f"{device}: busy, or not a camera: see `v4l2-ctl --list-devices`")
-        if fps:
-            self._capture.set(cv2.CAP_PROP_FPS, fps)
-        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        self._wait_s = wait_s
-        self._capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(wait_s * 1000))
-        got = [int(self._capture.get(k)) for k in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
-        self._description = f"camera {device} {got[0]}x{got[1]}, {self._capture.get(cv2.CAP_PROP_FPS):g} frames/s"
 
     @property
     def description(self) -> str:
@@ -56,30 +73,85 @@ class V4l2Source:
 
     def read(self) -> Frame:
         """As FrameSource.read; gives up after `wait_s` without a frame."""
-        good, image = self._capture.read()
-        if self._closed:
-            self._capture.release()
-            raise EndOfStream("the camera was closed")
-        if not good or image is None:
-            self._capture.release()
-            raise CameraError(f"{self._device}: no frame within {self._wait_s:g} s: unplugged or stalled")
-        frame = Frame(np.asarray(image, dtype=np.uint8), self._sequence, *stamp())
-        self._sequence += 1
-        return frame
+        return self._grabber.read()
 
     def close(self) -> None:
         """As FrameSource.close; a read under way gives the device back, else the end of the process does."""
-        self._closed = True
+        self._grabber.close()
+
+    def _open(self) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(str(self._device), cv2.CAP_V4L2)
+        try:
+            self._set_up(capture)
+        except BaseException:
+            capture.release()
+            raise
+        return capture
+
+    def _set_up(self, capture: cv2.VideoCapture) -> None:
+        if not capture.isOpened():
+            raise CameraError(
+                f"camera {self._device}: gives no picture that OpenCV reads: see `v4l2-ctl --list-devices`, and "
+                f"`v4l2-ctl -d {self._device} --list-formats-ext`"
+            )
+        # Format first: the sizes and rates that a camera has depend on it.
+        if self._format:
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*self._format))
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._height)
+        if self._fps:
+            capture.set(cv2.CAP_PROP_FPS, max(1, round(self._fps)))  # OpenCV knows whole rates only
+        self._set_optics(capture)
+        self._compare(capture)
+
+    def _set_optics(self, capture: cv2.VideoCapture) -> None:
+        optics = self._optics
+        if optics.exposure_us is None:
+            # Which of the two a camera calls automatic differs; one without the choice refuses both.
+            if not capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, _EXPOSURE_APERTURE_PRIORITY):
+                capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, _EXPOSURE_AUTO)
+        else:
+            capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, _EXPOSURE_MANUAL)
+            hundred_us = max(1, round(optics.exposure_us / 100))  # the unit of V4L2_CID_EXPOSURE_ABSOLUTE
+            self._require(capture, cv2.CAP_PROP_EXPOSURE, hundred_us, f"exposure = {optics.exposure_us}", "auto")
+        if optics.gain is not None:
+            self._require(capture, cv2.CAP_PROP_GAIN, optics.gain, f"gain = {optics.gain:g}", None)
+        capture.set(cv2.CAP_PROP_AUTOFOCUS, 1 if optics.focus is None else 0)
+        if optics.focus is not None:
+            self._require(capture, cv2.CAP_PROP_FOCUS, optics.focus, f"focus = {optics.focus:g}", "auto")
+
+    def _require(
+        self, capture: cv2.VideoCapture, control: int, value: float, setting: str, automatic: str | None
+    ) -> None:
+        if not capture.set(control, value):
+            without = f'set it to "{automatic}"' if automatic else "leave it out"
+            raise CameraError(
+                f"camera {self._device}: refuses camera.{setting}: {without}, or see "
+                f"`v4l2-ctl -d {self._device} --list-ctrls` for what it has"
+            )
+
+    def _compare(self, capture: cv2.VideoCapture) -> None:
+        """Say what the driver gave, and warn where that is not what was asked for."""
+        width, height = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        rate, pixel_format = capture.get(cv2.CAP_PROP_FPS), _fourcc(capture.get(cv2.CAP_PROP_FOURCC))
+        given_rate = f", {rate:g} frames/s" if 0 < rate < 10_000 else ""
+        self._description = f"camera {self._device} {self._card} {width}x{height} {pixel_format}{given_rate}"
+        unlike = []
+        if (width, height) != (self._width, self._height):
+            unlike.append(f"{self._width}x{self._height}")
+        if self._fps and given_rate and abs(rate - self._fps) > 0.02 * self._fps:
+            unlike.append(f"{self._fps:g} frames/s")
+        if self._format and pixel_format != self._format:
+            unlike.append(self._format)
+        if unlike:
+            _log.warning(
+                "%s: asked for %s; `v4l2-ctl -d %s --list-formats-ext` shows what it can do",
+                self._description,
+                ", ".join(unlike),
+                self._device,
+            )
 
 
-def _check_access(device: Path) -> None:
-    """Open the device once, so that the reason is known; OpenCV only says no."""
-    try:
-        os.close(os.open(device, os.O_RDWR | os.O_NONBLOCK))
-    except OSError as error:
-        fix = {
-            errno.ENOENT: "plug it in, or see `ls /dev/video*` for what there is",
-            errno.EACCES: "add the user to the group `video`",
-            errno.EBUSY: "another program uses it: stop that",
-        }.get(error.errno or 0, "check the cable and `dmesg`")
-        raise CameraError(f"camera {device}: {error.strerror or error}: {fix}") from error
+def _fourcc(code: float) -> str:
+    text = int(code).to_bytes(8, "little", signed=True)[:4].decode("latin-1")
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -13,9 +13,12 @@ from edge import __version__
 from edge.errors import FieldfareError, StorageError
 
 _BUILT_IN = {
+    "bench": "edge.cli.bench:bench",
     "bundle": "edge.cli.bundle:bundle",
     "classify": "edge.cli.classify:classify",
+    "doctor": "edge.cli.doctor:doctor",
     "run": "edge.cli.run:run",
+    "status": "edge.cli.status:status",
 }
 _INTERRUPTED = 130
 

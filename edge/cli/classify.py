@@ -30,7 +30,8 @@ def classify(
     file is not there.
     """
     from edge.bundle.store import open_bundle
-    from edge.cli.assemble import build_pipeline, build_sinks
+    from edge.cli.assemble import build_pipeline
+    from edge.cli.outputs import build_sinks
     from edge.clock import stamp
     from edge.config import Output, settings_from
     from edge.errors import ImageError, MissingInputError

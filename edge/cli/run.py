@@ -5,15 +5,17 @@ import os
 import platform
 import signal
 import sys
-import threading
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge import __version__
 from edge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge.supervisor import Place, Supervisor
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ _log = logging.getLogger(__name__)
 @click.option("--smoothing", type=float, help="Share of the past in each score, 0 to under 1.  [default: 0]")
 @click.option("--top", type=int, help="How many candidates to report.  [default: 3]")
 @click.option("--jsonl", help="Also write JSON lines to this file, rotated at 64 MB.")
+@click.option("--service", is_flag=True, help="Never give up: wait for a camera that is not there yet.")
 @click.option("--json", "json_lines", is_flag=True, help="JSON lines on standard output.")
 def run(config: Path | None, size: str | None, frames: int | None, **options: Any) -> None:
     """Classify what a camera sees, until Ctrl-C, SIGTERM or the end of a replay.
@@ -41,57 +44,41 @@ def run(config: Path | None, size: str | None, frames: int | None, **options: An
     Live decisions go to the terminal, or with --json one object a line to standard output. Everything else
     that there is to say goes to standard error.
     """
-    from edge.bundle.store import open_bundle
-    from edge.cli.assemble import build_pipeline, build_sinks
-    from edge.cli.sources import open_source
-    from edge.daemon import run as run_daemon
+    from edge.cli.outputs import build_sinks
     from edge.health import SystemdNotifier
+    from edge.supervisor import Supervisor
 
     settings = _settings(config, size, options)
-    notifier = SystemdNotifier()
-    if settings.camera.fps and 2 / settings.camera.fps > notifier.watchdog_s:
-        raise ConfigError(
-            f"camera.fps = {settings.camera.fps:g}: systemd's watchdog wants a decision every "
-            f"{notifier.watchdog_s:g} s: at least {2 / notifier.watchdog_s:g}, or a longer WatchdogSec"
-        )
     _log_to_stderr()
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, _: _stop(stop, received))
-    bundle = open_bundle(settings.bundle)
     with ExitStack() as stack:
-        pipeline = build_pipeline(bundle, settings.engine, settings.decision)
-        stack.callback(pipeline.classifier.close)
-        source = open_source(settings.camera)
-        stack.callback(source.close)
         sinks = build_sinks(settings.output, json_lines=options["json_lines"])
         for sink in sinks:
             stack.callback(sink.close)
-        _log.info(
-            "fieldfare %s, Python %s, bundle %s (%s, %d classes), %s, %s",
-            __version__,
-            platform.python_version(),
-            bundle.bundle_id,
-            bundle.manifest.name,
-            len(bundle.labels),
-            pipeline.classifier.engine,
-            source.description,
+        supervisor = Supervisor(
+            settings, sinks, SystemdNotifier(), _place(), service=options["service"], max_frames=frames
         )
-        summary = run_daemon(
-            source,
-            pipeline,
-            sinks,
-            notifier,
-            stop,
-            timeout_s=settings.camera.patience_s,
-            max_frames=frames,
-        )
-    _log.info("%s", summary.line())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda received, _: _stop(supervisor, received))
+        _log.info("fieldfare %s, Python %s", __version__, platform.python_version())
+        status = supervisor.run()
+    if supervisor.complaint is not None:
+        click.echo(f"fieldfare: {' '.join(supervisor.complaint.split())}", err=True)
+    _log.info("%s", supervisor.tally.line(supervisor.status.counts.dropped))
+    if status:
+        raise click.exceptions.Exit(status)
 
 
-def _stop(stop: threading.Event, received: int) -> None:
-    """End after the current frame; a second signal ends at once, should a native call hang."""
-    stop.set()
+def _place() -> "Place":
+    """systemd names the folders in the environment; by hand there are none, so no status file."""
+    from edge.supervisor import Place
+
+    run, state = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("STATE_DIRECTORY")
+    return Place(*(Path(text.split(":")[0]) if text else None for text in (run, state)))
+
+
+def _stop(supervisor: "Supervisor", received: int) -> None:
+    """End after the current frame; a second signal ends at once, and the worker with it."""
+    supervisor.stop()
     signal.signal(received, signal.SIG_DFL)
 
 

@@ -4,40 +4,81 @@ import re
 from pathlib import Path
 
 from edge.capture.base import FrameSource
+from edge.capture.optics import Optics
+from edge.capture.urls import masked
 from edge.config import Camera
 from edge.errors import ConfigError, MissingInputError
 
-SOURCES = "a folder, a picture or video file, /dev/videoN, picamera2[:N] or synthetic"
+SOURCES = "a folder, a picture or video file, /dev/videoN, picamera2[:N], an rtsp:// or http:// stream, or synthetic"
+
+_PICAMERA = re.compile(r"picamera2(?::(\d{1,3}))?")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
-def open_source(camera: Camera) -> FrameSource:
-    """The source that camera.source names. Raises ConfigError where it names none, else what the source
-    raises."""
-    if not camera.realtime and (camera.source.startswith(("picamera2", "/dev/"))):
-        raise ConfigError(f"camera {camera.source} cannot run flat out: leave realtime on")
-    numbered = re.fullmatch(r"picamera2(?::(\d+))?", camera.source)
-    if numbered:
-        from edge.capture.picamera import PicameraSource
+def open_source(camera: Camera, *, model_size: tuple[int, int] | None = None) -> FrameSource:
+    """The source that camera.source names.
 
-        return PicameraSource(
-            int(numbered[1] or 0), width=camera.width, height=camera.height, fps=camera.fps, wait_s=camera.patience_s
-        )
-    if camera.source == "synthetic":
-        from edge.capture.synthetic import SyntheticSource
+    model_size: (width, height) that the whole picture needs for the model, as Preprocessor.least_frame gives it
+    for camera.width and camera.height. A camera that resizes by itself then hands over no more than that.
+    Raises ConfigError where camera.source names no source, else what the source raises.
+    """
+    source = camera.source
+    if source == "synthetic":
+        return _open_synthetic(camera)
+    if camera.script is not None:
+        raise ConfigError(f'camera.script is for source = "synthetic", not for {masked(source)}: take it out')
+    numbered = _PICAMERA.fullmatch(source)
+    device = source.startswith("/dev/") and not (Path(source).is_dir() or Path(source).is_file())
+    if numbered or device or _URL.match(source):
+        if not camera.realtime:
+            raise ConfigError(f"camera {masked(source)} cannot run flat out: leave realtime on")
+        if numbered:
+            return _open_picamera(int(numbered[1] or 0), camera, model_size)
+        return _open_v4l2(camera) if device else _open_stream(camera)
+    if source.startswith("picamera2"):
+        raise ConfigError(f"camera.source = {source!r}: must be picamera2, picamera2:0, picamera2:1 and so on")
+    return _open_replay(Path(source), camera)
 
-        fps = (camera.fps or 30.0) if camera.realtime else None
-        return SyntheticSource(width=camera.width, height=camera.height, fps=fps)
-    if camera.source.startswith("/dev/"):
-        from edge.capture.v4l2 import V4l2Source
 
-        return V4l2Source(
-            Path(camera.source),
-            width=camera.width,
-            height=camera.height,
-            fps=camera.fps,
-            wait_s=camera.patience_s,
-        )
-    return _open_replay(Path(camera.source), camera)
+def _open_synthetic(camera: Camera) -> FrameSource:
+    from edge.capture.synthetic import SyntheticSource
+
+    fps = (camera.fps or 30.0) if camera.realtime else None
+    return SyntheticSource(width=camera.width, height=camera.height, fps=fps, script=camera.script)
+
+
+def _open_picamera(number: int, camera: Camera, model_size: tuple[int, int] | None) -> FrameSource:
+    from edge.capture.picamera import PicameraSource
+
+    return PicameraSource(
+        number,
+        width=camera.width,
+        height=camera.height,
+        fps=camera.fps,
+        wait_s=camera.patience_s,
+        least=model_size,
+        optics=_optics(camera),
+    )
+
+
+def _open_v4l2(camera: Camera) -> FrameSource:
+    from edge.capture.v4l2 import V4l2Source
+
+    return V4l2Source(
+        Path(camera.source),
+        width=camera.width,
+        height=camera.height,
+        fps=camera.fps,
+        wait_s=camera.patience_s,
+        pixel_format=camera.format,
+        optics=_optics(camera),
+    )
+
+
+def _open_stream(camera: Camera) -> FrameSource:
+    from edge.capture.stream import StreamSource
+
+    return StreamSource(camera.source, wait_s=camera.patience_s)
 
 
 def _open_replay(path: Path, camera: Camera) -> FrameSource:
@@ -52,3 +93,11 @@ def _open_replay(path: Path, camera: Camera) -> FrameSource:
     if path.exists():
         return VideoSource(path, realtime=camera.realtime, fps=camera.fps, loop=camera.loop)
     raise MissingInputError(f"source {camera.source!r} is not there: give {SOURCES}")
+
+
+def _optics(camera: Camera) -> Optics:
+    return Optics(
+        exposure_us=None if camera.exposure == "auto" else camera.exposure,
+        gain=camera.gain,
+        focus=None if camera.focus == "auto" else camera.focus,
+    )

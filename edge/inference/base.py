@@ -24,3 +24,10 @@ class Classifier(Protocol):
 
     def close(self) -> None:
         """Free the model; safe to call twice. Any later call raises EngineError."""
+
+
+class OpenClassifier(Classifier, Protocol):
+    """An engine that also shows where it will write: what a guard needs to tell an answer from its absence."""
+
+    def mark_output(self, mark: Callable[[NDArray[np.generic]], None]) -> None:
+        """Call `mark` with the output tensor's own memory, before `invoke`; it must not keep it."""

@@ -74,6 +74,11 @@ class TfliteClassifier:
         self._check_open()
         fill(self._input())
 
+    def mark_output(self, mark: Callable[[NDArray[np.generic]], None]) -> None:
+        """As OpenClassifier.mark_output."""
+        self._check_open()
+        mark(self._output())
+
     def invoke(self) -> NDArray[np.generic]:
         """As Classifier.invoke."""
         self._check_open()

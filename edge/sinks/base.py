@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from edge.records import Result
+from edge.results import Result
 
 
 class Sink(Protocol):

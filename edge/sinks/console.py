@@ -4,7 +4,7 @@ from typing import TextIO
 
 from edge.config import ConsoleMode
 from edge.errors import StorageError
-from edge.records import Result
+from edge.results import Result
 
 _CLEAR_LINE = "\r\x1b[K"
 

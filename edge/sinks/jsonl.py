@@ -7,7 +7,7 @@ from typing import BinaryIO
 import msgspec
 
 from edge.errors import StorageError
-from edge.records import Result
+from edge.results import Result
 
 _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode

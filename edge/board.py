@@ -1,0 +1,280 @@
+"""What the board says of itself: temperature, power, memory, USB, clock. Standard library only.
+
+A source that is not there gives None ("not offered"), never a made-up value. Every root can be given, so that
+tests read a tree of their own.
+"""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+PowerFlag = Literal["under-voltage", "frequency capped", "throttled", "soft temperature limit"]
+
+# Bits of the Raspberry Pi firmware's get_throttled: now, and 16 places higher since boot
+# (raspberrypi.com documentation, "vcgencmd get_throttled"; raspberrypi/linux issue 2367).
+POWER_BITS: dict[int, PowerFlag] = {
+    0: "under-voltage",
+    1: "frequency capped",
+    2: "throttled",
+    3: "soft temperature limit",
+}
+_SINCE_BOOT = 16
+_COMMAND_S = 2.0
+# A zone without a sensor reports nonsense such as -273 or 0x7fffffff.
+_COLDEST_C, _HOTTEST_C = -60.0, 160.0
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """Throttling as one source tells it. now: flags that hold; since_boot: flags that held at any time, None
+    where the source keeps no memory; known: the flags that this source could report at all."""
+
+    now: tuple[PowerFlag, ...]
+    since_boot: tuple[PowerFlag, ...] | None
+    known: tuple[PowerFlag, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What changes from second to second. None: the board does not offer it."""
+
+    temperature_c: float | None
+    power: Power | None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes, as /proc/meminfo has them."""
+
+    total: int
+    available: int
+    swap_total: int
+    swap_free: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsbDevice:
+    """One device on USB. ids in lower-case hex, four digits; speed in Mbit/s (12, 480, 5000, ...)."""
+
+    vendor: str
+    product: str
+    name: str
+    speed_mbps: float | None
+    bus: int | None
+    number: int | None
+
+
+def parse_temperature(text: str) -> float | None:
+    """Degrees Celsius from a thermal zone's millidegrees; None for what no board can be."""
+    try:
+        degrees_c = int(text.strip()) / 1000
+    except ValueError:
+        return None
+    return degrees_c if _COLDEST_C <= degrees_c <= _HOTTEST_C else None
+
+
+def parse_throttled(text: str) -> int | None:
+    """The firmware's bits: from sysfs ("50005", hex) or from vcgencmd ("throttled=0x50005")."""
+    try:
+        bits = int(text.strip().rpartition("=")[2], 16)
+    except ValueError:
+        return None
+    return bits if 0 <= bits < 1 << 32 else None
+
+
+def power_from_bits(bits: int, source: str) -> Power:
+    """The documented bits by name; others are left out."""
+    return Power(
+        now=tuple(flag for bit, flag in POWER_BITS.items() if bits >> bit & 1),
+        since_boot=tuple(flag for bit, flag in POWER_BITS.items() if bits >> bit + _SINCE_BOOT & 1),
+        known=tuple(POWER_BITS.values()),
+        source=source,
+    )
+
+
+def parse_memory(text: str) -> Memory | None:
+    """From /proc/meminfo; None where a line is missing."""
+    found: dict[str, int] = {}
+    for line in text.splitlines():
+        name, _, rest = line.partition(":")
+        words = rest.split()
+        if words and words[0].isascii() and words[0].isdigit():
+            found[name] = int(words[0]) * 1024
+    names = ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")
+    return Memory(*(found[name] for name in names)) if all(name in found for name in names) else None
+
+
+def parse_cpu_s(text: str, ticks_per_s: int) -> float | None:
+    """Seconds of CPU, user and system, all threads, from /proc/PID/stat. The name in it may hold anything, so
+    fields are counted from the last closing bracket."""
+    fields = text.rpartition(")")[2].split()
+    try:
+        return (int(fields[11]) + int(fields[12])) / ticks_per_s
+    except (IndexError, ValueError):
+        return None
+
+
+class Board:
+    """Reads on demand and keeps nothing, but that a `vcgencmd` which once failed is not called again.
+
+    Used by one thread. Nothing here raises because a source is missing.
+    """
+
+    def __init__(
+        self,
+        *,
+        sysfs: Path = Path("/sys"),
+        procfs: Path = Path("/proc"),
+        run: Path = Path("/run"),
+        path: str | None = None,
+    ) -> None:
+        """path: where programs are looked for; None for PATH, "" for nowhere."""
+        self._sysfs, self._procfs, self._run, self._path = sysfs, procfs, run, path
+        self._vcgencmd = self._program("vcgencmd")
+
+    def readings(self) -> Readings:
+        """Temperature and power now; a few files, or a call of vcgencmd (at most 2 s, a few ms as a rule)."""
+        return Readings(self.temperature_c(), self.power())
+
+    def temperature_c(self) -> float | None:
+        """Of the processor where a zone is named after it (`cpu-thermal` on a Pi), else of the first zone."""
+        zones = []
+        for zone in _numbered(self._sysfs / "class/thermal", "thermal_zone"):
+            degrees_c = parse_temperature(_text(zone / "temp") or "")
+            if degrees_c is not None:
+                zones.append((_zone_rank((_text(zone / "type") or "").lower()), degrees_c))
+        return min(zones, key=lambda entry: entry[0])[1] if zones else None
+
+    def power(self) -> Power | None:
+        """Firmware flags from sysfs; else the kernel's under-voltage alarm; else vcgencmd."""
+        # A Pi 5's node has an address in its name (soc@...:firmware), if its kernel offers the file at all.
+        for place in ("soc*/*firmware", "*firmware"):
+            for file in sorted(self._sysfs.glob(f"devices/platform/{place}/get_throttled")):
+                bits = parse_throttled(_text(file) or "")
+                if bits is not None:
+                    return power_from_bits(bits, "sysfs")
+        for sensor in _numbered(self._sysfs / "class/hwmon", "hwmon"):
+            alarm = _text(sensor / "in0_lcrit_alarm")
+            if _text(sensor / "name") == "rpi_volt" and alarm in ("0", "1"):
+                return Power(("under-voltage",) if alarm == "1" else (), None, ("under-voltage",), "hwmon")
+        return self._power_from_firmware()
+
+    def _power_from_firmware(self) -> Power | None:
+        if self._vcgencmd is None:
+            return None
+        bits = parse_throttled(_output([self._vcgencmd, "get_throttled"]) or "")
+        if bits is None:
+            self._vcgencmd = None
+            return None
+        return power_from_bits(bits, "vcgencmd")
+
+    def model(self) -> str | None:
+        """Such as "Raspberry Pi 4 Model B Rev 1.4", from the device tree."""
+        return (_text(self._procfs / "device-tree/model") or "").replace("\0", "").strip() or None
+
+    def processor(self) -> str | None:
+        """The processor's name where /proc/cpuinfo has one."""
+        for line in (_text(self._procfs / "cpuinfo") or "").splitlines():
+            if line.lower().startswith("model name") and ":" in line:
+                return line.split(":", 1)[1].strip() or None
+        return None
+
+    def cpus(self) -> int:
+        """Cores that this process may use."""
+        return len(os.sched_getaffinity(0))
+
+    def memory(self) -> Memory | None:
+        """Memory and swap."""
+        return parse_memory(_text(self._procfs / "meminfo") or "")
+
+    def cpu_s(self, pid: int) -> float | None:
+        """Seconds of CPU that a process and its threads have used; None once it is gone."""
+        return parse_cpu_s(_text(self._procfs / str(pid) / "stat") or "", os.sysconf("SC_CLK_TCK"))
+
+    def pss_bytes(self, pid: int) -> int | None:
+        """A process's memory, shared pages by their share (PSS)."""
+        for line in (_text(self._procfs / str(pid) / "smaps_rollup") or "").splitlines():
+            words = line.split()
+            if len(words) == 3 and words[0] == "Pss:" and words[1].isdigit():
+                return int(words[1]) * 1024
+        return None
+
+    def usb_devices(self) -> list[UsbDevice] | None:
+        """Everything on USB, hubs included, in the order of their places; None where there is no USB."""
+        folder = self._sysfs / "bus/usb/devices"
+        if not folder.is_dir():
+            return None
+        return [device for place in sorted(folder.iterdir()) if (device := _usb_device(place)) is not None]
+
+    def clock_synchronized(self) -> bool | None:
+        """Did the network set the wall clock since boot?"""
+        if (self._run / "systemd/timesync/synchronized").exists():
+            return True
+        program = self._program("timedatectl")
+        said = _output([program, "show", "--property=NTPSynchronized", "--value"]) if program else None
+        return {"yes": True, "no": False}.get((said or "").strip())
+
+    def _program(self, name: str) -> str | None:
+        return shutil.which(name, path=self._path)
+
+
+def _zone_rank(kind: str) -> int:
+    """Less is better: the processor's own sensor, the chip's, any other."""
+    if "cpu" in kind or "x86_pkg" in kind:
+        return 0
+    return 1 if "soc" in kind else 2
+
+
+def _usb_device(place: Path) -> UsbDevice | None:
+    """None for interfaces, which have no ids."""
+    vendor, product = _text(place / "idVendor"), _text(place / "idProduct")
+    if not vendor or not product:
+        return None
+    return UsbDevice(
+        vendor.lower(),
+        product.lower(),
+        _text(place / "product") or "",
+        _number(_text(place / "speed")),
+        _whole(_text(place / "busnum")),
+        _whole(_text(place / "devnum")),
+    )
+
+
+def _numbered(folder: Path, prefix: str) -> list[Path]:
+    """folder/prefix0, prefix1, ... in the order of their numbers."""
+    found = [path for path in folder.glob(f"{prefix}*") if path.name[len(prefix) :].isdecimal()]
+    return sorted(found, key=lambda path: int(path.name[len(prefix) :]))
+
+
+def _text(file: Path) -> str | None:
+    """A small file's text; None where it cannot be read (sysfs says EIO, ENODATA and EAGAIN as well)."""
+    try:
+        return file.read_bytes().decode(errors="replace").strip()
+    except OSError:
+        return None
+
+
+def _output(command: list[str]) -> str | None:
+    """A program's words; None where it fails or takes longer than 2 s."""
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_COMMAND_S, check=False, text=True
+        )
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None

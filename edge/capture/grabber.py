@@ -1,0 +1,101 @@
+"""An OpenCV capture in a thread of its own: whatever it does, nobody waits longer than was said."""
+
+import threading
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from edge.capture.base import FrameSlot
+from edge.clock import stamp
+from edge.errors import CameraError, EndOfStream
+from edge.records import Frame
+
+_JOIN_S = 1.0
+_MARGIN_S = 1.0
+
+
+class Grabber:
+    """Opens a capture, then reads it without a pause; keeps the newest frame only.
+
+    Drivers and network protocols wait in calls that nobody can interrupt. Here they hold up a thread that is
+    left behind, while `read` and `close` keep to their times. Reading without a pause also keeps the driver's
+    and the network's buffers empty, so that no frame is older than it must be. A frame that was replaced
+    before it was taken leaves a gap in the sequence. `read` is for one thread, `close` for any.
+    """
+
+    def __init__(
+        self,
+        open_capture: Callable[[], cv2.VideoCapture],
+        *,
+        open_s: float,
+        wait_s: float,
+        why_silent: Callable[[], str],
+        when: Callable[[cv2.VideoCapture], tuple[float, float]] = lambda _: stamp(),
+    ) -> None:
+        """open_capture: opens and sets up, or raises CameraError; runs in the thread. why_silent: what to say
+        where no frame comes. when: monotonic and wall seconds of the frame just read.
+
+        Raises CameraError where opening fails or takes longer than `open_s`.
+        """
+        self._open_capture, self._why_silent, self._when = open_capture, why_silent, when
+        self._wait_s = wait_s
+        self._slot: FrameSlot[Frame] = FrameSlot(lossless=False)
+        self._failure: BaseException | None = None
+        self._opened = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="grab", daemon=True)
+        self._thread.start()
+        if not self._opened.wait(open_s + _MARGIN_S):
+            self._slot.close()
+            raise CameraError(why_silent())
+        if self._failure is not None:
+            raise self._failure
+
+    def read(self) -> Frame:
+        """As FrameSource.read."""
+        frame = None if self._slot.closed else self._slot.get(self._wait_s)
+        if frame is None:
+            if self._slot.closed:
+                raise EndOfStream("the source was closed")
+            raise CameraError(self._why_silent())
+        return frame
+
+    def close(self) -> None:
+        """As FrameSource.close; waits a second for a read under way, which gives the device back."""
+        self._slot.close()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_JOIN_S)
+
+    def _run(self) -> None:
+        try:
+            capture = self._open_capture()
+        except (CameraError, cv2.error) as error:
+            self._failure = error if isinstance(error, CameraError) else CameraError(f"OpenCV: {error}")
+            self._opened.set()
+            return
+        self._opened.set()
+        try:
+            self._grab(capture)
+        except cv2.error as error:
+            self._slot.fail(CameraError(f"{self._why_silent()} (OpenCV: {error})"))
+        finally:
+            capture.release()
+
+    def _grab(self, capture: cv2.VideoCapture) -> None:
+        sequence = 0
+        while not self._slot.closed:
+            good, image = capture.read()
+            if not good or image is None:
+                self._slot.fail(CameraError(self._why_silent()))
+                return
+            frame = Frame(np.asarray(image, dtype=np.uint8), sequence, *self._when(capture))
+            if not self._slot.put(frame):
+                return
+            sequence += 1
+
+
+def at_mono(captured_mono_s: float) -> tuple[float, float]:
+    """Both clocks at an instant of the monotonic one; now where that cannot be right."""
+    now_mono_s, now_wall_s = stamp()
+    age_s = now_mono_s - captured_mono_s
+    return (captured_mono_s, now_wall_s - age_s) if 0 <= age_s < 10 else (now_mono_s, now_wall_s)

@@ -1,0 +1,151 @@
+"""What a synthetic camera shall suffer, as text: "run 5; stall 3; freeze 4; loop". Parsing and clock; no camera.
+
+    run      a good camera             dark     black frames, bit for bit the same
+    stall    reading waits             vanish   gone: reading and opening fail
+    freeze   the last frame again      abort, segfault   the process dies of it
+    repeat   another word for freeze   hang     reading never returns, not even after close
+
+A number gives the seconds; a last step without one lasts for good, and after a last step that ends the camera
+runs. `loop` at the end begins again. Steps are separated by `;` or lines; `#` begins a comment.
+"""
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.clock import stamp
+from edge.errors import ConfigError, MissingInputError
+
+_log = logging.getLogger(__name__)
+
+WORDS = ("run", "stall", "freeze", "repeat", "dark", "vanish", "abort", "segfault", "hang")
+MAX_STEPS = 10_000
+# Set by `keep_clock` for child processes: monotonic seconds, a clock that all processes share.
+START_VARIABLE = "FIELDFARE_SCRIPT_START_S"
+_FOREVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One word of a script for so many seconds, which may be infinite."""
+
+    word: str
+    seconds: float = _FOREVER
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Steps one after the other; with `loop` for ever."""
+
+    steps: tuple[Step, ...]
+    loop: bool = False
+
+    def at(self, elapsed_s: float) -> Step:
+        """What holds `elapsed_s` seconds after the start, and for how many seconds more."""
+        total_s = sum(step.seconds for step in self.steps)
+        left_s = max(0.0, elapsed_s % total_s if self.loop else elapsed_s)
+        for step in self.steps:
+            if left_s < step.seconds:
+                return Step(step.word, step.seconds - left_s)
+            left_s -= step.seconds
+        return Step(self.steps[-1].word, 0.0) if self.loop else Step("run")  # the loop's end, missed by rounding
+
+
+def parse_script(text: str) -> Script:
+    """Raises ConfigError that names the step and what is allowed."""
+    lines = (line.partition("#")[0] for line in text.splitlines())
+    words = [part.split() for line in lines for part in line.split(";") if part.strip()]
+    loop = bool(words) and [word.lower() for word in words[-1]] == ["loop"]
+    steps = tuple(_parse_step(step) for step in (words[:-1] if loop else words))
+    if not steps or len(steps) > MAX_STEPS:
+        raise ConfigError(
+            f"camera.script has {len(steps)} steps: must be 1 to {MAX_STEPS}, such as run 5; stall 3; loop"
+        )
+    endless = [step.word for step in (steps if loop else steps[:-1]) if step.seconds == _FOREVER]
+    if endless:
+        raise ConfigError(
+            f"camera.script: {endless[0]!r} needs its seconds, such as {endless[0]} 5: only the last step may go "
+            "without, and none before loop"
+        )
+    return Script(tuple(Step("freeze" if step.word == "repeat" else step.word, step.seconds) for step in steps), loop)
+
+
+def _parse_step(words: list[str]) -> Step:
+    shown = " ".join(words)[:60]
+    if words[0].lower() not in WORDS or len(words) > 2:
+        raise ConfigError(
+            f"camera.script: {shown!r}: must be a word and its seconds, such as stall 3; the words are "
+            f"{', '.join(WORDS)}, and at the end loop"
+        )
+    try:
+        seconds = float(words[1]) if len(words) == 2 else _FOREVER
+    except ValueError:
+        seconds = -1.0
+    if len(words) == 2 and not 0.001 <= seconds <= 1e9:
+        raise ConfigError(f"camera.script: {shown!r}: the seconds must be a number from 0.001 to 1000000000")
+    return Step(words[0].lower(), seconds)
+
+
+def keep_clock() -> None:
+    """Let scripts that are not in a file begin now, for this process and all that it starts: a camera process that
+    dies of its script and is started again goes on in it, instead of dying of it for ever."""
+    os.environ[START_VARIABLE] = repr(time.monotonic())
+
+
+class ScriptClock:
+    """A script, and where in it we are.
+
+    A text counts from `keep_clock`, or from now where nobody called that. `@FILE` reads the script from a file,
+    counts from when that was last written, and reads it anew whenever it changes: `echo stall > FILE` acts at
+    once. A change that cannot be read leaves the script before it in force, with a warning.
+    """
+
+    def __init__(self, script: str) -> None:
+        """Raises ConfigError for a script that cannot be read, MissingInputError where its file is not there."""
+        self._file = Path(script[1:]) if script.startswith("@") else None
+        self._seen: tuple[int, int, int] | None = None
+        self._written_s = 0.0
+        if self._file is None:
+            self._script = parse_script(script)
+            self._started_s = _kept_start_s()
+            return
+        try:
+            self._script = parse_script(self._changed_text(self._file) or "")
+        except (OSError, ValueError) as error:
+            if isinstance(error, ConfigError):
+                raise ConfigError(f"{self._file}: {error}") from error
+            raise MissingInputError(f"camera.script {self._file}: cannot read: {error}") from error
+
+    def now(self) -> Step:
+        """What holds now, and for how many seconds more."""
+        if self._file is None:
+            return self._script.at(time.monotonic() - self._started_s)
+        try:
+            text = self._changed_text(self._file)
+            # `echo run > FILE` empties the file first: nothing is said yet.
+            if text is not None and text.strip():
+                self._script = parse_script(text)
+        except (OSError, ValueError) as error:
+            _log.warning("camera.script %s: %s; the script before it stays in force", self._file, error)
+        return self._script.at(stamp()[1] - self._written_s)
+
+    def _changed_text(self, file: Path) -> str | None:
+        """The file's text where it has changed since the last call, else None."""
+        status = file.stat()
+        seen = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if seen == self._seen:
+            return None
+        text = file.read_text("utf-8")
+        self._seen, self._written_s = seen, status.st_mtime
+        return text
+
+
+def _kept_start_s() -> float:
+    now_s = time.monotonic()
+    try:
+        kept_s = float(os.environ[START_VARIABLE])
+    except (KeyError, ValueError):
+        return now_s
+    return kept_s if 0 <= kept_s <= now_s else now_s

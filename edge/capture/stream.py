@@ -1,0 +1,77 @@
+"""Network cameras: RTSP and MJPEG over HTTP, through OpenCV's FFmpeg."""
+
+import time
+
+import cv2
+
+from edge.capture.grabber import Grabber
+from edge.capture.urls import masked, require_stream
+from edge.errors import CameraError
+from edge.records import Frame
+
+
+class StreamSource:
+    """A stream by its URL; the newest frame wins.
+
+    OpenCV hands over every frame in the size of the first. Where the stream ends or falls silent that is a
+    fault, and opening it anew is the caller's. User and password stay out of descriptions and errors. Read by
+    one thread.
+    """
+
+    def __init__(self, url: str, *, wait_s: float) -> None:
+        """Raises ConfigError where `url` is no URL of a stream, CameraError where the camera does not answer
+        within `wait_s` seconds, refuses, or sends no video."""
+        require_stream(url)
+        self._url, self._shown = url, masked(url)
+        self._wait_s = wait_s
+        self._description = f"stream {self._shown}"
+        self._grabber = Grabber(self._open, open_s=wait_s, wait_s=wait_s, why_silent=self._why_silent)
+
+    @property
+    def description(self) -> str:
+        """As FrameSource.description."""
+        return self._description
+
+    @property
+    def lossless(self) -> bool:
+        """As FrameSource.lossless."""
+        return False
+
+    @property
+    def has_noise(self) -> bool:
+        """As FrameSource.has_noise: a network camera may send a still scene twice, bit for bit."""
+        return False
+
+    def read(self) -> Frame:
+        """As FrameSource.read; gives up after `wait_s` without a frame."""
+        return self._grabber.read()
+
+    def close(self) -> None:
+        """As FrameSource.close."""
+        self._grabber.close()
+
+    def _open(self) -> cv2.VideoCapture:
+        started_s = time.monotonic()
+        wait_ms = int(self._wait_s * 1000)
+        capture = cv2.VideoCapture(
+            self._url,
+            cv2.CAP_FFMPEG,
+            [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, wait_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, wait_ms],
+        )
+        if not capture.isOpened():
+            capture.release()
+            if time.monotonic() - started_s > 0.9 * self._wait_s:
+                raise CameraError(self._why_silent())
+            raise CameraError(
+                f"stream {self._shown}: cannot be opened: check address, user and password, and that it is video: "
+                "a browser or VLC shows it"
+            )
+        size = [int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
+        self._description = f"stream {self._shown} {size[0]}x{size[1]}"
+        return capture
+
+    def _why_silent(self) -> str:
+        return (
+            f"stream {self._shown}: no frame within {self._wait_s:g} s, or it ended: check the camera and the network; "
+            "for a slow one raise camera.timeout_s"
+        )

@@ -1,0 +1,69 @@
+"""Ask a /dev/videoN what it is before OpenCV does: OpenCV only says no, and may take ten seconds to."""
+
+import errno
+import fcntl
+import os
+import struct
+from pathlib import Path
+
+from edge.errors import CameraError
+
+# linux/videodev2.h: _IOR('V', 0, struct v4l2_capability) and _IOWR('V', 8, struct v4l2_requestbuffers).
+_QUERYCAP, _CAPABILITY = 0x80685600, struct.Struct("=16s32s32sIII12x")
+_REQBUFS, _REQUEST = 0xC0145608, struct.Struct("=IIII4x")
+_VIDEO_CAPTURE, _VIDEO_CAPTURE_MPLANE, _DEVICE_CAPS = 0x1, 0x1000, 0x80000000
+_BUF_TYPE_CAPTURE, _MEMORY_MMAP = 1, 1
+
+_FIXES = {
+    errno.ENOENT: "plug it in, or see `ls /dev/video*` for what there is",
+    errno.ENODEV: "it was unplugged: plug it in again",
+    errno.ENXIO: "it was unplugged: plug it in again",
+    errno.EACCES: "add the user to the group `video`",
+    errno.EPERM: "add the user to the group `video`",
+    errno.EBUSY: "another program uses it: stop that (`fuser -v` names it)",
+    errno.ENOTTY: "not a camera: see `v4l2-ctl --list-devices`",
+    errno.EINVAL: "not a camera that delivers pictures: see `v4l2-ctl --list-devices`",
+}
+
+
+def probe(device: Path) -> str:
+    """The camera's own name. Raises CameraError where it is not there, forbidden, busy or no camera."""
+    try:
+        handle = os.open(device, os.O_RDWR | os.O_NONBLOCK)
+    except OSError as error:
+        raise _told(device, error) from error
+    try:
+        card, capabilities = _query(handle)
+        if not capabilities & (_VIDEO_CAPTURE | _VIDEO_CAPTURE_MPLANE):
+            raise CameraError(
+                f"camera {device}: {card} delivers no pictures: not a camera, or its second node: "
+                "see `v4l2-ctl --list-devices`"
+            )
+        if capabilities & _VIDEO_CAPTURE:
+            # Giving back no buffers changes nothing, and is refused where another program holds some.
+            fcntl.ioctl(handle, _REQBUFS, _REQUEST.pack(0, _BUF_TYPE_CAPTURE, _MEMORY_MMAP, 0))
+    except OSError as error:
+        raise error if isinstance(error, CameraError) else _told(device, error) from error
+    finally:
+        os.close(handle)
+    return card
+
+
+def gone_because(device: Path, wait_s: float) -> str:
+    """Why a camera that worked gives no frame any more, with the fix."""
+    if not device.exists():
+        return f"camera {device}: unplugged: plug it in again"
+    return f"camera {device}: no frame within {wait_s:g} s: it stalled, or cable or hub fails: plug it in anew"
+
+
+def _query(handle: int) -> tuple[str, int]:
+    answer = fcntl.ioctl(handle, _QUERYCAP, bytes(_CAPABILITY.size))
+    _, card, _, _, capabilities, of_this_node = _CAPABILITY.unpack(answer)
+    name = card.split(b"\0")[0].decode("utf-8", "replace")
+    printable = "".join(c if c.isprintable() else "?" for c in name)
+    return printable, of_this_node if capabilities & _DEVICE_CAPS else capabilities
+
+
+def _told(device: Path, error: OSError) -> CameraError:
+    fix = _FIXES.get(error.errno or 0, "check the cable and `dmesg`")
+    return CameraError(f"camera {device}: {error.strerror or error}: {fix}")

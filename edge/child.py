@@ -1,0 +1,109 @@
+"""A child process of the supervisor: started in a session of its own, listened to, killed, never left a zombie."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+_TAIL = 12
+_MAX_LINE = 4096
+# What LiteRT says at every start and cannot be told not to.
+_NOISE = ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.", "INFO: Applying 1 TensorFlow Lite delegate(s)")
+
+
+class Child:
+    """`python -m MODULE WORDS`. Its standard error is relayed line by line to ours. Used by one thread."""
+
+    def __init__(self, module: str, words: Sequence[str] = (), *, pass_fds: Sequence[int] = ()) -> None:
+        """Raises OSError where no process can be started (no memory, too many)."""
+        root = str(Path(__file__).resolve().parent.parent)
+        # -P: the folder that the user happens to be in is not searched for modules.
+        path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=pass_fds,
+            start_new_session=True,  # Ctrl-C in a terminal is for the supervisor
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        assert self._process.stderr is not None
+        self.stderr = self._process.stderr
+        os.set_blocking(self.stderr.fileno(), False)
+        self.started_s = time.monotonic()
+        self.tail: deque[str] = deque(maxlen=_TAIL)
+        self._rest = b""
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def relay(self) -> bool:
+        """Pass on what it wrote to standard error; False once it has closed that."""
+        try:
+            data = os.read(self.stderr.fileno(), 65536)
+        except BlockingIOError:
+            return True
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._rest = self._rest[-_MAX_LINE:]
+        if not data and self._rest:
+            lines, self._rest = [self._rest], b""
+        for line in lines:
+            text = line.decode(errors="replace").rstrip()
+            if text and not text.startswith(_NOISE):
+                self.tail.append(text[:_MAX_LINE])
+                _pass_on(text)
+        return bool(data)
+
+    def exit_status(self) -> int | None:
+        """None while it runs, else as subprocess has it: minus the signal where one ended it. Reaps it."""
+        return self._process.poll()
+
+    def kill(self) -> None:
+        """SIGKILL to all of its session; ends also what is stopped."""
+        if self._process.poll() is None:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                _log.debug("process %d was gone already", self._process.pid)
+
+    def wait(self, seconds: float) -> bool:
+        """False where it is still there after `seconds`: in a driver, where even SIGKILL waits."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the pipe."""
+        self.stderr.close()
+
+
+def describe_exit(status: int) -> str:
+    """How a process ended, for people."""
+    if status >= 0:
+        return f"ended with status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return f"died of {name}"
+
+
+def _pass_on(line: str) -> None:
+    """The child's own log lines keep their level; anything else is a library's, and informs."""
+    level, _, text = line.partition(" ")
+    if level in ("INFO", "WARNING", "ERROR", "CRITICAL"):
+        _log.log(getattr(logging, level), "%s", text)
+    else:
+        _log.info("worker: %s", line)

@@ -1,0 +1,77 @@
+"""fieldfare bench: how fast a bundle runs on this board."""
+
+import sys
+from pathlib import Path
+
+import click
+
+_STEPS = 1000
+
+
+@click.command(epilog="Example: fieldfare bench --bundle birds --source picamera2 --seconds 30")
+@click.option("--bundle", type=click.Path(path_type=Path), required=True, help="A directory or a .fieldfare file.")
+@click.option(
+    "--source",
+    default="synthetic",
+    show_default=True,
+    help="A folder, a picture or video file, /dev/videoN, picamera2[:N] or synthetic.",
+)
+@click.option("--seconds", type=click.FloatRange(1, 3600), default=20.0, show_default=True, help="How long.")
+@click.option("--size", metavar="WxH", default="640x480", show_default=True, help="Frame size to ask for.")
+@click.option("--fps", type=float, help="Frames a second to ask a camera for.  [default: as fast as it goes]")
+@click.option("--runtime", default="auto", show_default=True, help="auto, litert or tflite-runtime.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, edgetpu, usb[:N] or pci[:N].")
+@click.option("--threads", type=int, default=2, show_default=True, help="CPU threads for inference.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def bench(
+    bundle: Path,
+    source: str,
+    seconds: float,
+    size: str,
+    fps: float | None,
+    runtime: str,
+    device: str,
+    threads: int,
+    as_json: bool,
+) -> None:
+    """Time each stage from capture to decision on this board, and print tables to paste into an issue.
+
+    Replays and the synthetic camera run as fast as they can, cameras at their own rate. Stop the service
+    first: it uses the same cores, camera and Coral.
+    """
+    import msgspec
+
+    from edge.benchmark import markdown, measure
+    from edge.board import Board
+    from edge.bundle.store import open_bundle
+    from edge.cli.assemble import build_pipeline
+    from edge.cli.sources import open_source
+    from edge.config import settings_from
+
+    width, height = _parse_size(size)
+    live = source.startswith(("picamera2", "/dev/"))
+    camera = {"source": source, "width": width, "height": height, "fps": fps, "realtime": live, "loop": not live}
+    engine = {"runtime": runtime, "device": device, "threads": threads}
+    settings = settings_from({"bundle": str(bundle), "camera": camera, "engine": engine})
+    pipeline = build_pipeline(open_bundle(bundle), settings.engine, settings.decision)
+    try:
+        frames = open_source(settings.camera)
+        hidden = not sys.stderr.isatty()
+        with click.progressbar(length=_STEPS, label="measuring", file=sys.stderr, hidden=hidden) as bar:
+            measured = measure(
+                pipeline,
+                frames,
+                seconds=seconds,
+                board=Board(),
+                progress=lambda done_s: bar.update(int(_STEPS * done_s / seconds) - bar.pos),
+            )
+    finally:
+        pipeline.classifier.close()
+    click.echo(msgspec.json.encode(measured).decode() if as_json else markdown(measured))
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise click.UsageError(f"--size {text}: must be WIDTHxHEIGHT, such as 640x480")
+    return int(width), int(height)

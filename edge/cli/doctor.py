@@ -1,0 +1,71 @@
+"""fieldfare doctor: what is wrong between camera and result, and how to mend it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from edge.doctor.case import Case
+
+_SERVICE_SETTINGS = Path("/etc/fieldfare/fieldfare.toml")
+
+
+@click.command(epilog="Example: fieldfare doctor --config /etc/fieldfare/fieldfare.toml")
+@click.option("--config", type=click.Path(path_type=Path), help=f"Settings file.  [default: {_SERVICE_SETTINGS}]")
+@click.option("--bundle", help="Bundle to check, in place of the file's.")
+@click.option("--source", help="Source to take a frame from, in place of the file's.")
+@click.option("--json", "as_json", is_flag=True, help="Every finding as one JSON object.")
+def doctor(config: Path | None, bundle: str | None, source: str | None, as_json: bool) -> None:
+    """Look at everything between camera and result: board, libraries, settings, camera, bundle, Coral, service.
+
+    Without any option, the settings of the service are taken where they are. Cameras, engines and libraries
+    are tried in child processes, so one that hangs or crashes is reported; it takes 20 seconds at most.
+
+    Status 0 where nothing stands in the way (there may be warnings), 69 where something does.
+    """
+    import msgspec
+
+    from edge.doctor.examination import CHECKS, examine
+    from edge.doctor.text import render
+
+    case = _case(config, bundle, source)
+    with click.progressbar(length=len(CHECKS), label="looking", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        report = examine(case, progress=lambda _: bar.update(1))
+    if as_json:
+        click.echo(msgspec.json.encode(report).decode())
+    else:
+        click.echo(render(report))
+    if report.status:
+        raise click.exceptions.Exit(report.status)
+
+
+def _case(config: Path | None, bundle: str | None, source: str | None) -> "Case":
+    """What the options name; a settings file that is wrong is a finding and not the end."""
+    import msgspec
+
+    from edge.config import load_settings, settings_from
+    from edge.doctor.case import Case
+    from edge.errors import FieldfareError
+
+    if config is None and bundle is None and source is None and _SERVICE_SETTINGS.exists():
+        config = _SERVICE_SETTINGS
+    settings, error = None, None
+    try:
+        values = msgspec.to_builtins(load_settings(config)) if config is not None else {}
+        if bundle is not None:
+            values["bundle"] = bundle
+        if source is not None:
+            values.setdefault("camera", {})["source"] = source
+        if values:
+            settings = settings_from({"bundle": "(none)", **values})
+    except FieldfareError as wrong:
+        error = str(wrong)
+    named = bundle or (settings.bundle if settings is not None and config is not None else None)
+    return Case(
+        settings=settings if config is not None or source is not None else None,
+        settings_from=str(config) if config is not None else None,
+        settings_error=error,
+        bundle=named,
+    )

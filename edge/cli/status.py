@@ -1,0 +1,105 @@
+"""fieldfare status: how the service is."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge.errors import MissingInputError, UnavailableError
+
+if TYPE_CHECKING:
+    from edge.status import Status
+
+RUN = Path("/run/fieldfare")
+
+
+@click.command(epilog="Example: fieldfare status --json")
+@click.argument("name", required=False)
+@click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    default=RUN,
+    show_default=True,
+    help="Where the service keeps its status.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The whole status as JSON, one object a line.")
+def status(name: str | None, run_dir: Path, as_json: bool) -> None:
+    """Say how the service is, or that of the instance NAME, where there are several.
+
+    Exit status: 0 where results come (running or degraded), 69 where none do, 66 where there is no service.
+    """
+    import msgspec
+
+    from edge.status import read
+
+    found = _files(run_dir, name)
+    serving = True
+    for path in found:
+        seen = read(path)
+        alive = seen.is_alive()
+        serving = serving and alive and seen.state in ("running", "degraded")
+        if as_json:
+            click.echo(msgspec.json.encode({**msgspec.to_builtins(seen), "alive": alive}))
+        else:
+            click.echo(describe(seen, path.parent.name if len(found) > 1 or name else None, alive=alive))
+    if not serving:
+        raise click.exceptions.Exit(UnavailableError.exit_status)
+
+
+def _files(run_dir: Path, name: str | None) -> list[Path]:
+    """The status files of the instance `name`, or of all."""
+    places = [run_dir / name] if name else [run_dir, *sorted(p for p in _folders(run_dir))]
+    files = [place / "status.json" for place in places if (place / "status.json").is_file()]
+    if not files:
+        raise MissingInputError(
+            f"no status in {run_dir / name if name else run_dir}: the service does not run here "
+            "(sudo systemctl start fieldfare), or keeps it elsewhere (--run-dir)"
+        )
+    return files
+
+
+def _folders(run_dir: Path) -> list[Path]:
+    try:
+        return [entry for entry in run_dir.iterdir() if entry.is_dir()]
+    except OSError:
+        return []
+
+
+def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
+    """For people: one line a matter."""
+    counts, load = seen.counts, seen.load
+    state = seen.state if alive or seen.state in ("failed", "stopped") else f"not running (was {seen.state})"
+    last = seen.last
+    lines = [
+        f"{name + ': ' if name else ''}{state} since {_when(seen.since_wall_s)}: {seen.why}",
+        f"  bundle   {seen.bundle_name or 'not opened'}" + (f" ({seen.bundle})" if seen.bundle else ""),
+        f"  engine   {seen.engine or 'none yet'}",
+        f"  camera   {seen.source or 'none yet'}",
+        f"  results  {counts.results}, now {seen.fps:.1f} a second"
+        + (
+            f", last {seen.last.label} {seen.last.score:.2f} at {_when(seen.last.captured_wall_s)}" if seen.last else ""
+        ),
+        f"  frames   {counts.dropped} replaced by newer ones, {counts.repeated} repeated, {counts.stale} too old",
+        f"  faults   camera {counts.camera_faults}, engine {counts.engine_faults}, crashes {counts.crashes}, "
+        f"hangs {counts.hangs}; worker started {counts.worker_starts} times",
+    ]
+    if counts.edgetpu_losses:
+        lines.append(f"  Edge TPU lost {counts.edgetpu_losses} times, back {counts.edgetpu_returns} times")
+    if counts.usb_resets or counts.reboots_asked:
+        lines.append(f"  asked    {counts.usb_resets} USB resets, {counts.reboots_asked} reboots")
+    board = [
+        f"{load.temperature_c:.1f} C" if load.temperature_c is not None else None,
+        f"CPU {load.cpu_percent:.0f} %" if load.cpu_percent is not None else None,
+        f"at most {load.limit_fps:g} frames/s" if load.limit_fps is not None else None,
+        load.reason,
+    ]
+    if any(board):
+        lines.append(f"  board    {', '.join(text for text in board if text)}")
+    return "\n".join(lines)
+
+
+def _when(wall_s: float) -> str:
+    moment = time.localtime(wall_s)
+    today = time.strftime("%F", moment) == time.strftime("%F")
+    return time.strftime("%H:%M:%S" if today else "%F %H:%M:%S", moment)

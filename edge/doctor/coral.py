@@ -1,0 +1,97 @@
+"""The Coral Edge TPU: on the bus, allowed, and its library loaded in a child."""
+
+from pathlib import Path
+
+from edge.board import UsbDevice
+from edge.config import Engine
+from edge.doctor.case import Case
+from edge.doctor.findings import Finding, Kind
+from edge.doctor.software import REBUILT
+from edge.usb import CORAL_IDS
+
+_USB3_MBPS = 5000.0
+_RULES = "install systemd/60-fieldfare-coral.rules, plug it in again, and be in the group plugdev"
+
+
+def device(case: Case) -> list[Finding]:
+    """Is there one, at which speed, and may this user open it?"""
+    nodes = sorted(case.dev.glob("apex_*"))
+    corals = [d for d in case.board.usb_devices() or () if (d.vendor, d.product) in CORAL_IDS]
+    if not nodes and not corals:
+        wanted = _wants_edgetpu(case)
+        mend = "plug it into a USB 3 socket; for a PCIe one install its kernel driver" if wanted else None
+        return [Finding("coral", "Coral", "problem" if wanted else "not here", "none on USB, no /dev/apex_*", mend)]
+    return [_usb(case, coral) for coral in corals] + [_pcie(node, allowed=case.may_use(node)) for node in nodes]
+
+
+def _usb(case: Case, coral: UsbDevice) -> Finding:
+    state = "firmware loaded" if coral.vendor == "18d1" else "as plugged in"
+    speed = "speed not known" if coral.speed_mbps is None else f"{coral.speed_mbps:g} Mbit/s"
+    seen = f"{coral.vendor}:{coral.product} ({state}), {speed}"
+    if coral.bus is not None and coral.number is not None:
+        node = case.dev / f"bus/usb/{coral.bus:03}/{coral.number:03}"
+        if node.exists() and not case.may_use(node):
+            return Finding("coral", "Coral", "problem", f"{seen}; {node} is not open to this user", _RULES)
+    if coral.speed_mbps is not None and coral.speed_mbps < _USB3_MBPS:
+        mend = "use a USB 3 socket (blue) and the short cable that came with it: USB 2 is several times slower"
+        return Finding("coral", "Coral", "warning", f"{seen}: USB 2", mend)
+    return Finding("coral", "Coral", "ok", seen)
+
+
+def _pcie(node: Path, *, allowed: bool) -> Finding:
+    if allowed:
+        return Finding("coral", "Coral", "ok", f"PCIe, {node}")
+    return Finding("coral", "Coral", "problem", f"PCIe, {node} is not open to this user", _RULES)
+
+
+def engine(case: Case) -> list[Finding]:
+    """The delegate first, then the compiled model's golden inputs through it."""
+    skipped = _why_not(case)
+    if skipped is not None:
+        return [Finding("edgetpu", "Edge TPU", "not here", skipped)]
+    settings = case.settings.engine if case.settings else Engine()
+    kind = "" if settings.device in ("auto", "edgetpu") else settings.device
+    made = case.ask("delegate", [settings.edgetpu_library, kind, settings.runtime], case.delegate_s)
+    severity: Kind = "problem" if _wants_edgetpu(case) else "warning"
+    if made.ending != "answered":
+        mend = {
+            "crashed": f'{REBUILT}; until then device = "cpu"',
+            "hung": "unplug it and plug it in again; use a powered hub",
+            "refused": "check libedgetpu, the cable and the udev rules (docs/raspberry-pi.md, Coral)",
+        }[made.ending]
+        seen = f"{settings.edgetpu_library} {made.ending}: {made.why}" if made.ending != "refused" else made.why
+        return [Finding("edgetpu", "Edge TPU", severity, seen, mend)]
+    if case.bundle is None:
+        return [Finding("edgetpu", "Edge TPU", "ok", f"{settings.edgetpu_library} loads")]
+    return [_golden(case, settings, severity)]
+
+
+def _golden(case: Case, settings: Engine, severity: Kind) -> Finding:
+    wanted = {"device": settings.device if settings.device not in ("auto", "cpu") else "edgetpu"}
+    values = {"runtime": settings.runtime, "threads": settings.threads, "edgetpu_library": settings.edgetpu_library}
+    outcome = case.ask("golden", [case.bundle, {**values, **wanted}], case.edgetpu_s)
+    if outcome.ending != "answered":
+        seen = f"golden inputs {outcome.ending}: {outcome.why}"
+        return Finding("edgetpu", "Edge TPU", severity, seen, REBUILT)
+    reason = outcome.answer["fallback"]
+    if reason is None:
+        return Finding("edgetpu", "Edge TPU", "ok", f"golden inputs right ({outcome.answer['engine']})")
+    if "no model compiled" in reason:
+        mend = "train with --edgetpu, or `fieldfare bundle add-edgetpu` (docs/edge-tpu.md)"
+        return Finding("edgetpu", "Edge TPU", severity, reason, mend)
+    return Finding("edgetpu", "Edge TPU", severity, reason, REBUILT)
+
+
+def _why_not(case: Case) -> str | None:
+    if case.settings is not None and case.settings.engine.device == "cpu":
+        return 'the settings say device = "cpu"'
+    has_coral = any(f.kind in ("ok", "warning") for f in device(case))
+    if not has_coral and not _wants_edgetpu(case):
+        return "no Coral to try it with"
+    if case.service_holds():
+        return "the service is running and holds it: sudo systemctl stop fieldfare, then ask again"
+    return None
+
+
+def _wants_edgetpu(case: Case) -> bool:
+    return case.settings is not None and case.settings.engine.device not in ("auto", "cpu")

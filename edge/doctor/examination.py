@@ -1,0 +1,59 @@
+"""All checks, side by side, each on its own: one that fails does not keep the others from speaking."""
+
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from edge.doctor import cameras, coral, machine, setup, software
+from edge.doctor.case import Case
+from edge.doctor.findings import Finding, Report, report
+
+Check = Callable[[Case], list[Finding]]
+
+# In the order of the path from camera to result; it is the order of the report, not of the work.
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("system", machine.system),
+    ("python", machine.python),
+    ("board", machine.board),
+    ("memory", machine.memory),
+    ("temperature", machine.temperature),
+    ("power", machine.power),
+    ("clock", machine.clock),
+    ("libraries", software.libraries),
+    ("pairs", software.pairs),
+    ("settings", setup.settings),
+    ("v4l2", cameras.v4l2),
+    ("permissions", cameras.permissions),
+    ("picamera2", cameras.pi_cameras),
+    ("frame", cameras.frame),
+    ("bundle", setup.bundle),
+    ("cpu", setup.cpu),
+    ("coral", coral.device),
+    ("edgetpu", coral.engine),
+    ("results", setup.results),
+    ("service", setup.service),
+)
+
+
+def examine(
+    case: Case,
+    *,
+    checks: Sequence[tuple[str, Check]] = CHECKS,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Run every check; `progress` is told each one's name when it is done, from any thread."""
+
+    def run(name: str, check: Check) -> list[Finding]:
+        try:
+            return check(case)
+        except Exception as error:  # noqa: BLE001 - a doctor who stumbles must go on and say where
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
+            seen = f"the check itself failed: {type(error).__name__}: {error} ({where})"
+            return [Finding(name, name, "problem", seen, "a fault of Fieldfare: please report it")]
+        finally:
+            progress(name)
+
+    with ThreadPoolExecutor(max_workers=len(checks) or 1, thread_name_prefix="doctor") as pool:
+        futures = [pool.submit(run, name, check) for name, check in checks]
+        return report(finding for future in futures for finding in future.result())

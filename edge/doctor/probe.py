@@ -1,0 +1,120 @@
+"""The child's side: `python -m edge.doctor.probe NAME ARGUMENTS-AS-JSON` prints an answer as JSON.
+
+The only module of the doctor that touches native libraries. What a library prints goes to standard error.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from edge.config import Camera, Engine
+from edge.errors import FieldfareError
+
+_FRAMES = 3  # the first of a camera can be black or torn
+
+
+def libraries(names: list[str]) -> dict[str, Any]:
+    """Import one module after another: {name: {"version": ..., "error": ...}}."""
+    found = {}
+    for name in names:
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:  # noqa: BLE001 - broken packages raise anything
+            found[name] = {"version": None, "error": f"{type(error).__name__}: {error}"}
+        else:
+            found[name] = {"version": getattr(module, "__version__", None), "error": None}
+    return found
+
+
+def pi_cameras() -> list[str]:
+    """The models that picamera2 lists, by number."""
+    module: Any = importlib.import_module("picamera2")
+    return [str(entry.get("Model", "camera")) for entry in module.Picamera2.global_camera_info()]
+
+
+def frame(camera: dict[str, Any]) -> dict[str, Any]:
+    """The configured source opened and read: its description, the frame's size, its mean brightness."""
+    from edge.cli.sources import open_source
+    from edge.errors import EndOfStream
+
+    source = open_source(msgspec.convert(camera, Camera))
+    try:
+        taken = source.read()
+        for _ in range(_FRAMES - 1):
+            try:
+                taken = source.read()
+            except EndOfStream:
+                break
+        height, width = taken.image_bgr.shape[:2]
+        mean, spread = float(taken.image_bgr.mean()), float(taken.image_bgr.std())
+        return {"description": source.description, "size": [width, height], "mean": mean, "spread": spread}
+    finally:
+        source.close()
+
+
+def bundle(path: str) -> dict[str, Any]:
+    """A bundle opened, every hash checked; the model is not parsed."""
+    from edge.bundle.store import open_bundle
+
+    opened = open_bundle(Path(path))
+    return {
+        "id": opened.bundle_id,
+        "name": opened.manifest.name,
+        "classes": len(opened.labels),
+        "edgetpu": opened.edgetpu_model is not None,
+        "threshold": opened.manifest.calibration.threshold,
+    }
+
+
+def golden(path: str, engine: dict[str, Any]) -> dict[str, Any]:
+    """The bundle's golden inputs through one engine: its name, and the reason where a lesser one served."""
+    from edge.bundle.store import open_bundle
+    from edge.cli.assemble import open_classifier
+
+    classifier, fallback = open_classifier(open_bundle(Path(path)), msgspec.convert(engine, Engine))
+    try:
+        return {"engine": classifier.engine, "fallback": fallback}
+    finally:
+        classifier.close()
+
+
+def delegate(library: str, device: str, runtime: str) -> dict[str, Any]:
+    """libedgetpu loaded and its delegate made, as the service would."""
+    from edge.inference.edgetpu import load_edgetpu
+    from edge.inference.runtime import RuntimeName, load_runtime
+
+    loaded = load_runtime(cast("RuntimeName", runtime))
+    made = load_edgetpu(loaded, library=library, device=device)
+    return {"runtime": f"{loaded.name} {loaded.version}", "delegate": type(made).__name__}
+
+
+_PROBES: dict[str, Callable[..., Any]] = {
+    "libraries": libraries,
+    "pi_cameras": pi_cameras,
+    "frame": frame,
+    "bundle": bundle,
+    "golden": golden,
+    "delegate": delegate,
+}
+
+
+def main(name: str, arguments: str) -> None:
+    """Answer, or say in one line why not; then leave without tidying up, as native libraries may hang there."""
+    channel = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        answer = _PROBES[name](*msgspec.json.decode(arguments))
+    except FieldfareError as error:
+        answer = {"refused": " ".join(str(error).split())}
+    os.write(channel, msgspec.json.encode(answer))
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

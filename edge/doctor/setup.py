@@ -1,0 +1,127 @@
+"""What the user made: settings, bundle, the model's answers on the CPU, the folder for results, the service."""
+
+import os
+import pwd
+import shutil
+from pathlib import Path
+
+from edge.doctor.case import SERVICE, Case
+from edge.doctor.findings import Finding
+
+_CRAMPED = 200 * 10**6
+_PROPERTIES = "LoadState,ActiveState,SubState,Result,NRestarts,ExecMainStatus,UnitFileState"
+# Statuses after which systemd does not start the service again (docs/settings.md).
+_FINAL = {
+    "2": "wrong usage",
+    "65": "a damaged bundle or model",
+    "72": "a library is not installed",
+    "78": "wrong settings",
+}
+
+
+def settings(case: Case) -> list[Finding]:
+    """Is the file valid?"""
+    if case.settings_error is not None:
+        mend = "every key is in docs/settings.md"
+        return [Finding("settings", "settings", "problem", case.settings_error, mend)]
+    if case.settings_from is None:
+        return [Finding("settings", "settings", "not here", "no file was named: give --config FILE")]
+    return [Finding("settings", "settings", "ok", case.settings_from)]
+
+
+def bundle(case: Case) -> list[Finding]:
+    """Opened in a child, every hash checked."""
+    if case.bundle is None:
+        return [Finding("bundle", "bundle", "not here", "none was named: give --config or --bundle")]
+    outcome = case.ask("bundle", [case.bundle], case.child_s)
+    if outcome.ending != "answered":
+        seen = outcome.why if outcome.ending == "refused" else f"{case.bundle} {outcome.ending}: {outcome.why}"
+        return [Finding("bundle", "bundle", "problem", seen, "copy it again, then `fieldfare bundle verify`")]
+    made = outcome.answer
+    seen = f"{made['name']}, id {made['id']}, {made['classes']} classes"
+    return [Finding("bundle", "bundle", "ok", f"{seen}, {'also' if made['edgetpu'] else 'not'} for the Edge TPU")]
+
+
+def cpu(case: Case) -> list[Finding]:
+    """Known pictures, known answers, through this machine's own runtime, in a child."""
+    if case.bundle is None:
+        return [Finding("cpu", "CPU engine", "not here", "no bundle was named")]
+    engine = case.settings.engine if case.settings else None
+    values = {"device": "cpu", "runtime": engine.runtime, "threads": engine.threads} if engine else {"device": "cpu"}
+    outcome = case.ask("golden", [case.bundle, values], case.child_s)
+    if outcome.ending == "answered":
+        return [Finding("cpu", "CPU engine", "ok", f"golden inputs right ({outcome.answer['engine']})")]
+    mend = "see the findings on libraries and bundle above, then `fieldfare bundle verify`"
+    seen = outcome.why if outcome.ending == "refused" else f"{outcome.ending}: {outcome.why}"
+    return [Finding("cpu", "CPU engine", "problem", seen, mend)]
+
+
+def results(case: Case) -> list[Finding]:
+    """Room and right to write where the results go."""
+    if case.settings is None or case.settings.output.jsonl is None:
+        return [Finding("results", "results", "not here", "the settings name no [output] jsonl")]
+    folder = Path(case.settings.output.jsonl).absolute().parent
+    if not folder.is_dir():
+        mend = f"sudo install -d -o {SERVICE} -g {SERVICE} {folder}"
+        return [Finding("results", "results", "problem", f"{folder} is not there", mend)]
+    output = case.settings.output
+    return [judge_folder(folder, shutil.disk_usage(folder).free, output.max_mb * (output.keep + 1) * 10**6)]
+
+
+def judge_folder(folder: Path, free: int, wanted: int) -> Finding:
+    """free: bytes there; wanted: what results may come to take."""
+    seen = f"{folder}, {free / 10**9:.1f} GB free, results take up to {wanted / 10**9:.2f} GB"
+    writer = _writer(folder)
+    if writer is None:
+        mend = f"sudo chown {SERVICE}: {folder}, or name another [output] jsonl"
+        return Finding("results", "results", "problem", f"{folder} is not writable", mend)
+    if free < _CRAMPED:
+        return Finding("results", "results", "problem", seen, "make room, or results are lost")
+    if free < wanted:
+        return Finding("results", "results", "warning", seen, "make room, or lower [output] max_mb or keep")
+    return Finding("results", "results", "ok", seen + writer)
+
+
+def _writer(folder: Path) -> str | None:
+    """Who may write: this user (""), or the service's, who owns it; None: neither."""
+    if os.access(folder, os.W_OK | os.X_OK):
+        return ""
+    try:
+        account = pwd.getpwnam(SERVICE)
+    except KeyError:
+        return None
+    there = folder.stat()
+    owns = there.st_uid == account.pw_uid and there.st_mode & 0o300 == 0o300
+    return f" (writable for {SERVICE})" if owns else None
+
+
+def service(case: Case) -> list[Finding]:
+    """What systemd says of it."""
+    said = case.call(["systemctl", "show", SERVICE, f"--property={_PROPERTIES}"])
+    if said is None:
+        return [Finding("service", "service", "not here", "systemd does not run here")]
+    return [judge_service(dict(line.split("=", 1) for line in said.splitlines() if "=" in line))]
+
+
+def judge_service(found: dict[str, str]) -> Finding:
+    """From `systemctl show`."""
+    if found.get("LoadState") != "loaded":
+        why = f"{found.get('LoadState', 'not known')} (docs/raspberry-pi.md installs it)"
+        return Finding("service", "service", "not here", why)
+    state, restarts = found.get("ActiveState", "?"), found.get("NRestarts", "0")
+    seen = f"{state} ({found.get('SubState', '?')}), {restarts} restarts"
+    status = found.get("ExecMainStatus", "0")
+    if state == "failed":
+        why = _FINAL.get(status, found.get("Result", "?"))
+        mend = f"journalctl -u {SERVICE} -n 20, mend it, then sudo systemctl restart {SERVICE}"
+        return Finding("service", "service", "problem", f"{seen}, status {status}: {why}", mend)
+    if state == "activating" and found.get("SubState") == "auto-restart":
+        return Finding("service", "service", "problem", f"{seen}, status {status}", f"journalctl -u {SERVICE} -n 20")
+    if state == "inactive":
+        return Finding("service", "service", "warning", seen, f"sudo systemctl enable --now {SERVICE}")
+    if found.get("UnitFileState") == "disabled":
+        mend = f"sudo systemctl enable {SERVICE}"
+        return Finding("service", "service", "warning", f"{seen}; not started at boot", mend)
+    if restarts.isdecimal() and int(restarts) > 0:
+        return Finding("service", "service", "warning", seen, f"journalctl -u {SERVICE} says why")
+    return Finding("service", "service", "ok", seen)

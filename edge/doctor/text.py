@@ -1,0 +1,48 @@
+"""The report for people: aligned, 80 columns, colour on a terminal only."""
+
+import textwrap
+
+import click
+
+from edge.doctor.findings import Kind, Report
+
+_COLOURS: dict[Kind, str | None] = {"ok": "green", "warning": "yellow", "problem": "red", "not here": None}
+_TITLE = 15
+_KIND = 9
+
+
+def render(report: Report, *, width: int = 80) -> str:
+    """One finding a paragraph: kind, what was looked at, what was seen, and below it how to mend it. Ends with
+    a count. With colour; click.echo takes it off where there is no terminal."""
+    lines = []
+    for finding in report.findings:
+        indent = " " * (_KIND + _TITLE)
+        seen = _wrap(finding.seen, indent, width)
+        kind = click.style(f"{finding.kind:<{_KIND}}", fg=_COLOURS[finding.kind], dim=finding.kind == "not here")
+        lines.append(f"{kind}{finding.looked_at:<{_TITLE}}{seen[len(indent) :]}")
+        if finding.mend:
+            lines.append(_wrap(f"-> {finding.mend}", indent, width, hang="   "))
+    return "\n".join([*lines, "", summary(report)])
+
+
+def summary(report: Report) -> str:
+    """One line: how many of each, and what that means."""
+    count = {kind: sum(f.kind == kind for f in report.findings) for kind in _COLOURS}
+    parts = [f"{count['ok']} ok"]
+    for kind, plural in (("warning", "warnings"), ("problem", "problems")):
+        number = sum(f.kind == kind for f in report.findings)
+        parts += [f"{number} {kind if number == 1 else plural}"] if number else []
+    parts += [f"{count['not here']} not here"] if count["not here"] else []
+    verdict = "something stands in the way" if report.status else "nothing stands in the way"
+    return f"{', '.join(parts)}: {verdict}"
+
+
+def _wrap(text: str, indent: str, width: int, *, hang: str = "") -> str:
+    return textwrap.fill(
+        " ".join(text.split()),
+        width=width,
+        initial_indent=indent,
+        subsequent_indent=indent + hang,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

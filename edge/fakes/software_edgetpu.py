@@ -1,0 +1,131 @@
+"""A software Edge TPU: a stand-in for libedgetpu that compiled models run on through the real load_delegate.
+
+For tests, benchmarks and trying out: it answers from a table what the CPU twin would have answered, takes as
+long as it is told, and suffers on script what hardware suffers. Name the library of `build` as
+`engine.edgetpu_library` and the folder of `write_script` and `write_answers` in the environment variable
+FIELDFARE_SOFTWARE_EDGETPU. Both files may change while it runs; it follows within 10 ms.
+
+It does not compute: an input that is not in the table has no answer of its own. Where a model's first or last
+operators run on the CPU, the table must hold the tensors between them and the Edge TPU's part.
+"""
+
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import EngineError, MissingPackageError
+from edge.inference.base import Classifier
+from edge.storage import write_file
+
+ENVIRONMENT = "FIELDFARE_SOFTWARE_EDGETPU"
+LIBRARY = "libsoftware_edgetpu.so"
+
+Mode = Literal[
+    "ok",
+    "refuse",
+    "absent",
+    "error",
+    "hang",
+    "abort",
+    "segfault",
+    "garbage",
+    "constant",
+    "stale",
+    "unwritten",
+    "nan",
+]
+Answers = Mapping[int, bytes]
+
+_SOURCE = Path(__file__).with_name("software_edgetpu.c")
+_MAGIC = b"FFTPU001"
+_COMPILE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What the software Edge TPU shall do; software_edgetpu_files.h says what each key means and may be."""
+
+    mode: Mode = "ok"
+    at: Literal["invoke", "load"] = "invoke"
+    after: int = 0
+    time_us: int = 0
+    seconds: int = 0
+    value: int = 0
+    unknown: Literal["error", "default", "pick"] = "error"
+    devices: tuple[str, ...] = ("usb:0",)
+    plug: int = 0
+
+    def text(self) -> str:
+        """The file's contents."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["devices"] = ",".join(self.devices) or "none"
+        return " ".join(f"{key}={value}" for key, value in values.items()) + "\n"
+
+
+def build(folder: Path) -> Path:
+    """Compile the library into `folder`, which must exist; returns its path. Raises MissingPackageError without
+    a C compiler, EngineError with the compiler's words where it fails."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        raise MissingPackageError("no C compiler (cc) for the software Edge TPU: apt install gcc libc6-dev")
+    library = folder / LIBRARY
+    command = [compiler, "-shared", "-fPIC", "-O2", "-pthread", "-Wall", "-Wextra", "-o", str(library), str(_SOURCE)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_S, check=False)
+    if done.returncode != 0:
+        raise EngineError(f"the software Edge TPU does not compile: {done.stderr.strip() or done.returncode}")
+    return library
+
+
+def write_script(folder: Path, script: Script) -> None:
+    """Put `script` into effect, in one step: a reader sees the old one or the new one."""
+    write_file(folder / "script", script.text().encode(), overwrite=True)
+
+
+def write_answers(folder: Path, answers: Answers, default: bytes | None = None) -> None:
+    """Put a table into effect, in one step. answers: hash_tensor of an input -> the output tensor's bytes;
+    default: for inputs not among them where the script says `unknown=default`. Raises ValueError where they
+    are not all of one size, or there is none."""
+    ordered = sorted(answers.items())
+    sizes = {len(answer) for _, answer in ordered} | ({len(default)} if default is not None else set())
+    if len(sizes) != 1 or 0 in sizes:
+        raise ValueError(f"answers of {sorted(sizes)} bytes: must be one size, at least 1")
+    parts = [struct.pack("<8sQQQ", _MAGIC, len(ordered), sizes.pop(), default is not None)]
+    parts.append(np.array([key for key, _ in ordered], "<u8").tobytes())
+    parts += [answer for _, answer in ordered]
+    write_file(folder / "answers.bin", b"".join([*parts, default or b""]), overwrite=True)
+
+
+def answers_for(classifier: Classifier, tensors: Iterable[NDArray[np.generic]]) -> dict[int, bytes]:
+    """The table of what `classifier`, the CPU twin, answers to `tensors` (each the input tensor's values)."""
+    answers = {}
+    for tensor in tensors:
+
+        def fill(memory: NDArray[np.generic], tensor: NDArray[np.generic] = tensor) -> None:
+            np.copyto(memory, tensor.reshape(memory.shape), casting="no")
+
+        classifier.load(fill)
+        answers[hash_tensor(tensor)] = classifier.invoke().tobytes()
+    return answers
+
+
+def hash_tensor(tensor: NDArray[np.generic]) -> int:
+    """64 bits that tell input tensors apart, computed as in software_edgetpu.c: the two change together."""
+    data = tensor.tobytes()
+    words = np.frombuffer(data + bytes(-len(data) % 8), "<u8")
+    places = np.arange(1, words.size + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    length = _mix(np.array([len(data)], np.uint64))
+    return (int(_mix(words + places).sum(dtype=np.uint64)) + int(length[0])) & (2**64 - 1)
+
+
+def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    x = (x ^ (x >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed: NDArray[np.uint64] = x ^ (x >> np.uint64(32))
+    return mixed

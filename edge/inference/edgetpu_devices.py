@@ -1,0 +1,108 @@
+"""Which Edge TPUs are plugged in, found without libedgetpu: asking it can hang, and opens the device."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edge.errors import EngineError
+
+SYSFS_USB = Path("/sys/bus/usb/devices")
+DEV = Path("/dev")
+DPKG = Path("/var/lib/dpkg/info")
+
+# A USB Coral shows the first pair until its firmware is loaded (at the first use), the second from then on.
+_UNLOADED, _LOADED = ("1a6e", "089a"), ("18d1", "9302")
+# Over USB 2 (480 Mbit/s) the input and every parameter that does not fit on the chip take 10 times as long.
+FULL_SPEED_MBIT = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeTpuDevice:
+    """One Edge TPU. name: as libedgetpu counts ("usb:0"), by place; that its order is the same was not seen.
+
+    place: bus and ports of a USB one ("2-1.4"), the device file of a PCIe one. speed_mbit: of the USB link.
+    loaded: a USB one has its firmware, so it was used since it was plugged in.
+    """
+
+    name: str
+    place: str
+    kind: Literal["usb", "pci"]
+    speed_mbit: int | None = None
+    loaded: bool = True
+
+    @property
+    def warning(self) -> str | None:
+        """What is wrong with the way it is plugged in."""
+        if self.speed_mbit is None or self.speed_mbit >= FULL_SPEED_MBIT:
+            return None
+        return (
+            f"the Edge TPU {self.name} ({self.place}) runs at {self.speed_mbit} Mbit/s: use a USB 3 port (blue) "
+            "and its own cable"
+        )
+
+    def __str__(self) -> str:
+        speed = "" if self.speed_mbit is None else f", {self.speed_mbit} Mbit/s"
+        return f"{self.name} ({self.place}{speed})"
+
+
+def find_devices(sysfs: Path = SYSFS_USB, dev: Path = DEV) -> tuple[EdgeTpuDevice, ...]:
+    """The Edge TPUs here, USB before PCIe, each kind by place; those that vanish meanwhile are left out."""
+    usb = []
+    for folder in sorted(_entries(sysfs), key=lambda path: _numbers(path.name)):
+        ids = _read(folder / "idVendor"), _read(folder / "idProduct")
+        if ids in (_UNLOADED, _LOADED):
+            speed = _read(folder / "speed")
+            mbit = int(float(speed)) if re.fullmatch(r"\d+(\.\d+)?", speed) else None
+            usb.append(EdgeTpuDevice(f"usb:{len(usb)}", folder.name, "usb", mbit, loaded=ids == _LOADED))
+    apex = [path for path in _entries(dev) if re.fullmatch(r"apex_\d+", path.name)]
+    apex.sort(key=lambda path: _numbers(path.name))
+    return (*usb, *(EdgeTpuDevice(f"pci:{number}", str(path), "pci") for number, path in enumerate(apex)))
+
+
+def describe_devices(devices: Sequence[EdgeTpuDevice]) -> str:
+    """The devices in a few words, for messages."""
+    return ", ".join(map(str, devices)) or "none"
+
+
+def choose_device(wanted: str, devices: Sequence[EdgeTpuDevice]) -> str:
+    """What to ask libedgetpu for. wanted: "" or "any", "usb", "pci", "usb:N", "pci:N", or the place of one, as
+    "usb:2-1.4", "2-1.4" or "/dev/apex_0". Only a place is looked up: raises EngineError, which names what is
+    there, where nothing is at it."""
+    if wanted in ("", "any"):
+        return ""
+    if re.fullmatch(r"(usb|pci)(:\d+)?", wanted):
+        return wanted
+    for device in devices:
+        if wanted in (device.place, f"{device.kind}:{device.place}"):
+            return device.name
+    raise EngineError(f"no Edge TPU at {wanted!r}; there: {describe_devices(devices)}")
+
+
+def library_clock(dpkg: Path = DPKG) -> Literal["standard", "maximum"] | None:
+    """Which of Coral's two packages is installed: libedgetpu1-std runs the chip at a reduced clock, -max at the
+    full one (warmer, too hot to touch). None: neither, as with a rebuilt library. From Coral's documents."""
+    clocks: tuple[tuple[str, Literal["standard", "maximum"]], ...] = (("std", "standard"), ("max", "maximum"))
+    for suffix, clock in clocks:
+        if any(re.fullmatch(rf"libedgetpu1-{suffix}(:\w+)?\.list", path.name) for path in _entries(dpkg)):
+            return clock
+    return None
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _numbers(name: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", name)))

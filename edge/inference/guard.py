@@ -1,0 +1,185 @@
+"""The engine guard: answers that an engine cannot have computed do not leave here.
+
+An accelerator that fails does not always say so. It may leave the output as it was, repeat the last answer, or
+answer a constant or noise. What proves nothing by itself (int8 outputs of a sure network repeat naturally) is
+put to the test with a golden input before the answer is given out.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle.golden import GoldenInput, GoldenInputs
+from edge.errors import EngineError
+from edge.inference.base import OpenClassifier
+from edge.preprocess import Tensor
+
+# A repeated answer that a golden input has just cleared is believed for so long: a sure network on a still scene
+# repeats its answer in nearly every frame, and a probe for each would halve the frame rate.
+CLEARED_S = 2.0
+# Canaries: at most one a second, and at most 1 % of the time that inference takes.
+CANARY_S = 1.0
+CANARY_SHARE = 0.01
+_END = 16  # bytes compared at either end of the output: an unfinished transfer leaves the tail as it was
+_MAX_CLEARED = 64
+
+_log = logging.getLogger(__name__)
+
+
+class GuardedClassifier:
+    """A Classifier around another one; raises EngineError instead of giving out
+
+    - an output of another dtype or size than the golden inputs', or with values that are not finite;
+    - an output that the engine did not write: it is filled with a mark before each inference;
+    - with a golden input that fails: an output whose values are all equal, or that repeats the last one bit by bit
+      although the input was another.
+
+    With `canary`, for engines that may answer noise, golden inputs run in turn while it serves. Keeps a copy of
+    each input. The golden inputs that ran at the start should have run through the guard, so that it knows
+    the answer before the first. Not thread-safe; `close` closes the engine.
+    """
+
+    def __init__(
+        self,
+        classifier: OpenClassifier,
+        golden: GoldenInputs,
+        *,
+        canary: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.probes = 0
+        self._classifier = classifier
+        self._golden = golden
+        self._clock = clock
+        self._marks: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+        self._turn = 0
+        self._input: NDArray[np.generic] | None = None  # what `load` wrote last
+        self._spare: NDArray[np.generic] | None = None  # memory for the next copy
+        self._answered: NDArray[np.generic] | None = None  # the input of the last answer
+        self._answer = b""
+        self._cleared: dict[bytes, float] = {}
+        self._canary = canary
+        self._canary_due = clock() + CANARY_S
+        self._canaries = 0
+
+    @property
+    def engine(self) -> str:
+        """As Classifier.engine."""
+        return self._classifier.engine
+
+    def load(self, fill: Callable[[Tensor], None]) -> None:
+        """As Classifier.load."""
+
+        def fill_and_keep(memory: Tensor) -> None:
+            fill(memory)
+            self._keep(memory)
+
+        self._classifier.load(fill_and_keep)
+
+    def invoke(self) -> NDArray[np.generic]:
+        """As Classifier.invoke. What was loaded stays loaded, whatever was probed in between."""
+        started = self._clock()
+        raw = self._infer()
+        ended = self._clock()
+        answer = raw.tobytes()
+        suspicion = self._suspicion(raw, answer)
+        self._answered, self._answer = self._input, answer
+        if suspicion is not None:
+            self._clear(raw, answer, suspicion)
+        elif self._canary and ended >= self._canary_due:
+            cases = self._golden.cases
+            self._probe(cases[self._canaries % len(cases)], "as a canary")
+            self._canaries += 1
+            self._canary_due = ended + max(CANARY_S, (ended - started) / CANARY_SHARE)
+        return raw
+
+    def close(self) -> None:
+        """As Classifier.close."""
+        self._classifier.close()
+
+    def _keep(self, memory: Tensor) -> None:
+        if self._input is self._answered or self._input is None:
+            self._input, self._spare = self._spare, self._input
+        if self._input is None or self._input.shape != memory.shape:
+            self._input = np.empty_like(memory)
+        np.copyto(self._input, memory)
+
+    def _infer(self) -> NDArray[np.generic]:
+        """One inference whose output is whole. An output that is its mark is inferred again under the other mark:
+        a model of two classes may hit upon one, not upon both."""
+        raw = self._marked_invoke()
+        if self._is_marked(raw):
+            again = self._marked_invoke()
+            if self._is_marked(again) or again.tobytes() != raw.tobytes():
+                raise EngineError(f"{self.engine}: left its output, or a part of it, unwritten")
+        if raw.dtype.kind == "f" and not np.isfinite(raw).all():
+            raise EngineError(f"{self.engine}: answered values that are not finite")
+        return raw
+
+    def _marked_invoke(self) -> NDArray[np.generic]:
+        self._turn ^= 1
+        self._classifier.mark_output(self._mark)
+        raw = self._classifier.invoke()
+        size = self._golden.cases[0].expected.size
+        if raw.dtype != self._golden.dtype or raw.size != size:
+            raise EngineError(
+                f"{self.engine}: answered {raw.dtype} {raw.shape}, must be {size} values of {self._golden.dtype}"
+            )
+        return raw
+
+    def _mark(self, memory: NDArray[np.generic]) -> None:
+        flat = memory.reshape(-1).view(np.uint8)
+        if self._marks is None or self._marks[0].size != flat.size:
+            mark = np.random.default_rng(0).integers(0, 256, flat.size, np.uint8)
+            self._marks = mark, ~mark
+        np.copyto(flat, self._marks[self._turn])
+
+    def _is_marked(self, raw: NDArray[np.generic]) -> bool:
+        assert self._marks is not None
+        mark, flat = self._marks[self._turn], raw.reshape(-1).view(np.uint8)
+        return flat[:_END].tobytes() == mark[:_END].tobytes() or flat[-_END:].tobytes() == mark[-_END:].tobytes()
+
+    def _suspicion(self, raw: NDArray[np.generic], answer: bytes) -> str | None:
+        """What is odd about an answer, as the reason for a golden input."""
+        size = raw.dtype.itemsize
+        if answer == self._answer and self._answered is not self._input and not self._same_input():
+            return "because it repeated its answer to another input"
+        if answer[:size] * raw.size == answer:
+            return "because it gave all classes the same score"
+        return None
+
+    def _same_input(self) -> bool:
+        before, now = self._answered, self._input
+        if before is None or now is None:
+            return before is now
+        return np.array_equal(before.reshape(-1), now.reshape(-1))
+
+    def _clear(self, raw: NDArray[np.generic], answer: bytes, suspicion: str) -> None:
+        """Give a suspicious answer the benefit of a golden input. Raises EngineError where that fails."""
+        now = self._clock()
+        if now - self._cleared.get(answer, -np.inf) < CLEARED_S:
+            return
+        self._probe(self._golden.most_telling(raw), suspicion)
+        if len(self._cleared) >= _MAX_CLEARED:
+            self._cleared.clear()
+        self._cleared[answer] = now
+
+    def _probe(self, case: GoldenInput, why: str) -> None:
+        """Run a golden input, then put back what was loaded. Raises EngineError where its answer is wrong."""
+        self.probes += 1
+        _log.debug("%s: golden input %s %s", self.engine, case.name, why)
+        self._classifier.load(lambda memory: np.copyto(memory, case.tensor.reshape(memory.shape), casting="no"))
+        raw = self._infer()
+        error = case.output_error(raw)
+        if error > self._golden.output_tolerance:
+            raise EngineError(
+                f"{self.engine}: wrong answer to a golden input, run {why}: {case.name}: outputs differ by "
+                f"{error} steps, at most {self._golden.output_tolerance}"
+            )
+        self._answered, self._answer = case.tensor, raw.tobytes()
+        kept = self._input
+        if kept is not None:
+            self._classifier.load(lambda memory: np.copyto(memory, kept, casting="no"))

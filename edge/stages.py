@@ -1,0 +1,135 @@
+"""The worker's three threads: capture and fit, infer, and the caller's own that decides.
+
+While one frame is inferred, the next is read and resized and the last one decided on, so that the accelerator
+never waits for Python. Between capture and inference the newest frame wins; nothing queues up.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from edge.capture.base import FrameSlot, FrameSource
+from edge.errors import CameraError
+from edge.freshness import FreshnessGuard
+from edge.pipeline import FittedFrame, Inferred, Pipeline
+from edge.results import Result
+
+_log = logging.getLogger(__name__)
+
+_JOIN_S = 2.0
+
+
+class Pace:
+    """Which frames of a live source are classified: at most `fps` a second, None for all. Thread-safe."""
+
+    def __init__(self, fps: float | None) -> None:
+        self._period_s = 0.0
+        self._due_s = -float("inf")
+        self.set(fps)
+
+    def set(self, fps: float | None) -> None:
+        """Change the rate."""
+        self._period_s = 1.0 / fps if fps else 0.0
+
+    def admits(self, now_s: float) -> bool:
+        """Shall the frame that came at `now_s` (monotonic) be classified?"""
+        period_s = self._period_s
+        # A camera's frames jitter: a frame that is early by a tenth of the period is taken, or every other is lost.
+        if now_s < self._due_s - 0.1 * period_s:
+            return False
+        self._due_s = max(self._due_s, now_s - period_s) + period_s
+        return True
+
+
+class Stages:
+    """Runs `source` through `pipeline`. `next` hands over results in order; `close` ends it all.
+
+    frozen_s: see FreshnessGuard; applies to sources that have noise. pace: the rate at which live frames are
+    taken. All public methods are for one thread.
+    """
+
+    def __init__(self, source: FrameSource, pipeline: Pipeline, pace: Pace, *, frozen_s: float = 0.0) -> None:
+        self.captured = 0
+        self.last_frame_s = time.monotonic()
+        self.inferring_since_s: float | None = None
+        self._source, self._pipeline, self._pace = source, pipeline, pace
+        self._freshness = FreshnessGuard(frozen_s) if source.has_noise else None
+        self._fitted: FrameSlot[FittedFrame] = FrameSlot(lossless=source.lossless)
+        self._inferred: FrameSlot[Inferred] = FrameSlot(lossless=True)
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(body, slot), name=name, daemon=True)
+            for name, body, slot in (
+                ("capture", self._capture, self._fitted),
+                ("infer", self._infer, self._inferred),
+            )
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Frames that newer ones replaced before they could be classified."""
+        return self._fitted.dropped
+
+    @property
+    def repeated(self) -> int:
+        """Frames that the camera handed over a second time; they are not classified."""
+        return self._freshness.repeated if self._freshness else 0
+
+    def next(self, timeout_s: float) -> Result | None:
+        """The next result, None where there is none within `timeout_s`. Raises EndOfStream after the last,
+        CameraError where the source fails, EngineError where the engine does."""
+        inferred = self._inferred.get(timeout_s)
+        return None if inferred is None else self._pipeline.decide(inferred, dropped=self.dropped)
+
+    def check(self, patience_s: float) -> None:
+        """Raises CameraError where no frame came for `patience_s` seconds."""
+        if time.monotonic() - self.last_frame_s > patience_s and not self._source.lossless:
+            raise CameraError(f"no frame for {patience_s:g} s: the camera stalled or came loose")
+
+    def close(self) -> bool:
+        """End the threads and close the source; False where a thread hangs in it and stays behind."""
+        self._fitted.close()
+        self._inferred.close()
+        self._source.close()
+        ends_s = time.monotonic() + _JOIN_S
+        for thread in self._threads:
+            thread.join(max(0.0, ends_s - time.monotonic()))
+        hung = [thread.name for thread in self._threads if thread.is_alive()]
+        if hung:
+            _log.warning("%s did not end within %g s; left behind", " and ".join(hung), _JOIN_S)
+        return not hung
+
+    def _guarded(self, body: Callable[[], None], slot: FrameSlot[FittedFrame] | FrameSlot[Inferred]) -> None:
+        """A thread's body: whatever ends it is handed on, and raised again where results are taken."""
+        try:
+            body()
+        except BaseException as error:  # noqa: BLE001 - the caller's thread raises it again
+            slot.fail(error)
+
+    def _capture(self) -> None:
+        while True:
+            frame = self._source.read()
+            self.last_frame_s = time.monotonic()
+            self.captured += 1
+            if not self._source.lossless and not self._pace.admits(self.last_frame_s):
+                continue
+            fitted = self._pipeline.fit(frame)
+            if self._freshness and not self._freshness.is_fresh(fitted.pixels_bgr, self.last_frame_s):
+                continue
+            if not self._fitted.put(fitted):
+                return
+
+    def _infer(self) -> None:
+        while True:
+            fitted = self._fitted.get(3600.0)
+            if fitted is None:
+                if self._fitted.closed:
+                    return
+                continue
+            self.inferring_since_s = time.monotonic()
+            inferred = self._pipeline.infer(fitted)
+            self.inferring_since_s = None
+            if not self._inferred.put(inferred):
+                return

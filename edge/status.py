@@ -1,0 +1,151 @@
+"""How the service is: one object that log, `fieldfare status` and everything else read."""
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from edge import __version__
+from edge.errors import DataError, MissingInputError
+
+_log = logging.getLogger(__name__)
+
+State = Literal["starting", "running", "degraded", "recovering", "failed", "stopped"]
+# Older than this and still 'alive': the supervisor itself does not move.
+STALE_S = 15.0
+
+
+class Counts(msgspec.Struct, kw_only=True):
+    """Since the service started. dropped: frames that newer ones replaced; repeated: frames that the camera
+    handed over twice; stale: results too old to publish."""
+
+    results: int = 0
+    dropped: int = 0
+    repeated: int = 0
+    stale: int = 0
+    worker_starts: int = 0
+    camera_faults: int = 0
+    engine_faults: int = 0
+    crashes: int = 0
+    hangs: int = 0
+    edgetpu_losses: int = 0
+    edgetpu_returns: int = 0
+    usb_resets: int = 0
+    reboots_asked: int = 0
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The last result."""
+
+    label: str
+    score: float
+    captured_wall_s: float
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What classifying costs, and why it was slowed down, if it was. Absent: the board does not say."""
+
+    temperature_c: float | None = None
+    cpu_percent: float | None = None
+    limit_fps: float | None = None
+    reason: str | None = None
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """The service at one moment.
+
+    state: starting, until the first result; running as the settings ask; degraded: results come, but not as
+    asked for, and why says what is missing; recovering: none come, and why says what is tried; failed: it
+    ended, and trying again cannot help; stopped: it was told to end. since: when the state began.
+    """
+
+    state: State = "starting"
+    why: str = "starting"
+    since_wall_s: float
+    since_mono_s: float
+    started_wall_s: float
+    updated_wall_s: float
+    updated_mono_s: float
+    boot_id: str
+    pid: int
+    worker_pid: int | None = None
+    version: str = __version__
+    bundle: str | None = None
+    bundle_name: str | None = None
+    engine: str | None = None
+    source: str | None = None
+    fps: float = 0.0
+    last: Seen | None = None
+    counts: Counts = msgspec.field(default_factory=Counts)
+    load: Load = Load()
+
+    def is_alive(self) -> bool:
+        """Does the process that wrote this still run and move?"""
+        if self.boot_id != boot_id() or self.state in ("failed", "stopped"):
+            return False
+        return _exists(self.pid) and time.monotonic() - self.updated_mono_s < STALE_S
+
+
+def begin() -> Status:
+    """The status of a service that starts now."""
+    wall, mono = time.time(), time.monotonic()
+    return Status(
+        since_wall_s=wall,
+        since_mono_s=mono,
+        started_wall_s=wall,
+        updated_wall_s=wall,
+        updated_mono_s=mono,
+        boot_id=boot_id(),
+        pid=os.getpid(),
+    )
+
+
+def boot_id() -> str:
+    """This boot's id; monotonic times of two boots cannot be compared."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+class StatusFile:
+    """Keeps a status in a file, whole at any moment. A file that cannot be written is told once."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._warned = False
+
+    def write(self, status: Status) -> None:
+        """Replace the file; no sync, as the place is meant to be in memory (/run)."""
+        status.updated_wall_s, status.updated_mono_s = time.time(), time.monotonic()
+        if self._path is None:
+            return
+        partial = self._path.with_name(f".{self._path.name}.partial")
+        try:
+            partial.write_bytes(msgspec.json.encode(status) + b"\n")
+            partial.replace(self._path)
+            self._warned = False
+        except OSError as error:
+            level = logging.DEBUG if self._warned else logging.WARNING
+            self._warned = True
+            _log.log(level, "status %s: cannot write: %s", self._path, error.strerror or error)
+
+
+def read(path: Path) -> Status:
+    """Raises MissingInputError where there is no status, DataError where it is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Status)
+    except OSError as error:
+        raise MissingInputError(f"status {path}: cannot read: {error.strerror or error}") from error
+    except msgspec.DecodeError as error:
+        raise DataError(f"status {path}: {error}: written by another version?") from error
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

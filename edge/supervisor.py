@@ -1,0 +1,453 @@
+"""The supervisor: starts the worker, judges it by its results, and does what edge.ladder says when they stop.
+
+It touches neither camera nor accelerator, holds no frame, and imports neither NumPy nor OpenCV nor a runtime:
+whatever these do to their process, this one stays.
+"""
+
+import logging
+import os
+import selectors
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from edge.child import describe_exit
+from edge.config import Settings
+from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError
+from edge.health import SystemdNotifier
+from edge.ladder import EdgeTpuPolicy, Reboots, Restarts, UsbResets
+from edge.messages import Begin, Decided, Ended, Started, Trouble
+from edge.reboot import RebootHook
+from edge.regulator import Regulator
+from edge.side_jobs import SideJobs
+from edge.sinks.base import Sink
+from edge.status import Seen, State, StatusFile, begin
+from edge.tally import Tally
+from edge.usb import camera_node, coral_nodes
+from edge.watch import Fault, WorkerWatch
+
+_log = logging.getLogger(__name__)
+
+_TICK_S = 0.25
+_STATUS_EVERY_S = 2.0
+_STOP_S = 3.0
+_PROBE_LIMIT_S = 5.0  # on top of engine.start_timeout_s: loading libraries
+_USB_LIMIT_S = 10.0
+_PROBE = "looking for the Edge TPU"
+# Statuses of faults that no repetition mends.
+HOPELESS = frozenset(kind.exit_status for kind in (DataError, MissingInputError, MissingPackageError, ConfigError))
+# Without --service, a program that never gave a result gives up after so many starts.
+_TRIES_BY_HAND = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Folders of this instance, None where there is none: `run` in memory, `state` on disk."""
+
+    run: Path | None
+    state: Path | None
+
+
+class Supervisor:
+    """Runs one camera until it is stopped, the source ends, or nothing can help.
+
+    service: keep trying where a first start fails for want of a camera; without it that ends the program.
+    Used by one thread; `stop` may be called from a signal handler.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sinks: Sequence[Sink],
+        notifier: SystemdNotifier,
+        place: Place,
+        *,
+        service: bool,
+        max_frames: int | None = None,
+    ) -> None:
+        self.status = begin()
+        self.tally = Tally()
+        self.complaint: str | None = None
+        self._settings, self._sinks, self._notifier, self._service = settings, sinks, notifier, service
+        self._max_frames = max_frames
+        self._status_file = StatusFile(place.run / "status.json" if place.run else None)
+        self._reboots = Reboots(settings.recovery)
+        self._hook = (
+            RebootHook(place.state, place.run, settings.recovery.reboots_a_day) if place.run and place.state else None
+        )
+        self._restarts = Restarts()
+        self._edgetpu = EdgeTpuPolicy(wanted=settings.engine.device != "cpu")
+        self._camera_resets = UsbResets(settings.recovery.usb_reset)
+        self._coral_resets = UsbResets(settings.recovery.usb_reset)
+        self._regulator = Regulator(settings.load, settings.camera.fps)
+        self._lost_why: str | None = None
+        self._lost_s = 0.0
+        self._worker: WorkerWatch | None = None
+        self._started: Started | None = None
+        self._unkillable: list[WorkerWatch] = []
+        self._jobs = SideJobs()
+        self._next_start_s = time.monotonic()
+        self._silent_since_s = time.monotonic()
+        self._dropped_before = self._repeated_before = 0
+        self._next_status_s = 0.0
+        self._last_trouble: str | None = None
+        self._exit: int | None = None
+        self._stopping = False
+        self._selector = selectors.DefaultSelector()
+        self._wake, self._wake_in = socket.socketpair()
+        self._wake.settimeout(0)
+        self._selector.register(self._wake, selectors.EVENT_READ, self._woken)
+
+    def stop(self) -> None:
+        """End soon, with status 0."""
+        self._stopping = True
+        self._wake_in.send(b"x")
+
+    def run(self) -> int:
+        """Until the end; the exit status. `complaint` then says why it is not 0. Raises StorageError and
+        BrokenPipeError of a sink that cannot go on."""
+        try:
+            next_tick_s = 0.0
+            while self._exit is None:
+                for key, _ in self._selector.select(max(0.0, next_tick_s - time.monotonic())):
+                    key.data()
+                if self._stopping and self._worker is None:
+                    self._exit = 0
+                if (now := time.monotonic()) >= next_tick_s or self._worker is None:
+                    next_tick_s = now + _TICK_S
+                    self._tick(now)
+        finally:
+            self._close()
+        return self._exit
+
+    def _tick(self, now: float) -> None:
+        if self._worker is None and self._exit is None and not self._stopping and now >= self._next_start_s:
+            self._start_worker()
+        if self._worker is not None:
+            if self._stopping:
+                self._say_stop()
+            elif (verdict := self._worker.verdict()) is not None:
+                self._ended(verdict)
+        self._mind_jobs()
+        self._escalate(now)
+        self._regulate()
+        self._notifier.alive(self._words())
+        if now >= self._next_status_s:
+            self._write_status()
+
+    # --- the worker ---
+
+    def _start_worker(self) -> None:
+        engine = self._settings.engine
+        lost = self._edgetpu.lost
+        order = Begin(
+            self._settings,
+            "cpu" if lost else engine.device,
+            f"Edge TPU lost: {self._lost_why}" if lost else None,
+            self._regulator.limit_fps,
+            None if self._max_frames is None else self._max_frames - self.tally.results,
+        )
+        try:
+            self._worker = WorkerWatch(order, os.getpid())
+        except OSError as error:
+            delay_s = self._restarts.failed()
+            self._next_start_s = time.monotonic() + max(1.0, delay_s)
+            self._set("recovering", f"no worker could be started: {error}")
+            return
+        self._started = None
+        self.status.counts.worker_starts += 1
+        self.status.worker_pid = self._worker.child.pid
+        self._selector.register(self._worker.channel, selectors.EVENT_READ, self._hear)
+        self._selector.register(self._worker.child.stderr, selectors.EVENT_READ, self._relay)
+
+    def _hear(self) -> None:
+        worker = self._worker
+        assert worker is not None
+        for message in worker.messages():
+            if isinstance(message, Decided):
+                self._publish(message)
+            elif isinstance(message, Started):
+                self._note_start(message)
+            elif isinstance(message, Trouble):
+                self._trouble(message)
+        self._count_frames(worker)
+        if (verdict := worker.verdict()) is not None:
+            self._ended(verdict)
+
+    def _relay(self) -> None:
+        assert self._worker is not None
+        if not self._worker.child.relay():
+            self._selector.unregister(self._worker.child.stderr)
+
+    def _note_start(self, started: Started) -> None:
+        again = self._started is not None or self.status.counts.worker_starts > 1
+        self._started = started
+        status = self.status
+        status.bundle, status.bundle_name, status.engine, status.source = (
+            started.bundle,
+            started.name,
+            started.engine,
+            started.source,
+        )
+        _log.log(
+            logging.DEBUG if again and started.accelerator == "none" else logging.INFO,
+            "bundle %s (%s, %d classes), %s, %s",
+            started.bundle,
+            started.name,
+            started.classes,
+            started.engine,
+            started.source,
+        )
+        if started.accelerator == "refused":
+            self._lose_edgetpu(started.fallback or "refused")
+
+    def _publish(self, message: Decided) -> None:
+        result, now = message.result, time.monotonic()
+        live = self._started is not None and self._started.live
+        if live and now - result.captured_mono_s > self._settings.camera.patience_s:
+            self.status.counts.stale += 1
+            return
+        self.tally.add(result)
+        self._restarts.result(now)
+        self._silent_since_s = now
+        self.status.counts.results += 1
+        self.status.last = Seen(result.label, result.score, result.captured_wall_s)
+        for sink in self._sinks:
+            sink.write(result)
+        self._last_trouble = None
+        self._judge_state()
+        self._notifier.ready(self._words())
+
+    def _judge_state(self) -> None:
+        """Results come: as asked for, or not quite?"""
+        missing = [
+            text
+            for text in (
+                f"Edge TPU lost: {self._lost_why}" if self._edgetpu.lost else None,
+                self._started.fallback if self._started and not self._edgetpu.lost else None,
+                self._regulator.reason,
+            )
+            if text
+        ]
+        self._set("degraded" if missing else "running", "; ".join(missing) or "as the settings ask")
+
+    def _trouble(self, trouble: Trouble) -> None:
+        self.status.counts.camera_faults += 1
+        if self._gives_up(trouble.status):
+            self._fail(trouble.why, trouble.status)
+            return
+        _log.log(logging.DEBUG if trouble.why == self._last_trouble else logging.WARNING, "%s", trouble.why)
+        self._last_trouble = trouble.why
+        self._set("recovering", trouble.why)
+        self._notifier.ready(self._words())
+
+    def _gives_up(self, status: int) -> bool:
+        """Shall a fault end the program? By hand, one at the very start does: a mistyped camera is no fault."""
+        return status in HOPELESS or (not self._service and not self.tally.results)
+
+    def _ended(self, end: Fault | Ended) -> None:
+        worker = self._worker
+        assert worker is not None
+        self._let_go(worker, patience_s=1.0 if isinstance(end, Ended) or end.kind == "error" else 0.0)
+        if isinstance(end, Ended) or self._stopping:
+            if isinstance(end, Ended):
+                _log.info("%s", end.why)
+            self._exit = 0
+            return
+        self._count_fault(end)
+        camera = self._settings.camera
+        by_hand = not self._service and not self.tally.results
+        too_often = by_hand and self.status.counts.worker_starts >= _TRIES_BY_HAND
+        if end.status in HOPELESS or not camera.endless or (by_hand and end.kind == "error") or too_often:
+            self._fail(end.why, end.status)
+            return
+        self._blame_edgetpu(worker, end)
+        delay_s = self._restarts.failed()
+        self._next_start_s = time.monotonic() + delay_s
+        tail = f" (last words: {worker.child.tail[-1]})" if end.kind == "crash" and worker.child.tail else ""
+        known = end.why == self._last_trouble
+        self._last_trouble = end.why
+        _log.log(logging.DEBUG if known else logging.WARNING, "%s%s; starting another worker", end.why, tail)
+        self._set("recovering", end.why)
+        self._notifier.ready(self._words())
+
+    def _blame_edgetpu(self, worker: WorkerWatch, fault: Fault) -> None:
+        """Was it the Edge TPU? It is to blame for what ends a worker that used it, but for the camera's errors."""
+        using = self._started is not None and self._started.accelerator == "in use"
+        opening = self._started is None and worker.device != "cpu" and worker.step.part == "engine"
+        if not (using or opening) or (fault.kind == "error" and fault.part != "engine"):
+            return
+        if fault.kind == "hang" and fault.part == "camera":
+            return
+        before = self._edgetpu.losses
+        self._edgetpu.fault(fault.kind, time.monotonic())
+        if self._edgetpu.losses > before:
+            self._note_loss(fault.why)
+
+    def _lose_edgetpu(self, why: str) -> None:
+        before = self._edgetpu.losses
+        self._edgetpu.refused(time.monotonic())
+        if self._edgetpu.losses > before:
+            self._note_loss(why)
+
+    def _note_loss(self, why: str) -> None:
+        self._lost_why, self._lost_s = why, time.monotonic()
+        self.status.counts.edgetpu_losses += 1
+        _log.warning("serving from the CPU until the Edge TPU is back: %s", why)
+
+    def _count_fault(self, fault: Fault) -> None:
+        counts = self.status.counts
+        if fault.kind == "hang":
+            counts.hangs += 1
+        elif fault.kind == "crash":
+            counts.crashes += 1
+        if fault.part == "engine":
+            counts.engine_faults += 1
+        elif fault.part == "camera":
+            counts.camera_faults += 1
+
+    def _count_frames(self, worker: WorkerWatch) -> None:
+        self.status.counts.dropped = self._dropped_before + worker.pulse.dropped
+        self.status.counts.repeated = self._repeated_before + worker.pulse.repeated
+
+    def _let_go(self, worker: WorkerWatch, *, patience_s: float) -> None:
+        self._count_frames(worker)
+        self._dropped_before, self._repeated_before = self.status.counts.dropped, self.status.counts.repeated
+        for end in (worker.channel, worker.child.stderr):
+            if end in self._selector.get_map():
+                self._selector.unregister(end)
+        if not worker.end(patience_s):
+            _log.error("worker %d cannot be killed: it hangs in a driver", worker.child.pid)
+            self._unkillable.append(worker)
+        self._worker = None
+        self.status.worker_pid = None
+
+    def _say_stop(self) -> None:
+        """Let the worker end by itself, but not for ever."""
+        worker = self._worker
+        assert worker is not None
+        worker.stop()
+        ends_s = time.monotonic() + _STOP_S
+        while self._worker is not None and time.monotonic() < ends_s:
+            for key, _ in self._selector.select(0.1):
+                key.data()
+        if self._worker is not None:
+            self._let_go(self._worker, patience_s=0.0)
+        self._exit = 0
+
+    # --- beside the worker ---
+
+    def _mind_jobs(self) -> None:
+        """Probes and resets under way; and what even SIGKILL left behind."""
+        self._unkillable = [worker for worker in self._unkillable if worker.child.exit_status() is None]
+        for what, status in self._jobs.finished():
+            if what == _PROBE:
+                self._probed(status)
+            elif status == 0:
+                self.status.counts.usb_resets += 1
+        now = time.monotonic()
+        if self._edgetpu.probe_due(now) and not self._jobs.runs(_PROBE) and not self._start_probe():
+            self._edgetpu.probe_failed(now)
+
+    def _start_probe(self) -> bool:
+        reading, writing = os.pipe()
+        try:
+            os.write(writing, msgspec.json.encode(self._settings))
+            limit_s = self._settings.engine.start_timeout_s + _PROBE_LIMIT_S
+            return self._jobs.start(_PROBE, "edge.probe", [str(reading)], limit_s, pass_fds=[reading])
+        finally:
+            os.close(writing)
+            os.close(reading)
+
+    def _probed(self, status: int | None) -> None:
+        now = time.monotonic()
+        if status != 0:
+            how = "hung" if status is None else describe_exit(status)
+            _log.debug("the Edge TPU is not back: the probe %s", how)
+            self._edgetpu.probe_failed(now)
+            return
+        self._edgetpu.probe_succeeded(now)
+        self.status.counts.edgetpu_returns += 1
+        _log.warning("the Edge TPU is back after %.0f s", now - self._lost_s)
+        self._lost_why = None
+        if self._worker is not None and not self._stopping:
+            self._let_go_for_edgetpu(self._worker)
+
+    def _let_go_for_edgetpu(self, worker: WorkerWatch) -> None:
+        worker.stop()
+        self._let_go(worker, patience_s=1.0)
+        self._next_start_s = time.monotonic()
+
+    def _escalate(self, now: float) -> None:
+        silent_s = now - self._silent_since_s
+        if self.status.state == "recovering":
+            if self._settings.camera.source.startswith("/dev/") and self._camera_resets.due(silent_s, now):
+                node = camera_node(self._settings.camera.source)
+                self._reset("the camera", [node] if node else [])
+            if self._reboots.due(silent_s) and self._hook is not None and self._hook.ask(self.status.why):
+                self.status.counts.reboots_asked += 1
+        if self._edgetpu.lost and self._coral_resets.due(now - self._lost_s, now):
+            self._reset("the Edge TPU", coral_nodes())
+
+    def _reset(self, what: str, nodes: Sequence[Path]) -> None:
+        for node in nodes:
+            _log.warning("resetting %s on USB (%s)", what, node)
+            self._jobs.start("reset", "edge.usb", [str(node)], _USB_LIMIT_S)
+
+    def _regulate(self) -> None:
+        pids = [os.getpid(), *([self._worker.child.pid] if self._worker else [])]
+        if self._regulator.look(pids, self.tally.results):
+            if self._worker is not None:
+                self._worker.pace(self._regulator.limit_fps)
+            if self.status.state in ("running", "degraded"):
+                self._judge_state()
+        self.status.load = self._regulator.load
+
+    # --- telling ---
+
+    def _set(self, state: State, why: str) -> None:
+        status = self.status
+        if (status.state, status.why) == (state, why):
+            return
+        if status.state != state:
+            status.since_wall_s, status.since_mono_s = time.time(), time.monotonic()
+            if state in ("running", "degraded", "recovering"):
+                _log.log(logging.INFO if state == "running" else logging.WARNING, "%s: %s", state, why)
+        status.state, status.why = state, why
+        self._write_status()
+
+    def _fail(self, why: str, status: int) -> None:
+        self.complaint, self._exit = why, status
+        self._set("failed", why)
+
+    def _write_status(self) -> None:
+        self._next_status_s = time.monotonic() + _STATUS_EVERY_S
+        self.status.fps = round(self.tally.recent_fps(), 2)
+        self._status_file.write(self.status)
+
+    def _words(self) -> str:
+        status = self.status
+        seen = f", last {status.last.label} {status.last.score:.2f}" if status.last else ""
+        if status.state == "running":
+            return f"running, {status.fps:.1f} frames/s{seen}"
+        return f"{status.state}: {status.why}{seen}"
+
+    def _woken(self) -> None:
+        self._wake.recv(64)
+
+    def _close(self) -> None:
+        """Leave nothing behind: no worker, no helper, no socket."""
+        self._notifier.stopping()
+        if self._worker is not None:
+            self._let_go(self._worker, patience_s=0.0)
+        self._jobs.close()
+        if self._exit == 0:
+            self._set("stopped", "ended")
+        self._write_status()
+        self._selector.close()
+        self._wake.close()
+        self._wake_in.close()

@@ -1,0 +1,70 @@
+"""Reset a device on USB: what pulling it out and putting it back does, for those that hang.
+
+`python -m edge.usb NODE` in a process of its own, as the call may hang in the kernel. Needs write access to
+the node: the udev rules give it for the Coral.
+"""
+
+import fcntl
+import logging
+import os
+import sys
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+USBDEVFS_RESET = ord("U") << 8 | 20  # linux/usbdevice_fs.h
+CORAL_IDS = {("1a6e", "089a"), ("18d1", "9302")}  # before and after its firmware is loaded
+_SYSFS = Path("/sys")
+_NODES = Path("/dev/bus/usb")
+
+
+def coral_nodes(sysfs: Path = _SYSFS, nodes: Path = _NODES) -> list[Path]:
+    """The device files of all Corals on USB."""
+    return [
+        _node(device, nodes)
+        for device in sorted((sysfs / "bus/usb/devices").glob("*"))
+        if (_text(device / "idVendor"), _text(device / "idProduct")) in CORAL_IDS
+    ]
+
+
+def camera_node(video: str, sysfs: Path = _SYSFS, nodes: Path = _NODES) -> Path | None:
+    """The device file of the USB device behind /dev/videoN; None where it is not on USB, or gone."""
+    device = (sysfs / "class/video4linux" / Path(os.path.realpath(video)).name / "device").resolve()
+    for folder in (device, *device.parents):
+        if (folder / "busnum").is_file():
+            return _node(folder, nodes)
+    return None
+
+
+def reset(node: Path) -> None:
+    """Raises OSError: PermissionError without write access, ENODEV where it is gone."""
+    handle = os.open(node, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(handle, USBDEVFS_RESET, 0)
+    finally:
+        os.close(handle)
+
+
+def _node(device: Path, nodes: Path) -> Path:
+    return nodes / f"{int(_text(device / 'busnum') or 0):03d}" / f"{int(_text(device / 'devnum') or 0):03d}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def main() -> int:
+    """Entry point; status 0 after a reset, 69 where it failed."""
+    try:
+        reset(Path(sys.argv[1]))
+    except OSError as error:
+        print(f"WARNING USB reset of {sys.argv[1]} failed: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        return 69
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
