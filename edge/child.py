@@ -41,6 +41,7 @@ class Child:
         self.started_s = time.monotonic()
         self.tail: deque[str] = deque(maxlen=_TAIL)
         self._rest = b""
+        self._swept = False
 
     @property
     def pid(self) -> int:
@@ -69,12 +70,15 @@ class Child:
         return self._process.poll()
 
     def kill(self) -> None:
-        """SIGKILL to all of its session; ends also what is stopped."""
-        if self._process.poll() is None:
-            try:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                _log.debug("process %d was gone already", self._process.pid)
+        """SIGKILL to it and all that it has started, also where itself it has ended; ends also what is stopped."""
+        if self._swept:
+            return
+        # Once after its end: helpers keep the group's number from being given away, but no longer than they live.
+        self._swept = self._process.poll() is not None
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            _log.debug("process %d was gone already", self._process.pid)
 
     def wait(self, seconds: float) -> bool:
         """False where it is still there after `seconds`: in a driver, where even SIGKILL waits."""

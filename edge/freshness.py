@@ -7,16 +7,18 @@ from edge.records import Pixels
 
 
 class FreshnessGuard:
-    """Finds frames that a camera hands over a second time.
+    """Finds frames that a camera hands over a second time, also across a camera that was opened again.
 
     A uniform picture (a lens cap, a dark night, a sensor driven into white) is no sign of a freeze and counts
     as fresh. Used by the capture thread.
     """
 
-    def __init__(self, frozen_s: float) -> None:
-        """frozen_s: how long repetition may last before the camera is called frozen; 0: for ever."""
+    def __init__(self, frozen_s: float, *, distrust: bool = False) -> None:
+        """frozen_s: how long repetition may last before the camera is called frozen; 0: for ever. distrust: the
+        camera failed before: its first frame may be an old one, so a second must differ from it."""
         self.repeated = 0
         self._frozen_s = frozen_s
+        self._distrust = distrust
         self._last: Pixels | None = None
         self._since_s: float | None = None
 
@@ -26,11 +28,13 @@ class FreshnessGuard:
         last, self._last = self._last, pixels
         if last is None or not np.array_equal(last, pixels) or _is_uniform(pixels):
             self._since_s = None
-            return True
+            trusted, self._distrust = not self._distrust, False
+            return trusted
         self.repeated += 1
         if self._since_s is None:
             self._since_s = now_s
         elif self._frozen_s and now_s - self._since_s >= self._frozen_s:
+            self._since_s, self._distrust = None, True
             raise CameraError(
                 f"the camera has shown the very same picture for {self._frozen_s:g} s: frozen (camera.frozen_s)"
             )

@@ -11,10 +11,11 @@ from edge.config import Recovery
 
 FaultKind = Literal["error", "crash", "hang"]
 
-# Waiting before the next worker; the first comes at once. A season of a dead camera costs one start in 30 s.
+# Waiting before the next worker; the first comes at once. A season of a dead camera costs one start a minute,
+# as a worker itself tries a camera for 30 s.
 RESTART_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-# Results for so long, and what was before is forgotten.
-HEALTHY_S = 20.0
+# Results for so long, and what was before is forgotten: a worker that fails now and then is replaced at once.
+HEALTHY_S = 2.0
 # When to look for a lost Edge TPU again; the last value stays. Its return is noticed within 45 s at the latest.
 PROBE_S = (2.0, 5.0, 10.0, 20.0, 30.0, 45.0)
 # An Edge TPU that fails this soon after its return was not well: wait longer.

@@ -22,13 +22,14 @@ class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 class Begin(Message, frozen=True):
     """To the worker, once, first. device overrides settings.engine.device, and fallback says why; fps: see
-    Pace."""
+    Pace; distrust: the last worker's camera failed: a first frame may be an old one."""
 
     settings: Settings
     device: str
     fallback: str | None
     fps: float | None
     max_frames: int | None
+    distrust: bool = False
 
 
 class SetPace(Message, frozen=True):
@@ -140,7 +141,10 @@ class Channel:
             data = b""
         if not data:
             raise EOFError("the other end is gone")
-        return self._decoder.decode(data)
+        try:
+            return self._decoder.decode(data)
+        except UnicodeDecodeError as error:  # which msgspec lets through
+            raise msgspec.DecodeError(str(error)) from error
 
     def close(self) -> None:
         """Hang up; safe to call twice."""

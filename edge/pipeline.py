@@ -58,6 +58,11 @@ class Pipeline:
         self._preprocessor = preprocessor
         self._decider = decider
 
+    @property
+    def least_size(self) -> tuple[int, int]:
+        """As Preprocessor.least_size."""
+        return self._preprocessor.least_size
+
     def fit(self, frame: Frame) -> FittedFrame:
         """Cut and resize. Raises ImageError on a frame of the wrong kind."""
         started = time.monotonic()

@@ -62,16 +62,12 @@ class Preprocessor:
             reduce_to(seen_bgr if self.spec.resize == "squash" else self._cut_out(seen_bgr), fitted)
         return fitted
 
-    def least_frame(self, width: int, height: int) -> tuple[int, int]:
-        """The smallest (width, height), in the shape of a frame of `width` x `height`, that `fit` does not have to
-        enlarge, with region and crop considered: what a camera that resizes by itself may be asked for."""
-        _, _, seen_width, seen_height = self.region or (0.0, 0.0, 1.0, 1.0)
-        across, down = self.width / (width * seen_width), self.height / (height * seen_height)
-        if self.spec.resize == "letterbox":
-            scale = min(across, down)
-        else:
-            scale = max(across, down) / (self.spec.crop_fraction if self.spec.resize == "crop" else 1.0)
-        return math.ceil(round(width * scale, 6)), math.ceil(round(height * scale, 6))
+    @property
+    def least_size(self) -> tuple[int, int]:
+        """The smallest (width, height) of the region, or of a whole frame without one, that `fit` does not have to
+        enlarge: what a camera that resizes by itself may be asked for."""
+        fraction = self.spec.crop_fraction if self.spec.resize == "crop" else 1.0
+        return math.ceil(round(self.width / fraction, 6)), math.ceil(round(self.height / fraction, 6))
 
     def write(self, fitted_bgr: Pixels, out: Tensor) -> None:
         """Fill `out`, (1, H, W, 3) or (H, W, 3) of the model's dtype, from what `fit` returned; keeps

@@ -57,7 +57,7 @@ class RebootHook:
             return msgspec.json.decode((self.state / RECORD).read_bytes(), type=list[Reboot])
         except FileNotFoundError:
             return []
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             # Torn by a power cut: as if one had been asked for just now.
             _log.warning("%s: %s: begun anew", self.state / RECORD, error)
             return [Reboot(time.time(), "record was damaged")]

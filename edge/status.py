@@ -137,7 +137,7 @@ def read(path: Path) -> Status:
         return msgspec.json.decode(path.read_bytes(), type=Status)
     except OSError as error:
         raise MissingInputError(f"status {path}: cannot read: {error.strerror or error}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"status {path}: {error}: written by another version?") from error
 
 

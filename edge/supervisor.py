@@ -13,13 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from edge.child import describe_exit
+from edge.accelerator import AcceleratorWatch
 from edge.config import Settings
 from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError
 from edge.health import SystemdNotifier
-from edge.ladder import EdgeTpuPolicy, Reboots, Restarts, UsbResets
+from edge.ladder import Reboots, Restarts, UsbResets
 from edge.messages import Begin, Decided, Ended, Started, Trouble
 from edge.reboot import RebootHook
 from edge.regulator import Regulator
@@ -27,7 +25,7 @@ from edge.side_jobs import SideJobs
 from edge.sinks.base import Sink
 from edge.status import Seen, State, StatusFile, begin
 from edge.tally import Tally
-from edge.usb import camera_node, coral_nodes
+from edge.usb import RESET_JOB, camera_node, start_reset
 from edge.watch import Fault, WorkerWatch
 
 _log = logging.getLogger(__name__)
@@ -35,9 +33,6 @@ _log = logging.getLogger(__name__)
 _TICK_S = 0.25
 _STATUS_EVERY_S = 2.0
 _STOP_S = 3.0
-_PROBE_LIMIT_S = 5.0  # on top of engine.start_timeout_s: loading libraries
-_USB_LIMIT_S = 10.0
-_PROBE = "looking for the Edge TPU"
 # Statuses of faults that no repetition mends.
 HOPELESS = frozenset(kind.exit_status for kind in (DataError, MissingInputError, MissingPackageError, ConfigError))
 # Without --service, a program that never gave a result gives up after so many starts.
@@ -80,21 +75,19 @@ class Supervisor:
             RebootHook(place.state, place.run, settings.recovery.reboots_a_day) if place.run and place.state else None
         )
         self._restarts = Restarts()
-        self._edgetpu = EdgeTpuPolicy(wanted=settings.engine.device != "cpu")
         self._camera_resets = UsbResets(settings.recovery.usb_reset)
-        self._coral_resets = UsbResets(settings.recovery.usb_reset)
         self._regulator = Regulator(settings.load, settings.camera.fps)
-        self._lost_why: str | None = None
-        self._lost_s = 0.0
         self._worker: WorkerWatch | None = None
         self._started: Started | None = None
         self._unkillable: list[WorkerWatch] = []
         self._jobs = SideJobs()
+        self._accelerator = AcceleratorWatch(settings, self._jobs, self.status.counts)
         self._next_start_s = time.monotonic()
         self._silent_since_s = time.monotonic()
         self._dropped_before = self._repeated_before = 0
         self._next_status_s = 0.0
         self._last_trouble: str | None = None
+        self._camera_failed = False
         self._exit: int | None = None
         self._stopping = False
         self._selector = selectors.DefaultSelector()
@@ -142,14 +135,13 @@ class Supervisor:
     # --- the worker ---
 
     def _start_worker(self) -> None:
-        engine = self._settings.engine
-        lost = self._edgetpu.lost
         order = Begin(
             self._settings,
-            "cpu" if lost else engine.device,
-            f"Edge TPU lost: {self._lost_why}" if lost else None,
+            self._accelerator.device,
+            self._accelerator.missing,
             self._regulator.limit_fps,
             None if self._max_frames is None else self._max_frames - self.tally.results,
+            distrust=self._camera_failed,
         )
         try:
             self._worker = WorkerWatch(order, os.getpid())
@@ -166,7 +158,8 @@ class Supervisor:
 
     def _hear(self) -> None:
         worker = self._worker
-        assert worker is not None
+        if worker is None:
+            return
         for message in worker.messages():
             if isinstance(message, Decided):
                 self._publish(message)
@@ -179,8 +172,7 @@ class Supervisor:
             self._ended(verdict)
 
     def _relay(self) -> None:
-        assert self._worker is not None
-        if not self._worker.child.relay():
+        if self._worker is not None and not self._worker.child.relay():
             self._selector.unregister(self._worker.child.stderr)
 
     def _note_start(self, started: Started) -> None:
@@ -203,7 +195,7 @@ class Supervisor:
             started.source,
         )
         if started.accelerator == "refused":
-            self._lose_edgetpu(started.fallback or "refused")
+            self._accelerator.refused(started.fallback or "refused")
 
     def _publish(self, message: Decided) -> None:
         result, now = message.result, time.monotonic()
@@ -218,21 +210,14 @@ class Supervisor:
         self.status.last = Seen(result.label, result.score, result.captured_wall_s)
         for sink in self._sinks:
             sink.write(result)
-        self._last_trouble = None
+        self._last_trouble, self._camera_failed = None, False
         self._judge_state()
         self._notifier.ready(self._words())
 
     def _judge_state(self) -> None:
         """Results come: as asked for, or not quite?"""
-        missing = [
-            text
-            for text in (
-                f"Edge TPU lost: {self._lost_why}" if self._edgetpu.lost else None,
-                self._started.fallback if self._started and not self._edgetpu.lost else None,
-                self._regulator.reason,
-            )
-            if text
-        ]
+        fallback = self._accelerator.missing or (self._started.fallback if self._started else None)
+        missing = [text for text in (fallback, self._regulator.reason) if text]
         self._set("degraded" if missing else "running", "; ".join(missing) or "as the settings ask")
 
     def _trouble(self, trouble: Trouble) -> None:
@@ -265,39 +250,15 @@ class Supervisor:
         if end.status in HOPELESS or not camera.endless or (by_hand and end.kind == "error") or too_often:
             self._fail(end.why, end.status)
             return
-        self._blame_edgetpu(worker, end)
-        delay_s = self._restarts.failed()
-        self._next_start_s = time.monotonic() + delay_s
+        self._accelerator.blame(worker, self._started, end)
+        self._camera_failed = self._camera_failed or end.part == "camera"
+        self._next_start_s = time.monotonic() + self._restarts.failed()
         tail = f" (last words: {worker.child.tail[-1]})" if end.kind == "crash" and worker.child.tail else ""
         known = end.why == self._last_trouble
         self._last_trouble = end.why
         _log.log(logging.DEBUG if known else logging.WARNING, "%s%s; starting another worker", end.why, tail)
         self._set("recovering", end.why)
         self._notifier.ready(self._words())
-
-    def _blame_edgetpu(self, worker: WorkerWatch, fault: Fault) -> None:
-        """Was it the Edge TPU? It is to blame for what ends a worker that used it, but for the camera's errors."""
-        using = self._started is not None and self._started.accelerator == "in use"
-        opening = self._started is None and worker.device != "cpu" and worker.step.part == "engine"
-        if not (using or opening) or (fault.kind == "error" and fault.part != "engine"):
-            return
-        if fault.kind == "hang" and fault.part == "camera":
-            return
-        before = self._edgetpu.losses
-        self._edgetpu.fault(fault.kind, time.monotonic())
-        if self._edgetpu.losses > before:
-            self._note_loss(fault.why)
-
-    def _lose_edgetpu(self, why: str) -> None:
-        before = self._edgetpu.losses
-        self._edgetpu.refused(time.monotonic())
-        if self._edgetpu.losses > before:
-            self._note_loss(why)
-
-    def _note_loss(self, why: str) -> None:
-        self._lost_why, self._lost_s = why, time.monotonic()
-        self.status.counts.edgetpu_losses += 1
-        _log.warning("serving from the CPU until the Edge TPU is back: %s", why)
 
     def _count_fault(self, fault: Fault) -> None:
         counts = self.status.counts
@@ -344,59 +305,26 @@ class Supervisor:
     def _mind_jobs(self) -> None:
         """Probes and resets under way; and what even SIGKILL left behind."""
         self._unkillable = [worker for worker in self._unkillable if worker.child.exit_status() is None]
-        for what, status in self._jobs.finished():
-            if what == _PROBE:
-                self._probed(status)
-            elif status == 0:
+        for job, status in self._jobs.finished():
+            if self._accelerator.is_back(job, status) and self._worker is not None and not self._stopping:
+                self._worker.stop()
+                self._let_go(self._worker, patience_s=1.0)
+                self._next_start_s = time.monotonic()
+            elif job == RESET_JOB and status == 0:
                 self.status.counts.usb_resets += 1
-        now = time.monotonic()
-        if self._edgetpu.probe_due(now) and not self._jobs.runs(_PROBE) and not self._start_probe():
-            self._edgetpu.probe_failed(now)
-
-    def _start_probe(self) -> bool:
-        reading, writing = os.pipe()
-        try:
-            os.write(writing, msgspec.json.encode(self._settings))
-            limit_s = self._settings.engine.start_timeout_s + _PROBE_LIMIT_S
-            return self._jobs.start(_PROBE, "edge.probe", [str(reading)], limit_s, pass_fds=[reading])
-        finally:
-            os.close(writing)
-            os.close(reading)
-
-    def _probed(self, status: int | None) -> None:
-        now = time.monotonic()
-        if status != 0:
-            how = "hung" if status is None else describe_exit(status)
-            _log.debug("the Edge TPU is not back: the probe %s", how)
-            self._edgetpu.probe_failed(now)
-            return
-        self._edgetpu.probe_succeeded(now)
-        self.status.counts.edgetpu_returns += 1
-        _log.warning("the Edge TPU is back after %.0f s", now - self._lost_s)
-        self._lost_why = None
-        if self._worker is not None and not self._stopping:
-            self._let_go_for_edgetpu(self._worker)
-
-    def _let_go_for_edgetpu(self, worker: WorkerWatch) -> None:
-        worker.stop()
-        self._let_go(worker, patience_s=1.0)
-        self._next_start_s = time.monotonic()
+        self._accelerator.look()
 
     def _escalate(self, now: float) -> None:
-        silent_s = now - self._silent_since_s
-        if self.status.state == "recovering":
-            if self._settings.camera.source.startswith("/dev/") and self._camera_resets.due(silent_s, now):
-                node = camera_node(self._settings.camera.source)
-                self._reset("the camera", [node] if node else [])
-            if self._reboots.due(silent_s) and self._hook is not None and self._hook.ask(self.status.why):
-                self.status.counts.reboots_asked += 1
-        if self._edgetpu.lost and self._coral_resets.due(now - self._lost_s, now):
-            self._reset("the Edge TPU", coral_nodes())
-
-    def _reset(self, what: str, nodes: Sequence[Path]) -> None:
-        for node in nodes:
-            _log.warning("resetting %s on USB (%s)", what, node)
-            self._jobs.start("reset", "edge.usb", [str(node)], _USB_LIMIT_S)
+        """No result for long: what is above a new worker."""
+        if self.status.state != "recovering":
+            return
+        silent_s, source = now - self._silent_since_s, self._settings.camera.source
+        if source.startswith("/dev/") and self._camera_resets.due(silent_s, now):
+            node = camera_node(source)
+            if node is not None:
+                start_reset(self._jobs, "the camera", node)
+        if self._reboots.due(silent_s) and self._hook is not None and self._hook.ask(self.status.why):
+            self.status.counts.reboots_asked += 1
 
     def _regulate(self) -> None:
         pids = [os.getpid(), *([self._worker.child.pid] if self._worker else [])]
@@ -426,7 +354,8 @@ class Supervisor:
 
     def _write_status(self) -> None:
         self._next_status_s = time.monotonic() + _STATUS_EVERY_S
-        self.status.fps = round(self.tally.recent_fps(), 2)
+        ended = self.status.state in ("stopped", "failed")
+        self.status.fps = 0.0 if ended else round(self.tally.recent_fps(), 2)
         self._status_file.write(self.status)
 
     def _words(self) -> str:

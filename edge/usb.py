@@ -10,10 +10,14 @@ import os
 import sys
 from pathlib import Path
 
+from edge.side_jobs import SideJobs
+
 _log = logging.getLogger(__name__)
 
 USBDEVFS_RESET = ord("U") << 8 | 20  # linux/usbdevice_fs.h
 CORAL_IDS = {("1a6e", "089a"), ("18d1", "9302")}  # before and after its firmware is loaded
+RESET_JOB = "USB reset"
+_LIMIT_S = 10.0
 _SYSFS = Path("/sys")
 _NODES = Path("/dev/bus/usb")
 
@@ -43,6 +47,12 @@ def reset(node: Path) -> None:
         fcntl.ioctl(handle, USBDEVFS_RESET, 0)
     finally:
         os.close(handle)
+
+
+def start_reset(jobs: SideJobs, what: str, node: Path) -> None:
+    """Reset `node` beside everything else; `what` is for the log."""
+    _log.warning("resetting %s on USB (%s)", what, node)
+    jobs.start(RESET_JOB, "edge.usb", [str(node)], _LIMIT_S)
 
 
 def _node(device: Path, nodes: Path) -> Path:

@@ -18,6 +18,7 @@ _log = logging.getLogger(__name__)
 SILENCE_S = 4.0
 _DIE_S = 2.0
 _BATCH = 64
+_LAST_READS = 4  # of 64 KB, as much as a pipe holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,12 @@ class WorkerWatch:
         self.device = begin.device
         self._engine_limit_s = begin.settings.engine.timeout_s
         self.channel, theirs = pair()
-        with theirs:
-            self.child = Child("edge.worker", [str(theirs.fileno()), str(parent)], pass_fds=[theirs.fileno()])
+        try:
+            with theirs:
+                self.child = Child("edge.worker", [str(theirs.fileno()), str(parent)], pass_fds=[theirs.fileno()])
+        except OSError:
+            self.channel.close()
+            raise
         self.pulse = Pulse(0, 0, 0, 0.0)
         self.step = Step("starting", "worker", 60.0)
         self._step_s = self._heard_s = time.monotonic()
@@ -62,7 +67,7 @@ class WorkerWatch:
             self._heard_s = time.monotonic()
             if isinstance(message, Step):
                 self.step, self._step_s = message, self._heard_s
-                self.pulse = Pulse(0, 0, 0, 0.0)
+                self.pulse = msgspec.structs.replace(self.pulse, inferring_s=0.0)
             elif isinstance(message, Pulse):
                 self.pulse = message
             elif isinstance(message, Failed):
@@ -97,11 +102,12 @@ class WorkerWatch:
 
     def end(self, patience_s: float = 0.0) -> bool:
         """Give it `patience_s` to end by itself, then kill it; False where even that does not help."""
-        if not self.child.wait(patience_s):
-            self.child.kill()
+        self.child.wait(patience_s)
+        self.child.kill()  # with the helpers that it may have left, which would hold the camera
         gone = self.child.wait(_DIE_S)
-        while self.child.relay() and gone:
-            pass
+        for _ in range(_LAST_READS):
+            if not self.child.relay():
+                break
         self.channel.close()
         self.child.close()
         return gone

@@ -23,6 +23,7 @@ from edge.messages import Begin, Channel, Decided, Ended, Failed, Part, Pulse, S
 
 if TYPE_CHECKING:
     from edge.capture.base import FrameSource
+    from edge.freshness import FreshnessGuard
     from edge.pipeline import Pipeline
     from edge.stages import Pace, Stages
 
@@ -82,6 +83,8 @@ class Worker:
         self._left: int | None = None
         self._trouble_since_s: float | None = None
         self._tries = 0
+        self._freshness: FreshnessGuard | None = None
+        self._captured = self._dropped = 0
         self._pulsed_s = 0.0
 
     def run(self) -> Ended | Failed:
@@ -99,6 +102,9 @@ class Worker:
         self._step("opening the engine", "engine", _LOADING_LIMIT_S if for_cpu else engine.start_timeout_s)
         pipeline = build_pipeline(bundle, engine, settings.decision, settings.camera.region)
         pipeline.fallback = begin.fallback or pipeline.fallback
+        from edge.freshness import FreshnessGuard
+
+        self._freshness = FreshnessGuard(settings.camera.frozen_s, distrust=begin.distrust)
         # What is loaded stays: nothing for the garbage collector to look through between two frames.
         gc.collect()
         gc.freeze()
@@ -133,7 +139,7 @@ class Worker:
         from edge.stages import Pace, Stages
 
         camera, pace = begin.settings.camera, Pace(self._fps)
-        stages = Stages(source, pipeline, pace, frozen_s=camera.frozen_s)
+        stages = Stages(source, pipeline, pace, self._freshness)
         try:
             self._step("classifying", "camera", float("inf"))
             while True:
@@ -147,6 +153,7 @@ class Worker:
                 elif stages.inferring_since_s is None:
                     stages.check(camera.patience_s)
         finally:
+            self._captured, self._dropped = self._captured + stages.captured, self._dropped + stages.dropped
             if not stages.close():
                 self._leave_hung(sys.exc_info()[1])
 
@@ -188,13 +195,11 @@ class Worker:
         if now - self._pulsed_s < PULSE_S:
             return
         self._pulsed_s = now
-        if stages is None:
-            self._channel.send(Pulse(0, 0, 0, 0.0))
-            return
-        since = stages.inferring_since_s
-        self._channel.send(
-            Pulse(stages.captured, stages.dropped, stages.repeated, 0.0 if since is None else now - since)
-        )
+        captured, dropped, since = self._captured, self._dropped, None
+        if stages is not None:
+            captured, dropped, since = captured + stages.captured, dropped + stages.dropped, stages.inferring_since_s
+        repeated = self._freshness.repeated if self._freshness else 0
+        self._channel.send(Pulse(captured, dropped, repeated, 0.0 if since is None else now - since))
 
     def _idle(self, seconds: float) -> None:
         ends = time.monotonic() + seconds
@@ -210,8 +215,7 @@ class Worker:
 def _open_source(begin: Begin, pipeline: "Pipeline") -> "FrameSource":
     from edge.cli.sources import open_source
 
-    tensor = pipeline.bundle.manifest.input
-    return open_source(begin.settings.camera, model_size=(tensor.width, tensor.height))
+    return open_source(begin.settings.camera, model_size=pipeline.least_size)
 
 
 def _started(begin: Begin, pipeline: "Pipeline", source: "FrameSource") -> Started:

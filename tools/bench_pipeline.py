@@ -1,157 +1,258 @@
-"""Frames a second of the whole device path against a bare interpreter loop, in one sitting.
+"""Frames a second of the whole product against a bare interpreter loop and others' classifiers, in one sitting.
 
-    python tools/bench_pipeline.py --bundle BUNDLE [--json]
-    python tools/bench_pipeline.py --model M.tflite --labels L.txt [--json]
+    python tools/bench_pipeline.py MODEL [--labels L.txt] [--rivals FOLDER] [--edgetpu SMALL COMPILED] [--json]
 
-bare: set nothing, only invoke, in a loop, as fast as it goes. pipeline: the product's own daemon loop (capture
-thread, newest-frame slot, preprocessing into the tensor, inference, scores, decision, one sink) on a replayed
-folder of --size frames at full speed, every frame classified. Frames are decoded before the clock starts, as a
-camera hands over pixels and not JPEG. Rounds of both take turns, so that a drifting clock rate hits both; the
-ratio is taken round by round.
+fieldfare: `fieldfare run` as a user starts it, supervisor and worker, on a looped folder of frames as fast as it
+goes, every frame classified; counted by its own status. Frames are decoded before the clock starts, as a camera
+hands over pixels and not JPEG. bare: LiteRT's invoke in a loop, on the same model, nothing else. mediapipe and
+tflite-support: their image classifiers on the same frames, already in the colour order that they want, each in an
+environment of its own that is made in FOLDER (--rivals). All with one thread, each in a process of its own; rounds
+take turns, so that a drifting machine hits all alike, and ratios are taken round by round.
+
+Then: latency from capture to decision at 30 frames/s; with --edgetpu frames/s through the software Edge TPU at
+2.6 ms an inference, Coral's own figure for MobileNetV2 1.0 on USB; memory of all processes (PSS), start to first
+decision, and CPU at 1 frame/s.
 """
 
 import argparse
 import json
+import os
 import platform
+import signal
 import statistics
+import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from edge import __version__
+from edge import __version__, status
+from edge.board import Board
 from edge.bundle.importer import Question, Told, import_model
-from edge.bundle.store import Bundle, open_bundle
-from edge.capture.replay import FolderSource
-from edge.cli.assemble import build_pipeline
-from edge.config import Decisions, Engine
-from edge.daemon import run as run_daemon
-from edge.health import SystemdNotifier
-from edge.inference.runtime import load_runtime
-from edge.inference.tflite import TfliteClassifier
-from edge.pipeline import Pipeline
-from edge.records import Result
+from edge.bundle.store import open_bundle
+from edge.bundle.write import save
 
-
-class Tally:
-    """A sink that keeps the latencies."""
-
-    def __init__(self) -> None:
-        self.results: list[Result] = []
-
-    def write(self, result: Result) -> None:
-        self.results.append(result)
-
-    def close(self) -> None:
-        """Nothing is held."""
+RIVALS = {"mediapipe": "mediapipe==1.2.*", "tflite-support": "tflite-support==0.4.4"}
+LOOPS = Path(__file__).with_name("rival_loops.py")
+TPU_US = 2600
 
 
 def main() -> int:
     arguments = parse_arguments()
-    bundle = load(arguments)
-    width, height = (int(v) for v in arguments.size.split("x"))
-    engine = Engine(runtime=arguments.runtime, device="cpu", threads=arguments.threads)
-    runtime = load_runtime(engine.runtime)
+    report: dict[str, Any] = {
+        "platform": f"{platform.machine()}, {cpu_name()}, {os.cpu_count()} cores, Linux {platform.release()}",
+        "versions": f"fieldfare {__version__}, Python {platform.python_version()}, NumPy {np.__version__}, "
+        f"OpenCV {cv2.__version__}, ai-edge-litert {version('ai-edge-litert')}",
+        "model": arguments.model.name,
+        "method": f"{arguments.rounds} rounds of {arguments.seconds:g} s each in turn; medians (smallest to largest)",
+    }
+    for key, value in report.items():
+        print(f"{key:<10} {value}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_frames(folder, width, height)
-        pipeline = build_pipeline(bundle, engine, Decisions())
-        bare = TfliteClassifier(runtime, bundle.model, threads=arguments.threads)
-        fps_pipeline, fps_bare, latencies = [], [], []
-        for _ in range(arguments.rounds + 1):  # the first round warms up and is not counted
-            fps_bare.append(bare_round(bare, arguments.seconds))
-            fps, results = pipeline_round(folder, pipeline, arguments.seconds)
-            fps_pipeline.append(fps)
-            latencies += [r.latency_ms for r in results]
-    ratios = [p / b for p, b in zip(fps_pipeline[1:], fps_bare[1:], strict=True)]
-    report = {
-        "fps_pipeline": round(statistics.median(fps_pipeline[1:]), 1),
-        "fps_bare": round(statistics.median(fps_bare[1:]), 1),
-        "ratio": round(statistics.median(ratios), 4),
-        "ratio_min": round(min(ratios), 4),
-        "ratio_max": round(max(ratios), 4),
-        "fps_pipeline_min": round(min(fps_pipeline[1:]), 1),
-        "fps_pipeline_max": round(max(fps_pipeline[1:]), 1),
-        "preprocess_ms": round(statistics.median(x.preprocess for x in latencies), 3),
-        "inference_ms": round(statistics.median(x.inference for x in latencies), 3),
-        "postprocess_ms": round(statistics.median(x.postprocess for x in latencies), 3),
-        "rounds": arguments.rounds,
-        "seconds_a_round": arguments.seconds,
-        "frame_size": arguments.size,
-        "threads": arguments.threads,
-        "model": bundle.manifest.name,
-        "engine": pipeline.classifier.engine,
-        "platform": f"{platform.machine()}, {cpu_name()}, Linux {platform.release()}",
-        "versions": f"fieldfare {__version__}, Python {platform.python_version()}, NumPy {np.__version__}, "
-        f"OpenCV {cv2.__version__}",
-    }
+        bundle = make_bundle(arguments.model, arguments.labels, folder / "bundle")
+        pythons = {rival: environment(arguments.rivals, rival) for rival in RIVALS} if arguments.rivals else {}
+        for size in arguments.sizes:
+            report[size] = throughput(arguments, folder, bundle, size, pythons)
+        report["30 frames/s"] = latency(bundle, arguments.latency_seconds)
+        report["1 frame/s"] = idle(bundle)
+        report["start"] = start(bundle)
+        if arguments.edgetpu:
+            report["edgetpu"] = software_edgetpu(arguments, folder)
     if arguments.json:
         print(json.dumps(report))
-    else:
-        for key, value in report.items():
-            print(f"{key:<18} {value}")
     return 0
 
 
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--bundle", type=Path)
-    what.add_argument("--model", type=Path, help="a .tflite with TFLite metadata")
-    parser.add_argument("--labels", type=Path, help="labels for --model")
-    parser.add_argument("--size", default="640x480", help="size of the replayed frames")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--runtime", default="auto")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of each round")
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+def throughput(
+    arguments: argparse.Namespace, folder: Path, bundle: Path, size: str, pythons: dict[str, Path]
+) -> dict[str, Any]:
+    """Rounds of all in turn on frames of one size."""
+    frames = write_frames(folder / size, *(int(v) for v in size.split("x")))
+    rates: dict[str, list[float]] = {name: [] for name in ("bare", "fieldfare", *pythons)}
+    for number in range(arguments.rounds + 1):  # the first round warms up and is not counted
+        for name, kept in rates.items():
+            if name == "fieldfare":
+                rate = product_rate(bundle, frames, arguments.seconds)
+            else:
+                python = pythons.get(name, Path(sys.executable))
+                rate = loop_rate(python, name, arguments.model, frames.with_suffix(".npy"), arguments.seconds)
+            if number:
+                kept.append(rate)
+    print(f"\n{size} frames")
+    rows = {}
+    for name, kept in rates.items():
+        ratios = [ours / theirs for ours, theirs in zip(rates["fieldfare"], kept, strict=True)]
+        rows[name] = {
+            "fps": statistics.median(kept),
+            "ms": 1000 / statistics.median(kept),
+            "fieldfare_fps_ratio": statistics.median(ratios),
+            "spread": [min(ratios), max(ratios)],
+        }
+        print(
+            f"  {name:<15} {statistics.median(kept):7.1f} frames/s ({min(kept):.1f} to {max(kept):.1f}), "
+            f"{1000 / statistics.median(kept):.2f} ms a frame; fieldfare takes {1 / statistics.median(ratios):.2f} "
+            f"of its time ({1 / max(ratios):.2f} to {1 / min(ratios):.2f})"
+        )
+    return rows
 
 
-def load(arguments: argparse.Namespace) -> Bundle:
-    if arguments.bundle is not None:
-        return open_bundle(arguments.bundle)
+@contextmanager
+def running(bundle: Path, *words: object, environment: dict[str, str] | None = None) -> Iterator[tuple[Any, Path]]:
+    """`fieldfare run` with a status file; stopped as systemd stops it."""
+    with tempfile.TemporaryDirectory() as run:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "edge", "run", "--bundle", str(bundle), *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "RUNTIME_DIRECTORY": run, **(environment or {})},
+        )
+        try:
+            yield process, Path(run) / "status.json"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=20)
 
-    def ask(question: Question) -> str:
-        sys.exit(f"bench_pipeline: the model does not say {question.explanation}: import it into a bundle first")
 
-    return import_model(
-        arguments.model, Path("bench"), Told(labels=arguments.labels, resize="squash"), ask, runtime=arguments.runtime
+def next_status(file: Path, after_s: float, process: Any) -> status.Status:
+    """The first status written after `after_s` (monotonic) with results in it."""
+    while True:
+        if process.poll() is not None:
+            raise SystemExit(f"fieldfare ended with {process.returncode}: {process.stderr.read().decode()}")
+        if file.exists() and (seen := status.read(file)).updated_mono_s > after_s and seen.counts.results:
+            return seen
+        time.sleep(0.02)
+
+
+def product_rate(bundle: Path, frames: Path, seconds: float, *more: object, **environment: str) -> float:
+    """Results a second, by the status of the service itself."""
+    words = ("--source", frames, "--flat-out", "--loop", "--threads", 1, "--quiet", *more)
+    with running(bundle, *words, environment=environment) as (process, file):
+        first = next_status(file, time.monotonic() + 1.0, process)
+        last = next_status(file, first.updated_mono_s + seconds - 0.5, process)
+    return (last.counts.results - first.counts.results) / (last.updated_mono_s - first.updated_mono_s)
+
+
+def loop_rate(python: Path, name: str, model: Path, frames: Path, seconds: float) -> float:
+    """Frames a second of a loop of rival_loops.py."""
+    command = [str(python), str(LOOPS), name, str(model), str(frames), str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{name}: {done.stderr[-2000:]}")
+    return float(done.stdout.split()[-1])
+
+
+def latency(bundle: Path, seconds: float) -> dict[str, float]:
+    """Capture to decision of a camera at 30 frames a second."""
+    words = ("--source", "synthetic", "--fps", 30, "--threads", 1, "--json")
+    with running(bundle, *words) as (process, _):
+        values = [json.loads(process.stdout.readline())["latency_ms"]["total"] for _ in range(int(30 * seconds))]
+    values = values[30:]  # the first second warms up
+    p50, p95, p99 = np.percentile(values, [50, 95, 99])
+    print(
+        f"\n30 frames/s for {seconds:g} s, capture to decision: median {p50:.2f} ms, p95 {p95:.2f}, p99 {p99:.2f}, "
+        f"worst {max(values):.2f}; p99 is {p99 / p50:.2f} of the median"
     )
+    return {"median_ms": p50, "p95_ms": p95, "p99_ms": p99, "worst_ms": max(values)}
 
 
-def write_frames(folder: Path, width: int, height: int) -> None:
+def idle(bundle: Path, seconds: float = 20.0) -> dict[str, float]:
+    """CPU and memory of all processes at one frame a second."""
+    board = Board()
+    with running(bundle, "--source", "synthetic", "--fps", 1, "--threads", 1, "--quiet") as (process, file):
+        seen = next_status(file, time.monotonic() + 3.0, process)
+        pids = [process.pid, seen.worker_pid]
+        before, began = sum(board.cpu_s(pid) or 0 for pid in pids), time.monotonic()
+        time.sleep(seconds)
+        percent = 100 * (sum(board.cpu_s(pid) or 0 for pid in pids) - before) / (time.monotonic() - began)
+        pss = [(board.pss_bytes(pid) or 0) / 2**20 for pid in pids]
+    print(
+        f"\n1 frame/s: {percent:.1f} % of a core; PSS {sum(pss):.0f} MiB (supervisor {pss[0]:.0f}, worker {pss[1]:.0f})"
+    )
+    return {"cpu_percent": percent, "pss_mib": sum(pss)}
+
+
+def start(bundle: Path, tries: int = 7) -> dict[str, float]:
+    """From the command to its first decision on standard output."""
+    values = []
+    for _ in range(tries):
+        began = time.monotonic()
+        with running(bundle, "--source", "synthetic", "--threads", 1, "--json") as (process, _):
+            process.stdout.readline()
+            values.append(time.monotonic() - began)
+    print(f"start to first decision: median {statistics.median(values):.2f} s ({min(values):.2f} to {max(values):.2f})")
+    return {"median_s": statistics.median(values), "worst_s": max(values)}
+
+
+def software_edgetpu(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
+    """Frames a second where an inference takes 2.6 ms on a software Edge TPU."""
+    from edge.bundle.golden import prepare
+    from edge.fakes.software_edgetpu import ENVIRONMENT, Script, answers_for, build, write_answers, write_script
+    from edge.inference.runtime import load_runtime
+    from edge.inference.tflite import TfliteClassifier
+    from edge.preprocess import Preprocessor
+
+    model, compiled = arguments.edgetpu
+    path = make_bundle(model, None, folder / "small")
+    subprocess.run([sys.executable, "-m", "edge", "bundle", "add-edgetpu", str(path), str(compiled)], check=True)
+    bundle = open_bundle(path)
+    preprocessor = Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input)
+    frames = write_frames(folder / "tpu", 640, 480)
+    tensors = [preprocessor.quantize(preprocessor.pixels(cv2.imread(str(file)))) for file in sorted(frames.iterdir())]
+    tensors += [case.tensor for case in prepare(bundle, preprocessor).cases]
+    write_answers(folder, answers_for(TfliteClassifier(load_runtime(), bundle.model), tensors))
+    write_script(folder, Script(time_us=TPU_US))
+    library = build(folder)
+    config = folder / "tpu.toml"
+    config.write_text(f'bundle = "{path}"\n[engine]\ndevice = "usb"\nedgetpu_library = "{library}"\n')
+    rates = [
+        product_rate(path, frames, arguments.seconds, "--config", config, **{ENVIRONMENT: str(folder)})
+        for _ in range(arguments.rounds)
+    ]
+    limit = 1e6 / TPU_US
+    print(
+        f"software Edge TPU at {TPU_US / 1000:g} ms, 640x480: {statistics.median(rates):.0f} frames/s "
+        f"({min(rates):.0f} to {max(rates):.0f}) of {limit:.0f} that it can do"
+    )
+    return {"fps": statistics.median(rates), "of": limit}
+
+
+def make_bundle(model: Path, labels: Path | None, path: Path) -> Path:
+    def ask(question: Question) -> str:
+        sys.exit(f"bench_pipeline: the model does not say {question.explanation}: take one with metadata")
+
+    save(import_model(model, path, Told(labels=labels, resize="squash"), ask))
+    return path
+
+
+def write_frames(folder: Path, width: int, height: int) -> Path:
+    """Eight frames as PNG in `folder`, and as one array (8, height, width, 3), B, G, R, beside it."""
+    folder.mkdir()
     rng = np.random.default_rng(0)
+    frames = []
     for number in range(8):
         field = cv2.resize(rng.integers(0, 256, (12, 16, 3)).astype(np.uint8), (width, height))
-        noise = rng.normal(0, 8, (height, width, 1))
-        cv2.imwrite(str(folder / f"{number}.png"), np.clip(field + noise, 0, 255).astype(np.uint8))
+        frames.append(np.clip(field + rng.normal(0, 8, (height, width, 1)), 0, 255).astype(np.uint8))
+        cv2.imwrite(str(folder / f"{number}.png"), frames[-1])
+    np.save(folder.with_suffix(".npy"), np.stack(frames))
+    return folder
 
 
-def bare_round(classifier: TfliteClassifier, seconds: float) -> float:
-    count, started = 0, time.perf_counter()
-    interpreter = classifier._interpreter  # the loop must be bare: no copy of the output, no checks
-    while (now := time.perf_counter()) - started < seconds:
-        interpreter.invoke()
-        count += 1
-    return count / (now - started)
-
-
-def pipeline_round(folder: Path, pipeline: Pipeline, seconds: float) -> tuple[float, list[Result]]:
-    source = FolderSource(folder, fps=None, loop=True)
-    for _ in range(8):
-        source.read()
-    stop = threading.Event()
-    timer = threading.Timer(seconds, stop.set)
-    tally = Tally()
-    timer.start()
-    summary = run_daemon(source, pipeline, [tally], SystemdNotifier({}), stop, timeout_s=20)
-    timer.cancel()
-    return summary.fps, tally.results
+def environment(folder: Path, rival: str) -> Path:
+    """The Python of an environment that holds `rival`; made where it is not there."""
+    python = folder / rival / "bin" / "python"
+    if not python.exists():
+        print(f"making an environment for {rival} in {folder}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", str(folder / rival)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", RIVALS[rival]], check=True)
+    return python
 
 
 def cpu_name() -> str:
@@ -159,6 +260,20 @@ def cpu_name() -> str:
         if line.startswith(("model name", "Model")):
             return line.split(":", 1)[1].strip()
     return "unknown processor"
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, help="a .tflite with TFLite metadata")
+    parser.add_argument("--labels", type=Path)
+    parser.add_argument("--sizes", nargs="+", default=["640x480", "1920x1080"])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of each round")
+    parser.add_argument("--latency-seconds", type=float, default=30.0)
+    parser.add_argument("--rivals", type=Path, metavar="FOLDER", help="compare with others; environments go here")
+    parser.add_argument("--edgetpu", type=Path, nargs=2, metavar=("MODEL", "COMPILED"))
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

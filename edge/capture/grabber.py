@@ -1,6 +1,9 @@
 """An OpenCV capture in a thread of its own: whatever it does, nobody waits longer than was said."""
 
+import atexit
 import threading
+import time
+import weakref
 from collections.abc import Callable
 
 import cv2
@@ -13,6 +16,11 @@ from edge.records import Frame
 
 _JOIN_S = 1.0
 _MARGIN_S = 1.0
+_PAUSE_S = 0.01
+
+# An interpreter that ends while a thread is in OpenCV aborts: "FATAL: exception not rethrown" (6 times of 6,
+# CPython 3.11 with OpenCV 5.0, 2026-11).
+_open: "weakref.WeakSet[Grabber]" = weakref.WeakSet()
 
 
 class Grabber:
@@ -31,19 +39,23 @@ class Grabber:
         open_s: float,
         wait_s: float,
         why_silent: Callable[[], str],
+        goes_on: Callable[[], bool] = lambda: False,
         when: Callable[[cv2.VideoCapture], tuple[float, float]] = lambda _: stamp(),
     ) -> None:
         """open_capture: opens and sets up, or raises CameraError; runs in the thread. why_silent: what to say
-        where no frame comes. when: monotonic and wall seconds of the frame just read.
+        where no frame comes. goes_on: after a frame that could not be read, may the next one come? when: monotonic
+        and wall seconds of the frame just read.
 
         Raises CameraError where opening fails or takes longer than `open_s`.
         """
-        self._open_capture, self._why_silent, self._when = open_capture, why_silent, when
+        self._open_capture, self._why_silent = open_capture, why_silent
+        self._goes_on, self._when = goes_on, when
         self._wait_s = wait_s
         self._slot: FrameSlot[Frame] = FrameSlot(lossless=False)
         self._failure: BaseException | None = None
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._run, name="grab", daemon=True)
+        _open.add(self)
         self._thread.start()
         if not self._opened.wait(open_s + _MARGIN_S):
             self._slot.close()
@@ -69,29 +81,43 @@ class Grabber:
     def _run(self) -> None:
         try:
             capture = self._open_capture()
-        except (CameraError, cv2.error) as error:
-            self._failure = error if isinstance(error, CameraError) else CameraError(f"OpenCV: {error}")
-            self._opened.set()
+        except BaseException as error:  # noqa: BLE001 - the constructor raises it again
+            self._failure = _as_camera_error(error)
             return
-        self._opened.set()
+        finally:
+            self._opened.set()
         try:
             self._grab(capture)
-        except cv2.error as error:
-            self._slot.fail(CameraError(f"{self._why_silent()} (OpenCV: {error})"))
+        except BaseException as error:  # noqa: BLE001 - `read` raises it again
+            self._slot.fail(_as_camera_error(error))
         finally:
             capture.release()
 
     def _grab(self, capture: cv2.VideoCapture) -> None:
-        sequence = 0
+        sequence, good_s = 0, time.monotonic()
         while not self._slot.closed:
             good, image = capture.read()
             if not good or image is None:
+                if time.monotonic() - good_s < self._wait_s and self._goes_on():
+                    time.sleep(_PAUSE_S)
+                    continue
                 self._slot.fail(CameraError(self._why_silent()))
                 return
+            good_s = time.monotonic()
             frame = Frame(np.asarray(image, dtype=np.uint8), sequence, *self._when(capture))
             if not self._slot.put(frame):
                 return
             sequence += 1
+
+
+@atexit.register
+def _close_all() -> None:
+    for grabber in list(_open):
+        grabber.close()
+
+
+def _as_camera_error(error: BaseException) -> BaseException:
+    return CameraError(f"OpenCV: {' '.join(str(error).split())}") if isinstance(error, cv2.error) else error
 
 
 def at_mono(captured_mono_s: float) -> tuple[float, float]:

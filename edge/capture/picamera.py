@@ -76,15 +76,14 @@ class PicameraSource:
         self._format: str = given[self._stream]["format"]
         self._size: tuple[int, int] = tuple(given[self._stream]["size"])
         self._stride: int = given[self._stream]["stride"]
-        main = given["main"]["size"]
-        handed = f" {self._size[0]}x{self._size[1]} (from {main[0]}x{main[1]})"
-        self._description = (
-            f"{self._name} {found[number].get('Model', 'camera')}"
-            f"{handed if self._stream == 'lores' else f' {main[0]}x{main[1]}'} {self._format}"
-            + (f", {fps:g} frames/s" if fps else "")
-        )
-        if self._stream == "main" and (main[0], main[1]) != (width, height):
-            _log.warning("camera %s: %dx%d was asked for, it gives %dx%d", self._name, width, height, *main)
+        main = tuple(given["main"]["size"])
+        seen = f" (from {main[0]}x{main[1]})" if self._stream == "lores" else ""
+        rate = f", {fps:g} frames/s" if fps else ""
+        model = found[number].get("Model", "camera")
+        self._description = f"{self._name} {model} {self._size[0]}x{self._size[1]}{seen} {self._format}{rate}"
+        if main != (width, height):
+            _log.warning("camera %s: asked for %dx%d, it gives %dx%d", self._name, width, height, *main)
+        self._warn_of_rate(fps)
 
     @property
     def description(self) -> str:
@@ -115,15 +114,24 @@ class PicameraSource:
         if self._closed:
             return
         self._closed = True
-        # Without this, stopping waits for ever behind a request that a stalled camera never fills.
-        getattr(self._camera, "cancel_all_and_flush", lambda: None)()
-        if not self._busy.acquire(timeout=_CLOSE_S):
+        if not self._end_read():
             _log.warning("camera %s hangs in a read; left to the end of the process", self._name)
             return
         try:
             _within(_CLOSE_S, lambda: (self._camera.stop(), self._camera.close()), f"camera {self._name}")
         finally:
             self._busy.release()
+
+    def _end_read(self) -> bool:
+        """Take the camera from a read under way; False where that does not let go."""
+        ends_s = time.monotonic() + _CLOSE_S
+        while time.monotonic() < ends_s:
+            # Stopping would wait for ever behind a request that a stalled camera never fills. Again and again, as
+            # a read that was about to begin may ask for one more.
+            self._camera.cancel_all_and_flush()
+            if self._busy.acquire(timeout=0.1):
+                return True
+        return False
 
     def _start(self, size: tuple[int, int], least: tuple[int, int] | None, optics: Optics, fps: float | None) -> str:
         """Configure and start in the first pair of formats that the camera takes; the stream to read."""
@@ -145,6 +153,21 @@ class PicameraSource:
                 refusals.append(f"{main_format}{f'+{lores_format}' if lores_format else ''}: {_innermost(error)}")
                 _log.debug("camera %s refuses %s", self._name, refusals[-1])
         raise CameraError(f"camera {self._name}: takes no format at {size[0]}x{size[1]}: {refusals[-1]}")
+
+    def _warn_of_rate(self, fps: float | None) -> None:
+        """libcamera moves a rate that the sensor's mode does not reach without a word."""
+        limits = self._camera.camera_controls.get("FrameDurationLimits")
+        if not fps or not limits or not 0 < limits[0] < limits[1]:
+            return
+        slowest, fastest = 1e6 / limits[1], 1e6 / limits[0]
+        if not 0.98 * slowest <= fps <= 1.02 * fastest:
+            _log.warning(
+                "camera %s: asked for %g frames/s, at this size it makes %.3g to %.3g",
+                self._name,
+                fps,
+                slowest,
+                fastest,
+            )
 
     def _configure(self, main: dict[str, Any], lores: tuple[int, int] | None, lores_format: str | None) -> None:
         from libcamera import ColorSpace

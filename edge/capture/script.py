@@ -15,7 +15,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.clock import stamp
 from edge.errors import ConfigError, MissingInputError
 
 _log = logging.getLogger(__name__)
@@ -106,16 +105,17 @@ class ScriptClock:
         """Raises ConfigError for a script that cannot be read, MissingInputError where its file is not there."""
         self._file = Path(script[1:]) if script.startswith("@") else None
         self._seen: tuple[int, int, int] | None = None
-        self._written_s = 0.0
+        self._complaint = ""
+        self._started_s = 0.0  # of the wall clock for a file, as its time stamp is; else of the monotonic one
         if self._file is None:
-            self._script = parse_script(script)
-            self._started_s = _kept_start_s()
+            self._script, self._started_s = parse_script(script), _kept_start_s()
             return
         try:
-            self._script = parse_script(self._changed_text(self._file) or "")
+            text, self._started_s = self._changed(self._file) or ("", 0.0)
+            self._script = parse_script(text)
+        except ConfigError as error:
+            raise ConfigError(f"{self._file}: {error}") from error
         except (OSError, ValueError) as error:
-            if isinstance(error, ConfigError):
-                raise ConfigError(f"{self._file}: {error}") from error
             raise MissingInputError(f"camera.script {self._file}: cannot read: {error}") from error
 
     def now(self) -> Step:
@@ -123,23 +123,23 @@ class ScriptClock:
         if self._file is None:
             return self._script.at(time.monotonic() - self._started_s)
         try:
-            text = self._changed_text(self._file)
-            # `echo run > FILE` empties the file first: nothing is said yet.
-            if text is not None and text.strip():
-                self._script = parse_script(text)
+            text, written_s = self._changed(self._file) or ("", 0.0)
+            if text.strip():  # `echo run > FILE` empties the file first: nothing is said yet
+                self._script, self._started_s, self._complaint = parse_script(text), written_s, ""
         except (OSError, ValueError) as error:
-            _log.warning("camera.script %s: %s; the script before it stays in force", self._file, error)
-        return self._script.at(stamp()[1] - self._written_s)
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                _log.warning("camera.script %s: %s; the script before it stays in force", self._file, error)
+        return self._script.at(time.time() - self._started_s)
 
-    def _changed_text(self, file: Path) -> str | None:
-        """The file's text where it has changed since the last call, else None."""
+    def _changed(self, file: Path) -> tuple[str, float] | None:
+        """The file's text and when it was written, where that is not what was seen last; else None."""
         status = file.stat()
         seen = (status.st_mtime_ns, status.st_size, status.st_ino)
         if seen == self._seen:
             return None
-        text = file.read_text("utf-8")
-        self._seen, self._written_s = seen, status.st_mtime
-        return text
+        self._seen = seen
+        return file.read_text("utf-8"), status.st_mtime
 
 
 def _kept_start_s() -> float:

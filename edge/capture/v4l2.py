@@ -53,6 +53,7 @@ class V4l2Source:
             open_s=max(wait_s, 5.0),
             wait_s=wait_s,
             why_silent=lambda: gone_because(device, wait_s),
+            goes_on=device.exists,  # USB cameras send a damaged JPEG now and then
             when=lambda capture: at_mono(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3),
         )
 

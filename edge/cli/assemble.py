@@ -9,6 +9,7 @@ from edge.decision import Decider
 from edge.errors import BundleError, EngineError, MissingPackageError
 from edge.inference.base import Classifier
 from edge.inference.edgetpu import load_edgetpu
+from edge.inference.guard import GuardedClassifier
 from edge.inference.runtime import load_runtime
 from edge.inference.tflite import TfliteClassifier, check_details
 from edge.pipeline import Pipeline
@@ -21,7 +22,6 @@ def open_classifier(bundle: Bundle, engine: Engine) -> tuple[Classifier, str | N
     """The best engine that the settings, the bundle and the machine allow, with its golden inputs passed,
     and, where it is a lesser one than asked for, why. Raises EngineError or MissingPackageError."""
     runtime = load_runtime(engine.runtime)
-    preprocessor = Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input)
     fallback = None
     if engine.device != "cpu":
         wanted = engine.device != "auto"
@@ -36,8 +36,7 @@ def open_classifier(bundle: Bundle, engine: Engine) -> tuple[Classifier, str | N
         _log.warning("serving from the CPU: %s", fallback)
     classifier = TfliteClassifier(runtime, bundle.model, threads=engine.threads)
     check_details(classifier, bundle.manifest)
-    golden.require(bundle, classifier, preprocessor)
-    return classifier, fallback
+    return _guarded(bundle, classifier, canary=False), fallback
 
 
 def open_on_edgetpu(bundle: Bundle, engine: Engine) -> Classifier:
@@ -55,8 +54,15 @@ def open_on_edgetpu(bundle: Bundle, engine: Engine) -> Classifier:
         check_details(classifier, bundle.manifest)
     except BundleError as error:
         raise EngineError(f"the compiled model does not fit the bundle: {error}") from error
-    golden.require(bundle, classifier, Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input))
-    return classifier
+    return _guarded(bundle, classifier, canary=True)
+
+
+def _guarded(bundle: Bundle, classifier: TfliteClassifier, *, canary: bool) -> Classifier:
+    """Under guard, with the golden inputs passed."""
+    inputs = golden.prepare(bundle, Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input))
+    guarded = GuardedClassifier(classifier, inputs, canary=canary)
+    inputs.require(guarded)
+    return guarded
 
 
 def build_pipeline(bundle: Bundle, engine: Engine, decision: Decisions, region: Region | None = None) -> Pipeline:
@@ -66,7 +72,7 @@ def build_pipeline(bundle: Bundle, engine: Engine, decision: Decisions, region: 
     threshold = bundle.manifest.calibration.threshold if decision.threshold is None else decision.threshold
     return Pipeline(
         bundle,
-        Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input),
+        Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input, region=region),
         classifier,
         Decider(bundle.labels, threshold=threshold, smoothing=decision.smoothing, top=decision.top),
         fallback=fallback,

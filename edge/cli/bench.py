@@ -14,7 +14,7 @@ _STEPS = 1000
     "--source",
     default="synthetic",
     show_default=True,
-    help="A folder, a picture or video file, /dev/videoN, picamera2[:N] or synthetic.",
+    help="A folder, a picture or video file, /dev/videoN, picamera2[:N], a stream's URL or synthetic.",
 )
 @click.option("--seconds", type=click.FloatRange(1, 3600), default=20.0, show_default=True, help="How long.")
 @click.option("--size", metavar="WxH", default="640x480", show_default=True, help="Frame size to ask for.")
@@ -49,7 +49,7 @@ def bench(
     from edge.config import settings_from
 
     width, height = _parse_size(size)
-    live = source.startswith(("picamera2", "/dev/"))
+    live = source.startswith(("picamera2", "/dev/")) or "://" in source
     camera = {"source": source, "width": width, "height": height, "fps": fps, "realtime": live, "loop": not live}
     engine = {"runtime": runtime, "device": device, "threads": threads}
     settings = settings_from({"bundle": str(bundle), "camera": camera, "engine": engine})

@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 @click.option("--smoothing", type=float, help="Share of the past in each score, 0 to under 1.  [default: 0]")
 @click.option("--top", type=int, help="How many candidates to report.  [default: 3]")
 @click.option("--jsonl", help="Also write JSON lines to this file, rotated at 64 MB.")
+@click.option("--quiet", is_flag=True, help="No results on standard output.")
 @click.option("--service", is_flag=True, help="Never give up: wait for a camera that is not there yet.")
 @click.option("--json", "json_lines", is_flag=True, help="JSON lines on standard output.")
 def run(config: Path | None, size: str | None, frames: int | None, **options: Any) -> None:
@@ -44,12 +45,14 @@ def run(config: Path | None, size: str | None, frames: int | None, **options: An
     Live decisions go to the terminal, or with --json one object a line to standard output. Everything else
     that there is to say goes to standard error.
     """
+    from edge.capture.script import keep_clock
     from edge.cli.outputs import build_sinks
     from edge.health import SystemdNotifier
     from edge.supervisor import Supervisor
 
     settings = _settings(config, size, options)
     _log_to_stderr()
+    keep_clock()
     with ExitStack() as stack:
         sinks = build_sinks(settings.output, json_lines=options["json_lines"])
         for sink in sinks:
@@ -112,6 +115,8 @@ def _settings(config: Path | None, size: str | None, options: dict[str, Any]) ->
         camera["realtime"] = False
     if options["loop"]:
         camera["loop"] = True
+    if options["quiet"]:
+        values.setdefault("output", {})["console"] = "off"
     if options["bundle"] is not None:
         values["bundle"] = options["bundle"]
     if "bundle" not in values:

@@ -1,5 +1,6 @@
 """Settings -> a concrete source of frames."""
 
+import math
 import re
 from pathlib import Path
 
@@ -18,8 +19,8 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 def open_source(camera: Camera, *, model_size: tuple[int, int] | None = None) -> FrameSource:
     """The source that camera.source names.
 
-    model_size: (width, height) that the whole picture needs for the model, as Preprocessor.least_frame gives it
-    for camera.width and camera.height. A camera that resizes by itself then hands over no more than that.
+    model_size: (width, height) that the model needs of what it is shown, as Preprocessor.least_size gives it. A
+    camera that resizes by itself then hands over a picture of which camera.region is that large, and no larger.
     Raises ConfigError where camera.source names no source, else what the source raises.
     """
     source = camera.source
@@ -56,7 +57,7 @@ def _open_picamera(number: int, camera: Camera, model_size: tuple[int, int] | No
         height=camera.height,
         fps=camera.fps,
         wait_s=camera.patience_s,
-        least=model_size,
+        least=model_size and _whole(model_size, camera),
         optics=_optics(camera),
     )
 
@@ -93,6 +94,12 @@ def _open_replay(path: Path, camera: Camera) -> FrameSource:
     if path.exists():
         return VideoSource(path, realtime=camera.realtime, fps=camera.fps, loop=camera.loop)
     raise MissingInputError(f"source {camera.source!r} is not there: give {SOURCES}")
+
+
+def _whole(model_size: tuple[int, int], camera: Camera) -> tuple[int, int]:
+    """How large the whole picture must be for its region to be as large as the model needs."""
+    _, _, width, height = camera.region or (0.0, 0.0, 1.0, 1.0)
+    return math.ceil(model_size[0] / width), math.ceil(model_size[1] / height)
 
 
 def _optics(camera: Camera) -> Optics:

@@ -70,7 +70,6 @@ def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
     """For people: one line a matter."""
     counts, load = seen.counts, seen.load
     state = seen.state if alive or seen.state in ("failed", "stopped") else f"not running (was {seen.state})"
-    last = seen.last
     lines = [
         f"{name + ': ' if name else ''}{state} since {_when(seen.since_wall_s)}: {seen.why}",
         f"  bundle   {seen.bundle_name or 'not opened'}" + (f" ({seen.bundle})" if seen.bundle else ""),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge.capture.urls import masked
 from edge.config import Camera
 from edge.doctor.case import SERVICE, Case
 from edge.doctor.findings import Finding, Kind
@@ -128,7 +129,9 @@ def _frame(case: Case, camera: Camera) -> Finding:
             "crashed": "the driver or its library crashed: see `dmesg` and update the system",
             "refused": "see docs/raspberry-pi.md, Trouble",
         }[outcome.ending]
-        seen = outcome.why if outcome.ending == "refused" else f"{camera.source} {outcome.ending}: {outcome.why}"
+        seen = (
+            outcome.why if outcome.ending == "refused" else f"{masked(camera.source)} {outcome.ending}: {outcome.why}"
+        )
         return Finding("frame", "a frame", "problem", seen, mend)
     answer = outcome.answer
     width, height = answer["size"]

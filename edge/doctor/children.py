@@ -4,20 +4,26 @@ The child writes its answer as JSON to standard output. Both its streams are fil
 keeps a pipe open would hold us up.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import IO, Any, Literal
 
 import msgspec
 
 Ending = Literal["answered", "refused", "crashed", "hung"]
 _REAP_S = 0.5
+_lock = threading.Lock()
+_running: "set[subprocess.Popen[bytes]]" = set()
+_interrupted = threading.Event()
 _SIGNALS: dict[int, str] = {
     signal.SIGSEGV: "a segmentation fault",
     signal.SIGABRT: "an abort",
@@ -40,14 +46,42 @@ def run(command: Sequence[str], timeout_s: float) -> Outcome:
     """Run `command` for at most `timeout_s`, then kill it with all that it started. Not even a process that
     SIGKILL does not end (a camera driver can cause that) is waited for longer than half a second more."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
+        child = _start(command, out, err)
+        if child is None:
+            return Outcome("refused", why="interrupted")
         try:
             child.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return Outcome("hung", why=_kill(child, timeout_s))
+        finally:
+            with _lock:
+                _running.discard(child)
         out.seek(0)
         err.seek(0)
         return _judge(child.returncode, out.read(), err.read().decode(errors="replace"))
+
+
+def _start(command: Sequence[str], out: IO[bytes], err: IO[bytes]) -> "subprocess.Popen[bytes] | None":
+    # The child finds the same `edge` as we did, installed or not.
+    root = str(Path(__file__).resolve().parents[2])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), root]))}
+    with _lock:
+        if _interrupted.is_set():
+            return None
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True, env=environment
+        )
+        _running.add(child)
+    return child
+
+
+def interrupt() -> None:
+    """Ctrl-C reaches the parent only: end all children, and start no more in this process."""
+    _interrupted.set()
+    with _lock:
+        for child in _running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
 
 
 def probe(name: str, arguments: object, timeout_s: float) -> Outcome:

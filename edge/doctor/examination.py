@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from edge.doctor import cameras, coral, machine, setup, software
 from edge.doctor.case import Case
+from edge.doctor.children import interrupt
 from edge.doctor.findings import Finding, Report, report
 
 Check = Callable[[Case], list[Finding]]
@@ -56,4 +57,8 @@ def examine(
 
     with ThreadPoolExecutor(max_workers=len(checks) or 1, thread_name_prefix="doctor") as pool:
         futures = [pool.submit(run, name, check) for name, check in checks]
-        return report(finding for future in futures for finding in future.result())
+        try:
+            return report(finding for future in futures for finding in future.result())
+        except KeyboardInterrupt:
+            interrupt()
+            raise

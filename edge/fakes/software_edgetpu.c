@@ -74,8 +74,8 @@ static uint64_t mix(uint64_t x) {
     return x ^ (x >> 32);
 }
 
-/* hash_tensor of software_edgetpu.py: the two change together. */
-static uint64_t hash_bytes(const char *data, size_t size) {
+/* hash_tensor of software_edgetpu.py, which is tested against this one. */
+uint64_t software_edgetpu_hash(const char *data, size_t size) {
     uint64_t hash = mix(size);
     for (size_t i = 0; i < size; i += 8) {
         uint64_t word = 0;
@@ -119,7 +119,7 @@ static int look_up(Context *context, const Node *node, int unknown, char *out, s
         if (tensor->allocation != READ_ONLY) input = tensor;
     }
     if (!input || !input->data) return context->report(context, "software Edge TPU: no input"), 1;
-    uint64_t hash = hash_bytes(input->data, input->bytes);
+    uint64_t hash = software_edgetpu_hash(input->data, input->bytes);
     pthread_mutex_lock(&lock);
     const char *answer = table.problem[0] ? NULL : find_answer(hash, unknown);
     if (table.problem[0]) snprintf(problem, sizeof problem, "%s", table.problem);

@@ -116,7 +116,7 @@ def answers_for(classifier: Classifier, tensors: Iterable[NDArray[np.generic]]) 
 
 
 def hash_tensor(tensor: NDArray[np.generic]) -> int:
-    """64 bits that tell input tensors apart, computed as in software_edgetpu.c: the two change together."""
+    """64 bits that tell input tensors apart: software_edgetpu_hash in software_edgetpu.c."""
     data = tensor.tobytes()
     words = np.frombuffer(data + bytes(-len(data) % 8), "<u8")
     places = np.arange(1, words.size + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)

@@ -12,8 +12,9 @@ SYSFS_USB = Path("/sys/bus/usb/devices")
 DEV = Path("/dev")
 DPKG = Path("/var/lib/dpkg/info")
 
-# A USB Coral shows the first pair until its firmware is loaded (at the first use), the second from then on.
+# Vendor and product on USB: the first until the firmware is loaded (at the first use), the second from then on.
 _UNLOADED, _LOADED = ("1a6e", "089a"), ("18d1", "9302")
+CORAL_IDS = frozenset({_UNLOADED, _LOADED})
 # Over USB 2 (480 Mbit/s) the input and every parameter that does not fit on the chip take 10 times as long.
 FULL_SPEED_MBIT = 5000
 
@@ -49,10 +50,10 @@ class EdgeTpuDevice:
 
 def find_devices(sysfs: Path = SYSFS_USB, dev: Path = DEV) -> tuple[EdgeTpuDevice, ...]:
     """The Edge TPUs here, USB before PCIe, each kind by place; those that vanish meanwhile are left out."""
-    usb = []
+    usb: list[EdgeTpuDevice] = []
     for folder in sorted(_entries(sysfs), key=lambda path: _numbers(path.name)):
         ids = _read(folder / "idVendor"), _read(folder / "idProduct")
-        if ids in (_UNLOADED, _LOADED):
+        if ids in CORAL_IDS:
             speed = _read(folder / "speed")
             mbit = int(float(speed)) if re.fullmatch(r"\d+(\.\d+)?", speed) else None
             usb.append(EdgeTpuDevice(f"usb:{len(usb)}", folder.name, "usb", mbit, loaded=ids == _LOADED))

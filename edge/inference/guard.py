@@ -18,9 +18,11 @@ from edge.inference.base import OpenClassifier
 from edge.preprocess import Tensor
 
 # A repeated answer that a golden input has just cleared is believed for so long: a sure network on a still scene
-# repeats its answer in nearly every frame, and a probe for each would halve the frame rate.
+# repeats its answer in nearly every frame, and a probe for each would halve the frame rate. Longer where an
+# inference is slow: probes for one answer take at most so much of the time.
 CLEARED_S = 2.0
-# Canaries: at most one a second, and at most 1 % of the time that inference takes.
+CLEARED_SHARE = 0.05
+# Canaries: at most one a second, and at most 1 % of the time.
 CANARY_S = 1.0
 CANARY_SHARE = 0.01
 _END = 16  # bytes compared at either end of the output: an unfinished transfer leaves the tail as it was
@@ -60,7 +62,7 @@ class GuardedClassifier:
         self._spare: NDArray[np.generic] | None = None  # memory for the next copy
         self._answered: NDArray[np.generic] | None = None  # the input of the last answer
         self._answer = b""
-        self._cleared: dict[bytes, float] = {}
+        self._cleared: dict[bytes, float] = {}  # repeated answers, and until when they are believed
         self._canary = canary
         self._canary_due = clock() + CANARY_S
         self._canaries = 0
@@ -87,8 +89,9 @@ class GuardedClassifier:
         answer = raw.tobytes()
         suspicion = self._suspicion(raw, answer)
         self._answered, self._answer = self._input, answer
-        if suspicion is not None:
-            self._clear(raw, answer, suspicion)
+        if suspicion is not None and ended >= self._cleared.get(answer, ended):
+            self._probe(self._golden.most_telling(raw), suspicion)
+            self._clear(answer, ended + max(CLEARED_S, (ended - started) / CLEARED_SHARE))
         elif self._canary and ended >= self._canary_due:
             cases = self._golden.cases
             self._probe(cases[self._canaries % len(cases)], "as a canary")
@@ -157,15 +160,10 @@ class GuardedClassifier:
             return before is now
         return np.array_equal(before.reshape(-1), now.reshape(-1))
 
-    def _clear(self, raw: NDArray[np.generic], answer: bytes, suspicion: str) -> None:
-        """Give a suspicious answer the benefit of a golden input. Raises EngineError where that fails."""
-        now = self._clock()
-        if now - self._cleared.get(answer, -np.inf) < CLEARED_S:
-            return
-        self._probe(self._golden.most_telling(raw), suspicion)
+    def _clear(self, answer: bytes, until: float) -> None:
         if len(self._cleared) >= _MAX_CLEARED:
             self._cleared.clear()
-        self._cleared[answer] = now
+        self._cleared[answer] = until
 
     def _probe(self, case: GoldenInput, why: str) -> None:
         """Run a golden input, then put back what was loaded. Raises EngineError where its answer is wrong."""

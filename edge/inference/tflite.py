@@ -57,7 +57,7 @@ class TfliteClassifier:
             )
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError, OSError) as error:
-            raise EngineError(f"{runtime.name} {runtime.version} refused the model: {error}") from error
+            raise EngineError(f"{runtime.name} {runtime.version} refused the model: {_one_line(error)}") from error
         self.inputs = [_details(entry) for entry in self._interpreter.get_input_details()]
         self.outputs = [_details(entry) for entry in self._interpreter.get_output_details()]
         self._input = self._interpreter.tensor(self._interpreter.get_input_details()[0]["index"])
@@ -85,7 +85,7 @@ class TfliteClassifier:
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            raise EngineError(f"{self._engine}: inference failed: {error}") from error
+            raise EngineError(f"{self._engine}: inference failed: {_one_line(error)}") from error
         output: NDArray[np.generic] = self._output().copy()
         return output
 
@@ -126,6 +126,10 @@ def _compare(what: str, found: object, said: object) -> None:
 def _compare_scale(what: str, found: float, said: float) -> None:
     if not np.isclose(found, said, rtol=1e-6, atol=0):
         raise BundleError(f"{what}: the model has {found}, the manifest says {said}: make the bundle again")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _details(entry: Mapping[str, Any]) -> TensorDetails:

@@ -1,5 +1,6 @@
 """Bundles to test with: a real MobileNet of Coral's, imported once a worker."""
 
+import importlib.util
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from numpy.typing import NDArray
 from edge.bundle.importer import Question, Told, import_model
 from edge.bundle.store import Bundle
 from edge.bundle.write import save
+from edge.fakes import software_edgetpu
+from edge.inference.runtime import TfliteRuntime, load_runtime
+
+RUNTIMES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
+RUNTIMES_HERE = [name for name, module in RUNTIMES.items() if importlib.util.find_spec(module) is not None]
 
 
 def no_questions(question: Question) -> str:
@@ -44,3 +50,15 @@ def picture_bgr() -> NDArray[np.uint8]:
     image = np.full((240, 320, 3), 30, np.uint8)
     cv2.rectangle(image, (40, 80), (120, 160), (0, 0, 250), -1)
     return image
+
+
+@pytest.fixture(scope="session", params=RUNTIMES_HERE)
+def each_runtime(request: pytest.FixtureRequest) -> TfliteRuntime:
+    """Every TFLite runtime that is installed; test_software_edgetpu.py says which are not."""
+    return load_runtime(request.param)
+
+
+@pytest.fixture(scope="session")
+def edgetpu_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The software Edge TPU's library; what it does is in the folder that FIELDFARE_SOFTWARE_EDGETPU names."""
+    return software_edgetpu.build(tmp_path_factory.mktemp("edgetpu"))

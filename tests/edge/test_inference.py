@@ -1,6 +1,6 @@
 """Engines on Coral's real models: the CPU, and the Edge TPU path through the runtime's real load_delegate."""
 
-import subprocess
+import dataclasses
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,7 @@ from edge.cli.assemble import build_pipeline, open_classifier
 from edge.clock import stamp
 from edge.config import Decisions, Engine
 from edge.errors import BundleError, EngineError, MissingPackageError
+from edge.fakes.software_edgetpu import ENVIRONMENT, Mode, Script, hash_tensor, write_answers, write_script
 from edge.inference.runtime import TfliteRuntime, load_runtime
 from edge.inference.tflite import TfliteClassifier, check_details
 from edge.preprocess import Preprocessor
@@ -79,6 +80,13 @@ def test_the_golden_inputs_pass_on_the_cpu(classifier: TfliteClassifier, sealed:
     assert report.worst_output <= sealed.manifest.golden.measured_spread
 
 
+def test_an_engine_that_answers_too_little_is_found(classifier: TfliteClassifier, sealed: Bundle) -> None:
+    inputs = golden.prepare(sealed, Preprocessor(sealed.manifest.preprocessing, sealed.manifest.input))
+    case = dataclasses.replace(inputs.cases[0], expected=inputs.cases[0].expected[:7])
+    with pytest.raises(EngineError, match="1001 outputs to a golden input, must be 7"):
+        case.answer_of(classifier)
+
+
 def test_an_engine_that_answers_wrongly_is_found(classifier: TfliteClassifier, sealed: Bundle) -> None:
     class Constant:
         engine = "constant"
@@ -122,24 +130,14 @@ def test_pictures_are_classified(sealed: Bundle, shared: Path) -> None:
     assert result.latency_ms.total >= result.latency_ms.inference > 0
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    source = Path(__file__).with_name("software_edgetpu.c")
-    library = tmp_path_factory.mktemp("tpu") / "libsoftware_edgetpu.so"
-    command = ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", library, source]
-    subprocess.run(list(map(str, command)), check=True, capture_output=True, timeout=120)
-    return library
-
-
 class TestEdgeTpu:
     """Through a software stand-in for libedgetpu; no Coral was seen (docs/hardware-status.md)."""
 
     @pytest.fixture
     def with_twin(self, sealed: Bundle, shared: Path, tmp_path: Path) -> Bundle:
-        """The good bundle with Coral's compiled twin, and one golden input, which the stand-in can answer."""
+        """The good bundle with Coral's compiled twin."""
         manifest = msgspec.structs.replace(
             sealed.manifest,
-            golden=msgspec.structs.replace(sealed.manifest.golden, cases=sealed.manifest.golden.cases[:1]),
             edgetpu=EdgeTpu(
                 model="model_edgetpu.tflite",
                 log="compiler.log",
@@ -149,22 +147,23 @@ class TestEdgeTpu:
             ),
         )
         twin = shared / "models" / "mobilenet_v1_0.25_128_quant_edgetpu.tflite"
-        kept = ("model.tflite", "labels.txt", "golden0-frame.png", "golden0-pixels.png")
-        files = {name: sealed.contents[name] for name in kept}
+        files = {entry.name: sealed.contents[entry.name] for entry in sealed.manifest.files}
         files |= {"model_edgetpu.tflite": twin.read_bytes(), "compiler.log": b"recorded"}
         return seal(tmp_path / "twin", manifest, files)
 
     @pytest.fixture
     def answering(self, with_twin: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The stand-in gives the right answer to the golden input."""
-        answer = tmp_path / "answer"
-        answer.write_bytes(np.array(with_twin.manifest.golden.cases[0].output, np.uint8).tobytes())
-        monkeypatch.setenv("SOFTWARE_EDGETPU_ANSWER", str(answer))
+        """The stand-in gives the right answers to the golden inputs."""
+        monkeypatch.setenv(ENVIRONMENT, str(tmp_path))
+        prep = Preprocessor(with_twin.manifest.preprocessing, with_twin.manifest.input)
+        cases = golden.prepare(with_twin, prep).cases
+        write_answers(tmp_path, {hash_tensor(case.tensor): case.expected.astype(np.uint8).tobytes() for case in cases})
+        write_script(tmp_path, Script())
 
     def test_the_compiled_twin_serves(
-        self, with_twin: Bundle, library: Path, answering: None, caplog: pytest.LogCaptureFixture
+        self, with_twin: Bundle, edgetpu_library: Path, answering: None, caplog: pytest.LogCaptureFixture
     ) -> None:
-        classifier, fallback = open_classifier(with_twin, Engine(edgetpu_library=str(library)))
+        classifier, fallback = open_classifier(with_twin, Engine(edgetpu_library=str(edgetpu_library)))
         assert classifier.engine.endswith("edgetpu")
         assert fallback is None
         assert caplog.text == ""
@@ -173,22 +172,19 @@ class TestEdgeTpu:
     def test_where_it_fails_the_cpu_serves_and_says_so_once(
         self,
         with_twin: Bundle,
-        library: Path,
+        edgetpu_library: Path,
         answering: None,
         tmp_path: Path,
         trouble: str,
-        monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
         picture_bgr: NDArray[np.uint8],
     ) -> None:
+        modes: dict[str, Mode] = {"refuses": "refuse", "wrong answers": "garbage", "fails to answer": "error"}
+        library = edgetpu_library
         if trouble == "missing library":
             library = tmp_path / "nowhere.so"
-        elif trouble == "refuses":
-            monkeypatch.setenv("SOFTWARE_EDGETPU_REFUSE", "1")
-        elif trouble == "wrong answers":
-            (tmp_path / "answer").write_bytes(bytes(range(256)) * 4)
         else:
-            (tmp_path / "answer").unlink()
+            write_script(tmp_path, Script(mode=modes[trouble]))
         pipeline = build_pipeline(with_twin, Engine(edgetpu_library=str(library)), Decisions())
         results = [pipeline.process(Frame(picture_bgr, number, *stamp())) for number in range(3)]
         assert all(result.fallback and result.engine.endswith("cpu, 2 threads") for result in results)

@@ -1,5 +1,7 @@
 """Frames become tensors in one way only, computed by hand here where it matters."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
 from edge.errors import ImageError
-from edge.preprocess import Preprocessor, quantization_table, reduce_to
+from edge.preprocess import Preprocessor, Region, cut_region, quantization_table, reduce_to
 
 MOBILENET = ((127.5,) * 3, (127.5,) * 3)
 
@@ -22,6 +24,7 @@ def make(
     dtype: str = "int8",
     scale: float = 2 / 255,
     zero_point: int = -1,
+    region: Region | None = None,
     **spec: object,
 ) -> Preprocessor:
     mean, std = MOBILENET
@@ -33,6 +36,7 @@ def make(
             dtype=dtype,
             quantization=Quantization(scale=scale, zero_point=zero_point),
         ),
+        region=region,
     )
 
 
@@ -162,3 +166,101 @@ def test_the_frame_itself_is_left_alone() -> None:
     before = frame.copy()
     make().pixels(frame)
     assert np.array_equal(frame, before)
+
+
+class TestRegion:
+    """What a setting camera.region cuts out: left, top, width, height as shares."""
+
+    @pytest.mark.parametrize("resize", ["squash", "crop", "letterbox"])
+    def test_it_is_as_if_the_frame_had_been_cut_before(self, resize: str) -> None:
+        frame = np.random.default_rng(5).integers(0, 256, (300, 400, 3)).astype(np.uint8)
+        seen = make(resize=resize, region=(0.25, 0.5, 0.5, 0.25)).fit(frame)
+        assert np.array_equal(seen, make(resize=resize).fit(frame[150:225, 100:300].copy()))
+
+    def test_the_whole_is_the_same_as_none(self) -> None:
+        frame = np.random.default_rng(6).integers(0, 256, (101, 203, 3)).astype(np.uint8)
+        assert np.array_equal(make(region=(0.0, 0.0, 1.0, 1.0)).fit(frame), make().fit(frame))
+
+    def test_nothing_is_copied(self) -> None:
+        frame = np.zeros((40, 60, 3), np.uint8)
+        assert np.shares_memory(cut_region(frame, (0.5, 0.5, 0.5, 0.5)), frame)
+
+    @pytest.mark.parametrize(
+        ("region", "width", "height", "expected"),
+        [
+            ((0.0, 0.0, 0.5, 1.0), 100, 50, (0, 50, 0, 50)),
+            ((0.1, 0.2, 0.3, 0.4), 100, 50, (10, 40, 10, 30)),
+            # 0.5 of 5 pixels is 2.5, which goes to the even 2; 0.75 of 5 is 3.75, which goes to 4.
+            ((0.5, 0.0, 0.25, 1.0), 5, 1, (2, 4, 0, 1)),
+            # Never less than a pixel, never outside.
+            ((0.5, 0.5, 0.001, 0.001), 10, 10, (5, 6, 5, 6)),
+            ((1.0, 1.0, 0.001, 0.001), 10, 10, (9, 10, 9, 10)),
+            ((0.7, 0.9, 0.30000000000000004, 0.1), 10, 10, (7, 10, 9, 10)),
+        ],
+    )
+    def test_edges_go_to_the_nearest_pixel(
+        self, region: tuple[float, float, float, float], width: int, height: int, expected: tuple[int, ...]
+    ) -> None:
+        across = np.arange(width, dtype=np.uint8)[None, :]
+        down = np.arange(height, dtype=np.uint8)[:, None]
+        frame = np.stack(np.broadcast_arrays(across, down, down), axis=2)
+        cut = cut_region(frame, region)
+        assert (cut[0, 0, 0], cut[0, -1, 0] + 1, cut[0, 0, 1], cut[-1, 0, 1] + 1) == expected
+
+    @settings(max_examples=100, deadline=None)
+    @given(
+        sides=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+        near=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+        part=st.tuples(st.floats(0.0001, 1), st.floats(0.0001, 1)),
+    )
+    def test_any_region_of_any_frame_fits(
+        self, sides: tuple[int, int], near: tuple[float, float], part: tuple[float, float]
+    ) -> None:
+        region = (near[0], near[1], min(part[0], 1 - near[0]), min(part[1], 1 - near[1]))
+        assert (make(region=region).fit(np.full((*sides, 3), 90, np.uint8)) == 90).all()
+
+
+class TestLeastSize:
+    """What a camera that resizes by itself may be asked for."""
+
+    @pytest.mark.parametrize(
+        ("options", "expected"),
+        [
+            ({"resize": "squash"}, (224, 224)),
+            ({"resize": "letterbox"}, (224, 224)),
+            ({"resize": "crop"}, (224, 224)),
+            ({"resize": "crop", "crop_fraction": 0.875}, (256, 256)),
+            ({"resize": "squash", "crop_fraction": 0.875}, (224, 224)),
+            ({"resize": "crop", "crop_fraction": 0.9}, (249, 249)),  # 248.9
+        ],
+    )
+    def test_it_is_the_models_own_but_for_what_a_crop_cuts_off(
+        self, options: dict[str, Any], expected: tuple[int, int]
+    ) -> None:
+        assert make(size=(224, 224), **options).least_size == expected
+
+    @settings(max_examples=50, deadline=None)
+    @given(fraction=st.floats(0.1, 1), size=st.tuples(st.integers(16, 300), st.integers(16, 300)))
+    def test_a_frame_of_it_is_not_enlarged(self, fraction: float, size: tuple[int, int]) -> None:
+        prep = make(resize="crop", size=size, crop_fraction=fraction)
+        width, height = prep.least_size
+        cut_height, cut_width = prep._cut_out(np.zeros((height, width, 3), np.uint8)).shape[:2]
+        assert cut_width >= size[0]
+        assert cut_height >= size[1]
+
+
+def test_the_caller_may_give_the_memory() -> None:
+    frame = np.random.default_rng(2).integers(0, 256, (70, 90, 3)).astype(np.uint8)
+    for resize in ("squash", "crop", "letterbox"):
+        out = np.full((32, 32, 3), 77, np.uint8)
+        assert make(resize=resize).fit(frame, out) is out
+        assert np.array_equal(out, make(resize=resize).fit(frame))
+
+
+@pytest.mark.parametrize(
+    "out",
+    [np.zeros((32, 31, 3), np.uint8), np.zeros((32, 32, 3), np.int8), np.zeros((32, 64, 3), np.uint8)[:, ::2]],
+)
+def test_memory_of_another_kind_is_refused(out: Any) -> None:
+    with pytest.raises(ImageError, match="out must be contiguous uint8"):
+        make().fit(np.zeros((40, 40, 3), np.uint8), out)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import StorageError
-from edge.records import Candidate, Latency, Result
+from edge.results import Candidate, Latency, Result
 from edge.sinks.console import ConsoleSink
 from edge.sinks.jsonl import JsonFileSink, JsonStreamSink
 

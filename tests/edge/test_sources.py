@@ -1,38 +1,38 @@
-"""One contract, every source that can run here."""
+"""One contract, every source; and which setting opens which."""
 
-import errno
-import os
+import fcntl
 import sys
 import threading
 import time
-import types
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from camera_standins import StandInPicamera2, StandInWebcam, mjpeg_server, picamera2_modules, webcam_ioctl
 
 from edge.capture.base import FrameSource
 from edge.capture.pace import Pacer
 from edge.capture.picamera import PicameraSource
 from edge.capture.replay import FolderSource, VideoSource
+from edge.capture.stream import StreamSource
 from edge.capture.synthetic import SyntheticSource
 from edge.capture.v4l2 import V4l2Source
 from edge.cli.sources import open_source
 from edge.config import Camera
-from edge.errors import CameraError, ConfigError, EndOfStream, ImageError, MissingInputError, MissingPackageError
+from edge.errors import CameraError, ConfigError, EndOfStream, MissingInputError
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Four pictures, the n-th of grey level 40n, and a file that is none."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
     for number in range(4):
-        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((48, 64, 3), 40 * number, np.uint8))
-    (tmp_path / "notes.txt").write_text("no picture")
-    return tmp_path
+        cv2.imwrite(str(pictures / f"{number}.png"), np.full((48, 64, 3), 40 * number, np.uint8))
+    return pictures
 
 
 @pytest.fixture
@@ -45,94 +45,55 @@ def video(tmp_path: Path) -> Path:
     return path
 
 
-class StandInRequest:
-    """A picamera2 request: its array is the camera's memory, and it must be released."""
-
-    def __init__(self, camera: "StandInPicamera2") -> None:
-        self.camera = camera
-
-    def make_array(self, name: str) -> NDArray[np.uint8]:
-        assert name == "main"
-        self.camera.memory[:] += 1
-        return self.camera.memory
-
-    def get_metadata(self) -> dict[str, int]:
-        return {"SensorTimestamp": time.clock_gettime_ns(time.CLOCK_BOOTTIME) - 20_000_000}
-
-    def release(self) -> None:
-        self.camera.held -= 1
-
-
-class StandInPicamera2:
-    """As much of picamera2's documented interface as the source uses; refuses what the real one would."""
-
-    latest: ClassVar["StandInPicamera2"]
-
-    def __init__(self, number: int) -> None:
-        self.memory = np.zeros((48, 64 + 16, 3), np.uint8)  # rows are padded, as the real ones are
-        self.held = self.frames = 0
-        self.state: list[str] = []
-        StandInPicamera2.latest = self
-
-    @staticmethod
-    def global_camera_info() -> list[dict[str, str]]:
-        return [{"Model": "stand-in"}]
-
-    def create_video_configuration(self, **wanted: Any) -> dict[str, Any]:
-        assert wanted["main"]["format"] == "RGB888"  # which is B, G, R in memory
-        return wanted
-
-    def configure(self, configuration: dict[str, Any]) -> None:
-        assert not self.state, "configured once, before the start"
-        self.configuration = configuration
-        self.state.append("configured")
-
-    def camera_configuration(self) -> dict[str, Any]:
-        return self.configuration
-
-    def start(self) -> None:
-        self.state.append("started")
-
-    def capture_request(self, wait: float) -> StandInRequest:
-        assert isinstance(wait, float), "without a number picamera2 waits for ever"
-        if self.frames >= 50:
-            raise TimeoutError
-        assert self.held == 0, "the camera stalls while requests are held"
-        self.held += 1
-        self.frames += 1
-        return StandInRequest(self)
-
-    def stop(self) -> None:
-        self.state.append("stopped")
-
-    def close(self) -> None:
-        self.state.append("closed")
-
-
 @pytest.fixture
-def picamera2(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.ModuleType("picamera2")
-    module.Picamera2 = StandInPicamera2  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "picamera2", module)
+def hardware(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A picamera2 and a webcam at tmp_path/video0."""
+    for name, module in picamera2_modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    StandInWebcam.reset()
+    real = cv2.VideoCapture
+
+    def video_capture(name: str, backend: int, *params: Any) -> Any:
+        return StandInWebcam() if backend == cv2.CAP_V4L2 else real(name, backend, *params)
+
+    monkeypatch.setattr(cv2, "VideoCapture", video_capture)
+    monkeypatch.setattr(fcntl, "ioctl", webcam_ioctl())
+    (tmp_path / "video0").touch()
 
 
-SOURCES = ["folder", "folder-paced", "video", "video-paced", "synthetic", "synthetic-paced", "picamera2"]
+Makers = dict[str, Callable[[], FrameSource]]
+
+SLOW_FPS = 0.05  # twenty seconds a frame: longer than any test waits
 
 
-@pytest.fixture(params=SOURCES)
-def source(request: pytest.FixtureRequest, folder: Path, video: Path, picamera2: None) -> Iterator[FrameSource]:
-    makers: dict[str, Callable[[], FrameSource]] = {
+def makers(folder: Path, video: Path, stack: ExitStack) -> Makers:
+    """Every source, of 64x48."""
+    size = {"width": 64, "height": 48}
+    device = folder.parent / "video0"
+    return {
         "folder": lambda: FolderSource(folder, fps=None, loop=False),
         "folder-paced": lambda: FolderSource(folder, fps=50, loop=False),
         "video": lambda: VideoSource(video, realtime=False, fps=None, loop=False),
         "video-paced": lambda: VideoSource(video, realtime=True, fps=None, loop=False),
-        "synthetic": lambda: SyntheticSource(width=64, height=48, fps=None),
-        "synthetic-paced": lambda: SyntheticSource(width=64, height=48, fps=50),
-        "picamera2": lambda: PicameraSource(0, width=64, height=48, fps=30, wait_s=5.0),
+        "synthetic": lambda: SyntheticSource(**size, fps=None),
+        "synthetic-paced": lambda: SyntheticSource(**size, fps=50),
+        "synthetic-script": lambda: SyntheticSource(**size, fps=50, script="freeze 0.05; run 100; loop"),
+        "picamera2": lambda: PicameraSource(0, **size, fps=30, wait_s=5.0),
+        "picamera2-lores": lambda: PicameraSource(0, width=640, height=480, fps=30, wait_s=5.0, least=(64, 40)),
+        "v4l2": lambda: V4l2Source(device, **size, fps=30, wait_s=5.0),
+        "stream": lambda: StreamSource(stack.enter_context(mjpeg_server()), wait_s=5.0),
     }
-    made = makers[request.param]()
-    yield made
-    made.close()
+
+
+SOURCES = list(makers(Path(), Path(), ExitStack()))
+
+
+@pytest.fixture(params=SOURCES)
+def source(request: pytest.FixtureRequest, folder: Path, video: Path, hardware: None) -> Iterator[FrameSource]:
+    with ExitStack() as stack:
+        made = makers(folder, video, stack)[request.param]()
+        stack.callback(made.close)
+        yield made
 
 
 class TestContract:
@@ -143,8 +104,10 @@ class TestContract:
         assert image.flags.c_contiguous
 
     def test_numbers_count_up_and_clocks_go_forward(self, source: FrameSource) -> None:
+        """A gap in the numbers says that the source itself skipped a frame."""
         frames = [source.read() for _ in range(4)]
-        assert [frame.sequence for frame in frames] == [0, 1, 2, 3]
+        numbers = [frame.sequence for frame in frames]
+        assert numbers == sorted(set(numbers))
         stamps = [frame.captured_mono_s for frame in frames]
         assert stamps == sorted(stamps)
         assert abs(frames[-1].captured_wall_s - time.time()) < 60
@@ -153,8 +116,9 @@ class TestContract:
     def test_a_frame_keeps_its_pixels_when_the_next_one_comes(self, source: FrameSource) -> None:
         first = source.read()
         before = first.image_bgr.copy()
-        source.read()
+        second = source.read()
         assert np.array_equal(first.image_bgr, before)
+        assert not np.shares_memory(first.image_bgr, second.image_bgr)
 
     def test_closing_twice_is_fine_and_ends_the_frames(self, source: FrameSource) -> None:
         source.read()
@@ -164,52 +128,65 @@ class TestContract:
             for _ in range(20):
                 source.read()
 
-    def test_it_says_what_it_is(self, source: FrameSource) -> None:
-        assert len(source.description) > 10
+    def test_closing_before_the_first_frame_is_fine(self, source: FrameSource) -> None:
+        source.close()
+
+    def test_it_says_what_it_is_and_how_large(self, source: FrameSource) -> None:
+        assert "64x48" in source.description or "4 pictures" in source.description
         assert "\n" not in source.description
 
+    def test_only_sources_that_can_wait_promise_every_frame(self, source: FrameSource) -> None:
+        live = isinstance(source, PicameraSource | V4l2Source | StreamSource)
+        assert not (live and source.lossless)
 
-def test_a_folder_is_replayed_in_the_order_of_names(folder: Path) -> None:
-    source = FolderSource(folder, fps=None, loop=False)
-    frames = [source.read() for _ in range(4)]
-    assert [frame.name for frame in frames] == ["0.png", "1.png", "2.png", "3.png"]
-    assert [int(frame.image_bgr[0, 0, 0]) for frame in frames] == [0, 40, 80, 120]
-    with pytest.raises(EndOfStream, match="4 pictures were replayed"):
-        source.read()
-
-
-def test_a_looped_folder_begins_again(folder: Path) -> None:
-    source = FolderSource(folder, fps=None, loop=True)
-    assert [source.read().name for _ in range(9)][-1] == "0.png"
+    def test_a_camera_repeats_no_frame(self, source: FrameSource) -> None:
+        """Where `has_noise` says so, a repeated frame is a fault, unless a script asked for it."""
+        frames = [source.read() for _ in range(4)][-2:]
+        if source.has_noise and "script" not in source.description:
+            assert not np.array_equal(frames[0].image_bgr, frames[1].image_bgr)
 
 
-@pytest.mark.parametrize("loop", [False, True])
-def test_pictures_that_cannot_be_read_are_left_out(folder: Path, loop: bool, caplog: pytest.LogCaptureFixture) -> None:
-    (folder / "1.png").write_bytes(b"damaged")
-    source = FolderSource(folder, fps=None, loop=loop)
-    assert [source.read().name for _ in range(3)] == ["0.png", "2.png", "3.png"]
-    assert "1.png: not a picture" in caplog.text
+def waiting_sources(folder: Path, video: Path, stack: ExitStack) -> Makers:
+    """Sources in whose `read` somebody waits after at most three frames."""
+    size = {"width": 64, "height": 48}
+    silent = {"frames": 3, "then": "silence"}
+    return {
+        "folder": lambda: FolderSource(folder, fps=SLOW_FPS, loop=False),
+        "video": lambda: VideoSource(video, realtime=True, fps=SLOW_FPS, loop=False),
+        "synthetic": lambda: SyntheticSource(**size, fps=SLOW_FPS),
+        "synthetic-stall": lambda: SyntheticSource(**size, fps=50, script="stall"),
+        "picamera2": lambda: PicameraSource(0, **size, fps=30, wait_s=20.0),
+        "v4l2": lambda: V4l2Source(folder.parent / "video0", **size, fps=30, wait_s=20.0),
+        "stream": lambda: StreamSource(stack.enter_context(mjpeg_server(**silent)), wait_s=20.0),
+    }
 
 
-@pytest.mark.parametrize("loop", [False, True])
-def test_a_folder_of_nothing_but_damage_is_an_error(tmp_path: Path, loop: bool) -> None:
-    (tmp_path / "1.jpg").write_bytes(b"damaged")
-    with pytest.raises(ImageError, match="none of the pictures"):
-        FolderSource(tmp_path, fps=None, loop=loop).read()
+@pytest.mark.parametrize("name", list(waiting_sources(Path(), Path(), ExitStack())))
+def test_closing_ends_a_read_that_waits(
+    name: str, folder: Path, video: Path, hardware: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StandInPicamera2, "stalls_after", 3)
+    monkeypatch.setattr(StandInWebcam, "stalls_after", 3)
+    ended: list[BaseException] = []
+    with ExitStack() as stack:
+        source = waiting_sources(folder, video, stack)[name]()
 
+        def read_on() -> None:
+            try:
+                while True:
+                    source.read()
+            except (EndOfStream, CameraError) as error:
+                ended.append(error)
 
-def test_a_looped_video_begins_again(video: Path) -> None:
-    source = VideoSource(video, realtime=False, fps=None, loop=True)
-    levels = [int(source.read().image_bgr.mean()) for _ in range(12)]
-    assert levels[10] == pytest.approx(levels[0], abs=3)
-    assert levels[9] > 150
-
-
-def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
-    fake = tmp_path / "film.mp4"
-    fake.write_bytes(b"nothing of the kind" * 100)
-    with pytest.raises(CameraError, match="OpenCV cannot open it"):
-        VideoSource(fake, realtime=False, fps=None, loop=False)
+        reader = threading.Thread(target=read_on)
+        reader.start()
+        time.sleep(0.2)
+        started = time.monotonic()
+        source.close()
+        reader.join(5)
+        assert not reader.is_alive()
+        assert time.monotonic() - started < 3
+    assert len(ended) == 1
 
 
 def test_real_time_keeps_the_rate() -> None:
@@ -231,107 +208,87 @@ def test_a_late_reader_gets_the_next_frame_not_a_burst() -> None:
     assert time.monotonic() - started >= 0.03
 
 
-def test_stopping_ends_a_wait() -> None:
-    pacer = Pacer(0.01)
-    pacer.wait()
-    threading.Timer(0.05, pacer.stop).start()
-    with pytest.raises(EndOfStream):
-        pacer.wait()
+class TestOpenSource:
+    """camera.source picks the source."""
 
+    @pytest.mark.parametrize(
+        ("camera", "error", "message"),
+        [
+            (Camera(source="nowhere"), MissingInputError, "'nowhere' is not there: give a folder"),
+            (Camera(source="nowhere.jpg"), MissingInputError, "no such picture"),
+            (Camera(source="/dev/video77"), CameraError, "plug it in"),
+            (Camera(source="picamera2", realtime=False), ConfigError, "cannot run flat out"),
+            (Camera(source="rtsp://cam/1", realtime=False), ConfigError, "cannot run flat out"),
+            (Camera(source="picamera2:front"), ConfigError, "must be picamera2, picamera2:0"),
+            (Camera(source="rtmp://cam/1"), ConfigError, "begins with rtsp, rtsps, http, https"),
+            (Camera(source="/dev/video0", script="run"), ConfigError, "script is for source"),
+            (Camera(source="synthetic", script="walk 5"), ConfigError, "'walk 5'"),
+        ],
+    )
+    def test_one_that_cannot_be_had_is_one_clear_line(
+        self, camera: Camera, error: type[Exception], message: str
+    ) -> None:
+        with pytest.raises(error, match=message) as caught:
+            open_source(camera)
+        assert "\n" not in str(caught.value)
 
-class TestPicamera:
-    def test_it_is_configured_once_and_closed(self, picamera2: None) -> None:
-        source = PicameraSource(0, width=64, height=48, fps=30, wait_s=5.0)
-        source.read()
+    def test_a_password_never_shows(self) -> None:
+        for url in ("rtsp://me:secret@cam:0/", "foo://me:secret@cam/", "http://me:se/cret@cam/x?pwd=secret"):
+            with pytest.raises(ConfigError) as caught:
+                open_source(Camera(source=url))
+            assert "cret" not in str(caught.value)
+        with pytest.raises(ConfigError) as caught:
+            open_source(Camera(source="rtsp://me:secret@cam/", script="run"))
+        assert "cret" not in str(caught.value)
+
+    def test_a_folder_without_pictures_is_an_error(self, tmp_path: Path) -> None:
+        with pytest.raises(MissingInputError, match="no pictures there"):
+            open_source(Camera(source=str(tmp_path)))
+
+    def test_names_pick_the_source(self, folder: Path, video: Path, hardware: None) -> None:
+        kinds = {
+            str(folder): FolderSource,
+            str(folder / "1.png"): FolderSource,
+            str(video): VideoSource,
+            "synthetic": SyntheticSource,
+            "picamera2": PicameraSource,
+            "picamera2:0": PicameraSource,
+        }
+        for name, kind in kinds.items():
+            source = open_source(Camera(source=name))
+            assert isinstance(source, kind)
+            source.close()
+
+    def test_a_stream_is_opened_by_its_url(self) -> None:
+        with mjpeg_server() as url:
+            source = open_source(Camera(source=url))
+            assert isinstance(source, StreamSource)
+            source.close()
+
+    @pytest.mark.parametrize(
+        ("region", "expected"),
+        [
+            (None, (224, 300)),
+            ((0.0, 0.0, 1.0, 1.0), (224, 300)),
+            ((0.25, 0.5, 0.5, 0.5), (448, 598)),
+            ((0.0, 0.0, 1.0, 0.5), (448, 598)),
+            ((0.0, 0.0, 0.1, 0.1), (480, 640)),  # 2240 would be more than there is
+        ],
+    )
+    def test_a_region_is_handed_over_as_large_as_the_model_needs_it(
+        self, region: tuple[float, float, float, float] | None, expected: tuple[int, int], hardware: None
+    ) -> None:
+        source = open_source(Camera(source="picamera2", region=region), model_size=(224, 224))
+        assert source.read().image_bgr.shape[:2] == expected
         source.close()
-        assert StandInPicamera2.latest.state == ["configured", "started", "stopped", "closed"]
-        assert StandInPicamera2.latest.held == 0
 
-    def test_the_frames_age_counts(self, picamera2: None) -> None:
-        source = PicameraSource(0, width=64, height=48, fps=30, wait_s=5.0)
-        assert time.monotonic() - source.read().captured_mono_s >= 0.0199
-
-    def test_a_stall_is_an_error_not_a_hang(self, picamera2: None) -> None:
-        source = PicameraSource(0, width=64, height=48, fps=30, wait_s=5.0)
-        with pytest.raises(CameraError, match="no frame within 5 s"):
-            for _ in range(60):
-                source.read()
-
-    def test_a_camera_that_is_not_there_says_what_to_check(self, picamera2: None) -> None:
-        with pytest.raises(CameraError, match="picamera2:3 is not there; 1 found"):
-            PicameraSource(3, width=64, height=48, fps=30, wait_s=5.0)
-
-    def test_without_picamera2_the_package_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "picamera2", None)
-        with pytest.raises(MissingPackageError, match="apt install python3-picamera2"):
-            PicameraSource(0, width=64, height=48, fps=30, wait_s=5.0)
-
-
-class TestV4l2:
-    def test_a_camera_that_is_not_there(self, tmp_path: Path) -> None:
-        with pytest.raises(CameraError, match="No such file or directory: plug it in"):
-            V4l2Source(tmp_path / "video9", width=64, height=48, fps=None, wait_s=5.0)
-
-    def test_something_that_is_no_camera(self, tmp_path: Path) -> None:
-        (tmp_path / "video9").write_text("a file")
-        with pytest.raises(CameraError, match="busy, or not a camera"):
-            V4l2Source(tmp_path / "video9", width=64, height=48, fps=None, wait_s=5.0)
-
-    def test_a_camera_that_is_forbidden(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse(*_: object) -> int:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-        monkeypatch.setattr(os, "open", refuse)  # root, who may run the tests, may open everything
-        with pytest.raises(CameraError, match="group `video`"):
-            V4l2Source(tmp_path / "video9", width=64, height=48, fps=None, wait_s=5.0)
-
-
-@pytest.mark.parametrize(
-    ("camera", "error", "message"),
-    [
-        (Camera(source="nowhere"), MissingInputError, "'nowhere' is not there: give a folder"),
-        (Camera(source="nowhere.jpg"), MissingInputError, "no such picture"),
-        (Camera(source="/dev/video77"), CameraError, "plug it in"),
-        (Camera(source="picamera2", realtime=False), ConfigError, "cannot run flat out"),
-    ],
-)
-def test_a_source_that_cannot_be_had_is_one_clear_line(camera: Camera, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        open_source(camera)
-
-
-def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(MissingInputError, match="no pictures there"):
-        open_source(Camera(source=str(tmp_path)))
-
-
-def test_names_pick_the_source(folder: Path, video: Path) -> None:
-    kinds = {
-        str(folder): FolderSource,
-        str(folder / "1.png"): FolderSource,
-        str(video): VideoSource,
-        "synthetic": SyntheticSource,
-    }
-    for name, kind in kinds.items():
-        assert isinstance(open_source(Camera(source=name)), kind)
-
-
-def test_a_picture_that_disappears_is_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    source = FolderSource(folder, fps=None, loop=False)
-    (folder / "2.png").unlink()
-    assert [source.read().name for _ in range(3)] == ["0.png", "1.png", "3.png"]
-    assert "2.png: no such file" in caplog.text
-
-
-def test_hidden_folders_are_passed_over(folder: Path) -> None:
-    (folder / ".thumbs").mkdir()
-    (folder / "1.png").rename(folder / ".thumbs" / "1.png")
-    source = FolderSource(folder, fps=None, loop=False)
-    assert [source.read().name for _ in range(3)] == ["0.png", "2.png", "3.png"]
-
-
-def test_a_video_named_by_its_time_is_opened(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(video.parent)
-    named = video.rename(video.parent / "2026-01-01T12:30:00.avi")
-    source = VideoSource(Path(named.name), realtime=False, fps=None, loop=False)
-    assert source.read().image_bgr.shape == (48, 64, 3)
+    def test_the_settings_reach_the_camera(self, hardware: None) -> None:
+        camera = Camera(source="picamera2", width=640, height=480, fps=10, exposure=8000, gain=2.0)
+        source = open_source(camera, model_size=(224, 224))
+        assert source.read().image_bgr.shape == (224, 300, 3)
+        assert StandInPicamera2.latest.controls == {
+            "ExposureTime": 8000,
+            "AnalogueGain": 2.0,
+            "FrameDurationLimits": (100_000, 100_000),
+        }
+        source.close()

@@ -1,0 +1,104 @@
+"""The supervisor's view of the Edge TPU: is it to blame, is it lost, is it back?"""
+
+import logging
+import os
+import time
+
+import msgspec
+
+from edge.child import describe_exit
+from edge.config import Settings
+from edge.ladder import EdgeTpuPolicy, UsbResets
+from edge.messages import Started
+from edge.side_jobs import SideJobs
+from edge.status import Counts
+from edge.usb import coral_nodes, start_reset
+from edge.watch import Fault, WorkerWatch
+
+_log = logging.getLogger(__name__)
+
+_PROBE = "looking for the Edge TPU"
+_PROBE_LIMIT_S = 5.0  # on top of engine.start_timeout_s: loading libraries
+
+
+class AcceleratorWatch:
+    """Decides what the next worker computes on, and looks for a lost Edge TPU beside the worker that serves
+    from the CPU meanwhile. Used by the supervisor's thread."""
+
+    def __init__(self, settings: Settings, jobs: SideJobs, counts: Counts) -> None:
+        self._settings, self._jobs, self._counts = settings, jobs, counts
+        self._policy = EdgeTpuPolicy(wanted=settings.engine.device != "cpu")
+        self._resets = UsbResets(settings.recovery.usb_reset)
+        self._why = ""
+        self._since_s = 0.0
+
+    @property
+    def missing(self) -> str | None:
+        """Why the CPU serves in place of the Edge TPU; None where it does not."""
+        return f"Edge TPU lost: {self._why}" if self._policy.lost else None
+
+    @property
+    def device(self) -> str:
+        """What the next worker shall compute on, as engine.device has it."""
+        return "cpu" if self._policy.lost else self._settings.engine.device
+
+    def refused(self, why: str) -> None:
+        """The worker could not open it and serves from the CPU."""
+        before = self._policy.losses
+        self._policy.refused(time.monotonic())
+        self._note_loss(before, why)
+
+    def blame(self, worker: WorkerWatch, started: Started | None, fault: Fault) -> None:
+        """The worker ended with `fault`: was it the Edge TPU? It is to blame for what ends a worker that used or
+        opened it, but for the camera's own errors and hangs."""
+        using = started is not None and started.accelerator == "in use"
+        opening = started is None and worker.device != "cpu" and worker.step.part == "engine"
+        if not (using or opening) or (fault.kind != "crash" and fault.part == "camera"):
+            return
+        if fault.kind == "error" and fault.part != "engine":
+            return
+        before = self._policy.losses
+        self._policy.fault(fault.kind, time.monotonic())
+        self._note_loss(before, fault.why)
+
+    def look(self) -> None:
+        """Start what is due: a probe, a reset."""
+        now = time.monotonic()
+        if not self._policy.lost:
+            return
+        if self._policy.probe_due(now) and not self._jobs.runs(_PROBE) and not self._start_probe():
+            self._policy.probe_failed(now)
+        if self._resets.due(now - self._since_s, now):
+            for node in coral_nodes():
+                start_reset(self._jobs, "the Edge TPU", node)
+
+    def is_back(self, job: str, status: int | None) -> bool:
+        """A side job ended: was it a probe that found the Edge TPU working again?"""
+        if job != _PROBE:
+            return False
+        now = time.monotonic()
+        if status != 0:
+            how = "hung" if status is None else describe_exit(status)
+            _log.debug("the Edge TPU is not back: the probe %s", how)
+            self._policy.probe_failed(now)
+            return False
+        self._policy.probe_succeeded(now)
+        self._counts.edgetpu_returns += 1
+        _log.warning("the Edge TPU is back after %.0f s", now - self._since_s)
+        return True
+
+    def _note_loss(self, before: int, why: str) -> None:
+        if self._policy.losses > before:
+            self._why, self._since_s = why, time.monotonic()
+            self._counts.edgetpu_losses += 1
+            _log.warning("serving from the CPU until the Edge TPU is back: %s", why)
+
+    def _start_probe(self) -> bool:
+        reading, writing = os.pipe()
+        try:
+            os.write(writing, msgspec.json.encode(self._settings))
+            limit_s = self._settings.engine.start_timeout_s + _PROBE_LIMIT_S
+            return self._jobs.start(_PROBE, "edge.probe", [str(reading)], limit_s, pass_fds=[reading])
+        finally:
+            os.close(writing)
+            os.close(reading)

@@ -1,0 +1,128 @@
+"""Sources and engines that do as they are told, for tests of what runs them."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle.store import Bundle
+from edge.clock import stamp
+from edge.decision import Decider
+from edge.errors import EndOfStream, EngineError
+from edge.pipeline import Pipeline
+from edge.preprocess import Preprocessor
+from edge.records import Frame
+
+WHITE = 255
+
+
+class ScriptedSource:
+    """Hands over `count` frames, every `period_s`, then does `then`. Frame n is all of the grey value n, with one
+    white pixel, so that no two are alike; with repeats=True all are alike."""
+
+    description = "scripted"
+
+    def __init__(
+        self,
+        count: int,
+        then: Callable[[], None],
+        *,
+        lossless: bool = True,
+        has_noise: bool = False,
+        period_s: float = 0.0,
+        repeats: bool = False,
+    ) -> None:
+        self.lossless, self.has_noise = lossless, has_noise
+        self.closed = threading.Event()
+        self._count, self._then, self._period_s, self._repeats = count, then, period_s, repeats
+        self._next = 0
+
+    def read(self) -> Frame:
+        self.closed.wait(self._period_s)
+        if self._next == self._count:
+            self._then()
+            self.closed.wait(30)
+            raise EndOfStream("closed")
+        image = np.full((128, 128, 3), 0 if self._repeats else self._next % WHITE, np.uint8)
+        image[64, 64] = WHITE
+        self._next += 1
+        return Frame(image, self._next - 1, *stamp())
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def end() -> None:
+    raise EndOfStream("the end")
+
+
+def say_nothing() -> None:
+    """Read goes on until the source is closed."""
+
+
+class ScriptedEngine:
+    """Answers class 7 with a score of 200/256 after `delay_s`; fails at its call number `fails_at`."""
+
+    engine = "scripted"
+
+    def __init__(self, delay_s: float = 0.0, fails_at: int | None = None) -> None:
+        self.count = 0
+        self.seen: list[int] = []
+        self._delay_s, self._fails_at = delay_s, fails_at
+        self._tensor = np.zeros((1, 128, 128, 3), np.uint8)
+
+    def load(self, fill: Callable[[NDArray[np.uint8]], None]) -> None:
+        fill(self._tensor)
+        self.seen.append(int(self._tensor[0, 0, 0, 0]))
+
+    def invoke(self) -> NDArray[np.generic]:
+        if self.count == self._fails_at:
+            raise EngineError("the accelerator is gone")
+        self.count += 1
+        time.sleep(self._delay_s)
+        raw = np.zeros((1, 1001), np.uint8)
+        raw[0, 7] = 200
+        return raw
+
+    def close(self) -> None: ...
+
+
+def pipeline(bundle: Bundle, engine: ScriptedEngine, *, fallback: str | None = None) -> Pipeline:
+    """`bundle`'s own path, but for the engine."""
+    return Pipeline(
+        bundle,
+        Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input),
+        engine,  # type: ignore[arg-type]
+        Decider(bundle.labels, threshold=0.0, smoothing=0.0, top=1),
+        fallback=fallback,
+    )
+
+
+def exists(pid: int) -> bool:
+    """Is there such a process? A zombie is one."""
+    return Path(f"/proc/{pid}").exists()
+
+
+def is_gone(pid: int, seconds: float = 5.0) -> bool:
+    """Does it end in time? It may be a zombie, where its parent is not ours to judge."""
+
+    def gone() -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+        except OSError:
+            return True
+
+    return wait_until(gone, seconds)
+
+
+def wait_until(true: Callable[[], object], seconds: float = 20.0) -> bool:
+    """False where it is still not true after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True

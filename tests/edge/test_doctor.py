@@ -1,0 +1,430 @@
+"""What the doctor makes of what it sees: each check against a machine of the test's own."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from edge.board import Board, power_from_bits
+from edge.config import settings_from
+from edge.doctor import cameras, coral, machine, setup, software
+from edge.doctor.case import Case
+from edge.doctor.children import Outcome
+from edge.doctor.examination import CHECKS, examine
+from edge.doctor.findings import Finding, report
+from edge.doctor.text import render
+
+FINE = {"libraries": {n: {"version": "1", "error": None} for n in
+        ("numpy", "cv2", "ai_edge_litert.interpreter", "tflite_runtime.interpreter")}}  # fmt: skip
+
+
+class Children:
+    """Stands in for the child processes: answers by name, and keeps what was asked."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, Any]] = []
+
+    def __call__(self, name: str, arguments: object, timeout_s: float) -> Outcome:
+        self.asked.append((name, arguments))
+        answer = self.answers.get(name, Outcome("refused", why="ModuleNotFoundError: No module named 'picamera2'"))
+        return answer if isinstance(answer, Outcome) else Outcome("answered", answer)
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Callable[[str, str], Path]:
+    def put(place: str, text: str) -> Path:
+        file = tmp_path / place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    return put
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    """A bare machine: no device, no systemd, no child that answers."""
+    board = Board(sysfs=tmp_path / "sys", procfs=tmp_path / "proc", run=tmp_path / "run", path="")
+    return Case(sysfs=tmp_path / "sys", dev=tmp_path / "dev", board=board, ask=Children(), call=lambda _: None)
+
+
+def configured(case: Case, **sections: Any) -> Case:
+    return replace(case, settings=settings_from({"bundle": "birds", **sections}), bundle="birds")
+
+
+def only(findings: list[Finding]) -> Finding:
+    assert len(findings) == 1, findings
+    return findings[0]
+
+
+# The machine
+
+
+@pytest.mark.parametrize(
+    ("bits", "version", "kind"),
+    [(64, (3, 13), "ok"), (32, (3, 11), "warning"), (32, (3, 13), "problem")],
+)
+def test_a_32_bit_system_has_no_litert_and_later_no_runtime(bits: int, version: tuple[int, int], kind: str) -> None:
+    finding = only(machine.judge_system({"PRETTY_NAME": "Raspbian 12"}, "armv7l", bits, version))
+    assert finding.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("bits", "kind", "words"),
+    [
+        (0x0, "ok", "all is well"),
+        (0x50005, "problem", "under-voltage, throttled"),
+        (0x50000, "warning", "earlier since boot: under-voltage, throttled"),
+        (0x80008, "warning", "soft temperature limit"),
+    ],
+)
+def test_power(bits: int, kind: str, words: str) -> None:
+    finding = machine.judge_power(power_from_bits(bits, "sysfs"))
+    assert finding.kind == kind
+    assert words in finding.seen
+
+
+def test_a_board_over_the_ceiling(case: Case, plant: Callable[[str, str], Path]) -> None:
+    plant("sys/class/thermal/thermal_zone0/temp", "71000")
+    assert only(machine.temperature(case)).kind == "ok"
+    finding = only(machine.temperature(configured(case, load={"max_temperature_c": 70})))
+    assert (finding.kind, finding.seen) == ("warning", "71.0 C, ceiling 70 C")
+
+
+def test_what_the_machine_does_not_offer_is_not_here(case: Case) -> None:
+    for check in (machine.temperature, machine.power, machine.clock, machine.memory):
+        assert only(check(case)).kind == "not here"
+
+
+# Libraries
+
+
+@pytest.mark.parametrize(
+    ("versions", "edgetpu", "id_", "kind"),
+    [
+        ({"tflite-runtime": "2.14.0", "numpy": "2.1.0"}, {}, "tflite-numpy", "problem"),
+        ({"tflite-runtime": "2.14.0", "numpy": "1.26.4"}, {}, "pairs", "ok"),
+        ({"tflite-runtime": "2.14.0"}, {"libedgetpu1-std": "16.0"}, "edgetpu-tflite", "problem"),
+        ({"tflite-runtime": "2.11.0"}, {"libedgetpu1-std": "16.0"}, "pairs", "ok"),
+        ({"tflite-runtime": "2.14.0"}, {"libedgetpu1-std": "16.0tf2.17.1-1"}, "pairs", "ok"),
+        ({"ai-edge-litert": "2.3.0"}, {"libedgetpu1-max": "13.0"}, "edgetpu-litert", "warning"),
+        ({"opencv-python": "4", "opencv-python-headless": "4"}, {}, "opencv-twice", "warning"),
+        ({"pycoral": "0.1"}, {}, "pycoral", "warning"),
+        ({"kms": "0.1"}, {}, "kms", "problem"),
+    ],
+)
+def test_known_bad_pairs(versions: dict[str, str], edgetpu: dict[str, str], id_: str, kind: str) -> None:
+    finding = only(software.judge_pairs(versions, edgetpu))
+    assert (finding.id, finding.kind) == (id_, kind)
+
+
+def test_the_packages_of_libedgetpu_come_from_dpkg(case: Case) -> None:
+    said = "libedgetpu1-max \nlibedgetpu1-std 16.0\n"
+    assert software.edgetpu_packages(replace(case, call=lambda _: said)) == {"libedgetpu1-std": "16.0"}
+
+
+def library(error: str | None, module: str, versions: dict[str, str]) -> dict[str, Finding]:
+    tried = {name: {"version": None, "error": None} for name in FINE["libraries"]} | {
+        module: {"version": None, "error": error}
+    }
+    return {finding.id: finding for finding in software.judge_libraries(Outcome("answered", tried), versions)}
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "error", "id_", "mend"),
+    [
+        ("cv2", "opencv-python", "ImportError: libGL.so.1: cannot open", "opencv", "opencv-python-headless"),
+        ("cv2", "", "ModuleNotFoundError: No module named 'cv2'", "opencv", "pip install"),
+        ("numpy", "numpy", "ImportError: bad magic", "numpy", "install it again"),
+    ],
+)
+def test_a_library_that_does_not_import(module: str, package: str, error: str, id_: str, mend: str) -> None:
+    finding = library(error, module, {package: "4.9"} if package else {})[id_]
+    assert finding.kind == "problem"
+    assert mend in (finding.mend or "")
+
+
+def test_one_runtime_is_enough() -> None:
+    missing = "ModuleNotFoundError: No module named 'ai_edge_litert'"
+    assert library(missing, "ai_edge_litert.interpreter", {"tflite-runtime": "2.14.0"})["litert"].kind == "warning"
+    missing = "ModuleNotFoundError: No module named 'tflite_runtime'"
+    assert "tflite" not in library(missing, "tflite_runtime.interpreter", {"ai-edge-litert": "2.3"})
+
+
+def test_a_library_that_crashes_is_a_problem() -> None:
+    finding = only(software.judge_libraries(Outcome("crashed", why="died of an illegal instruction"), {}))
+    assert (finding.kind, finding.seen) == ("problem", "died of an illegal instruction")
+
+
+# Cameras
+
+
+def test_devices_of_one_name_are_told_together(case: Case, plant: Callable[[str, str], Path]) -> None:
+    for number, name in ((0, "HD Webcam"), (1, "HD Webcam"), (10, "bcm2835-codec-decode")):
+        plant(f"sys/class/video4linux/video{number}/name", f"{name}\n")
+    assert only(cameras.v4l2(case)).seen == "video0,1 HD Webcam; video10 bcm2835-codec-decode"
+
+
+def test_a_camera_that_is_not_open_to_this_user(
+    case: Case, plant: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = plant("dev/video0", "")
+    plant("dev/dma_heap/system", "")
+    monkeypatch.setattr(Case, "may_use", lambda _, path: path != node)
+    finding = cameras.permissions(case)[0]
+    assert finding.kind == "warning"
+    assert finding.seen == f"not open to this user: {node}"
+
+
+def test_groups() -> None:
+    rows = [("pi", {"video", "plugdev"}), ("fieldfare", {"video"})]
+    finding = cameras.judge_groups(rows, root=False)
+    assert finding.seen == "pi: video, plugdev; fieldfare: not in plugdev"
+    assert finding.mend == "sudo usermod -aG plugdev fieldfare; then log in again"
+    assert cameras.judge_groups([("root", set())], root=True).kind == "ok"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (Outcome("refused", why="ValueError: numpy.dtype size changed, may indicate"), "numpy<2"),
+        (Outcome("refused", why="ModuleNotFoundError: No module named 'pykms'"), "python3-kms++"),
+        (Outcome("hung", why="no answer within 15 s"), "restart the board"),
+        (Outcome("answered", []), "ribbon cable"),
+        (Outcome("refused", why="ModuleNotFoundError: No module named 'picamera2'"), "apt install python3-picamera2"),
+    ],
+)
+def test_what_ails_picamera2(case: Case, outcome: Outcome, words: str) -> None:
+    wanted = configured(replace(case, ask=Children(pi_cameras=outcome)), camera={"source": "picamera2"})
+    finding = only(cameras.pi_cameras(wanted))
+    assert finding.kind == "problem"
+    assert words in (finding.mend or "")
+
+
+def test_without_a_pi_camera_in_the_settings_none_is_missed(case: Case) -> None:
+    assert only(cameras.pi_cameras(case)).kind == "not here"
+
+
+def test_a_running_service_keeps_its_camera(case: Case) -> None:
+    busy = configured(replace(case, call=lambda _: "active\n"), camera={"source": "/dev/video0"})
+    finding = only(cameras.frame(busy))
+    assert finding.kind == "not here"
+    assert "systemctl stop" in finding.seen
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind", "words"),
+    [
+        ({"description": "camera", "size": [640, 480], "mean": 90.0, "spread": 40.0}, "ok", "640x480"),
+        ({"description": "camera", "size": [640, 480], "mean": 0.0, "spread": 0.0}, "warning", "all of one colour"),
+        (Outcome("hung", why="no answer within 15 s"), "problem", "/dev/video0 hung"),
+        (Outcome("refused", why="camera /dev/video0: busy"), "problem", "camera /dev/video0: busy"),
+    ],
+)
+def test_one_frame_is_taken(case: Case, outcome: Any, kind: str, words: str) -> None:
+    finding = only(
+        cameras.frame(configured(replace(case, ask=Children(frame=outcome)), camera={"source": "/dev/video0"}))
+    )
+    assert finding.kind == kind
+    assert words in finding.seen
+
+
+def test_a_password_in_a_url_is_not_shown(case: Case) -> None:
+    hung = Children(frame=Outcome("hung", why="no answer within 15 s"))
+    finding = only(cameras.frame(configured(replace(case, ask=hung), camera={"source": "rtsp://me:secret@cam/1"})))
+    assert "secret" not in finding.seen
+
+
+# The Coral
+
+
+def usb_coral(plant: Callable[[str, str], Path], vendor: str, product: str, speed: str) -> None:
+    for name, text in (
+        ("idVendor", vendor),
+        ("idProduct", product),
+        ("speed", speed),
+        ("busnum", "2"),
+        ("devnum", "3"),
+    ):
+        plant(f"sys/bus/usb/devices/2-1/{name}", text)
+
+
+def test_a_coral_on_usb_3(case: Case, plant: Callable[[str, str], Path]) -> None:
+    usb_coral(plant, "18d1", "9302", "5000")
+    assert only(coral.device(case)) == Finding("coral", "Coral", "ok", "18d1:9302 (firmware loaded), 5000 Mbit/s")
+
+
+def test_a_coral_on_usb_2_is_slow(case: Case, plant: Callable[[str, str], Path]) -> None:
+    usb_coral(plant, "1a6e", "089a", "480")
+    finding = only(coral.device(case))
+    assert (finding.kind, finding.seen) == ("warning", "1a6e:089a (as plugged in), 480 Mbit/s: USB 2")
+
+
+def test_a_coral_without_its_udev_rule(
+    case: Case, plant: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usb_coral(plant, "1a6e", "089a", "5000")
+    plant("dev/bus/usb/002/003", "")
+    monkeypatch.setattr(Case, "may_use", lambda *_: False)
+    finding = only(coral.device(case))
+    assert finding.kind == "problem"
+    assert "60-fieldfare-coral.rules" in (finding.mend or "")
+
+
+def test_a_coral_is_missed_only_where_it_is_asked_for(case: Case) -> None:
+    assert only(coral.device(case)).kind == "not here"
+    assert only(coral.device(configured(case, engine={"device": "usb"}))).kind == "problem"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (Outcome("crashed", why="died of a segmentation fault"), "rebuilt"),
+        (Outcome("crashed", why="died of an abort"), "rebuilt"),
+        (Outcome("hung", why="no answer within 7 s"), "unplug"),
+        (Outcome("refused", why="no Edge TPU (libedgetpu.so.1)"), "libedgetpu"),
+    ],
+)
+def test_a_delegate_that_does_not_load(case: Case, outcome: Outcome, words: str) -> None:
+    wanted = configured(replace(case, ask=Children(delegate=outcome)), engine={"device": "edgetpu"})
+    finding = only(coral.engine(wanted))
+    assert finding.kind == "problem"
+    assert outcome.why in finding.seen
+    assert words in (finding.mend or "")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind", "mend"),
+    [
+        ({"engine": "litert 2.3.0, edgetpu:usb:0"}, "ok", None),
+        (Outcome("refused", why="the bundle has no model compiled for the Edge TPU"), "problem", "--edgetpu"),
+        (Outcome("refused", why="wrong answer to a golden input"), "problem", "rebuilt"),
+    ],
+)
+def test_golden_inputs_on_the_edge_tpu(case: Case, outcome: Any, kind: str, mend: str | None) -> None:
+    children = Children(delegate={}, golden=outcome)
+    finding = only(coral.engine(configured(replace(case, ask=children), engine={"device": "usb:0"})))
+    assert finding.kind == kind
+    assert (mend or "") in (finding.mend or "")
+    assert children.asked[-1][1][1]["device"] == "usb:0"
+
+
+# Settings, bundle, results, service
+
+
+def test_wrong_settings_are_a_finding(case: Case) -> None:
+    finding = only(setup.settings(replace(case, settings_error="a.toml: unknown key 'suorce'")))
+    assert (finding.kind, finding.seen) == ("problem", "a.toml: unknown key 'suorce'")
+
+
+def test_wrong_answers_of_the_model(case: Case) -> None:
+    wrong = Outcome("refused", why="wrong answer to a golden input")
+    assert only(setup.cpu(configured(replace(case, ask=Children(golden=wrong))))).kind == "problem"
+
+
+@pytest.mark.parametrize(("free", "kind"), [(10**10, "ok"), (3 * 10**8, "warning"), (10**8, "problem")])
+def test_room_for_the_results(tmp_path: Path, free: int, kind: str) -> None:
+    assert setup.judge_folder(tmp_path, free, 320 * 10**6).kind == kind
+
+
+def test_a_folder_that_is_not_there(case: Case, tmp_path: Path) -> None:
+    finding = only(setup.results(configured(case, output={"jsonl": str(tmp_path / "no" / "results.jsonl")})))
+    assert finding.kind == "problem"
+    assert "sudo install -d" in (finding.mend or "")
+
+
+@pytest.mark.parametrize(
+    ("properties", "kind", "words"),
+    [
+        ("LoadState=not-found\nActiveState=inactive", "not here", "not-found"),
+        ("LoadState=loaded\nActiveState=active\nSubState=running\nNRestarts=0", "ok", "active (running)"),
+        ("LoadState=loaded\nActiveState=active\nSubState=running\nNRestarts=7", "warning", "7 restarts"),
+        ("LoadState=loaded\nActiveState=inactive\nSubState=dead", "warning", "inactive"),
+        ("LoadState=loaded\nActiveState=failed\nSubState=failed\nExecMainStatus=78", "problem", "wrong settings"),
+        ("LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nExecMainStatus=69", "problem", "69"),
+        ("LoadState=loaded\nActiveState=active\nUnitFileState=disabled", "warning", "not started at boot"),
+    ],
+)
+def test_what_systemd_says(case: Case, properties: str, kind: str, words: str) -> None:
+    finding = only(setup.service(replace(case, call=lambda _: properties)))
+    assert finding.kind == kind
+    assert words in finding.seen
+
+
+# The whole
+
+
+def test_a_check_that_stumbles_does_not_keep_the_others_from_speaking(case: Case) -> None:
+    def stumble(_: Case) -> list[Finding]:
+        raise ZeroDivisionError("by zero")
+
+    made = examine(case, checks=[("first", stumble), ("second", machine.board)])
+    assert [finding.id for finding in made.findings] == ["first", "board"]
+    assert made.findings[0].kind == "problem"
+    assert "ZeroDivisionError: by zero (test_doctor.py:" in made.findings[0].seen
+    assert made.status == 69
+
+
+def test_where_every_child_hangs_the_whole_takes_as_long_as_its_slowest(case: Case) -> None:
+    def hang(name: str, arguments: object, timeout_s: float) -> Outcome:
+        time.sleep(timeout_s)
+        return Outcome("hung", why=f"no answer within {timeout_s:g} s")
+
+    stuck = configured(
+        replace(case, ask=hang, child_s=0.6, delegate_s=0.3, edgetpu_s=0.3), engine={"device": "edgetpu"}
+    )
+    started = time.monotonic()
+    made = examine(stuck)
+    assert time.monotonic() - started < 1.2
+    assert made.status == 69
+    assert Case().child_s + 1 < 20
+    assert Case().delegate_s + Case().edgetpu_s + 1 < 20
+
+
+def test_a_bare_machine_has_an_answer_to_every_check(case: Case) -> None:
+    made = examine(replace(case, ask=Children(**FINE)))
+    assert len(made.findings) >= len(CHECKS)
+    assert all(finding.mend for finding in made.findings if finding.kind in ("warning", "problem"))
+
+
+def test_warnings_alone_are_no_failure() -> None:
+    assert report([Finding("a", "a", "warning", "seen")]).status == 0
+    assert report([Finding("a", "a", "ok", "seen"), Finding("b", "b", "problem", "seen")]).status == 69
+
+
+def test_the_text_fits_80_columns_and_keeps_paths_whole() -> None:
+    path = "/opt/fieldfare/" + "very-long/" * 9
+    text = click.unstyle(
+        render(
+            report(
+                [
+                    Finding("a", "a thing", "warning", "words " * 40, "do this " * 30),
+                    Finding("b", "another", "problem", path),
+                ]
+            )
+        )
+    )
+    lines = text.splitlines()
+    assert path in text
+    assert all(len(line) <= 80 for line in lines if path not in line)
+    assert lines[0].startswith("warning  a thing")
+    assert lines[-1] == "0 ok, 1 warning, 1 problem: something stands in the way"
+    assert any(line.lstrip().startswith("-> do this") for line in lines)
+
+
+def test_the_doctor_needs_no_numpy() -> None:
+    """It is for machines where numpy, OpenCV or LiteRT are broken."""
+    import subprocess
+
+    code = (
+        "import sys; sys.modules['numpy'] = sys.modules['cv2'] = sys.modules['ai_edge_litert'] = None\n"
+        "import edge.cli.doctor, edge.doctor.examination, edge.doctor.text, edge.doctor.probe"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

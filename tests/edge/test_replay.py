@@ -1,0 +1,125 @@
+"""Folders and videos as cameras."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
+from edge.capture.replay import FolderSource, VideoSource
+from edge.errors import CameraError, EndOfStream, ImageError
+from edge.preprocess import Preprocessor
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four pictures, the n-th of grey level 40n, and a file that is none."""
+    for number in range(4):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((48, 64, 3), 40 * number, np.uint8))
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / "walk.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 50, (64, 48))
+    for number in range(10):
+        writer.write(np.full((48, 64, 3), 20 * number, np.uint8))
+    writer.release()
+    return path
+
+
+class TestFolder:
+    def test_it_is_replayed_in_the_order_of_names(self, folder: Path) -> None:
+        source = FolderSource(folder, fps=None, loop=False)
+        frames = [source.read() for _ in range(4)]
+        assert [frame.name for frame in frames] == ["0.png", "1.png", "2.png", "3.png"]
+        assert [int(frame.image_bgr[0, 0, 0]) for frame in frames] == [0, 40, 80, 120]
+        with pytest.raises(EndOfStream, match="4 pictures were replayed"):
+            source.read()
+
+    def test_looped_it_begins_again(self, folder: Path) -> None:
+        source = FolderSource(folder, fps=None, loop=True)
+        assert [source.read().name for _ in range(9)][-1] == "0.png"
+
+    @pytest.mark.parametrize("loop", [False, True])
+    def test_pictures_that_cannot_be_read_are_left_out(
+        self, folder: Path, loop: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (folder / "1.png").write_bytes(b"damaged")
+        source = FolderSource(folder, fps=None, loop=loop)
+        assert [source.read().name for _ in range(3)] == ["0.png", "2.png", "3.png"]
+        assert "1.png: not a picture" in caplog.text
+
+    @pytest.mark.parametrize("loop", [False, True])
+    def test_nothing_but_damage_is_an_error(self, tmp_path: Path, loop: bool) -> None:
+        (tmp_path / "1.jpg").write_bytes(b"damaged")
+        with pytest.raises(ImageError, match="none of the pictures"):
+            FolderSource(tmp_path, fps=None, loop=loop).read()
+
+    def test_a_picture_that_disappears_is_left_out(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+        source = FolderSource(folder, fps=None, loop=False)
+        (folder / "2.png").unlink()
+        assert [source.read().name for _ in range(3)] == ["0.png", "1.png", "3.png"]
+        assert "2.png: no such file" in caplog.text
+
+    def test_hidden_folders_are_passed_over(self, folder: Path) -> None:
+        (folder / ".thumbs").mkdir()
+        (folder / "1.png").rename(folder / ".thumbs" / "1.png")
+        source = FolderSource(folder, fps=None, loop=False)
+        assert [source.read().name for _ in range(3)] == ["0.png", "2.png", "3.png"]
+
+    def test_each_picture_keeps_its_own_size_and_fits_the_model(self, folder: Path) -> None:
+        for number, (height, width) in enumerate([(1, 1), (300, 20), (48, 64), (1000, 1500)]):
+            cv2.imwrite(str(folder / f"{number}.png"), np.full((height, width, 3), 90, np.uint8))
+        source = FolderSource(folder, fps=None, loop=False)
+        images = [source.read().image_bgr for _ in range(4)]
+        assert [image.shape[:2] for image in images] == [(1, 1), (300, 20), (48, 64), (1000, 1500)]
+        spec = Preprocessing(channel_order="rgb", resize="crop", mean=(127.5,) * 3, std=(127.5,) * 3)
+        tensor = InputTensor(width=32, height=32, dtype="int8", quantization=Quantization(scale=2 / 255, zero_point=-1))
+        preprocessor = Preprocessor(spec, tensor)
+        assert all((preprocessor.fit(image) == 90).all() for image in images)
+
+
+class TestVideo:
+    def test_it_ends_after_its_last_frame(self, video: Path) -> None:
+        source = VideoSource(video, realtime=False, fps=None, loop=False)
+        assert [source.read().sequence for _ in range(10)] == list(range(10))
+        for _ in range(2):
+            with pytest.raises(EndOfStream, match="10 frames were replayed"):
+                source.read()
+
+    def test_looped_it_begins_again(self, video: Path) -> None:
+        source = VideoSource(video, realtime=False, fps=None, loop=True)
+        levels = [int(source.read().image_bgr.mean()) for _ in range(12)]
+        assert levels[10] == pytest.approx(levels[0], abs=3)
+        assert levels[9] > 150
+
+    def test_one_that_is_cut_short_ends_where_it_ends(self, video: Path) -> None:
+        whole = video.read_bytes()
+        video.write_bytes(whole[: len(whole) * 9 // 10])
+        source = VideoSource(video, realtime=False, fps=None, loop=False)
+        with pytest.raises(EndOfStream):
+            for _ in range(10):
+                source.read()
+
+    def test_one_that_goes_away_between_two_rounds_is_an_error(self, video: Path) -> None:
+        source = VideoSource(video, realtime=False, fps=None, loop=True)
+        video.unlink()
+        with pytest.raises(CameraError, match="OpenCV cannot open it"):
+            for _ in range(11):
+                source.read()
+
+    def test_what_is_no_video_is_refused(self, tmp_path: Path) -> None:
+        fake = tmp_path / "film.mp4"
+        fake.write_bytes(b"nothing of the kind" * 100)
+        with pytest.raises(CameraError, match="OpenCV cannot open it"):
+            VideoSource(fake, realtime=False, fps=None, loop=False)
+
+    def test_one_named_by_its_time_is_opened(self, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(video.parent)
+        named = video.rename(video.parent / "2026-01-01T12:30:00.avi")
+        source = VideoSource(Path(named.name), realtime=False, fps=None, loop=False)
+        assert source.read().image_bgr.shape == (48, 64, 3)

@@ -1,0 +1,208 @@
+"""The worker's three threads, with sources and engines that misbehave on purpose."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from scripted import ScriptedEngine, ScriptedSource, end, pipeline, say_nothing
+
+from edge.bundle.store import Bundle
+from edge.capture.base import FrameSource
+from edge.errors import CameraError, EndOfStream, EngineError
+from edge.freshness import FreshnessGuard
+from edge.records import Frame
+from edge.results import Result
+from edge.stages import Pace, Stages
+
+Start = Callable[..., Stages]
+
+
+@pytest.fixture
+def start(sealed: Bundle) -> Iterator[Start]:
+    """Start stages, which are closed after the test."""
+    running: list[Stages] = []
+
+    def begin(
+        source: FrameSource,
+        engine: ScriptedEngine | None = None,
+        *,
+        fps: float | None = None,
+        freshness: FreshnessGuard | None = None,
+    ) -> Stages:
+        running.append(Stages(source, pipeline(sealed, engine or ScriptedEngine()), Pace(fps), freshness))
+        return running[-1]
+
+    yield begin
+    for stages in running:
+        stages.close()
+
+
+def drain(stages: Stages) -> list[Result]:
+    """All results until the end of the stream."""
+    results = []
+    try:
+        while (result := stages.next(10.0)) is not None:
+            results.append(result)
+    except EndOfStream:
+        return results
+    raise AssertionError("no end within 10 s")
+
+
+class TestFrames:
+    def test_every_frame_of_a_lossless_source_is_classified_in_order(self, start: Start) -> None:
+        engine = ScriptedEngine()
+        stages = start(ScriptedSource(100, end), engine, fps=1.0)
+        assert [result.frame for result in drain(stages)] == list(range(100))
+        assert engine.seen == list(range(100))
+        assert (stages.captured, stages.dropped) == (100, 0)
+
+    def test_a_slow_engine_gets_the_newest_frame_and_drops_are_counted(self, start: Start) -> None:
+        stages = start(ScriptedSource(150, end, lossless=False, period_s=0.002), ScriptedEngine(delay_s=0.03))
+        results = drain(stages)
+        assert results[-1].frame == 149
+        assert [result.frame for result in results] == sorted({result.frame for result in results})
+        assert len(results) + stages.dropped == stages.captured == 150
+        assert stages.dropped > 75
+
+    def test_while_one_frame_is_inferred_the_next_is_read(self, start: Start) -> None:
+        stages = start(ScriptedSource(10, say_nothing), ScriptedEngine(delay_s=1.0))
+        deadline = time.monotonic() + 5.0
+        while stages.captured < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert stages.captured >= 2
+        assert stages.inferring_since_s is not None
+        assert time.monotonic() - stages.inferring_since_s < 1.0
+
+    def test_none_comes_where_there_is_none_in_time(self, start: Start) -> None:
+        assert start(ScriptedSource(0, say_nothing)).next(0.05) is None
+
+    def test_a_source_without_frames_ends(self, start: Start) -> None:
+        assert drain(start(ScriptedSource(0, end))) == []
+
+
+class TestFreshness:
+    def test_repeated_frames_are_not_classified(self, start: Start) -> None:
+        guard, engine = FreshnessGuard(0.0), ScriptedEngine()
+        source = ScriptedSource(20, end, lossless=False, has_noise=True, period_s=0.002, repeats=True)
+        assert [result.frame for result in drain(start(source, engine, freshness=guard))] == [0]
+        assert guard.repeated == 19
+        assert engine.count == 1
+
+    def test_a_camera_that_repeats_too_long_is_frozen(self, start: Start) -> None:
+        source = ScriptedSource(10**6, end, lossless=False, has_noise=True, period_s=0.01, repeats=True)
+        stages = start(source, freshness=FreshnessGuard(0.2))
+        assert stages.next(5.0) is not None
+        with pytest.raises(CameraError, match="frozen"):
+            stages.next(5.0)
+
+    def test_a_replay_may_repeat_itself(self, start: Start) -> None:
+        source = ScriptedSource(20, end, has_noise=False, repeats=True)
+        assert len(drain(start(source, freshness=FreshnessGuard(0.001)))) == 20
+
+
+class TestPace:
+    def test_a_live_camera_is_slowed_down_to_it(self, start: Start) -> None:
+        stages = start(ScriptedSource(200, end, lossless=False, period_s=0.005), fps=10.0)
+        began_s = time.monotonic()
+        results = drain(stages)
+        assert 2 <= len(results) <= (time.monotonic() - began_s) * 10 + 2
+        assert stages.captured == 200
+
+    @pytest.mark.parametrize(("camera", "fps", "taken"), [(30, 10, 100), (30, 20, 200), (30, 30, 300), (10, 30, 100)])
+    def test_of_ten_seconds_it_takes_what_it_may(self, camera: int, fps: int, taken: int) -> None:
+        pace = Pace(float(fps))
+        admitted = sum(pace.admits(1000.0 + number / camera) for number in range(10 * camera))
+        assert admitted == pytest.approx(taken, abs=2)
+
+    def test_a_frame_that_is_a_little_early_is_taken(self) -> None:
+        pace = Pace(10.0)
+        jittered = [number / 10 + (0.009 if number % 2 else 0.0) for number in range(100)]
+        assert all(pace.admits(now_s) for now_s in jittered)
+
+    def test_without_a_rate_all_are_taken(self) -> None:
+        pace = Pace(None)
+        assert all(pace.admits(1000.0) for _ in range(10))
+
+    def test_a_pause_is_not_made_up_for(self) -> None:
+        pace = Pace(1.0)
+        pace.admits(0.0)
+        assert sum(pace.admits(100.0 + number / 100) for number in range(1000)) <= 12
+
+    @pytest.mark.parametrize("faster", [10.0, None])
+    def test_a_faster_rate_holds_within_one_of_its_periods(self, faster: float | None) -> None:
+        pace = Pace(0.001)
+        assert sum(pace.admits(number / 100) for number in range(100)) < 3
+        pace.set(faster)
+        assert any(pace.admits(1.0 + number / 100) for number in range(12))
+
+    def test_a_slower_rate_holds_after_the_next_frame(self) -> None:
+        pace = Pace(None)
+        pace.admits(0.0)
+        pace.set(1.0)
+        assert sum(pace.admits(number / 100) for number in range(1, 200)) <= 3
+
+
+class TestFaults:
+    def test_a_silent_camera_is_found_out(self, start: Start) -> None:
+        stages = start(ScriptedSource(3, say_nothing, lossless=False))
+        stages.check(5.0)
+        time.sleep(0.3)
+        with pytest.raises(CameraError, match=r"no frame for 0.2 s"):
+            stages.check(0.2)
+
+    def test_a_replay_may_take_its_time(self, start: Start) -> None:
+        stages = start(ScriptedSource(0, say_nothing))
+        time.sleep(0.1)
+        stages.check(0.05)
+
+    def test_a_failing_camera_is_told_after_its_last_frame(self, start: Start) -> None:
+        def unplug() -> None:
+            raise CameraError("unplugged")
+
+        stages = start(ScriptedSource(3, unplug))
+        assert [stages.next(5.0).frame for _ in range(3)] == [0, 1, 2]  # type: ignore[union-attr]
+        with pytest.raises(CameraError, match="unplugged"):
+            stages.next(5.0)
+
+    def test_a_failing_engine_is_told_after_what_it_did(self, start: Start) -> None:
+        source = ScriptedSource(10**6, end)
+        stages = start(source, ScriptedEngine(fails_at=2))
+        assert [stages.next(5.0).frame for _ in range(2)] == [0, 1]  # type: ignore[union-attr]
+        with pytest.raises(EngineError, match="accelerator is gone"):
+            stages.next(5.0)
+
+    def test_what_nobody_foresaw_is_told_too(self, start: Start) -> None:
+        def stumble() -> None:
+            raise MemoryError("no memory for a frame")
+
+        with pytest.raises(MemoryError, match="for a frame"):
+            start(ScriptedSource(0, stumble)).next(5.0)
+
+
+class TestClose:
+    def test_it_ends_the_threads_and_gives_the_camera_back(self, start: Start) -> None:
+        source = ScriptedSource(10**6, end)
+        stages = start(source)
+        stages.next(5.0)
+        assert stages.close()
+        assert source.closed.is_set()
+        assert not [thread for thread in threading.enumerate() if thread.name in ("capture", "infer")]
+        assert stages.next(1.0) is None
+
+    def test_a_thread_that_hangs_in_its_driver_is_left_behind(
+        self, start: Start, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        let_go = threading.Event()
+
+        class Stuck(ScriptedSource):
+            def read(self) -> Frame:
+                let_go.wait(30)
+                raise EndOfStream("at last")
+
+        stages = start(Stuck(0, end))
+        began_s = time.monotonic()
+        assert not stages.close()
+        assert time.monotonic() - began_s < 4.0
+        assert "capture did not end within 2 s; left behind" in caplog.text
+        let_go.set()

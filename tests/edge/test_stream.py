@@ -1,0 +1,141 @@
+"""Network cameras: a real server on this machine, and one that accepts and says nothing."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from camera_standins import BLUISH, mjpeg_server
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.capture.stream import StreamSource
+from edge.capture.urls import masked
+from edge.errors import CameraError
+
+
+@pytest.fixture
+def mute() -> Iterator[int]:
+    """The port of a server that accepts and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+class TestFrames:
+    def test_they_come_as_they_were_sent(self) -> None:
+        with mjpeg_server() as url:
+            source = StreamSource(url, wait_s=5)
+            image = source.read().image_bgr
+            assert np.abs(image[24, 10].astype(int) - BLUISH).max() <= 12  # JPEG, and up to 7 levels brighter
+            source.close()
+
+    def test_the_newest_wins(self) -> None:
+        """A reader that is late gets no backlog: the numbers jump."""
+        with mjpeg_server() as url:
+            source = StreamSource(url, wait_s=5)
+            first = source.read()
+            time.sleep(0.5)
+            source.read()
+            late = source.read()
+            assert late.sequence > first.sequence + 2
+            assert time.monotonic() - late.captured_mono_s < 0.3
+            source.close()
+
+    def test_a_camera_that_changes_its_size_goes_on(self) -> None:
+        """OpenCV scales to the first size."""
+        with mjpeg_server(sizes=((64, 48), (320, 240)), frames=60) as url:
+            source = StreamSource(url, wait_s=5)
+            with pytest.raises(CameraError, match="or it ended"):
+                while True:
+                    last = source.read()
+            assert last.sequence == 59
+            assert last.image_bgr.shape == (48, 64, 3)
+            source.close()
+
+
+class TestFailures:
+    def test_a_stream_that_ends_is_a_fault(self) -> None:
+        with mjpeg_server(frames=20) as url:
+            source = StreamSource(url, wait_s=5)
+            for _ in range(2):
+                with pytest.raises(CameraError, match=r"stream http://127.0.0.1:\d+/: no frame .*, or it ended"):
+                    while True:
+                        source.read()
+            source.close()
+
+    def test_a_stream_that_falls_silent_is_given_up_in_time(self) -> None:
+        with mjpeg_server(frames=20, then="silence") as url:
+            source = StreamSource(url, wait_s=0.5)
+            started = time.monotonic()
+            with pytest.raises(CameraError, match=r"no frame within 0\.5 s"):
+                while True:
+                    source.read()
+            assert time.monotonic() - started < 5
+            source.close()
+
+    @pytest.mark.parametrize("scheme", ["http", "rtsp", "https"])
+    def test_a_server_that_never_answers_is_given_up_in_time(self, scheme: str, mute: int) -> None:
+        started = time.monotonic()
+        with pytest.raises(CameraError, match=r"no frame within 0\.5 s.*raise camera\.timeout_s"):
+            StreamSource(f"{scheme}://127.0.0.1:{mute}/stream", wait_s=0.5)
+        assert time.monotonic() - started < 5
+
+    def test_nobody_listens(self) -> None:
+        with pytest.raises(CameraError, match="cannot be opened: check address"):
+            StreamSource("rtsp://127.0.0.1:1/stream", wait_s=5)
+
+    def test_no_such_stream(self) -> None:
+        with mjpeg_server(path="/stream") as url, pytest.raises(CameraError, match="cannot be opened"):
+            StreamSource(url + "s", wait_s=5)
+
+
+class TestPasswords:
+    def test_they_show_nowhere(self, mute: int, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture) -> None:
+        """Not in the description, not in errors, not in what OpenCV and FFmpeg print."""
+        said = []
+        with mjpeg_server() as url:
+            source = StreamSource(url.replace("://", "://me:hush%40@"), wait_s=5)
+            said.append(source.description)
+            source.close()
+        for url in (f"rtsp://me:hush@127.0.0.1:{mute}/", "http://me:hush@127.0.0.1:1/?pwd=hush"):
+            with pytest.raises(CameraError) as caught:
+                StreamSource(url, wait_s=0.5)
+            said.append(str(caught.value))
+        printed = capfd.readouterr()
+        assert "stream http://***@127.0.0.1:" in said[0]
+        assert "hush" not in " ".join([*said, caplog.text, printed.out, printed.err])
+
+    @pytest.mark.parametrize(
+        ("url", "shown"),
+        [
+            ("rtsp://cam/stream", "rtsp://cam/stream"),
+            ("rtsp://me:hush@cam:554/stream", "rtsp://***@cam:554/stream"),
+            ("rtsp://me@cam/stream", "rtsp://***@cam/stream"),
+            ("rtsp://me:hu/sh@cam/stream", "rtsp://***@cam/stream"),
+            ("rtsp://me:hu@sh@cam/stream", "rtsp://***@cam/stream"),
+            ("http://cam/video?user=me&pwd=hush", "http://cam/video?***"),
+            ("/home/me/clip.avi", "/home/me/clip.avi"),
+        ],
+    )
+    def test_what_is_shown(self, url: str, shown: str) -> None:
+        assert masked(url) == shown
+
+    @given(user=st.text(), password=st.text(min_size=1))
+    def test_any_password_is_hidden(self, user: str, password: str) -> None:
+        assert masked(f"rtsp://{user}:{password}@cam/1") == "rtsp://***@cam/1"
+
+
+def test_a_program_that_ends_without_closing_ends_well() -> None:
+    """A thread in OpenCV would take the interpreter's end for an exception, and abort."""
+    program = (
+        "import sys\n"
+        "from edge.capture.stream import StreamSource\n"
+        "source = StreamSource(sys.argv[1], wait_s=5)\n"
+        "source.read()\n"
+    )
+    with mjpeg_server() as url:
+        ran = subprocess.run([sys.executable, "-c", program, url], check=False, timeout=60)
+    assert ran.returncode == 0

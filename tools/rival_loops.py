@@ -1,0 +1,57 @@
+"""One loop of tools/bench_pipeline.py, run by the Python of the environment that holds the library.
+
+    python tools/rival_loops.py bare|mediapipe|tflite-support MODEL FRAMES.npy SECONDS
+
+FRAMES.npy: uint8 (n, height, width, 3), B, G, R; brought to R, G, B before the clock starts. Prints frames a second.
+Imports nothing of Fieldfare.
+"""
+
+import sys
+import time
+
+import numpy as np
+
+
+def bare(model):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=model, num_threads=1)
+    interpreter.allocate_tensors()
+    return lambda _: interpreter.invoke()
+
+
+def mediapipe(model):
+    import mediapipe as mp
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.ImageClassifierOptions(base_options=BaseOptions(model_asset_path=model), max_results=3)
+    classifier = vision.ImageClassifier.create_from_options(options)
+    return lambda frame: classifier.classify(mp.Image(image_format=mp.ImageFormat.SRGB, data=frame))
+
+
+def tflite_support(model):
+    from tflite_support.task import core, processor, vision
+
+    options = vision.ImageClassifierOptions(
+        base_options=core.BaseOptions(file_name=model, num_threads=1),
+        classification_options=processor.ClassificationOptions(max_results=3),
+    )
+    classifier = vision.ImageClassifier.create_from_options(options)
+    return lambda frame: classifier.classify(vision.TensorImage.create_from_array(frame))
+
+
+def main():
+    name, model, frames_path, seconds = sys.argv[1:]
+    frames = [np.ascontiguousarray(frame[:, :, ::-1]) for frame in np.load(frames_path)]
+    step = {"bare": bare, "mediapipe": mediapipe, "tflite-support": tflite_support}[name](model)
+    for frame in frames:
+        step(frame)
+    count, started = 0, time.perf_counter()
+    while (now := time.perf_counter()) - started < float(seconds):
+        step(frames[count % len(frames)])
+        count += 1
+    print(count / (now - started))
+
+
+if __name__ == "__main__":
+    main()
