@@ -12,7 +12,8 @@ from edge.errors import ConfigError, MissingInputError
 from edge.inference.edgetpu import DEFAULT_LIBRARY
 from edge.inference.runtime import RuntimeName
 
-DeviceName = Annotated[str, Meta(pattern=r"^(auto|cpu|edgetpu|(usb|pci)(:\d+)?)$")]
+_DEVICE = r"^(auto|cpu|edgetpu|any|(usb|pci)(:\d+)?|(usb:)?\d+-\d+(\.\d+)*|/dev/apex_\d+)$"
+DeviceName = Annotated[str, Meta(pattern=_DEVICE)]
 ConsoleMode = Literal["all", "changes", "off"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Region = tuple[Share, Share, Share, Share]
@@ -24,7 +25,7 @@ _CHOICES = {
     "camera.focus": "auto, or dioptres from 0 (far) to 32",
     "camera.format": "auto, MJPG, YUYV or another four-letter code that `v4l2-ctl --list-formats-ext` shows",
     "camera.region": "four numbers from 0 to 1: left, top, width and height as shares of the picture",
-    "engine.device": "auto, cpu, edgetpu, usb, pci, usb:N or pci:N",
+    "engine.device": "auto, cpu, any, usb, pci, usb:N, pci:N, or a place such as 2-1.4 or /dev/apex_0",
     "engine.runtime": "auto, litert or tflite-runtime",
     "output.console": "all, changes or off",
 }

@@ -41,12 +41,12 @@ class Regulator:
         percent = self._percent(now, cpu_s)
         limit_fps = allowed.fps if allowed.reason else self._max_fps
         changed = limit_fps != self.limit_fps
-        if changed and allowed.limited_by != self._limiter:
-            if allowed.reason:
-                _log.warning("slowed down to %.3g decisions a second: %s", limit_fps, allowed.reason)
-            else:
-                _log.info("at full speed again")
-        self.limit_fps, self.reason, self._limiter = limit_fps, allowed.reason, allowed.limited_by
+        if allowed.limited_by not in (None, self._limiter):
+            _log.warning("slowed down to %.3g decisions a second: %s", limit_fps, allowed.reason)
+        elif self.reason and not allowed.reason:
+            _log.info("at full speed again")
+        self.limit_fps, self.reason = limit_fps, allowed.reason
+        self._limiter = allowed.limited_by or (self._limiter if allowed.reason else None)
         self.load = LoadStatus(
             temperature_c=readings.temperature_c,
             cpu_percent=percent,

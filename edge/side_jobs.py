@@ -45,6 +45,9 @@ class SideJobs:
                 child.kill()
                 if not child.wait(_DIE_S):
                     _log.error("%s (process %d) cannot be killed: it hangs in a driver", what, child.pid)
+                    # It stays on the list, so that no others pile up behind it.
+                    self._running[child] = (what, float("inf"))
+                    continue
             del self._running[child]
             child.close()
             done.append((what, status))

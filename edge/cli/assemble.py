@@ -45,7 +45,7 @@ def open_on_edgetpu(bundle: Bundle, engine: Engine) -> Classifier:
     if bundle.edgetpu_model is None:
         raise EngineError("the bundle has no model compiled for the Edge TPU")
     runtime = load_runtime(engine.runtime)
-    device = "" if engine.device in ("auto", "edgetpu") else engine.device
+    device = "" if engine.device in ("auto", "edgetpu", "any") else engine.device
     delegate = load_edgetpu(runtime, library=engine.edgetpu_library, device=device)
     classifier = TfliteClassifier(
         runtime, bundle.edgetpu_model, delegate=delegate, processor=f"edgetpu{':' if device else ''}{device}"

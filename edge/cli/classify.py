@@ -9,7 +9,9 @@ import click
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("images", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--runtime", default="auto", help="auto, litert or tflite-runtime.", show_default=True)
-@click.option("--device", default="auto", help="auto, cpu, edgetpu, usb[:N] or pci[:N].", show_default=True)
+@click.option(
+    "--device", default="auto", help="auto, cpu, any, usb[:N], pci[:N], or an Edge TPU's place.", show_default=True
+)
 @click.option("--threads", type=int, default=2, help="CPU threads for inference.", show_default=True)
 @click.option("--top", type=int, default=3, help="How many candidates to report.", show_default=True)
 @click.option("--threshold", type=float, help="Best scores under it are 'unknown'.  [default: the bundle's]")

@@ -90,3 +90,41 @@ def test_where_no_process_can_be_started_that_is_said(
     assert not jobs.start("probe", "a_job", [], 1.0)
     assert not jobs.runs("probe")
     assert "probe: no process could be started" in caplog.text
+
+
+class Unkillable:
+    """A process in a driver, for which even SIGKILL waits until the test lets it go."""
+
+    pid = 99
+    status: int | None = None
+
+    def __init__(self, *words: object, **options: object) -> None:
+        self.closed = False
+
+    def exit_status(self) -> int | None:
+        return self.status
+
+    def wait(self, seconds: float) -> bool:
+        return self.status is not None
+
+    def relay(self) -> bool:
+        return True
+
+    def kill(self) -> None: ...
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_one_that_cannot_be_killed_counts_as_running_so_that_no_others_pile_up(
+    jobs: SideJobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(side_jobs, "Child", Unkillable)
+    jobs.start("probe", "a_job", [], 0.0)
+    for _ in range(3):
+        assert jobs.finished() == []
+        assert jobs.runs("probe")
+    assert caplog.text.count("probe (process 99) cannot be killed: it hangs in a driver") == 1
+    monkeypatch.setattr(Unkillable, "status", -9)
+    assert jobs.finished() == [("probe", -9)]
+    assert not jobs.runs("probe")

@@ -1,0 +1,75 @@
+"""The test bench: real camera stacks, a real systemd and other processors, on a PC. docs/testbench.md tells more.
+
+    python tools/testbench tree FOLDER       in a plain folder with Debian 13: libcamera's virtual cameras
+    python tools/testbench machine FOLDER    in a virtual machine: systemd, vivid, vimc
+    python tools/testbench arm64 FOLDER      emulated, with LiteRT
+    python tools/testbench armhf FOLDER      emulated, with tflite-runtime
+    python tools/testbench build NAME        only build: device, arm64 or armhf
+
+Each puts Fieldfare's wheel into FOLDER and runs the program `run` there, which sees the folder as /bench. What it
+prints comes out, and its status is the status here; 69 means that this machine cannot have the bench, and 70
+that the bench itself failed. What is built stays in FIELDFARE_TESTBENCH_CACHE, or else in the user's cache.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import arm
+import boot
+import debian
+import device
+import host
+import product
+
+_UNAVAILABLE, _FAILED = 69, 70
+
+
+def main() -> int:
+    """Entry point; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="testbench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("tree", "machine", "arm64", "armhf", "build"))
+    parser.add_argument("where", metavar="FOLDER|NAME")
+    parser.add_argument("--timeout", type=float, default=300.0, metavar="S", help="for the run, building apart")
+    words = parser.parse_args()
+    try:
+        if words.what == "build":
+            print(_build(words.where))
+            return 0
+        return _run(words.what, Path(words.where).resolve(), words.timeout)
+    except host.Unavailable as error:
+        print(f"testbench: {error}", file=sys.stderr)
+        return _UNAVAILABLE
+    except host.Failed as error:
+        print(f"testbench: {error}", file=sys.stderr)
+        return _FAILED
+
+
+def _build(name: str) -> Path:
+    if name == "device":
+        return device.build()
+    if name in arm.ARCHITECTURES:
+        return arm.build(name)
+    raise host.Failed(f"{name!r}: must be one of device, {', '.join(arm.ARCHITECTURES)}")
+
+
+def _run(what: str, bench: Path, timeout_s: float) -> int:
+    if not (bench / "run").is_file():
+        raise host.Failed(f"{bench / 'run'} is not there")
+    if what in arm.ARCHITECTURES:
+        place = arm.build(what)
+        product.wheel(bench)
+        return arm.run(what, place, bench, timeout_s=timeout_s)
+    place = device.build()
+    product.wheel(bench)
+    if what == "tree":
+        return debian.enter(place / "tree", bench, ["sh", "-c", "cd /bench && exec ./run"], timeout_s=timeout_s)
+    status = boot.boot(place, bench, timeout_s=timeout_s)
+    print((bench / "log").read_text(errors="replace"), end="")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

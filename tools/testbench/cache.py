@@ -1,0 +1,55 @@
+"""Things that take minutes to build are built once: each in a folder named after its recipe."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import host
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+
+
+def folder() -> Path:
+    """Where everything is kept: FIELDFARE_TESTBENCH_CACHE, or a folder of the user's cache."""
+    told = os.environ.get("FIELDFARE_TESTBENCH_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(told) if told else Path(base) / "fieldfare-testbench"
+    path.mkdir(parents=True, exist_ok=True)
+    return path.resolve()
+
+
+def built(name: str, build: Callable[[Path], None], *ingredients: str) -> Path:
+    """The folder that `build` has filled: now, or in an earlier run with the same ingredients and recipe.
+
+    Processes that want the same wait for the one that builds it. What an interrupted build left is thrown away,
+    and so is what an older recipe made."""
+    recipe = hashlib.sha256("\n".join(ingredients).encode())
+    for file in sorted(path for path in HERE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+        if file.name not in ("__main__.py", "boot.py"):  # they run things, and build none
+            recipe.update(file.name.encode() + file.read_bytes())
+    done = folder() / f"{name}-{recipe.hexdigest()[:12]}"
+    with locked(name):
+        if not done.is_dir():
+            for old in folder().glob(f"{name}-*"):
+                shutil.rmtree(old)
+            started_s, part = time.monotonic(), folder() / f"{name}-part"
+            host.say(f"building {name}")
+            part.mkdir()
+            build(part)
+            part.rename(done)
+            host.say(f"built {name} in {time.monotonic() - started_s:.0f} s")
+    return done
+
+
+@contextlib.contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Only one process at a time, of all on this machine."""
+    with (folder() / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

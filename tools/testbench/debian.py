@@ -1,0 +1,77 @@
+"""Debian in a folder: made by mmdebstrap, entered by chroot."""
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import host
+
+_FORMAT = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT)", "Created-By: Packages"]
+
+# The namespaces end with the program, and the mounts with them. What is written goes to memory and is lost.
+_ENTER = """
+mount --make-rprivate /
+mount -t tmpfs tmpfs "$SCRATCH"
+mkdir "$SCRATCH/upper" "$SCRATCH/work" "$SCRATCH/root"
+mount -t overlay overlay -o "lowerdir=$TREE,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work" "$SCRATCH/root"
+mount -t proc proc "$SCRATCH/root/proc"
+mkdir -p "$SCRATCH/root/bench"
+mount --bind "$BENCH" "$SCRATCH/root/bench"
+exec chroot "$SCRATCH/root" "$@"
+"""
+
+
+def mirror() -> str:
+    """The archive that this machine's own packages come from. Raises Unavailable where that is not Debian's."""
+    if platform.freedesktop_os_release().get("ID") != "debian":
+        raise host.Unavailable("the test bench builds Debian from the archive that apt uses: this is not Debian")
+    for line in host.run(_FORMAT).splitlines():
+        address, _, component = line.partition(" ")
+        if component == "main" and "security" not in address:
+            return address
+    raise host.Unavailable("apt knows no archive: run apt-get update")
+
+
+def make(
+    tree: Path, release: str, packages: Sequence[str], *, variant: str, architecture: str = "amd64", setup: str = ""
+) -> None:
+    """Packages and what they need, unpacked into `tree`; with variant `apt` also set up, with `extract` not.
+    setup: shell, run as the last step; $1 is the tree."""
+    command = ["mmdebstrap", "--quiet", f"--variant={variant}", f"--architectures={architecture}"]
+    command += [f"--include={','.join(packages)}"] + ([f"--customize-hook={setup}"] if setup else [])
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+    host.run([*command, release, tree, mirror()], env=environment)
+
+
+def lend_network(tree: Path) -> None:
+    """Name resolution, certificates and pip's settings of this machine."""
+    shutil.copy("/etc/resolv.conf", tree / "etc/resolv.conf")
+    (tree / "etc/ssl/certs").mkdir(parents=True, exist_ok=True)
+    shutil.copy(host.certificates(), tree / "etc/ssl/certs/bench.crt")
+    if Path("/etc/pip.conf").exists():
+        shutil.copy("/etc/pip.conf", tree / "etc/pip.conf")
+
+
+def shell(tree: Path, script: str) -> str:
+    """Run in `tree` for good, as a step of building it."""
+    network = {"SSL_CERT_FILE": "/etc/ssl/certs/bench.crt", "PIP_CERT": "/etc/ssl/certs/bench.crt"}
+    return host.run(["chroot", tree, "sh", "-ec", script], env={**host.guest_environment(), **network})
+
+
+def enter(
+    tree: Path, bench: Path, command: Sequence[str], *, timeout_s: float, env: Mapping[str, str] | None = None
+) -> int:
+    """Run in `tree`, with the folder `bench` at /bench; the exit status. `tree` stays as it is."""
+    with tempfile.TemporaryDirectory() as scratch:
+        places = {"TREE": str(tree), "BENCH": str(bench), "SCRATCH": scratch}
+        words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", _ENTER, "enter", *command]
+        try:
+            return subprocess.run(
+                words, env={**host.guest_environment(), **(env or {}), **places}, timeout=timeout_s, check=False
+            ).returncode
+        except subprocess.TimeoutExpired as error:
+            raise host.Failed(f"{' '.join(command)}: not done within {timeout_s:g} s") from error

@@ -1,0 +1,94 @@
+"""What this machine must have, and how programs are run on it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+# Program -> Debian package.
+DEBIAN = {"mmdebstrap": "mmdebstrap", "dpkg-deb": "dpkg", "unshare": "util-linux"}
+MACHINE = {"qemu-system-x86_64": "qemu-system-x86", "mke2fs": "e2fsprogs", "xz": "xz-utils"}
+ARM = {"qemu-aarch64-static": "qemu-user-static", "qemu-arm-static": "qemu-user-static"}
+
+_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+class Unavailable(Exception):  # noqa: N818 - a state of the machine, not a fault of the bench
+    """The bench cannot be had on this machine; the message says why, and how it could be."""
+
+
+class Failed(Exception):  # noqa: N818
+    """The bench should work here, and does not."""
+
+
+def require(programs: Mapping[str, str]) -> None:
+    """Raises Unavailable. With CI set, packages that are missing are installed first."""
+    if os.uname().machine != "x86_64":
+        raise Unavailable(f"the test bench is for x86-64, this is {os.uname().machine}")
+    if os.geteuid() != 0:
+        raise Unavailable("the test bench needs root, for chroot and device nodes: run it with sudo")
+    if shutil.which("apt-get") is None:
+        raise Unavailable("the test bench needs Debian's apt-get")
+    missing = _missing(programs)
+    if missing and os.environ.get("CI"):
+        _install(missing)
+        missing = _missing(programs)
+    if missing:
+        raise Unavailable(f"not installed: sudo apt-get install --no-install-recommends {' '.join(missing)}")
+
+
+def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
+    """Run to the end; standard output. Raises Failed with the end of what it printed."""
+    done = subprocess.run(
+        [str(word) for word in command], env=env and dict(env), cwd=cwd, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        shown = "\n".join((done.stdout + done.stderr).splitlines()[-30:])
+        raise Failed(f"{Path(command[0]).name} ended with {done.returncode}:\n{shown}")
+    return done.stdout
+
+
+def say(text: str) -> None:
+    """Progress, on standard error."""
+    print(f"testbench: {text}", file=sys.stderr, flush=True)
+
+
+def certificates() -> Path:
+    """The certificate authorities that this machine trusts, in one file."""
+    return Path(os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE") or _CERTIFICATES)
+
+
+def guest_environment() -> dict[str, str]:
+    """For a command inside a Debian tree: nothing of this machine's but how to reach the network."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.lower().endswith("_proxy") or name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_DEFAULT_TIMEOUT")
+    }
+    return {
+        **kept,
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/root",
+        "LC_ALL": "C.UTF-8",
+        "DEBIAN_FRONTEND": "noninteractive",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_ROOT_USER_ACTION": "ignore",
+    }
+
+
+def _missing(programs: Mapping[str, str]) -> list[str]:
+    return sorted({package for program, package in programs.items() if shutil.which(program) is None})
+
+
+def _install(packages: Sequence[str]) -> None:
+    say(f"installing {' '.join(packages)}")
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # qemu's firmware is only recommended by its package.
+    firmware = ["seabios", "ipxe-qemu", "qemu-system-data"] if "qemu-system-x86" in packages else []
+    try:
+        run(["apt-get", "-qq", "update"], env=env)
+        run(["apt-get", "-qq", "install", "--no-install-recommends", "-y", *packages, *firmware], env=env)
+    except Failed as error:
+        raise Unavailable(f"packages cannot be installed: {error}") from error
