@@ -33,7 +33,7 @@ class Child:
             stderr=subprocess.PIPE,
             pass_fds=pass_fds,
             start_new_session=True,  # Ctrl-C in a terminal is for the supervisor
-            env={**os.environ, "PYTHONPATH": path},
+            env={"OPENCV_LOG_LEVEL": "ERROR", **os.environ, "PYTHONPATH": path},
         )
         assert self._process.stderr is not None
         self.stderr = self._process.stderr

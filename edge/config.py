@@ -192,7 +192,7 @@ def explain(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
     value: Any = values
     for key in path.split(".") if path else ():
         value = value.get(key) if isinstance(value, dict) else None
-    allowed = _CHOICES.get(path) or message.replace("Expected ", "", 1).replace("`", "")
+    allowed = (None if own else _CHOICES.get(path)) or message.replace("Expected ", "", 1).replace("`", "")
     return f"{path} = {value!r}: must be {allowed}"
 
 

@@ -10,7 +10,7 @@ from edge.config import Settings
 from edge.results import Result
 
 _MAX_BYTES = 1 << 18
-_SEND_S = 30
+_SEND_S = 2
 
 Accelerator = Literal["none", "in use", "refused"]
 Part = Literal["camera", "engine", "worker"]
@@ -116,7 +116,8 @@ class Channel:
         self.socket = end
         # Not settimeout: Python would then wait in recv, too.
         self.socket.settimeout(None)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _SEND_S, 0))
+        if not at_worker:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _SEND_S, 0))
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder: msgspec.msgpack.Decoder[ToWorker | FromWorker] = msgspec.msgpack.Decoder(
             ToWorker if at_worker else FromWorker
@@ -127,7 +128,8 @@ class Channel:
         return self.socket.fileno()
 
     def send(self, message: Message) -> None:
-        """Blocks while the other end is busy, at most 30 s (then BlockingIOError)."""
+        """Blocks while the other end is busy: the supervisor at most 2 s (then BlockingIOError), the worker for
+        as long as a reader of the results takes, as it ends with its supervisor anyway."""
         self.socket.send(self._encoder.encode(message))
 
     def receive(self) -> ToWorker | FromWorker | None:

@@ -10,7 +10,7 @@ from edge.status import Load as LoadStatus
 
 _log = logging.getLogger(__name__)
 
-_EVERY_S = 2.0
+_EVERY_S = 1.0
 
 
 class Regulator:

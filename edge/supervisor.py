@@ -10,6 +10,7 @@ import selectors
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +99,8 @@ class Supervisor:
     def stop(self) -> None:
         """End soon, with status 0."""
         self._stopping = True
-        self._wake_in.send(b"x")
+        with suppress(OSError):  # it has ended already
+            self._wake_in.send(b"x")
 
     def run(self) -> int:
         """Until the end; the exit status. `complaint` then says why it is not 0. Raises StorageError and
@@ -221,7 +223,8 @@ class Supervisor:
         self._set("degraded" if missing else "running", "; ".join(missing) or "as the settings ask")
 
     def _trouble(self, trouble: Trouble) -> None:
-        self.status.counts.camera_faults += 1
+        if self.status.state != "recovering":  # one fault, however often it is tried
+            self.status.counts.camera_faults += 1
         if self._gives_up(trouble.status):
             self._fail(trouble.why, trouble.status)
             return

@@ -78,6 +78,7 @@ class WorkerWatch:
                 self._ended = message
             else:
                 yield message  # type: ignore[misc]
+        self._heard_s = time.monotonic()  # more waits: if anyone was slow, it was us
 
     def verdict(self) -> Fault | Ended | None:
         """How it ended or what it hangs in; None while all is well. A worker that hangs is still alive."""

@@ -55,9 +55,9 @@ def main() -> NoReturn:
     try:
         last = Worker(channel).run()
     except FieldfareError as error:
-        last = Failed(_part(error), str(error), error.exit_status)
+        last = Failed(_part(error), _plain(error), error.exit_status)
     except Exception as error:  # noqa: BLE001 - the supervisor shall know whatever it was
-        last = Failed("worker", f"{type(error).__name__}: {error}", 1, traceback.format_exc())
+        last = Failed("worker", f"{type(error).__name__}: {_plain(error)}", 1, _plain(traceback.format_exc()))
     with suppress(OSError):  # the supervisor is gone: nobody is left to tell
         channel.send(last)
     _leave()
@@ -72,6 +72,11 @@ def _leave() -> NoReturn:
 
 def _part(error: FieldfareError) -> Part:
     return "camera" if isinstance(error, CameraError) else "engine" if isinstance(error, EngineError) else "worker"
+
+
+def _plain(error: object) -> str:
+    """As text that can be sent: a file name in it may be no UTF-8."""
+    return str(error).encode(errors="replace").decode()
 
 
 class Worker:
@@ -131,7 +136,7 @@ class Worker:
                 raise
             again_s = _AGAIN_S[min(self._tries, len(_AGAIN_S) - 1)]
             self._tries += 1
-            self._channel.send(Trouble(str(error), error.exit_status, again_s))
+            self._channel.send(Trouble(_plain(error), error.exit_status, again_s))
             self._idle(again_s)
 
     def _classify(self, source: "FrameSource", pipeline: "Pipeline", begin: Begin) -> None:
@@ -168,7 +173,7 @@ class Worker:
         if isinstance(error, (_Stopped, EndOfStream)):
             self._channel.send(Ended(str(error) or "told to stop"))
         else:
-            why = str(error) if isinstance(error, FieldfareError) else repr(error)
+            why = _plain(error) if isinstance(error, FieldfareError) else ascii(error)
             part = _part(error) if isinstance(error, FieldfareError) else "worker"
             self._channel.send(Failed(part, f"{why} (and a thread hangs in its driver)", CameraError.exit_status))
         _leave()

@@ -66,7 +66,8 @@ def run(config: Path | None, size: str | None, frames: int | None, **options: An
         status = supervisor.run()
     if supervisor.complaint is not None:
         click.echo(f"fieldfare: {' '.join(supervisor.complaint.split())}", err=True)
-    _log.info("%s", supervisor.tally.line(supervisor.status.counts.dropped))
+    if supervisor.complaint is None or supervisor.tally.results:
+        _log.info("%s", supervisor.tally.line(supervisor.status.counts.dropped))
     if status:
         raise click.exceptions.Exit(status)
 
@@ -123,7 +124,12 @@ def _settings(config: Path | None, size: str | None, options: dict[str, Any]) ->
         raise click.UsageError("name a bundle with --bundle, or a settings file with --config")
     if config is None and options["source"] is None:
         raise click.UsageError("name a source with --source: a folder, a video file, /dev/video0, picamera2")
-    return settings_from(values)
+    settings = settings_from(values)
+    try:
+        msgspec.json.encode(settings)  # as it will be told to the worker
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{error.object!a}: not UTF-8: rename it") from error
+    return settings
 
 
 def _parse_size(text: str) -> tuple[int, int]:

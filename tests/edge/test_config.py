@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.config import Settings, load_settings, parse_settings
+from edge.config import Camera, Settings, load_settings, parse_settings
 from edge.errors import ConfigError, MissingInputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +24,26 @@ def test_a_bundle_is_all_that_must_be_said() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "loop", "endless"),
+    [
+        ("picamera2:1", False, True),
+        ("/dev/video0", False, True),
+        ("rtsp://camera/1", False, True),
+        ("synthetic", False, True),
+        ("pictures", False, False),
+        ("pictures", True, True),
+    ],
+)
+def test_what_may_be_opened_again_after_a_fault(source: str, loop: bool, endless: bool) -> None:
+    assert Camera(source=source, loop=loop).endless == endless
+
+
+@pytest.mark.parametrize(("timeout_s", "fps", "patience_s"), [(3, None, 3), (3, 10, 3), (3, 0.1, 30), (60, 0.1, 60)])
+def test_a_slow_camera_is_given_the_time_of_three_frames(timeout_s: float, fps: float | None, patience_s: float) -> None:
+    assert Camera(timeout_s=timeout_s, fps=fps).patience_s == pytest.approx(patience_s)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "key 'bundle' is missing"),
@@ -34,7 +54,21 @@ def test_a_bundle_is_all_that_must_be_said() -> None:
         ('bundle = "b"\n[camera]\nwidth = "wide"', "camera.width = 'wide': must be int, got str"),
         ('bundle = "b"\n[camera]\nfps = 0', "camera.fps = 0: must be float >= 0.001"),
         ('bundle = "b"\n[engine]\nthreads = 0', "engine.threads = 0: must be int >= 1"),
-        ('bundle = "b"\n[engine]\ndevice = "tpu"', "engine.device = 'tpu': must be auto, cpu, edgetpu, usb"),
+        ('bundle = "b"\n[engine]\ndevice = "tpu"', "engine.device = 'tpu': must be auto, cpu, any, usb"),
+        ('bundle = "b"\n[camera]\nregion = [0, 0, 1]', "camera.region = [0, 0, 1]: must be four numbers from 0 to 1"),
+        ('bundle = "b"\n[camera]\nregion = [0, 0, 1, 2]', "camera.region = [0, 0, 1, 2]: must be four numbers"),
+        (
+            'bundle = "b"\n[camera]\nregion = [0.5, 0, 0.6, 1]',
+            "camera.region = [0.5, 0, 0.6, 1]: must be inside the picture: left + width and top + height at most 1",
+        ),
+        ('bundle = "b"\n[camera]\nregion = [0, 0, 0, 1]', "camera.region = [0, 0, 0, 1]: must be inside the picture"),
+        ('bundle = "b"\n[camera]\nexposure = "long"', "camera.exposure = 'long': must be auto, or microseconds from 1"),
+        ('bundle = "b"\n[camera]\nfrozen_s = -1', "camera.frozen_s = -1: must be float >= 0"),
+        ('bundle = "b"\n[load]\ncpu_percent = 0', "load.cpu_percent = 0: must be float >= 1"),
+        ('bundle = "b"\n[load]\nmax_temperature = 70', "[load] unknown key 'max_temperature': did you mean 'max_temperature_c'?"),
+        ('bundle = "b"\n[recovery]\nreboots_a_day = 25', "recovery.reboots_a_day = 25: must be int <= 24"),
+        ('bundle = "b"\n[recovery]\nusb_reset = "no"', "recovery.usb_reset = 'no': must be bool, got str"),
+
         ('bundle = "b"\n[engine]\nruntime = "onnx"', "engine.runtime = 'onnx': must be auto, litert or tflite-runtime"),
         ('bundle = "b"\n[decision]\nsmoothing = 1.0', "decision.smoothing = 1.0: must be float < 1"),
         ("bundle = ", "not valid TOML"),

@@ -2,16 +2,25 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from running import Running
+
+from edge.bundle.store import Bundle
 
 HEAVY = ("tensorflow", "keras", "sklearn", "cv2", "PIL", "picamera2", "libcamera", "ai_edge_litert", "tflite_runtime")
 
 
 def loaded_after(code: str) -> set[str]:
-    script = f"{code}\nimport sys\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    """Modules, and the packages that they are of."""
+    script = f"{code}\nimport sys\nprint(*sys.modules, *{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
+
+
+# What the supervisor must never load, on top of that: native code that could take it down with it.
+NATIVE = ("numpy", "edge.capture.synthetic", "edge.inference.tflite", "edge.pipeline", "edge.worker")
 
 
 @pytest.mark.parametrize(
@@ -30,3 +39,29 @@ def test_nothing_heavy_is_loaded(code: str) -> None:
 def test_the_device_side_never_loads_the_trainer() -> None:
     code = "import edge.cli.assemble, edge.cli.run, edge.cli.bundle, edge.cli.classify, edge.bundle.importer"
     assert loaded_after(code).isdisjoint({"trainer", "tensorflow", "sklearn", "rich", "picamera2", "ai_edge_litert"})
+
+
+@pytest.mark.parametrize("words", [["run", "--bundle", "nowhere", "--source", "synthetic"], ["status"]])
+def test_supervisor_and_status_stay_free_of_native_code(words: list[str]) -> None:
+    code = f"from edge.cli import _run; import sys; print(_run({words}), file=sys.stderr)"
+    modules = loaded_after(code)
+    assert f"edge.cli.{words[0]}" in modules
+    assert modules.isdisjoint({*HEAVY, *NATIVE})
+
+
+def test_a_supervisor_that_served_still_has_no_native_library_in_its_memory(sealed: Bundle, tmp_path: Path) -> None:
+    running = Running(tmp_path, sealed)
+    try:
+        status = running.wait_until_running()
+        assert status.worker_pid is not None
+        maps = {pid: Path(f"/proc/{pid}/maps").read_text().lower() for pid in (status.pid, status.worker_pid)}
+    finally:
+        running.close()
+    for library in ("numpy", "cv2", "litert"):
+        assert library in maps[status.worker_pid]
+        assert library not in maps[status.pid]
+
+
+def test_what_leaves_the_worker_needs_no_numpy() -> None:
+    code = "import edge.results, edge.messages, edge.sinks.jsonl, edge.sinks.console, edge.status, edge.ladder"
+    assert loaded_after(code).isdisjoint({*HEAVY, *NATIVE})

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from typing import get_args
 
@@ -151,16 +152,37 @@ def test_a_listener_that_hung_up_is_an_os_error(line: tuple[Channel, Channel]) -
         worker.receive()
 
 
-def test_a_supervisor_that_does_not_listen_is_not_waited_for_without_limit(line: tuple[Channel, Channel]) -> None:
+def send_timeout_s(end: Channel) -> float:
+    seconds, microseconds = struct.unpack(
+        "ll", end.socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.calcsize("ll"))
+    )
+    return float(seconds + microseconds / 1e6)
+
+
+def test_the_supervisor_does_not_wait_for_a_worker_that_does_not_listen(line: tuple[Channel, Channel]) -> None:
     supervisor, worker = line
-    option = socket.SOL_SOCKET, socket.SO_SNDTIMEO
-    for end in line:
-        assert struct.unpack("ll", end.socket.getsockopt(*option, struct.calcsize("ll"))) > (0, 0)
-    worker.socket.setsockopt(*option, struct.pack("ll", 0, 50_000))
+    assert 0 < send_timeout_s(supervisor) <= 5
+    supervisor.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 50_000))
     sent = 0
     with pytest.raises(BlockingIOError):
         while True:
-            worker.send(Pulse(sent, 0, 0, 0.0))
+            supervisor.send(SetPace(float(sent)))
             sent += 1
-    heard = [message.captured for message in iter(supervisor.receive, None) if isinstance(message, Pulse)]
-    assert heard == list(range(sent))
+    heard = [message.fps for message in iter(worker.receive, None) if isinstance(message, SetPace)]
+    assert heard == [float(number) for number in range(sent)]
+
+
+def test_the_worker_waits_as_long_as_it_takes_until_its_results_are_wanted(line: tuple[Channel, Channel]) -> None:
+    supervisor, worker = line
+    assert send_timeout_s(worker) == 0  # for ever
+    sender = threading.Thread(target=lambda: [worker.send(Pulse(number, 0, 0, 0.0)) for number in range(2000)])
+    sender.start()
+    sender.join(0.3)
+    assert sender.is_alive()
+    heard: list[int] = []
+    while len(heard) < 2000:
+        message = supervisor.receive()
+        if isinstance(message, Pulse):
+            heard.append(message.captured)
+    sender.join()
+    assert heard == list(range(2000))

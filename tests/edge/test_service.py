@@ -1,23 +1,27 @@
 """The service: a real notify socket, the unit as systemd reads it, signals."""
 
-import json
 import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from running import Running
 
+from edge.bundle.store import Bundle
+from edge.errors import MissingInputError
 from edge.health import SystemdNotifier
+from edge.reboot import REQUEST
+from edge.supervisor import HOPELESS
+from edge.usb import CORAL_IDS
 
 ROOT = Path(__file__).resolve().parents[2]
-UNIT = ROOT / "systemd" / "fieldfare.service"
+UNITS = ROOT / "systemd"
 MAX_EXPOSURE = 2.5
 
 
@@ -29,21 +33,48 @@ def analyze(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["systemd-analyze", *map(str, words)], capture_output=True, text=True, check=False)
 
 
-def test_systemd_finds_nothing_to_say_about_the_unit() -> None:
-    done = analyze("verify", UNIT)
+@pytest.mark.parametrize("unit", sorted(path.name for path in UNITS.iterdir() if path.suffix in (".service", ".path")))
+def test_systemd_finds_nothing_to_say_about_a_unit(unit: str) -> None:
+    done = analyze("verify", UNITS / unit)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_the_unit_exposes_little() -> None:
-    done = analyze("security", "--offline=true", "--no-pager", UNIT)
-    found = re.search(r"Overall exposure level for fieldfare.service: ([\d.]+)", done.stdout)
+@pytest.mark.parametrize("unit", ["fieldfare.service", "fieldfare@.service", "fieldfare-reboot.service"])
+def test_a_unit_exposes_little(unit: str) -> None:
+    done = analyze("security", "--offline=true", "--no-pager", UNITS / unit)
+    found = re.search(r"Overall exposure level for fieldfare\S*: ([\d.]+)", done.stdout)
     assert found
     assert float(found[1]) <= MAX_EXPOSURE
 
 
+def settings_of(unit: str) -> list[str]:
+    return [line for line in (UNITS / unit).read_text().splitlines() if line and not line.startswith("#")]
+
+
+def test_an_instance_differs_from_the_service_in_its_names_only() -> None:
+    renamed = [
+        line.replace("fieldfare@%i", "fieldfare").replace("fieldfare/%i.toml", "fieldfare/fieldfare.toml")
+        for line in settings_of("fieldfare@.service")
+    ]
+    assert [line.replace("/%i", "").replace(" %i", "") for line in renamed] == settings_of("fieldfare.service")
+
+
+def test_the_unit_starts_it_as_a_service_and_does_not_start_again_what_no_repetition_mends() -> None:
+    text = (UNITS / "fieldfare.service").read_text()
+    assert "fieldfare run --service --config" in text
+    prevented = re.search(r"^RestartPreventExitStatus=(.*)$", text, re.MULTILINE)
+    assert prevented
+    assert set(map(int, prevented[1].split())) == {2, *HOPELESS} - {MissingInputError.exit_status}
+
+
+def test_the_reboot_is_looked_for_where_it_is_asked_for() -> None:
+    assert f"PathExists=/run/fieldfare/{REQUEST}" in settings_of("fieldfare-reboot.path")
+    assert f"PathExists=/run/fieldfare/%i/{REQUEST}" in settings_of("fieldfare-reboot@.path")
+
+
 def test_the_rules_open_both_faces_of_the_coral() -> None:
-    rules = (ROOT / "systemd" / "60-fieldfare-coral.rules").read_text()
-    for vendor, product in (("1a6e", "089a"), ("18d1", "9302")):
+    rules = (UNITS / "60-fieldfare-coral.rules").read_text()
+    for vendor, product in CORAL_IDS:
         assert re.search(rf'idVendor}}=="{vendor}", ATTRS{{idProduct}}=="{product}".*GROUP="plugdev"', rules)
 
 
@@ -73,111 +104,133 @@ def notifications(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tu
 
 
 class TestNotifier:
-    def test_ready_is_said_once_with_the_first_decision(self, notifications: tuple[str, Notifications]) -> None:
+    def test_ready_is_said_once_and_then_signs_of_life(self, notifications: tuple[str, Notifications]) -> None:
         address, receiver = notifications
         notifier = SystemdNotifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "40000"})
-        notifier.decision("owl 0.9")
+        notifier.ready("owl 0.9")
         assert receiver.next() == {"READY": "1", "WATCHDOG": "1", "STATUS": "owl 0.9"}
+        notifier.ready("wren 0.8")
         time.sleep(0.02)
-        notifier.decision("wren 0.8")
+        notifier.alive("wren 0.8")
         assert receiver.next() == {"WATCHDOG": "1", "STATUS": "wren 0.8"}
         notifier.stopping()
         assert receiver.next()["STOPPING"] == "1"
 
+    def test_before_it_is_ready_the_watchdog_is_not_fed(self, notifications: tuple[str, Notifications]) -> None:
+        address, receiver = notifications
+        notifier = SystemdNotifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "4"})
+        for _ in range(10):
+            notifier.alive("starting")
+        notifier.ready("owl")
+        assert "READY" in receiver.next()
+
     def test_the_watchdog_is_not_fed_more_often_than_it_needs(self, notifications: tuple[str, Notifications]) -> None:
         address, receiver = notifications
         notifier = SystemdNotifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000"})
+        notifier.ready("owl")
         for _ in range(100):
-            notifier.decision("owl")
+            notifier.alive("owl")
         assert "READY" in receiver.next()
         with pytest.raises(TimeoutError):
             receiver.next(0.1)
 
     def test_without_a_socket_nothing_happens(self) -> None:
-        SystemdNotifier({}).decision("owl")
+        notifier = SystemdNotifier({})
+        notifier.ready("owl")
+        notifier.alive("owl")
+        assert notifier.watchdog_s == float("inf")
 
     def test_a_socket_that_went_away_is_logged_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         notifier = SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "gone"), "WATCHDOG_USEC": "1"})
+        notifier.ready("owl")
         for _ in range(3):
-            notifier.decision("owl")
+            notifier.alive("owl")
         assert caplog.text.count("cannot reach") == 1
 
 
 @pytest.fixture
-def start(sealed: object, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start `fieldfare run` as the unit does: by a settings file."""
-    children: list[subprocess.Popen[str]] = []
+def start(
+    sealed: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notifications: tuple[str, Notifications]
+) -> Iterator[Callable[..., Running]]:
+    """Start `fieldfare run` as the unit does, with a watchdog of 0.4 s."""
+    monkeypatch.setenv("NOTIFY_SOCKET", notifications[0])
+    monkeypatch.setenv("WATCHDOG_USEC", "400000")
+    started: list[Running] = []
 
-    def begin(*words: str, source: str = "synthetic", fps: int = 30, **environment: str) -> subprocess.Popen[str]:
-        config = tmp_path / "fieldfare.toml"
-        config.write_text(
-            f'bundle = "{sealed.path}"\n[camera]\nsource = "{source}"\nfps = {fps}\ntimeout_s = 5\n'  # type: ignore[attr-defined]
-            f'[output]\njsonl = "{tmp_path}/results.jsonl"\nconsole = "off"\n'
-        )
-        command = [sys.executable, "-m", "edge", "run", "--config", str(config), *words]
-        child = subprocess.Popen(
-            command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        children.append(child)
-        return child
+    def begin(*words: str, **camera: object) -> Running:
+        started.append(Running(tmp_path, sealed, *words, **camera))  # type: ignore[arg-type]
+        return started[-1]
 
     yield begin
-    for child in children:
-        child.kill()
-        child.communicate()
+    for one in started:
+        one.close()
 
 
-def test_the_daemon_is_ready_after_a_decision_feeds_the_watchdog_and_stops_cleanly(
-    start: Callable[..., subprocess.Popen[str]], notifications: tuple[str, Notifications], tmp_path: Path
+def test_the_service_is_ready_after_a_result_feeds_the_watchdog_and_stops_cleanly(
+    start: Callable[..., Running], notifications: tuple[str, Notifications]
 ) -> None:
-    address, receiver = notifications
-    child = start(NOTIFY_SOCKET=address, WATCHDOG_USEC="400000")
-    assert "READY" in receiver.next()
-    assert (tmp_path / "results.jsonl").stat().st_size > 0
+    service, receiver = start("--service"), notifications[1]
+    ready = receiver.next()
+    assert "READY" in ready
+    assert ready["STATUS"].startswith("running, ")
+    assert service.results() > 0
     for _ in range(3):
         assert receiver.next()["WATCHDOG"] == "1"
-    child.send_signal(signal.SIGTERM)
+    assert service.end() == 0
     assert receiver.wait_for("STOPPING")
-    _, errors = child.communicate(timeout=30)
-    assert child.returncode == 0
-    assert "frames classified" in errors
-    assert "Traceback" not in errors
-    assert all(json.loads(line)["label"] for line in (tmp_path / "results.jsonl").read_text().splitlines())
+    assert "frames classified" in service.errors()
+    assert "Traceback" not in service.errors()
 
 
-def test_a_stopped_process_starves_the_watchdog(
-    start: Callable[..., subprocess.Popen[str]], notifications: tuple[str, Notifications]
+def test_a_service_without_its_camera_is_ready_too_and_says_what_is_missing(
+    start: Callable[..., Running], notifications: tuple[str, Notifications]
 ) -> None:
-    address, receiver = notifications
-    child = start(NOTIFY_SOCKET=address, WATCHDOG_USEC="400000")
+    service, receiver = start("--service", source="/dev/video93"), notifications[1]
+    ready = receiver.next()
+    assert "READY" in ready
+    assert "recovering: " in ready["STATUS"]
+    assert "/dev/video93" in ready["STATUS"]
+    for _ in range(3):
+        assert receiver.next()["WATCHDOG"] == "1"
+    assert service.process.poll() is None
+
+
+def test_the_watchdog_is_fed_while_a_worker_is_replaced(
+    start: Callable[..., Running], notifications: tuple[str, Notifications]
+) -> None:
+    service, receiver = start("--service"), notifications[1]
+    receiver.next()
+    worker = service.wait_until_running().worker_pid
+    assert worker is not None
+    os.kill(worker, signal.SIGSTOP)
+    said: list[str] = []
+    while not any(text.startswith("recovering") for text in said):
+        said.append(receiver.next(2.5)["STATUS"])
+    assert "running" in said[0]
+
+
+def test_a_stopped_supervisor_starves_the_watchdog(
+    start: Callable[..., Running], notifications: tuple[str, Notifications]
+) -> None:
+    service, receiver = start("--service"), notifications[1]
     assert "READY" in receiver.next()
-    child.send_signal(signal.SIGSTOP)
+    service.process.send_signal(signal.SIGSTOP)
     time.sleep(0.3)
     with pytest.raises(TimeoutError):  # what was under way has been said; then there is silence
         for _ in range(10):
             receiver.next(1.0)
-    child.send_signal(signal.SIGCONT)
+    service.process.send_signal(signal.SIGCONT)
     assert receiver.next()["WATCHDOG"] == "1"
 
 
-def test_a_camera_that_never_gives_a_frame_is_never_ready(
-    start: Callable[..., subprocess.Popen[str]], notifications: tuple[str, Notifications], tmp_path: Path
+@pytest.mark.parametrize("notifications", ["file"], indirect=True)
+def test_what_cannot_start_is_never_ready(
+    start: Callable[..., Running], notifications: tuple[str, Notifications], tmp_path: Path
 ) -> None:
-    address, receiver = notifications
-    child = start(source=str(tmp_path / "video9"), NOTIFY_SOCKET=address)
-    _, errors = child.communicate(timeout=60)
-    assert child.returncode == 66
-    assert "Traceback" not in errors
+    service = start(source=str(tmp_path / "video9"))
+    assert service.process.wait(20) == 66
+    assert "Traceback" not in service.errors()
+    said = [notifications[1].next(1.0)]
+    assert "STOPPING" in said[0]
     with pytest.raises(TimeoutError):
-        receiver.next(0.1)
-
-
-def test_ctrl_c_ends_cleanly_with_a_summary(start: Callable[..., subprocess.Popen[str]]) -> None:
-    child = start("--json")
-    assert child.stdout is not None
-    child.stdout.readline()
-    child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=30)
-    assert child.returncode == 0
-    assert "frames classified" in errors
-    assert "Traceback" not in errors
+        notifications[1].next(0.1)

@@ -456,3 +456,9 @@ def test_stopping_before_it_runs_is_not_forgotten(supervise: Supervise, monkeypa
     service = supervise("started(); serve()")
     assert service.wait() == 0
     assert service.lives() == []
+
+
+def test_a_signal_after_its_end_is_no_error(supervise: Supervise) -> None:
+    service = supervise("channel.send(Ended('the end'))")
+    assert service.wait() == 0
+    service.supervisor.stop()

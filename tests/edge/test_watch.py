@@ -84,6 +84,18 @@ def test_silence_is_a_hang(start: Start) -> None:
     assert judge(worker)[0] == Fault("hang", "worker", "the worker said nothing for 1 s", 69)
 
 
+def test_where_we_were_slow_to_listen_the_worker_is_not_blamed(start: Start) -> None:
+    code = "for n in range(200): channel.send(Trouble(str(n), 69, 0.1))\n"
+    worker = start(CLASSIFYING + code + SLEEP)
+    time.sleep(0.5)
+    seen = 0
+    for _ in worker.messages():
+        seen += 1
+        if seen == 63:
+            time.sleep(1.2)  # as a standard output does that nobody reads
+    assert worker.verdict() is None
+
+
 def test_pulses_alone_keep_a_worker_alive(start: Start) -> None:
     worker = start(CLASSIFYING + "for n in range(100): channel.send(Pulse(n, 2, 1, 0.0)); time.sleep(0.1)\n")
     ends_s = time.monotonic() + 1.6

@@ -48,12 +48,10 @@ def make(
 
 
 def lend_network(tree: Path) -> None:
-    """Name resolution, certificates and pip's settings of this machine."""
+    """Name resolution and certificates of this machine."""
     shutil.copy("/etc/resolv.conf", tree / "etc/resolv.conf")
     (tree / "etc/ssl/certs").mkdir(parents=True, exist_ok=True)
     shutil.copy(host.certificates(), tree / "etc/ssl/certs/bench.crt")
-    if Path("/etc/pip.conf").exists():
-        shutil.copy("/etc/pip.conf", tree / "etc/pip.conf")
 
 
 def shell(tree: Path, script: str) -> str:

@@ -25,7 +25,7 @@ chroot "$1" update-initramfs -u -k all
 # Where README installs it.
 _ENVIRONMENT = """
 python3 -m venv --system-site-packages /opt/fieldfare
-/opt/fieldfare/bin/pip install --quiet --no-cache-dir {packages}
+/opt/fieldfare/bin/pip install --quiet --no-cache-dir --requirement /tmp/requirements
 """
 _HEAP_SHIM = "cc -O2 -Wall -Wextra -Werror -shared -fPIC -o /usr/local/lib/dma_heap.so /tmp/dma_heap.c"
 _GET_LINUX_SOURCE = """
@@ -73,8 +73,9 @@ def _build(place: Path) -> None:
 
 
 def _install_packages(tree: Path) -> None:
-    packages = " ".join(f"'{name}'" for name in (PICAMERA2, "pytest", "pytest-timeout", *_requirements()))
-    debian.shell(tree, _ENVIRONMENT.format(packages=packages))
+    wanted = [PICAMERA2, "pytest", "pytest-timeout", *_requirements()]
+    (tree / "tmp/requirements").write_text("\n".join(wanted) + "\n")
+    debian.shell(tree, _ENVIRONMENT)
 
 
 def _build_vimc(tree: Path) -> None:

@@ -1,0 +1,30 @@
+"""One run in the test bench, as its command line does it."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+GUEST = Path(__file__).parent / "guest"
+UNAVAILABLE = 69
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a run in the bench. folder: as it was left."""
+
+    status: int
+    output: str
+    folder: Path
+
+
+def run_bench(where: str, folder: Path) -> None:
+    """Run `folder`/run there; leaves what was printed in `output`, and the status in `ended`."""
+    (folder / "run").chmod(0o755)
+    command = [sys.executable, str(ROOT / "tools" / "testbench"), where, str(folder)]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    (folder / "output").write_bytes(done.stdout)
+    (folder / "ended").write_text(str(done.returncode))

@@ -1,0 +1,62 @@
+"""A bundle with a compiled model, and a software Edge TPU that knows its golden inputs by heart."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge.bundle.importer import Told, import_model
+from edge.bundle.store import open_bundle
+from edge.bundle.write import save
+from edge.fakes.software_edgetpu import ENVIRONMENT, Script, answers_for, write_answers, write_script
+from edge.images import decode_image
+from edge.inference.runtime import load_runtime
+from edge.inference.tflite import TfliteClassifier
+from edge.preprocess import Preprocessor
+
+
+@dataclass(frozen=True)
+class SoftwareTpu:
+    """bundle: for it; folder: what the variable FIELDFARE_SOFTWARE_EDGETPU must name."""
+
+    bundle: Path
+    library: Path
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {ENVIRONMENT: str(self.folder)}
+
+    @property
+    def settings(self) -> str:
+        """The section of the settings."""
+        return (
+            f'[engine]\ndevice = "usb"\nedgetpu_library = "{self.library}"\nthreads = 1\n'
+            "timeout_s = 0.5\nstart_timeout_s = 3\n"
+        )
+
+    def does(self, script: Script) -> None:
+        """From now on."""
+        write_script(self.folder, script)
+
+
+def prepare(folder: Path, models: Path, library: Path) -> SoftwareTpu:
+    """Knows all of the golden inputs, and picks an answer for any other."""
+    path = folder / "birds"
+    name = "mobilenet_v1_0.25_128_quant"
+    save(import_model(models / f"{name}.tflite", path, Told(resize="squash"), lambda question: ""))
+    words = ["bundle", "add-edgetpu", str(path), str(models / f"{name}_edgetpu.tflite")]
+    subprocess.run([sys.executable, "-m", "edge", *words], capture_output=True, check=True)
+    bundle = open_bundle(path)
+    preprocessor = Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input)
+    known = [
+        preprocessor.quantize(decode_image(bundle.contents[case.pixels], case.pixels)[:, :, ::-1])
+        for case in bundle.manifest.golden.cases
+    ]
+    noise = np.random.default_rng(0).integers(0, 256, (20, 128, 128, 3), dtype=np.uint8)
+    write_answers(folder, answers_for(TfliteClassifier(load_runtime(), bundle.model), [*known, *noise]))
+    tpu = SoftwareTpu(path, library, folder)
+    tpu.does(Script(unknown="pick"))
+    return tpu
