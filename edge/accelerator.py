@@ -9,7 +9,7 @@ import msgspec
 from edge.child import describe_exit
 from edge.config import Settings
 from edge.ladder import EdgeTpuPolicy, UsbResets
-from edge.messages import Started
+from edge.messages import OPENING_EDGETPU, Started
 from edge.side_jobs import SideJobs
 from edge.status import Counts
 from edge.usb import coral_nodes, start_reset
@@ -52,7 +52,7 @@ class AcceleratorWatch:
         """The worker ended with `fault`: was it the Edge TPU? It is to blame for what ends a worker that used or
         opened it, but for the camera's own errors and hangs."""
         using = started is not None and started.accelerator == "in use"
-        opening = started is None and worker.device != "cpu" and worker.step.part == "engine"
+        opening = started is None and worker.step.name == OPENING_EDGETPU
         if not (using or opening) or (fault.kind != "crash" and fault.part == "camera"):
             return
         if fault.kind == "error" and fault.part != "engine":

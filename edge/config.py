@@ -22,7 +22,7 @@ Region = tuple[Share, Share, Share, Share]
 # What msgspec would put less helpfully.
 _CHOICES = {
     "camera.exposure": "auto, or microseconds from 1 to 200000000",
-    "camera.focus": "auto, or dioptres from 0 (far) to 32",
+    "camera.focus": "auto, or a number from 0 to 65535: dioptres for a Pi camera",
     "camera.format": "auto, MJPG, YUYV or another four-letter code that `v4l2-ctl --list-formats-ext` shows",
     "camera.region": "four numbers from 0 to 1: left, top, width and height as shares of the picture",
     "engine.device": "auto, cpu, any, usb, pci, usb:N, pci:N, or a place such as 2-1.4 or /dev/apex_0",
@@ -54,8 +54,8 @@ class Camera(Section, frozen=True, kw_only=True):
     frozen_s: Annotated[float, Meta(ge=0, le=3600)] = 2.0
     region: Region | None = None
     exposure: Literal["auto"] | Annotated[int, Meta(ge=1, le=200_000_000)] = "auto"
-    gain: Annotated[float, Meta(ge=1, le=64)] | None = None
-    focus: Literal["auto"] | Annotated[float, Meta(ge=0, le=32)] = "auto"
+    gain: Annotated[float, Meta(ge=0, le=65535)] | None = None
+    focus: Literal["auto"] | Annotated[float, Meta(ge=0, le=65535)] = "auto"
     format: Annotated[str, Meta(pattern="^(auto|[A-Za-z0-9 ]{4})$")] = "auto"
     script: str | None = None
 

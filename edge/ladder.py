@@ -22,6 +22,7 @@ PROBE_S = (2.0, 5.0, 10.0, 20.0, 30.0, 45.0)
 RELAPSE_S = 10.0
 USB_RESET_AFTER_S = 45.0
 USB_RESET_EVERY_S = 300.0
+REBOOT_EVERY_S = 600.0
 DAY_S = 24 * 3600.0
 
 
@@ -119,13 +120,14 @@ class Reboots:
     """When to ask for a reboot."""
 
     recovery: Recovery
-    _asked: bool = False
+    _next_s: float = float("-inf")
 
-    def due(self, silent_s: float) -> bool:
-        """Now, as no result came for `silent_s`? Once in the life of a process: the next life follows it."""
+    def due(self, silent_s: float, now_s: float) -> bool:
+        """Now, as no result came for `silent_s`? At most once in ten minutes, should the first not be heard."""
         after_min = self.recovery.reboot_after_min
-        due = after_min is not None and silent_s > after_min * 60 and not self._asked
-        self._asked = self._asked or due
+        due = after_min is not None and silent_s > after_min * 60 and now_s >= self._next_s
+        if due:
+            self._next_s = now_s + REBOOT_EVERY_S
         return due
 
 

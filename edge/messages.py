@@ -10,6 +10,8 @@ from edge.config import Settings
 from edge.results import Result
 
 _MAX_BYTES = 1 << 18
+# The step in which a worker that hangs or dies does so because of the Edge TPU.
+OPENING_EDGETPU = "opening the Edge TPU"
 _SEND_S = 2
 
 Accelerator = Literal["none", "in use", "refused"]

@@ -123,6 +123,7 @@ class StatusFile:
         partial = self._path.with_name(f".{self._path.name}.partial")
         try:
             partial.write_bytes(msgspec.json.encode(status) + b"\n")
+            partial.chmod(0o644)  # for everybody who asks, whatever the service's umask
             partial.replace(self._path)
             self._warned = False
         except OSError as error:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from edge.accelerator import AcceleratorWatch
 from edge.config import Settings
-from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError
+from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError, UnavailableError
 from edge.health import SystemdNotifier
 from edge.ladder import Reboots, Restarts, UsbResets
 from edge.messages import Begin, Decided, Ended, Started, Trouble
@@ -125,7 +125,7 @@ class Supervisor:
         if self._worker is not None:
             if self._stopping:
                 self._say_stop()
-            elif (verdict := self._worker.verdict()) is not None:
+            elif (verdict := self._worker.verdict() or self._starved(now)) is not None:
                 self._ended(verdict)
         self._mind_jobs()
         self._escalate(now)
@@ -133,6 +133,17 @@ class Supervisor:
         self._notifier.alive(self._words())
         if now >= self._next_status_s:
             self._write_status()
+
+    def _starved(self, now: float) -> Fault | None:
+        """Results were published and have stopped, though the worker says that all is well: they are all too old,
+        or it is wrong."""
+        if self.status.state not in ("running", "degraded") or not self._settings.camera.frozen_s:
+            return None
+        camera, limit_fps = self._settings.camera, self._regulator.limit_fps
+        longest_s = 2 * max(camera.patience_s, 3 / limit_fps if limit_fps else 0.0) + self._settings.engine.timeout_s
+        if now - self._silent_since_s < longest_s:
+            return None
+        return Fault("hang", "worker", f"no fresh result for {longest_s:.0f} s", UnavailableError.exit_status)
 
     # --- the worker ---
 
@@ -326,7 +337,7 @@ class Supervisor:
             node = camera_node(source)
             if node is not None:
                 start_reset(self._jobs, "the camera", node)
-        if self._reboots.due(silent_s) and self._hook is not None and self._hook.ask(self.status.why):
+        if self._reboots.due(silent_s, now) and self._hook is not None and self._hook.ask(self.status.why):
             self.status.counts.reboots_asked += 1
 
     def _regulate(self) -> None:

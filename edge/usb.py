@@ -10,12 +10,12 @@ import os
 import sys
 from pathlib import Path
 
+from edge.inference.edgetpu_devices import CORAL_IDS
 from edge.side_jobs import SideJobs
 
 _log = logging.getLogger(__name__)
 
 USBDEVFS_RESET = ord("U") << 8 | 20  # linux/usbdevice_fs.h
-CORAL_IDS = {("1a6e", "089a"), ("18d1", "9302")}  # before and after its firmware is loaded
 RESET_JOB = "USB reset"
 _LIMIT_S = 10.0
 _SYSFS = Path("/sys")

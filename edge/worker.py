@@ -19,7 +19,21 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from edge.errors import CameraError, EndOfStream, EngineError, FieldfareError
-from edge.messages import Begin, Channel, Decided, Ended, Failed, Part, Pulse, SetPace, Started, Step, Stop, Trouble
+from edge.messages import (
+    OPENING_EDGETPU,
+    Begin,
+    Channel,
+    Decided,
+    Ended,
+    Failed,
+    Part,
+    Pulse,
+    SetPace,
+    Started,
+    Step,
+    Stop,
+    Trouble,
+)
 
 if TYPE_CHECKING:
     from edge.capture.base import FrameSource
@@ -103,8 +117,10 @@ class Worker:
         settings = begin.settings
         bundle = open_bundle(settings.bundle)
         engine = settings.engine.at(begin.device)
-        for_cpu = engine.device == "cpu" or bundle.edgetpu_model is None
-        self._step("opening the engine", "engine", _LOADING_LIMIT_S if for_cpu else engine.start_timeout_s)
+        if engine.device == "cpu" or bundle.edgetpu_model is None:
+            self._step("opening the engine", "engine", _LOADING_LIMIT_S)
+        else:
+            self._step(OPENING_EDGETPU, "engine", engine.start_timeout_s)
         pipeline = build_pipeline(bundle, engine, settings.decision, settings.camera.region)
         pipeline.fallback = begin.fallback or pipeline.fallback
         from edge.freshness import FreshnessGuard
@@ -124,7 +140,8 @@ class Worker:
     def _serve(self, begin: Begin, pipeline: "Pipeline") -> None:
         """Open the camera and classify until it fails; then wait a little, if it is one that may come back."""
         try:
-            self._step("opening the camera", "camera", _CAMERA_LIMIT_S)
+            limit_s = max(_CAMERA_LIMIT_S, 2 * begin.settings.camera.patience_s)
+            self._step("opening the camera", "camera", limit_s)
             source = _open_source(begin, pipeline)
             self._channel.send(_started(begin, pipeline, source))
             self._classify(source, pipeline, begin)
@@ -158,6 +175,7 @@ class Worker:
                 elif stages.inferring_since_s is None:
                     stages.check(camera.patience_s)
         finally:
+            self._step("closing the camera", "camera", _CAMERA_LIMIT_S)
             self._captured, self._dropped = self._captured + stages.captured, self._dropped + stages.dropped
             if not stages.close():
                 self._leave_hung(sys.exc_info()[1])

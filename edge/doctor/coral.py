@@ -7,7 +7,7 @@ from edge.config import Engine
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding, Kind
 from edge.doctor.software import REBUILT
-from edge.usb import CORAL_IDS
+from edge.inference.edgetpu_devices import CORAL_IDS, library_clock
 
 _USB3_MBPS = 5000.0
 _RULES = "install systemd/60-fieldfare-coral.rules, plug it in again, and be in the group plugdev"
@@ -50,7 +50,7 @@ def engine(case: Case) -> list[Finding]:
     if skipped is not None:
         return [Finding("edgetpu", "Edge TPU", "not here", skipped)]
     settings = case.settings.engine if case.settings else Engine()
-    kind = "" if settings.device in ("auto", "edgetpu") else settings.device
+    kind = "" if settings.device in ("auto", "edgetpu", "any") else settings.device
     made = case.ask("delegate", [settings.edgetpu_library, kind, settings.runtime], case.delegate_s)
     severity: Kind = "problem" if _wants_edgetpu(case) else "warning"
     if made.ending != "answered":
@@ -76,7 +76,9 @@ def _golden(case: Case, settings: Engine, severity: Kind) -> Finding:
             return Finding("edgetpu", "Edge TPU", severity, outcome.why, mend)
         seen = outcome.why if outcome.ending == "refused" else f"golden inputs {outcome.ending}: {outcome.why}"
         return Finding("edgetpu", "Edge TPU", severity, seen, REBUILT)
-    return Finding("edgetpu", "Edge TPU", "ok", f"golden inputs right ({outcome.answer['engine']})")
+    clock = library_clock()
+    clocked = f", libedgetpu at {clock} clock" if clock else ""
+    return Finding("edgetpu", "Edge TPU", "ok", f"golden inputs right ({outcome.answer['engine']}{clocked})")
 
 
 def _why_not(case: Case) -> str | None:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from software_tpu import Prepared, SoftwareTpu, prepare
 
 from edge.bundle.importer import Question, Told, import_model
 from edge.bundle.store import Bundle
@@ -62,3 +63,16 @@ def each_runtime(request: pytest.FixtureRequest) -> TfliteRuntime:
 def edgetpu_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The software Edge TPU's library; what it does is in the folder that FIELDFARE_SOFTWARE_EDGETPU names."""
     return software_edgetpu.build(tmp_path_factory.mktemp("edgetpu"))
+
+
+@pytest.fixture(scope="session")
+def prepared_tpu(shared: Path, edgetpu_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """What all software Edge TPUs of a session have in common."""
+    return prepare(tmp_path_factory.mktemp("prepared"), shared / "models", edgetpu_library)
+
+
+@pytest.fixture
+def software_tpu(prepared_tpu: Prepared, tmp_path: Path) -> SoftwareTpu:
+    """A software Edge TPU of the test's own that is well, and a bundle for it that tests must not change."""
+    (tmp_path / "tpu").mkdir()
+    return prepared_tpu.at(tmp_path / "tpu")

@@ -42,7 +42,23 @@ class SoftwareTpu:
         write_script(self.folder, script)
 
 
-def prepare(folder: Path, models: Path, library: Path) -> SoftwareTpu:
+@dataclass(frozen=True)
+class Prepared:
+    """What takes time to make, for all tests: a bundle with both models, the library, the table of answers."""
+
+    bundle: Path
+    library: Path
+    answers: bytes
+
+    def at(self, folder: Path) -> SoftwareTpu:
+        """One that is well, in a folder of a test's own."""
+        (folder / "answers.bin").write_bytes(self.answers)
+        tpu = SoftwareTpu(self.bundle, self.library, folder)
+        tpu.does(Script(unknown="pick"))
+        return tpu
+
+
+def prepare(folder: Path, models: Path, library: Path) -> Prepared:
     """Knows all of the golden inputs, and picks an answer for any other."""
     path = folder / "birds"
     name = "mobilenet_v1_0.25_128_quant"
@@ -57,6 +73,4 @@ def prepare(folder: Path, models: Path, library: Path) -> SoftwareTpu:
     ]
     noise = np.random.default_rng(0).integers(0, 256, (20, 128, 128, 3), dtype=np.uint8)
     write_answers(folder, answers_for(TfliteClassifier(load_runtime(), bundle.model), [*known, *noise]))
-    tpu = SoftwareTpu(path, library, folder)
-    tpu.does(Script(unknown="pick"))
-    return tpu
+    return Prepared(path, library, (folder / "answers.bin").read_bytes())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from running import Running
-from software_tpu import SoftwareTpu, prepare
+from software_tpu import SoftwareTpu
 
 from edge.bundle.store import open_bundle
 from edge.fakes.software_edgetpu import Script
@@ -14,10 +14,9 @@ from edge.status import Status
 
 
 @pytest.fixture
-def tpu(shared: Path, edgetpu_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SoftwareTpu:
+def tpu(software_tpu: SoftwareTpu, monkeypatch: pytest.MonkeyPatch) -> SoftwareTpu:
     """One that is well, in the environment of what is started."""
-    (tmp_path / "tpu").mkdir()
-    tpu = prepare(tmp_path / "tpu", shared / "models", edgetpu_library)
+    tpu = software_tpu
     for name, value in tpu.environment.items():
         monkeypatch.setenv(name, value)
     return tpu
@@ -44,9 +43,8 @@ def on_cpu(status: Status) -> bool:
     [
         (Script(mode="hang"), {"hangs": 1}),
         (Script(mode="abort"), {"crashes": 2}),
-        (Script(mode="error"), {"engine_faults": 2}),
     ],
-    ids=["hangs", "aborts", "fails"],
+    ids=["hangs", "aborts"],
 )
 def test_the_cpu_serves_until_it_is_back(
     service: Running, tpu: SoftwareTpu, script: Script, counts: dict[str, int]
@@ -59,7 +57,8 @@ def test_the_cpu_serves_until_it_is_back(
     assert status.counts.edgetpu_losses == 1
     service.wait_for_more()
     last = json.loads(service.results_file.read_text().splitlines()[-1])
-    assert (last["fallback"], "cpu" in last["engine"]) == (status.why, True)
+    assert last["fallback"] in status.why
+    assert "cpu" in last["engine"]
     assert {name: getattr(status.counts, name) for name in counts} == counts
     tpu.does(Script(unknown="pick"))
     status = service.wait_for(on_tpu)

@@ -39,7 +39,16 @@ def hear_all(child: Child) -> None:
 
 
 def test_its_lines_are_relayed_with_their_levels(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    lines = ["INFO ready", "WARNING warm", "ERROR hot", "CRITICAL burning", "a library's word", "INFORMAL too", "", "   "]
+    lines = [
+        "INFO ready",
+        "WARNING warm",
+        "ERROR hot",
+        "CRITICAL burning",
+        "a library's word",
+        "INFORMAL too",
+        "",
+        "   ",
+    ]
     hear_all(start(f"sys.stderr.write({chr(10).join(lines)!r})"))
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", "ready"),
@@ -59,7 +68,9 @@ def test_what_the_runtime_says_at_every_start_is_left_out(start: Start, caplog: 
 
 
 def test_half_a_line_waits_for_its_rest(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    child = start("sys.stderr.write('WARNING half'); sys.stderr.flush(); time.sleep(0.3); sys.stderr.write(' whole\\n')")
+    child = start(
+        "sys.stderr.write('WARNING half'); sys.stderr.flush(); time.sleep(0.3); sys.stderr.write(' whole\\n')"
+    )
     hear_all(child)
     assert [record.getMessage() for record in caplog.records] == ["half whole"]
 

@@ -39,7 +39,9 @@ def test_what_may_be_opened_again_after_a_fault(source: str, loop: bool, endless
 
 
 @pytest.mark.parametrize(("timeout_s", "fps", "patience_s"), [(3, None, 3), (3, 10, 3), (3, 0.1, 30), (60, 0.1, 60)])
-def test_a_slow_camera_is_given_the_time_of_three_frames(timeout_s: float, fps: float | None, patience_s: float) -> None:
+def test_a_slow_camera_is_given_the_time_of_three_frames(
+    timeout_s: float, fps: float | None, patience_s: float
+) -> None:
     assert Camera(timeout_s=timeout_s, fps=fps).patience_s == pytest.approx(patience_s)
 
 
@@ -65,10 +67,12 @@ def test_a_slow_camera_is_given_the_time_of_three_frames(timeout_s: float, fps: 
         ('bundle = "b"\n[camera]\nexposure = "long"', "camera.exposure = 'long': must be auto, or microseconds from 1"),
         ('bundle = "b"\n[camera]\nfrozen_s = -1', "camera.frozen_s = -1: must be float >= 0"),
         ('bundle = "b"\n[load]\ncpu_percent = 0', "load.cpu_percent = 0: must be float >= 1"),
-        ('bundle = "b"\n[load]\nmax_temperature = 70', "[load] unknown key 'max_temperature': did you mean 'max_temperature_c'?"),
+        (
+            'bundle = "b"\n[load]\nmax_temperature = 70',
+            "[load] unknown key 'max_temperature': did you mean 'max_temperature_c'?",
+        ),
         ('bundle = "b"\n[recovery]\nreboots_a_day = 25', "recovery.reboots_a_day = 25: must be int <= 24"),
         ('bundle = "b"\n[recovery]\nusb_reset = "no"', "recovery.usb_reset = 'no': must be bool, got str"),
-
         ('bundle = "b"\n[engine]\nruntime = "onnx"', "engine.runtime = 'onnx': must be auto, litert or tflite-runtime"),
         ('bundle = "b"\n[decision]\nsmoothing = 1.0', "decision.smoothing = 1.0: must be float < 1"),
         ("bundle = ", "not valid TOML"),

@@ -3,23 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import pytest
-from software_tpu import SoftwareTpu, prepare
+from software_tpu import SoftwareTpu
 
 from edge.bundle.store import Bundle
 from edge.config import Settings, parse_settings
 from edge.fakes.software_edgetpu import Script
-
-Probe = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def tpu(shared: Path, edgetpu_library: Path, tmp_path: Path) -> SoftwareTpu:
-    return prepare(tmp_path, shared / "models", edgetpu_library)
 
 
 def probe(settings: Settings, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -53,7 +44,8 @@ def test_a_bundle_that_is_gone_is_told(tmp_path: Path) -> None:
     assert done.stderr.startswith("INFO Edge TPU: ")
 
 
-def test_it_is_back_when_it_gives_the_golden_answers_and_only_then(tpu: SoftwareTpu) -> None:
+def test_it_is_back_when_it_gives_the_golden_answers_and_only_then(software_tpu: SoftwareTpu) -> None:
+    tpu = software_tpu
     settings = parse_settings(f'bundle = "{tpu.bundle}"\n{tpu.settings}'.encode(), "f.toml")
     seen = {}
     for name, script in {

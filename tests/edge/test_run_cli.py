@@ -171,9 +171,7 @@ class TestMistakes:
         assert "not UTF-8" in done.stderr
         assert "Traceback" not in done.stderr
 
-    def test_what_the_worker_says_may_hold_any_bytes(
-        self, run_fieldfare: Run, sealed: Bundle, tmp_path: Path
-    ) -> None:
+    def test_what_the_worker_says_may_hold_any_bytes(self, run_fieldfare: Run, sealed: Bundle, tmp_path: Path) -> None:
         nothing_to_see = tmp_path / "pictures"
         nothing_to_see.mkdir()
         Path(os.fsdecode(os.fsencode(nothing_to_see) + b"/\xe9.png")).write_bytes(b"\x89PNG damaged")

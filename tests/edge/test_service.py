@@ -148,6 +148,9 @@ class TestNotifier:
         assert caplog.text.count("cannot reach") == 1
 
 
+one_kind = pytest.mark.parametrize("notifications", ["file"], indirect=True)
+
+
 @pytest.fixture
 def start(
     sealed: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notifications: tuple[str, Notifications]
@@ -166,6 +169,7 @@ def start(
         one.close()
 
 
+@one_kind
 def test_the_service_is_ready_after_a_result_feeds_the_watchdog_and_stops_cleanly(
     start: Callable[..., Running], notifications: tuple[str, Notifications]
 ) -> None:
@@ -182,6 +186,7 @@ def test_the_service_is_ready_after_a_result_feeds_the_watchdog_and_stops_cleanl
     assert "Traceback" not in service.errors()
 
 
+@one_kind
 def test_a_service_without_its_camera_is_ready_too_and_says_what_is_missing(
     start: Callable[..., Running], notifications: tuple[str, Notifications]
 ) -> None:
@@ -195,20 +200,7 @@ def test_a_service_without_its_camera_is_ready_too_and_says_what_is_missing(
     assert service.process.poll() is None
 
 
-def test_the_watchdog_is_fed_while_a_worker_is_replaced(
-    start: Callable[..., Running], notifications: tuple[str, Notifications]
-) -> None:
-    service, receiver = start("--service"), notifications[1]
-    receiver.next()
-    worker = service.wait_until_running().worker_pid
-    assert worker is not None
-    os.kill(worker, signal.SIGSTOP)
-    said: list[str] = []
-    while not any(text.startswith("recovering") for text in said):
-        said.append(receiver.next(2.5)["STATUS"])
-    assert "running" in said[0]
-
-
+@one_kind
 def test_a_stopped_supervisor_starves_the_watchdog(
     start: Callable[..., Running], notifications: tuple[str, Notifications]
 ) -> None:
@@ -223,7 +215,7 @@ def test_a_stopped_supervisor_starves_the_watchdog(
     assert receiver.next()["WATCHDOG"] == "1"
 
 
-@pytest.mark.parametrize("notifications", ["file"], indirect=True)
+@one_kind
 def test_what_cannot_start_is_never_ready(
     start: Callable[..., Running], notifications: tuple[str, Notifications], tmp_path: Path
 ) -> None:

@@ -120,7 +120,7 @@ class TestAlive:
 
 class TestRead:
     def test_no_file_is_a_missing_input(self, tmp_path: Path) -> None:
-        with pytest.raises(MissingInputError, match="status.json: cannot read: No such file"):
+        with pytest.raises(MissingInputError, match=r"status\.json: cannot read: No such file"):
             read(tmp_path / "status.json")
 
     @pytest.mark.parametrize("data", [b"", b"garbage", b"{}", b"\xff\xfe", b'{"state":"\xff"}', b"[1]"])

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from ast import literal_eval
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -237,7 +238,7 @@ class Supervised:
     def lives(self) -> list[tuple[str, str | None, float | None]]:
         """What each worker so far was told: device, fallback, frames a second."""
         places = sorted(self.folder.glob("life-*"), key=lambda path: int(path.name.partition("-")[2]))
-        return [eval(place.read_text()) for place in places]  # noqa: S307
+        return [literal_eval(place.read_text()) for place in places]
 
     def wait(self, seconds: float = 20.0) -> int | BaseException | None:
         self._thread.join(seconds)
@@ -328,7 +329,11 @@ class TestFaults:
         assert (status.counts.camera_faults, status.counts.worker_starts) == (1, 1)
 
     @pytest.mark.parametrize(
-        "code", ["channel.send(Trouble('unplugged', 69, 0.5)); time.sleep(60)", "channel.send(Failed('camera', 'unplugged', 69))"]
+        "code",
+        [
+            "channel.send(Trouble('unplugged', 69, 0.5)); time.sleep(60)",
+            "channel.send(Failed('camera', 'unplugged', 69))",
+        ],
     )
     def test_by_hand_a_camera_that_is_not_there_ends_it(self, supervise: Supervise, code: str) -> None:
         service = supervise(code, service=False)
@@ -407,7 +412,12 @@ class TestEdgeTpu:
         assert wait_until(lambda: (status.state, status.why) == ("degraded", lost))
         (tmp_path / "mended").touch()
         assert wait_until(lambda: len(service.lives()) == 4 and status.state == "running")
-        assert service.lives() == [("auto", None, None), ("auto", None, None), ("cpu", lost, None), ("auto", None, None)]
+        assert service.lives() == [
+            ("auto", None, None),
+            ("auto", None, None),
+            ("cpu", lost, None),
+            ("auto", None, None),
+        ]
         assert (status.counts.edgetpu_losses, status.counts.edgetpu_returns, status.counts.engine_faults) == (1, 1, 2)
 
     def test_one_that_was_refused_is_degraded_and_says_why(self, supervise: Supervise) -> None:
