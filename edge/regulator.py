@@ -40,7 +40,7 @@ class Regulator:
         allowed = self._governor.update(Sample(now, readings, cpu_s, frames))
         percent = self._percent(now, cpu_s)
         limit_fps = allowed.fps if allowed.reason else self._max_fps
-        changed = limit_fps != self.limit_fps
+        changed = limit_fps != self.limit_fps or allowed.reason != self.reason
         if allowed.limited_by not in (None, self._limiter):
             _log.warning("slowed down to %.3g decisions a second: %s", limit_fps, allowed.reason)
         elif self.reason and not allowed.reason:

@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 _TICK_S = 0.25
 _STATUS_EVERY_S = 2.0
 _STOP_S = 3.0
+# Each holds its memory for good; what hung two of them in the kernel would hang a third.
+_MAX_UNKILLABLE = 2
 # Statuses of faults that no repetition mends.
 HOPELESS = frozenset(kind.exit_status for kind in (DataError, MissingInputError, MissingPackageError, ConfigError))
 # Without --service, a program that never gave a result gives up after so many starts.
@@ -148,6 +150,9 @@ class Supervisor:
     # --- the worker ---
 
     def _start_worker(self) -> None:
+        if len(self._unkillable) >= _MAX_UNKILLABLE:
+            self._set("recovering", f"{len(self._unkillable)} workers hang in a driver: only a reboot helps")
+            return
         order = Begin(
             self._settings,
             self._accelerator.device,
@@ -218,11 +223,11 @@ class Supervisor:
             return
         self.tally.add(result)
         self._restarts.result(now)
-        self._silent_since_s = now
         self.status.counts.results += 1
         self.status.last = Seen(result.label, result.score, result.captured_wall_s)
         for sink in self._sinks:
             sink.write(result)
+        self._silent_since_s = time.monotonic()  # not before: a standard output may wait for its reader
         self._last_trouble, self._camera_failed = None, False
         self._judge_state()
         self._notifier.ready(self._words())
@@ -252,7 +257,8 @@ class Supervisor:
         worker = self._worker
         assert worker is not None
         self._let_go(worker, patience_s=1.0 if isinstance(end, Ended) or end.kind == "error" else 0.0)
-        if isinstance(end, Ended) or self._stopping:
+        enough = self._max_frames is not None and self.tally.results >= self._max_frames
+        if isinstance(end, Ended) or self._stopping or enough:
             if isinstance(end, Ended):
                 _log.info("%s", end.why)
             self._exit = 0
@@ -320,7 +326,9 @@ class Supervisor:
         """Probes and resets under way; and what even SIGKILL left behind."""
         self._unkillable = [worker for worker in self._unkillable if worker.child.exit_status() is None]
         for job, status in self._jobs.finished():
-            if self._accelerator.is_back(job, status) and self._worker is not None and not self._stopping:
+            back = self._accelerator.is_back(job, status)
+            # A finite replay would begin at its first frame: it goes on as it is.
+            if back and self._worker is not None and self._settings.camera.endless and not self._stopping:
                 self._worker.stop()
                 self._let_go(self._worker, patience_s=1.0)
                 self._next_start_s = time.monotonic()
@@ -377,7 +385,7 @@ class Supervisor:
         seen = f", last {status.last.label} {status.last.score:.2f}" if status.last else ""
         if status.state == "running":
             return f"running, {status.fps:.1f} frames/s{seen}"
-        return f"{status.state}: {status.why}{seen}"
+        return " ".join(f"{status.state}: {status.why}{seen}".split())  # systemd takes one line
 
     def _woken(self) -> None:
         self._wake.recv(64)

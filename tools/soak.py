@@ -113,9 +113,10 @@ def plot(samples: list[Sample], file: Path) -> None:
     names = [entry.name for entry in fields(Sample) if entry.name not in ("minutes", "results")]
     figure, axes = pyplot.subplots(len(names), 1, sharex=True, figsize=(8, 8))
     for axis, name in zip(axes, names, strict=True):
-        axis.plot([sample.minutes for sample in samples], [getattr(sample, name) for sample in samples])
+        values = [getattr(sample, name) for sample in samples]
+        axis.plot([sample.minutes for sample in samples], values)
         axis.set_ylabel(name)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.15 * max(values))
     axes[-1].set_xlabel("minutes")
     figure.tight_layout()
     figure.savefig(file, dpi=100)

@@ -9,8 +9,9 @@ import pytest
 from bench_runs import UNAVAILABLE, Ran, run_bench
 
 from edge.bundle.importer import Question, Told, import_model
-from edge.bundle.store import Bundle, pack_bytes
+from edge.bundle.store import Bundle
 from edge.bundle.write import save
+
 
 @pytest.fixture(scope="session")
 def bundle(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:

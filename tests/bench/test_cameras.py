@@ -11,9 +11,12 @@ from edge.bundle.store import Bundle, pack_bytes
 
 pytestmark = [pytest.mark.bench, pytest.mark.slow, pytest.mark.timeout(900)]
 
-_INSTALL = "set -e\n/opt/fieldfare/bin/pip install --quiet --no-deps --no-index fieldfare-*.whl\n"
+_INSTALL = "set -e\n/opt/fieldfare/bin/pip install --quiet --no-compile --no-deps --no-index fieldfare-*.whl\n"
 # Each file in a process of its own: libcamera looks for cameras once a process.
-_CHECK = "/opt/fieldfare/bin/python -m pytest -q -p no:cacheprovider --tb short --timeout 120 --durations 5 guest/check_{name}.py"
+_CHECK = (
+    "/opt/fieldfare/bin/python -m pytest -q -p no:cacheprovider --tb short --timeout 240 --durations 5 "
+    "guest/check_{name}.py"
+)
 _MACHINE = ("vivid", "vimc", "service")
 
 

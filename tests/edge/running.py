@@ -14,7 +14,7 @@ from edge.bundle.store import Bundle
 from edge.errors import DataError, MissingInputError
 from edge.status import Status, read
 
-QUICK = {"source": "synthetic", "fps": 30, "width": 160, "height": 120, "timeout_s": 0.5, "frozen_s": 0.5}
+QUICK = {"source": "synthetic", "fps": 30, "width": 160, "height": 120, "timeout_s": 1.0, "frozen_s": 0.7}
 
 
 class Running:

@@ -118,11 +118,11 @@ def is_gone(pid: int, seconds: float = 5.0) -> bool:
     return wait_until(gone, seconds)
 
 
-def wait_until(true: Callable[[], object], seconds: float = 20.0) -> bool:
+def wait_until(true: Callable[[], object], seconds: float = 20.0, *, pause_s: float = 0.02) -> bool:
     """False where it is still not true after `seconds`."""
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.02)
+        time.sleep(pause_s)
     return True

@@ -34,7 +34,7 @@ class SoftwareTpu:
         """The section of the settings."""
         return (
             f'[engine]\ndevice = "usb"\nedgetpu_library = "{self.library}"\nthreads = 1\n'
-            "timeout_s = 0.5\nstart_timeout_s = 3\n"
+            "timeout_s = 1.5\nstart_timeout_s = 5\n"
         )
 
     def does(self, script: Script) -> None:

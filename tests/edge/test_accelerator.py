@@ -39,15 +39,12 @@ def on_cpu(status: Status) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("script", "counts"),
-    [
-        (Script(mode="hang"), {"hangs": 1}),
-        (Script(mode="abort"), {"crashes": 2}),
-    ],
+    ("script", "count", "times"),
+    [(Script(mode="hang"), "hangs", 1), (Script(mode="abort"), "crashes", 2)],
     ids=["hangs", "aborts"],
 )
 def test_the_cpu_serves_until_it_is_back(
-    service: Running, tpu: SoftwareTpu, script: Script, counts: dict[str, int]
+    service: Running, tpu: SoftwareTpu, script: Script, count: str, times: int
 ) -> None:
     service.wait_for(on_tpu)
     service.wait_for_more()
@@ -59,10 +56,10 @@ def test_the_cpu_serves_until_it_is_back(
     last = json.loads(service.results_file.read_text().splitlines()[-1])
     assert last["fallback"] in status.why
     assert "cpu" in last["engine"]
-    assert {name: getattr(status.counts, name) for name in counts} == counts
+    assert getattr(status.counts, count) >= times
     tpu.does(Script(unknown="pick"))
     status = service.wait_for(on_tpu)
-    assert status.counts.edgetpu_returns == 1
+    assert status.counts.edgetpu_returns >= 1
     service.wait_for_more()
     assert service.end() == 0
     assert "the Edge TPU is back after" in service.errors()

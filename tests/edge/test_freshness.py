@@ -55,7 +55,7 @@ def test_zero_lets_repetition_last_for_ever() -> None:
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (10, 20, 30)], ids=["dark", "white", "one colour"])
 def test_one_colour_all_over_is_no_freeze(colour: tuple[int, int, int]) -> None:
-    guard = FreshnessGuard(2.0, distrust=True)
+    guard = FreshnessGuard(2.0)
     assert all(guard.is_fresh(np.full((8, 8, 3), colour, np.uint8), float(now_s)) for now_s in range(100))
     assert guard.repeated == 0
 
@@ -80,6 +80,9 @@ def test_a_camera_that_was_opened_again_with_the_same_picture_is_still_frozen() 
     guard.is_fresh(noise(1), 0.1)
     with pytest.raises(CameraError):
         guard.is_fresh(noise(1), 1.0)
-    with pytest.raises(CameraError):  # after it was opened anew
-        guard.is_fresh(noise(1), 2.0)
-    assert guard.is_fresh(noise(2), 3.0)
+    # It is opened anew.
+    assert not guard.is_fresh(noise(1), 2.0)
+    with pytest.raises(CameraError):
+        guard.is_fresh(noise(1), 2.5)
+    # Again, and now it lives: only a second picture shows it.
+    assert [guard.is_fresh(noise(seed), 3.0) for seed in (2, 3, 4)] == [False, True, True]

@@ -7,6 +7,7 @@ from edge.ladder import (
     DAY_S,
     HEALTHY_S,
     PROBE_S,
+    REBOOT_EVERY_S,
     RELAPSE_S,
     RESTART_S,
     EdgeTpuPolicy,
@@ -66,15 +67,15 @@ class TestEdgeTpu:
         assert not policy.lost
         assert not policy.probe_due(1e9)
 
-    def test_a_lost_one_is_looked_for_less_and_less_often_but_at_least_every_45_s(self) -> None:
+    def test_a_lost_one_is_looked_for_less_and_less_often_but_at_least_every_30_s(self) -> None:
         policy, now_s, waits = EdgeTpuPolicy(wanted=True), 100.0, []
         policy.refused(now_s)
         for _ in range(8):
             waits.append(next(wait for wait in range(100) if policy.probe_due(now_s + wait)))
             now_s += waits[-1]
             policy.probe_failed(now_s)
-        assert waits == [2, 5, 10, 20, 30, 45, 45, 45]
-        assert max(PROBE_S) <= 45
+        assert waits == [2, 5, 10, 20, 30, 30, 30, 30]
+        assert max(PROBE_S) <= 30
 
     def test_its_return_lets_the_next_worker_use_it(self) -> None:
         policy = EdgeTpuPolicy(wanted=True)
@@ -122,12 +123,13 @@ class TestUsbResets:
 
 
 class TestReboots:
-    def test_it_is_asked_for_once_after_the_time_that_the_settings_say(self) -> None:
+    def test_it_is_asked_for_after_the_time_that_the_settings_say_and_again_should_nobody_hear(self) -> None:
         reboots = Reboots(Recovery(reboot_after_min=2))
-        assert [silent_s for silent_s in range(600) if reboots.due(float(silent_s))] == [121]
+        asked = [now_s for now_s in range(2000) if reboots.due(float(now_s), float(now_s))]
+        assert asked == [121, 121 + int(REBOOT_EVERY_S), 121 + 2 * int(REBOOT_EVERY_S), 121 + 3 * int(REBOOT_EVERY_S)]
 
     def test_without_a_setting_never(self) -> None:
-        assert not Reboots(Recovery()).due(1e9)
+        assert not Reboots(Recovery()).due(1e9, 1e9)
 
 
 class TestRebootBudget:

@@ -86,13 +86,13 @@ def test_when_it_has_cooled_it_runs_at_full_speed_again_and_says_so_once(
     assert [record.getMessage() for record in caplog.records] == ["at full speed again"]
 
 
-def test_it_looks_every_two_seconds_and_no_oftener(board: StandInBoard) -> None:
+def test_it_looks_once_a_second_and_no_oftener(board: StandInBoard) -> None:
     regulator, looks = make(board), []
     board.temperature_c = 80.0
-    for _ in range(100):
-        board.now_s += 0.1
+    for _ in range(80):
+        board.now_s += 0.125
         looks.append(regulator.look([1], 0))
-    assert sum(looks) <= 5
+    assert 0 < sum(looks) <= 10
 
 
 def test_the_share_of_all_cores_is_told_from_the_second_look_on(board: StandInBoard) -> None:
@@ -107,9 +107,9 @@ def test_a_new_worker_begins_a_new_account(board: StandInBoard) -> None:
     regulator = make(board)
     pass_time(board, regulator, 10)
     board.share = 0.001
-    pass_time(board, regulator, 2)
+    pass_time(board, regulator, 1)
     assert regulator.load.cpu_percent is None
-    pass_time(board, regulator, 2)
+    pass_time(board, regulator, 1)
     assert regulator.load.cpu_percent == pytest.approx(0.1)
 
 

@@ -95,13 +95,13 @@ def test_where_we_were_slow_to_listen_the_worker_is_not_blamed(start: Start) -> 
 
 
 def test_pulses_alone_keep_a_worker_alive(start: Start) -> None:
-    worker = start(CLASSIFYING + "for n in range(100): channel.send(Pulse(n, 2, 1, 0.0)); time.sleep(0.1)\n")
-    ends_s = time.monotonic() + 1.6
+    worker = start(CLASSIFYING + "for n in range(1000): channel.send(Pulse(n, 2, 1, 0.0)); time.sleep(0.1)\n")
+    assert wait_until(lambda: list(worker.messages()) or worker.pulse.captured)
+    ends_s = time.monotonic() + 1.5  # longer than silence may last
     while time.monotonic() < ends_s:
         assert list(worker.messages()) == []
         assert worker.verdict() is None
         time.sleep(0.02)
-    assert worker.pulse.captured > 5
     assert (worker.pulse.dropped, worker.pulse.repeated) == (2, 1)
 
 

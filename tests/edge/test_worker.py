@@ -15,7 +15,7 @@ from edge.child import Child
 from edge.config import Camera, Settings
 from edge.messages import Begin, Decided, Ended, Failed, Message, Pulse, SetPace, Started, Step, Stop, Trouble, pair
 
-CAMERA = Camera(source="synthetic", width=160, height=120, fps=30, timeout_s=0.5)
+CAMERA = Camera(source="synthetic", width=160, height=120, fps=30)
 
 
 class Line:
@@ -96,6 +96,7 @@ def test_it_says_what_it_does_next_then_gives_results_until_it_is_told_to_stop(s
         ("opening the engine", "engine"),
         ("opening the camera", "camera"),
         ("classifying", "camera"),
+        ("closing the camera", "camera"),
     ]
     started = line.heard(Started)
     assert isinstance(started, Started)
@@ -187,17 +188,32 @@ def test_a_bundle_that_is_damaged_is_told_with_its_status(start: Start, bundle_c
     assert "labels.txt has 6 bytes" in last.why
 
 
-def test_what_nobody_foresaw_is_told_with_its_trace(
-    start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def failing_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Let the worker's opening of the bundle raise this."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    (tmp_path / "sitecustomize.py").write_text(
-        "import edge.bundle.store\ndef broken(path): raise KeyError('seven')\nedge.bundle.store.open_bundle = broken\n"
-    )
+
+    def write(error: str) -> None:
+        code = "import edge.bundle.store\nfrom edge.errors import *\n"
+        code += f"def broken(path): raise {error}\nedge.bundle.store.open_bundle = broken\n"
+        (tmp_path / "sitecustomize.py").write_text(code)
+
+    return write
+
+
+def test_what_nobody_foresaw_is_told_with_its_trace(start: Start, failing_with: Callable[[str], None]) -> None:
+    failing_with("KeyError('seven')")
     last = start().last_words()
     assert isinstance(last, Failed)
     assert (last.part, last.why, last.status) == ("worker", "KeyError: 'seven'", 1)
     assert "in broken" in (last.trace or "")
+
+
+def test_an_error_may_name_a_file_in_any_bytes(start: Start, failing_with: Callable[[str], None]) -> None:
+    failing_with(r"MissingInputError('caf\udce9: no such file')")
+    last = start().last_words()
+    assert isinstance(last, Failed)
+    assert (last.why, last.status) == ("caf?: no such file", 66)
 
 
 def test_it_does_not_begin_with_another_order(start: Start) -> None:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import arm
 import boot
-import debian
 import device
+import enter
 import host
 import product
 
@@ -32,7 +32,7 @@ def main() -> int:
     )
     parser.add_argument("what", choices=("tree", "machine", "arm64", "armhf", "build"))
     parser.add_argument("where", metavar="FOLDER|NAME")
-    parser.add_argument("--timeout", type=float, default=300.0, metavar="S", help="for the run, building apart")
+    parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="for the run, building apart")
     words = parser.parse_args()
     try:
         if words.what == "build":
@@ -65,7 +65,7 @@ def _run(what: str, bench: Path, timeout_s: float) -> int:
     place = device.build()
     product.wheel(bench)
     if what == "tree":
-        return debian.enter(place / "tree", bench, ["sh", "-c", "cd /bench && exec ./run"], timeout_s=timeout_s)
+        return enter.enter(place / "tree", bench, ["sh", "-c", "cd /bench && exec ./run"], timeout_s=timeout_s)
     status = boot.boot(place, bench, timeout_s=timeout_s)
     print((bench / "log").read_text(errors="replace"), end="")
     return status

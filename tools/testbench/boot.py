@@ -6,7 +6,8 @@ from pathlib import Path
 import host
 
 _KERNEL = (
-    "root=/dev/vda rw console=ttyS0 panic=-1 quiet mitigations=off net.ifnames=0 systemd.show_status=no fieldfare.bench"
+    "root=/dev/vda rw console=ttyS0 panic=-1 quiet mitigations=off fsck.mode=skip systemd.show_status=no "
+    "fieldfare.bench"
 )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import host
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+_NO_INGREDIENTS = ("__main__.py", "boot.py", "enter.py", "product.py")  # they run things, and build none
 
 
 def folder() -> Path:
@@ -31,7 +33,7 @@ def built(name: str, build: Callable[[Path], None], *ingredients: str) -> Path:
     and so is what an older recipe made."""
     recipe = hashlib.sha256("\n".join(ingredients).encode())
     for file in sorted(path for path in HERE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        if file.name not in ("__main__.py", "boot.py"):  # they run things, and build none
+        if file.name not in _NO_INGREDIENTS:
             recipe.update(file.name.encode() + file.read_bytes())
     done = folder() / f"{name}-{recipe.hexdigest()[:12]}"
     with locked(name):
@@ -53,3 +55,9 @@ def locked(name: str) -> Iterator[None]:
     with (folder() / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def device_requirements() -> list[str]:
+    """The packages that Fieldfare asks for on a device, as pyproject.toml has them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return [*project["dependencies"], *project["optional-dependencies"]["device"]]

@@ -1,28 +1,14 @@
-"""Debian in a folder: made by mmdebstrap, entered by chroot."""
+"""Debian in a folder, made by mmdebstrap."""
 
 import os
 import platform
 import shutil
-import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import host
 
 _FORMAT = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT)", "Created-By: Packages"]
-
-# The namespaces end with the program, and the mounts with them. What is written goes to memory and is lost.
-_ENTER = """
-mount --make-rprivate /
-mount -t tmpfs tmpfs "$SCRATCH"
-mkdir "$SCRATCH/upper" "$SCRATCH/work" "$SCRATCH/root"
-mount -t overlay overlay -o "lowerdir=$TREE,upperdir=$SCRATCH/upper,workdir=$SCRATCH/work" "$SCRATCH/root"
-mount -t proc proc "$SCRATCH/root/proc"
-mkdir -p "$SCRATCH/root/bench"
-mount --bind "$BENCH" "$SCRATCH/root/bench"
-exec chroot "$SCRATCH/root" "$@"
-"""
 
 
 def mirror() -> str:
@@ -58,18 +44,3 @@ def shell(tree: Path, script: str) -> str:
     """Run in `tree` for good, as a step of building it."""
     network = {"SSL_CERT_FILE": "/etc/ssl/certs/bench.crt", "PIP_CERT": "/etc/ssl/certs/bench.crt"}
     return host.run(["chroot", tree, "sh", "-ec", script], env={**host.guest_environment(), **network})
-
-
-def enter(
-    tree: Path, bench: Path, command: Sequence[str], *, timeout_s: float, env: Mapping[str, str] | None = None
-) -> int:
-    """Run in `tree`, with the folder `bench` at /bench; the exit status. `tree` stays as it is."""
-    with tempfile.TemporaryDirectory() as scratch:
-        places = {"TREE": str(tree), "BENCH": str(bench), "SCRATCH": scratch}
-        words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", _ENTER, "enter", *command]
-        try:
-            return subprocess.run(
-                words, env={**host.guest_environment(), **(env or {}), **places}, timeout=timeout_s, check=False
-            ).returncode
-        except subprocess.TimeoutExpired as error:
-            raise host.Failed(f"{' '.join(command)}: not done within {timeout_s:g} s") from error

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import tomllib
 from pathlib import Path
 
 import cache
@@ -44,13 +43,7 @@ depmod $kernel
 def build() -> Path:
     """The folder with `tree`, `disk.img`, `vmlinuz` and `initrd`."""
     host.require({**host.DEBIAN, **host.MACHINE})
-    return cache.built("device", _build, *_requirements())
-
-
-def _requirements() -> list[str]:
-    """What Fieldfare asks for on a device, as pyproject.toml has it."""
-    project = tomllib.loads((cache.ROOT / "pyproject.toml").read_text())["project"]
-    return [*project["dependencies"], *project["optional-dependencies"]["device"]]
+    return cache.built("device", _build, *cache.device_requirements())
 
 
 def _build(place: Path) -> None:
@@ -73,7 +66,7 @@ def _build(place: Path) -> None:
 
 
 def _install_packages(tree: Path) -> None:
-    wanted = [PICAMERA2, "pytest", "pytest-timeout", *_requirements()]
+    wanted = [PICAMERA2, "pytest", "pytest-timeout", *cache.device_requirements()]
     (tree / "tmp/requirements").write_text("\n".join(wanted) + "\n")
     debian.shell(tree, _ENVIRONMENT)
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from types import SimpleNamespace
 
 import libcamera
@@ -64,7 +65,7 @@ def test_frames_are_new_and_in_order(source: PicameraSource) -> None:
     assert [frame.sequence for frame in frames] == [0, 1, 2, 3, 4]
     times = [frame.captured_mono_s for frame in frames]
     assert times == sorted(set(times))
-    assert all(not np.array_equal(a.image_bgr, b.image_bgr) for a, b in zip(frames, frames[1:], strict=False))
+    assert all(not np.array_equal(a.image_bgr, b.image_bgr) for a, b in pairwise(frames))
 
 
 def test_a_frame_is_as_old_as_the_sensor_says(source: PicameraSource) -> None:

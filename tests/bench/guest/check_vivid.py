@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -87,6 +86,7 @@ def test_frames_are_new_in_order_and_as_old_as_the_driver_says() -> None:
 
 
 def test_gain_is_set_and_what_it_lacks_is_named() -> None:
+    control(gain_automatic=0)
     opened(optics=Optics(gain=40)).close()
     shown = subprocess.run(["v4l2-ctl", "-d", VIDEO, "-C", "gain"], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == ["gain:", "40"]
@@ -113,14 +113,14 @@ def test_without_permission_it_says_so(as_nobody: Callable[[Callable[[], object]
 
 
 def test_a_camera_that_stalls_ends_a_read_in_time_and_goes_on_later() -> None:
-    source = opened(wait_s=2.0)
+    source = opened()
     source.read()
     control(percentage_of_dropped_buffers=100)
     started_s = time.monotonic()
-    with pytest.raises(CameraError, match=r"no frame within 2 s: it stalled"):
+    with pytest.raises(CameraError, match=r"no frame within 5 s: it stalled"):
         for _ in range(100):
             source.read()
-    assert time.monotonic() - started_s < 6
+    assert time.monotonic() - started_s < 9
     source.close()
     control(percentage_of_dropped_buffers=0)
     source = opened()
@@ -130,7 +130,7 @@ def test_a_camera_that_stalls_ends_a_read_in_time_and_goes_on_later() -> None:
 
 def test_unplugged_while_it_runs_and_plugged_in_again() -> None:
     """The driver lets go of the device, as that of a USB camera does."""
-    source = opened(wait_s=3.0)
+    source = opened()
     source.read()
     device = next(DRIVER.glob("vivid.*")).name
     (DRIVER / "unbind").write_text(device)
@@ -156,10 +156,3 @@ def test_the_program_runs_on_it(run_fieldfare: Callable[..., CompletedProcess[st
     assert len(lines) == 10
     assert all(line["label"] for line in lines)
     assert "camera /dev/video0 vivid 640x480" in done.stderr
-
-
-def test_the_program_takes_a_camera_as_any_user_of_the_group_video() -> None:
-    """/dev/video0 is of root and video, mode 0660, by udev's own rules."""
-    status = VIDEO.stat()
-    assert (status.st_mode & 0o777, status.st_uid) == (0o660, 0)
-    assert os.system("getent group video | grep -q ':%d:'" % status.st_gid) == 0
