@@ -19,6 +19,7 @@ import json
 import math
 import os
 import platform
+import queue
 import random
 import signal
 import statistics
@@ -297,17 +298,23 @@ def main() -> int:
         bundle, library, answers = prepare(folder, arguments.model, arguments.compiled)
         names = [fault for fault in FAULTS if not arguments.only or any(word in fault for word in arguments.only)]
         rows = {fault: Row(fault, FAULTS[fault][1]) for fault in names}
-        work = [(fault, number) for number in range(arguments.rounds) for fault in names]
-        shares = [work[number :: arguments.parallel] for number in range(arguments.parallel)]
+        work: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+        for number in range(arguments.rounds):
+            for fault in random.Random(number).sample(names, len(names)):
+                work.put((fault, number))
         lock = threading.Lock()
 
-        def run_share(number: int) -> None:
+        def run_service(number: int) -> None:
             home = folder / f"service{number}"
             home.mkdir()
             service = Service(home, bundle, library, answers)
             try:
                 service.wait(time.monotonic(), on_tpu=True)
-                for fault, round_number in shares[number]:
+                while True:
+                    try:
+                        fault, round_number = work.get_nowait()
+                    except queue.Empty:
+                        return
                     outcome = one_round(service, fault, random.Random(f"{fault} {round_number}"))
                     with lock:
                         rows[fault].outcomes.append(outcome)
@@ -319,7 +326,7 @@ def main() -> int:
                     (arguments.logs / f"service{number}.log").write_text((home / "log").read_text())
 
         with ThreadPoolExecutor(arguments.parallel) as pool:
-            list(pool.map(run_share, range(len(shares))))
+            list(pool.map(run_service, range(arguments.parallel)))
     print(HEAD)
     for row in rows.values():
         print(row.text())

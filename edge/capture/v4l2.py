@@ -9,7 +9,7 @@ import cv2
 
 from edge.capture.grabber import Grabber, at_mono
 from edge.capture.optics import Optics
-from edge.capture.v4l2_probe import gone_because, probe
+from edge.capture.v4l2_probe import gone_because, probe, set_autogain
 from edge.errors import CameraError
 from edge.records import Frame
 
@@ -115,6 +115,7 @@ class V4l2Source:
             capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, _EXPOSURE_MANUAL)
             hundred_us = max(1, round(optics.exposure_us / 100))  # the unit of V4L2_CID_EXPOSURE_ABSOLUTE
             self._require(capture, cv2.CAP_PROP_EXPOSURE, hundred_us, f"exposure = {optics.exposure_us}", "auto")
+        set_autogain(self._device, on=optics.gain is None)
         if optics.gain is not None:
             self._require(capture, cv2.CAP_PROP_GAIN, optics.gain, f"gain = {optics.gain:g}", None)
         capture.set(cv2.CAP_PROP_AUTOFOCUS, 1 if optics.focus is None else 0)

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 from edge.errors import CameraError
@@ -13,6 +14,8 @@ _QUERYCAP, _CAPABILITY = 0x80685600, struct.Struct("=16s32s32sIII12x")
 _REQBUFS, _REQUEST = 0xC0145608, struct.Struct("=IIII4x")
 _VIDEO_CAPTURE, _VIDEO_CAPTURE_MPLANE, _DEVICE_CAPS = 0x1, 0x1000, 0x80000000
 _BUF_TYPE_CAPTURE, _MEMORY_MMAP = 1, 1
+# linux/v4l2-controls.h, and _IOWR('V', 28, struct v4l2_control).
+_AUTOGAIN, _S_CTRL, _CONTROL = 0x00980912, 0xC008561C, struct.Struct("=Ii")
 
 _FIXES = {
     errno.ENOENT: "plug it in, or see `ls /dev/video*` for what there is",
@@ -47,6 +50,17 @@ def probe(device: Path) -> str:
     finally:
         os.close(handle)
     return card
+
+
+def set_autogain(device: Path, *, on: bool) -> None:
+    """Let the camera choose its gain, or not; for those that can, which OpenCV has no word for. While it is on, the
+    kernel takes a gain and does nothing with it (vivid, Linux 6.12, 2026-11)."""
+    with suppress(OSError):  # EINVAL: no such control, as with most USB cameras
+        handle = os.open(device, os.O_RDWR | os.O_NONBLOCK)
+        try:
+            fcntl.ioctl(handle, _S_CTRL, _CONTROL.pack(_AUTOGAIN, on))
+        finally:
+            os.close(handle)
 
 
 def gone_because(device: Path, wait_s: float) -> str:

@@ -65,9 +65,11 @@ def test_a_camera_that_another_program_uses(elsewhere: Callable[[str], AbstractC
         opened()
 
 
-def test_without_permission_it_says_so(as_nobody: Callable[[Callable[[], object]], str]) -> None:
-    told = as_nobody(opened)
-    assert told.startswith("CameraError: camera picamera2:0 is not there; 0 found: no permission for /dev/media")
+def test_without_permission_it_says_so(as_nobody: Callable[[str], str]) -> None:
+    told = as_nobody("from check_vimc import opened; opened()")
+    assert told.startswith(
+        "edge.errors.CameraError: camera picamera2:0 is not there; 0 found: no permission for /dev/media"
+    )
 
 
 def test_the_program_runs_on_it(run_fieldfare: Callable[..., CompletedProcess[str]]) -> None:
