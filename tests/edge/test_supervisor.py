@@ -190,7 +190,8 @@ def obey():
 begin = order()
 threading.Thread(target=obey, daemon=True).start()
 device, fallback, fps = begin[2], begin[3], begin[4]
-(HERE / f"life-{life}").write_text(repr((device, fallback, fps)))
+(HERE / "life").write_text(repr((device, fallback, fps)))
+(HERE / "life").rename(HERE / f"life-{life}")  # whole, or not there
 
 def started(accelerator="none", fallback=None):
     channel.send(Step("opening the camera", "camera", 30.0))

@@ -7,8 +7,9 @@
     python tools/testbench build NAME        only build: device, arm64 or armhf
 
 Each puts Fieldfare's wheel into FOLDER and runs the program `run` there, which sees the folder as /bench; for arm64
-and armhf it is a Python program, and Fieldfare is importable. What it prints comes out, and its status is the status
-here; 69 means that this machine cannot have the bench, and 70 that the bench itself failed. What is built stays in FIELDFARE_TESTBENCH_CACHE, or else in the user's cache.
+and armhf it is a Python program, and Fieldfare can be imported. What it prints comes out, and its status is the
+status here; 69 means that this machine cannot have the bench, and 70 that the bench itself failed. What is built
+stays in FIELDFARE_TESTBENCH_CACHE, or else in the user's cache.
 """
 
 import argparse

@@ -61,7 +61,7 @@ def build(name: str) -> Path:
 
 
 def run(name: str, place: Path, bench: Path, *, timeout_s: float) -> int:
-    """Run /bench/run with /bin/sh's part played by Python: `bench`/run is a Python program; its exit status."""
+    """Run `bench`/run there, a Python program; its exit status. Fieldfare and what it needs can be imported."""
     wanted = ARCHITECTURES[name]
     path = f"PYTHONPATH=/bench/site:/{_SITE},LC_ALL=C.UTF-8,PYTHONDONTWRITEBYTECODE=1"
     libraries = f",LD_LIBRARY_PATH={':'.join(wanted.libraries)}" if wanted.libraries else ""

@@ -30,7 +30,8 @@ def built(name: str, build: Callable[[Path], None], *ingredients: str) -> Path:
     """The folder that `build` has filled: now, or in an earlier run with the same ingredients and recipe.
 
     Processes that want the same wait for the one that builds it. What an interrupted build left is thrown away,
-    and so is what an older recipe made."""
+    and so is what an older recipe made. A build that fails is a fault of the bench with CI set; elsewhere, such as
+    without a network, it only means that the bench is not to be had."""
     recipe = hashlib.sha256("\n".join(ingredients).encode())
     for file in sorted(path for path in HERE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
         if file.name not in _NO_INGREDIENTS:
@@ -43,7 +44,12 @@ def built(name: str, build: Callable[[Path], None], *ingredients: str) -> Path:
             started_s, part = time.monotonic(), folder() / f"{name}-part"
             host.say(f"building {name}")
             part.mkdir()
-            build(part)
+            try:
+                build(part)
+            except host.Failed as error:
+                if os.environ.get("CI"):
+                    raise
+                raise host.Unavailable(f"{name} cannot be built: {error}") from error
             part.rename(done)
             host.say(f"built {name} in {time.monotonic() - started_s:.0f} s")
     return done

@@ -11,7 +11,11 @@ from pathlib import Path
 DEBIAN = {"mmdebstrap": "mmdebstrap", "dpkg-deb": "dpkg", "unshare": "util-linux"}
 MACHINE = {"qemu-system-x86_64": "qemu-system-x86", "mke2fs": "e2fsprogs", "xz": "xz-utils"}
 ARM = {"qemu-aarch64-static": "qemu-user-static", "qemu-arm-static": "qemu-user-static"}
-
+# What those packages only recommend, and cannot do without here.
+_ALONG = {
+    "qemu-system-x86": ("qemu-system-data", "seabios", "ipxe-qemu"),
+    "gcc-arm-linux-gnueabihf": ("libc6-dev-armhf-cross",),
+}
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -79,16 +83,15 @@ def guest_environment() -> dict[str, str]:
 
 
 def _missing(programs: Mapping[str, str]) -> list[str]:
-    return sorted({package for program, package in programs.items() if shutil.which(program) is None})
+    missing = {package for program, package in programs.items() if shutil.which(program) is None}
+    return sorted(missing.union(*(_ALONG.get(package, ()) for package in missing)))
 
 
 def _install(packages: Sequence[str]) -> None:
     say(f"installing {' '.join(packages)}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    # qemu's firmware is only recommended by its package.
-    firmware = ["seabios", "ipxe-qemu", "qemu-system-data"] if "qemu-system-x86" in packages else []
     try:
         run(["apt-get", "-qq", "update"], env=env)
-        run(["apt-get", "-qq", "install", "--no-install-recommends", "-y", *packages, *firmware], env=env)
+        run(["apt-get", "-qq", "install", "--no-install-recommends", "-y", *packages], env=env)
     except Failed as error:
         raise Unavailable(f"packages cannot be installed: {error}") from error
