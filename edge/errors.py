@@ -51,6 +51,11 @@ class CameraError(UnavailableError):
     """A camera that is absent, busy, forbidden or silent."""
 
 
+class SpentProcessError(CameraError):
+    """As CameraError, from a library that would answer the same for the rest of this process: only a new one can
+    find the camera."""
+
+
 class EngineError(UnavailableError):
     """An inference engine that failed to start or to answer."""
 

@@ -18,7 +18,7 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from edge.errors import CameraError, EndOfStream, EngineError, FieldfareError
+from edge.errors import CameraError, EndOfStream, EngineError, FieldfareError, SpentProcessError
 from edge.messages import (
     OPENING_EDGETPU,
     Begin,
@@ -149,7 +149,8 @@ class Worker:
             now = time.monotonic()
             if self._trouble_since_s is None:
                 self._trouble_since_s, self._tries = now, 0
-            if not begin.settings.camera.endless or now - self._trouble_since_s > _GIVE_UP_S:
+            spent = isinstance(error, SpentProcessError) or not begin.settings.camera.endless
+            if spent or now - self._trouble_since_s > _GIVE_UP_S:
                 raise
             again_s = _AGAIN_S[min(self._tries, len(_AGAIN_S) - 1)]
             self._tries += 1

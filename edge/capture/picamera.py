@@ -13,7 +13,7 @@ from typing import Any
 from edge.capture.optics import Optics
 from edge.capture.picamera_controls import controls_for
 from edge.capture.pixel_formats import KNOWN, to_bgr
-from edge.errors import CameraError, ConfigError, EndOfStream, MissingPackageError
+from edge.errors import CameraError, ConfigError, EndOfStream, MissingPackageError, SpentProcessError
 from edge.records import Frame
 
 _log = logging.getLogger(__name__)
@@ -56,7 +56,8 @@ class PicameraSource:
         library = _picamera2()
         found = library.global_camera_info()
         if not 0 <= number < len(found):
-            raise CameraError(f"camera picamera2:{number} is not there; {len(found)} found: {_absent_because()}")
+            # libcamera looks for cameras once in a process.
+            raise SpentProcessError(f"camera picamera2:{number} is not there; {len(found)} found: {_absent_because()}")
         self._name = f"picamera2:{number}"
         self._wait_s = wait_s
         self._sequence = 0
@@ -66,7 +67,8 @@ class PicameraSource:
         try:
             self._camera: Any = library(number)
         except _REFUSALS as error:
-            raise CameraError(f"camera {self._name}: {_reason(error)}") from error
+            # A constructor that fails late has acquired the camera and does not let go of it.
+            raise SpentProcessError(f"camera {self._name}: {_reason(error)}") from error
         try:
             self._stream = self._start((width, height), least, optics or Optics(), fps)
         except BaseException:

@@ -1,6 +1,7 @@
 """Engines on Coral's real models: the CPU, and the Edge TPU path through the runtime's real load_delegate."""
 
 import dataclasses
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -33,10 +34,12 @@ def classifier(runtime: TfliteRuntime, sealed: Bundle) -> TfliteClassifier:
     return TfliteClassifier(runtime, sealed.model)
 
 
+@pytest.mark.skipif(find_spec("ai_edge_litert") is None, reason="LiteRT is not installed")
 def test_litert_comes_first(runtime: TfliteRuntime) -> None:
     assert runtime.name == "litert"
 
 
+@pytest.mark.skipif(find_spec("tflite_runtime") is not None, reason="tflite-runtime is installed")
 def test_a_runtime_that_is_not_there_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tflite_runtime", None)
     with pytest.raises(MissingPackageError, match=r"fieldfare\[device\]"):

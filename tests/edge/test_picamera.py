@@ -15,7 +15,7 @@ from edge.capture import picamera
 from edge.capture.optics import Optics
 from edge.capture.picamera import PicameraSource, lores_size
 from edge.capture.picamera_controls import controls_for
-from edge.errors import CameraError, ConfigError, MissingPackageError
+from edge.errors import CameraError, ConfigError, MissingPackageError, SpentProcessError
 
 
 @pytest.fixture(autouse=True)
@@ -133,7 +133,7 @@ class TestFrames:
 
 class TestRefusals:
     def test_a_camera_that_is_not_there_says_what_to_check(self) -> None:
-        with pytest.raises(CameraError, match=r"picamera2:3 is not there; 1 found: .*ribbon cable"):
+        with pytest.raises(SpentProcessError, match=r"picamera2:3 is not there; 1 found: .*ribbon cable"):
             PicameraSource(3, width=64, height=48, fps=30, wait_s=5.0)
 
     def test_a_forbidden_camera_looks_absent(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ class TestRefusals:
         self, cause: str, fix: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(StandInPicamera2, "busy", cause)
-        with pytest.raises(CameraError, match=fix) as caught:
+        with pytest.raises(SpentProcessError, match=fix) as caught:
             opened()
         assert cause in str(caught.value)
         assert "did not complete" not in str(caught.value)

@@ -189,13 +189,13 @@ def test_a_bundle_that_is_damaged_is_told_with_its_status(start: Start, bundle_c
 
 
 @pytest.fixture
-def failing_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
-    """Let the worker's opening of the bundle raise this."""
+def failing_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
+    """Let the worker's opening of the bundle raise this, or another function that it names MODULE.FUNCTION."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
-    def write(error: str) -> None:
-        code = "import edge.bundle.store\nfrom edge.errors import *\n"
-        code += f"def broken(path): raise {error}\nedge.bundle.store.open_bundle = broken\n"
+    def write(error: str, function: str = "edge.bundle.store.open_bundle") -> None:
+        code = f"import {function.rpartition('.')[0]}\nfrom edge.errors import *\n"
+        code += f"def broken(*_, **__): raise {error}\n{function} = broken\n"
         (tmp_path / "sitecustomize.py").write_text(code)
 
     return write
@@ -207,6 +207,17 @@ def test_what_nobody_foresaw_is_told_with_its_trace(start: Start, failing_with: 
     assert isinstance(last, Failed)
     assert (last.part, last.why, last.status) == ("worker", "KeyError: 'seven'", 1)
     assert "in broken" in (last.trace or "")
+
+
+def test_a_camera_that_only_a_new_process_can_find_ends_it_at_once(
+    start: Start, failing_with: Callable[..., None]
+) -> None:
+    failing_with("SpentProcessError('0 found')", "edge.cli.sources.open_source")
+    line = start()
+    last = line.last_words()
+    assert isinstance(last, Failed)
+    assert (last.part, last.why, last.status) == ("camera", "0 found", 69)
+    assert not line.all(Trouble)
 
 
 def test_an_error_may_name_a_file_in_any_bytes(start: Start, failing_with: Callable[[str], None]) -> None:
