@@ -322,6 +322,21 @@ class TestCanaries:
             self.serve(guard, clock, 10)
         assert clock.now - began <= CANARY_S + 0.02
 
+    def test_sing_on_after_one_inference_that_was_held_up(
+        self, guard: GuardedClassifier, engine: ScriptedEngine, clock: Clock
+    ) -> None:
+        """By a busy machine, say: it takes 0.07 s once, and one percent of that would be silence for 7 s."""
+        engine.takes_s = 0.003
+        self.serve(guard, clock, 3)
+        for _ in range(2):
+            engine.takes_s = 0.07
+            clock.now += CANARY_S
+            show(guard, 9, 2, 3, 4)
+            engine.takes_s = 0.003
+            before = guard.probes
+            self.serve(guard, clock, 2 * CANARY_S + 0.1)
+            assert guard.probes >= before + 2
+
     def test_go_through_all_golden_inputs(self, guard: GuardedClassifier, engine: ScriptedEngine, clock: Clock) -> None:
         """Right on the first, wrong on the second."""
 
