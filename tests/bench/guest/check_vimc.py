@@ -68,7 +68,7 @@ def test_a_camera_that_another_program_uses(elsewhere: Callable[[str], AbstractC
 def test_without_permission_it_says_so(as_nobody: Callable[[str], str]) -> None:
     told = as_nobody("from check_vimc import opened; opened()")
     assert told.startswith(
-        "edge.errors.CameraError: camera picamera2:0 is not there; 0 found: no permission for /dev/media"
+        "edge.errors.SpentProcessError: camera picamera2:0 is not there; 0 found: no permission for /dev/media"
     )
 
 
