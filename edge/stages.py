@@ -18,6 +18,7 @@ from edge.results import Result
 _log = logging.getLogger(__name__)
 
 _JOIN_S = 2.0
+_HELD_UP_S = 1.0
 
 
 class Pace:
@@ -54,7 +55,7 @@ class Stages:
         self, source: FrameSource, pipeline: Pipeline, pace: Pace, freshness: FreshnessGuard | None = None
     ) -> None:
         self.captured = 0
-        self.last_frame_s = time.monotonic()
+        self.last_frame_s = self._asked_s = time.monotonic()
         self.inferring_since_s: float | None = None
         self._source, self._pipeline, self._pace = source, pipeline, pace
         self._freshness = freshness if source.has_noise else None
@@ -77,8 +78,12 @@ class Stages:
 
     def next(self, timeout_s: float) -> Result | None:
         """The next result, None where there is none within `timeout_s`. Raises EndOfStream after the last,
-        CameraError where the source fails, EngineError where the engine does."""
-        inferred = self._inferred.get(timeout_s)
+        CameraError where the source fails, EngineError where the engine does. To be called all the time: a pause
+        in between is one of the whole process, and not the camera's fault."""
+        inferred, now = self._inferred.get(timeout_s), time.monotonic()
+        if now - self._asked_s > timeout_s + _HELD_UP_S:
+            self.last_frame_s = now
+        self._asked_s = now
         return None if inferred is None else self._pipeline.decide(inferred, dropped=self.dropped)
 
     def check(self, patience_s: float) -> None:

@@ -32,6 +32,8 @@ from edge.watch import Fault, WorkerWatch
 _log = logging.getLogger(__name__)
 
 _TICK_S = 0.25
+# Later than this, and we were held up ourselves: stopped, frozen with the machine, waiting for a reader.
+_HELD_UP_S = 1.0
 _STATUS_EVERY_S = 2.0
 _STOP_S = 3.0
 # Each holds its memory for good; what hung two of them in the kernel would hang a third.
@@ -87,6 +89,8 @@ class Supervisor:
         self._accelerator = AcceleratorWatch(settings, self._jobs, self.status.counts)
         self._next_start_s = time.monotonic()
         self._silent_since_s = time.monotonic()
+        self._started_s = 0.0
+        self._oldest_s = 0.0  # of the results that came too late, since the last that did not
         self._dropped_before = self._repeated_before = 0
         self._next_status_s = 0.0
         self._last_trouble: str | None = None
@@ -108,9 +112,13 @@ class Supervisor:
         """Until the end; the exit status. `complaint` then says why it is not 0. Raises StorageError and
         BrokenPipeError of a sink that cannot go on."""
         try:
-            next_tick_s = 0.0
+            next_tick_s, awake_s = 0.0, time.monotonic()
             while self._exit is None:
-                for key, _ in self._selector.select(max(0.0, next_tick_s - time.monotonic())):
+                ready = self._selector.select(max(0.0, next_tick_s - time.monotonic()))
+                away_s, awake_s = time.monotonic() - awake_s - _TICK_S, time.monotonic()
+                if away_s > _HELD_UP_S:
+                    self._held_up(away_s)
+                for key, _ in ready:
                     key.data()
                 if self._stopping and self._worker is None:
                     self._exit = 0
@@ -120,6 +128,14 @@ class Supervisor:
         finally:
             self._close()
         return self._exit
+
+    def _held_up(self, away_s: float) -> None:
+        """For so long nothing was heard or judged here: that is not the worker's fault."""
+        _log.log(logging.INFO if away_s > 10 else logging.DEBUG, "held up for %.1f s", away_s)
+        self._silent_since_s += away_s
+        if self._worker is not None:
+            self._worker.excuse(away_s)
+            self._hear()
 
     def _tick(self, now: float) -> None:
         if self._worker is None and self._exit is None and not self._stopping and now >= self._next_start_s:
@@ -137,15 +153,22 @@ class Supervisor:
             self._write_status()
 
     def _starved(self, now: float) -> Fault | None:
-        """Results were published and have stopped, though the worker says that all is well: they are all too old,
-        or it is wrong."""
-        if self.status.state not in ("running", "degraded") or not self._settings.camera.frozen_s:
-            return None
+        """Nothing is published, though the worker says that all is well: its results are all too old when they are
+        ready, or it is wrong. One that is replaced for that is given as long again."""
         camera, limit_fps = self._settings.camera, self._regulator.limit_fps
-        longest_s = 2 * max(camera.patience_s, 3 / limit_fps if limit_fps else 0.0) + self._settings.engine.timeout_s
-        if now - self._silent_since_s < longest_s:
+        if self._started is None or not (camera.frozen_s or self._oldest_s):  # repetition may last for ever
             return None
-        return Fault("hang", "worker", f"no fresh result for {longest_s:.0f} s", UnavailableError.exit_status)
+        longest_s = 2 * max(camera.patience_s, 3 / limit_fps if limit_fps else 0.0) + self._settings.engine.timeout_s
+        known = self.status.state == "recovering" and not self._oldest_s
+        if known or now - max(self._silent_since_s, self._started_s) < longest_s:
+            return None
+        why = f"no fresh result for {longest_s:.0f} s"
+        if self._oldest_s:
+            why += (
+                f": they are up to {self._oldest_s:.1f} s old when ready, at most {camera.patience_s:g} s "
+                "(camera.timeout_s): the engine or the camera is too slow"
+            )
+        return Fault("hang", "worker", why, UnavailableError.exit_status)
 
     # --- the worker ---
 
@@ -195,7 +218,7 @@ class Supervisor:
 
     def _note_start(self, started: Started) -> None:
         again = self._started is not None or self.status.counts.worker_starts > 1
-        self._started = started
+        self._started, self._started_s, self._oldest_s = started, time.monotonic(), 0.0
         status = self.status
         status.bundle, status.bundle_name, status.engine, status.source = (
             started.bundle,
@@ -218,8 +241,10 @@ class Supervisor:
     def _publish(self, message: Decided) -> None:
         result, now = message.result, time.monotonic()
         live = self._started is not None and self._started.live
-        if live and now - result.captured_mono_s > self._settings.camera.patience_s:
+        age_s = now - result.captured_mono_s
+        if live and age_s > self._settings.camera.patience_s:
             self.status.counts.stale += 1
+            self._oldest_s = max(self._oldest_s, age_s)
             return
         self.tally.add(result)
         self._restarts.result(now)
@@ -228,6 +253,7 @@ class Supervisor:
         for sink in self._sinks:
             sink.write(result)
         self._silent_since_s = time.monotonic()  # not before: a standard output may wait for its reader
+        self._oldest_s = 0.0
         self._last_trouble, self._camera_failed = None, False
         self._judge_state()
         self._notifier.ready(self._words())

@@ -48,6 +48,7 @@ class WorkerWatch:
         self.pulse = Pulse(0, 0, 0, 0.0)
         self.step = Step("starting", "worker", 60.0)
         self._step_s = self._heard_s = time.monotonic()
+        self._excused_s = self._excused_until_s = 0.0  # of the inference under way
         self._ended: Fault | Ended | None = None
         self.channel.send(begin)
 
@@ -87,11 +88,19 @@ class WorkerWatch:
         now = time.monotonic()
         if now - self._step_s > self.step.limit_s:
             return self._hang(f"{self.step.name} took more than {self.step.limit_s:g} s", self.step.part)
-        if self.pulse.inferring_s > self._engine_limit_s:
+        excused_s = self._excused_s if now < self._excused_until_s else 0.0
+        if self.pulse.inferring_s > self._engine_limit_s + excused_s:
             return self._hang(f"an inference took more than {self._engine_limit_s:g} s", "engine")
         if self.step.limit_s == float("inf") and now - self._heard_s > SILENCE_S:
             return self._hang(f"the worker said nothing for {SILENCE_S:g} s", "worker")
         return None
+
+    def excuse(self, away_s: float) -> None:
+        """We, and perhaps it too, were held up for so long: that does not count against it."""
+        self._heard_s += away_s
+        self._step_s += away_s
+        self._excused_s = away_s
+        self._excused_until_s = time.monotonic() + self._engine_limit_s
 
     def pace(self, fps: float | None) -> None:
         """Tell it how many frames a second to classify."""

@@ -148,6 +148,19 @@ class TestFaults:
         with pytest.raises(CameraError, match=r"no frame for 0.2 s"):
             stages.check(0.2)
 
+    def test_a_camera_is_not_blamed_for_a_pause_of_the_whole_process(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stages = start(ScriptedSource(0, say_nothing, lossless=False))
+        monkeypatch.setattr("edge.stages._HELD_UP_S", 0.2)
+        time.sleep(0.5)  # in which nobody asked for a result
+        assert stages.next(0.01) is None
+        stages.check(0.3)
+        for _ in range(50):
+            assert stages.next(0.01) is None
+        with pytest.raises(CameraError):
+            stages.check(0.3)
+
     def test_a_replay_may_take_its_time(self, start: Start) -> None:
         stages = start(ScriptedSource(0, say_nothing))
         time.sleep(0.1)

@@ -8,6 +8,7 @@ from ast import literal_eval
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from running import Running
 from scripted import exists, is_gone, wait_until
@@ -132,6 +133,23 @@ def test_a_worker_does_not_outlive_its_supervisor(start: StartRunning) -> None:
     assert worker is not None
     assert service.end(signal.SIGKILL) == -signal.SIGKILL
     assert is_gone(worker)
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["the supervisor alone", "worker and supervisor"])
+def test_being_held_up_itself_is_not_the_worker_s_fault(start: StartRunning, both: bool) -> None:
+    """As with `systemctl freeze`, a paused virtual machine, or a board that swaps."""
+    service = start()
+    worker = service.wait_until_running().worker_pid
+    assert worker is not None
+    held = (worker, service.process.pid) if both else (service.process.pid,)
+    for pid in held:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(6.5)  # longer than silence or an inference may last
+    for pid in reversed(held):
+        os.kill(pid, signal.SIGCONT)
+    service.wait_for_more(30)
+    status = service.wait_until_running()
+    assert (status.worker_pid, status.counts.worker_starts, status.counts.hangs) == (worker, 1, 0)
 
 
 def test_a_stopped_worker_does_not_delay_the_end_for_long(start: StartRunning) -> None:
@@ -382,6 +400,26 @@ class TestFaults:
         assert wait_until(lambda: len(service.memory.results) > 3)
         assert len(service.lives()) == 2
         assert service.supervisor.status.counts.hangs == 1
+
+    @pytest.mark.parametrize("frozen_s", [2.0, 0.0])
+    def test_results_that_are_all_too_old_from_the_start_are_no_secret(
+        self, supervise: Supervise, frozen_s: float
+    ) -> None:
+        settings = msgspec.structs.replace(
+            IMPATIENT, camera=msgspec.structs.replace(IMPATIENT.camera, frozen_s=frozen_s)
+        )
+        code = "started()\nwhile True: decided(1, age_s=60); channel.send(Pulse(0, 0, 0, 0.0)); time.sleep(0.05)"
+        service = supervise(code, settings)
+        assert wait_until(lambda: service.supervisor.status.state == "recovering")
+        assert "60.0 s old when ready, at most 0.5 s (camera.timeout_s)" in service.supervisor.status.why
+        assert wait_until(lambda: len(service.lives()) > 2)
+        assert service.memory.results == []
+
+    def test_where_a_repeated_picture_is_no_fault_silence_is_none(self, supervise: Supervise) -> None:
+        settings = msgspec.structs.replace(IMPATIENT, camera=msgspec.structs.replace(IMPATIENT.camera, frozen_s=0.0))
+        service = supervise("started()\nwhile True: channel.send(Pulse(9, 0, 9, 0.0)); time.sleep(0.05)", settings)
+        time.sleep(2.5)
+        assert (len(service.lives()), service.supervisor.status.counts.hangs) == (1, 0)
 
     def test_by_hand_a_crash_at_the_start_is_tried_three_times(self, supervise: Supervise) -> None:
         service = supervise("os.abort()", service=False)

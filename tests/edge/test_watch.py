@@ -79,6 +79,14 @@ def test_an_inference_that_takes_too_long_is_a_hang_of_the_engine(start: Start) 
     assert judge(start(CLASSIFYING + pulses))[0] == Fault("hang", "engine", "an inference took more than 0.5 s", 69)
 
 
+def test_an_inference_is_not_blamed_for_the_time_that_we_were_held_up(start: Start) -> None:
+    worker = start(CLASSIFYING + "channel.send(Pulse(1, 0, 0, 7.1))\n" + SLEEP)
+    worker.excuse(7.0)
+    assert wait_until(lambda: list(worker.messages()) or worker.pulse.inferring_s)
+    assert worker.verdict() is None
+    assert judge(worker)[0] == Fault("hang", "engine", "an inference took more than 0.5 s", 69)  # not for ever
+
+
 def test_silence_is_a_hang(start: Start) -> None:
     worker = start(CLASSIFYING + "os.kill(os.getpid(), signal.SIGSTOP)")
     assert judge(worker)[0] == Fault("hang", "worker", "the worker said nothing for 1 s", 69)
