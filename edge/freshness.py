@@ -5,12 +5,14 @@ import numpy as np
 from edge.errors import CameraError
 from edge.records import Pixels
 
+_SPECKS = 1 / 200
+
 
 class FreshnessGuard:
     """Finds frames that a camera hands over a second time, also across a camera that was opened again.
 
-    A uniform picture (a lens cap, a dark night, a sensor driven into white) is no sign of a freeze and counts
-    as fresh. Used by the capture thread.
+    A picture of one colour (a lens cap, a dark night, a sensor driven into white), but for a hot pixel or two, is
+    no sign of a freeze and counts as fresh. Used by the capture thread.
     """
 
     def __init__(self, frozen_s: float, *, distrust: bool = False) -> None:
@@ -24,9 +26,9 @@ class FreshnessGuard:
 
     def is_fresh(self, pixels: Pixels, now_s: float) -> bool:
         """False for a repetition of the last frame; raises CameraError once that lasts `frozen_s`.
-        pixels: uint8, any shape; kept until the next call. now_s: monotonic."""
-        last, self._last = self._last, pixels
-        if last is None or not np.array_equal(last, pixels) or _is_uniform(pixels):
+        pixels: uint8 (height, width, channels), of which a copy is kept. now_s: monotonic."""
+        if self._last is None or not np.array_equal(self._last, pixels) or _is_of_one_colour(pixels):
+            self._keep(pixels)
             self._since_s = None
             trusted, self._distrust = not self._distrust, False
             return trusted
@@ -40,8 +42,14 @@ class FreshnessGuard:
             )
         return False
 
+    def _keep(self, pixels: Pixels) -> None:
+        if self._last is None or self._last.shape != pixels.shape:
+            self._last = np.empty_like(pixels)
+        np.copyto(self._last, pixels)
 
-def _is_uniform(pixels: Pixels) -> bool:
-    """One colour all over."""
+
+def _is_of_one_colour(pixels: Pixels) -> bool:
+    """All over, but for one pixel in 200: where noise is clipped away, hot pixels still show."""
     flat = pixels.reshape(-1, pixels.shape[-1])
-    return bool((flat == flat[0]).all())
+    colour = np.median(flat[:: max(1, len(flat) // 1000)], axis=0)
+    return bool(np.count_nonzero((flat != colour).any(axis=1)) <= _SPECKS * len(flat))

@@ -17,10 +17,14 @@ from edge.results import Latency, Result
 
 @dataclass(frozen=True, slots=True)
 class FittedFrame:
-    """A frame cut and resized for the model (pixels_bgr: uint8 (H, W, 3), B, G, R), and what that took."""
+    """A frame cut and resized for the model (pixels_bgr: uint8 (H, W, 3), B, G, R), and what that took.
+    picture_bgr: the part of it that shows the frame, without a letterbox's bars; a view.
+
+    Once it is inferred or dropped, its memory may be another frame's."""
 
     frame: Frame
     pixels_bgr: Pixels
+    picture_bgr: Pixels
     fit_s: float
 
 
@@ -63,11 +67,12 @@ class Pipeline:
         """As Preprocessor.least_size."""
         return self._preprocessor.least_size
 
-    def fit(self, frame: Frame) -> FittedFrame:
-        """Cut and resize. Raises ImageError on a frame of the wrong kind."""
+    def fit(self, frame: Frame, out: Pixels | None = None) -> FittedFrame:
+        """Cut and resize, into `out` where given. Raises ImageError on a frame of the wrong kind."""
         started = time.monotonic()
-        pixels_bgr = self._preprocessor.fit(frame.image_bgr)
-        return FittedFrame(frame, pixels_bgr, time.monotonic() - started)
+        pixels_bgr = self._preprocessor.fit(frame.image_bgr, out)
+        picture_bgr = self._preprocessor.picture(pixels_bgr, frame.image_bgr)
+        return FittedFrame(frame, pixels_bgr, picture_bgr, time.monotonic() - started)
 
     def infer(self, fitted: FittedFrame) -> Inferred:
         """Quantize into the input tensor and run the model. Raises EngineError where that fails."""

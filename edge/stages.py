@@ -7,12 +7,14 @@ never waits for Python. Between capture and inference the newest frame wins; not
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from edge.capture.base import FrameSlot, FrameSource
 from edge.errors import CameraError
 from edge.freshness import FreshnessGuard
 from edge.pipeline import FittedFrame, Inferred, Pipeline
+from edge.records import Pixels
 from edge.results import Result
 
 _log = logging.getLogger(__name__)
@@ -59,7 +61,9 @@ class Stages:
         self.inferring_since_s: float | None = None
         self._source, self._pipeline, self._pace = source, pipeline, pace
         self._freshness = freshness if source.has_noise else None
-        self._fitted: FrameSlot[FittedFrame] = FrameSlot(lossless=source.lossless)
+        # Memory of frames that were inferred or dropped, for the next ones.
+        self._spare: deque[Pixels] = deque()
+        self._fitted: FrameSlot[FittedFrame] = FrameSlot(lossless=source.lossless, on_drop=self._give_back)
         self._inferred: FrameSlot[Inferred] = FrameSlot(lossless=True)
         self._threads = [
             threading.Thread(target=self._guarded, args=(body, slot), name=name, daemon=True)
@@ -118,11 +122,15 @@ class Stages:
             self.captured += 1
             if not self._source.lossless and not self._pace.admits(self.last_frame_s):
                 continue
-            fitted = self._pipeline.fit(frame)
-            if self._freshness and not self._freshness.is_fresh(fitted.pixels_bgr, self.last_frame_s):
+            fitted = self._pipeline.fit(frame, self._spare.pop() if self._spare else None)
+            if self._freshness and not self._freshness.is_fresh(fitted.picture_bgr, self.last_frame_s):
+                self._give_back(fitted)
                 continue
             if not self._fitted.put(fitted):
                 return
+
+    def _give_back(self, fitted: FittedFrame) -> None:
+        self._spare.append(fitted.pixels_bgr)
 
     def _infer(self) -> None:
         while True:
@@ -134,5 +142,6 @@ class Stages:
             self.inferring_since_s = time.monotonic()
             inferred = self._pipeline.infer(fitted)
             self.inferring_since_s = None
+            self._give_back(fitted)
             if not self._inferred.put(inferred):
                 return

@@ -1,6 +1,7 @@
 """FrameSource, and the slot that holds the newest frame only."""
 
 import threading
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from edge.records import Frame
@@ -44,8 +45,10 @@ class FrameSlot(Generic[Item]):
     `get` once the place is empty. Thread-safe.
     """
 
-    def __init__(self, *, lossless: bool) -> None:
+    def __init__(self, *, lossless: bool, on_drop: Callable[[Item], None] = lambda _: None) -> None:
+        """on_drop: told each frame that a newer one replaced, by the thread that put that."""
         self.dropped = 0
+        self._on_drop = on_drop
         self._lossless = lossless
         self._frame: Item | None = None
         self._failure: BaseException | None = None
@@ -64,10 +67,12 @@ class FrameSlot(Generic[Item]):
                 self._changed.wait()
             if self._closed:
                 return False
-            self.dropped += self._frame is not None
-            self._frame = frame
+            replaced, self._frame = self._frame, frame
             self._changed.notify_all()
-            return True
+        if replaced is not None:
+            self.dropped += 1
+            self._on_drop(replaced)
+        return True
 
     def get(self, timeout_s: float) -> Item | None:
         """The newest frame, or None after `timeout_s` without one or once closed. Raises what `fail` got."""

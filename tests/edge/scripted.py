@@ -20,8 +20,8 @@ WHITE = 255
 
 
 class ScriptedSource:
-    """Hands over `count` frames, every `period_s`, then does `then`. Frame n is all of the grey value n, with one
-    white pixel, so that no two are alike; with repeats=True all are alike."""
+    """Hands over `count` frames, every `period_s`, then does `then`. Frame n is all of the grey value n, with a
+    white square, so that no two are alike; with repeats=True all are alike."""
 
     description = "scripted"
 
@@ -47,7 +47,7 @@ class ScriptedSource:
             self.closed.wait(30)
             raise EndOfStream("closed")
         image = np.full((128, 128, 3), 0 if self._repeats else self._next % WHITE, np.uint8)
-        image[64, 64] = WHITE
+        image[64:80, 64:80] = WHITE
         self._next += 1
         return Frame(image, self._next - 1, *stamp())
 

@@ -60,10 +60,19 @@ def test_one_colour_all_over_is_no_freeze(colour: tuple[int, int, int]) -> None:
     assert guard.repeated == 0
 
 
-def test_one_pixel_that_differs_is_no_uniform_picture() -> None:
-    guard, picture = FreshnessGuard(2.0), np.zeros((8, 8, 3), np.uint8)
-    picture[7, 7, 0] = 1
-    assert [guard.is_fresh(picture.copy(), 0.0) for _ in range(2)] == [True, False]
+@pytest.mark.parametrize(("specks", "second"), [(4, True), (12, False)])
+def test_hot_pixels_in_the_dark_are_no_freeze_but_a_small_thing_is(specks: int, second: bool) -> None:
+    guard, picture = FreshnessGuard(2.0), np.zeros((32, 32, 3), np.uint8)
+    picture[:specks, 0] = 200
+    assert [guard.is_fresh(picture.copy(), 0.0) for _ in range(2)] == [True, second]
+
+
+def test_memory_of_the_picture_may_be_used_again() -> None:
+    guard, memory = FreshnessGuard(2.0), noise(1)
+    assert guard.is_fresh(memory, 0.0)
+    memory[:] = noise(2)
+    assert guard.is_fresh(memory, 0.1)
+    assert not guard.is_fresh(memory, 0.2)
 
 
 def test_after_a_fault_the_first_picture_proves_nothing_until_another_follows() -> None:

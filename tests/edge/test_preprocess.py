@@ -1,5 +1,6 @@
 """Frames become tensors in one way only, computed by hand here where it matters."""
 
+import tracemalloc
 from typing import Any
 
 import cv2
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
 from edge.errors import ImageError
-from edge.preprocess import Preprocessor, Region, cut_region, quantization_table, reduce_to
+from edge.preprocess import Preprocessor, Region, Scratch, cut_region, quantization_table, reduce_to
 
 MOBILENET = ((127.5,) * 3, (127.5,) * 3)
 
@@ -118,16 +119,27 @@ def test_strong_reduction_does_not_alias() -> None:
     """A fine checkerboard has one mean; plain bilinear would pick out black or white pixels."""
     board = (np.indices((480, 640)).sum(axis=0) % 2 * 255).astype(np.uint8)
     out = np.empty((60, 80, 3), np.uint8)
-    reduce_to(np.repeat(board[..., None], 3, axis=2), out)
+    reduce_to(np.repeat(board[..., None], 3, axis=2), out, Scratch())
     assert out.min() >= 126
     assert out.max() <= 129
+
+
+@pytest.mark.parametrize("size", [(1920, 40), (40, 1920), (1920, 238), (1024, 64)])
+def test_nor_where_one_side_is_reduced_far_more_than_the_other(size: tuple[int, int]) -> None:
+    """As with a region that is a strip: noise all but vanishes in a mean, and stays where pixels are picked."""
+    noise = np.random.default_rng(5).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
+    ours = make(size=(32, 32)).fit(noise)
+    exact = cv2.resize(noise, (32, 32), interpolation=cv2.INTER_AREA)
+    assert ours.std() < 2.0 * exact.std()
+    picked = cv2.resize(noise, (32, 32), interpolation=cv2.INTER_LINEAR)
+    assert ours.std() < 0.6 * picked.std()
 
 
 def test_it_is_close_to_the_exact_area_mean() -> None:
     rng = np.random.default_rng(3)
     frame = cv2.resize(rng.integers(0, 256, (48, 64, 3)).astype(np.uint8), (640, 480), interpolation=cv2.INTER_CUBIC)
     out = np.empty((224, 224, 3), np.uint8)
-    reduce_to(frame, out)
+    reduce_to(frame, out, Scratch())
     exact = cv2.resize(frame, (224, 224), interpolation=cv2.INTER_AREA)
     assert np.abs(out.astype(int) - exact).mean() < 1.0
 
@@ -255,6 +267,44 @@ def test_the_caller_may_give_the_memory() -> None:
         out = np.full((32, 32, 3), 77, np.uint8)
         assert make(resize=resize).fit(frame, out) is out
         assert np.array_equal(out, make(resize=resize).fit(frame))
+
+
+@pytest.mark.parametrize("resize", ["squash", "crop", "letterbox"])
+def test_nothing_is_allocated_while_frames_keep_their_size(resize: str) -> None:
+    prep = make(resize=resize, region=(0.1, 0.1, 0.8, 0.7))
+    frame, out, tensor = (
+        np.zeros((1080, 1920, 3), np.uint8),
+        np.empty((32, 32, 3), np.uint8),
+        np.empty((32, 32, 3), np.int8),
+    )
+    for _ in range(2):
+        prep.write(prep.fit(frame, out), tensor)
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            prep.write(prep.fit(frame, out), tensor)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 32 * 32  # a few views, no picture
+
+
+def test_scratch_memory_does_not_grow_with_the_sizes_of_photos() -> None:
+    prep = make()
+    for width in range(64, 264):
+        prep.fit(np.zeros((200, width, 3), np.uint8))
+    assert len(prep._scratch._kept) <= 16
+
+
+@settings(max_examples=40, deadline=None)
+@given(width=st.integers(1, 300), height=st.integers(1, 300), resize=st.sampled_from(["squash", "crop", "letterbox"]))
+def test_the_picture_is_what_shows_the_frame(width: int, height: int, resize: str) -> None:
+    prep, frame = make(resize=resize, pad=0, size=(48, 32)), np.full((height, width, 3), 255, np.uint8)
+    fitted = prep.fit(frame)
+    picture = prep.picture(fitted, frame)
+    assert picture.size
+    assert (picture == 255).all()
+    assert np.count_nonzero(fitted == 255) == picture.size
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,16 @@ def test_the_newest_wins_and_the_rest_are_counted() -> None:
     assert slot.get(0.01) is None
 
 
+def test_who_wants_to_know_is_told_what_was_replaced() -> None:
+    dropped: list[int] = []
+    slot: FrameSlot[int] = FrameSlot(lossless=False, on_drop=dropped.append)
+    for number in range(4):
+        slot.put(number)
+    assert slot.get(0.1) == 3
+    slot.put(9)
+    assert dropped == [0, 1, 2]
+
+
 def test_lossless_hands_over_every_frame_in_order() -> None:
     slot: FrameSlot[int] = FrameSlot(lossless=True)
     producer = threading.Thread(target=lambda: [slot.put(number) for number in range(200)])

@@ -11,7 +11,8 @@ from edge.bundle.store import Bundle
 from edge.capture.base import FrameSource
 from edge.errors import CameraError, EndOfStream, EngineError
 from edge.freshness import FreshnessGuard
-from edge.records import Frame
+from edge.pipeline import FittedFrame
+from edge.records import Frame, Pixels
 from edge.results import Result
 from edge.stages import Pace, Stages
 
@@ -76,6 +77,23 @@ class TestFrames:
 
     def test_a_source_without_frames_ends(self, start: Start) -> None:
         assert drain(start(ScriptedSource(0, end))) == []
+
+    @pytest.mark.parametrize("lossless", [True, False])
+    def test_few_pictures_worth_of_memory_serve_for_all(
+        self, start: Start, lossless: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        used: dict[int, Pixels] = {}
+        stages = start(ScriptedSource(300, end, lossless=lossless, period_s=0.0005), ScriptedEngine(delay_s=0.001))
+        fit = stages._pipeline.fit
+
+        def watched(frame: Frame, out: Pixels | None = None) -> FittedFrame:
+            fitted = fit(frame, out)
+            used[id(fitted.pixels_bgr)] = fitted.pixels_bgr
+            return fitted
+
+        monkeypatch.setattr(stages._pipeline, "fit", watched)
+        assert drain(stages)[-1].frame == 299
+        assert 0 < len(used) <= 6
 
 
 class TestFreshness:
