@@ -4,21 +4,21 @@ import logging
 import os
 import time
 
-import msgspec
-
 from edge.child import describe_exit
 from edge.config import Settings
+from edge.inference.edgetpu_devices import may_be_installed
 from edge.ladder import EdgeTpuPolicy, UsbResets
 from edge.messages import OPENING_EDGETPU, Started
 from edge.side_jobs import SideJobs
 from edge.status import Counts
-from edge.usb import coral_nodes, start_reset
+from edge.trial import LOADING_S, PROBE, hand_over
+from edge.usb import coral_node, edge_tpus, start_reset
 from edge.watch import Fault, WorkerWatch
 
 _log = logging.getLogger(__name__)
 
 _PROBE = "looking for the Edge TPU"
-_PROBE_LIMIT_S = 5.0  # on top of engine.start_timeout_s: loading libraries
+_LOOK_S = 1.0
 
 
 class AcceleratorWatch:
@@ -31,6 +31,8 @@ class AcceleratorWatch:
         self._resets = UsbResets(settings.recovery.usb_reset)
         self._why = ""
         self._since_s = 0.0
+        self._next_look_s = 0.0
+        self._most = len(edge_tpus()) if self._policy.wanted else 0
 
     @property
     def missing(self) -> str | None:
@@ -64,13 +66,19 @@ class AcceleratorWatch:
     def look(self) -> None:
         """Start what is due: a probe, a reset."""
         now = time.monotonic()
-        if not self._policy.lost:
+        if not self._policy.lost or now < self._next_look_s:
             return
-        if self._policy.probe_due(now) and not self._jobs.runs(_PROBE) and not self._start_probe():
-            self._policy.probe_failed(now)
-        if self._resets.due(now - self._since_s, now):
-            for node in coral_nodes():
-                start_reset(self._jobs, "the Edge TPU", node)
+        self._next_look_s = now + _LOOK_S
+        there = len(edge_tpus())
+        self._most = max(self._most, there)
+        if self._policy.probe_due(now) and not self._jobs.runs(_PROBE):
+            # Without device and library a probe can find nothing, and takes a second of a Pi's core each time.
+            pointless = not there and not may_be_installed(self._settings.engine.edgetpu_library)
+            if pointless or not self._start_probe():
+                self._policy.probe_failed(now)
+        node = coral_node(self._settings.engine.device, self._most)
+        if node is not None and self._resets.due(now - self._since_s, now):
+            start_reset(self._jobs, "the Edge TPU", node)
 
     def is_back(self, job: str, status: int | None) -> bool:
         """A side job ended: was it a probe that found the Edge TPU working again?"""
@@ -91,14 +99,13 @@ class AcceleratorWatch:
         if self._policy.losses > before:
             self._why, self._since_s = why, time.monotonic()
             self._counts.edgetpu_losses += 1
-            _log.warning("serving from the CPU until the Edge TPU is back: %s", why)
+            _log.debug("serving from the CPU until the Edge TPU is back: %s", why)  # the state says it aloud
 
     def _start_probe(self) -> bool:
-        reading, writing = os.pipe()
+        memory = hand_over(self._settings)
         try:
-            os.write(writing, msgspec.json.encode(self._settings))
-            limit_s = self._settings.engine.start_timeout_s + _PROBE_LIMIT_S
-            return self._jobs.start(_PROBE, "edge.probe", [str(reading)], limit_s, pass_fds=[reading])
+            limit_s = self._settings.engine.start_timeout_s + LOADING_S
+            words = [str(memory), str(os.getpid())]
+            return self._jobs.start(_PROBE, PROBE, words, limit_s, pass_fds=[memory])
         finally:
-            os.close(writing)
-            os.close(reading)
+            os.close(memory)

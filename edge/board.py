@@ -23,6 +23,7 @@ POWER_BITS: dict[int, PowerFlag] = {
 }
 _SINCE_BOOT = 16
 _COMMAND_S = 2.0
+_stuck: dict[str, subprocess.Popen[str]] = {}
 # A zone without a sensor reports nonsense such as -273 or 0x7fffffff.
 _COLDEST_C, _HOTTEST_C = -60.0, 160.0
 
@@ -259,14 +260,33 @@ def _text(file: Path) -> str | None:
 
 
 def _output(command: list[str]) -> str | None:
-    """A program's words; None where it fails or takes longer than 2 s."""
+    """A program's words; None where it fails or takes longer than 2 s. One that hangs in a driver, where SIGKILL
+    waits, is not waited for, and not started again while it is there."""
+    program = command[0]
+    if (stuck := _stuck.get(program)) is not None:
+        if stuck.poll() is None:
+            return None
+        del _stuck[program]
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_COMMAND_S, check=False, text=True
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
         )
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+    except OSError:
         return None
-    return done.stdout if done.returncode == 0 else None
+    try:
+        said, _ = process.communicate(timeout=_COMMAND_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        _stuck[program] = process
+        if process.stdout:
+            process.stdout.close()
+        return None
+    return said if process.returncode == 0 else None
 
 
 def _number(text: str | None) -> float | None:

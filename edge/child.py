@@ -1,5 +1,6 @@
 """A child process of the supervisor: started in a session of its own, listened to, killed, never left a zombie."""
 
+import ctypes
 import logging
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
+_SET_PDEATHSIG = 1  # linux/prctl.h
 _TAIL = 12
 _MAX_LINE = 4096
 # What LiteRT says at every start and cannot be told not to.
@@ -93,6 +95,13 @@ class Child:
         self.stderr.close()
 
 
+def die_with(parent: int) -> None:
+    """In a child: end when `parent` does, whatever ends that. It would hold its device for ever."""
+    ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
 def describe_exit(status: int) -> str:
     """How a process ended, for people."""
     if status >= 0:
@@ -107,7 +116,7 @@ def describe_exit(status: int) -> str:
 def _pass_on(line: str) -> None:
     """The child's own log lines keep their level; anything else is a library's, and informs."""
     level, _, text = line.partition(" ")
-    if level in ("INFO", "WARNING", "ERROR", "CRITICAL"):
+    if level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
         _log.log(getattr(logging, level), "%s", text)
     else:
         _log.info("worker: %s", line)

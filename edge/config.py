@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.inspect import FloatType, IntType, LiteralType, StructType, Type, UnionType, type_info
 
 from edge.errors import ConfigError, MissingInputError
 from edge.inference.edgetpu import DEFAULT_LIBRARY
@@ -17,9 +18,10 @@ DeviceName = Annotated[str, Meta(pattern=_DEVICE)]
 ConsoleMode = Literal["all", "changes", "off"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Region = tuple[Share, Share, Share, Share]
+_LONGEST = 100  # characters of a value in a message
+_DIGITS = 9  # of a side in --size
 
-
-# What msgspec would put less helpfully.
+# What msgspec and `_range` would put less helpfully.
 _CHOICES = {
     "camera.exposure": "auto, or microseconds from 1 to 200000000",
     "camera.focus": "auto, or a number from 0 to 65535: dioptres for a Pi camera",
@@ -172,6 +174,15 @@ def settings_from(values: dict[str, Any]) -> Settings:
         raise ConfigError(explain(error, values)) from error
 
 
+def parse_size(text: str) -> tuple[int, int]:
+    """The option --size, as (width, height); whether a camera may be asked for it, settings_from says. Raises
+    ConfigError."""
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isascii() and side.isdecimal() and len(side) <= _DIGITS for side in sides):
+        raise ConfigError(f"--size {_short(text)}: must be WIDTHxHEIGHT, such as 640x480")
+    return int(sides[0]), int(sides[1])
+
+
 def explain(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
     """Key, value, what is allowed; for an unknown key the nearest known one."""
     message, _, where = str(error).partition(" - at `$")
@@ -192,8 +203,37 @@ def explain(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
     value: Any = values
     for key in path.split(".") if path else ():
         value = value.get(key) if isinstance(value, dict) else None
-    allowed = (None if own else _CHOICES.get(path)) or message.replace("Expected ", "", 1).replace("`", "")
-    return f"{path} = {value!r}: must be {allowed}"
+    allowed = None if own else _CHOICES.get(path) or _range(path)
+    return f"{path} = {_shown(value)}: must be {allowed or message.replace('Expected ', '', 1).replace('`', '')}"
+
+
+def _shown(value: Any) -> str:
+    try:
+        return _short(repr(value))
+    except ValueError:  # TOML's 0x... can be a number of more digits than Python prints
+        return "(a number too long to print)"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _range(path: str) -> str | None:
+    """What a numeric key takes, from its annotation, such as "a whole number from 32 to 8192"; None for others."""
+    kind: Type | None = type_info(Settings)
+    for key in path.split("."):
+        fields = kind.fields if isinstance(kind, StructType) else ()
+        kind = next((field.type for field in fields if field.name == key), None)
+    kinds = kind.types if isinstance(kind, UnionType) else (kind,)
+    words = [str(value) for one in kinds if isinstance(one, LiteralType) for value in one.values]
+    numbers = [_ends(one) for one in kinds if isinstance(one, IntType | FloatType)]
+    return ", or ".join(words + numbers) if numbers else None
+
+
+def _ends(kind: IntType | FloatType) -> str:
+    ends = (("from", kind.ge), ("over", kind.gt), ("to", kind.le), ("to under", kind.lt))
+    said = [f"{word} {end:.15g}" for word, end in ends if end is not None]
+    return " ".join(["a whole number" if isinstance(kind, IntType) else "a number", *said])
 
 
 def _known_keys(section: str) -> list[str]:

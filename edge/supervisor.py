@@ -79,6 +79,8 @@ class Supervisor:
         self._hook = (
             RebootHook(place.state, place.run, settings.recovery.reboots_a_day) if place.run and place.state else None
         )
+        if settings.recovery.reboot_after_min is not None and self._hook is None:
+            _log.warning("recovery.reboot_after_min: no reboot can be asked for: this is not run by systemd")
         self._restarts = Restarts()
         self._camera_resets = UsbResets(settings.recovery.usb_reset)
         self._regulator = Regulator(settings.load, settings.camera.fps)
@@ -190,6 +192,7 @@ class Supervisor:
             delay_s = self._restarts.failed()
             self._next_start_s = time.monotonic() + max(1.0, delay_s)
             self._set("recovering", f"no worker could be started: {error}")
+            self._notifier.ready(self._words())
             return
         self._started = None
         self.status.counts.worker_starts += 1
@@ -277,7 +280,11 @@ class Supervisor:
 
     def _gives_up(self, status: int) -> bool:
         """Shall a fault end the program? By hand, one at the very start does: a mistyped camera is no fault."""
-        return status in HOPELESS or (not self._service and not self.tally.results)
+        return self._is_hopeless(status) or (not self._service and not self.tally.results)
+
+    def _is_hopeless(self, status: int) -> bool:
+        """A service waits for a file that is missing: the card or the stick that holds it may come back."""
+        return status in HOPELESS and not (self._service and status == MissingInputError.exit_status)
 
     def _ended(self, end: Fault | Ended) -> None:
         worker = self._worker
@@ -293,7 +300,7 @@ class Supervisor:
         camera = self._settings.camera
         by_hand = not self._service and not self.tally.results
         too_often = by_hand and self.status.counts.worker_starts >= _TRIES_BY_HAND
-        if end.status in HOPELESS or not camera.endless or (by_hand and end.kind == "error") or too_often:
+        if self._is_hopeless(end.status) or not camera.endless or (by_hand and end.kind == "error") or too_often:
             self._fail(end.why, end.status)
             return
         self._accelerator.blame(worker, self._started, end)

@@ -1,6 +1,6 @@
 """Reset a device on USB: what pulling it out and putting it back does, for those that hang.
 
-`python -m edge.usb NODE` in a process of its own, as the call may hang in the kernel. Needs write access to
+`python -m edge.usb NODE PARENT` in a process of its own, as the call may hang in the kernel. Needs write access to
 the node: the udev rules give it for the Coral.
 """
 
@@ -10,7 +10,8 @@ import os
 import sys
 from pathlib import Path
 
-from edge.inference.edgetpu_devices import CORAL_IDS
+from edge.child import die_with
+from edge.inference.edgetpu_devices import DEV, EdgeTpuDevice, find_devices
 from edge.side_jobs import SideJobs
 
 _log = logging.getLogger(__name__)
@@ -22,13 +23,23 @@ _SYSFS = Path("/sys")
 _NODES = Path("/dev/bus/usb")
 
 
-def coral_nodes(sysfs: Path = _SYSFS, nodes: Path = _NODES) -> list[Path]:
-    """The device files of all Corals on USB."""
-    return [
-        _node(device, nodes)
-        for device in sorted((sysfs / "bus/usb/devices").glob("*"))
-        if (_text(device / "idVendor"), _text(device / "idProduct")) in CORAL_IDS
-    ]
+def coral_node(wanted: str, most: int, sysfs: Path = _SYSFS, nodes: Path = _NODES, dev: Path = DEV) -> Path | None:
+    """The device file of the Coral on USB that `wanted` (as engine.device) surely means, else None: another
+    service may be using the others. most: how many Edge TPUs there were at most; where one of several has gone,
+    numbers mean nothing any more."""
+    there = edge_tpus(sysfs, dev)
+    for device in there:
+        by_place = wanted in (device.place, f"usb:{device.place}")
+        by_number = wanted == device.name and len(there) >= most
+        the_only_one = wanted in ("auto", "any", "edgetpu", "usb") and len(there) == 1 >= most
+        if device.kind == "usb" and (by_place or by_number or the_only_one):
+            return _node(sysfs / "bus/usb/devices" / device.place, nodes)
+    return None
+
+
+def edge_tpus(sysfs: Path = _SYSFS, dev: Path = DEV) -> tuple[EdgeTpuDevice, ...]:
+    """Those that are plugged in."""
+    return find_devices(sysfs / "bus/usb/devices", dev)
 
 
 def camera_node(video: str, sysfs: Path = _SYSFS, nodes: Path = _NODES) -> Path | None:
@@ -50,9 +61,11 @@ def reset(node: Path) -> None:
 
 
 def start_reset(jobs: SideJobs, what: str, node: Path) -> None:
-    """Reset `node` beside everything else; `what` is for the log."""
+    """Reset `node` beside everything else, unless a reset hangs already; `what` is for the log."""
+    if jobs.runs(RESET_JOB):
+        return
     _log.warning("resetting %s on USB (%s)", what, node)
-    jobs.start(RESET_JOB, "edge.usb", [str(node)], _LIMIT_S)
+    jobs.start(RESET_JOB, "edge.usb", [str(node), str(os.getpid())], _LIMIT_S)
 
 
 def _node(device: Path, nodes: Path) -> Path:
@@ -68,6 +81,7 @@ def _text(path: Path) -> str:
 
 def main() -> int:
     """Entry point; status 0 after a reset, 69 where it failed."""
+    die_with(int(sys.argv[2]))
     try:
         reset(Path(sys.argv[1]))
     except OSError as error:

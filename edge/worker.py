@@ -5,7 +5,6 @@ It tries a camera that fails again by itself, as that is cheap; whatever else go
 to the supervisor, which starts another.
 """
 
-import ctypes
 import gc
 import logging
 import os
@@ -18,6 +17,7 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
+from edge.child import die_with
 from edge.errors import CameraError, EndOfStream, EngineError, FieldfareError, SpentProcessError
 from edge.messages import (
     OPENING_EDGETPU,
@@ -51,7 +51,6 @@ _GIVE_UP_S = 30.0
 # Libraries from a slow card; libcamera takes seconds to start on a small Pi.
 _LOADING_LIMIT_S = 60.0
 _CAMERA_LIMIT_S = 15.0
-_SET_PDEATHSIG = 1
 
 
 class _Stopped(Exception):  # noqa: N818 - news, not a fault
@@ -60,7 +59,7 @@ class _Stopped(Exception):  # noqa: N818 - news, not a fault
 
 def main() -> NoReturn:
     """Entry point."""
-    _die_with_parent(int(sys.argv[2]))
+    die_with(int(sys.argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the supervisor says stop, or kills
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
@@ -260,13 +259,6 @@ def _started(begin: Begin, pipeline: "Pipeline", source: "FrameSource") -> Start
         accelerator,  # type: ignore[arg-type]
         pipeline.fallback,
     )
-
-
-def _die_with_parent(parent: int) -> None:
-    """A worker without its supervisor would hold the camera for ever."""
-    ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
 
 
 if __name__ == "__main__":

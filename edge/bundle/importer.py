@@ -24,7 +24,7 @@ from edge.bundle.manifest import (
 )
 from edge.bundle.metadata import ModelMetadata, read_metadata
 from edge.bundle.probe import Probe, probe_model
-from edge.bundle.store import Bundle, parse_labels
+from edge.bundle.store import Bundle, is_compiled, parse_labels
 from edge.bundle.write import seal
 from edge.errors import BundleError, ConfigError, MissingInputError, ModelError
 from edge.images import readable_name
@@ -88,6 +88,11 @@ def import_model(
         model = path.read_bytes()
     except OSError as error:
         raise MissingInputError(f"{path}: cannot read: {error.strerror or error}") from error
+    if is_compiled(model):
+        raise ModelError(
+            f"{path}: compiled for the Edge TPU, which a CPU cannot run: import the uncompiled model, then add this "
+            "one with `fieldfare bundle add-edgetpu`"
+        )
     try:
         metadata = read_metadata(model)
     except ModelError as error:

@@ -27,6 +27,8 @@ PACK_COMMENT_SIZE = len(PACK_MARK) + 64
 # A MobileNet bundle has 1-12 MB; the cap keeps a wrong path from filling a Pi's memory.
 MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 MAX_FILES = 64
+# The custom operator that the compiler puts in place of what it maps (tflite_graph has it parsed; here bytes do).
+EDGETPU_OPERATOR = b"edgetpu-custom-op"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def check_contents(path: Path, contents: dict[str, bytes]) -> Bundle:
     manifest = manifests.decode(contents[MANIFEST])
     _check_files(manifest, contents)
     labels = parse_labels(contents[manifest.labels])
+    _check_twins(manifest, contents)
     if len(labels) != manifest.output.classes:
         raise BundleError(f"{manifest.labels} has {len(labels)} labels, the model {manifest.output.classes} outputs")
     return Bundle(path, manifest, digest[:12], labels, contents)
@@ -140,6 +143,21 @@ def _check_files(manifest: Manifest, contents: dict[str, bytes]) -> None:
             raise BundleError(f"{entry.name} is damaged (SHA-256 differs): copy the bundle again")
 
 
+def is_compiled(model: bytes) -> bool:
+    """Was this .tflite compiled for the Edge TPU? A CPU cannot run what is in it."""
+    return EDGETPU_OPERATOR in model
+
+
+def _check_twins(manifest: Manifest, contents: dict[str, bytes]) -> None:
+    if is_compiled(contents[manifest.model]):
+        raise BundleError(
+            f"{manifest.model} is compiled for the Edge TPU, and its CPU twin is missing: make the bundle of the "
+            "uncompiled model, then `fieldfare bundle add-edgetpu`"
+        )
+    if manifest.edgetpu is not None and not is_compiled(contents[manifest.edgetpu.model]):
+        raise BundleError(f"{manifest.edgetpu.model} is not compiled for the Edge TPU: make the bundle again")
+
+
 def _read_directory(path: Path) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
     total = 0
@@ -165,6 +183,8 @@ def _read_pack(path: Path) -> dict[str, bytes]:
     data = path.read_bytes()
     body, comment = data[:-PACK_COMMENT_SIZE], data[-PACK_COMMENT_SIZE:]
     if not comment.startswith(PACK_MARK):
+        if path.suffix == ".tflite":
+            raise BundleError(f"bundle {path}: a bare model: make a bundle of it with `fieldfare bundle import`")
         raise BundleError(f"bundle {path}: not a packed bundle, or cut short: pack it with `fieldfare bundle pack`")
     if comment != PACK_MARK + hashlib.sha256(body).hexdigest().encode():
         raise BundleError(f"bundle {path}: damaged (SHA-256 differs): copy it again")

@@ -118,10 +118,3 @@ def _close_all() -> None:
 
 def _as_camera_error(error: BaseException) -> BaseException:
     return CameraError(f"OpenCV: {' '.join(str(error).split())}") if isinstance(error, cv2.error) else error
-
-
-def at_mono(captured_mono_s: float) -> tuple[float, float]:
-    """Both clocks at an instant of the monotonic one; now where that cannot be right."""
-    now_mono_s, now_wall_s = stamp()
-    age_s = now_mono_s - captured_mono_s
-    return (captured_mono_s, now_wall_s - age_s) if 0 <= age_s < 10 else (now_mono_s, now_wall_s)

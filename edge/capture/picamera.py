@@ -13,6 +13,7 @@ from typing import Any
 from edge.capture.optics import Optics
 from edge.capture.picamera_controls import controls_for
 from edge.capture.pixel_formats import KNOWN, to_bgr
+from edge.clock import DeviceClock
 from edge.errors import CameraError, ConfigError, EndOfStream, MissingPackageError, SpentProcessError
 from edge.records import Frame
 
@@ -54,11 +55,15 @@ class PicameraSource:
         """Raises MissingPackageError without picamera2, CameraError without the camera, with it busy or
         forbidden, ConfigError where it has no such exposure, gain or focus."""
         library = _picamera2()
-        found = library.global_camera_info()
+        try:
+            found = library.global_camera_info()
+        except _REFUSALS as error:
+            raise SpentProcessError(f"cameras could not be listed: {_reason(error)}") from error
         if not 0 <= number < len(found):
             # libcamera looks for cameras once in a process.
             raise SpentProcessError(f"camera picamera2:{number} is not there; {len(found)} found: {_absent_because()}")
         self._name = f"picamera2:{number}"
+        self._clock = DeviceClock(f"camera {self._name}")
         self._wait_s = wait_s
         self._sequence = 0
         self._closed = False
@@ -204,7 +209,7 @@ class PicameraSource:
         finally:
             request.release()
         now_mono_s, now_wall_s = time.monotonic(), time.time()
-        age_s = _age_s(metadata.get("SensorTimestamp"))
+        age_s = self._clock.age_s(_claimed_age_s(metadata.get("SensorTimestamp")))
         image_bgr = to_bgr(buffer, self._format, self._size, self._stride)
         frame = Frame(image_bgr, self._sequence, now_mono_s - age_s, now_wall_s - age_s)
         self._sequence += 1
@@ -268,8 +273,8 @@ def _within(seconds: float, act: Callable[[], object], what: str) -> None:
         _log.warning("%s did not close within %g s; left to the end of the process", what, seconds)
 
 
-def _age_s(sensor_timestamp_ns: int | None) -> float:
+def _claimed_age_s(sensor_timestamp_ns: int | None) -> float | None:
     """Seconds since the sensor began to read the frame out; its clock is CLOCK_BOOTTIME."""
     if sensor_timestamp_ns is None:
-        return 0.0
-    return max(0.0, (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - sensor_timestamp_ns) / 1e9)
+        return None
+    return (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - sensor_timestamp_ns) / 1e9

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import cv2
 
-from edge.capture.grabber import Grabber, at_mono
+from edge.capture.grabber import Grabber
 from edge.capture.optics import Optics
 from edge.capture.v4l2_probe import gone_because, probe, set_autogain
+from edge.clock import DeviceClock, stamp
 from edge.errors import CameraError
 from edge.records import Frame
 
@@ -45,6 +46,7 @@ class V4l2Source:
         self._format = None if pixel_format == "auto" else pixel_format
         self._card = probe(device)
         self._description = f"camera {device}"
+        self._clock = DeviceClock(self._description)
         # OpenCV waits ten seconds for a frame (CAP_PROP_READ_TIMEOUT_MSEC is not for V4L2), and takes another
         # number from here alone, the first time that it waits.
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(math.ceil(wait_s)))
@@ -54,7 +56,7 @@ class V4l2Source:
             wait_s=wait_s,
             why_silent=lambda: gone_because(device, wait_s),
             goes_on=device.exists,  # USB cameras send a damaged JPEG now and then
-            when=lambda capture: at_mono(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3),
+            when=self._when,
         )
 
     @property
@@ -79,6 +81,12 @@ class V4l2Source:
     def close(self) -> None:
         """As FrameSource.close; a read under way gives the device back, else the end of the process does."""
         self._grabber.close()
+
+    def _when(self, capture: cv2.VideoCapture) -> tuple[float, float]:
+        """Drivers stamp frames by the monotonic clock; both clocks at that instant."""
+        now_mono_s, now_wall_s = stamp()
+        age_s = self._clock.age_s(now_mono_s - capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3)
+        return now_mono_s - age_s, now_wall_s - age_s
 
     def _open(self) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(str(self._device), cv2.CAP_V4L2)

@@ -1,10 +1,8 @@
 """Settings -> a concrete engine and its pipeline."""
 
-import logging
-
 from edge.bundle import golden
 from edge.bundle.store import Bundle
-from edge.config import Decisions, Engine, Region
+from edge.config import Decisions, Engine, Region, Settings
 from edge.decision import Decider
 from edge.errors import BundleError, EngineError, MissingPackageError
 from edge.inference.base import Classifier
@@ -14,8 +12,7 @@ from edge.inference.runtime import load_runtime
 from edge.inference.tflite import TfliteClassifier, check_details
 from edge.pipeline import Pipeline
 from edge.preprocess import Preprocessor
-
-_log = logging.getLogger(__name__)
+from edge.trial import why_unusable
 
 
 def open_classifier(bundle: Bundle, engine: Engine) -> tuple[Classifier, str | None]:
@@ -32,11 +29,19 @@ def open_classifier(bundle: Bundle, engine: Engine) -> tuple[Classifier, str | N
                 return open_on_edgetpu(bundle, engine), None
             except EngineError as error:
                 fallback = str(error)
-    if fallback is not None:
-        _log.warning("serving from the CPU: %s", fallback)
     classifier = TfliteClassifier(runtime, bundle.model, threads=engine.threads)
     check_details(classifier, bundle.manifest)
     return _guarded(bundle, classifier, canary=False), fallback
+
+
+def tried_outside(bundle: Bundle, settings: Settings) -> tuple[Engine, str | None]:
+    """settings.engine, or the CPU and why: for programs without a supervisor, which an Edge TPU that hangs or
+    crashes while it is opened would take along. It is opened in a process of its own first."""
+    engine = settings.engine
+    if engine.device == "cpu" or bundle.edgetpu_model is None:
+        return engine, None
+    why = why_unusable(settings)
+    return (engine, None) if why is None else (engine.at("cpu"), why)
 
 
 def open_on_edgetpu(bundle: Bundle, engine: Engine) -> Classifier:

@@ -44,16 +44,19 @@ def bench(
     from edge.benchmark import markdown, measure
     from edge.board import Board
     from edge.bundle.store import open_bundle
-    from edge.cli.assemble import build_pipeline
+    from edge.cli.assemble import build_pipeline, tried_outside
     from edge.cli.sources import open_source
-    from edge.config import settings_from
+    from edge.config import parse_size, settings_from
 
-    width, height = _parse_size(size)
+    width, height = parse_size(size)
     live = source.startswith(("picamera2", "/dev/")) or "://" in source
     camera = {"source": source, "width": width, "height": height, "fps": fps, "realtime": live, "loop": not live}
     engine = {"runtime": runtime, "device": device, "threads": threads}
     settings = settings_from({"bundle": str(bundle), "camera": camera, "engine": engine})
-    pipeline = build_pipeline(open_bundle(bundle), settings.engine, settings.decision)
+    opened = open_bundle(bundle)
+    usable, why = tried_outside(opened, settings)
+    pipeline = build_pipeline(opened, usable, settings.decision)
+    pipeline.fallback = why or pipeline.fallback  # stands in the table
     try:
         frames = open_source(settings.camera)
         hidden = not sys.stderr.isatty()
@@ -68,10 +71,3 @@ def bench(
     finally:
         pipeline.classifier.close()
     click.echo(msgspec.json.encode(measured).decode() if as_json else markdown(measured))
-
-
-def _parse_size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise click.UsageError(f"--size {text}: must be WIDTHxHEIGHT, such as 640x480")
-    return int(width), int(height)

@@ -32,7 +32,7 @@ def classify(
     file is not there.
     """
     from edge.bundle.store import open_bundle
-    from edge.cli.assemble import build_pipeline
+    from edge.cli.assemble import build_pipeline, tried_outside
     from edge.cli.outputs import build_sinks
     from edge.clock import stamp
     from edge.config import Output, settings_from
@@ -47,7 +47,12 @@ def classify(
             "decision": {"top": top, "threshold": threshold},
         }
     )
-    pipeline = build_pipeline(open_bundle(bundle), settings.engine, settings.decision)
+    opened = open_bundle(bundle)
+    usable, why = tried_outside(opened, settings)
+    pipeline = build_pipeline(opened, usable, settings.decision)
+    if (lesser := why or pipeline.fallback) is not None:
+        pipeline.fallback = lesser
+        click.echo(f"fieldfare: from the CPU: {lesser}", err=True)
     (sink,) = build_sinks(Output(), json_lines=json_lines)
     status = 0
     for number, path in enumerate(_expand(images)):

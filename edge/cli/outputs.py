@@ -10,8 +10,9 @@ from edge.sinks.console import ConsoleSink
 from edge.sinks.jsonl import JsonFileSink, JsonStreamSink
 
 
-def build_sinks(output: Output, *, json_lines: bool) -> list[Sink]:
-    """The sinks of a run; with json_lines standard output carries JSON and nothing else."""
+def build_sinks(output: Output, *, json_lines: bool, patient: bool = False) -> list[Sink]:
+    """The sinks of a run; with json_lines standard output carries JSON and nothing else. patient: a file that
+    cannot be opened is tried again with every result, else StorageError is raised."""
     makers: list[Callable[[], Sink]] = []
     if json_lines:
         makers.append(lambda: JsonStreamSink(sys.stdout.buffer))
@@ -19,5 +20,6 @@ def build_sinks(output: Output, *, json_lines: bool) -> list[Sink]:
         makers.append(lambda: ConsoleSink(sys.stdout, mode=output.console))
     if output.jsonl is not None:
         path = Path(output.jsonl)
-        makers.append(lambda: JsonFileSink(path, max_bytes=output.max_mb * 1_000_000, keep=output.keep))
+        max_bytes = output.max_mb * 1_000_000
+        makers.append(lambda: JsonFileSink(path, max_bytes=max_bytes, keep=output.keep, patient=patient))
     return [make() for make in makers]

@@ -54,7 +54,7 @@ def run(config: Path | None, size: str | None, frames: int | None, **options: An
     _log_to_stderr()
     keep_clock()
     with ExitStack() as stack:
-        sinks = build_sinks(settings.output, json_lines=options["json_lines"])
+        sinks = build_sinks(settings.output, json_lines=options["json_lines"], patient=options["service"])
         for sink in sinks:
             stack.callback(sink.close)
         supervisor = Supervisor(
@@ -90,7 +90,7 @@ def _settings(config: Path | None, size: str | None, options: dict[str, Any]) ->
     """The file's settings, overridden by the options that were given."""
     import msgspec
 
-    from edge.config import load_settings, settings_from
+    from edge.config import load_settings, parse_size, settings_from
 
     values: dict[str, Any] = {}
     if config is not None:
@@ -111,7 +111,7 @@ def _settings(config: Path | None, size: str | None, options: dict[str, Any]) ->
             values.setdefault(section, {})[key] = options[key]
     camera = values.setdefault("camera", {})
     if size is not None:
-        camera["width"], camera["height"] = _parse_size(size)
+        camera["width"], camera["height"] = parse_size(size)
     if options["flat_out"]:
         camera["realtime"] = False
     if options["loop"]:
@@ -130,13 +130,6 @@ def _settings(config: Path | None, size: str | None, options: dict[str, Any]) ->
     except UnicodeEncodeError as error:
         raise ConfigError(f"{error.object!a}: not UTF-8: rename it") from error
     return settings
-
-
-def _parse_size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise ConfigError(f"--size {text}: must be WIDTHxHEIGHT, such as 640x480")
-    return int(width), int(height)
 
 
 def _log_to_stderr() -> None:

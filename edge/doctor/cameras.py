@@ -113,10 +113,8 @@ def frame(case: Case) -> list[Finding]:
     if case.settings is None:
         return [Finding("frame", "a frame", "not here", "no source was named: give --config or --source")]
     camera = case.settings.camera
-    if camera.source.startswith(("picamera2", "/dev/")) and case.service_holds():
-        why = "the service is running and holds the camera: sudo systemctl stop fieldfare, then ask again"
-        return [Finding("frame", "a frame", "not here", why)]
-    return [_frame(case, camera)]
+    in_use = case.camera_in_use(camera.source)
+    return [Finding("frame", "a frame", "not here", in_use) if in_use else _frame(case, camera)]
 
 
 def _frame(case: Case, camera: Camera) -> Finding:

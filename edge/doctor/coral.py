@@ -87,9 +87,7 @@ def _why_not(case: Case) -> str | None:
     has_coral = any(f.kind in ("ok", "warning") for f in device(case))
     if not has_coral and not _wants_edgetpu(case):
         return "no Coral to try it with"
-    if case.service_holds():
-        return "the service is running and holds it: sudo systemctl stop fieldfare, then ask again"
-    return None
+    return case.edgetpu_in_use()
 
 
 def _wants_edgetpu(case: Case) -> bool:

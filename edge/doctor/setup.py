@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 from pathlib import Path
 
@@ -96,32 +97,36 @@ def _writer(folder: Path) -> str | None:
 
 
 def service(case: Case) -> list[Finding]:
-    """What systemd says of it."""
-    said = case.call(["systemctl", "show", SERVICE, f"--property={_PROPERTIES}"])
+    """What systemd says of it and of each instance that runs. Where there are instances, it need not run itself."""
+    instances = [unit.name for unit in case.units() if unit.name != SERVICE]
+    said = case.call(["systemctl", "show", f"--property={_PROPERTIES}", SERVICE, *instances])
     if said is None:
         return [Finding("service", "service", "not here", "systemd does not run here")]
-    return [judge_service(dict(line.split("=", 1) for line in said.splitlines() if "=" in line))]
+    own, *others = [dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in said.split("\n\n")]
+    findings = [judge_service(found, name) for name, found in zip(instances, others, strict=False)]
+    return findings if findings and own.get("ActiveState") == "inactive" else [judge_service(own), *findings]
 
 
-def judge_service(found: dict[str, str]) -> Finding:
-    """From `systemctl show`."""
+def judge_service(found: dict[str, str], name: str = SERVICE) -> Finding:
+    """From `systemctl show NAME`."""
     if found.get("LoadState") != "loaded":
         why = f"{found.get('LoadState', 'not known')} (docs/raspberry-pi.md installs it)"
         return Finding("service", "service", "not here", why)
     state, restarts = found.get("ActiveState", "?"), found.get("NRestarts", "0")
     seen = f"{state} ({found.get('SubState', '?')}), {restarts} restarts"
+    seen = seen if name == SERVICE else f"{name}: {seen}"
     status = found.get("ExecMainStatus", "0")
     if state == "failed":
         why = _FINAL.get(status, found.get("Result", "?"))
-        mend = f"journalctl -u {SERVICE} -n 20, mend it, then sudo systemctl restart {SERVICE}"
+        mend = f"journalctl -u {name} -n 20, mend it, then sudo systemctl restart {name}"
         return Finding("service", "service", "problem", f"{seen}, status {status}: {why}", mend)
     if state == "activating" and found.get("SubState") == "auto-restart":
-        return Finding("service", "service", "problem", f"{seen}, status {status}", f"journalctl -u {SERVICE} -n 20")
+        return Finding("service", "service", "problem", f"{seen}, status {status}", f"journalctl -u {name} -n 20")
     if state == "inactive":
-        return Finding("service", "service", "warning", seen, f"sudo systemctl enable --now {SERVICE}")
+        return Finding("service", "service", "warning", seen, f"sudo systemctl enable --now {name}")
     if found.get("UnitFileState") == "disabled":
-        mend = f"sudo systemctl enable {SERVICE}"
+        mend = f"sudo systemctl enable {name}"
         return Finding("service", "service", "warning", f"{seen}; not started at boot", mend)
     if restarts.isdecimal() and int(restarts) > 0:
-        return Finding("service", "service", "warning", seen, f"journalctl -u {SERVICE} says why")
+        return Finding("service", "service", "warning", seen, f"journalctl -u {name} says why")
     return Finding("service", "service", "ok", seen)

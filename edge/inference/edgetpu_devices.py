@@ -1,5 +1,6 @@
 """Which Edge TPUs are plugged in, found without libedgetpu: asking it can hang, and opens the device."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from edge.errors import EngineError
 SYSFS_USB = Path("/sys/bus/usb/devices")
 DEV = Path("/dev")
 DPKG = Path("/var/lib/dpkg/info")
+_LIBRARY_FOLDERS = tuple(map(Path, ("/lib", "/usr/lib", "/usr/local/lib", "/opt/lib")))
 
 # Vendor and product on USB: the first until the firmware is loaded (at the first use), the second from then on.
 _UNLOADED, _LOADED = ("1a6e", "089a"), ("18d1", "9302")
@@ -79,6 +81,16 @@ def choose_device(wanted: str, devices: Sequence[EdgeTpuDevice]) -> str:
         if wanted in (device.place, f"{device.kind}:{device.place}"):
             return device.name
     raise EngineError(f"no Edge TPU at {wanted!r}; there: {describe_devices(devices)}")
+
+
+def may_be_installed(library: str) -> bool:
+    """Is there such a file, by its path, or by its name where loaders look? Loads nothing."""
+    if "/" in library:
+        return Path(library).exists()
+    folders = [Path(text) for text in os.environ.get("LD_LIBRARY_PATH", "").split(":") if text]
+    return any((folder / library).exists() for folder in (*folders, *_LIBRARY_FOLDERS)) or any(
+        next(folder.glob(f"*-linux-gnu*/{library}"), None) is not None for folder in _LIBRARY_FOLDERS
+    )
 
 
 def library_clock(dpkg: Path = DPKG) -> Literal["standard", "maximum"] | None:

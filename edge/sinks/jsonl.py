@@ -37,30 +37,30 @@ class JsonFileSink:
     """JSON lines to a file. At max_bytes it becomes NAME.1 (and .1 becomes .2 ...); `keep` old ones stay, so
     a season of results cannot fill the card."""
 
-    def __init__(self, path: Path, *, max_bytes: int, keep: int) -> None:
-        """Raises StorageError where the file cannot be opened."""
+    def __init__(self, path: Path, *, max_bytes: int, keep: int, patient: bool = False) -> None:
+        """Raises StorageError where the file cannot be opened; if patient, that is as any later failure."""
         self._path, self._max_bytes, self._keep = path, max_bytes, keep
         self._failed = False
+        self._file: BinaryIO | None = None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO | None = path.open("ab", buffering=0)
-            _end_half_line(path, self._file)
+            self._open()
         except OSError as error:
-            raise StorageError(f"results {path}: cannot write: {error.strerror or error}") from error
+            if not patient:
+                raise StorageError(f"results {path}: cannot write: {error.strerror or error}") from error
+            self._note_failure(error)
 
     def write(self, result: Result) -> None:
         """As Sink.write; a failure is logged once, and again when it has passed."""
         line = _encode(result) + b"\n"
         try:
             if self._file is None:
-                self._file = self._path.open("ab", buffering=0)
+                self._open()
+            assert self._file is not None
             if self._file.tell() + len(line) > self._max_bytes and self._file.tell():
                 self._rotate()
             self._write_whole(line)
         except OSError as error:
-            if not self._failed:
-                _log.warning("results %s: cannot write: %s; results are lost until it works", self._path, error)
-            self._failed = True
+            self._note_failure(error)
             return
         if self._failed:
             _log.warning("results %s: writing works again", self._path)
@@ -71,6 +71,21 @@ class JsonFileSink:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file: BinaryIO = self._path.open("ab", buffering=0)
+        try:
+            _end_half_line(self._path, file)
+        except OSError:
+            file.close()
+            raise
+        self._file = file
+
+    def _note_failure(self, error: OSError) -> None:
+        if not self._failed:
+            _log.warning("results %s: cannot write: %s; results are lost until it works", self._path, error)
+        self._failed = True
 
     def _write_whole(self, line: bytes) -> None:
         """Write the line, or leave the file as it was: no half lines at a full disk."""

@@ -43,7 +43,13 @@ def test_a_folder_of_pictures_is_looped(run_fieldfare: Run, sealed: Bundle, shar
     [
         (["--bundle", "/nowhere"], 66, "no bundle there"),
         (["--bundle", "{bundle}", "--source", "/nowhere.avi"], 66, "is not there"),
-        (["--bundle", "{bundle}", "--size", "big"], 2, "WIDTHxHEIGHT"),
+        (["--bundle", "{bundle}", "--size", "big"], 78, "WIDTHxHEIGHT"),
+        (["--bundle", "{bundle}", "--size", "\u00b2x\u00b2"], 78, "WIDTHxHEIGHT"),
+        (
+            ["--bundle", "{bundle}", "--size", "640x10"],
+            78,
+            "camera.height = 10: must be a whole number from 32 to 8192",
+        ),
         (["--bundle", "{bundle}", "--threads", "0"], 78, "engine.threads"),
     ],
 )

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from software_tpu import SoftwareTpu
 
 from edge.bundle import open_bundle
 from edge.bundle.store import Bundle
+from edge.fakes.software_edgetpu import Script
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 REAL_MODELS = {
@@ -242,3 +244,30 @@ def test_a_folder_without_pictures_is_said(run_fieldfare: Run, sealed: Bundle, t
     done = run_fieldfare("classify", sealed.path, tmp_path)
     assert done.returncode == 66
     assert "no pictures there" in one_line(done)
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (Script(mode="segfault", at="load"), "died of SIGSEGV"),
+        (Script(mode="abort"), "died of SIGABRT"),
+        (Script(mode="refuse"), "no Edge TPU"),
+    ],
+    ids=["segfaults", "aborts", "refuses"],
+)
+def test_an_edge_tpu_that_takes_its_process_down_does_not_take_ours(
+    run_fieldfare: Run, software_tpu: SoftwareTpu, shared: Path, tmp_path: Path, script: Script, words: str
+) -> None:
+    software_tpu.does(script)
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/libedgetpu.so.1").symlink_to(software_tpu.library)
+    places = {**os.environ, **software_tpu.environment, "LD_LIBRARY_PATH": str(tmp_path / "lib")}
+    done = run_fieldfare("classify", software_tpu.bundle, shared / "models/parrot.jpg", "--json", env=places)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert "cpu" in result["engine"]
+    assert words in result["fallback"]
+    assert words in done.stderr
+    done = run_fieldfare("bench", "--bundle", software_tpu.bundle, "--seconds", "1", "--json", env=places)
+    assert done.returncode == 0, done.stderr
+    assert words in json.loads(done.stdout)["fallback"]

@@ -1,13 +1,17 @@
 """Settings are strict: file, key, value, range and the nearest known key."""
 
+import re
 import string
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.inspect import FloatType, IntType, StructType, UnionType, type_info
 
-from edge.config import Camera, Settings, load_settings, parse_settings
+from edge.config import Camera, Settings, load_settings, parse_settings, parse_size, settings_from
 from edge.errors import ConfigError, MissingInputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,10 +56,10 @@ def test_a_slow_camera_is_given_the_time_of_three_frames(
         ('bundle = "b"\n[camera]\nsuorce = "x"', "[camera] unknown key 'suorce': did you mean 'source'?"),
         ('bundle = "b"\n[camera]\nzzz = 1', "[camera] unknown key 'zzz': known keys: source, width"),
         ('bundel = "b"', "unknown key 'bundel': did you mean 'bundle'?"),
-        ('bundle = "b"\n[camera]\nwidth = 7', "camera.width = 7: must be int >= 32"),
-        ('bundle = "b"\n[camera]\nwidth = "wide"', "camera.width = 'wide': must be int, got str"),
-        ('bundle = "b"\n[camera]\nfps = 0', "camera.fps = 0: must be float >= 0.001"),
-        ('bundle = "b"\n[engine]\nthreads = 0', "engine.threads = 0: must be int >= 1"),
+        ('bundle = "b"\n[camera]\nwidth = 7', "camera.width = 7: must be a whole number from 32 to 8192"),
+        ('bundle = "b"\n[camera]\nwidth = "wide"', "camera.width = 'wide': must be a whole number from 32"),
+        ('bundle = "b"\n[camera]\nfps = 0', "camera.fps = 0: must be a number from 0.001 to 1000"),
+        ('bundle = "b"\n[engine]\nthreads = 0', "engine.threads = 0: must be a whole number from 1 to 64"),
         ('bundle = "b"\n[engine]\ndevice = "tpu"', "engine.device = 'tpu': must be auto, cpu, any, usb"),
         ('bundle = "b"\n[camera]\nregion = [0, 0, 1]', "camera.region = [0, 0, 1]: must be four numbers from 0 to 1"),
         ('bundle = "b"\n[camera]\nregion = [0, 0, 1, 2]', "camera.region = [0, 0, 1, 2]: must be four numbers"),
@@ -65,16 +69,25 @@ def test_a_slow_camera_is_given_the_time_of_three_frames(
         ),
         ('bundle = "b"\n[camera]\nregion = [0, 0, 0, 1]', "camera.region = [0, 0, 0, 1]: must be inside the picture"),
         ('bundle = "b"\n[camera]\nexposure = "long"', "camera.exposure = 'long': must be auto, or microseconds from 1"),
-        ('bundle = "b"\n[camera]\nfrozen_s = -1', "camera.frozen_s = -1: must be float >= 0"),
-        ('bundle = "b"\n[load]\ncpu_percent = 0', "load.cpu_percent = 0: must be float >= 1"),
+        ('bundle = "b"\n[camera]\nfrozen_s = -1', "camera.frozen_s = -1: must be a number from 0 to 3600"),
+        ('bundle = "b"\n[load]\ncpu_percent = 0', "load.cpu_percent = 0: must be a number from 1 to 100"),
         (
             'bundle = "b"\n[load]\nmax_temperature = 70',
             "[load] unknown key 'max_temperature': did you mean 'max_temperature_c'?",
         ),
-        ('bundle = "b"\n[recovery]\nreboots_a_day = 25', "recovery.reboots_a_day = 25: must be int <= 24"),
+        (
+            'bundle = "b"\n[recovery]\nreboots_a_day = 25',
+            "recovery.reboots_a_day = 25: must be a whole number from 1 to",
+        ),
         ('bundle = "b"\n[recovery]\nusb_reset = "no"', "recovery.usb_reset = 'no': must be bool, got str"),
         ('bundle = "b"\n[engine]\nruntime = "onnx"', "engine.runtime = 'onnx': must be auto, litert or tflite-runtime"),
-        ('bundle = "b"\n[decision]\nsmoothing = 1.0', "decision.smoothing = 1.0: must be float < 1"),
+        ('bundle = "b"\n[decision]\nsmoothing = 1.0', "decision.smoothing = 1.0: must be a number from 0 to under 1"),
+        ('bundle = "b"\ncamera = 640', "camera = 640: must be object, got int"),
+        (
+            f'bundle = "b"\n[camera]\nwidth = {"9" * 4000}',
+            f"camera.width = {'9' * 100}...: must be a whole number from",
+        ),
+        (f'bundle = "b"\n[camera]\nwidth = 0x{"f" * 5000}', "camera.width = (a number too long to print): must be a"),
         ("bundle = ", "not valid TOML"),
         ("\x00", "not valid TOML"),
     ],
@@ -84,6 +97,81 @@ def test_mistakes_are_named(text: str, message: str) -> None:
         parse_settings(text.encode(), "/etc/fieldfare.toml")
     assert str(caught.value).startswith("/etc/fieldfare.toml: ")
     assert message in str(caught.value)
+
+
+def numeric_keys() -> Iterator[tuple[str, str, IntType | FloatType]]:
+    """Every key that takes a number: its section, its name, what is annotated."""
+    settings = type_info(Settings)
+    assert isinstance(settings, StructType)
+    for section in settings.fields:
+        for field in section.type.fields if isinstance(section.type, StructType) else ():
+            kinds = field.type.types if isinstance(field.type, UnionType) else (field.type,)
+            for kind in kinds:
+                if isinstance(kind, IntType | FloatType):
+                    yield section.name, field.name, kind
+
+
+NUMBERS = [pytest.param(*found, id=f"{found[0]}.{found[1]}") for found in numeric_keys()]
+
+
+def both_ends(kind: IntType | FloatType) -> str:
+    assert kind.ge is not None
+    return f"{kind.ge:.15g} to {kind.le:.15g}" if kind.le is not None else f"{kind.ge:.15g} to under {kind.lt:.15g}"
+
+
+@pytest.mark.parametrize(("section", "name", "kind"), NUMBERS)
+def test_a_wrong_number_is_told_with_both_ends_of_the_range(section: str, name: str, kind: IntType | FloatType) -> None:
+    assert kind.ge is not None
+    most = kind.lt if kind.le is None else kind.le + 1
+    wrong: list[Any] = [kind.ge - 1, most, 2**70, float("nan"), float("inf"), "many", True, [1], {}]
+    for value in wrong:
+        with pytest.raises(ConfigError) as caught:
+            settings_from({"bundle": "b", section: {name: value}})
+        message = str(caught.value)
+        assert message.startswith(f"{section}.{name} = {value!r}: must be ")
+        assert f" from {both_ends(kind)}" in message
+        assert "\n" not in message
+
+
+def test_every_section_has_numbers() -> None:
+    assert {section for section, _, _ in numeric_keys()} == set(Settings.__struct_fields__) - {"bundle"}
+    assert len(NUMBERS) > 20
+
+
+@pytest.mark.parametrize(("section", "name", "kind"), NUMBERS)
+def test_the_documented_range_is_the_one_in_the_code(section: str, name: str, kind: IntType | FloatType) -> None:
+    text = (ROOT / "docs" / "settings.md").read_text()
+    (table,) = re.findall(rf"^## \[{section}\]$(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)
+    (row,) = re.findall(rf"^\| `{name}` \| ([^|]*) \|", table, re.MULTILINE)
+    noun = "whole number" if isinstance(kind, IntType) else "number"
+    assert row.removeprefix('`"auto"`, or ') == f"{noun}, {both_ends(kind)}"
+
+
+@pytest.mark.parametrize(("text", "size"), [("640x480", (640, 480)), ("32X8192", (32, 8192)), ("0x1", (0, 1))])
+def test_a_size(text: str, size: tuple[int, int]) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "big",
+        "640",
+        "640x",
+        "x480",
+        "-1x480",
+        "640x480x3",
+        "64 0x480",
+        "\u00b2x\u00b2",
+        "\u0663x\u0663",
+        "9" * 5000 + "x1",
+    ],
+)
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^--size .*: must be WIDTHxHEIGHT, such as 640x480$") as caught:
+        parse_size(text)
+    assert len(str(caught.value)) < 200
 
 
 def test_a_missing_file_is_told_apart(tmp_path: Path) -> None:

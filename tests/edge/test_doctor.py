@@ -51,7 +51,30 @@ def plant(tmp_path: Path) -> Callable[[str, str], Path]:
 def case(tmp_path: Path) -> Case:
     """A bare machine: no device, no systemd, no child that answers."""
     board = Board(sysfs=tmp_path / "sys", procfs=tmp_path / "proc", run=tmp_path / "run", path="")
-    return Case(sysfs=tmp_path / "sys", dev=tmp_path / "dev", board=board, ask=Children(), call=lambda _: None)
+    sysfs, dev, etc = tmp_path / "sys", tmp_path / "dev", tmp_path / "etc"
+    return Case(sysfs=sysfs, dev=dev, etc=etc, board=board, ask=Children(), call=lambda _: None)
+
+
+class Systemctl:
+    """Stands in for systemctl: lists the units that it was given with their states, and shows them."""
+
+    RUNNING = "active running"
+
+    def __init__(self, **units: str) -> None:
+        self.units = {name.replace("_", "@"): state for name, state in units.items()}
+
+    def __call__(self, command: list[str]) -> str:
+        assert command[0] == "systemctl"
+        if command[1] == "show":
+            return "\n".join(self.show(name) for name in command[3:])
+        assert {"--plain", "--no-legend", "--no-pager", "--full"} <= set(command)
+        assert command[-2:] == ["fieldfare.service", "fieldfare@*"]
+        return "".join(f"{name}.service loaded {state} Fieldfare {name}\n" for name, state in self.units.items())
+
+    def show(self, name: str) -> str:
+        loaded = "loaded" if name in self.units else "not-found"
+        active, sub = self.units.get(name, "inactive dead").split()
+        return f"LoadState={loaded}\nActiveState={active}\nSubState={sub}\nNRestarts=0\nUnitFileState=enabled\n"
 
 
 def configured(case: Case, **sections: Any) -> Case:
@@ -212,10 +235,68 @@ def test_without_a_pi_camera_in_the_settings_none_is_missed(case: Case) -> None:
 
 
 def test_a_running_service_keeps_its_camera(case: Case) -> None:
-    busy = configured(replace(case, call=lambda _: "active\n"), camera={"source": "/dev/video0"})
+    busy = configured(replace(case, call=Systemctl(fieldfare=Systemctl.RUNNING)), camera={"source": "/dev/video0"})
     finding = only(cameras.frame(busy))
     assert finding.kind == "not here"
-    assert "systemctl stop" in finding.seen
+    assert finding.seen == "in use by fieldfare: sudo systemctl stop fieldfare, then ask again"
+
+
+FRAME = {"description": "camera", "size": [640, 480], "mean": 90.0, "spread": 40.0}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine", "tried"),
+    [
+        ("/dev/video0", "/dev/video0", False),
+        ("/dev/video0", "/dev/v4l/by-id/usb-webcam", False),
+        ("/dev/v4l/by-id/usb-webcam", "/dev//video0", False),
+        ("/dev/video2", "/dev/video0", True),
+        ("picamera2", "picamera2:0", False),
+        ("picamera2:1", "picamera2:01", False),
+        ("picamera2:1", "picamera2", True),
+        ("/dev/video0", "picamera2", True),
+        ("rtsp://cam/1", "rtsp://cam/1", True),
+        ("synthetic", "synthetic", True),
+    ],
+)
+def test_an_instance_keeps_its_own_camera_only(
+    case: Case, plant: Callable[[str, str], Path], theirs: str, mine: str, tried: bool
+) -> None:
+    plant("dev/video0", "")
+    (case.dev / "v4l/by-id").mkdir(parents=True)
+    (case.dev / "v4l/by-id/usb-webcam").symlink_to("../../video0")
+    plant("etc/fieldfare/front.toml", f'bundle = "birds"\n[camera]\nsource = "{theirs}"\n')
+    children = Children(frame=FRAME)
+    machine_ = replace(case, ask=children, call=Systemctl(fieldfare_front=Systemctl.RUNNING))
+    finding = only(cameras.frame(configured(machine_, camera={"source": mine})))
+    assert (finding.kind == "ok", bool(children.asked)) == (tried, tried)
+    if not tried:
+        assert finding.kind == "not here"
+        assert finding.seen == "in use by fieldfare@front: sudo systemctl stop fieldfare@front, then ask again"
+
+
+@pytest.mark.parametrize("text", [None, "not TOML", "bundle = 1", "[camera]\nsource = '/dev/video7'"])
+def test_an_instance_with_settings_that_cannot_be_read_may_use_everything(
+    case: Case, plant: Callable[[str, str], Path], text: str | None
+) -> None:
+    if text is not None:
+        plant("etc/fieldfare/front.toml", text)
+    busy = replace(case, call=Systemctl(fieldfare_front=Systemctl.RUNNING))
+    for finding in (
+        only(cameras.frame(configured(busy, camera={"source": "/dev/video0"}))),
+        only(coral.engine(configured(busy, engine={"device": "edgetpu"}))),
+    ):
+        assert finding.kind == "not here"
+        assert finding.seen.startswith("in use by fieldfare@front (perhaps: its settings cannot be read): ")
+
+
+@pytest.mark.parametrize(
+    ("state", "tried"), [("activating start", False), ("activating auto-restart", True), ("active running", False)]
+)
+def test_a_service_that_waits_for_its_restart_holds_nothing(case: Case, state: str, tried: bool) -> None:
+    machine_ = replace(case, ask=Children(frame=FRAME), call=Systemctl(fieldfare_front=state))
+    finding = only(cameras.frame(configured(machine_, camera={"source": "/dev/video0"})))
+    assert (finding.kind == "ok") == tried
 
 
 @pytest.mark.parametrize(
@@ -300,6 +381,32 @@ def test_a_delegate_that_does_not_load(case: Case, outcome: Outcome, words: str)
 
 
 @pytest.mark.parametrize(
+    ("devices", "users"),
+    [
+        ({"front": "auto"}, "fieldfare@front"),
+        ({"front": "usb:1", "back": "2-1.4"}, "fieldfare@front and fieldfare@back"),
+        ({"front": "cpu", "back": "any"}, "fieldfare@back"),
+        ({"front": "cpu", "back": "cpu"}, None),
+        ({}, None),
+    ],
+)
+def test_an_edge_tpu_that_an_instance_may_use_is_left_alone(
+    case: Case, plant: Callable[[str, str], Path], devices: dict[str, str], users: str | None
+) -> None:
+    for name, device in devices.items():
+        plant(f"etc/fieldfare/{name}.toml", f'bundle = "birds"\n[engine]\ndevice = "{device}"\n')
+    children = Children(delegate={}, golden={"engine": "edgetpu:usb:0"})
+    running = Systemctl(**{f"fieldfare_{name}": Systemctl.RUNNING for name in devices})
+    finding = only(coral.engine(configured(replace(case, ask=children, call=running), engine={"device": "usb:0"})))
+    if users is None:
+        assert finding.kind == "ok"
+    else:
+        stop = users.replace(" and ", " ")
+        seen = f"in use by {users}: sudo systemctl stop {stop}, then ask again"
+        assert (finding.kind, finding.seen, children.asked) == ("not here", seen, [])
+
+
+@pytest.mark.parametrize(
     ("outcome", "kind", "mend"),
     [
         ({"engine": "litert 2.3.0, edgetpu:usb:0"}, "ok", None),
@@ -355,6 +462,46 @@ def test_what_systemd_says(case: Case, properties: str, kind: str, words: str) -
     finding = only(setup.service(replace(case, call=lambda _: properties)))
     assert finding.kind == kind
     assert words in finding.seen
+
+
+@pytest.mark.parametrize(
+    ("units", "seen"),
+    [
+        ({"fieldfare": "active running"}, ["ok active (running), 0 restarts"]),
+        ({}, ["not here not-found (docs/raspberry-pi.md installs it)"]),
+        (
+            {"fieldfare_front": "active running", "fieldfare_back": "activating auto-restart"},
+            [
+                "ok fieldfare@front: active (running), 0 restarts",
+                "problem fieldfare@back: activating (auto-restart), 0 restarts, status 0",
+            ],
+        ),
+        (
+            {"fieldfare": "active running", "fieldfare_front": "activating start"},
+            ["ok active (running), 0 restarts", "ok fieldfare@front: activating (start), 0 restarts"],
+        ),
+    ],
+)
+def test_each_instance_that_runs_is_told(case: Case, units: dict[str, str], seen: list[str]) -> None:
+    findings = setup.service(replace(case, call=Systemctl(**units)))
+    assert [f"{finding.kind} {finding.seen}" for finding in findings] == seen
+    assert {finding.id for finding in findings} == {"service"}
+    assert all("fieldfare@back" in (finding.mend or "") for finding in findings if finding.kind == "problem")
+
+
+def test_only_instances_and_the_service_are_taken_from_systemd_s_list(case: Case) -> None:
+    listed = (
+        "fieldfare@front.service        loaded active     running      Fieldfare camera classifier front\n"
+        "* fieldfare@a\\x2db.service    loaded activating auto-restart Fieldfare camera classifier a-b\n"
+        "fieldfare-reboot.service       loaded activating start        Reboot\n"
+        "not-fieldfare@x.service        loaded active     running      Another\n"
+    )
+    units = replace(case, call=lambda _: listed).units()
+    assert [(unit.name, unit.sub_state) for unit in units] == [
+        ("fieldfare@front", "running"),
+        ("fieldfare@a\\x2db", "auto-restart"),
+    ]
+    assert replace(case, call=lambda _: None).units() == []
 
 
 # The whole

@@ -3,25 +3,27 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
+import pytest
+from scripted import exists, wait_until
 from software_tpu import SoftwareTpu
 
 from edge.bundle.store import Bundle
-from edge.config import Settings, parse_settings
+from edge.config import Camera, Settings, parse_settings
 from edge.fakes.software_edgetpu import Script
+from edge.trial import PROBE, hand_over, why_unusable
 
 
 def probe(settings: Settings, **environment: str) -> subprocess.CompletedProcess[str]:
-    """As the supervisor starts it: settings in a pipe."""
-    reading, writing = os.pipe()
-    os.write(writing, msgspec.json.encode(settings))
-    os.close(writing)
+    """As the supervisor starts it."""
+    memory = hand_over(settings)
     try:
         return subprocess.run(
-            [sys.executable, "-m", "edge.probe", str(reading)],
-            pass_fds=[reading],
+            [sys.executable, "-m", PROBE, str(memory), str(os.getpid())],
+            pass_fds=[memory],
             env={**os.environ, **environment},
             capture_output=True,
             text=True,
@@ -29,19 +31,19 @@ def probe(settings: Settings, **environment: str) -> subprocess.CompletedProcess
             check=False,
         )
     finally:
-        os.close(reading)
+        os.close(memory)
 
 
 def test_a_bundle_without_a_compiled_model_has_no_use_for_one(sealed: Bundle) -> None:
     done = probe(Settings(bundle=str(sealed.path)))
     assert done.returncode == 69
-    assert done.stderr == "INFO Edge TPU: the bundle has no model compiled for the Edge TPU\n"
+    assert done.stderr == "DEBUG Edge TPU: the bundle has no model compiled for the Edge TPU\n"
 
 
 def test_a_bundle_that_is_gone_is_told(tmp_path: Path) -> None:
     done = probe(Settings(bundle=str(tmp_path / "nowhere")))
     assert done.returncode == 66
-    assert done.stderr.startswith("INFO Edge TPU: ")
+    assert done.stderr.startswith("DEBUG Edge TPU: ")
 
 
 def test_it_is_back_when_it_gives_the_golden_answers_and_only_then(software_tpu: SoftwareTpu) -> None:
@@ -59,5 +61,59 @@ def test_it_is_back_when_it_gives_the_golden_answers_and_only_then(software_tpu:
         done = probe(settings, **tpu.environment)
         seen[name] = done.returncode
         if done.returncode == 69:
-            assert "INFO Edge TPU: " in done.stderr
+            assert "DEBUG Edge TPU: " in done.stderr
     assert seen == {"well": 0, "refuses": 69, "absent": 69, "garbage": 69, "aborts": -6}
+
+
+def test_settings_of_any_size_reach_it(sealed: Bundle) -> None:
+    """More than a pipe holds."""
+    script = "; ".join(["run 1", "stall 1"] * 4500)
+    settings = Settings(bundle=str(sealed.path), camera=Camera(source="synthetic", script=script))
+    assert len(msgspec.json.encode(settings)) > 1 << 16
+    assert "no model compiled" in probe(settings).stderr
+
+
+def test_one_that_hangs_ends_with_who_started_it(software_tpu: SoftwareTpu) -> None:
+    """Else it would hold the Edge TPU for ever."""
+    software_tpu.does(Script(mode="hang", at="load"))
+    toml = f'bundle = "{software_tpu.bundle}"\n{software_tpu.settings}'.encode()
+    starter = (
+        "import os, subprocess, sys\nfrom edge.config import parse_settings\nfrom edge.trial import *\n"
+        f"memory = hand_over(parse_settings({toml!r}, 'f'))\n"
+        "words = [sys.executable, '-m', PROBE, str(memory), str(os.getpid())]\n"
+        "print(subprocess.Popen(words, pass_fds=[memory], stderr=subprocess.DEVNULL).pid, flush=True)\ninput()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", starter],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **software_tpu.environment},
+    ) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        time.sleep(1.0)
+        assert exists(child)
+        process.kill()
+    assert wait_until(lambda: not exists(child), 5.0)
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (Script(unknown="pick"), None),
+        (Script(mode="refuse"), "no Edge TPU"),
+        (Script(mode="segfault", at="load"), "the process that opened the Edge TPU died of SIGSEGV"),
+        (Script(mode="abort"), "the process that opened the Edge TPU died of SIGABRT"),
+        (Script(mode="hang", at="load"), "opening the Edge TPU took more than 6 s"),
+    ],
+    ids=["well", "refuses", "segfaults", "aborts", "hangs"],
+)
+def test_what_is_wrong_with_it_is_told_in_words(
+    software_tpu: SoftwareTpu, monkeypatch: pytest.MonkeyPatch, script: Script, said: str | None
+) -> None:
+    software_tpu.does(script)
+    for name, value in software_tpu.environment.items():
+        monkeypatch.setenv(name, value)
+    toml = f'bundle = "{software_tpu.bundle}"\n{software_tpu.settings}'.replace("timeout_s = 5", "timeout_s = 1")
+    why = why_unusable(parse_settings(toml.encode(), "f.toml"))
+    assert (why is None) if said is None else (why is not None and said in why)

@@ -142,16 +142,21 @@ class TestMistakes:
         assert "Traceback" not in done.stderr
         assert done.stdout == ""
 
-    @pytest.mark.parametrize(("word", "status"), [("nowhere", 66), ("damaged", 65)])
+    @pytest.mark.parametrize("size", ["big", "\u00b2x\u00b2", "9" * 5000 + "x480", "10x480"])
+    def test_a_size_that_is_none_is_one_line(self, run_fieldfare: Run, sealed: Bundle, size: str) -> None:
+        done = run_fieldfare("run", "--bundle", sealed.path, "--source", "synthetic", "--size", size)
+        assert done.returncode == 78
+        (line,) = done.stderr.splitlines()
+        assert "must be" in line
+
     def test_a_service_too_ends_for_a_bundle_that_cannot_be_used(
-        self, run_fieldfare: Run, bundle_copy: Path, tmp_path: Path, word: str, status: int
+        self, run_fieldfare: Run, bundle_copy: Path, tmp_path: Path
     ) -> None:
         (bundle_copy / "labels.txt").write_text("other\n")
-        bundle = {"nowhere": tmp_path / "nowhere", "damaged": bundle_copy}[word]
         done = run_fieldfare(
-            "run", "--service", "--bundle", bundle, *SMALL, env={**os.environ, "RUNTIME_DIRECTORY": str(tmp_path)}
+            "run", "--service", "--bundle", bundle_copy, *SMALL, env={**os.environ, "RUNTIME_DIRECTORY": str(tmp_path)}
         )
-        assert done.returncode == status
+        assert done.returncode == 65
         seen = read(tmp_path / "status.json")
         assert seen.state == "failed"
         assert seen.why in done.stderr

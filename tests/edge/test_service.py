@@ -16,9 +16,9 @@ from running import Running
 from edge.bundle.store import Bundle
 from edge.errors import MissingInputError
 from edge.health import SystemdNotifier
+from edge.inference.edgetpu_devices import CORAL_IDS
 from edge.reboot import REQUEST
 from edge.supervisor import HOPELESS
-from edge.usb import CORAL_IDS
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "systemd"

@@ -433,12 +433,20 @@ class TestFaults:
         assert wait_until(lambda: len(service.memory.results) > 3)
         assert len(service.lives()) == 2
 
-    @pytest.mark.parametrize("status", [65, 66, 72, 78])
-    def test_what_no_repetition_mends_ends_even_a_service(self, supervise: Supervise, status: int) -> None:
-        service = supervise(f"channel.send(Failed('worker', 'birds is damaged', {status}))")
-        assert service.wait() == status
-        assert service.supervisor.complaint == "birds is damaged"
-        ended = read(service.folder / "status.json")
+    def test_a_service_waits_for_a_file_that_is_missing(self, supervise: Supervise) -> None:
+        code = "if life > 1: started(); serve()\nchannel.send(Failed('worker', 'bundle birds: no bundle there', 66))"
+        service = supervise(code)
+        assert wait_until(lambda: service.memory.results)
+        assert len(service.lives()) == 3
+
+    @pytest.mark.parametrize(("status", "service"), [(65, True), (66, False), (72, True), (78, True)])
+    def test_what_no_repetition_mends_ends_even_a_service(
+        self, supervise: Supervise, status: int, service: bool
+    ) -> None:
+        running = supervise(f"channel.send(Failed('worker', 'birds is damaged', {status}))", service=service)
+        assert running.wait() == status
+        assert running.supervisor.complaint == "birds is damaged"
+        ended = read(running.folder / "status.json")
         assert (ended.state, ended.why) == ("failed", "birds is damaged")
 
     def test_a_replay_is_not_begun_again_after_a_crash(self, supervise: Supervise) -> None:
@@ -486,7 +494,10 @@ class TestEdgeTpu:
             "if life < 2: channel.send(Failed('engine', 'USB transfer error', 69)); os._exit(0)\n"
             "serve()"
         )
-        service = supervise(code)
+        library = tmp_path / "libedgetpu.so"
+        library.touch()  # without it, and without a device, nothing would be looked for
+        engine = Engine(edgetpu_library=str(library))
+        service = supervise(code, Settings(bundle="none", camera=Camera(source="synthetic"), engine=engine))
         status = service.supervisor.status
         lost = "Edge TPU lost: USB transfer error"
         assert wait_until(lambda: (status.state, status.why) == ("degraded", lost))
@@ -499,6 +510,21 @@ class TestEdgeTpu:
             ("auto", None, None),
         ]
         assert (status.counts.edgetpu_losses, status.counts.edgetpu_returns, status.counts.engine_faults) == (1, 1, 2)
+
+    def test_without_device_and_library_nothing_is_looked_for(
+        self, supervise: Supervise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A probe would take a second of a small board's time, twice a minute, for ever."""
+        probes: list[object] = []
+        monkeypatch.setattr(side_jobs, "Child", lambda *words, **_: probes.append(words))
+        monkeypatch.setattr("edge.ladder.PROBE_S", (0.1,))
+        engine = Engine(edgetpu_library=str(tmp_path / "nowhere.so"))
+        settings = Settings(bundle="none", camera=Camera(source="synthetic"), engine=engine)
+        service = supervise("started('refused', 'no library'); serve()", settings)
+        assert wait_until(lambda: service.supervisor.status.state == "degraded")
+        time.sleep(2.5)
+        assert probes == []
+        assert service.supervisor.status.counts.edgetpu_losses == 1
 
     def test_one_that_was_refused_is_degraded_and_says_why(self, supervise: Supervise) -> None:
         service = supervise("started('refused', 'no device'); serve()")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.side_jobs import SideJobs
-from edge.usb import RESET_JOB, camera_node, coral_nodes, reset, start_reset
+from edge.usb import RESET_JOB, camera_node, coral_node, edge_tpus, reset, start_reset
 
 NODES = Path("/dev/bus/usb")
 
@@ -36,16 +36,52 @@ def video(sysfs: Path, name: str, behind: Path) -> None:
     (sysfs / "class/video4linux" / name / "device").symlink_to(behind)
 
 
-def test_both_faces_of_the_coral_are_found_and_nothing_else(sysfs: Path) -> None:
+@pytest.fixture
+def corals(sysfs: Path) -> Path:
+    """Two on USB, as both their faces, beside something else; and one on PCIe, in the folder `dev`."""
     plug(sysfs, "1-1", 1, 4, "1a6e:089a")
     plug(sysfs, "1-2", 1, 113, "18d1:9302")
     plug(sysfs, "1-3", 1, 6, "18d1:4ee7")
     (sysfs / "bus/usb/devices/1-1:1.0").mkdir()  # an interface: no ids
-    assert coral_nodes(sysfs) == [NODES / "001/004", NODES / "001/113"]
+    (sysfs / "dev").mkdir()
+    (sysfs / "dev/apex_0").touch()
+    return sysfs
+
+
+@pytest.mark.parametrize(
+    ("wanted", "node"),
+    [
+        ("usb:1", "001/113"),
+        ("usb:1-1", "001/004"),
+        ("1-2", "001/113"),
+        ("auto", None),  # which of them? another service may be using it
+        ("any", None),
+        ("usb", None),
+        ("pci", None),
+        ("pci:0", None),
+        ("/dev/apex_0", None),
+        ("usb:5", None),
+    ],
+)
+def test_only_the_coral_that_is_meant_is_reset(corals: Path, wanted: str, node: str | None) -> None:
+    found = coral_node(wanted, 3, corals, dev=corals / "dev")
+    assert found == (None if node is None else NODES / node)
+
+
+def test_numbers_mean_nothing_once_one_of_several_has_gone(corals: Path) -> None:
+    assert coral_node("usb:0", 4, corals, dev=corals / "dev") is None
+    assert coral_node("usb:1-1", 4, corals, dev=corals / "dev") == NODES / "001/004"
+
+
+@pytest.mark.parametrize(("most", "node"), [(1, NODES / "002/009"), (2, None)])
+def test_the_only_one_there_ever_was_needs_no_name(sysfs: Path, most: int, node: Path | None) -> None:
+    plug(sysfs, "2-1", 2, 9, "18d1:9302")
+    assert coral_node("auto", most, sysfs, dev=sysfs / "none") == node
 
 
 def test_without_usb_there_is_no_coral(tmp_path: Path) -> None:
-    assert coral_nodes(tmp_path / "nothing") == []
+    assert edge_tpus(tmp_path / "nothing", tmp_path) == ()
+    assert coral_node("auto", 0, tmp_path / "nothing", dev=tmp_path) is None
 
 
 def test_a_webcam_is_the_device_above_its_interface(sysfs: Path) -> None:
@@ -85,7 +121,7 @@ def test_what_is_no_usb_device_is_an_os_error_and_is_closed(tmp_path: Path) -> N
 )
 def test_the_program_says_why_it_failed(tmp_path: Path, name: str, why: str) -> None:
     (tmp_path / "plain").touch()
-    command = [sys.executable, "-m", "edge.usb", str(tmp_path / name)]
+    command = [sys.executable, "-m", "edge.usb", str(tmp_path / name), str(os.getpid())]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 69
     assert done.stderr == f"WARNING USB reset of {tmp_path / name} failed: {why}\n"

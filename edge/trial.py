@@ -1,0 +1,51 @@
+"""Trying the Edge TPU in a process of its own, edge.probe, before anything else relies on it. Imports neither NumPy
+nor a runtime: the supervisor uses it, too.
+"""
+
+import os
+
+import msgspec
+
+from edge.child import Child, describe_exit
+from edge.config import Settings
+
+PROBE = "edge.probe"
+# On top of engine.start_timeout_s: loading libraries.
+LOADING_S = 5.0
+PREFIX = "DEBUG Edge TPU: "
+_DIE_S = 1.0
+
+
+def hand_over(settings: Settings) -> int:
+    """A file descriptor that the probe can read `settings` from, however large they are; the caller closes it."""
+    memory = os.memfd_create("fieldfare-settings")
+    with os.fdopen(os.dup(memory), "wb") as stream:
+        stream.write(msgspec.json.encode(settings))
+    os.lseek(memory, 0, os.SEEK_SET)
+    return memory
+
+
+def why_unusable(settings: Settings) -> str | None:
+    """Try the Edge TPU in a process of its own; what is wrong with it, None where it answers rightly. Waits for at
+    most engine.start_timeout_s and some seconds."""
+    memory = hand_over(settings)
+    try:
+        child = Child(PROBE, [str(memory), str(os.getpid())], pass_fds=[memory])
+    except OSError as error:
+        return f"no process could be started to try the Edge TPU: {error.strerror or error}"
+    finally:
+        os.close(memory)
+    try:
+        limit_s = settings.engine.start_timeout_s + LOADING_S
+        if not child.wait(limit_s):
+            return f"opening the Edge TPU took more than {limit_s:g} s"
+        child.relay()
+        status = child.exit_status()
+        told = [line.removeprefix(PREFIX) for line in child.tail if line.startswith(PREFIX)]
+        if status == 0:
+            return None
+        return told[-1] if told else f"the process that opened the Edge TPU {describe_exit(status or 0)}"
+    finally:
+        child.kill()
+        child.wait(_DIE_S)
+        child.close()
