@@ -11,7 +11,8 @@ machine is busier than a real one.
 results again: from the end of the fault (for those that end: stall, frozen, gone), else from its beginning, to
 the first result of a frame taken after that. back on the TPU: from the end of the fault to the first result of
 the Edge TPU. Counted over all rounds: results older than 3 s when published; results of frames taken while the
-camera was frozen, but for the first; scores that are not finite; processes left as zombies.
+camera was frozen, but for the first; results of an Edge TPU that answers garbage or repeats its answers ("wrong"; int8 outputs
+cannot be NaN: noise is what a fault gives there); scores that are not finite; processes left as zombies.
 """
 
 import argparse
@@ -68,6 +69,7 @@ class Outcome:
     back_on_tpu_s: float | None = None
     stale: int = 0
     frozen: int = 0
+    wrong: int = 0
     not_finite: int = 0
     zombies: int = 0
 
@@ -206,17 +208,20 @@ def failing_tpu(script: Script, lasts_s: float, *, reload: bool = False) -> Call
     """An Edge TPU that fails for a while; reload: it shows at a new start only, which is caused."""
 
     def strike(service: Service, rng: random.Random) -> Outcome:
-        service.tpu(script)
         if reload:
+            service.tpu(script)
             os.kill(service.worker(), signal.SIGKILL)
         began = time.monotonic()
+        service.tpu(script)
         time.sleep(0.3)
         again = outage_end(service, began)
         time.sleep(max(0.0, began + lasts_s * rng.uniform(0.8, 1.2) - time.monotonic()))
         service.tpu(Script(unknown="pick", time_us=2600))
         ended = time.monotonic()
         back = service.wait(ended, on_tpu=True)
-        return Outcome(again, None if back is None else back - ended)
+        lies = script.mode in ("nan", "garbage", "stale", "constant")
+        wrong = [seen for seen in service.seen if seen.on_tpu and began + 0.2 < seen.captured_s < ended] if lies else []
+        return Outcome(again, None if back is None else back - ended, wrong=len(wrong))
 
     return strike
 
@@ -275,6 +280,7 @@ class Row:
             f"{max(back):>7.1f}" if back else "      -",
             f"{sum(o.stale for o in self.outcomes):>6}",
             f"{sum(o.frozen for o in self.outcomes):>7}",
+            f"{sum(o.wrong for o in self.outcomes):>6}",
             f"{sum(o.not_finite for o in self.outcomes):>7}",
             f"{sum(o.zombies for o in self.outcomes):>8}",
         ]
@@ -283,7 +289,7 @@ class Row:
 
 HEAD = (
     f"{'fault':<26} {'n':>4} {'median':>7} {'worst':>7} {'limit':>6} {'late':>5} {'TPU med':>7} {'worst':>7} "
-    f"{'stale':>6} {'frozen':>7} {'not fin':>7} {'zombies':>8}"
+    f"{'stale':>6} {'frozen':>7} {'wrong':>6} {'not fin':>7} {'zombies':>8}"
 )
 
 
