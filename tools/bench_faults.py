@@ -11,8 +11,9 @@ machine is busier than a real one.
 results again: from the end of the fault (for those that end: stall, frozen, gone), else from its beginning, to
 the first result of a frame taken after that. back on the TPU: from the end of the fault to the first result of
 the Edge TPU. Counted over all rounds: results older than 3 s when published; results of frames taken while the
-camera was frozen, but for the first; results of an Edge TPU that answers garbage or repeats its answers ("wrong"; int8 outputs
-cannot be NaN: noise is what a fault gives there); scores that are not finite; processes left as zombies.
+camera was frozen, but for the first; results of an Edge TPU that answers garbage or repeats its answers ("wrong";
+int8 outputs cannot be NaN: noise is what a fault gives there); scores that are not finite; processes left as
+zombies.
 """
 
 import argparse

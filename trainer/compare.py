@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from edge.inference.tflite import TfliteClassifier, check_details
 from edge.postprocess import to_scores
 from edge.preprocess import Preprocessor
 from edge.records import Pixels
+from trainer.duplicates import fingerprint, group_duplicates
 from trainer.listing import Listing, Photo
 from trainer.metrics import Interval, wilson
 from trainer.paired import SIGNIFICANT, Paired, compare_answers
@@ -25,6 +27,7 @@ from trainer.progress import Progress
 from trainer.threshold import CurvePoint, Outcome, curve_of, outcome_of
 
 PICTURES = 6  # of each kind of disagreement
+_VIEW = 224  # pixels
 
 
 class Contender(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,13 +58,15 @@ class ClassContest(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome. better: the one with more right answers, None where they have as many; certain: the
+    """The outcome. near_duplicates: photos that are nearly the same as an earlier one, each counted all the same;
+    better: the one with more right answers, None where they have as many; certain: the
     difference is more than chance (McNemar's exact p under 0.05); verdict says both in a sentence."""
 
     data: str
     split: str
     photos: int
     unreadable: tuple[str, ...]
+    near_duplicates: int
     notes: tuple[str, ...]
     a: Contender
     b: Contender
@@ -176,6 +181,7 @@ def compare_bundles(
     a, b = (Runner(bundle, runtime, threads) for bundle in pair)
     unreadable: list[str] = []
     truth: list[str] = []
+    prints: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
     shown: list[Disagreement] = []
     with progress.stage("comparing", len(photos)) as advance:
         for photo in photos:
@@ -188,6 +194,7 @@ def compare_bundles(
                 unreadable.append(str(error))
                 continue
             truth.append(listing.classes[photo.label])
+            prints.append(_fingerprint(frame_bgr))
             said = a.look(frame_bgr), b.look(frame_bgr)
             if pictures and (said[0] == truth[-1]) != (said[1] == truth[-1]):
                 _show(shown, photo.path, frame_bgr, truth[-1], said)
@@ -202,6 +209,7 @@ def compare_bundles(
             data=readable_name(listing.root),
             split=chosen,
             unreadable=tuple(unreadable),
+            near_duplicates=_near_duplicates(prints),
             notes=tuple(notes),
         ),
         tuple(shown),
@@ -238,6 +246,7 @@ def _conclude(a: Runner, b: Runner, truth: NDArray[np.object_]) -> Comparison:
         split="",
         photos=len(truth),
         unreadable=(),
+        near_duplicates=0,
         notes=(),
         a=contender_a,
         b=contender_b,
@@ -266,6 +275,17 @@ def _contender(runner: Runner, right: NDArray[np.bool_]) -> Contender:
         at_threshold=reached,
         curve=curve_of(best, right),
     )
+
+
+def _fingerprint(frame_bgr: Pixels) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """As the dataset check takes it, from a view of the default size."""
+    small = cv2.resize(frame_bgr, (_VIEW, _VIEW), interpolation=cv2.INTER_AREA)
+    return fingerprint(cv2.cvtColor(small, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False))
+
+
+def _near_duplicates(prints: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> int:
+    hashes, greys = (np.stack(column) for column in zip(*prints, strict=True))
+    return len(prints) - len(np.unique(group_duplicates(hashes, greys)))
 
 
 def _common(a: set[str], b: set[str]) -> set[str]:

@@ -14,7 +14,8 @@ def terminal_lines(result: Comparison) -> list[str]:
     a, b, paired = result.a, result.b, result.paired
     rows = [("", "A", "B"), *rows_of(a, b)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [result.verdict, "", f"A  {a.path} ({a.bundle_id})", f"B  {b.path} ({b.bundle_id})", ""]
+    lines = [line for line in (result.verdict, near_duplicates(result)) if line]
+    lines += ["", f"A  {a.path} ({a.bundle_id})", f"B  {b.path} ({b.bundle_id})", ""]
     lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines += [
         "",
@@ -31,6 +32,18 @@ def terminal_lines(result: Comparison) -> list[str]:
             for entry in different[:5]
         ]
     return lines
+
+
+def near_duplicates(result: Comparison) -> str:
+    """What photos that are nearly the same mean for the verdict; '' where there are none."""
+    if not result.near_duplicates:
+        return ""
+    count = wording.count(result.near_duplicates, "photo")
+    verb = "is" if result.near_duplicates == 1 else "are"
+    return (
+        f"{count} of {result.photos:,} {verb} nearly the same as another and counted like any: the difference looks "
+        "surer than it is."
+    )
 
 
 def rows_of(a: Contender, b: Contender) -> list[tuple[str, str, str]]:
@@ -65,6 +78,7 @@ def render_comparison(result: Comparison, shown: Sequence[Disagreement]) -> str:
         "compare.html",
         result=result,
         rows=rows_of(result.a, result.b),
+        copies=near_duplicates(result),
         points=points(result.paired.difference),
         classes=(most_different(result) if len(result.classes) > CLASSES_SHOWN else result.classes)[:CLASSES_SHOWN],
         split=wording.SPLITS.get(result.split, result.split),

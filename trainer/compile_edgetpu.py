@@ -4,11 +4,12 @@ The compiler is closed and runs on x86-64 Linux only; version 16.0 is the last. 
 trusted: the report must be known, the file a compiled model with the tensors of the one that was given.
 """
 
+import signal
 from dataclasses import dataclass
 
 from edge.errors import ModelError
 from trainer.compatibility import Verdict, judge
-from trainer.compiler_call import COMMAND, TIMEOUT_S, run_compiler
+from trainer.compiler_call import COMMAND, TIMEOUT_S, Answer, run_compiler
 from trainer.compiler_report import CompilerReport, OperatorRow, last_words, parse_report
 from trainer.tflite_graph import Graph, Tensor, read_graph
 
@@ -18,6 +19,7 @@ __all__ = [
     "Compiled",
     "CompilerReport",
     "OperatorRow",
+    "check_counts",
     "check_twin",
     "compile_model",
     "parse_report",
@@ -39,17 +41,18 @@ def compile_model(
 ) -> Compiled:
     """Compile `model` with `command` (see trainer.compiler_call).
 
-    Raises UnavailableError without a compiler; ModelError where it refuses, does not end in time, maps the model
-    only in part (unless allow_partial), or hands over something that is not this model compiled.
+    Raises UnavailableError without a compiler, StorageError without room for its files; ModelError where it refuses,
+    crashes, does not end in time, maps the model only in part (unless allow_partial), or hands over something that
+    is not this model compiled.
     """
     source = read_graph(model)
     answer = run_compiler(model, command, timeout_s)
     if answer.model is None or answer.status != 0:
-        said = last_words(answer.said) or f"status {answer.status}"
-        raise ModelError(f"the compiler refused the model: {said}{_prediction(judge(source))}")
-    twin = check_twin(answer.model, source, "the compiler's output")
+        raise ModelError(f"{_failure(answer)}{_prediction(judge(source))}")
+    twin = check_twin(answer.model, source, "the compiler's output", fix="compile again, or with another compiler")
     log = answer.said + (f"\n{answer.log}" if answer.log else "")
     report = parse_report(log)
+    check_counts(report, source)
     left = max(report.on_cpu, twin.on_cpu)
     if left and not allow_partial:
         names = report.left_out or twin.names(on_tpu=False) or "the compiler does not say which"
@@ -60,10 +63,14 @@ def compile_model(
     return Compiled(answer.model, report, log, remarks(report, twin))
 
 
-def check_twin(compiled: bytes, source: Graph, title: str) -> Verdict:
+def check_twin(compiled: bytes, source: Graph, title: str, *, fix: str = "copy it again") -> Verdict:
     """What `compiled` is made of. Raises ModelError where it is no compiled model, or its inputs and outputs are
-    not those of `source` in shape, type, scale and zero point."""
-    graph = read_graph(compiled)
+    not those of `source` in shape, type, scale and zero point. fix: what helps where the file itself is bad."""
+    try:
+        graph = read_graph(compiled)
+    except ModelError as error:
+        reason = str(error).removesuffix("; copy it again").removesuffix(": give the .tflite file")
+        raise ModelError(f"{title} cannot be read: {reason}; {fix}") from error
     if not graph.compiled:
         raise ModelError(f"{title} holds no operator for the Edge TPU (edgetpu-custom-op): nothing was mapped")
     for side, theirs, ours in (
@@ -81,6 +88,18 @@ def check_twin(compiled: bytes, source: Graph, title: str) -> Verdict:
     return judge(graph)
 
 
+def check_counts(report: CompilerReport, source: Graph) -> None:
+    """Raises ModelError where the compiler tells of another number of operators than `source` has. How it counts
+    those of IF and WHILE is not known: a model with them is not counted."""
+    ours = len(source.operators)
+    for theirs in (report.on_tpu + report.on_cpu, report.total):
+        if theirs is not None and theirs != ours and source.subgraphs == 1:
+            raise ModelError(
+                f"the compiler's words tell of {theirs} operators, the model has {ours}: "
+                "they are of another model's compilation"
+            )
+
+
 def remarks(report: CompilerReport, twin: Verdict) -> tuple[str, ...]:
     """What is odd, but no reason to refuse."""
     found = []
@@ -94,6 +113,19 @@ def remarks(report: CompilerReport, twin: Verdict) -> tuple[str, ...]:
             "do they belong together?"
         )
     return tuple(found)
+
+
+def _failure(answer: Answer) -> str:
+    """How a compilation ended that came to nothing. Containers and shells tell of a signal as 128 more."""
+    said = last_words(answer.said)
+    number = -answer.status if answer.status < 0 else answer.status - 128
+    try:
+        return f"the compiler crashed ({signal.Signals(number).name})" + (f": {said}" if said else "")
+    except ValueError:  # no signal
+        pass
+    if answer.status == 0:
+        return "the compiler ended well but left no model_edgetpu.tflite" + (f": {said}" if said else "")
+    return f"the compiler refused the model: {said or f'status {answer.status}'}"
 
 
 def _face(tensor: Tensor) -> str:

@@ -21,7 +21,8 @@ class OperatorRow:
 
 @dataclass(frozen=True, slots=True)
 class CompilerReport:
-    """What the compiler said; None where it did not say, no rows where it printed no table."""
+    """What the compiler said; None where it did not say, no rows where it printed no table. total: operators of the
+    model in its own words."""
 
     version: str
     on_tpu: int
@@ -29,6 +30,7 @@ class CompilerReport:
     on_chip_bytes: int | None
     off_chip_bytes: int | None
     rows: tuple[OperatorRow, ...]
+    total: int | None = None
 
     @property
     def tested(self) -> bool:
@@ -46,10 +48,11 @@ class CompilerReport:
 
 
 def parse_report(text: str) -> CompilerReport:
-    """Read what the compiler printed, its log appended or not. Raises ModelError where no version, or nothing of
-    where operators run, is in it."""
-    version = re.search(r"Edge TPU Compiler version (\d+(?:\.\d+)*)\s", text + "\n")
+    """Read what the compiler printed, its log appended or not; without a version that is 'unknown'. Raises ModelError
+    where nothing of where operators run is in it."""
+    version = re.search(r"Edge TPU Compiler version (\S+)", text)
     rows = _table(text)
+    total = _number(text, r"Total number of operations: (\d+)")
     on_tpu = _number(text, r"operations that will run on Edge TPU: (\d+)")
     on_cpu = _number(text, r"operations that will run on CPU: (\d+)")
     if on_tpu is None and rows:
@@ -57,24 +60,30 @@ def parse_report(text: str) -> CompilerReport:
     if on_cpu is None and rows:
         on_cpu = sum(row.count for row in rows if row.status != MAPPED)
     if on_tpu is None and on_cpu is None and "Model compiled successfully" in text:
-        on_tpu = _number(text, r"Total number of operations: (\d+)")
-    if version is None or on_tpu is None:
+        on_tpu = total
+    if on_tpu is None:
         raise ModelError(f"the compiler printed nothing that is known: {last_words(text) or 'nothing at all'}")
     return CompilerReport(
-        version=version[1],
+        version=_printable(version[1])[:40] if version else "unknown",
         on_tpu=on_tpu,
         on_cpu=on_cpu or 0,
         on_chip_bytes=_bytes(text, "On-chip memory used for caching model parameters"),
         off_chip_bytes=_bytes(text, "Off-chip memory used for streaming uncached model parameters"),
         rows=rows,
+        total=total,
     )
 
 
 def last_words(text: str) -> str:
     """The last lines that say something, for an error message; the version and the time-out are no news."""
     noise = ("Edge TPU Compiler version", "Started a compilation timeout", "Compilation child process")
-    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    lines = [_printable(" ".join(line.split())) for line in text.splitlines() if line.strip()]
     return "; ".join(line for line in lines if not line.startswith(noise))[-300:]
+
+
+def _printable(text: str) -> str:
+    """Without what would move the cursor or change colours of a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _table(text: str) -> tuple[OperatorRow, ...]:

@@ -42,7 +42,7 @@ def load(options: Options, listing: Listing, spec: Preprocessing, folder: Path, 
             spec,
             input_tensor(options.network.size),
             folder,
-            workers=options.workers,
+            workers=options.decoders,
             skip_unreadable=options.skip_unreadable,
             progress=advance,
         )

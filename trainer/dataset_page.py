@@ -1,15 +1,13 @@
 """The dataset check's report as one HTML page with small pictures in it. Needs nothing from any network."""
 
 import base64
-import os
-import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from edge import __version__
-from edge.errors import StorageError
+from edge.storage import write_file
 from trainer.check.findings import SEVERITIES, Finding, number_of
 from trainer.dataset_check import DatasetReport
 from trainer.dataset_text import summary
@@ -47,21 +45,10 @@ class _Thumbnails:
         return self._made[index]
 
 
-def write_page(target: Path, report: DatasetReport, photos: Photos) -> None:
-    """Write the page to `target`, whole or not at all. photos.pixels in R, G, B. Raises StorageError."""
-    page = render(report, photos)
-    try:
-        handle, name = tempfile.mkstemp(prefix=".fieldfare-", dir=target.absolute().parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(page)
-            Path(name).chmod(0o644)
-            Path(name).replace(target)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise StorageError(f"--report {target}: cannot write: {error.strerror or error}") from error
+def write_page(target: Path, report: DatasetReport, photos: Photos, *, overwrite: bool = False) -> None:
+    """Write the page to `target`, whole or not at all. photos.pixels in R, G, B. Raises OutputExistsError,
+    StorageError."""
+    write_file(target, render(report, photos).encode(), overwrite=overwrite)
 
 
 def render(report: DatasetReport, photos: Photos) -> str:

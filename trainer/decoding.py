@@ -21,12 +21,10 @@ from edge.bundle.manifest import InputTensor, Preprocessing
 from edge.errors import StorageError, UnavailableError
 from edge.images import readable_name
 from trainer.decode_child import Answer, Job, Setup
+from trainer.decode_limits import MEMORY_BYTES
 from trainer.rows import Rows
 
 LIMIT_S = 60.0
-# At its peak a 100-megapixel photo takes 2.0 GiB on its way through Pillow where it is transparent, 1.4 GiB
-# where it is not, libraries included (measured on x86-64, Pillow 12, 2026-11).
-MEMORY_BYTES = 5 << 29
 _PROGRAM = ("-P", "-m", "trainer.decode_child")  # -P: no Python file of the current folder is imported
 _IN_FLIGHT = 8  # photos that a child knows of, so that it never waits for the parent
 _PER_CHILD = 50  # fewer photos are not worth the 0.2 s that a child takes to start

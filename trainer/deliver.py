@@ -1,9 +1,10 @@
 """After learning: int8, figures, thresholds, the Edge TPU, the bundle and its report."""
 
 import platform
+import shlex
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -18,24 +19,26 @@ from edge.bundle import golden
 from edge.bundle.manifest import Architecture, Calibration, Metrics, Preprocessing
 from edge.bundle.store import Bundle
 from edge.bundle.write import save
-from edge.errors import ModelError, UnavailableError
+from edge.errors import ModelError, StorageError, UnavailableError
 from edge.images import read_image, readable_name
 from edge.inference.runtime import load_runtime
 from edge.postprocess import softmax
 from edge.records import Pixels
+from edge.storage import write_file
 from trainer.bundle_writer import write_bundle
+from trainer.checkpoint import folder_of
 from trainer.clock import Clock
 from trainer.compatibility import Verdict, judge
 from trainer.compile_edgetpu import COMMAND, Compiled, compile_model
-from trainer.data import Data, input_tensor
+from trainer.data import Data
 from trainer.evaluate import best_temperature, logits_of, run_int8
 from trainer.fit import PhotoSet
 from trainer.int8 import Int8, to_int8
 from trainer.learn import Learned
-from trainer.listing import SPLITS, Listing
+from trainer.listing import SPLITS
 from trainer.metrics import expected_calibration_error, reliability, top1
 from trainer.options import Options, TrainReport
-from trainer.photos import load_photos
+from trainer.photos import Photos
 from trainer.predict import Predictor
 from trainer.progress import Progress
 from trainer.quantize import choose_calibration
@@ -91,9 +94,9 @@ class Figures:
         return expected_calibration_error(reliability(self.test.truth, self.test.scores))
 
 
-def deliver(given: Delivery, outside: Listing | None, pages: tuple[Path, Path]) -> TrainReport:
-    """Quantize, measure, compile where asked for, write the bundle and then its report. Raises
-    FieldfareError's children; the bundle is whole or not there."""
+def deliver(given: Delivery, outside: Photos | None, pages: tuple[Path, Path]) -> TrainReport:
+    """Quantize, measure, compile where asked for, write the report and then the bundle. outside: the photos of
+    --outside, closed here. Raises FieldfareError's children; the bundle is whole or not there, and so are `pages`."""
     options, splits = given.options, given.data.splits
     calibration = choose_calibration(given.photos.labels, given.data.photos.greys, splits["train"], options.seed)
     made = to_int8(given.learned.model, given.spec, given.photos, calibration, given.progress, options.workers)
@@ -105,12 +108,32 @@ def deliver(given: Delivery, outside: Listing | None, pages: tuple[Path, Path]) 
         verdict = judge(graph)
         compiled, told = _compile(given, made.model)
         report, pictures = build_report(_ingredients(given, made, figures, strangers, (graph, verdict, compiled, told)))
-    # The report first: where a bundle is, all is done. One of an interrupted run may stand there.
-    write_report(report, pictures, *pages, overwrite=True)
-    given.clock.lap("report")
-    bundle = _write_bundle(given, made, figures, compiled)
+    with _both_or_none(options, pages):
+        # The report first: where a bundle is, all is done. One of an interrupted run may stand there.
+        write_report(report, pictures, *pages, overwrite=True)
+        given.clock.lap("report")
+        bundle = _write_bundle(given, made, figures, compiled)
     given.clock.lap("bundle")
     return _summary(given, bundle, figures, verdict, told, pages[0])
+
+
+@contextmanager
+def _both_or_none(options: Options, pages: tuple[Path, Path]) -> Iterator[None]:
+    """Where the disk has no room for the report and the bundle, the new pages go, too; those of a bundle that was
+    to be replaced come back. Raises StorageError with the way on."""
+    before = {page: page.read_bytes() for page in pages if page.is_file()} if options.out.exists() else {}
+    try:
+        yield
+    except StorageError as error:
+        for page in pages:
+            with suppress(OSError):
+                page.unlink(missing_ok=True)
+        for page, data in before.items():
+            with suppress(StorageError):
+                write_file(page, data)
+        state = folder_of(options.out.resolve()).name
+        command = "the same command" + (" without --restart" if options.restart else "")
+        raise StorageError(f"{error}; {command} then goes on from {state}") from error
 
 
 def _measure(given: Delivery, made: Int8) -> Figures:
@@ -154,30 +177,21 @@ def _name(given: Delivery, index: int) -> str:
 
 
 @contextmanager
-def _strangers(given: Delivery, made: Int8, figures: Figures, outside: Listing | None) -> Iterator[tuple[Outside, ...]]:
+def _strangers(given: Delivery, made: Int8, figures: Figures, outside: Photos | None) -> Iterator[tuple[Outside, ...]]:
     """The photos of --outside, which belong to no class, through the finished model; their pictures can be
     read inside the block."""
     if outside is None:
         yield ()
         return
-    with given.progress.stage("photos outside the classes", len(outside.photos)) as advance:
-        photos = load_photos(
-            outside,
-            given.spec,
-            input_tensor(given.options.network.size),
-            given.folder,
-            workers=given.options.workers,
-            skip_unreadable=True,
-            progress=advance,
-        )
-    with photos.pixels as pixels:
-        everything = np.arange(len(photos.listing.photos))
+    listing = outside.listing
+    with outside.pixels as pixels:
+        everything = np.arange(len(listing.photos))
         raw = run_int8(made.classifier, given.spec, made.tensors[0], pixels, everything, lambda _: None)
         scores = _scores(logits_of(raw, made.tensors[1]), figures.temperature)
         unknown = float((scores.max(axis=1) < figures.threshold.threshold).mean())
         given.progress.say(f"{len(everything)} photos outside the classes: {unknown:.0%} called unknown")
-        names = tuple(readable_name(photo.path.relative_to(outside.root)) for photo in photos.listing.photos)
-        title = readable_name(outside.root.resolve().name)
+        names = tuple(readable_name(photo.path.relative_to(listing.root)) for photo in listing.photos)
+        title = readable_name(listing.root.resolve().name)
         yield (Outside(title, names, scores, lambda place: pixels[place]),)
 
 
@@ -185,14 +199,19 @@ def _compile(given: Delivery, model: bytes) -> tuple[Compiled | None, str]:
     """The compiled twin, where it was asked for and can be had, and what became of it in a few words. The
     training is never thrown away: without a twin the bundle serves from the CPU."""
     options = given.options
-    later = f"later: fieldfare compile {options.out}, or, from another machine, fieldfare bundle add-edgetpu"
+    out = shlex.quote(str(options.out))
+    elsewhere = f"from another machine, fieldfare bundle add-edgetpu {out} model_edgetpu.tflite --log words.txt"
     if not options.edgetpu:
         return None, "not asked for"
     given.progress.say("compiling for the Edge TPU")
     try:
         compiled = compile_model(model, command=options.compiler or COMMAND, allow_partial=options.allow_partial)
-    except (UnavailableError, ModelError) as error:
-        given.progress.say(f"warning: the bundle is for the CPU only: {error}; {later}")
+    except (UnavailableError, ModelError, StorageError) as error:
+        given.progress.say(
+            f"warning: the bundle is for the CPU only: {error}; later: fieldfare compile {out}, or, {elsewhere}"
+        )
+        if isinstance(error, StorageError):
+            return None, "no room for the compiler's files"
         return None, "no compiler" if isinstance(error, UnavailableError) else "refused"
     for remark in compiled.remarks:
         given.progress.say(f"compiler: {remark}")

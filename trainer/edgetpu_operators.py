@@ -50,7 +50,7 @@ SUPPORTED: dict[str, tuple[int, ...]] = {
     "RELU_N1_TO_1": (1,),
     "RESHAPE": (1,),
     "RESIZE_BILINEAR": (1, 2, 3),
-    "RESIZE_NEAREST_NEIGHBOR": (1, 2, 3),
+    "RESIZE_NEAREST_NEIGHBOR": (1,),  # 2 and 3 are reported as refused
     "RSQRT": (1, 2),
     "SLICE": (1, 2),
     "SOFTMAX": (1, 2),
@@ -90,6 +90,11 @@ SEEN: dict[str, tuple[int, ...]] = {
 
 # Reported as "Operation version not supported" by compiler 16 (a public build log; from Dense on a 3-D tensor).
 REPORTED_REFUSED = {("FULLY_CONNECTED", 9)}
+# (L) The same was said of RESIZE_NEAREST_NEIGHBOR by compiler 14.1 (known_refused in shared/edgetpu/known_good_ops.json
+# and the log beside it; tensorflow issue 42024) and 15.0 (issue 420). The logs tell no versions: 2 is that of int8, 3
+# that of half_pixel_centers, as TensorFlow 2.3 and later write it. No log of compiler 16 was found, no pair has it.
+_RECORD = "refused in recorded logs of compiler 14.1 and 15.0 (tensorflow issue 42024, edgetpu issue 420)"
+RECORDED_REFUSED = {("RESIZE_NEAREST_NEIGHBOR", 2): _RECORD, ("RESIZE_NEAREST_NEIGHBOR", 3): _RECORD}
 
 # Above these the compiler cannot even read the model: "Didn't find op for builtin opcode ... version ...". Reported
 # for compiler 16 (L): CONV_2D 6 (issue 631), TRANSPOSE_CONV 4 (845), QUANTIZE 3 (879), EXP 2 (libedgetpu 71).

@@ -4,7 +4,11 @@ folder, file name or table, joined with near-duplicates.
 
 import csv
 import re
+import signal
+import threading
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,6 +21,9 @@ from edge.images import readable_name
 from trainer.components import linked, numbered
 from trainer.listing import Listing, Photo
 
+# A nested repeat, such as ^(a+)+b, takes time that doubles with every letter; a fair pattern goes through a million
+# names in about a second.
+MATCHING_S = 10.0
 _FORMS = "'folder', 'name:REGEX' or 'csv:FILE:COLUMN'"
 
 
@@ -61,15 +68,16 @@ def parse_group_by(text: str) -> GroupBy:
 def visit_groups(listing: Listing, group_by: GroupBy) -> Visits:
     """The visit of each photo. Photos with the same folder, text or cell belong together whatever their class.
 
-    Raises DatasetError where no photo belongs to any visit or the table has not the columns; MissingInputError
-    where there is no table."""
+    Raises DatasetError where no photo belongs to any visit, the table has not the columns, or the pattern takes
+    over MATCHING_S; MissingInputError where there is no table."""
     if group_by.kind == "csv":
         visit_of = _table(group_by)
         names: list[str] = [visit_of.get(_key(photo.path.relative_to(listing.root))) or "" for photo in listing.photos]
     elif group_by.kind == "folder":
         names = [_subfolder(listing.root, photo) for photo in listing.photos]
     else:
-        names = [_found(group_by, photo.path.name) for photo in listing.photos]
+        with _bounded(group_by, listing):
+            names = [_found(group_by, photo.path.name) for photo in listing.photos]
     if listing.photos and not any(names):
         example = readable_name(listing.photos[0].path.relative_to(listing.root))
         raise DatasetError(f"--group-by {group_by.text!r}: {_NOTHING[group_by.kind]} (a photo here: {example!r})")
@@ -95,6 +103,29 @@ def join_groups(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.
 def _subfolder(root: Path, photo: Photo) -> str:
     inside = photo.path.relative_to(root).parts[1 if photo.split is None else 2 : -1]
     return "/".join(inside)
+
+
+@contextmanager
+def _bounded(group_by: GroupBy, listing: Listing) -> Iterator[None]:
+    """Ends the block by an alarm, which interrupts even a single match. In the main thread only, where handlers
+    run; elsewhere nothing is bounded."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise DatasetError(
+            f"--group-by {group_by.text!r}: matching {len(listing.photos)} file names takes over {MATCHING_S:g} s: "
+            "simplify the pattern (no repeat inside a repeat)"
+        )
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, MATCHING_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _found(group_by: GroupBy, name: str) -> str:

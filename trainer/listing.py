@@ -1,6 +1,8 @@
 """A folder of photos -> classes, and files by name; trainer.photos decodes them."""
 
+import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,13 +13,16 @@ from numpy.typing import NDArray
 from edge.bundle.store import MANIFEST_HASH
 from edge.decision import UNKNOWN
 from edge.errors import DatasetError, MissingInputError
-from edge.images import find_images
+from edge.images import find_images, is_image_name
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
 # One photo of each class for each split, and one more to learn from.
 MIN_PHOTOS = 4
+_MOST_NAMED = 10  # classes in one message
+# Invisible, and part of names all the same: of emoji, and of words in Persian and Indic scripts.
+_JOINERS = "\u200c\u200d"
 _ALIASES: dict[str, Split] = {
     "train": "train",
     "training": "train",
@@ -40,12 +45,14 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All photos under one folder, in a fixed order. ignored counts files that are no photos by name."""
+    """All photos under one folder, in a fixed order. ignored counts files that are no photos by name; broken are
+    symbolic links with a photo's name that lead nowhere."""
 
     root: Path
     classes: tuple[str, ...]
     photos: tuple[Photo, ...]
     ignored: int
+    broken: tuple[Path, ...] = ()
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -79,6 +86,8 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
     numbers = {name: number for number, name in enumerate(classes)}
     photos: list[Photo] = []
     ignored = 0
+    broken: list[Path] = []
+    empty: list[Path] = []
     for split, class_folders in per_split.items():
         where = splits[split] if split else root
         if missing := sorted(set(classes) - {folder.name for folder in class_folders}):
@@ -87,12 +96,35 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
             if (folder / MANIFEST_HASH).is_file():
                 raise DatasetError(f"{folder}: is a model bundle, not a class: move it out of the photos")
             found = find_images(folder)
-            ignored += sum(entry.is_file() for entry in folder.rglob("*")) - len(found)
-            if not found and min_photos:
-                raise DatasetError(f"{folder}: no photos (JPEG, PNG, BMP, WebP, TIFF): add some or remove the folder")
+            entries = sorted(folder.rglob("*"))
+            ignored += sum(entry.is_file() for entry in entries) - len(found)
+            broken += [entry for entry in entries if _is_broken(entry) and is_image_name(entry.relative_to(folder))]
+            empty += [] if found else [folder]
             photos += [Photo(path, numbers[folder.name], split) for path in found]
+    if empty and min_photos:
+        raise DatasetError(_no_photos(root, empty, broken))
     _check_counts(root, classes, photos, min_photos)
-    return Listing(root, classes, tuple(photos), ignored)
+    return Listing(root, classes, tuple(photos), ignored, tuple(broken))
+
+
+def named(names: Iterable[str]) -> str:
+    """Up to ten names, each in quotes, and how many more."""
+    shown = [repr(name) for name in names]
+    more = len(shown) - _MOST_NAMED
+    return ", ".join(shown[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _is_broken(entry: Path) -> bool:
+    return entry.is_symlink() and not entry.exists()
+
+
+def _no_photos(root: Path, empty: list[Path], broken: list[Path]) -> str:
+    links = sum(path.is_relative_to(folder) for folder in empty for path in broken)
+    where = f" ({links} links there lead nowhere)" if links else ""
+    if len(empty) == 1:
+        return f"{empty[0]}: no photos (JPEG, PNG, BMP, WebP, TIFF){where}: add some or remove the folder"
+    folders = named(str(folder.relative_to(root)) for folder in empty)
+    return f"{root}: no photos (JPEG, PNG, BMP, WebP, TIFF) in {folders}{where}: add some or remove the folders"
 
 
 def _folders(root: Path) -> list[Path]:
@@ -111,12 +143,27 @@ def _check_classes(root: Path, classes: tuple[str, ...]) -> None:
             raise DatasetError(
                 f"{root}: class folder {name!r}: the device says that where no class fits: choose another name"
             )
-        if not name.isprintable() or name != name.strip():
-            raise DatasetError(f"{root}: class folder {name!r}: unprintable or outer blanks: rename it")
+        if name != name.strip() or name != name.strip(_JOINERS):
+            raise DatasetError(f"{root}: class folder {name!r}: blanks or joiners at its ends: rename it")
+        if bad := next((c for c in name if not c.isprintable() and c not in _JOINERS), None):
+            raise DatasetError(f"{root}: class folder {name!r}: holds {_described(bad)}, unprintable: rename it")
 
 
 def _check_counts(root: Path, classes: tuple[str, ...], photos: list[Photo], least: int) -> None:
     counts = Counter(photo.label for photo in photos)
-    for label, name in enumerate(classes):
-        if counts[label] < least:
-            raise DatasetError(f"{root}: class {name!r} has {counts[label]} photos, at least {least}: add some")
+    small = [(name, counts[label]) for label, name in enumerate(classes) if counts[label] < least]
+    if len(small) == 1:
+        raise DatasetError(f"{root}: class {small[0][0]!r} has {small[0][1]} photos, at least {least}: add some")
+    if small:
+        few = max(count for _, count in small)
+        raise DatasetError(
+            f"{root}: {len(small)} classes have {few} photos or fewer, at least {least} each: add some, or remove the "
+            f"folders: {named(name for name, _ in small)}"
+        )
+
+
+def _described(character: str) -> str:
+    """'U+202E RIGHT-TO-LEFT OVERRIDE'."""
+    if "\udc80" <= character <= "\udcff":  # how Python shows a byte of a file name that it cannot decode
+        return f"the byte 0x{ord(character) - 0xDC00:02X}, which is not UTF-8"
+    return f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()

@@ -12,6 +12,7 @@ import msgspec
 from trainer.edgetpu_operators import (
     LIMITATION,
     NOT_SUPPORTED,
+    RECORDED_REFUSED,
     REPORTED_REFUSED,
     REPORTED_UNREADABLE,
     RESIZE_BYTES,
@@ -39,6 +40,7 @@ _REPLACEMENTS = {
     "ELU": "use ReLU",
     "GELU": "use ReLU",
     "TILE": "use UpSampling2D(interpolation='bilinear') or Conv2DTranspose, not UpSampling2D's nearest of Keras 3",
+    "RESIZE_NEAREST_NEIGHBOR": "use UpSampling2D(interpolation='bilinear') or Conv2DTranspose",
     "DIV": "multiply by the inverse",
     "ARG_MAX": "end the model before it: the best label is found on the CPU anyway",
 }
@@ -111,6 +113,9 @@ def _support(operator: Operator) -> Reason | None:
         fix = f"version {allowed}: convert with TensorFlow 2.5 to 2.8, or without what the version stands for"
         if operator.name == "FULLY_CONNECTED":
             fix = "Dense on more than two dimensions asks for it: Flatten before Dense, or use Conv2D with a 1x1 kernel"
+        if record := RECORDED_REFUSED.get((operator.name, operator.version)):
+            detail = f"version {operator.version}, {record}"
+            return Reason(WRONG_VERSION, detail, _REPLACEMENTS.get(operator.name, fix), documented=False)
         known = (operator.name, operator.version) in REPORTED_REFUSED | REPORTED_UNREADABLE
         return Reason(WRONG_VERSION, f"version {operator.version}, known are {allowed}", fix, known)
     return None

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from edge.bundle.manifest import Resize
+from trainer.decode_limits import default_workers
 from trainer.groups import GroupBy
 from trainer.network import Network
 
@@ -44,6 +45,11 @@ class Options:
     overwrite: bool = False
     restart: bool = False
     workers: int = 2
+
+    @property
+    def decoders(self) -> int:
+        """Of the workers, as many as the memory can bear at once on the largest photos."""
+        return min(self.workers, default_workers())
 
 
 class TrainReport(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +73,7 @@ def load_photos(
         return Photos(listing, rows, hashes, greys, unreadable, known)
     kept = np.flatnonzero([record is not None for record in records])
     photos = tuple(listing.photos[index] for index in kept)
-    listing = Listing(listing.root, listing.classes, photos, listing.ignored)
+    listing = replace(listing, photos=photos)
     return Photos(listing, rows.select(kept), hashes[kept], greys[kept], unreadable, known)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import DatasetError
-from trainer.listing import SHARES, SPLITS, Listing, Split
+from trainer.listing import SHARES, SPLITS, Listing, Split, named
 
 # A class of fewer groups is shared out before the others, while every split still has room.
 _FEW_GROUPS = 9
@@ -55,7 +55,7 @@ def assign_splits(
     result = {
         split: np.array([i for i, side in enumerate(chosen) if side == split], dtype=np.int64) for split in SPLITS
     }
-    _check(listing, result, len(out))
+    _check(listing, result, out)
     return result, _torn(groups, chosen)
 
 
@@ -144,13 +144,24 @@ def _torn(groups: NDArray[np.int64], chosen: Sequence[Split | None]) -> int:
     return sum(len(found) > 1 for found in sides.values())
 
 
-def _check(listing: Listing, splits: Mapping[Split, NDArray[np.int64]], left_out: int) -> None:
-    labels = listing.labels
-    also = f" ({left_out} that are filed under several classes were left out)" if left_out else ""
+def _check(listing: Listing, splits: Mapping[Split, NDArray[np.int64]], left_out: set[int]) -> None:
+    labels, count = listing.labels, len(listing.classes)
+    copies = np.bincount(labels[sorted(left_out)], minlength=count)
+    also = f" ({len(left_out)} that are filed under several classes were left out)" if left_out else ""
     for split, indices in splits.items():
-        counts = np.bincount(labels[indices], minlength=len(listing.classes))
-        for label in np.flatnonzero(counts == 0):
+        missing = np.flatnonzero(np.bincount(labels[indices], minlength=count) == 0)
+        if not len(missing):
+            continue
+        gone = missing[(copies[missing] > 0) & (copies == np.bincount(labels, minlength=count))[missing]]
+        told = gone if len(gone) else missing
+        names = named(listing.classes[label] for label in told)
+        who = f"class {names} has" if len(told) == 1 else f"classes {names} have"
+        if len(gone):
             raise DatasetError(
-                f"{listing.root}: class {listing.classes[label]!r} has no photo left for {split}: its photos are too "
-                f"few, nearly the same, or of too few visits{also}; add photos of other scenes"
+                f"{listing.root}: {who} no photo left for {split}: all are filed under other classes, too, and were "
+                f"left out ({len(left_out)} photos): remove the copies from the wrong classes"
             )
+        raise DatasetError(
+            f"{listing.root}: {who} no photo left for {split}: {'its' if len(told) == 1 else 'their'} photos are too "
+            f"few, nearly the same, or of too few visits{also}; add photos of other scenes"
+        )

@@ -2,13 +2,16 @@
 
 The file may be damaged or hostile. The flatbuffers classes check every offset, but a vector may claim 2^32
 entries and many tables may point at one long vector, so lengths are compared with the file before they are
-walked, and what is read in all is bounded.
+walked, and what is read in all is bounded. Every vector, text and constant must lie inside the file as a whole,
+read or not: a file that was cut short is refused.
 """
 
 import struct
+from functools import cache
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from edge.errors import MissingPackageError, ModelError
 
@@ -17,6 +20,7 @@ EDGETPU_OPERATOR = "edgetpu-custom-op"
 MAX_ENTRIES = 50_000
 MAX_WORK = 1_000_000  # tensor references, dimensions and bytes of names, in the whole file
 MAX_VALUES = 64  # of a constant that is kept: axes, paddings, strides
+_ZIP_BEGIN, _ZIP_END, _ZIP_END_BYTES = b"PK\x03\x04", b"PK\x05\x06", 22
 
 _ACTIVATIONS = {0: None, 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH", 5: "SIGN_BIT"}
 _OPTIONS = {  # the operators whose options matter here, and the table that holds them
@@ -140,6 +144,12 @@ def _names(enumeration: Any) -> dict[int, str]:
     return {number: name for name, number in vars(enumeration).items() if not name.startswith("_")}
 
 
+@cache
+def _vectors(kind: type) -> tuple[str, ...]:
+    """The methods of a class of the schema that lend a vector of numbers."""
+    return tuple(name for name in vars(kind) if name.endswith("AsNumpy"))
+
+
 class _Reader:
     """Walks one file. Not for use by several threads."""
 
@@ -149,7 +159,10 @@ class _Reader:
         self._model = self._schema.Model.GetRootAsModel(data, 0)
         self._types = _names(self._schema.TensorType)
         self._operators = _names(self._schema.BuiltinOperator)
+        self._kinds = _names(self._schema.BuiltinOptions)
         self._work = MAX_WORK
+        self._start = np.frombuffer(data, np.uint8).ctypes.data
+        self._end = 0  # of what was looked at
         self._buffers = self._count(self._model.BuffersLength(), "buffers")
 
     def graph(self) -> Graph:
@@ -161,11 +174,13 @@ class _Reader:
             for number in range(self._count(self._model.OperatorCodesLength(), "operator codes"))
         ]
         main = self._model.Subgraphs(0)
+        self._whole(main)
         tensors = tuple(self._tensor(main.Tensors(n)) for n in range(self._count(main.TensorsLength(), "tensors")))
         operators = tuple(
             self._operator(main.Operators(n), codes, len(tensors))
             for n in range(self._count(main.OperatorsLength(), "operators"))
         )
+        self._rest(subgraphs)
         return Graph(
             operators=operators,
             tensors=tensors,
@@ -178,7 +193,42 @@ class _Reader:
         """The length of a vector of tables, four bytes an entry at least."""
         if count > MAX_ENTRIES or 4 * count > len(self._data):
             raise ModelError(f"damaged .tflite: it claims {count} {what}, at most {MAX_ENTRIES}; copy it again")
+        self._spend(count)
         return int(count)
+
+    def _rest(self, subgraphs: int) -> None:
+        """What no record is made of must be whole, too."""
+        for number in range(self._buffers):
+            self._whole(buffer := self._model.Buffers(number))
+            self._inside(buffer.Offset(), buffer.Size())
+        for number in range(1, subgraphs):
+            self._whole(graph := self._model.Subgraphs(number))
+            for place in range(self._count(graph.TensorsLength(), "tensors")):
+                self._whole(graph.Tensors(place))
+            for place in range(self._count(graph.OperatorsLength(), "operators")):
+                self._whole(graph.Operators(place))
+        self._text(self._model, 10)
+        for number in range(self._count(self._model.MetadataLength(), "metadata")):
+            self._text(self._model.Metadata(number), 4)
+        begin = self._data.find(_ZIP_BEGIN, self._end)  # labels and the like, behind the tables
+        if begin >= 0 and not begin < self._data.rfind(_ZIP_END) <= len(self._data) - _ZIP_END_BYTES:
+            raise ModelError("damaged .tflite: the files that are packed at its end are cut short; copy it again")
+
+    def _whole(self, table: Any) -> None:
+        """Raises ValueError where one of its vectors of numbers leaves the file; nothing is copied."""
+        kind: Any = type(table)
+        for name in _vectors(kind):
+            vector = getattr(table, name)()
+            if not isinstance(vector, int):  # 0 where there is none
+                self._end = max(self._end, vector.ctypes.data - self._start + vector.nbytes)
+
+    def _inside(self, start: int, length: int) -> None:
+        if start + length > len(self._data):
+            raise ModelError(
+                f"damaged .tflite: {length} bytes at {start} of a file of {len(self._data)}: it is cut short; "
+                "copy it again"
+            )
+        self._end = max(self._end, start + length)
 
     def _spend(self, amount: int) -> None:
         self._work -= amount
@@ -202,24 +252,32 @@ class _Reader:
     def _code(self, code: Any) -> tuple[str, int, str | None]:
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         name = self._operators.get(number, f"BUILTIN_{number}")
-        custom = self._text(code.CustomCode()) if name == "CUSTOM" else None
+        custom = self._text(code, 6) if name == "CUSTOM" else None
         return name, int(code.Version()), custom
 
-    def _text(self, text: bytes | None) -> str:
-        if text is None:
+    def _text(self, table: Any, slot: int) -> str:
+        """The text in this slot of the table. The schema's own methods shorten one that leaves the file."""
+        offset = table._tab.Offset(slot)
+        if not offset:
             return ""
-        self._spend(len(text))
+        start, length = table._tab.Vector(offset), table._tab.VectorLen(offset)
+        self._spend(length)
+        self._inside(start, length + 1)  # a zero ends it
+        text = self._data[start : start + length]
         return "".join(c if c.isprintable() else "?" for c in text.decode("utf-8", "replace"))
 
     def _tensor(self, tensor: Any) -> Tensor:
         quantization = tensor.Quantization()
-        scales = 0 if quantization is None else self._bounded(quantization.ScaleLength(), 4)
-        zero_points = 0 if quantization is None else self._bounded(quantization.ZeroPointLength(), 8)
+        for table in (tensor, quantization, tensor.Sparsity()):
+            if table is not None:
+                self._whole(table)
+        scales = 0 if quantization is None else int(quantization.ScaleLength())
+        zero_points = 0 if quantization is None else int(quantization.ZeroPointLength())
         dtype = self._types.get(tensor.Type(), f"TYPE_{tensor.Type()}")
         zero_point = int(quantization.ZeroPoint(0)) if zero_points else 0
         size, content = self._content(tensor.Buffer())
         return Tensor(
-            name=self._text(tensor.Name()),
+            name=self._text(tensor, 10),
             dtype=dtype,
             shape=self._numbers(tensor.ShapeLength(), tensor.ShapeAsNumpy),
             signature=self._numbers(tensor.ShapeSignatureLength(), tensor.ShapeSignatureAsNumpy),
@@ -234,11 +292,6 @@ class _Reader:
             all_zero=bool(content) and dtype in ("INT8", "UINT8") and content.count(zero_point & 0xFF) == size,
         )
 
-    def _bounded(self, count: int, width: int) -> int:
-        if count * width > len(self._data):
-            raise ModelError(f"damaged .tflite: a list of {count} entries is longer than the file; copy it again")
-        return int(count)
-
     def _content(self, number: int) -> tuple[int, bytes]:
         """Bytes of a constant, and the bytes themselves where they are few enough to be looked at."""
         if not self._buffers and not number:
@@ -246,19 +299,21 @@ class _Reader:
         if number >= self._buffers:
             raise ModelError(f"damaged .tflite: buffer {number} of {self._buffers} is used; copy it again")
         buffer = self._model.Buffers(number)
-        size = self._bounded(buffer.DataLength(), 1)
-        if not size:
+        if not buffer.DataLength():
             return int(buffer.Size()), b""  # kept behind the tables, where models exceed 2 GB
-        if size > 64 * 1024:
-            return size, b""
-        self._spend(1 + size // 1024)
-        return size, buffer.DataAsNumpy().tobytes()
+        content = buffer.DataAsNumpy()  # raises ValueError where it leaves the file
+        if content.size > 64 * 1024:
+            return content.size, b""
+        self._spend(1 + content.size // 1024)
+        return content.size, content.tobytes()
 
     def _operator(self, operator: Any, codes: list[tuple[str, int, str | None]], tensors: int) -> Operator:
         number = operator.OpcodeIndex()
         if number >= len(codes):
             raise ModelError(f"damaged .tflite: operator code {number} of {len(codes)} is used; copy it again")
         name, version, custom = codes[number]
+        self._whole(operator)
+        self._inside(operator.LargeCustomOptionsOffset(), operator.LargeCustomOptionsSize())
         return Operator(
             name=name,
             version=version,
@@ -269,12 +324,13 @@ class _Reader:
         )
 
     def _options(self, name: str, operator: Any) -> Options:
-        kind, table = _OPTIONS.get(name), operator.BuiltinOptions()
-        if kind is None or table is None or operator.BuiltinOptionsType() != getattr(self._schema.BuiltinOptions, kind):
+        kind, table = self._kinds.get(operator.BuiltinOptionsType()), operator.BuiltinOptions()
+        if kind is None or kind == "NONE" or table is None:
             return Options()
         found = getattr(self._schema, kind)()
         found.Init(table.Bytes, table.Pos)
-        return _read_options(found)
+        self._whole(found)
+        return _read_options(found) if kind == _OPTIONS.get(name) else Options()
 
 
 def _read_options(found: Any) -> Options:

@@ -9,17 +9,19 @@ from pathlib import Path
 from edge import __version__
 from edge.bundle.manifest import Preprocessing
 from edge.bundle.write import check_target
-from edge.errors import MissingInputError, OutputExistsError
-from edge.images import find_images
+from edge.errors import DatasetError, MissingInputError, OutputExistsError
+from edge.images import find_images, readable_name
 from edge.storage import check_place
 from trainer.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened
 from trainer.clock import Clock
-from trainer.data import Data, load
+from trainer.data import Data, input_tensor, load
 from trainer.deliver import Delivery, deliver
 from trainer.fit import PhotoSet
+from trainer.groups import visit_groups
 from trainer.learn import Setting, computes_mixed, learn
 from trainer.listing import SPLITS, Listing, Photo, list_photos
 from trainer.options import Options, TrainReport
+from trainer.photos import Photos, load_photos
 from trainer.progress import Progress
 from trainer.schedule import Deadline
 from trainer.team import Team, form_team, lost_members
@@ -33,6 +35,8 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     check_outputs(options)
     remark = options.network.check(options.weights)
     listing = list_photos(options.data)
+    if options.group_by is not None:
+        visit_groups(listing, options.group_by)  # what is wrong with it is told before the photos are read
     outside = list_outside(options.outside)
     progress.say(f"{options.network.title}, weights {options.weights}, seed {options.seed}")
     if remark:
@@ -72,6 +76,29 @@ def list_outside(folder: Path | None) -> Listing | None:
     return Listing(folder, ("outside",), tuple(Photo(path, 0, None) for path in paths), 0)
 
 
+def load_outside(
+    options: Options, outside: Listing | None, spec: Preprocessing, folder: Path, progress: Progress
+) -> Photos | None:
+    """Decode the photos of --outside into `folder`. Done before learning: it must not end in what can be known now.
+    Raises DatasetError where none can be read, StorageError."""
+    if outside is None:
+        return None
+    count, tensor = len(outside.photos), input_tensor(options.network.size)
+    with progress.stage("photos outside the classes", count) as advance:
+        photos = load_photos(
+            outside, spec, tensor, folder, workers=options.decoders, skip_unreadable=True, progress=advance
+        )
+    if not photos.listing.photos:
+        photos.pixels.close()
+        raise DatasetError(
+            f"--outside {readable_name(outside.root)}: not one of {count} photos can be read ({photos.unreadable[0]}): "
+            "mend them, or train without --outside"
+        )
+    for problem in photos.unreadable:
+        progress.say(f"warning: --outside: left out: {problem}")
+    return photos
+
+
 def _start(options: Options, progress: Progress) -> Team:
     """TensorFlow, its team and its seeds. The team first: it must be there before anything is computed."""
     team = form_team(progress.say)
@@ -104,6 +131,7 @@ def _train(
     clock: Clock,
 ) -> TrainReport | None:
     spec = Preprocessing(channel_order="rgb", resize=options.resize, mean=(127.5,) * 3, std=(127.5,) * 3)
+    strangers = load_outside(options, outside, spec, folder, progress) if team.is_chief else None
     data = load(options, listing, spec, folder, progress)
     clock.lap("photos")
     identity = _identity(options, weights, data)
@@ -120,7 +148,7 @@ def _train(
             progress.say("done: the bundle is written by the first machine of the team")
             return None
         delivery = Delivery(options, spec, data, photos, learned, weights, folder, progress, clock)
-        report = deliver(delivery, outside, report_paths(options.out))
+        report = deliver(delivery, strangers, report_paths(options.out))
         team.wait()
         return report
 

@@ -5,9 +5,15 @@ Files are read as arrays, never as a model: a .keras or full-model .h5 file can 
 
 import contextlib
 import hashlib
+import math
+import os
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from edge.errors import MissingInputError, ModelError, UnavailableError
 from trainer.network import Network
@@ -46,7 +52,7 @@ def keras_file(network: Network) -> tuple[str, str]:
 
 
 def find_weights(network: Network, weights: str) -> Path | None:
-    """The weights file, downloaded by Keras into its cache where weights is "imagenet"; None for "none".
+    """The weights file, downloaded into Keras' cache where weights is "imagenet"; None for "none".
 
     Raises UnavailableError where the download fails, with the file to fetch elsewhere; MissingInputError
     and ModelError for a file that is not there or no weights file, or not the one that its name promises."""
@@ -59,21 +65,27 @@ def find_weights(network: Network, weights: str) -> Path | None:
     except OSError as error:
         raise MissingInputError(f"weights {path}: cannot read: {error.strerror or error}") from error
     if path.suffix != ".h5" or mark != _HDF5_MARK:
-        raise ModelError(f"weights {path}: not a Keras .h5 weights file: give the *_no_top.h5 file")
+        fix = _fetch_again(path) or "give the *_no_top.h5 file"
+        raise ModelError(f"weights {path}: not a Keras .h5 weights file: {fix}")
     _check_hash(path)
     return path
 
 
 def load_weights(backbone: Any, network: Network, path: Path) -> None:
-    """Put the arrays of `path` into the Keras model `backbone`. Raises ModelError where they do not fit."""
+    """Put the arrays of `path` into the Keras model `backbone`. Raises ModelError where they do not fit, which is
+    told by their shapes before they are read, or are not all finite."""
     try:
+        _check_shapes(backbone, path)
         backbone.load_weights(path)
     except Exception as error:
         lines = str(error).strip().splitlines()
         reason = lines[0][:160] if lines else type(error).__name__
-        raise ModelError(
-            f"{path}: not weights of {network.title} without top ({reason}): check --arch and --alpha against the file"
-        ) from error
+        fix = _fetch_again(path) or "check --arch and --alpha against the file"
+        raise ModelError(f"{path}: not weights of {network.title} without top ({reason}): {fix}") from error
+    bad = [variable.path for variable in backbone.weights if not np.isfinite(np.asarray(variable)).all()]
+    if bad:
+        fix = _fetch_again(path) or "give another file"
+        raise ModelError(f"weights {path}: {bad[0]} holds NaN or infinite values, must be finite: {fix}")
 
 
 def sha256_of(path: Path) -> str:
@@ -82,13 +94,35 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def cache_folder() -> Path:
+    """Where Keras keeps downloaded weights, by the rules of keras.utils.get_file."""
+    home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
+    return (home if os.access(home, os.W_OK) else Path("/tmp/.keras")) / "models"
+
+
 def _download(network: Network) -> Path:
+    """Into a private folder first, for Keras takes whatever has the name for whole: a download that was cut short
+    must not get it."""
     import keras
 
     name, address = keras_file(network)
+    target = cache_folder() / name
+    if target.exists():
+        return target
+    kind, expected = PINNED.get(name, ("auto", None))
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # Keras shows its progress there; ours is for results
-            return Path(keras.utils.get_file(name, address, cache_subdir="models"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(prefix=".download-", dir=target.parent) as private,
+            contextlib.redirect_stdout(sys.stderr),  # Keras shows its progress there; ours is for results
+        ):
+            fetched = keras.utils.get_file(
+                name, address, cache_dir=private, cache_subdir="", file_hash=expected, hash_algorithm=kind
+            )
+            with Path(fetched).open("rb") as file:
+                os.fsync(file.fileno())
+            Path(fetched).replace(target)
+        return target
     except Exception as error:
         raise UnavailableError(
             f"the ImageNet weights of {network.title} could not be downloaded: fetch Keras' file {name} on a machine "
@@ -104,7 +138,62 @@ def _check_hash(path: Path) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, kind).hexdigest()
     if found != expected:
+        fix = _fetch_again(path) or "fetch it again, or rename it if you mean this one"
         raise ModelError(
             f"weights {path}: {kind} {found[:12]}..., must be {expected[:12]}... for a file of that name: damaged or "
-            "changed: fetch it again, or rename it if you mean this one"
+            f"changed: {fix}"
         )
+
+
+def _fetch_again(path: Path) -> str:
+    """The fix for a file of the cache; '' for one that the user gave."""
+    return f"delete {path} and try again" if path.absolute().parent == cache_folder().absolute() else ""
+
+
+def _check_shapes(backbone: Any, path: Path) -> None:
+    """Raises ValueError where the file's arrays have not the shapes of the model's: a small file can hold an array
+    that fills all memory once it is read."""
+    import h5py
+
+    expected = [
+        tuple(variable.shape)
+        for layer in backbone.layers
+        for variable in (*layer.trainable_weights, *layer.non_trainable_weights)  # the order of .h5 files
+    ]
+    with h5py.File(path, "r") as file:
+        if path.name.endswith(".weights.h5"):  # Keras 3's own form, whose order is not that of the layers
+            _check_sizes(file, max(map(math.prod, expected), default=0))
+            return
+        number = -1
+        for number, (name, shape) in enumerate(_stored_shapes(file)):
+            if number >= len(expected) or shape != expected[number]:
+                wanted = expected[number] if number < len(expected) else "no more arrays"
+                raise ValueError(f"{name} has the shape {shape}, the network has {wanted} there")
+        if number + 1 < len(expected):
+            raise ValueError(f"{number + 1} arrays, the network has {len(expected)}")
+
+
+def _check_sizes(file: Any, most: int) -> None:
+    """Raises ValueError where an array has more values than `most`."""
+
+    def look(name: str, entry: Any) -> str | None:
+        return name if getattr(entry, "size", 0) > most else None
+
+    if found := file.visititems(look):
+        raise ValueError(f"{found} has {file[found].size} values, the largest array of the network {most}")
+
+
+def _stored_shapes(file: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Names and shapes of the arrays that Keras would read, in its order. `file`: an open h5py.File."""
+    root = file if "layer_names" in file.attrs or "model_weights" not in file else file["model_weights"]
+    for layer in _names(root, "layer_names"):
+        for weight in _names(root[layer], "weight_names"):
+            yield weight, tuple(root[layer][weight].shape)
+
+
+def _names(group: Any, attribute: str) -> Iterator[str]:
+    """A list of names, which Keras writes in parts where it is long: weight_names0, weight_names1 and so on."""
+    parts = [attribute] if attribute in group.attrs else [f"{attribute}{part}" for part in range(len(group.attrs))]
+    for part in parts:
+        for name in group.attrs.get(part, ()):
+            yield name.decode() if isinstance(name, bytes) else str(name)

@@ -3,15 +3,18 @@
 
 It takes the compiler's options and does what RECORDED_COMPILER says, a JSON object in the environment:
   say     file whose content it prints, or text
+  cpu     so many of the given model's operators stay on the CPU, in what it says and only there
   log     file or text that it leaves as *_edgetpu.log
   output  "twin": the given model with all operators replaced by one empty edgetpu-custom-op (the default);
           "none", "same", "garbage"; or a file, such as a compiled model of Coral's, that it copies
-  status  its exit status; "crash" ends it by SIGSEGV, "hang" never ends, with a child that does not either
-  seen    file that it writes its arguments to, and the child's process id for "hang"
+  status  its exit status; "crash" ends it by SIGSEGV, "hang" never ends, with a child that does not either,
+          "endless" prints without end, "leaves a child" ends at once and leaves one that holds its output open
+  seen    file that it writes its arguments to, and the child's process id where there is a child
 """
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +32,25 @@ Total number of operations: {count}
 def text_of(source: str) -> str:
     path = Path(source)
     return path.read_text() if "\n" not in source and path.is_file() else source
+
+
+def retold(words: str, on_tpu: int, on_cpu: int = 0) -> str:
+    """Recorded words as they would be for a model of so many operators; their table is left out."""
+    for title, count in (
+        ("Total number of operations", on_tpu + on_cpu),
+        ("Number of operations that will run on Edge TPU", on_tpu),
+        ("Number of operations that will run on CPU", on_cpu),
+    ):
+        words = re.sub(rf"{title}: \d+", f"{title}: {count}", words)
+    return words.partition("Operator ")[0]
+
+
+def is_at_work(process: int) -> bool:
+    """False once a process is gone, or dead and not yet collected by its new parent."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def twin_of(model: bytes) -> tuple[bytes, int]:
@@ -60,6 +82,9 @@ def main(words: list[str]) -> int:
         child = subprocess.Popen(["sleep", "600"])
         Path(told["seen"]).write_text(str(child.pid))
         time.sleep(600)
+    if told.get("status") == "endless":
+        while True:
+            sys.stdout.write("y\n" * 32768)
     output, target, count = told.get("output", "twin"), folder / f"{model.stem}_edgetpu.tflite", 0
     if output == "twin":
         data, count = twin_of(model.read_bytes())
@@ -72,10 +97,15 @@ def main(words: list[str]) -> int:
         shutil.copyfile(output, target)
     if "log" in told:
         (folder / f"{model.stem}_edgetpu.log").write_text(text_of(told["log"]))
-    sys.stdout.write(text_of(told.get("say", WHOLE.format(count=count))))
+    said = text_of(told.get("say", WHOLE.format(count=count)))
+    sys.stdout.write(retold(said, count - told["cpu"], told["cpu"]) if "cpu" in told else said)
     sys.stdout.flush()
     if told.get("status") == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
+    if told.get("status") == "leaves a child":
+        child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        Path(told["seen"]).write_text(str(child.pid))
+        return 0
     return int(told.get("status", 0))
 
 

@@ -204,6 +204,33 @@ def test_an_unreadable_photo_is_named_or_left_out_for_both(
     assert "of 13." in done.stdout.splitlines()[0]
 
 
+def test_near_duplicates_are_counted_in_the_text_and_on_the_page(
+    bundles: tuple[Bundle, Bundle], photos: Path, tmp_path: Path, contest: tuple[Comparison, str]
+) -> None:
+    assert contest[0].near_duplicates == 0
+    assert "nearly the same" not in "\n".join(terminal_lines(contest[0])) + contest[1]
+    root = Path(shutil.copytree(photos, tmp_path / "photos"))
+    for number in range(3):
+        shutil.copy(root / "macaw" / "0.jpg", root / "macaw" / f"again{number}.jpg")
+    result, shown = compare_bundles((bundles[0], bundles[0]), list_photos(root), load_runtime(), Silent())
+    said = "3 photos of 17 are nearly the same as another and counted like any: the difference looks surer than it is."
+    assert (result.photos, result.near_duplicates) == (17, 3)
+    assert terminal_lines(result)[1] == said
+    assert said in render_comparison(result, shown)
+
+
+@pytest.mark.parametrize("words", [(), ("--overwrite",)])
+def test_a_folder_in_the_place_of_the_page_is_told_before_the_work(
+    tmp_path: Path, run_fieldfare: Run, words: tuple[str, ...]
+) -> None:
+    """Before the bundles are opened, which are not there."""
+    done = run_fieldfare("compare", "a", "b", "photos", "--report", tmp_path, *words)
+    assert done.returncode == 73
+    assert done.stderr.strip().endswith(
+        f"--report {tmp_path}: is a folder: name a file, such as {tmp_path}/comparison.html"
+    )
+
+
 def test_neither_tensorflow_nor_matplotlib_is_needed(bundles: tuple[Bundle, Bundle], photos: Path) -> None:
     words = ["compare", str(bundles[0].path), str(bundles[0].path), str(photos)]
     code = (

@@ -13,6 +13,9 @@ from trainer.edgetpu_operators import (
     NOT_SUPPORTED,
     ONE_SUBGRAPH,
     READABLE,
+    RECORDED_REFUSED,
+    REPORTED_REFUSED,
+    REPORTED_UNREADABLE,
     SEEN,
     SUPPORTED,
     WRONG_RANK,
@@ -22,6 +25,7 @@ from trainer.edgetpu_operators import (
 from trainer.tflite_graph import Graph, Operator, read_graph
 
 MIB = 1024**2
+REFUSED = {*REPORTED_REFUSED, *REPORTED_UNREADABLE, *RECORDED_REFUSED}
 
 
 @pytest.fixture(scope="module")
@@ -251,6 +255,9 @@ DENSE = [activation(1, 16), weights(10, 16)]
         (graph_of("RESIZE_BILINEAR", 3, [FLOW, numbers(16, 16)], activation(1, 16, 16, 4)), MAPPED),
         (graph_of("RESIZE_BILINEAR", 3, [activation(1, 256, 256, 32)], activation(1, 512, 512, 32)), LIMITATION),
         (graph_of("RESIZE_BILINEAR", 1, [activation(1, 1, 1, 4)], FLOW, align_corners=True), LIMITATION),
+        (graph_of("RESIZE_NEAREST_NEIGHBOR", 1, [FLOW, numbers(16, 16)], activation(1, 16, 16, 4)), MAPPED),
+        (graph_of("RESIZE_NEAREST_NEIGHBOR", 2, [FLOW, numbers(16, 16)], activation(1, 16, 16, 4)), WRONG_VERSION),
+        (graph_of("RESIZE_NEAREST_NEIGHBOR", 3, [FLOW, numbers(16, 16)], activation(1, 16, 16, 4)), WRONG_VERSION),
         (graph_of("RESHAPE", 1, [FLOW, numbers(1, 256)], activation(1, 256)), MAPPED),
         (graph_of("RESHAPE", 1, [FLOW], activation(1, 8, 1, 8, 4)), WRONG_RANK),
         (graph_of("ADD", 2, [activation(2, 8, 8, 4)] * 2, activation(2, 8, 8, 4)), WRONG_RANK),
@@ -276,6 +283,22 @@ def test_a_version_that_nobody_has_seen_mapped_is_told():
     verdict = judge(graph_of("MAX_POOL_2D", 2, [FLOW], FLOW))
     assert (verdict.rows[0].maps, verdict.rows[0].seen) == (True, False)
     assert verdict.not_seen == ("that MAX_POOL_2D of version 2 is mapped",)
+
+
+def test_a_refusal_that_rests_on_a_log_names_it_and_is_not_called_certain():
+    """The log is of an older compiler, and does not tell the version."""
+    chain = network(("RELU", 1, (0,), 1), ("RESIZE_NEAREST_NEIGHBOR", 3, (1,), 2))
+    verdict = judge(chain)
+    assert (verdict.outcome, verdict.on_tpu) == ("partial", 1)
+    detail = "version 3, refused in recorded logs of compiler 14.1 and 15.0 (tensorflow issue 42024, edgetpu issue 420)"
+    assert verdict.rows[-1].detail == detail
+    assert verdict.not_seen == (
+        "that RELU of version 1 is mapped",
+        f"that RESIZE_NEAREST_NEIGHBOR stays on the CPU: {detail}",
+    )
+    assert verdict.changes == (
+        "RESIZE_NEAREST_NEIGHBOR: use UpSampling2D(interpolation='bilinear') or Conv2DTranspose",
+    )
 
 
 # Memory
@@ -306,6 +329,10 @@ def test_the_tables_agree_with_each_other(shared):
     known = json.loads((shared / "edgetpu" / "known_good_ops.json").read_text())
     for name, entry in known["operators"].items():
         assert set(entry["versions"]) <= set(SEEN[name]), name
+    for name, entry in known["known_refused"].items():
+        refused = {version for refused, version in REFUSED if refused == name}
+        assert name not in SUPPORTED or refused >= set(entry.get("versions", (2, 3))), name
+        assert not refused & {*SUPPORTED.get(name, ()), *SEEN.get(name, ())}, name
 
 
 def test_a_model_from_a_file_is_judged_as_one_made_by_hand():

@@ -1,11 +1,14 @@
 """int8 model -> its Edge TPU twin. Coral's compiler is not to be had here: what it printed in real runs
 (shared/edgetpu) is parsed as it is, and replayed by a stand-in (recorded_compiler.py) where it would be called."""
 
+import errno
+import io
 import json
 import os
 import shlex
 import signal
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,12 +16,13 @@ from pathlib import Path
 
 import pytest
 from handmade_graphs import tflite
-from recorded_compiler import twin_of
+from recorded_compiler import is_at_work, retold, twin_of
 
-from edge.errors import ModelError, UnavailableError
+from edge.errors import ModelError, StorageError, UnavailableError
 from trainer import compiler_call
-from trainer.compile_edgetpu import OperatorRow, compile_model, parse_report
+from trainer.compile_edgetpu import OperatorRow, check_counts, compile_model, parse_report
 from trainer.compiler_call import split_command
+from trainer.compiler_report import last_words
 from trainer.tflite_graph import read_graph
 
 MAPPED = "Mapped to Edge TPU"
@@ -54,14 +58,6 @@ def stand_in(monkeypatch) -> Callable[..., str]:
         return COMMAND
 
     return tell
-
-
-def is_at_work(process: int) -> bool:
-    """False once a process is gone, or dead and not yet collected by its new parent."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 # What the compiler prints
@@ -141,8 +137,8 @@ def test_rows_of_one_operator_and_status_are_added_up():
     [
         "",
         "Edge TPU Compiler version 17.0.1\nA new kind of summary\n",
-        "Edge TPU Compiler version \u221e\nNumber of operations that will run on Edge TPU: 3\n",
-        "Number of operations that will run on Edge TPU: 3\n",
+        "Edge TPU Compiler version 16.0.384591198\nTotal number of operations: 3\n",
+        "Number of operations that will run on Edge TPU: many\n",
     ],
 )
 def test_words_that_are_not_known_are_no_report(text):
@@ -157,14 +153,50 @@ def test_a_version_that_nobody_here_has_seen_is_told():
     assert parse_report("Edge TPU Compiler version 16.0.1\nNumber of operations that will run on Edge TPU: 3\n").tested
 
 
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [
+        ("Edge TPU Compiler version 17.0.1-beta", "17.0.1-beta"),
+        ("Edge TPU Compiler version dev", "dev"),
+        ("Edge TPU Compiler version \x1b[31mred", "?[31mred"),
+        ("Some compiler", "unknown"),
+    ],
+)
+def test_counts_are_taken_with_any_version_or_none(line, version):
+    report = parse_report(f"{line}\nNumber of operations that will run on Edge TPU: 3\n")
+    assert (report.version, report.on_tpu, report.tested) == (version, 3, False)
+
+
+def test_what_is_repeated_of_the_compilers_words_cannot_steer_a_terminal():
+    assert last_words("\x1b[2J\x1b]0;title\x07Invalid\tmodel\n\u202eX\n") == "?[2J?]0;title?Invalid model; ?X"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("Number of operations that will run on Edge TPU: 2\nNumber of operations that will run on CPU: 1\n", 3),
+        ("Number of operations that will run on Edge TPU: 2\nTotal number of operations: 31\n", 31),
+    ],
+)
+def test_words_of_another_model_are_known_by_the_number_of_operators(words, told):
+    with pytest.raises(ModelError, match=f"words tell of {told} operators, the model has 2: .*another model"):
+        check_counts(parse_report(words), read_graph(tflite()))
+
+
+def test_words_of_this_model_are_known_by_the_number_of_operators():
+    words = "Number of operations that will run on Edge TPU: 2\nTotal number of operations: 2\n"
+    check_counts(parse_report(words), read_graph(tflite()))
+
+
 # Calling it
 
 
 def test_a_compiled_model_comes_with_its_report_and_the_compilers_words(stand_in, recorded, coral, model):
-    words, twin = recorded("compiler_stdout_whole.txt"), coral("mobilenet_v1_0.25_128_quant_edgetpu")
+    words = retold(recorded("compiler_stdout_whole.txt").read_text(), 31)
+    twin = coral("mobilenet_v1_0.25_128_quant_edgetpu")
     compiled = compile_model(model, command=stand_in(say=words, output=twin))
     assert compiled.model == twin.read_bytes()
-    assert compiled.log == words.read_text()
+    assert compiled.log == words
     assert compiled.report == parse_report(compiled.log)
     assert compiled.remarks == ()
 
@@ -185,7 +217,8 @@ def test_the_compiler_is_found_on_the_path(stand_in, model, monkeypatch, tmp_pat
     assert compile_model(model).report.on_tpu == 31
 
 
-def test_the_log_file_adds_the_table_that_was_not_printed(stand_in, recorded, model):
+def test_the_log_file_adds_the_table_that_was_not_printed(stand_in, recorded):
+    model = tflite(operators=("RELU",) * 25)  # as many as the log tells of
     command = stand_in(say="Model compiled successfully in 12 ms.\n", log=recorded("compiler_log_mixed.log"))
     compiled = compile_model(model, command=command, allow_partial=True)
     assert (compiled.report.on_tpu, compiled.report.on_cpu) == (19, 6)
@@ -195,14 +228,24 @@ def test_the_log_file_adds_the_table_that_was_not_printed(stand_in, recorded, mo
 
 def test_a_partial_mapping_names_the_operators_and_how_to_allow_it(stand_in, recorded, coral):
     deeplab = coral("deeplabv3_mnv2_dm05_pascal_quant").read_bytes()
-    told = {"say": recorded("compiler_stdout_partial.txt"), "output": coral("deeplabv3_mnv2_dm05_pascal_quant_edgetpu")}
+    told = {
+        "say": retold(recorded("compiler_stdout_partial.txt").read_text(), 69, 3),
+        "output": coral("deeplabv3_mnv2_dm05_pascal_quant_edgetpu"),
+    }
     with pytest.raises(ModelError, match=r"RESIZE_BILINEAR x3, QUANTIZE, .*--allow-partial"):
         compile_model(deeplab, command=stand_in(**told))
     compiled = compile_model(deeplab, command=stand_in(**told), allow_partial=True)
-    assert (compiled.report.on_tpu, compiled.report.on_cpu) == (264, 3)
+    assert (compiled.report.on_tpu, compiled.report.on_cpu) == (69, 3)
     assert compiled.remarks == (
         "the compiler's words tell of 3 operators on the CPU, its file of 8: do they belong together?",
     )
+
+
+def test_words_of_another_models_compilation_are_not_taken(stand_in, recorded, coral, model):
+    """All is well with them and with the file, but they do not belong together."""
+    told = {"say": recorded("compiler_stdout_whole.txt"), "output": coral("mobilenet_v1_0.25_128_quant_edgetpu")}
+    with pytest.raises(ModelError, match="words tell of 214 operators, the model has 31"):
+        compile_model(model, command=stand_in(**told))
 
 
 def test_a_refusal_repeats_the_compilers_reason_and_what_the_check_says(stand_in, recorded):
@@ -218,11 +261,12 @@ def test_a_refusal_repeats_the_compilers_reason_and_what_the_check_says(stand_in
     [
         ({"say": "Internal compiler error. Aborting!\n", "output": "none", "status": 134}, "Internal compiler error"),
         ({"say": "", "output": "none", "status": 3}, "status 3"),
-        ({"say": "", "output": "none", "status": "crash"}, "status -11"),
-        ({"output": "none"}, "refused the model: Model compiled successfully"),
+        ({"say": "", "output": "none", "status": "crash"}, r"the compiler crashed \(SIGSEGV\)"),
+        ({"say": "", "output": "none", "status": 139}, r"the compiler crashed \(SIGSEGV\)"),
+        ({"output": "none"}, r"ended well but left no model_edgetpu.tflite: Model compiled successfully"),
         ({"output": "twin", "status": 1}, "refused the model"),
     ],
-    ids=["says why", "says nothing", "crashes", "leaves no file", "leaves a file and fails"],
+    ids=["says why", "says nothing", "crashes", "crashes in a container", "leaves no file", "leaves a file and fails"],
 )
 def test_a_failure_is_told_with_what_there_is(stand_in, model, told, reason):
     with pytest.raises(ModelError, match=reason):
@@ -231,9 +275,23 @@ def test_a_failure_is_told_with_what_there_is(stand_in, model, told, reason):
 
 @pytest.mark.parametrize(
     ("output", "reason"),
-    [("same", "no operator for the Edge TPU"), ("garbage", "damaged"), ("OTHER", "compiled from another model")],
+    [
+        ("same", "no operator for the Edge TPU"),
+        (
+            "garbage",
+            r"^the compiler's output cannot be read: damaged .tflite: .*; compile again, or with another compiler",
+        ),
+        ("CUT", r"^the compiler's output cannot be read: damaged .tflite: .*; compile again"),
+        ("TEXT", r"^the compiler's output cannot be read: not a TFLite model \(no TFL3 mark\); compile again"),
+        ("OTHER", "compiled from another model"),
+    ],
 )
-def test_an_output_that_is_not_this_model_compiled_is_refused(stand_in, coral, model, output, reason):
+def test_an_output_that_is_not_this_model_compiled_is_refused(stand_in, coral, model, tmp_path, output, reason):
+    if output == "CUT":
+        output = tmp_path / "cut.tflite"
+        output.write_bytes(coral("mobilenet_v1_0.25_128_quant_edgetpu").read_bytes()[:-30_000])
+    if output == "TEXT":
+        output = coral("mobilenet_v1_0.25_128_quant").with_name("imagenet_labels.txt")
     if output == "OTHER":
         output = coral("mobilenet_v1_0.5_160_quant_edgetpu")
     with pytest.raises(ModelError, match=reason):
@@ -275,8 +333,50 @@ def test_a_compiler_that_hangs_is_ended_with_all_that_it_started(stand_in, model
     pytest.fail("the compiler's child is still at work")
 
 
-def test_a_missing_compiler_is_unavailable_and_says_how_to_add_the_model_later(model):
-    with pytest.raises(UnavailableError, match=r"no-such-compiler is not on this machine .*bundle add-edgetpu"):
+def test_a_compiler_that_prints_without_end_is_ended(stand_in, model, monkeypatch, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    with pytest.raises(ModelError, match=r"printed more than 16 MiB and was ended: is it the compiler\?") as caught:
+        compile_model(model, command=stand_in(status="endless"))
+    assert "\n" not in str(caught.value)
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_compiler_that_leaves_a_process_behind_is_not_waited_for(stand_in, model, tmp_path):
+    """As one that starts a daemon, which keeps the standard output of the compiler open."""
+    started = time.monotonic()
+    try:
+        compiled = compile_model(model, command=stand_in(status="leaves a child", seen=tmp_path / "child"))
+        assert compiled.report.on_tpu == 31
+        assert time.monotonic() - started < 60, "its time-out is 300 s"
+    finally:
+        os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
+
+
+def test_a_full_folder_for_temporary_files_is_told_with_its_name(stand_in, model, monkeypatch, tmp_path):
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageError) as caught:
+        compile_model(model, command=stand_in())
+    assert str(caught.value) == (
+        f"{tmp_path}: cannot write the model for the compiler: No space left on device; "
+        "make room there, or set TMPDIR to another folder"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_for_temporary_files_is_told(stand_in, model, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(StorageError, match="set TMPDIR to another folder"):
+        compile_model(model, command=stand_in())
+
+
+def test_a_missing_compiler_is_unavailable(model):
+    with pytest.raises(UnavailableError, match="no-such-compiler is not on this machine"):
         compile_model(model, command="no-such-compiler")
 
 
@@ -362,7 +462,8 @@ def ssh(tmp_path) -> Path:
     return program
 
 
-def test_through_ssh_the_model_goes_there_and_the_results_come_back(stand_in, ssh, recorded, model, tmp_path):
+def test_through_ssh_the_model_goes_there_and_the_results_come_back(stand_in, ssh, recorded, tmp_path):
+    model = tflite(operators=("RELU",) * 25)  # as many as the log tells of
     stand_in(log=recorded("compiler_log_mixed.log"))
     command = f"{ssh} -p 2222 build {shlex.quote(COMMAND)}"
     compiled = compile_model(model, command=command, allow_partial=True)
@@ -389,6 +490,24 @@ def test_a_refusal_comes_through_ssh_too(stand_in, ssh, recorded, model):
 def test_ssh_that_does_not_get_there_is_unavailable(ssh, model, rest, reason):
     with pytest.raises(UnavailableError, match=reason):
         compile_model(model, command=f"{ssh} {rest}")
+
+
+def test_what_comes_back_through_ssh_is_bounded(stand_in, ssh, model, monkeypatch):
+    stand_in()
+    monkeypatch.setattr(compiler_call, "MAX_BYTES", 1 << 16)
+    with pytest.raises(ModelError, match="printed more than 0 MiB and was ended"):
+        compile_model(model, command=f"{ssh} build {shlex.quote(COMMAND)}")
+
+
+def test_an_archive_that_claims_more_than_it_holds_is_not_unpacked(monkeypatch):
+    """As one with a sparse file does: holes of gigabytes in a few bytes."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as file:
+        entry = tarfile.TarInfo("model_edgetpu.tflite")
+        entry.pax_headers = {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(1 << 40)}
+        file.addfile(entry)
+    with pytest.raises(ModelError, match="sent more than 256 MiB back"):
+        compiler_call._unpack(archive.getvalue())
 
 
 def test_a_login_shell_that_talks_spoils_the_archive_and_is_told(ssh, stand_in, model):

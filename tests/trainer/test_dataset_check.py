@@ -74,6 +74,18 @@ def first(folder: Path, number: int = 0) -> Path:
     return sorted(folder.iterdir())[number]
 
 
+def test_links_that_lead_nowhere_are_counted_also_where_a_photo_cannot_be_read(fill, check):
+    root = fill()
+    for name in ("a.jpg", "b.jpg"):
+        (root / "owl" / name).symlink_to(root / "unplugged" / name)
+    (root / "wren" / "cut.jpg").write_bytes(b"no photo")
+    report = check(root)
+    assert kinds(report) == ["unreadable", "broken-links"]
+    assert report.findings[1].title == "2 links to photos lead nowhere"
+    assert report.findings[1].examples == ("owl/a.jpg", "owl/b.jpg")
+    assert report.photos == 120
+
+
 def test_a_good_dataset_gives_no_finding_at_all(fill, check):
     report = check(fill())
     assert report.findings == ()
@@ -238,7 +250,7 @@ def test_identical_photos_in_all_classes_are_told_and_cannot_be_split(fill, chec
         (root / "wren" / f"{number}.jpg").write_bytes(first(root / "owl", number).read_bytes())
     report = check(root)
     assert kinds(report)[:2] == ["cannot-be-split", "label-conflict"]
-    assert "12 that are filed under several classes were left out" in report.findings[0].explanation
+    assert "and were left out (12 photos): remove the copies from the wrong classes." in report.findings[0].explanation
 
 
 # Classes

@@ -77,6 +77,14 @@ def test_a_group_by_that_cannot_be_is_one_line_and_told_at_once(photo_folder, ru
     assert done.stderr.count("\n") == 1
 
 
+def test_links_that_lead_nowhere_are_a_problem(photo_folder, run_fieldfare):
+    (photo_folder / "owl" / "gone.jpg").symlink_to(photo_folder / "nowhere.jpg")
+    report = json.loads(check(run_fieldfare, photo_folder, "--json").stdout)
+    (found,) = [finding for finding in report["findings"] if finding["kind"] == "broken-links"]
+    assert (found["severity"], found["count"], found["examples"]) == ("problem", 1, ["owl/gone.jpg"])
+    assert found["title"] == "1 link to a photo leads nowhere"
+
+
 def test_a_folder_that_is_not_there(tmp_path, run_fieldfare):
     done = check(run_fieldfare, tmp_path / "nowhere")
     assert (done.returncode, done.stdout) == (66, "")
@@ -121,6 +129,19 @@ def test_a_page_that_cannot_be_written_is_told_before_the_work(photo_folder, tmp
     done = check(run_fieldfare, photo_folder, "--report", tmp_path / "nowhere" / "page.html")
     assert done.returncode == 73
     assert "reading photos" not in done.stderr
+
+
+def test_a_page_that_exists_is_replaced_only_with_overwrite(photo_folder, tmp_path, run_fieldfare):
+    page = tmp_path / "page.html"
+    page.write_text("mine")
+    refused = check(run_fieldfare, photo_folder, "--report", page)
+    assert refused.returncode == 73
+    assert refused.stderr.strip().endswith("page.html exists: choose another name or add --overwrite")
+    assert "reading photos" not in refused.stderr
+    assert page.read_text() == "mine"
+    assert check(run_fieldfare, photo_folder, "--report", page, "--overwrite").returncode == 0
+    assert page.read_text().startswith("<!doctype html>")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "photos"], "nothing else is left"
 
 
 def test_a_thousand_classes_give_a_table_of_the_smallest_and_a_page_of_some(tmp_path, run_fieldfare):

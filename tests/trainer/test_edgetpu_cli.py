@@ -2,16 +2,20 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from handmade_graphs import tflite
-from recorded_compiler import twin_of
+from recorded_compiler import is_at_work, retold, twin_of
 
 from edge.bundle.importer import Told, import_model
 from edge.bundle.store import open_bundle
@@ -38,6 +42,14 @@ def finished(models, tmp_path_factory) -> Path:
 def bundle(finished, tmp_path) -> Path:
     """A copy of it."""
     return Path(shutil.copytree(finished, tmp_path / "birds"))
+
+
+@pytest.fixture
+def whole(shared, tmp_path) -> Path:
+    """What the compiler said of a model that it mapped whole, with the number of operators of this one."""
+    words = (shared / "edgetpu" / "compiler_stdout_whole.txt").read_text()
+    (tmp_path / "words.txt").write_text(retold(words, 31))
+    return tmp_path / "words.txt"
 
 
 @pytest.fixture
@@ -105,20 +117,19 @@ def test_nothing_heavy_is_loaded_with_the_commands():
 # compile
 
 
-def test_a_bundle_gets_its_compiled_model_with_what_the_compiler_said(compile_, run_fieldfare, bundle, models, shared):
+def test_a_bundle_gets_its_compiled_model_with_what_the_compiler_said(compile_, run_fieldfare, bundle, models, whole):
     before = open_bundle(bundle)
-    words = shared / "edgetpu" / "compiler_stdout_whole.txt"
-    done = compile_(bundle, output=models / f"{NAME}_edgetpu.tflite", say=words)
+    done = compile_(bundle, output=models / f"{NAME}_edgetpu.tflite", say=whole)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "214 on the Edge TPU, 0 on the CPU" in done.stdout
+    assert "31 on the Edge TPU, 0 on the CPU" in done.stdout
     assert "7.04 MiB on the chip, 15.06 MiB streamed" in done.stdout
     after = open_bundle(bundle)
     assert after.edgetpu_model == (models / f"{NAME}_edgetpu.tflite").read_bytes()
     assert after.model == before.model
     assert after.manifest.golden == before.manifest.golden
     assert after.manifest.edgetpu.compiler_version == "15.0.340273435"
-    assert after.contents["compiler.log"].decode() == words.read_text()
-    assert "214 operators on the TPU, 0 on the CPU" in run_fieldfare("bundle", "show", bundle).stdout
+    assert after.contents["compiler.log"].decode() == whole.read_text()
+    assert "31 operators on the TPU, 0 on the CPU" in run_fieldfare("bundle", "show", bundle).stdout
     assert run_fieldfare("check-edgetpu", bundle).returncode == 0
     again = compile_(bundle)
     assert again.returncode == 73
@@ -147,10 +158,10 @@ def test_a_model_file_gets_a_twin_beside_it(compile_, tmp_path):
 
 
 def test_a_partial_mapping_is_refused_unless_it_is_allowed(compile_, bundle, shared):
-    words = shared / "edgetpu" / "compiler_stdout_partial.txt"
+    words = retold((shared / "edgetpu" / "compiler_stdout_partial.txt").read_text(), 28, 3)
     done = compile_(bundle, say=words)
     assert done.returncode == 65
-    assert "3 of 267 operators would stay on the CPU" in done.stderr
+    assert "3 of 31 operators would stay on the CPU (the compiler does not say which)" in done.stderr
     assert "--allow-partial" in done.stderr
     assert open_bundle(bundle).edgetpu_model is None
     assert compile_(bundle, "--allow-partial", say=words).returncode == 0
@@ -168,18 +179,50 @@ def test_without_a_compiler_one_line_says_how_to_add_the_model_later(run_fieldfa
     done = run_fieldfare("compile", bundle, env={**os.environ, "PATH": "/nowhere"})
     assert done.returncode == 69
     assert done.stderr.count("\n") == 1
-    assert "fieldfare bundle add-edgetpu BUNDLE model_edgetpu.tflite" in done.stderr
+    assert f"fieldfare bundle add-edgetpu {bundle} model_edgetpu.tflite --log words.txt" in done.stderr
+
+
+def test_a_model_that_is_no_bundle_is_not_told_to_be_added_to_one(run_fieldfare, tmp_path):
+    (tmp_path / "small.tflite").write_bytes(tflite())
+    done = run_fieldfare("compile", tmp_path / "small.tflite", env={**os.environ, "PATH": "/nowhere"})
+    assert done.returncode == 69
+    assert "add-edgetpu" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_compiler_too_and_leaves_no_files(bundle, tmp_path, number):
+    scratch, child = tmp_path / "scratch", tmp_path / "child"
+    scratch.mkdir()
+    told = json.dumps({"status": "hang", "seen": str(child)})
+    with subprocess.Popen(
+        [sys.executable, "-m", "edge", "compile", str(bundle), "--compiler", COMMAND],
+        env={**os.environ, "RECORDED_COMPILER": told, "TMPDIR": str(scratch)},
+    ) as process:
+        compiler = wait_for(lambda: child.exists() and child.read_text().strip().isdigit() and int(child.read_text()))
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+    assert list(scratch.iterdir()) == []
+    wait_for(lambda: not is_at_work(compiler))
+
+
+def wait_for(true: Callable[[], object]) -> Any:
+    """Its answer once it is true, within half a minute."""
+    for _ in range(600):
+        if answer := true():
+            return answer
+        time.sleep(0.05)
+    return pytest.fail("waited half a minute in vain")
 
 
 # bundle add-edgetpu
 
 
-def test_a_model_compiled_elsewhere_is_added_with_its_log(run_fieldfare, bundle, models, shared):
-    twin, log = models / f"{NAME}_edgetpu.tflite", shared / "edgetpu" / "compiler_stdout_whole.txt"
-    done = run_fieldfare("bundle", "add-edgetpu", bundle, twin, "--log", log)
+def test_a_model_compiled_elsewhere_is_added_with_its_log(run_fieldfare, bundle, models, whole):
+    twin = models / f"{NAME}_edgetpu.tflite"
+    done = run_fieldfare("bundle", "add-edgetpu", bundle, twin, "--log", whole)
     assert (done.returncode, done.stderr) == (0, "")
     edgetpu = open_bundle(bundle).manifest.edgetpu
-    assert (edgetpu.compiler_version, edgetpu.operators_on_tpu, edgetpu.operators_on_cpu) == ("15.0.340273435", 214, 0)
+    assert (edgetpu.compiler_version, edgetpu.operators_on_tpu, edgetpu.operators_on_cpu) == ("15.0.340273435", 31, 0)
     assert edgetpu.off_chip_bytes == 15791555
     verified = run_fieldfare("bundle", "verify", bundle)
     assert verified.returncode == 0, verified.stderr
@@ -198,10 +241,9 @@ def test_without_a_log_what_only_the_compiler_knows_stays_open(run_fieldfare, bu
     assert open_bundle(bundle).edgetpu_model is None
 
 
-def test_a_second_one_replaces_the_first_only_when_told(run_fieldfare, bundle, models, shared):
+def test_a_second_one_replaces_the_first_only_when_told(run_fieldfare, bundle, models, whole):
     words = ("bundle", "add-edgetpu", bundle, models / f"{NAME}_edgetpu.tflite")
-    log = shared / "edgetpu" / "compiler_stdout_whole.txt"
-    assert run_fieldfare(*words, "--log", log).returncode == 0
+    assert run_fieldfare(*words, "--log", whole).returncode == 0
     again = run_fieldfare(*words)
     assert again.returncode == 73
     assert "replace it with --overwrite" in again.stderr
@@ -224,6 +266,31 @@ def test_what_is_not_this_bundles_model_compiled_is_refused(run_fieldfare, bundl
     assert open_bundle(bundle).edgetpu_model is None
 
 
+def test_a_compiled_model_that_was_cut_short_is_refused(run_fieldfare, bundle, models, tmp_path):
+    cut = tmp_path / "model_edgetpu.tflite"
+    cut.write_bytes((models / f"{NAME}_edgetpu.tflite").read_bytes()[:-30_000])
+    done = run_fieldfare("bundle", "add-edgetpu", bundle, cut)
+    assert done.returncode == 65
+    assert done.stderr.startswith(f"fieldfare: {cut}: the compiled model cannot be read: damaged .tflite: ")
+    assert done.stderr.endswith("; copy it again\n")
+
+
+def test_a_log_of_another_models_compilation_is_refused(run_fieldfare, bundle, models, shared):
+    log = shared / "edgetpu" / "compiler_stdout_whole.txt"
+    done = run_fieldfare("bundle", "add-edgetpu", bundle, models / f"{NAME}_edgetpu.tflite", "--log", log)
+    assert done.returncode == 65
+    assert f"{log}: the compiler's words tell of 214 operators, the model has 31" in done.stderr
+    assert open_bundle(bundle).edgetpu_model is None
+
+
+def test_a_log_without_a_table_does_not_say_which_operators_stay(run_fieldfare, bundle, models, shared, tmp_path):
+    log = tmp_path / "words.txt"
+    log.write_text(retold((shared / "edgetpu" / "compiler_stdout_partial.txt").read_text(), 28, 3))
+    done = run_fieldfare("bundle", "add-edgetpu", bundle, models / f"{NAME}_edgetpu.tflite", "--log", log)
+    assert done.returncode == 65
+    assert "3 operators stay on the CPU (the compiler does not say which)" in done.stderr
+
+
 def test_a_log_of_something_else_is_refused(run_fieldfare, bundle, models):
     twin = models / f"{NAME}_edgetpu.tflite"
     done = run_fieldfare("bundle", "add-edgetpu", bundle, twin, "--log", models / "imagenet_labels.txt")
@@ -231,9 +298,11 @@ def test_a_log_of_something_else_is_refused(run_fieldfare, bundle, models):
     assert "printed nothing that is known" in done.stderr
 
 
-def test_a_log_that_tells_of_operators_on_the_cpu_makes_it_partial(run_fieldfare, bundle, models, shared):
+def test_a_log_that_tells_of_operators_on_the_cpu_makes_it_partial(run_fieldfare, bundle, models, shared, tmp_path):
     words = ("bundle", "add-edgetpu", bundle, models / f"{NAME}_edgetpu.tflite")
-    log = ("--log", shared / "edgetpu" / "compiler_log_mixed.log")
+    mixed = (shared / "edgetpu" / "compiler_log_mixed.log").read_text()  # of 25 operators; the model has 31
+    (tmp_path / "mixed.log").write_text(re.sub(r"(CONV_2D +)11 ", r"\g<1>17 ", mixed))
+    log = ("--log", tmp_path / "mixed.log")
     refused = run_fieldfare(*words, *log)
     assert refused.returncode == 65
     assert "6 operators stay on the CPU (CONCATENATION, RESIZE_NEAREST_NEIGHBOR" in refused.stderr

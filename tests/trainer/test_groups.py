@@ -1,5 +1,7 @@
 """Which photos belong together: visits by folder, name or table, joined with near-duplicates."""
 
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError, DatasetError, MissingInputError
+from trainer import groups
 from trainer.components import linked, numbered
 from trainer.groups import join_groups, parse_group_by, visit_groups
 from trainer.listing import SPLITS, Listing, Photo
@@ -115,6 +118,20 @@ def test_names_that_do_not_match_or_whose_group_is_empty_are_groups_of_their_own
 def test_a_pattern_that_is_found_nowhere_is_an_error_with_an_example():
     with pytest.raises(DatasetError, match=r"found in no file name: mend it \(a photo here: 'owl/1\.jpg'\)"):
         visits("name:visit", "owl/1.jpg", "owl/2.jpg")
+
+
+def test_a_pattern_that_would_take_for_ever_is_stopped_and_named(monkeypatch):
+    monkeypatch.setattr(groups, "MATCHING_S", 0.2)
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(DatasetError, match=r"'name:\^\(a\+\)\+b': matching 2 file names takes over 0\.2 s: simplify"):
+        visits("name:^(a+)+b", "owl/1.jpg", f"owl/{'a' * 60}.jpg")
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_outside_the_main_thread_patterns_are_matched_all_the_same():
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(visits, r"name:\d", "owl/1.jpg", "owl/2.jpg").result() == ([0, 1], 2, 0)
 
 
 # Tables

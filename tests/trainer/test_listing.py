@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.bundle.store import parse_labels
 from edge.errors import DatasetError, MissingInputError
 from trainer.listing import SPLITS, Listing, Photo, list_photos
 from trainer.splitting import assign_splits
@@ -128,6 +129,37 @@ def test_a_class_of_three_photos_is_too_small_and_of_four_is_not(tmp_path):
     assert len(list_photos(fill(tmp_path / "four", owl=9, wren=4)).photos) == 13
 
 
+def test_all_classes_that_are_too_small_are_named_and_ten_are_enough(tmp_path):
+    with pytest.raises(DatasetError, match=r"3 classes have 3 photos or fewer, at least 4 each: .*: 'a', 'b', 'c'$"):
+        list_photos(fill(tmp_path / "few", a=3, b=1, c=3, owl=9))
+    many = {f"c{number:02}": 3 for number in range(13)}
+    with pytest.raises(DatasetError, match=r"13 classes .*: 'c00', .*'c09' and 3 more$"):
+        list_photos(fill(tmp_path / "many", owl=9, **many))
+
+
+def test_all_classes_without_photos_are_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"no photos \(JPEG.*\) in 'kite', 'owl': add some or remove the folders"):
+        list_photos(fill(tmp_path, kite=0, owl=0, wren=4))
+
+
+def test_links_that_lead_nowhere_are_kept_apart_by_their_names(tmp_path):
+    fill(tmp_path, owl=4, wren=4)
+    (tmp_path / "owl" / "whole.jpg").symlink_to(tmp_path / "wren" / "000.jpg")
+    (tmp_path / "owl" / "notes.txt").symlink_to(tmp_path / "gone.txt")
+    (tmp_path / "owl" / "gone.jpg").symlink_to(tmp_path / "gone.jpg")
+    (tmp_path / "wren" / "round.jpg").symlink_to(tmp_path / "wren" / "round.jpg")
+    listing = list_photos(tmp_path)
+    assert listing.broken == (tmp_path / "owl" / "gone.jpg", tmp_path / "wren" / "round.jpg")
+    assert (len(listing.photos), listing.ignored) == (9, 0)
+
+
+def test_a_class_of_links_that_lead_nowhere_is_told_as_such(tmp_path):
+    fill(tmp_path, owl=4, wren=0)
+    (tmp_path / "wren" / "1.jpg").symlink_to(tmp_path / "gone.jpg")
+    with pytest.raises(DatasetError, match=r"wren: no photos .*\(1 links there lead nowhere\)"):
+        list_photos(tmp_path)
+
+
 def test_the_dataset_check_lists_classes_however_small(tmp_path):
     listing = list_photos(fill(tmp_path, owl=1, wren=0), min_photos=0)
     assert listing.classes == ("owl", "wren")
@@ -166,12 +198,31 @@ def test_a_bundle_among_the_photos_is_no_class(tmp_path):
         list_photos(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["owl ", " owl", "o\twl"])
-def test_class_names_that_cannot_be_read_on_a_screen_are_refused(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("owl ", "blanks or joiners at its ends"),
+        (" owl", "blanks or joiners at its ends"),
+        ("owl\u200d", "blanks or joiners at its ends"),
+        ("o\twl", r"holds U\+0009, unprintable"),
+        ("o\u202ewl", r"holds U\+202E RIGHT-TO-LEFT OVERRIDE, unprintable"),
+        ("o\u200bwl", r"holds U\+200B ZERO WIDTH SPACE, unprintable"),
+        ("o\udce9wl", "holds the byte 0xE9, which is not UTF-8, unprintable"),
+    ],
+)
+def test_class_names_that_cannot_be_read_on_a_screen_are_refused_with_the_reason(tmp_path, name, what):
     fill(tmp_path, wren=4)
     (tmp_path / name).mkdir()
-    with pytest.raises(DatasetError, match="unprintable or outer blanks"):
+    with pytest.raises(DatasetError, match=f"{what}: rename it"):
         list_photos(tmp_path)
+
+
+def test_joiners_belong_to_names_of_emoji_and_in_persian(tmp_path):
+    """And the labels file of a bundle gives the same names back."""
+    names = ("\u06af\u0644\u200c\u0647\u0627", "\U0001f469\u200d\U0001f52c")  # flowers, a woman scientist
+    listing = list_photos(fill(tmp_path, **dict.fromkeys(names, 4)))
+    assert listing.classes == names
+    assert parse_labels("".join(f"{name}\n" for name in names).encode()) == names
 
 
 # Splits
@@ -337,7 +388,24 @@ def test_photos_that_the_folders_place_are_never_left_out():
     assert 9 in splits["test"]
 
 
-def test_where_leaving_out_empties_a_class_the_error_says_so():
+def test_where_leaving_out_nearly_empties_a_class_the_error_says_so():
     listing = made_up([0] * 5 + [1] * 50)
-    with pytest.raises(DatasetError, match=r"\(5 that are filed under several classes were left out\)"):
-        assign_splits(listing, alone(listing), seed=0, left_out=range(5))
+    with pytest.raises(DatasetError, match=r"\(4 that are filed under several classes were left out\); add photos"):
+        assign_splits(listing, alone(listing), seed=0, left_out=range(4))
+
+
+def test_where_all_photos_of_classes_are_copies_the_way_out_is_to_remove_the_wrong_ones():
+    """Not more photos: those would not make the copies right."""
+    listing = made_up([0] * 5 + [1] * 5 + [2] * 50)
+    message = (
+        r"classes 'class 0', 'class 1' have no photo left for train: all are filed under other classes, too, and were "
+        r"left out \(10 photos\): remove the copies from the wrong classes$"
+    )
+    with pytest.raises(DatasetError, match=message):
+        assign_splits(listing, alone(listing), seed=0, left_out=range(10))
+
+
+def test_an_empty_class_is_not_taken_for_one_of_copies():
+    listing = Listing(Path("made-up"), ("none", "owl", "wren"), made_up([1] * 9 + [2] * 9).photos, 0)
+    with pytest.raises(DatasetError, match=r"class 'none' has no photo left for train: .*; add photos"):
+        assign_splits(listing, alone(listing), seed=0)

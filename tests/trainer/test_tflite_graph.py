@@ -101,10 +101,24 @@ def test_what_is_no_tflite_is_told_by_its_missing_mark(data):
         read_graph(data)
 
 
-def test_a_cut_model_is_damaged(shared):
-    data = (shared / "models" / "mobilenet_v1_0.25_128_quant.tflite").read_bytes()
-    with pytest.raises(ModelError, match="damaged"):
-        read_graph(data[:-200_000])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "keras_lstm_mnist_ptq",
+        "keras_lstm_mnist_ptq_edgetpu",
+        "mobilenet_v1_0.25_128_quant",  # its labels are packed at its end
+        "mobilenet_v1_0.25_128_quant_edgetpu",
+        "movenet_single_pose_lightning_ptq_edgetpu",  # ends with a name
+    ],
+)
+def test_a_model_that_was_cut_anywhere_is_refused(shared, name):
+    """As a copy that was interrupted. What is missing may be a constant, a name or the code for the Edge TPU."""
+    data = (shared / "models" / f"{name}.tflite").read_bytes()
+    assert read_graph(data).operators
+    for end in [len(data) * part // 200 for part in range(200)] + [len(data) - missing for missing in (1, 4, 20)]:
+        with pytest.raises(ModelError, match=r"damaged|no TFL3 mark") as caught:
+            read_graph(data[:end])
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("count", [MAX_ENTRIES + 1, 2**31, 2**32 - 1])

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from edge.bundle.store import open_bundle
+from trainer.tflite_graph import read_graph
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -225,6 +226,7 @@ def full(tmp_path_factory, shapes, paint, save_photo, head_only) -> SimpleNamesp
     rng, strangers = np.random.default_rng(3), root / "empty scenes"
     for number in range(8):
         save_photo(strangers / f"{number}.jpg", paint(rng))
+    (strangers / "torn.jpg").write_bytes(b"this is no photo")
     out = root / "shapes.fieldfare"
     options = ("--group-by", "folder", "--class-weights", "balanced", "--outside", strangers)
     words = ("train", photos, "--out", out, *head_only, *options, "--edgetpu", "--compiler", COMPILER, "--json")
@@ -262,6 +264,7 @@ def test_photos_outside_the_classes_are_shown_to_the_finished_model(full):
     (outside,) = full.page["outside"]
     assert (outside["title"], outside["photos"]) == ("empty scenes", 8)
     assert sum(count for _, count in outside["answers"]) == 8
+    assert f"warning: --outside: left out: {full.out.parent}/empty scenes/torn.jpg: " in full.said
     assert f"8 photos outside the classes: {outside['unknown']:.0%} called unknown" in full.said
 
 
@@ -287,23 +290,25 @@ def test_a_model_that_compiles_whole_goes_into_the_bundle_with_the_compilers_wor
 def test_a_model_that_maps_in_part_is_left_out_unless_that_is_allowed(
     photos, tmp_path, head_only, run_fieldfare, train, shared
 ):
-    """What the compiler says of 264 and 3 operators is a recording, of another model than this one."""
-    partial = told(say=shared / "edgetpu" / "compiler_stdout_partial.txt")
+    """What the compiler says is a recording of another model, with the number of operators of this one."""
+    partial = told(say=shared / "edgetpu" / "compiler_stdout_partial.txt", cpu=3)
     out = tmp_path / "bundle"
     words = ("--edgetpu", "--compiler", COMPILER)
     refused = run_fieldfare("train", photos, "--out", out, "--json", *head_only, *words, env=partial)
     assert refused.returncode == 0, "the training is not thrown away"
     assert json.loads(refused.stdout)["edgetpu"] == "refused"
     (warning,) = [line for line in refused.stderr.splitlines() if line.startswith("warning: ")]
-    assert warning.startswith("warning: the bundle is for the CPU only: 3 of 267 operators would stay on the CPU")
+    operators = len(read_graph(open_bundle(out).model).operators)
+    reason = f"3 of {operators} operators would stay on the CPU (the compiler does not say which)"
+    assert warning.startswith(f"warning: the bundle is for the CPU only: {reason}")
     assert "--allow-partial" in warning
     assert f"; later: fieldfare compile {out}, or, from another machine, fieldfare bundle add-edgetpu" in warning
     assert open_bundle(out).manifest.edgetpu is None
 
     report, _ = train(*head_only, *words, "--allow-partial", "--overwrite", env=partial)
-    assert report["edgetpu"] == "264 operators on the TPU, 3 on the CPU"
+    assert report["edgetpu"] == f"{operators - 3} operators on the TPU, 3 on the CPU"
     edgetpu = open_bundle(out).manifest.edgetpu
-    assert (edgetpu.operators_on_tpu, edgetpu.operators_on_cpu) == (264, 3)
+    assert (edgetpu.operators_on_tpu, edgetpu.operators_on_cpu) == (operators - 3, 3)
 
 
 def test_without_the_compiler_the_bundle_is_for_the_cpu_and_the_compiled_model_can_be_added_later(
@@ -317,6 +322,8 @@ def test_without_the_compiler_the_bundle_is_for_the_cpu_and_the_compiled_model_c
     assert json.loads(done.stdout)["edgetpu"] == "no compiler"
     assert "warning: the bundle is for the CPU only: edgetpu_compiler is not on this machine" in done.stderr
     assert f"later: fieldfare compile {out}" in done.stderr
+    assert done.stderr.count("add-edgetpu") == 1
+    assert f"fieldfare bundle add-edgetpu {out} model_edgetpu.tflite --log words.txt" in done.stderr
     assert open_bundle(out).manifest.edgetpu is None
 
     later = run_fieldfare("compile", out, "--compiler", COMPILER, env=told())
@@ -339,7 +346,24 @@ def test_a_disk_that_is_full_when_the_bundle_is_written_leaves_no_half_bundle(ph
     assert done.returncode == 74, done.stderr
     assert "Traceback" not in done.stderr
     assert f"cannot write {tmp_path / 'bundle'}: File too large; nothing was left behind" in done.stderr
-    assert names_in(tmp_path) == ["bundle-report.html", "bundle-report.json", "bundle.training"]
+    assert done.stderr.strip().endswith("; the same command then goes on from bundle.training")
+    assert names_in(tmp_path) == ["bundle.training"], "no report of a bundle that is not there"
+
+
+def test_a_disk_that_is_full_leaves_the_bundle_that_was_to_be_replaced_with_its_own_report(train, photos, head_only):
+    _, out = train(*head_only)
+    before = {path.name: path.read_bytes() for path in out.parent.glob("bundle-report.*")}
+    command = ["train", photos, "--out", out, *head_only, "--seed", 1, "--overwrite", "--restart"]
+    done = subprocess.run(
+        [sys.executable, "-c", DISK_FULL_AT_THE_END, *map(str, command)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 74, done.stderr
+    assert "; the same command without --restart then goes on from bundle.training" in done.stderr
+    open_bundle(out)
+    assert {path.name: path.read_bytes() for path in out.parent.glob("bundle-report.*")} == before
 
 
 @pytest.mark.parametrize(

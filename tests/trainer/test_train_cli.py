@@ -64,6 +64,12 @@ def test_training_the_head_of_a_network_without_weights_is_wrong_usage(tmp_path)
         cli.train.main(words, standalone_mode=False)
 
 
+@pytest.mark.parametrize("words", [["--compiler", "edgetpu_compiler"], ["--allow-partial"]], ids=" ".join)
+def test_options_of_the_compiler_without_edgetpu_are_wrong_usage(tmp_path, words):
+    with pytest.raises(click.UsageError, match="--compiler and --allow-partial are for --edgetpu"):
+        cli.train.main([str(tmp_path), "--out", str(tmp_path / "bundle"), *words], standalone_mode=False)
+
+
 def test_missing_photos_are_told_with_status_66(tmp_path, run_fieldfare):
     done = run_fieldfare("train", tmp_path / "nowhere", "--out", tmp_path / "bundle", "--json")
     assert done.returncode == 66
@@ -86,6 +92,27 @@ def test_weights_that_are_not_there_are_told_before_the_photos_are_read(tmp_path
     assert done.returncode == 66
     assert "none.h5: cannot read: No such file or directory" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_photos_outside_of_which_none_can_be_read_are_told_before_learning(tmp_path, run_fieldfare):
+    """The photos of the classes are empty files, and have not been looked at yet."""
+    photos = fill(tmp_path / "photos", owl=5, wren=5)
+    strangers = fill(tmp_path, strangers=2) / "strangers"
+    words = ("--weights", "none", "--size", 32, "--outside", strangers)
+    done = run_fieldfare("train", photos, "--out", tmp_path / "bundle", *words)
+    assert done.returncode == 65
+    message = done.stderr.strip().splitlines()[-1]
+    assert f"--outside {strangers}: not one of 2 photos can be read ({strangers}/0.jpg: empty file" in message
+    assert message.endswith("mend them, or train without --outside")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_group_by_that_finds_nothing_is_told_before_the_photos_are_read(tmp_path, run_fieldfare):
+    photos = fill(tmp_path / "photos", owl=5, wren=5)
+    done = run_fieldfare("train", photos, "--out", tmp_path / "bundle", "--group-by", "name:nowhere")
+    assert done.returncode == 65
+    assert "found in no file name" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

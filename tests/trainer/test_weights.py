@@ -5,8 +5,11 @@ import functools
 import hashlib
 import json
 import marshal
+import signal
+import subprocess
 import sys
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -17,7 +20,7 @@ from edge.errors import MissingInputError, ModelError, UnavailableError
 from trainer.model import build_backbone
 from trainer.network import FAMILIES, Network
 from trainer.quiet import load_tensorflow
-from trainer.weights import PINNED, find_weights, keras_file, load_weights, sha256_of
+from trainer.weights import PINNED, cache_folder, find_weights, keras_file, load_weights, sha256_of
 
 V2 = Network("mobilenet_v2", 0.35, 32)
 V1 = Network("mobilenet_v1", 0.25, 32)
@@ -92,19 +95,91 @@ def test_none_is_no_file():
     assert find_weights(V2, "none") is None
 
 
-def test_imagenet_weights_are_those_that_keras_has_or_fetches(keras, monkeypatch, shared):
-    asked = []
-    monkeypatch.setattr(
-        keras.utils, "get_file", lambda *words, **_: asked.append(words) or str(shared / "weights" / WEIGHTS)
+@pytest.fixture
+def cache(monkeypatch, tmp_path) -> Path:
+    """Keras' folder of weights, empty."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def serve(keras, monkeypatch) -> Callable[..., list[tuple]]:
+    """Let keras.utils.get_file store `content` where it is told to, then do `what`; what it was asked for."""
+
+    def start(content: bytes, what: Callable[[], None] = lambda: None) -> list[tuple]:
+        asked = []
+
+        def get_file(name: str, address: str, *, cache_dir: str, cache_subdir: str, **hashes: str) -> str:
+            asked.append((name, address, hashes))
+            path = Path(cache_dir) / cache_subdir / name
+            path.write_bytes(content)
+            what()
+            return str(path)
+
+        monkeypatch.setattr(keras.utils, "get_file", get_file)
+        return asked
+
+    return start
+
+
+def test_the_cache_is_where_keras_itself_has_it(keras, monkeypatch, cache):
+    (cache / "here").mkdir(parents=True)
+    (cache / "here" / "file").touch()
+    found = keras.utils.get_file(
+        "file", "http://nowhere.invalid/file", cache_dir=cache.parent, cache_subdir="models/here"
     )
-    assert find_weights(V2, "imagenet") == shared / "weights" / WEIGHTS
-    assert asked == [keras_file(V2)]
+    assert Path(found) == cache_folder() / "here" / "file"
+    monkeypatch.setenv("KERAS_HOME", "/proc/nowhere")
+    assert cache_folder() == Path("/tmp/.keras/models")
+
+
+def test_imagenet_weights_are_fetched_once_with_the_hash_that_is_known(serve, cache, shared):
+    content = (shared / "weights" / WEIGHTS).read_bytes()
+    asked = serve(content)
+    for _ in range(2):
+        assert find_weights(V2, "imagenet") == cache / WEIGHTS
+    assert asked == [(*keras_file(V2), {"file_hash": PINNED[WEIGHTS][1], "hash_algorithm": "sha256"})]
+    assert (cache / WEIGHTS).read_bytes() == content
+    assert list(cache.iterdir()) == [cache / WEIGHTS]
+
+
+def test_without_a_hash_keras_is_given_none(serve, cache):
+    asked = serve(HDF5)
+    assert find_weights(V1, "imagenet").parent == cache
+    assert asked[0][2] == {"file_hash": None, "hash_algorithm": "auto"}
+
+
+@pytest.mark.parametrize("end", [SystemExit(143), KeyboardInterrupt(), OSError("URL fetch failure")])
+def test_a_download_that_is_cut_short_leaves_nothing_in_the_cache(serve, cache, end):
+    """SystemExit is what SIGTERM becomes, and what Keras does not tidy up after."""
+
+    def stop() -> None:
+        raise end
+
+    serve(HDF5, stop)
+    with pytest.raises(UnavailableError if isinstance(end, OSError) else type(end)):
+        find_weights(V2, "imagenet")
+    assert list(cache.iterdir()) == []
+
+
+def test_a_download_that_is_killed_does_not_get_the_name_of_a_whole_file(cache):
+    code = (
+        "import os, signal; from pathlib import Path; import keras; from trainer.network import Network; "
+        "from trainer.weights import find_weights\n"
+        "def get_file(name, address, cache_dir, **_):\n"
+        f"    Path(cache_dir, name).write_bytes({HDF5!r}); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "keras.utils.get_file = get_file\n"
+        "find_weights(Network('mobilenet_v2', 0.35, 32), 'imagenet')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not (cache / WEIGHTS).exists()
 
 
 @pytest.mark.parametrize("architecture", FAMILIES)
 @pytest.mark.parametrize("failure", [OSError("URL fetch failure"), Exception("timed out"), ValueError("wrong hash")])
 def test_without_a_network_the_message_names_the_file_to_fetch_and_the_option(
-    keras, monkeypatch, architecture, failure
+    keras, monkeypatch, cache, architecture, failure
 ):
     def offline(*_: object, **__: object) -> None:
         raise failure
@@ -178,12 +253,23 @@ def test_a_changed_file_of_keras_own_is_refused_and_under_another_name_is_taken(
     assert find_weights(V2, str(tmp_path / "mine_no_top.h5")) == tmp_path / "mine_no_top.h5"
 
 
-def test_a_changed_download_is_refused_too(keras, monkeypatch, tmp_path):
-    """A cache that was cut short, or written to by somebody else."""
-    (tmp_path / WEIGHTS).write_bytes(HDF5)
-    monkeypatch.setattr(keras.utils, "get_file", lambda *_, **__: str(tmp_path / WEIGHTS))
-    with pytest.raises(ModelError, match="damaged or changed"):
+@pytest.mark.parametrize("content", [HDF5, b"cut"])
+def test_a_file_of_the_cache_that_is_damaged_is_to_be_deleted(cache, content):
+    """Cut short by an earlier Keras, or written to by somebody else."""
+    cache.mkdir()
+    (cache / WEIGHTS).write_bytes(content)
+    with pytest.raises(ModelError, match=rf"{WEIGHTS}: .*: delete {cache / WEIGHTS} and try again$"):
         find_weights(V2, "imagenet")
+
+
+def test_a_file_of_the_cache_that_does_not_load_is_to_be_deleted(cache, shared):
+    """One without a known hash."""
+    cache.mkdir()
+    path = cache / keras_file(V1)[0]
+    path.write_bytes((shared / "weights" / WEIGHTS).read_bytes()[:100_000])
+    assert find_weights(V1, "imagenet") == path
+    with pytest.raises(ModelError, match=rf"not weights of MobileNetV1 .*: delete {path} and try again$"):
+        build_backbone(V1, path)
 
 
 def test_every_pinned_name_is_one_of_keras_own():
@@ -265,31 +351,76 @@ def test_code_in_a_file_whose_weights_do_not_fit_is_not_run_either(trapped):
     assert not sprung.exists()
 
 
-def test_a_reason_of_many_lines_becomes_one_that_fits(tmp_path):
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused(keras, tmp_path, value):
+    path = tmp_path / "spoiled.h5"
+    backbone = build_backbone(V1, None)
+    variable = backbone.get_layer("conv_dw_2_bn").moving_variance
+    variable.assign(np.where(np.arange(variable.shape[0]) == 3, value, 1.0))
+    backbone.save(path)
+    message = r"spoiled\.h5: conv_dw_2_bn/moving_variance holds NaN or infinite values, must be finite: give another"
+    with pytest.raises(ModelError, match=message):
+        build_backbone(V1, path)
+
+
+@pytest.mark.parametrize("name", ["model.h5", "only.weights.h5"])
+def test_an_array_that_would_fill_all_memory_is_refused_unread(tmp_path, name):
+    """Zeros that were never written take no room in the file: here 4 TB in under 10 MB."""
+    path = tmp_path / name
+    backbone = build_backbone(V1, None)
+    (backbone.save_weights if name.endswith(".weights.h5") else backbone.save)(path)
+    kernels = []
+    with h5py.File(path, "r+") as file:
+        file.visititems(lambda at, entry: kernels.append(at) if getattr(entry, "ndim", 0) == 4 else None)
+        del file[kernels[0]]
+        file.create_dataset(kernels[0], (1_000_000, 1_000_000), "float32", chunks=(1000, 1000))
+    with pytest.raises(ModelError, match=r"has the shape \(1000000, 1000000\)|has 1000000000000 values"):
+        build_backbone(V1, path)
+
+
+def test_both_forms_of_keras_files_are_read(keras, tmp_path):
+    keras.utils.set_random_seed(4)
+    backbone = build_backbone(V1, None)
+    backbone.save(tmp_path / "model.h5")
+    backbone.save_weights(tmp_path / "only.weights.h5")
+    for name in ("model.h5", "only.weights.h5"):
+        found = build_backbone(V1, tmp_path / name).get_weights()
+        assert all(np.array_equal(one, other) for one, other in zip(found, backbone.get_weights(), strict=True))
+
+
+@pytest.fixture
+def empty_h5(tmp_path) -> Path:
+    """The weights of a network of no layers."""
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file.attrs["layer_names"] = []
+    return tmp_path / "w.h5"
+
+
+def test_a_reason_of_many_lines_becomes_one_that_fits(empty_h5):
     class Fails:
+        layers = ()
+
         def load_weights(self, path):
             raise ValueError("first line " + "x" * 500 + "\nsecond line")
 
-    with pytest.raises(ModelError) as refused:
-        load_weights(Fails(), V2, tmp_path / "w.h5")
+    with pytest.raises(ModelError, match="first line") as refused:
+        load_weights(Fails(), V2, empty_h5)
     assert "second" not in str(refused.value)
-    assert len(str(refused.value)) < 400 + len(str(tmp_path))
+    assert len(str(refused.value)) < 400 + len(str(empty_h5))
 
 
-def test_a_failure_without_a_word_is_named_by_its_kind(tmp_path):
+def test_a_failure_without_a_word_is_named_by_its_kind(empty_h5):
     class Fails:
+        layers = ()
+
         def load_weights(self, path):
             raise KeyError
 
     with pytest.raises(ModelError, match=r"\(KeyError\)"):
-        load_weights(Fails(), V2, tmp_path / "w.h5")
+        load_weights(Fails(), V2, empty_h5)
 
 
-def test_the_progress_of_a_download_is_not_written_where_results_go(keras, monkeypatch, shared, capsys):
-    def get_file(*_, **__):
-        sys.stdout.write("Downloading data\n")
-        return str(shared / "weights" / WEIGHTS)
-
-    monkeypatch.setattr(keras.utils, "get_file", get_file)
-    find_weights(V2, "imagenet")
+def test_the_progress_of_a_download_is_not_written_where_results_go(serve, cache, capsys):
+    serve(HDF5, lambda: sys.stdout.write("Downloading data\n"))
+    find_weights(V1, "imagenet")
     assert capsys.readouterr() == ("", "Downloading data\n")

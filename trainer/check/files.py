@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from edge.images import readable_name
 from trainer.check.findings import MAX_EXAMPLES, Evidence, Finding, Severity, number_of
 from trainer.inspection import ENDINGS, PhotoRecord
 
@@ -19,6 +20,7 @@ _Test = Callable[[PhotoRecord], bool]
 def file_findings(evidence: Evidence) -> Iterator[Finding]:
     """In the order in which a person would want to hear of them."""
     yield from _unreadable(evidence)
+    yield from _broken_links(evidence)
     height, width = evidence.photos.pixels.shape[1:3]
     yield from _suspicious(evidence, width, height)
     yield from _wrong_endings(evidence)
@@ -48,6 +50,19 @@ def _unreadable(evidence: Evidence) -> Iterator[Finding]:
         count=len(reasons),
         examples=tuple(reason.removeprefix(root) for reason in reasons[:MAX_EXAMPLES]),
     )
+
+
+def _broken_links(evidence: Evidence) -> Iterator[Finding]:
+    listing = evidence.photos.listing
+    if broken := listing.broken:
+        yield Finding(
+            kind="broken-links",
+            severity="problem",
+            title=f"{number_of(len(broken), 'link to a photo leads', 'links to photos lead')} nowhere",
+            explanation="Training goes on without them. Is the disk there that they lead to? Mend or remove the links.",
+            count=len(broken),
+            examples=tuple(readable_name(path.relative_to(listing.root)) for path in broken[:MAX_EXAMPLES]),
+        )
 
 
 def _suspicious(evidence: Evidence, width: int, height: int) -> Iterator[Finding]:

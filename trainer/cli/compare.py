@@ -51,6 +51,8 @@ def compare(
     from trainer.listing import list_photos
 
     if report is not None:
+        if report.is_dir():
+            raise OutputExistsError(f"--report {report}: is a folder: name a file, such as {report}/comparison.html")
         if report.exists() and not overwrite:
             raise OutputExistsError(f"{report} exists: choose another name or add --overwrite")
         check_place(report)

@@ -1,7 +1,6 @@
 """fieldfare dataset: look at a folder of photos before training on it."""
 
 import importlib.util
-import os
 import signal
 import sys
 import tempfile
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge.errors import DataError, DatasetError, MissingPackageError, OutputExistsError
+from trainer.decode_limits import default_workers
 
 if TYPE_CHECKING:
     from trainer.dataset_check import DatasetReport
@@ -45,10 +45,11 @@ def dataset() -> None:
 @click.option(
     "--workers",
     type=click.IntRange(1, 256),
-    default=os.cpu_count() or 2,
-    help="Processes that decode photos.  [default: all cores]",
+    default=default_workers,
+    help="Processes that decode photos.  [default: all cores, fewer where memory is short]",
 )
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Also write a page with pictures.")
+@click.option("--overwrite", is_flag=True, help="Replace the page where it exists.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output instead of text.")
 @click.option("--strict", is_flag=True, help="End with status 65 where there are problems.")
 def check(
@@ -58,6 +59,7 @@ def check(
     seed: int,
     workers: int,
     report: Path | None,
+    overwrite: bool,
     as_json: bool,
     strict: bool,
 ) -> None:
@@ -75,14 +77,14 @@ def check(
     from trainer.dataset_text import show
 
     if report is not None:
-        _check_target(report)
+        _check_target(report, overwrite=overwrite)
     with tempfile.TemporaryDirectory(prefix="fieldfare-check-") as folder:
         found, photos = _look(data, group_by, (size, seed, workers), Path(folder), ConsoleProgress())
         with photos.pixels:
             if report is not None:
                 from trainer.dataset_page import write_page
 
-                write_page(report, found, photos)
+                write_page(report, found, photos, overwrite=overwrite)
     if as_json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
@@ -123,12 +125,17 @@ def _look(
     return examine(photos, duplicates, splits, visits=visits, refusal=refusal), photos
 
 
-def _check_target(report: Path) -> None:
+def _check_target(report: Path, *, overwrite: bool) -> None:
     """Before any work: can the page be written there?"""
+    from edge.storage import check_place
+
     if report.suffix.lower() not in (".html", ".htm"):
         raise click.UsageError(f"--report {report}: must end in .html")
     if report.is_dir() or not report.absolute().parent.is_dir():
         raise OutputExistsError(f"--report {report}: is a folder, or its folder is not there: choose another place")
+    if report.exists() and not overwrite:
+        raise OutputExistsError(f"--report {report} exists: choose another name or add --overwrite")
+    check_place(report)
 
 
 def _require(*modules: str) -> None:

@@ -3,13 +3,15 @@
 None of them needs TensorFlow.
 """
 
+import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edge.errors import MissingInputError, ModelError
+from edge.errors import MissingInputError, ModelError, UnavailableError
 
 if TYPE_CHECKING:
     from edge.bundle.store import Bundle
@@ -61,7 +63,7 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
 @click.command(
     "compile",
     epilog="Exit statuses: 0 done, 65 the compiler refuses the model or maps it in part, 66 not there, 69 no compiler, "
-    "73 the output exists. Examples: fieldfare compile birds; "
+    "73 the output exists, 74 no room to write. Examples: fieldfare compile birds; "
     "fieldfare compile birds --compiler 'ssh builder edgetpu_compiler'; "
     "fieldfare compile birds --compiler 'docker run --rm -v {folder}:{folder} coral edgetpu_compiler'",
 )
@@ -93,12 +95,16 @@ def compile_(
     """
     from trainer.compile_edgetpu import compile_model
 
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that compiler and files go
     data, bundle = _open(model)
     target = _target(model, bundle, out, overwrite=overwrite)
     try:
         compiled = compile_model(data, command=compiler, timeout_s=timeout, allow_partial=allow_partial)
     except ModelError as error:
         raise ModelError(f"{model}: {error}") from error
+    except UnavailableError as error:
+        raise UnavailableError(f"{error}{_add_later(model, bundle)}") from error
     bundle_id = _store(compiled, bundle, target, overwrite=overwrite)
     _report(target, bundle_id, compiled, as_json=as_json)
 
@@ -147,24 +153,34 @@ def _checked(
     bundle: "Bundle", compiled: tuple[Path, bytes], log: tuple[Path | None, str | None], *, allow_partial: bool
 ) -> "tuple[CompilerReport | None, tuple[str, ...]]":
     """The report in the log and remarks. Raises ModelError where the compiled model is not the bundle's, where
-    it is mapped in part without leave, or where the log is none."""
-    from trainer.compile_edgetpu import check_twin, parse_report, remarks
+    it is mapped in part without leave, or where the log is none, or of another model."""
+    from trainer.compile_edgetpu import check_counts, check_twin, parse_report, remarks
     from trainer.tflite_graph import read_graph
 
     path, model = compiled
+    source = read_graph(bundle.model)
     try:
-        twin = check_twin(model, read_graph(bundle.model), "the compiled model")
+        twin = check_twin(model, source, "the compiled model")
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     try:
         report = None if log[1] is None else parse_report(log[1])
+        if report is not None:
+            check_counts(report, source)
     except ModelError as error:
         raise ModelError(f"{log[0]}: {error}") from error
     left = max(twin.on_cpu, 0 if report is None else report.on_cpu)
     if left and not allow_partial:
-        names = twin.names(on_tpu=False) or ("" if report is None else report.left_out)
+        names = twin.names(on_tpu=False) or (report and report.left_out) or "the compiler does not say which"
         raise ModelError(f"{path}: {left} operators stay on the CPU ({names}): allow it with --allow-partial")
     return report, () if report is None else remarks(report, twin)
+
+
+def _add_later(model: Path, bundle: "Bundle | None") -> str:
+    if bundle is None:
+        return ""
+    add = f"fieldfare bundle add-edgetpu {shlex.quote(str(model))} model_edgetpu.tflite --log words.txt"
+    return f"; compile it elsewhere and add it: {add}"
 
 
 def _open(path: Path) -> "tuple[bytes, Bundle | None]":

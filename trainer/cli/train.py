@@ -111,8 +111,8 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
     help="Arithmetic of training; auto: mixed with float16 on a GPU.",
 )
 @click.option("--edgetpu", is_flag=True, help="Also compile for the Coral Edge TPU, where its compiler is.")
-@click.option("--compiler", metavar="COMMAND", help="The Edge TPU compiler.  [default: edgetpu_compiler]")
-@click.option("--allow-partial", is_flag=True, help="Take a model that runs on the Edge TPU only in part.")
+@click.option("--compiler", metavar="COMMAND", help="The compiler of --edgetpu.  [default: edgetpu_compiler]")
+@click.option("--allow-partial", is_flag=True, help="With --edgetpu, take a model that runs there only in part.")
 @click.option("--skip-unreadable", is_flag=True, help="Leave out photos that cannot be read.")
 @click.option("--overwrite", is_flag=True, help="Replace the bundle where it exists.")
 @click.option("--restart", is_flag=True, help="Throw an unfinished training away instead of going on with it.")
@@ -120,7 +120,7 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
     "--workers",
     type=click.IntRange(1, 256),
     default=os.cpu_count() or 2,
-    help="Processes and threads.  [default: all cores]",
+    help="Processes and threads; fewer decode photos where memory is short.  [default: all cores]",
 )
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output.")
 def train(
@@ -145,6 +145,8 @@ def train(
         raise click.UsageError("--epochs 0 trains the head only, which needs --weights imagenet or a file")
     if options["time_budget_min"] is not None and options["epochs"] is not None:
         raise click.UsageError("--time-budget and --epochs exclude each other: give one")
+    if not options["edgetpu"] and (options["compiler"] is not None or options["allow_partial"]):
+        raise click.UsageError("--compiler and --allow-partial are for --edgetpu: add it, or leave them out")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that temporary files go
     import msgspec
