@@ -9,6 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+_STARTERS = {"run_fieldfare", "start_service"}
+_CONVERTERS = {"quantized", "rounded"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who starts the product as a process, or converts whole networks, is marked so by what it asks for."""
+    for item in items:
+        asked_for = set(getattr(item, "fixturenames", ()))
+        if asked_for & _STARTERS:
+            item.add_marker("process")
+        if asked_for & _CONVERTERS:
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ fieldfare: `fieldfare run` as a user starts it, supervisor and worker, on a loop
 goes, every frame classified; counted by its own status. Frames are decoded before the clock starts, as a camera
 hands over pixels and not JPEG. bare: LiteRT's invoke in a loop, on the same model, nothing else. mediapipe and
 tflite-support: their image classifiers on the same frames, already in the colour order that they want, each in an
-environment of its own that is made in FOLDER (--rivals). All with one thread, each in a process of its own; rounds
+environment of its own that is made in FOLDER (--rivals; on Debian they need libusb-1.0-0 and libgles2). All with one thread, each in a process of its own; rounds
 take turns, so that a drifting machine hits all alike, and ratios are taken round by round.
 
 Then: latency from capture to decision at 30 frames/s; with --edgetpu frames/s through the software Edge TPU at

@@ -12,6 +12,8 @@ from edge.bundle.store import open_bundle
 from edge.fakes.software_edgetpu import Script
 from edge.status import Status
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def tpu(software_tpu: SoftwareTpu, monkeypatch: pytest.MonkeyPatch) -> SoftwareTpu:

@@ -16,6 +16,8 @@ from edge.bundle import open_bundle
 from edge.bundle.store import Bundle
 from edge.fakes.software_edgetpu import Script
 
+pytestmark = pytest.mark.process
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 REAL_MODELS = {
     "tf2_mobilenet_v2_1.0_224_ptq": "imagenet_labels.txt",

@@ -16,6 +16,8 @@ from edge.config import Camera, Settings, parse_settings
 from edge.fakes.software_edgetpu import Script
 from edge.trial import PROBE, hand_over, why_unusable
 
+pytestmark = pytest.mark.process
+
 
 def probe(settings: Settings, **environment: str) -> subprocess.CompletedProcess[str]:
     """As the supervisor starts it."""

@@ -19,6 +19,8 @@ from scripted import is_gone, wait_until
 from edge.bundle.store import Bundle
 from edge.status import read
 
+pytestmark = pytest.mark.process
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = ("--source", "synthetic", "--size", "160x120")
 

@@ -152,7 +152,7 @@ one_kind = pytest.mark.parametrize("notifications", ["file"], indirect=True)
 
 
 @pytest.fixture
-def start(
+def start_service(
     sealed: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notifications: tuple[str, Notifications]
 ) -> Iterator[Callable[..., Running]]:
     """Start `fieldfare run` as the unit does, with a watchdog of 0.4 s."""
@@ -171,9 +171,9 @@ def start(
 
 @one_kind
 def test_the_service_is_ready_after_a_result_feeds_the_watchdog_and_stops_cleanly(
-    start: Callable[..., Running], notifications: tuple[str, Notifications]
+    start_service: Callable[..., Running], notifications: tuple[str, Notifications]
 ) -> None:
-    service, receiver = start("--service"), notifications[1]
+    service, receiver = start_service("--service"), notifications[1]
     ready = receiver.next()
     assert "READY" in ready
     assert ready["STATUS"].startswith("running, ")
@@ -188,9 +188,9 @@ def test_the_service_is_ready_after_a_result_feeds_the_watchdog_and_stops_cleanl
 
 @one_kind
 def test_a_service_without_its_camera_is_ready_too_and_says_what_is_missing(
-    start: Callable[..., Running], notifications: tuple[str, Notifications]
+    start_service: Callable[..., Running], notifications: tuple[str, Notifications]
 ) -> None:
-    service, receiver = start("--service", source="/dev/video93"), notifications[1]
+    service, receiver = start_service("--service", source="/dev/video93"), notifications[1]
     ready = receiver.next()
     assert "READY" in ready
     assert "recovering: " in ready["STATUS"]
@@ -202,9 +202,9 @@ def test_a_service_without_its_camera_is_ready_too_and_says_what_is_missing(
 
 @one_kind
 def test_a_stopped_supervisor_starves_the_watchdog(
-    start: Callable[..., Running], notifications: tuple[str, Notifications]
+    start_service: Callable[..., Running], notifications: tuple[str, Notifications]
 ) -> None:
-    service, receiver = start("--service"), notifications[1]
+    service, receiver = start_service("--service"), notifications[1]
     assert "READY" in receiver.next()
     service.process.send_signal(signal.SIGSTOP)
     time.sleep(0.3)
@@ -217,9 +217,9 @@ def test_a_stopped_supervisor_starves_the_watchdog(
 
 @one_kind
 def test_what_cannot_start_is_never_ready(
-    start: Callable[..., Running], notifications: tuple[str, Notifications], tmp_path: Path
+    start_service: Callable[..., Running], notifications: tuple[str, Notifications], tmp_path: Path
 ) -> None:
-    service = start(source=str(tmp_path / "video9"))
+    service = start_service(source=str(tmp_path / "video9"))
     assert service.process.wait(20) == 66
     assert "Traceback" not in service.errors()
     said = [notifications[1].next(1.0)]

@@ -29,7 +29,7 @@ StartRunning = Callable[..., Running]
 
 
 @pytest.fixture
-def start(sealed: Bundle, tmp_path: Path) -> Iterator[StartRunning]:
+def start_service(sealed: Bundle, tmp_path: Path) -> Iterator[StartRunning]:
     """Start `fieldfare run` with the synthetic camera."""
     started: list[Running] = []
 
@@ -46,8 +46,8 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def test_it_serves_says_so_and_ends_in_order(start: StartRunning, sealed: Bundle) -> None:
-    service = start()
+def test_it_serves_says_so_and_ends_in_order(start_service: StartRunning, sealed: Bundle) -> None:
+    service = start_service()
     status = service.wait_until_running()
     assert status.worker_pid is not None
     assert parent_of(status.worker_pid) == status.pid == service.process.pid
@@ -72,8 +72,8 @@ def test_it_serves_says_so_and_ends_in_order(start: StartRunning, sealed: Bundle
         (signal.SIGSTOP, "hangs", "said nothing for 4 s"),
     ],
 )
-def test_a_worker_that_is_lost_is_replaced(start: StartRunning, number: int, count: str, words: str) -> None:
-    service = start()
+def test_a_worker_that_is_lost_is_replaced(start_service: StartRunning, number: int, count: str, words: str) -> None:
+    service = start_service()
     lost = service.wait_until_running().worker_pid
     assert lost is not None
     os.kill(lost, number)
@@ -96,11 +96,11 @@ def test_a_worker_that_is_lost_is_replaced(start: StartRunning, number: int, cou
     ],
 )
 def test_whatever_a_camera_suffers_it_is_lived_through(
-    start: StartRunning, tmp_path: Path, word: str, starts: int, count: str
+    start_service: StartRunning, tmp_path: Path, word: str, starts: int, count: str
 ) -> None:
     script = tmp_path / "script"
     script.write_text("run\n")
-    service = start(script=f"@{script}")
+    service = start_service(script=f"@{script}")
     service.wait_until_running()
     service.wait_for_more()
     script.write_text(f"{word}\n")
@@ -113,10 +113,10 @@ def test_whatever_a_camera_suffers_it_is_lived_through(
     assert "Traceback" not in service.errors()
 
 
-def test_a_camera_that_stays_frozen_gives_no_results(start: StartRunning, tmp_path: Path) -> None:
+def test_a_camera_that_stays_frozen_gives_no_results(start_service: StartRunning, tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("run\n")
-    service = start(script=f"@{script}")
+    service = start_service(script=f"@{script}")
     service.wait_until_running()
     script.write_text("freeze\n")
     status = service.wait_for(lambda status: status.state == "recovering")
@@ -127,8 +127,8 @@ def test_a_camera_that_stays_frozen_gives_no_results(start: StartRunning, tmp_pa
     assert service.wait_for(lambda status: status.state == "recovering").counts.repeated > 0
 
 
-def test_a_worker_does_not_outlive_its_supervisor(start: StartRunning) -> None:
-    service = start()
+def test_a_worker_does_not_outlive_its_supervisor(start_service: StartRunning) -> None:
+    service = start_service()
     worker = service.wait_until_running().worker_pid
     assert worker is not None
     assert service.end(signal.SIGKILL) == -signal.SIGKILL
@@ -136,9 +136,9 @@ def test_a_worker_does_not_outlive_its_supervisor(start: StartRunning) -> None:
 
 
 @pytest.mark.parametrize("both", [False, True], ids=["the supervisor alone", "worker and supervisor"])
-def test_being_held_up_itself_is_not_the_worker_s_fault(start: StartRunning, both: bool) -> None:
+def test_being_held_up_itself_is_not_the_worker_s_fault(start_service: StartRunning, both: bool) -> None:
     """As with `systemctl freeze`, a paused virtual machine, or a board that swaps."""
-    service = start()
+    service = start_service()
     worker = service.wait_until_running().worker_pid
     assert worker is not None
     held = (worker, service.process.pid) if both else (service.process.pid,)
@@ -152,8 +152,8 @@ def test_being_held_up_itself_is_not_the_worker_s_fault(start: StartRunning, bot
     assert (status.worker_pid, status.counts.worker_starts, status.counts.hangs) == (worker, 1, 0)
 
 
-def test_a_stopped_worker_does_not_delay_the_end_for_long(start: StartRunning) -> None:
-    service = start()
+def test_a_stopped_worker_does_not_delay_the_end_for_long(start_service: StartRunning) -> None:
+    service = start_service()
     worker = service.wait_until_running().worker_pid
     assert worker is not None
     os.kill(worker, signal.SIGSTOP)
@@ -161,8 +161,8 @@ def test_a_stopped_worker_does_not_delay_the_end_for_long(start: StartRunning) -
     assert not exists(worker)
 
 
-def test_a_second_signal_ends_it_at_once(start: StartRunning) -> None:
-    service = start()
+def test_a_second_signal_ends_it_at_once(start_service: StartRunning) -> None:
+    service = start_service()
     worker = service.wait_until_running().worker_pid
     assert worker is not None
     os.kill(worker, signal.SIGSTOP)
@@ -172,8 +172,8 @@ def test_a_second_signal_ends_it_at_once(start: StartRunning) -> None:
     assert is_gone(worker)
 
 
-def test_as_a_service_it_waits_for_a_camera_that_is_not_there(start: StartRunning) -> None:
-    service = start("--service", source="/dev/video93")
+def test_as_a_service_it_waits_for_a_camera_that_is_not_there(start_service: StartRunning) -> None:
+    service = start_service("--service", source="/dev/video93")
     status = service.wait_for(lambda status: status.state == "recovering")
     assert "/dev/video93" in status.why
     time.sleep(1.0)

@@ -34,6 +34,7 @@ def sizes(model: Any, layers: list[Any], pictures, spec) -> np.ndarray:
     return np.max([np.abs(np.asarray(a)).max(axis=(0, 1, 2)) for a in answers], axis=0)
 
 
+@pytest.mark.slow
 def test_the_function_stays_and_every_channel_of_a_chain_gets_the_same_range(model, pictures, spec):
     """Except for channels that are so small that 64 times as much is still less, dead ones among them."""
     chains = find_chains(model)
