@@ -6,8 +6,10 @@ fieldfare: `fieldfare run` as a user starts it, supervisor and worker, on a loop
 goes, every frame classified; counted by its own status. Frames are decoded before the clock starts, as a camera
 hands over pixels and not JPEG. bare: LiteRT's invoke in a loop, on the same model, nothing else. mediapipe and
 tflite-support: their image classifiers on the same frames, already in the colour order that they want, each in an
-environment of its own that is made in FOLDER (--rivals; on Debian they need libusb-1.0-0 and libgles2). All with one thread, each in a process of its own; rounds
-take turns, so that a drifting machine hits all alike, and ratios are taken round by round.
+environment of its own that is made in FOLDER (--rivals; on Debian they need libusb-1.0-0 and libgles2). All with
+one thread, each in a process of its own; rounds take turns, so that a drifting machine hits all alike, and ratios
+are taken round by round. What is left of a rival's time for anybody who runs the same model in the same runtime is
+in the row `bare`, so each row says what share of its time bare takes, too.
 
 Then: latency from capture to decision at 30 frames/s; with --edgetpu frames/s through the software Edge TPU at
 2.6 ms an inference, Coral's own figure for MobileNetV2 1.0 on USB; memory of all processes (PSS), start to first
@@ -90,16 +92,18 @@ def throughput(
     rows = {}
     for name, kept in rates.items():
         ratios = [ours / theirs for ours, theirs in zip(rates["fieldfare"], kept, strict=True)]
+        floor = statistics.median(bare / theirs for bare, theirs in zip(rates["bare"], kept, strict=True))
         rows[name] = {
             "fps": statistics.median(kept),
             "ms": 1000 / statistics.median(kept),
             "fieldfare_fps_ratio": statistics.median(ratios),
             "spread": [min(ratios), max(ratios)],
+            "bare_fps_ratio": floor,
         }
         print(
             f"  {name:<15} {statistics.median(kept):7.1f} frames/s ({min(kept):.1f} to {max(kept):.1f}), "
             f"{1000 / statistics.median(kept):.2f} ms a frame; fieldfare takes {1 / statistics.median(ratios):.2f} "
-            f"of its time ({1 / max(ratios):.2f} to {1 / min(ratios):.2f})"
+            f"of its time ({1 / max(ratios):.2f} to {1 / min(ratios):.2f}), bare {1 / floor:.2f}"
         )
     return rows
 
