@@ -99,10 +99,16 @@ class AcceleratorWatch:
         if self._policy.losses > before:
             self._why, self._since_s = why, time.monotonic()
             self._counts.edgetpu_losses += 1
-            _log.debug("serving from the CPU until the Edge TPU is back: %s", why)  # the state says it aloud
+            # The first time the state says it aloud; after that the log would end on "is back".
+            level = logging.WARNING if self._counts.edgetpu_returns else logging.DEBUG
+            _log.log(level, "serving from the CPU until the Edge TPU is back: %s", why)
 
     def _start_probe(self) -> bool:
-        memory = hand_over(self._settings)
+        try:
+            memory = hand_over(self._settings)
+        except OSError as error:
+            _log.debug("the Edge TPU cannot be looked for: %s", error)
+            return False
         try:
             limit_s = self._settings.engine.start_timeout_s + LOADING_S
             words = [str(memory), str(os.getpid())]

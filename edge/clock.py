@@ -7,6 +7,7 @@ _log = logging.getLogger(__name__)
 
 _ASKEW_S = 0.1
 _OLDEST_FIRST_S = 10.0
+_MOST_OLD = 30
 
 
 def stamp() -> tuple[float, float]:
@@ -21,6 +22,7 @@ class DeviceClock:
     def __init__(self, what: str) -> None:
         self._what = what
         self._trusted: bool | None = None
+        self._old = 0  # frames in a row that claim to be older than a camera's buffers can make them
 
     def age_s(self, claimed_s: float | None) -> float:
         """Seconds since capture. claimed_s: by the timestamp, None without one; whatever it says of the first
@@ -29,4 +31,10 @@ class DeviceClock:
             self._trusted = claimed_s is not None and -_ASKEW_S <= claimed_s <= _OLDEST_FIRST_S
             if not self._trusted and claimed_s is not None:
                 _log.debug("%s: its timestamps are of another clock: frames count from their arrival", self._what)
-        return max(0.0, claimed_s) if self._trusted and claimed_s is not None else 0.0
+        if not self._trusted or claimed_s is None:
+            return 0.0
+        self._old = self._old + 1 if claimed_s > _OLDEST_FIRST_S else 0
+        if self._old > _MOST_OLD:
+            _log.warning("%s: its clock jumped: frames count from their arrival", self._what)
+            self._trusted = False
+        return max(0.0, claimed_s) if self._trusted else 0.0

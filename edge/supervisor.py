@@ -134,7 +134,9 @@ class Supervisor:
     def _held_up(self, away_s: float) -> None:
         """For so long nothing was heard or judged here: that is not the worker's fault."""
         _log.log(logging.INFO if away_s > 10 else logging.DEBUG, "held up for %.1f s", away_s)
-        self._silent_since_s += away_s
+        now = time.monotonic()
+        self._silent_since_s = min(now, self._silent_since_s + away_s)
+        self._started_s = min(now, self._started_s + away_s)
         if self._worker is not None:
             self._worker.excuse(away_s)
             self._hear()
@@ -160,7 +162,11 @@ class Supervisor:
         camera, limit_fps = self._settings.camera, self._regulator.limit_fps
         if self._started is None or not (camera.frozen_s or self._oldest_s):  # repetition may last for ever
             return None
-        longest_s = 2 * max(camera.patience_s, 3 / limit_fps if limit_fps else 0.0) + self._settings.engine.timeout_s
+        longest_s = (
+            2 * max(camera.patience_s, 3 / limit_fps if limit_fps else 0.0)
+            + camera.frozen_s
+            + self._settings.engine.timeout_s
+        )
         known = self.status.state == "recovering" and not self._oldest_s
         if known or now - max(self._silent_since_s, self._started_s) < longest_s:
             return None
@@ -274,7 +280,7 @@ class Supervisor:
             self._fail(trouble.why, trouble.status)
             return
         _log.log(logging.DEBUG if trouble.why == self._last_trouble else logging.WARNING, "%s", trouble.why)
-        self._last_trouble = trouble.why
+        self._last_trouble, self._oldest_s = trouble.why, 0.0
         self._set("recovering", trouble.why)
         self._notifier.ready(self._words())
 

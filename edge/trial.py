@@ -18,9 +18,10 @@ _DIE_S = 1.0
 
 def hand_over(settings: Settings) -> int:
     """A file descriptor that the probe can read `settings` from, however large they are; the caller closes it."""
+    data = msgspec.json.encode(settings)
     memory = os.memfd_create("fieldfare-settings")
     with os.fdopen(os.dup(memory), "wb") as stream:
-        stream.write(msgspec.json.encode(settings))
+        stream.write(data)
     os.lseek(memory, 0, os.SEEK_SET)
     return memory
 
@@ -28,7 +29,12 @@ def hand_over(settings: Settings) -> int:
 def why_unusable(settings: Settings) -> str | None:
     """Try the Edge TPU in a process of its own; what is wrong with it, None where it answers rightly. Waits for at
     most engine.start_timeout_s and some seconds."""
-    memory = hand_over(settings)
+    try:
+        memory = hand_over(settings)
+    except UnicodeEncodeError as error:
+        return f"{error.object!a}: not UTF-8: rename it"
+    except OSError as error:
+        return f"no process could be started to try the Edge TPU: {error.strerror or error}"
     try:
         child = Child(PROBE, [str(memory), str(os.getpid())], pass_fds=[memory])
     except OSError as error:

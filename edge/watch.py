@@ -97,10 +97,10 @@ class WorkerWatch:
 
     def excuse(self, away_s: float) -> None:
         """We, and perhaps it too, were held up for so long: that does not count against it."""
-        self._heard_s += away_s
-        self._step_s += away_s
-        self._excused_s = away_s
-        self._excused_until_s = time.monotonic() + self._engine_limit_s
+        now = time.monotonic()
+        self._heard_s, self._step_s = min(now, self._heard_s + away_s), min(now, self._step_s + away_s)
+        self._excused_s = away_s + (self._excused_s if now < self._excused_until_s else 0.0)
+        self._excused_until_s = now + self._engine_limit_s
 
     def pace(self, fps: float | None) -> None:
         """Tell it how many frames a second to classify."""

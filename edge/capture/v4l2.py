@@ -85,7 +85,8 @@ class V4l2Source:
     def _when(self, capture: cv2.VideoCapture) -> tuple[float, float]:
         """Drivers stamp frames by the monotonic clock; both clocks at that instant."""
         now_mono_s, now_wall_s = stamp()
-        age_s = self._clock.age_s(now_mono_s - capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3)
+        stamp_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3  # 0 or less from a driver that has none
+        age_s = self._clock.age_s(now_mono_s - stamp_s if stamp_s > 0 else None)
         return now_mono_s - age_s, now_wall_s - age_s
 
     def _open(self) -> cv2.VideoCapture:

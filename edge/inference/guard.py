@@ -43,8 +43,8 @@ class GuardedClassifier:
     - with a golden input that fails: an output whose values are all equal, or that repeats the last one bit by bit
       although the input was another.
 
-    With `canary`, for engines that may answer noise, golden inputs run in turn while it serves, and before an answer
-    with another best class than the last one is given out. Keeps a copy of
+    With `canary`, for engines that may answer noise, golden inputs run in turn while it serves, and, as far as their
+    share of the time allows, before an answer with another best class than the last one is given out. Keeps a copy of
     each input. The golden inputs that ran at the start should have run through the guard, so that it knows
     the answer before the first. Not thread-safe; `close` closes the engine.
     """

@@ -75,6 +75,12 @@ def test_settings_of_any_size_reach_it(sealed: Bundle) -> None:
     assert "no model compiled" in probe(settings).stderr
 
 
+def test_a_bundle_whose_name_is_not_utf8_is_a_reason_and_leaves_nothing_open() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert "not UTF-8" in (why_unusable(Settings(bundle="b\udcff")) or "")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_one_that_hangs_ends_with_who_started_it(software_tpu: SoftwareTpu) -> None:
     """Else it would hold the Edge TPU for ever."""
     software_tpu.does(Script(mode="hang", at="load"))

@@ -231,7 +231,7 @@ def serve():
 """
 SCRIPTED = Settings(bundle="none", camera=Camera(source="synthetic"), engine=Engine(device="auto"))
 
-# Starved after 2 * 0.5 + 0.5 seconds.
+# Starved after 2 * 0.5 + 2 + 0.5 seconds.
 IMPATIENT = Settings(
     bundle="none", camera=Camera(source="synthetic", timeout_s=0.5), engine=Engine(device="auto", timeout_s=0.5)
 )
@@ -415,10 +415,21 @@ class TestFaults:
         assert wait_until(lambda: len(service.lives()) > 2)
         assert service.memory.results == []
 
+    def test_a_late_result_before_a_camera_fails_is_not_the_reason(self, supervise: Supervise) -> None:
+        code = (
+            "started(); decided(0); decided(1, age_s=60)\n"
+            "while True:\n"
+            "    channel.send(Trouble('unplugged', 69, 0.1)); channel.send(Pulse(2, 0, 0, 0.0)); time.sleep(0.1)"
+        )
+        service = supervise(code, IMPATIENT)
+        assert wait_until(lambda: service.supervisor.status.state == "recovering")
+        time.sleep(4.5)
+        assert (service.supervisor.status.why, len(service.lives())) == ("unplugged", 1)
+
     def test_where_a_repeated_picture_is_no_fault_silence_is_none(self, supervise: Supervise) -> None:
         settings = msgspec.structs.replace(IMPATIENT, camera=msgspec.structs.replace(IMPATIENT.camera, frozen_s=0.0))
         service = supervise("started()\nwhile True: channel.send(Pulse(9, 0, 9, 0.0)); time.sleep(0.05)", settings)
-        time.sleep(2.5)
+        time.sleep(4.5)
         assert (len(service.lives()), service.supervisor.status.counts.hangs) == (1, 0)
 
     def test_by_hand_a_crash_at_the_start_is_tried_three_times(self, supervise: Supervise) -> None:
