@@ -11,7 +11,9 @@ from scipy.special import ndtri
 
 Truth = NDArray[np.int64]
 ScoreTable = NDArray[np.float32]
-CALIBRATION_BINS = 15
+# With 381 photos (TrashNet's test) a perfectly calibrated model would show an error of 0.030 +- 0.009 in 10 bins and
+# 0.037 +- 0.009 in 15 (simulated, 2026-11): more bins measure the draw of the photos more than the model.
+CALIBRATION_BINS = 10
 
 
 class Interval(msgspec.Struct, frozen=True):
