@@ -66,8 +66,9 @@ class Preprocessing(Strict, frozen=True, kw_only=True):
     """From a frame to the input tensor; edge.preprocess is its one implementation.
 
     The cut-out (crop: the largest centred one of the model's aspect ratio, times crop_fraction) or the whole
-    frame is halved, each side by itself, while that is at least twice the target, then brought to size with
-    bit-exact bilinear interpolation; letterbox keeps the aspect ratio and fills the rest with `pad`.
+    frame is halved with 2x2 means while both sides are at least twice the target, one side alone while that is at
+    least three times, then brought to size with bit-exact bilinear interpolation; letterbox keeps the aspect ratio
+    and fills the rest with `pad`.
     The network sees real = (pixel - mean) / std for each channel, in channel_order.
     """
 
