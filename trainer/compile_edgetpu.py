@@ -5,6 +5,7 @@ trusted: the report must be known, the file a compiled model with the tensors of
 """
 
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 
 from edge.errors import ModelError
@@ -119,10 +120,8 @@ def _failure(answer: Answer) -> str:
     """How a compilation ended that came to nothing. Containers and shells tell of a signal as 128 more."""
     said = last_words(answer.said)
     number = -answer.status if answer.status < 0 else answer.status - 128
-    try:
+    with suppress(ValueError):  # no signal
         return f"the compiler crashed ({signal.Signals(number).name})" + (f": {said}" if said else "")
-    except ValueError:  # no signal
-        pass
     if answer.status == 0:
         return "the compiler ended well but left no model_edgetpu.tflite" + (f": {said}" if said else "")
     return f"the compiler refused the model: {said or f'status {answer.status}'}"
