@@ -3,6 +3,7 @@ nor a runtime: the supervisor uses it, too.
 """
 
 import os
+import time
 
 import msgspec
 
@@ -14,6 +15,7 @@ PROBE = "edge.probe"
 LOADING_S = 5.0
 PREFIX = "DEBUG Edge TPU: "
 _DIE_S = 1.0
+_LISTEN_S = 0.1
 
 
 def hand_over(settings: Settings) -> int:
@@ -43,8 +45,10 @@ def why_unusable(settings: Settings) -> str | None:
         os.close(memory)
     try:
         limit_s = settings.engine.start_timeout_s + LOADING_S
-        if not child.wait(limit_s):
-            return f"opening the Edge TPU took more than {limit_s:g} s"
+        while not child.wait(_LISTEN_S):  # a library that talks a lot would stop at a full pipe
+            child.relay()
+            if time.monotonic() - child.started_s > limit_s:
+                return f"opening the Edge TPU took more than {limit_s:g} s"
         child.relay()
         status = child.exit_status()
         told = [line.removeprefix(PREFIX) for line in child.tail if line.startswith(PREFIX)]
