@@ -1,6 +1,7 @@
 """The stages joined: one frame in, one result out."""
 
 import time
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,37 +11,37 @@ from edge.bundle.store import Bundle
 from edge.decision import Decider
 from edge.inference.base import Classifier
 from edge.postprocess import to_scores
-from edge.preprocess import Preprocessor
+from edge.preprocess import Preprocessor, Tensor
 from edge.records import Frame, Pixels
 from edge.results import Latency, Result
 
 
 @dataclass(frozen=True, slots=True)
-class FittedFrame:
-    """A frame cut and resized for the model (pixels_bgr: uint8 (H, W, 3), B, G, R), and what that took.
-    picture_bgr: the part of it that shows the frame, without a letterbox's bars; a view.
-
-    Once it is inferred or dropped, its memory may be another frame's."""
+class Prepared:
+    """A frame made into the model's input (tensor, (1, H, W, 3) of its dtype), and the seconds that took.
+    picture_bgr: the part of the resized frame that shows it, without a letterbox's bars, uint8 (height, width, 3),
+    B, G, R; valid until the next frame is prepared. The tensor is valid until the frame is inferred or dropped."""
 
     frame: Frame
-    pixels_bgr: Pixels
+    tensor: Tensor
     picture_bgr: Pixels
-    fit_s: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """A fitted frame with the model's raw output, and when (monotonic seconds) loading and inferring ended."""
+    """A prepared frame with the model's raw output, the seconds that loading and inferring took, and when
+    (monotonic) that ended."""
 
-    fitted: FittedFrame
+    prepared: Prepared
     raw: NDArray[np.generic]
-    started_s: float
-    loaded_s: float
-    invoked_s: float
+    load_s: float
+    invoke_s: float
+    ended_s: float
 
 
 class Pipeline:
-    """Fit, infer, decide: three stages that may run in three threads, each of them in one only.
+    """Prepare, load and invoke, decide: stages that may run in three threads, each of them in one only.
 
     The runtime releases the interpreter lock while it computes, so the resize of the next frame and the
     decision on the last one cost no time. fallback: why a lesser engine than the one asked for serves; travels
@@ -61,33 +62,54 @@ class Pipeline:
         self.fallback = fallback
         self._preprocessor = preprocessor
         self._decider = decider
+        self._fitted_bgr = np.empty((preprocessor.height, preprocessor.width, 3), np.uint8)
+        # Memory of frames that were inferred or dropped, for the next ones.
+        self._spare: deque[Tensor] = deque()
+        self._invoked: Prepared | None = None
+        self._load_s = 0.0
 
     @property
     def least_size(self) -> tuple[int, int]:
         """As Preprocessor.least_size."""
         return self._preprocessor.least_size
 
-    def fit(self, frame: Frame, out: Pixels | None = None) -> FittedFrame:
-        """Cut and resize, into `out` where given. Raises ImageError on a frame of the wrong kind."""
+    def prepare(self, frame: Frame) -> Prepared:
+        """Cut, resize and quantize. Raises ImageError on a frame of the wrong kind."""
         started = time.monotonic()
-        pixels_bgr = self._preprocessor.fit(frame.image_bgr, out)
-        picture_bgr = self._preprocessor.picture(pixels_bgr, frame.image_bgr)
-        return FittedFrame(frame, pixels_bgr, picture_bgr, time.monotonic() - started)
+        tensor = self._spare.pop() if self._spare else self._preprocessor.new_tensor()
+        self._preprocessor.fit(frame.image_bgr, self._fitted_bgr)
+        self._preprocessor.write(self._fitted_bgr, tensor)
+        picture_bgr = self._preprocessor.picture(self._fitted_bgr, frame.image_bgr)
+        return Prepared(frame, tensor, picture_bgr, time.monotonic() - started)
 
-    def infer(self, fitted: FittedFrame) -> Inferred:
-        """Quantize into the input tensor and run the model. Raises EngineError where that fails."""
+    def drop(self, prepared: Prepared) -> None:
+        """What was prepared will not be inferred; for any thread."""
+        self._spare.append(prepared.tensor)
+
+    def load(self, prepared: Prepared) -> None:
+        """Hand the tensor to the engine, for `invoke`."""
         started = time.monotonic()
-        self.classifier.load(lambda tensor: self._preprocessor.write(fitted.pixels_bgr, tensor))
-        loaded = time.monotonic()
+        self.classifier.load(prepared.tensor)
+        self._load_s = time.monotonic() - started
+
+    def invoke(self, prepared: Prepared) -> Inferred:
+        """Run the model on what was loaded last, which was `prepared`. Raises EngineError where that fails."""
+        started = time.monotonic()
         raw = self.classifier.invoke()
-        return Inferred(fitted, raw, started, loaded, time.monotonic())
+        ended = time.monotonic()
+        if self._invoked is not None:  # an engine keeps its input until the next but one
+            self._spare.append(self._invoked.tensor)
+        self._invoked = prepared
+        return Inferred(prepared, raw, self._load_s, ended - started, ended)
 
     def decide(self, inferred: Inferred, *, dropped: int) -> Result:
         """Scores and decision. Raises EngineError where scores are not finite."""
-        manifest, frame, fitted = self.bundle.manifest, inferred.fitted.frame, inferred.fitted
+        manifest, frame = self.bundle.manifest, inferred.prepared.frame
         begun = time.monotonic()
         decision = self._decider.decide(to_scores(inferred.raw, manifest.output, manifest.calibration))
         decided = time.monotonic()
+        total, postprocess = decided - frame.captured_mono_s, decided - begun
+        preprocess = inferred.prepared.seconds + inferred.load_s
         return Result(
             frame=frame.sequence,
             label=decision.label,
@@ -96,11 +118,11 @@ class Pipeline:
             captured_wall_s=round(frame.captured_wall_s, 6),
             captured_mono_s=round(frame.captured_mono_s, 6),
             latency_ms=Latency(
-                wait=_ms(inferred.started_s - frame.captured_mono_s - fitted.fit_s + begun - inferred.invoked_s),
-                preprocess=_ms(fitted.fit_s + inferred.loaded_s - inferred.started_s),
-                inference=_ms(inferred.invoked_s - inferred.loaded_s),
-                postprocess=_ms(decided - begun),
-                total=_ms(decided - frame.captured_mono_s),
+                wait=_ms(total - preprocess - inferred.invoke_s - postprocess),
+                preprocess=_ms(preprocess),
+                inference=_ms(inferred.invoke_s),
+                postprocess=_ms(postprocess),
+                total=_ms(total),
             ),
             engine=self.classifier.engine,
             bundle=self.bundle.bundle_id,
@@ -111,7 +133,9 @@ class Pipeline:
 
     def process(self, frame: Frame) -> Result:
         """All stages, one after the other."""
-        return self.decide(self.infer(self.fit(frame)), dropped=0)
+        prepared = self.prepare(frame)
+        self.load(prepared)
+        return self.decide(self.invoke(prepared), dropped=0)
 
 
 def _ms(seconds: float) -> float:

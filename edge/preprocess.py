@@ -4,8 +4,8 @@ the device all come through here, so what the network learned on is what it sees
 Two steps. `fit` cuts and reduces; uint8 in, uint8 out, bit-exact on every platform (means of 2x2 or of two pixels
 and INTER_LINEAR_EXACT are integer arithmetic; plain INTER_LINEAR rounds differently between instruction sets).
 `write` orders the channels and takes each pixel through a table of 256 entries that does normalisation and
-quantization at once, straight into the memory it is given: the interpreter's own. With `out` for `fit`, neither
-allocates anything while frames keep their size.
+quantization at once, straight into the memory it is given. With `out` for `fit`, neither allocates anything while
+frames keep their size.
 
 Cost on one x86-64 core for 224x224 from 640x480: 0.22 ms, a quarter of INTER_AREA's 0.90 ms, each
 alone in a loop (2026-11); 0.5 ms inside the running device path, where tools/bench_pipeline.py prints it.
@@ -30,11 +30,11 @@ _MAX_SCRATCH = 16
 
 
 class Preprocessor:
-    """Fits frames of any size to one model's input, in two steps that may run in different threads: `fit`
-    (the resize, nearly all of the cost) and `write` (channel order and quantization, into the tensor).
+    """Fits frames of any size to one model's input, in two steps: `fit` (the resize, nearly all of the cost) and
+    `write` (channel order and quantization, into the tensor).
 
     region: left, top, width and height of what counts, as shares of the frame from 0 to 1; None for all of it.
-    Holds no frame. Each of the two has scratch memory of its own, so one thread at a time may call it.
+    Holds no frame, but scratch memory: for one thread at a time.
     """
 
     def __init__(self, spec: Preprocessing, tensor: InputTensor, *, region: Region | None = None) -> None:
@@ -91,9 +91,15 @@ class Preprocessor:
         if self._plan == "flip":
             np.bitwise_xor(target, 0x80, out=target)
 
-    def tensor(self, frame_bgr: Pixels, out: Tensor) -> None:
-        """`fit` and `write` at once."""
-        self.write(self.fit(frame_bgr), out)
+    def new_tensor(self) -> Tensor:
+        """Memory for `write`: (1, H, W, 3) of the model's dtype, contents undefined."""
+        return np.empty((1, self.height, self.width, 3), self.dtype)
+
+    def tensor(self, frame_bgr: Pixels) -> Tensor:
+        """`fit` and `write` at once, in new memory."""
+        tensor = self.new_tensor()
+        self.write(self.fit(frame_bgr), tensor)
+        return tensor
 
     def pixels(self, frame_bgr: Pixels) -> Pixels:
         """As `fit`, but in the model's channel order: what training learns from."""

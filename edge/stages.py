@@ -1,20 +1,21 @@
-"""The worker's three threads: capture and fit, infer, and the caller's own that decides.
+"""The worker's three threads: capture and prepare, infer, and the caller's own that decides.
 
-While one frame is inferred, the next is read and resized and the last one decided on, so that the accelerator
+While one frame is inferred, the next is read and prepared and the last one decided on, so that the accelerator
 never waits for Python. Between capture and inference the newest frame wins; nothing queues up.
+
+Where frames wait for the engine, the threads beside it are only let go once the next inference is about to start:
+what they do in Python, holding the interpreter lock, then falls into it and not between two inferences.
 """
 
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 
 from edge.capture.base import FrameSlot, FrameSource
 from edge.errors import CameraError
 from edge.freshness import FreshnessGuard
-from edge.pipeline import FittedFrame, Inferred, Pipeline
-from edge.records import Pixels
+from edge.pipeline import Inferred, Pipeline, Prepared
 from edge.results import Result
 
 _log = logging.getLogger(__name__)
@@ -61,14 +62,12 @@ class Stages:
         self.inferring_since_s: float | None = None
         self._source, self._pipeline, self._pace = source, pipeline, pace
         self._freshness = freshness if source.has_noise else None
-        # Memory of frames that were inferred or dropped, for the next ones.
-        self._spare: deque[Pixels] = deque()
-        self._fitted: FrameSlot[FittedFrame] = FrameSlot(lossless=source.lossless, on_drop=self._give_back)
+        self._prepared: FrameSlot[Prepared] = FrameSlot(lossless=source.lossless, on_drop=pipeline.drop)
         self._inferred: FrameSlot[Inferred] = FrameSlot(lossless=True)
         self._threads = [
             threading.Thread(target=self._guarded, args=(body, slot), name=name, daemon=True)
             for name, body, slot in (
-                ("capture", self._capture, self._fitted),
+                ("capture", self._capture, self._prepared),
                 ("infer", self._infer, self._inferred),
             )
         ]
@@ -78,13 +77,14 @@ class Stages:
     @property
     def dropped(self) -> int:
         """Frames that newer ones replaced before they could be classified."""
-        return self._fitted.dropped
+        return self._prepared.dropped
 
     def next(self, timeout_s: float) -> Result | None:
         """The next result, None where there is none within `timeout_s`. Raises EndOfStream after the last,
         CameraError where the source fails, EngineError where the engine does. To be called all the time: a pause
         in between is one of the whole process, and not the camera's fault."""
         inferred, now = self._inferred.get(timeout_s), time.monotonic()
+        self._prepared.wake()
         if now - self._asked_s > timeout_s + _HELD_UP_S:
             self.last_frame_s = now
         self._asked_s = now
@@ -97,7 +97,7 @@ class Stages:
 
     def close(self) -> bool:
         """End the threads and close the source; False where a thread hangs in it and stays behind."""
-        self._fitted.close()
+        self._prepared.close()
         self._inferred.close()
         self._source.close()
         ends_s = time.monotonic() + _JOIN_S
@@ -108,7 +108,7 @@ class Stages:
             _log.warning("%s did not end within %g s; left behind", " and ".join(hung), _JOIN_S)
         return not hung
 
-    def _guarded(self, body: Callable[[], None], slot: FrameSlot[FittedFrame] | FrameSlot[Inferred]) -> None:
+    def _guarded(self, body: Callable[[], None], slot: FrameSlot[Prepared] | FrameSlot[Inferred]) -> None:
         """A thread's body: whatever ends it is handed on, and raised again where results are taken."""
         try:
             body()
@@ -122,26 +122,40 @@ class Stages:
             self.captured += 1
             if not self._source.lossless and not self._pace.admits(self.last_frame_s):
                 continue
-            fitted = self._pipeline.fit(frame, self._spare.pop() if self._spare else None)
-            if self._freshness and not self._freshness.is_fresh(fitted.picture_bgr, self.last_frame_s):
-                self._give_back(fitted)
+            prepared = self._pipeline.prepare(frame)
+            if self._freshness and not self._freshness.is_fresh(prepared.picture_bgr, self.last_frame_s):
+                self._pipeline.drop(prepared)
                 continue
-            if not self._fitted.put(fitted):
+            if not self._prepared.put(prepared):
                 return
-
-    def _give_back(self, fitted: FittedFrame) -> None:
-        self._spare.append(fitted.pixels_bgr)
 
     def _infer(self) -> None:
+        ready: Inferred | None = None  # not handed over yet
         while True:
-            fitted = self._fitted.get(3600.0)
-            if fitted is None:
-                if self._fitted.closed:
+            # A reader of results that is slow holds up the inference, and that shall then begin with a new frame.
+            prepared = self._prepared.take() if self._inferred.free else None
+            if prepared is None:
+                if ready is not None and not self._inferred.put(ready):
                     return
-                continue
+                ready = None
+                prepared = self._wait_for_frame()
+                if prepared is None:
+                    return
+            try:
+                self._pipeline.load(prepared)
+            finally:
+                # Waking a thread takes time, so only one is woken here: who takes the result wakes the capture thread.
+                if ready is None:
+                    self._prepared.wake()
+                else:
+                    self._inferred.put(ready)
             self.inferring_since_s = time.monotonic()
-            inferred = self._pipeline.infer(fitted)
+            ready = self._pipeline.invoke(prepared)
             self.inferring_since_s = None
-            self._give_back(fitted)
-            if not self._inferred.put(inferred):
-                return
+
+    def _wait_for_frame(self) -> Prepared | None:
+        """None once closed."""
+        while not self._prepared.closed:
+            if (prepared := self._prepared.get(3600.0)) is not None:
+                return prepared
+        return None

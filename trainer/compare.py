@@ -111,8 +111,7 @@ class Runner:
 
     def look(self, frame_bgr: Pixels) -> str:
         """Classify one frame, keep the answer and return its name."""
-        fitted = self._preprocessor.fit(frame_bgr)
-        self._classifier.load(lambda memory: self._preprocessor.write(fitted, memory))
+        self._classifier.load(self._preprocessor.tensor(frame_bgr))
         started = time.perf_counter()
         raw = self._classifier.invoke()
         self.answers.ms.append((time.perf_counter() - started) * 1000)

@@ -26,7 +26,7 @@ def run_int8(
     outputs = []
     for index in indices:
         quantized = preprocessor.quantize(pixels[index])[None]
-        classifier.load(lambda memory, value=quantized: np.copyto(memory, value))  # type: ignore[misc]
+        classifier.load(quantized)
         outputs.append(classifier.invoke())
         advance(1)
     return outputs

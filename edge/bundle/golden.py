@@ -184,7 +184,7 @@ def _record(preprocessor: Preprocessor, variants: Sequence[TfliteClassifier], or
 
 
 def _run(classifier: Classifier, tensor: Tensor, size: int | None = None) -> NDArray[np.generic]:
-    classifier.load(lambda memory: np.copyto(memory, tensor.reshape(memory.shape), casting="no"))
+    classifier.load(tensor)
     answer = classifier.invoke().reshape(-1)
     if size is not None and answer.size != size:
         raise EngineError(f"{classifier.engine}: {answer.size} outputs to a golden input, must be {size}")

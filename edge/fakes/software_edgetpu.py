@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from edge.errors import EngineError, MissingPackageError
 from edge.inference.base import Classifier
+from edge.preprocess import Tensor
 from edge.storage import write_file
 
 ENVIRONMENT = "FIELDFARE_SOFTWARE_EDGETPU"
@@ -102,15 +103,11 @@ def write_answers(folder: Path, answers: Answers, default: bytes | None = None) 
     write_file(folder / "answers.bin", b"".join([*parts, default or b""]), overwrite=True)
 
 
-def answers_for(classifier: Classifier, tensors: Iterable[NDArray[np.generic]]) -> dict[int, bytes]:
+def answers_for(classifier: Classifier, tensors: Iterable[Tensor]) -> dict[int, bytes]:
     """The table of what `classifier`, the CPU twin, answers to `tensors` (each the input tensor's values)."""
     answers = {}
     for tensor in tensors:
-
-        def fill(memory: NDArray[np.generic], tensor: NDArray[np.generic] = tensor) -> None:
-            np.copyto(memory, tensor.reshape(memory.shape), casting="no")
-
-        classifier.load(fill)
+        classifier.load(tensor)
         answers[hash_tensor(tensor)] = classifier.invoke().tobytes()
     return answers
 

@@ -16,8 +16,10 @@ class Classifier(Protocol):
     def engine(self) -> str:
         """Runtime, version and processor in a few words, for every result."""
 
-    def load(self, fill: Callable[[Tensor], None]) -> None:
-        """Call `fill` with the input tensor's own memory, (1, height, width, 3); it must not keep it."""
+    def load(self, tensor: Tensor) -> None:
+        """Take the input of the next `invoke`: quantized values, (1, height, width, 3) or (height, width, 3), in the
+        model's dtype. A guard keeps it, without a copy, until the second `load` after this one: leave it as it is
+        until then."""
 
     def invoke(self) -> NDArray[np.generic]:
         """Run the model on what was loaded; the raw output, copied. Raises EngineError."""

@@ -23,16 +23,24 @@ from edge.preprocess import Tensor
 CLEARED_S = 2.0
 CLEARED_SHARE = 0.05
 # Canaries: at most one a second, and at most 1 % of the time. Where the best class is another one than before, as
-# noise has it nearly every time, at once, but at most ten a second and 2 % of the time.
+# noise has it nearly every time, a probe at once instead, but at most ten a second and 1 % of the time.
 CANARY_S = 1.0
 CANARY_SHARE = 0.01
 JUMP_S = 0.1
-JUMP_SHARE = 0.02
+JUMP_SHARE = 0.01
 _END = 16  # bytes compared at either end of the output: an unfinished transfer leaves the tail as it was
 _MAX_CLEARED = 64
 _SLOWER = 1.1  # by how much the usual time of an inference may rise with each
 
 _log = logging.getLogger(__name__)
+
+
+class _Mark:
+    """What an output holds before the engine writes it, and its first and last bytes."""
+
+    def __init__(self, values: NDArray[np.uint8]) -> None:
+        self.values = values
+        self.head, self.tail = values[:_END].tobytes(), values[-_END:].tobytes()
 
 
 class GuardedClassifier:
@@ -44,9 +52,9 @@ class GuardedClassifier:
       although the input was another.
 
     With `canary`, for engines that may answer noise, golden inputs run in turn while it serves, and, as far as their
-    share of the time allows, before an answer with another best class than the last one is given out. Keeps a copy of
-    each input. The golden inputs that ran at the start should have run through the guard, so that it knows
-    the answer before the first. Not thread-safe; `close` closes the engine.
+    share of the time allows, before an answer with another best class than the last one is given out. Keeps the last
+    two inputs, as they are (Classifier.load). The golden inputs that ran at the start should have run through the
+    guard, so that it knows the answer before the first. Not thread-safe; `close` closes the engine.
     """
 
     def __init__(
@@ -61,11 +69,13 @@ class GuardedClassifier:
         self._classifier = classifier
         self._golden = golden
         self._clock = clock
-        self._marks: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+        self._size = golden.cases[0].expected.size
+        rng = np.random.default_rng(0)
+        mark = rng.integers(0, 256, self._size * golden.dtype.itemsize, np.uint8)
+        self._marks = _Mark(mark), _Mark(~mark)
         self._turn = 0
-        self._input: NDArray[np.generic] | None = None  # what `load` wrote last
-        self._spare: NDArray[np.generic] | None = None  # memory for the next copy
-        self._answered: NDArray[np.generic] | None = None  # the input of the last answer
+        self._input: Tensor | None = None  # what was loaded last
+        self._answered: Tensor | None = None  # the input of the last answer
         self._answer = b""
         self._cleared: dict[bytes, float] = {}  # repeated answers, and until when they are believed
         self._canary = canary
@@ -80,21 +90,16 @@ class GuardedClassifier:
         """As Classifier.engine."""
         return self._classifier.engine
 
-    def load(self, fill: Callable[[Tensor], None]) -> None:
+    def load(self, tensor: Tensor) -> None:
         """As Classifier.load."""
-
-        def fill_and_keep(memory: Tensor) -> None:
-            fill(memory)
-            self._keep(memory)
-
-        self._classifier.load(fill_and_keep)
+        self._classifier.load(tensor)
+        self._input = tensor
 
     def invoke(self) -> NDArray[np.generic]:
         """As Classifier.invoke. What was loaded stays loaded, whatever was probed in between."""
         started = self._clock()
-        raw = self._infer()
+        raw, answer = self._infer()
         ended = self._clock()
-        answer = raw.tobytes()
         # One that was held up says nothing of the engine: a longer time counts by and by.
         self._usual_s = min(ended - started, self._usual_s * _SLOWER)
         suspicion = self._suspicion(raw, answer)
@@ -107,6 +112,7 @@ class GuardedClassifier:
         elif self._canary and best != before and ended >= self._jump_due:
             self._probe(self._golden.most_telling(raw), "because the best class changed")
             self._jump_due = ended + max(JUMP_S, self._usual_s / JUMP_SHARE)
+            self._canary_due = ended + max(CANARY_S, self._usual_s / CANARY_SHARE)
         elif self._canary and ended >= self._canary_due:
             cases = self._golden.cases
             self._probe(cases[self._canaries % len(cases)], "as a canary")
@@ -118,47 +124,37 @@ class GuardedClassifier:
         """As Classifier.close."""
         self._classifier.close()
 
-    def _keep(self, memory: Tensor) -> None:
-        if self._input is self._answered or self._input is None:
-            self._input, self._spare = self._spare, self._input
-        if self._input is None or self._input.shape != memory.shape:
-            self._input = np.empty_like(memory)
-        np.copyto(self._input, memory)
-
-    def _infer(self) -> NDArray[np.generic]:
-        """One inference whose output is whole. An output that is its mark is inferred again under the other mark:
-        a model of two classes may hit upon one, not upon both."""
+    def _infer(self) -> tuple[NDArray[np.generic], bytes]:
+        """One inference whose output is whole, and its bytes. An output that is its mark is inferred again under the
+        other mark: a model of two classes may hit upon one, not upon both."""
         raw = self._marked_invoke()
-        if self._is_marked(raw):
-            again = self._marked_invoke()
-            if self._is_marked(again) or again.tobytes() != raw.tobytes():
+        answer = raw.tobytes()
+        if self._is_marked(answer):
+            again = self._marked_invoke().tobytes()
+            if self._is_marked(again) or again != answer:
                 raise EngineError(f"{self.engine}: left its output, or a part of it, unwritten")
         if raw.dtype.kind == "f" and not np.isfinite(raw).all():
             raise EngineError(f"{self.engine}: answered values that are not finite")
-        return raw
+        return raw, answer
 
     def _marked_invoke(self) -> NDArray[np.generic]:
         self._turn ^= 1
         self._classifier.mark_output(self._mark)
         raw = self._classifier.invoke()
-        size = self._golden.cases[0].expected.size
-        if raw.dtype != self._golden.dtype or raw.size != size:
+        if raw.dtype != self._golden.dtype or raw.size != self._size:
             raise EngineError(
-                f"{self.engine}: answered {raw.dtype} {raw.shape}, must be {size} values of {self._golden.dtype}"
+                f"{self.engine}: answered {raw.dtype} {raw.shape}, must be {self._size} values of {self._golden.dtype}"
             )
         return raw
 
     def _mark(self, memory: NDArray[np.generic]) -> None:
-        flat = memory.reshape(-1).view(np.uint8)
-        if self._marks is None or self._marks[0].size != flat.size:
-            mark = np.random.default_rng(0).integers(0, 256, flat.size, np.uint8)
-            self._marks = mark, ~mark
-        np.copyto(flat, self._marks[self._turn])
+        flat, mark = memory.reshape(-1).view(np.uint8), self._marks[self._turn]
+        if flat.size == mark.values.size:  # else what comes is refused anyway
+            flat[:] = mark.values
 
-    def _is_marked(self, raw: NDArray[np.generic]) -> bool:
-        assert self._marks is not None
-        mark, flat = self._marks[self._turn], raw.reshape(-1).view(np.uint8)
-        return flat[:_END].tobytes() == mark[:_END].tobytes() or flat[-_END:].tobytes() == mark[-_END:].tobytes()
+    def _is_marked(self, answer: bytes) -> bool:
+        mark = self._marks[self._turn]
+        return answer.startswith(mark.head) or answer.endswith(mark.tail)
 
     def _suspicion(self, raw: NDArray[np.generic], answer: bytes) -> str | None:
         """What is odd about an answer, as the reason for a golden input."""
@@ -184,15 +180,14 @@ class GuardedClassifier:
         """Run a golden input, then put back what was loaded. Raises EngineError where its answer is wrong."""
         self.probes += 1
         _log.debug("%s: golden input %s %s", self.engine, case.name, why)
-        self._classifier.load(lambda memory: np.copyto(memory, case.tensor.reshape(memory.shape), casting="no"))
-        raw = self._infer()
+        self._classifier.load(case.tensor)
+        raw, answer = self._infer()
         error = case.output_error(raw)
         if error > self._golden.output_tolerance:
             raise EngineError(
                 f"{self.engine}: wrong answer to a golden input, run {why}: {case.name}: outputs differ by "
                 f"{error} steps, at most {self._golden.output_tolerance}"
             )
-        self._answered, self._answer = case.tensor, raw.tobytes()
-        kept = self._input
-        if kept is not None:
-            self._classifier.load(lambda memory: np.copyto(memory, kept, casting="no"))
+        self._answered, self._answer = case.tensor, answer
+        if self._input is not None:
+            self._classifier.load(self._input)

@@ -30,7 +30,7 @@ class TensorDetails:
 class TfliteClassifier:
     """One interpreter with one input and one output.
 
-    Not thread-safe. `load` lends the interpreter's own input memory, so nothing is copied on the way in.
+    Not thread-safe. `load` copies into the interpreter's own input memory.
     """
 
     def __init__(
@@ -69,10 +69,11 @@ class TfliteClassifier:
         """As Classifier.engine."""
         return self._engine
 
-    def load(self, fill: Callable[[Tensor], None]) -> None:
+    def load(self, tensor: Tensor) -> None:
         """As Classifier.load."""
         self._check_open()
-        fill(self._input())
+        memory = self._input()
+        np.copyto(memory, tensor.reshape(memory.shape), casting="no")
 
     def mark_output(self, mark: Callable[[NDArray[np.generic]], None]) -> None:
         """As OpenClassifier.mark_output."""

@@ -13,7 +13,7 @@ from edge.clock import stamp
 from edge.decision import Decider
 from edge.errors import EndOfStream, EngineError
 from edge.pipeline import Pipeline
-from edge.preprocess import Preprocessor
+from edge.preprocess import Preprocessor, Tensor
 from edge.records import Frame
 
 WHITE = 255
@@ -72,11 +72,9 @@ class ScriptedEngine:
         self.count = 0
         self.seen: list[int] = []
         self._delay_s, self._fails_at = delay_s, fails_at
-        self._tensor = np.zeros((1, 128, 128, 3), np.uint8)
 
-    def load(self, fill: Callable[[NDArray[np.uint8]], None]) -> None:
-        fill(self._tensor)
-        self.seen.append(int(self._tensor[0, 0, 0, 0]))
+    def load(self, tensor: Tensor) -> None:
+        self.seen.append(int(tensor[0, 0, 0, 0]))
 
     def invoke(self) -> NDArray[np.generic]:
         if self.count == self._fails_at:

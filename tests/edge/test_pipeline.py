@@ -1,6 +1,7 @@
 """One frame in, one result out: where each number of a result comes from."""
 
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -42,11 +43,29 @@ def test_the_latency_runs_from_capture_and_its_parts_make_the_whole(sealed: Bund
 def test_the_stages_can_run_apart_and_interleaved(sealed: Bundle) -> None:
     engine = ScriptedEngine()
     apart = pipeline(sealed, engine)
-    fitted = [apart.fit(frame(grey)) for grey in (10, 20, 30)]
-    inferred = [apart.infer(one) for one in fitted]
+    prepared = [apart.prepare(frame(grey)) for grey in (10, 20, 30)]
+    inferred = []
+    for one in prepared:
+        apart.load(one)
+        inferred.append(apart.invoke(one))
     results = [apart.decide(one, dropped=number) for number, one in enumerate(inferred)]
     assert engine.seen == [10, 20, 30]
     assert [result.dropped for result in results] == [0, 1, 2]
+
+
+def test_no_picture_is_allocated_for_a_frame(sealed: Bundle) -> None:
+    steady = pipeline(sealed, ScriptedEngine())
+    picture = frame()
+    for _ in range(3):
+        steady.process(picture)
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            steady.process(picture)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 128 * 128 * 2  # the scores of 1,001 classes; a picture is half as much again
 
 
 def test_what_is_no_picture_is_refused_before_the_engine_sees_it(sealed: Bundle) -> None:

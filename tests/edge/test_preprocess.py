@@ -71,8 +71,8 @@ def test_the_table_holds_what_a_hand_computes(
 def test_the_tensor_is_the_table_applied_to_the_pixels(scale: float, order: str, resize: str) -> None:
     frame = np.random.default_rng(0).integers(0, 256, (50, 70, 3)).astype(np.uint8)
     prep = make(scale=scale, order=order, resize=resize)
-    out = np.zeros((1, 32, 32, 3), np.int8)
-    prep.tensor(frame, out)
+    out = prep.tensor(frame)
+    assert (out.shape, out.dtype) == ((1, 32, 32, 3), np.int8)
     assert np.array_equal(out[0], prep.quantize(prep.pixels(frame)))
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from scripted import wait_until
 
 from edge.capture.base import FrameSlot
 from edge.errors import CameraError
@@ -35,6 +36,29 @@ def test_lossless_hands_over_every_frame_in_order() -> None:
     assert [slot.get(5) for _ in range(200)] == list(range(200))
     producer.join(5)
     assert slot.dropped == 0
+
+
+def test_who_takes_decides_when_the_other_side_goes_on() -> None:
+    slot: FrameSlot[int] = FrameSlot(lossless=True)
+    producer = threading.Thread(target=lambda: [slot.put(number) for number in (1, 2)])
+    producer.start()
+    assert wait_until(lambda: not slot.free)
+    time.sleep(0.05)  # the second is waiting
+    assert slot.take() == 1
+    time.sleep(0.05)
+    assert slot.free
+    assert slot.take() is None
+    slot.wake()
+    assert slot.get(5) == 2
+    producer.join(5)
+
+
+def test_taking_leaves_a_failure_for_who_waits() -> None:
+    slot: FrameSlot[int] = FrameSlot(lossless=False)
+    slot.fail(CameraError("gone"))
+    assert slot.take() is None
+    with pytest.raises(CameraError, match="gone"):
+        slot.get(1)
 
 
 def test_a_failure_arrives_after_the_last_frame() -> None:

@@ -60,7 +60,7 @@ def pictures(model: str, count: int = 3) -> list[NDArray[np.uint8]]:
 
 
 def classify(classifier: TfliteClassifier, picture: NDArray[np.uint8]) -> NDArray[np.generic]:
-    classifier.load(lambda memory: np.copyto(memory, picture))
+    classifier.load(picture)
     return classifier.invoke()
 
 
@@ -302,7 +302,7 @@ runtime = load_runtime(sys.argv[1])
 delegate = load_edgetpu(runtime, library=sys.argv[2], device="")
 print("loaded", flush=True)
 tpu = TfliteClassifier(runtime, Path(sys.argv[3]).read_bytes(), delegate=delegate)
-tpu.load(lambda memory: np.copyto(memory, 0))
+tpu.load(np.zeros(tpu.inputs[0].shape, tpu.inputs[0].dtype))
 tpu.invoke()
 print("answered", flush=True)
 """

@@ -4,15 +4,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scripted import ScriptedEngine, ScriptedSource, end, pipeline, say_nothing, wait_until
 
 from edge.bundle.store import Bundle
 from edge.capture.base import FrameSource
 from edge.errors import CameraError, EndOfStream, EngineError
 from edge.freshness import FreshnessGuard
-from edge.pipeline import FittedFrame
-from edge.records import Frame, Pixels
+from edge.pipeline import Prepared
+from edge.preprocess import Tensor
+from edge.records import Frame
 from edge.results import Result
 from edge.stages import Pace, Stages
 
@@ -37,6 +40,23 @@ def start(sealed: Bundle) -> Iterator[Start]:
     yield begin
     for stages in running:
         stages.close()
+
+
+class KeepingEngine(ScriptedEngine):
+    """Keeps its inputs as a guard does, and counts those that changed meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changed = 0
+        self._kept: list[tuple[Tensor, Tensor]] = []
+
+    def load(self, tensor: Tensor) -> None:
+        super().load(tensor)
+        self._kept = [*self._kept[-1:], (tensor, tensor.copy())]
+
+    def invoke(self) -> NDArray[np.generic]:
+        self.changed += sum(not np.array_equal(kept, before) for kept, before in self._kept)
+        return super().invoke()
 
 
 def drain(stages: Stages) -> list[Result]:
@@ -72,6 +92,34 @@ class TestFrames:
         assert wait_until(lambda: stages.captured >= 2 and stages.inferring_since_s is not None)
         assert engine.count <= 1
 
+    def test_an_engine_finds_its_last_two_inputs_as_they_were(self, start: Start) -> None:
+        """A guard keeps them, to tell a repeated answer from a repeated frame."""
+        engine = KeepingEngine()
+        drain(start(ScriptedSource(200, end), engine))
+        assert engine.count == 200
+        assert engine.changed == 0
+
+    def test_a_result_waits_for_no_further_frame(self, start: Start) -> None:
+        stages = start(ScriptedSource(1, say_nothing))
+        assert stages.next(5.0) is not None
+
+    def test_what_was_inferred_is_handed_over_before_the_engine_fails(self, start: Start) -> None:
+        stages = start(ScriptedSource(20, end), ScriptedEngine(fails_at=5))
+        results = [stages.next(5.0) for _ in range(5)]
+        assert [result.frame for result in results if result] == [0, 1, 2, 3, 4]
+        with pytest.raises(EngineError, match="gone"):
+            stages.next(5.0)
+
+    def test_frames_that_waited_for_a_slow_reader_are_not_inferred(self, start: Start) -> None:
+        engine = ScriptedEngine()
+        stages = start(ScriptedSource(10**6, end, lossless=False, period_s=0.002), engine)
+        assert stages.next(5.0) is not None
+        time.sleep(0.5)  # one is inferred and waits here, one behind it
+        before_s = time.monotonic()
+        results = [stages.next(5.0) for _ in range(3)]
+        assert results[-1] is not None
+        assert results[-1].captured_mono_s > before_s - 0.1
+
     def test_none_comes_where_there_is_none_in_time(self, start: Start) -> None:
         assert start(ScriptedSource(0, say_nothing)).next(0.05) is None
 
@@ -82,16 +130,16 @@ class TestFrames:
     def test_few_pictures_worth_of_memory_serve_for_all(
         self, start: Start, lossless: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        used: dict[int, Pixels] = {}
+        used: dict[int, Tensor] = {}
         stages = start(ScriptedSource(300, end, lossless=lossless, period_s=0.0005), ScriptedEngine(delay_s=0.001))
-        fit = stages._pipeline.fit
+        prepare = stages._pipeline.prepare
 
-        def watched(frame: Frame, out: Pixels | None = None) -> FittedFrame:
-            fitted = fit(frame, out)
-            used[id(fitted.pixels_bgr)] = fitted.pixels_bgr
-            return fitted
+        def watched(frame: Frame) -> Prepared:
+            prepared = prepare(frame)
+            used[id(prepared.tensor)] = prepared.tensor
+            return prepared
 
-        monkeypatch.setattr(stages._pipeline, "fit", watched)
+        monkeypatch.setattr(stages._pipeline, "prepare", watched)
         assert drain(stages)[-1].frame == 299
         assert 0 < len(used) <= 6
 
