@@ -1,5 +1,7 @@
 """Raw output tensor -> Scores: dequantize, softmax or calibrate. Pure."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,21 +27,31 @@ def dequantize(raw: NDArray[np.generic], output: OutputTensor) -> NDArray[np.flo
 def to_scores(raw: NDArray[np.generic], output: OutputTensor, calibration: Calibration) -> Scores:
     """The calibrated scores of one raw output: float32 (classes,), each finite and in 0..1.
 
-    Logits go through softmax(logits / temperature). Probabilities are taken as they are at temperature 1,
-    else through softmax(log(p) / temperature). Raises EngineError as dequantize does, and on values that are
-    not finite."""
+    Logits go through softmax(logits / temperature + bias). Probabilities are taken as they are at temperature 1
+    without a bias, else through softmax(log(p) / temperature + bias). Raises EngineError as dequantize does, and
+    on values that are not finite."""
     values = dequantize(raw, output)
     if output.activation == "logits":
-        values = softmax(values / np.float32(calibration.temperature))
-    elif calibration.temperature != 1.0:
+        values = calibrated(values, calibration.temperature, calibration.bias)
+    elif calibration.temperature != 1.0 or calibration.bias is not None:
         floor = np.float32(output.quantization.scale / 2)
-        logits: NDArray[np.float32] = np.log(np.maximum(values, floor))
-        values = softmax(logits / np.float32(calibration.temperature))
+        values = calibrated(np.log(np.maximum(values, floor)), calibration.temperature, calibration.bias)
     else:
         values = np.clip(values, 0.0, 1.0)
     if not np.isfinite(values).all():
         raise EngineError("the engine returned scores that are not finite: the model or its memory is damaged")
     return Scores(values)
+
+
+def calibrated(logits: NDArray[np.float32], temperature: float, bias: tuple[float, ...] | None) -> NDArray[np.float32]:
+    """softmax(logits / temperature + bias) along the last axis, which has one place a class; no bias: zeros."""
+    scaled = logits / np.float32(temperature)
+    return softmax(scaled if bias is None else scaled + _as_array(bias))
+
+
+@lru_cache(maxsize=8)
+def _as_array(bias: tuple[float, ...]) -> NDArray[np.float32]:
+    return np.array(bias, np.float32)
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

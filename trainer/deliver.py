@@ -22,7 +22,6 @@ from edge.bundle.write import save
 from edge.errors import ModelError, StorageError, UnavailableError
 from edge.images import read_image, readable_name
 from edge.inference.runtime import load_runtime
-from edge.postprocess import softmax
 from edge.records import Pixels
 from edge.storage import write_file
 from trainer.bundle_writer import write_bundle
@@ -31,7 +30,7 @@ from trainer.clock import Clock
 from trainer.compatibility import Verdict, judge
 from trainer.compile_edgetpu import COMMAND, Compiled, compile_model
 from trainer.data import Data
-from trainer.evaluate import best_temperature, logits_of, run_int8
+from trainer.evaluate import Scaling, best_scaling, logits_of, run_int8
 from trainer.fit import PhotoSet
 from trainer.int8 import Int8, to_int8
 from trainer.learn import Learned
@@ -81,9 +80,9 @@ class Delivery:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """The finished model on validation and test photos: scores float32 (photos, classes) as the device
-    computes them, without the temperature, and of the float model."""
+    computes them, without the scaling, and of the float model."""
 
-    temperature: float
+    scaling: Scaling
     threshold: Threshold
     test: Evaluation
     validation: Evaluation
@@ -142,9 +141,9 @@ def _measure(given: Delivery, made: Int8) -> Figures:
         raw = run_int8(made.classifier, given.spec, made.tensors[0], given.photos.pixels, test, advance)
     test_logits = logits_of(raw, made.tensors[1])
     test_float = Predictor(given.learned.model, given.spec).predict(given.photos.pixels, test)
-    temperature = best_temperature(made.val_logits, truth[val])
+    scaling = best_scaling(made.val_logits, truth[val])
     promise = given.options.min_precision
-    val_scores = _scores(made.val_logits, temperature)
+    val_scores = scaling.scores(made.val_logits)
     threshold = choose_threshold(val_scores, truth[val], promise) if promise > 0 else no_threshold()
 
     def evaluation(split: str, indices: NDArray[np.int64], logits: Any, float_logits: Any) -> Evaluation:
@@ -152,23 +151,18 @@ def _measure(given: Delivery, made: Int8) -> Figures:
             split=split,
             names=tuple(_name(given, index) for index in indices),
             truth=truth[indices],
-            scores=_scores(logits, temperature),
-            uncalibrated=_scores(logits, 1.0),
-            float_scores=_scores(float_logits, temperature),
+            scores=scaling.scores(logits),
+            uncalibrated=Scaling().scores(logits),
+            float_scores=scaling.scores(float_logits),
             thumbnail=lambda place: given.photos.pixels[indices[place]],
         )
 
     return Figures(
-        temperature,
+        scaling,
         threshold,
         evaluation("test", test, test_logits, test_float),
         evaluation("val", val, made.val_logits, made.val_float_logits),
     )
-
-
-def _scores(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """As edge.postprocess computes them on the device."""
-    return softmax(logits / np.float32(temperature))
 
 
 def _name(given: Delivery, index: int) -> str:
@@ -187,7 +181,7 @@ def _strangers(given: Delivery, made: Int8, figures: Figures, outside: Photos | 
     with outside.pixels as pixels:
         everything = np.arange(len(listing.photos))
         raw = run_int8(made.classifier, given.spec, made.tensors[0], pixels, everything, lambda _: None)
-        scores = _scores(logits_of(raw, made.tensors[1]), figures.temperature)
+        scores = figures.scaling.scores(logits_of(raw, made.tensors[1]))
         unknown = float((scores.max(axis=1) < figures.threshold.threshold).mean())
         given.progress.say(f"{len(everything)} photos outside the classes: {unknown:.0%} called unknown")
         names = tuple(readable_name(photo.path.relative_to(listing.root)) for photo in listing.photos)
@@ -241,10 +235,11 @@ def _write_bundle(given: Delivery, made: Int8, figures: Figures, compiled: Compi
         preprocessing=given.spec,
         tensors=made.tensors,
         calibration=Calibration(
-            temperature=figures.temperature,
+            temperature=figures.scaling.temperature,
+            bias=figures.scaling.bias,
             threshold=threshold.threshold,
             promised_precision=threshold.promise if threshold.shown else None,
-            method="temperature and threshold, int8 logits, validation photos",
+            method="temperature, bias and threshold, int8 logits, validation photos",
         ),
         metrics=Metrics(
             split="test",
@@ -285,7 +280,7 @@ def _ingredients(
         labels=classes,
         test=figures.test,
         validation=figures.validation,
-        temperature=figures.temperature,
+        scaling=figures.scaling,
         threshold=figures.threshold,
         outside=strangers,
         left_out=tuple(
@@ -397,7 +392,8 @@ def _summary(given: Delivery, bundle: Bundle, figures: Figures, verdict: Verdict
         test_top1_float=_share_right(test.truth, test.float_scores),
         test_top1_int8=_share_right(test.truth, test.scores),
         calibration_error=figures.calibration_error,
-        temperature=figures.temperature,
+        temperature=figures.scaling.temperature,
+        bias=figures.scaling.bias,
         threshold=figures.threshold.threshold,
         promise_shown=figures.threshold.shown,
         coverage=accepted.coverage,

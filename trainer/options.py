@@ -69,6 +69,7 @@ class TrainReport(msgspec.Struct, frozen=True):
     test_top1_int8: float
     calibration_error: float | None
     temperature: float
+    bias: tuple[float, ...] | None
     threshold: float
     promise_shown: bool
     coverage: float

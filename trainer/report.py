@@ -144,11 +144,14 @@ class PhotoAnswer(msgspec.Struct, frozen=True):
 
 class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
     """How far scores can be taken at their word. error: expected calibration error; excess: mean score minus
-    share right, above 0 where scores promise too much; the *_before figures are without the temperature."""
+    share right, above 0 where scores promise too much; error_by_chance: what a perfectly calibrated model would show on
+    so many photos; the *_before figures are without temperature and bias. bias: one number a class, None for zeros."""
 
     temperature: float
+    bias: tuple[float, ...] | None = None
     bins: tuple[ReliabilityBin, ...]
     error: float | None
+    error_by_chance: float | None = None
     excess: float | None
     bins_before: tuple[ReliabilityBin, ...] = ()
     error_before: float | None = None

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import DatasetError
+from trainer.evaluate import Scaling
 from trainer.metrics import (
     Interval,
     ScoreTable,
     Truth,
     best_scores,
+    calibration_error_by_chance,
     class_figures,
     confused_pairs,
     confusion_matrix,
@@ -56,7 +58,7 @@ class Evaluation:
     """Answers on one set of photos of known classes.
 
     names: (n,) file names. truth: int64 (n,). scores: float32 (n, classes), calibrated, as the device computes
-    them; uncalibrated: the same at temperature 1; float_scores: of the float model, calibrated alike.
+    them; uncalibrated: the softmax of the logits as they are; float_scores: of the float model, calibrated alike.
     thumbnail: photo i as uint8 (height, width, 3), R, G, B, of any size.
     """
 
@@ -88,7 +90,7 @@ class Ingredients:
     labels: tuple[str, ...]
     test: Evaluation
     validation: Evaluation | None = None
-    temperature: float = 1.0
+    scaling: Scaling = field(default_factory=Scaling)
     threshold: Threshold | None = None
     outside: tuple[Outside, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
@@ -151,7 +153,7 @@ def _measure(entry: Evaluation, given: Ingredients, threshold: Threshold) -> Mea
         classes=figures,
         confusion=tuple(map(tuple, matrix.tolist())) if classes <= MATRIX_CLASSES else None,
         pairs=confused_pairs(matrix, given.labels, PAIRS),
-        calibration=_calibrated(entry, given.temperature),
+        calibration=_calibrated(entry, given.scaling),
         curve=coverage_curve(entry.truth, entry.scores),
         at_threshold=outcome(entry.truth, entry.scores, threshold.threshold),
         histogram=_histogram(best),
@@ -166,13 +168,15 @@ def _check(what: str, names: int, scores: ScoreTable, labels: tuple[str, ...], t
         raise ValueError(f"{what}: {names} names, {len(labels)} labels, scores {scores.shape}, truth {shape}")
 
 
-def _calibrated(entry: Evaluation, temperature: float) -> Calibrated:
+def _calibrated(entry: Evaluation, scaling: Scaling) -> Calibrated:
     bins = reliability(entry.truth, entry.scores)
     before = () if entry.uncalibrated is None else reliability(entry.truth, entry.uncalibrated)
     return Calibrated(
-        temperature=temperature,
+        temperature=scaling.temperature,
+        bias=scaling.bias,
         bins=bins,
         error=expected_calibration_error(bins),
+        error_by_chance=calibration_error_by_chance(entry.scores),
         excess=overconfidence(bins),
         bins_before=before,
         error_before=expected_calibration_error(before),

@@ -18,6 +18,7 @@ FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9
 Side = Annotated[int, Meta(ge=16, le=4096)]
 Positive = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+Bias = Annotated[float, Meta(ge=-100, le=100)]
 Triple = tuple[float, float, float]
 TensorType = Literal["int8", "uint8"]
 Channels = Literal["rgb", "bgr"]
@@ -81,10 +82,12 @@ class Preprocessing(Strict, frozen=True, kw_only=True):
 
 
 class Calibration(Strict, frozen=True, kw_only=True):
-    """scores = softmax(logits / temperature); a best score under `threshold` is reported as unknown.
-    promised_precision: the share of right answers above it that validation photos bear out."""
+    """scores = softmax(logits / temperature + bias); a best score under `threshold` is reported as unknown.
+    bias: one number a class, None for zeros. promised_precision: the share of right answers above the threshold that
+    validation photos bear out."""
 
     temperature: Positive = 1.0
+    bias: tuple[Bias, ...] | None = None
     threshold: Share = 0.0
     promised_precision: Share | None = None
     method: str = "none"
@@ -236,6 +239,11 @@ def _check_ranges(manifest: Manifest) -> None:
             raise BundleError(
                 f"manifest.json: {title} zero point {zero_point} is outside {dtype}'s {info.min}..{info.max}"
             )
+    bias = manifest.calibration.bias
+    if bias is not None and len(bias) != manifest.output.classes:
+        raise BundleError(
+            f"manifest.json: calibration.bias has {len(bias)} numbers, the model {manifest.output.classes} classes"
+        )
     for case in manifest.golden.cases:
         if len(case.output) != manifest.output.classes:
             raise BundleError(

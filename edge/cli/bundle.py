@@ -209,7 +209,7 @@ def _description(opened: "Bundle") -> list[tuple[str, str]]:
         (
             "calibration",
             f"{manifest.calibration.method}, temperature {manifest.calibration.temperature:g}, "
-            f"threshold {manifest.calibration.threshold:g}",
+            f"{_biases(manifest.calibration.bias)}threshold {manifest.calibration.threshold:g}",
         ),
     ]
     if manifest.architecture is not None:
@@ -239,6 +239,10 @@ def _edgetpu(tpu: "EdgeTpu | None") -> str:
 
 def _triple(values: tuple[float, float, float]) -> str:
     return f"{values[0]:g}" if len(set(values)) == 1 else "/".join(f"{v:g}" for v in values)
+
+
+def _biases(values: tuple[float, ...] | None) -> str:
+    return "" if values is None else f"bias {min(values):g} to {max(values):g}, "
 
 
 def _shorten(text: str, limit: int = 70) -> str:

@@ -93,7 +93,7 @@ def test_an_engine_that_answers_wrongly_is_found(classifier: TfliteClassifier, s
     class Constant:
         engine = "constant"
 
-        def load(self, fill: object) -> None: ...
+        def load(self, tensor: object) -> None: ...
 
         def invoke(self) -> NDArray[np.generic]:
             return np.full((1, 1001), 128, np.uint8)

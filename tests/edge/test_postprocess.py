@@ -38,6 +38,15 @@ def test_logits_go_through_softmax_at_the_temperature() -> None:
     assert warm == pytest.approx(np.exp([0, 0.5, 1]) / np.exp([0, 0.5, 1]).sum(), rel=1e-6)
 
 
+def test_each_class_has_a_bias() -> None:
+    raw = np.array([[0, 10, 20]], np.int8)
+    values = to_scores(raw, output("int8", 0.1, 0), Calibration(temperature=2.0, bias=(1.5, 0.0, -0.5))).values
+    assert values == pytest.approx(np.exp([1.5, 0.5, 0.5]) / np.exp([1.5, 0.5, 0.5]).sum(), rel=1e-6)
+    spec = output("uint8", 1 / 256, 0, "probabilities")
+    values = to_scores(np.array([[64, 64, 128]], np.uint8), spec, Calibration(bias=(0.0, float(np.log(3)), 0.0))).values
+    assert values == pytest.approx([1 / 6, 3 / 6, 2 / 6], rel=1e-6)
+
+
 def test_probabilities_are_taken_as_they_are() -> None:
     spec = output("uint8", 1 / 256, 0, "probabilities")
     values = to_scores(np.array([[0, 64, 192]], np.uint8), spec, Calibration()).values

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from edge.bundle.manifest import Calibration, OutputTensor, Quantization
-from trainer.evaluate import TEMPERATURES, best_temperature, logits_of, run_int8, top1
+from trainer.evaluate import (
+    BIAS_SIGMA,
+    TEMPERATURES,
+    Scaling,
+    best_scaling,
+    best_temperature,
+    logits_of,
+    run_int8,
+    top1,
+)
 from trainer.rows import Rows
 
 OUTPUT = OutputTensor(classes=4, dtype="int8", quantization=Quantization(scale=0.1, zero_point=5), activation="logits")
@@ -38,9 +47,9 @@ def certain(margin: float, count: int) -> np.ndarray:
 class Sums:
     """In place of a classifier: each output is the sum of the input, counted in hundreds."""
 
-    def load(self, fill):
-        self.memory = np.zeros((1, 32, 32, 3), np.int8)
-        fill(self.memory)
+    def load(self, tensor):
+        assert (tensor.shape, tensor.dtype) == ((1, 32, 32, 3), np.int8)
+        self.memory = tensor
 
     def invoke(self):
         return np.array([[int(self.memory.astype(int).sum()) // 100]])
@@ -93,9 +102,25 @@ def test_temperatures_are_tried_between_a_tenth_and_ten_in_even_steps():
     assert TEMPERATURES[1:] / TEMPERATURES[:-1] == pytest.approx(np.full(240, 1.0194), abs=1e-4)
 
 
-@pytest.mark.parametrize(("photos", "score"), [(8, 0.9), (18, 0.95), (98, 0.99)])
+@pytest.mark.parametrize("seed", range(8))
+def test_no_temperature_is_more_likely(seed):
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 10 ** rng.uniform(-1, 1), (60, 4)).astype(np.float32)
+    labels = np.where(rng.random(60) < 0.6, logits.argmax(axis=1), rng.integers(0, 4, 60))
+    found = best_temperature(logits, labels)
+
+    def loss(temperature):
+        scores = Scaling(temperature).scores(logits.astype(np.float64)) * (1 - 1e-12) + 1e-13
+        right = np.log(scores[np.arange(60), labels])
+        others = (np.log(scores).sum(axis=1) - right) / 3
+        return -((1 - 0.5 / 61) * right + 0.5 / 61 * others).mean()
+
+    assert loss(found) <= min(map(loss, TEMPERATURES)) + 1e-6
+
+
+@pytest.mark.parametrize(("photos", "score"), [(8, 0.944), (18, 0.974), (98, 0.995)])
 def test_photos_that_are_all_answered_rightly_do_not_ask_for_scores_of_one(photos, score):
-    """One more is counted in which the answer was wrong: of 8, the share is 9 in 10."""
+    """Half a photo more is counted in which the answer was wrong: of 8, the share is 8.5 in 9."""
     temperature = best_temperature(certain(10, photos), np.zeros(photos, np.int64))
     odds = np.exp(10 / temperature)
     assert odds / (odds + 3) == pytest.approx(score, abs=0.005)
@@ -110,9 +135,9 @@ def test_small_logits_that_are_always_right_ask_for_the_lowest_temperature():
 
 
 def test_two_classes_have_a_temperature_too():
-    """9 of 10: ln 9 apart."""
+    """8.5 of 9: ln 17 apart."""
     logits = certain(5, 8)[:, :2]
-    assert best_temperature(logits, np.zeros(8, np.int64)) == pytest.approx(5 / np.log(9), rel=0.02)
+    assert best_temperature(logits, np.zeros(8, np.int64)) == pytest.approx(5 / np.log(17), rel=0.02)
 
 
 def test_scaling_the_logits_scales_the_temperature():
@@ -124,3 +149,58 @@ def test_scaling_the_logits_scales_the_temperature():
 def test_huge_logits_do_not_overflow():
     with np.errstate(all="raise", under="ignore"):
         assert best_temperature(certain(1e30, 8), np.ones(8, np.int64)) == 10.0
+
+
+# Temperature and biases
+
+
+def biased(bias, count=6000, seed=5):
+    """Logits, and labels drawn from softmax(logits + bias)."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (count, len(bias))).astype(np.float32)
+    scores = Scaling(1.0, bias).scores(logits)
+    return logits, (scores.cumsum(axis=1) < rng.random(count)[:, None]).sum(axis=1).clip(0, len(bias) - 1)
+
+
+def test_known_biases_are_found_again():
+    scaling = best_scaling(*biased((0.6, 0.0, -0.6, 0.0)))
+    assert scaling.temperature == pytest.approx(1.0, rel=0.08)
+    assert scaling.bias == pytest.approx((0.6, 0.0, -0.6, 0.0), abs=0.12)
+
+
+def test_with_biases_scores_are_the_shares_of_a_class():
+    logits, labels = biased((0.6, 0.0, -0.6, 0.0))
+    shares = np.bincount(labels, minlength=4) / len(labels)
+    assert Scaling(1.0).scores(logits).mean(axis=0) != pytest.approx(shares, abs=0.03)
+    assert best_scaling(logits, labels).scores(logits).mean(axis=0) == pytest.approx(shares, abs=0.01)
+
+
+def test_a_sound_network_keeps_its_answers():
+    logits, labels = biased((0.0, 0.0, 0.0, 0.0))
+    scaling = best_scaling(logits, labels)
+    assert np.abs(scaling.bias).max() < 0.1
+    assert (scaling.scores(logits).argmax(axis=1) == logits.argmax(axis=1)).mean() > 0.98
+
+
+@pytest.mark.parametrize("photos", [1, 2, 6])
+def test_few_photos_hardly_move_a_class(photos):
+    scaling = best_scaling(certain(0.1, photos), np.ones(photos, np.int64))
+    assert np.abs(scaling.bias).max() <= BIAS_SIGMA**2 * photos + 1e-3
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e30])
+@pytest.mark.parametrize("label", [0, 1])
+def test_there_is_a_scaling_for_whatever_a_network_says(value, label):
+    logits = certain(value, 8)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        scores = best_scaling(logits, np.full(8, label, np.int64)).scores(logits)
+    assert np.isfinite(scores).all()
+    assert scores.sum(axis=1) == pytest.approx(np.ones(8))
+
+
+def test_a_thousand_classes_are_no_burden():
+    rng = np.random.default_rng(2)
+    logits = rng.normal(0, 1, (3000, 1000)).astype(np.float32)
+    scaling = best_scaling(logits, rng.integers(0, 1000, 3000))
+    assert len(scaling.bias) == 1000
+    assert scaling.temperature == 10.0  # it knows nothing

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from trainer.metrics import (
     best_scores,
+    calibration_error_by_chance,
     class_figures,
     confused_pairs,
     confusion_matrix,
@@ -88,6 +89,7 @@ def test_nothing_measured_gives_nothing() -> None:
     assert reliability(none, empty) == ()
     assert expected_calibration_error(()) is None
     assert overconfidence(()) is None
+    assert calibration_error_by_chance(np.zeros((0, 3), np.float32)) is None
     assert coverage_curve(none, empty) == ()
     assert outcome(none, empty, 0.5) is None
     assert not choose_threshold(empty, none, 0.95).shown
@@ -222,3 +224,16 @@ def test_answers_are_counted_in_pairs() -> None:
     found = compare_answers(a, b)
     assert (found.both, found.only_a, found.only_b, found.neither) == (1, 1, 2, 1)
     assert found.difference.value == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("photos", [100, 381, 5000])
+def test_the_calibration_error_by_chance_is_that_of_right_scores(photos):
+    """Labels drawn from the scores themselves, 200 times."""
+    rng = np.random.default_rng(3)
+    logits = rng.normal(0, 3, (photos, 5))
+    scores = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
+    errors = []
+    for _ in range(200):
+        truth = (scores.cumsum(axis=1) < rng.random(photos)[:, None]).sum(axis=1).clip(0, 4)
+        errors.append(expected_calibration_error(reliability(truth, scores)))
+    assert calibration_error_by_chance(scores) == pytest.approx(np.mean(errors), rel=0.1)

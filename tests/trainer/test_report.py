@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edge.errors import DatasetError, OutputExistsError
+from trainer.evaluate import Scaling
 from trainer.report import (
     DataSummary,
     EdgeTpuVerdict,
@@ -96,7 +97,7 @@ def full(labels: tuple[str, ...] = ODD) -> Ingredients:
         labels=labels,
         test=test,
         validation=evaluation(len(labels), 100),
-        temperature=1.3,
+        scaling=Scaling(1.3, (0.25, *(0.0,) * (len(labels) - 2), -0.75)),
         threshold=choose_threshold(test.scores, test.truth, 0.9),
         outside=(Outside("birds & <cats>", ("a<b>.jpg", "c.jpg"), test.scores[:2], picture),),
         left_out=(LeftOut(labels[0], 40, 0.7, 0.3),),

@@ -119,6 +119,7 @@ def test_training_from_scratch_gives_a_report_and_a_bundle_and_the_same_ones_aga
     assert bundle.manifest.metrics.calibration_error == report["calibration_error"]
     assert bundle.manifest.metrics.photos == SPLIT["test"]
     assert bundle.manifest.calibration.temperature == report["temperature"]
+    assert list(bundle.manifest.calibration.bias) == report["bias"]
     assert bundle.manifest.calibration.threshold == report["threshold"]
     assert (bundle.manifest.architecture.weights, bundle.manifest.architecture.seed) == ("none", 0)
     verified = run_fieldfare("bundle", "verify", out)

@@ -172,7 +172,7 @@ def train(
             ("validation, best", f"{report.val_top1_float:.1%} (epoch {report.best_epoch})"),
             ("test, float", f"{report.test_top1_float:.1%}"),
             ("test, int8", f"{report.test_top1_int8:.1%}"),
-            ("temperature", f"{report.temperature:g}, calibration error {report.calibration_error or 0:.3f}"),
+            ("calibration error", f"{report.calibration_error or 0:.3f} (temperature {report.temperature:g})"),
             ("threshold", f"{report.threshold:.3f}: {coverage}" if report.promise_shown else "none: see the report"),
             ("Edge TPU, check", report.edgetpu_check),
             ("Edge TPU, compiled", report.edgetpu),
