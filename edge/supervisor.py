@@ -16,13 +16,14 @@ from pathlib import Path
 
 from edge.accelerator import AcceleratorWatch
 from edge.config import Settings
-from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError, UnavailableError
+from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError
 from edge.health import SystemdNotifier
 from edge.ladder import Reboots, Restarts, UsbResets
 from edge.messages import Begin, Decided, Ended, Started, Trouble
 from edge.reboot import RebootHook
 from edge.regulator import Regulator
 from edge.side_jobs import SideJobs
+from edge.silence import Silence
 from edge.sinks.base import Sink
 from edge.status import Seen, State, StatusFile, begin
 from edge.tally import Tally
@@ -90,9 +91,7 @@ class Supervisor:
         self._jobs = SideJobs()
         self._accelerator = AcceleratorWatch(settings, self._jobs, self.status.counts)
         self._next_start_s = time.monotonic()
-        self._silent_since_s = time.monotonic()
-        self._started_s = 0.0
-        self._oldest_s = 0.0  # of the results that came too late, since the last that did not
+        self._silence = Silence(settings)
         self._dropped_before = self._repeated_before = 0
         self._next_status_s = 0.0
         self._last_trouble: str | None = None
@@ -134,9 +133,7 @@ class Supervisor:
     def _held_up(self, away_s: float) -> None:
         """For so long nothing was heard or judged here: that is not the worker's fault."""
         _log.log(logging.INFO if away_s > 10 else logging.DEBUG, "held up for %.1f s", away_s)
-        now = time.monotonic()
-        self._silent_since_s = min(now, self._silent_since_s + away_s)
-        self._started_s = min(now, self._started_s + away_s)
+        self._silence.excuse(away_s)
         if self._worker is not None:
             self._worker.excuse(away_s)
             self._hear()
@@ -147,36 +144,17 @@ class Supervisor:
         if self._worker is not None:
             if self._stopping:
                 self._say_stop()
-            elif (verdict := self._worker.verdict() or self._starved(now)) is not None:
-                self._ended(verdict)
+            else:
+                known = self.status.state == "recovering"
+                verdict = self._worker.verdict() or self._silence.fault(now, self._regulator.limit_fps, known=known)
+                if verdict is not None:
+                    self._ended(verdict)
         self._mind_jobs()
         self._escalate(now)
         self._regulate()
         self._notifier.alive(self._words())
         if now >= self._next_status_s:
             self._write_status()
-
-    def _starved(self, now: float) -> Fault | None:
-        """Nothing is published, though the worker says that all is well: its results are all too old when they are
-        ready, or it is wrong. One that is replaced for that is given as long again."""
-        camera, limit_fps = self._settings.camera, self._regulator.limit_fps
-        if self._started is None or not (camera.frozen_s or self._oldest_s):  # repetition may last for ever
-            return None
-        longest_s = (
-            2 * max(camera.patience_s, 3 / limit_fps if limit_fps else 0.0)
-            + camera.frozen_s
-            + self._settings.engine.timeout_s
-        )
-        known = self.status.state == "recovering" and not self._oldest_s
-        if known or now - max(self._silent_since_s, self._started_s) < longest_s:
-            return None
-        why = f"no fresh result for {longest_s:.0f} s"
-        if self._oldest_s:
-            why += (
-                f": they are up to {self._oldest_s:.1f} s old when ready, at most {camera.patience_s:g} s "
-                "(camera.timeout_s): the engine or the camera is too slow"
-            )
-        return Fault("hang", "worker", why, UnavailableError.exit_status)
 
     # --- the worker ---
 
@@ -201,6 +179,7 @@ class Supervisor:
             self._notifier.ready(self._words())
             return
         self._started = None
+        self._silence.worker_begins()
         self.status.counts.worker_starts += 1
         self.status.worker_pid = self._worker.child.pid
         self._selector.register(self._worker.channel, selectors.EVENT_READ, self._hear)
@@ -227,7 +206,8 @@ class Supervisor:
 
     def _note_start(self, started: Started) -> None:
         again = self._started is not None or self.status.counts.worker_starts > 1
-        self._started, self._started_s, self._oldest_s = started, time.monotonic(), 0.0
+        self._started = started
+        self._silence.worker_serves()
         status = self.status
         status.bundle, status.bundle_name, status.engine, status.source = (
             started.bundle,
@@ -250,10 +230,8 @@ class Supervisor:
     def _publish(self, message: Decided) -> None:
         result, now = message.result, time.monotonic()
         live = self._started is not None and self._started.live
-        age_s = now - result.captured_mono_s
-        if live and age_s > self._settings.camera.patience_s:
+        if live and self._silence.too_old(now - result.captured_mono_s):
             self.status.counts.stale += 1
-            self._oldest_s = max(self._oldest_s, age_s)
             return
         self.tally.add(result)
         self._restarts.result(now)
@@ -261,8 +239,7 @@ class Supervisor:
         self.status.last = Seen(result.label, result.score, result.captured_wall_s)
         for sink in self._sinks:
             sink.write(result)
-        self._silent_since_s = time.monotonic()  # not before: a standard output may wait for its reader
-        self._oldest_s = 0.0
+        self._silence.broken()
         self._last_trouble, self._camera_failed = None, False
         self._judge_state()
         self._notifier.ready(self._words())
@@ -280,7 +257,8 @@ class Supervisor:
             self._fail(trouble.why, trouble.status)
             return
         _log.log(logging.DEBUG if trouble.why == self._last_trouble else logging.WARNING, "%s", trouble.why)
-        self._last_trouble, self._oldest_s = trouble.why, 0.0
+        self._last_trouble = trouble.why
+        self._silence.explained()
         self._set("recovering", trouble.why)
         self._notifier.ready(self._words())
 
@@ -379,7 +357,7 @@ class Supervisor:
         """No result for long: what is above a new worker."""
         if self.status.state != "recovering":
             return
-        silent_s, source = now - self._silent_since_s, self._settings.camera.source
+        silent_s, source = self._silence.seconds(now), self._settings.camera.source
         if source.startswith("/dev/") and self._camera_resets.due(silent_s, now):
             node = camera_node(source)
             if node is not None:
