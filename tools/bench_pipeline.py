@@ -11,8 +11,9 @@ one thread, each in a process of its own; rounds take turns, so that a drifting 
 are taken round by round. What is left of a rival's time for anybody who runs the same model in the same runtime is
 in the row `bare`, so each row says what share of its time bare takes, too.
 
-Then: latency from capture to decision at 30 frames/s; with --edgetpu frames/s through the software Edge TPU at
-2.6 ms an inference, Coral's own figure for MobileNetV2 1.0 on USB; memory of all processes (PSS), start to first
+Then: latency from capture to decision at 30 frames/s, and of the bare inference at that rate, as a busy host shows in
+both; with --edgetpu frames/s through the software Edge TPU at 2.6 ms an inference, Coral's own figure for MobileNetV2
+1.0 on USB, in turn with a bare loop on it; memory of all processes (PSS), start to first
 decision, and CPU at 1 frame/s.
 """
 
@@ -64,6 +65,7 @@ def main() -> int:
         for size in arguments.sizes:
             report[size] = throughput(arguments, folder, bundle, size, pythons)
         report["30 frames/s"] = latency(bundle, arguments.latency_seconds)
+        report["30 frames/s"] |= bare_latency(arguments.model, folder, arguments.latency_seconds)
         report["1 frame/s"] = idle(bundle)
         report["start"] = start(bundle)
         if arguments.edgetpu:
@@ -109,14 +111,14 @@ def throughput(
 
 
 @contextmanager
-def running(bundle: Path, *words: object, environment: dict[str, str] | None = None) -> Iterator[tuple[Any, Path]]:
+def running(bundle: Path, *words: object) -> Iterator[tuple[Any, Path]]:
     """`fieldfare run` with a status file; stopped as systemd stops it."""
     with tempfile.TemporaryDirectory() as run:
         process = subprocess.Popen(
             [sys.executable, "-m", "edge", "run", "--bundle", str(bundle), *map(str, words)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "RUNTIME_DIRECTORY": run, **(environment or {})},
+            env={**os.environ, "RUNTIME_DIRECTORY": run},
         )
         try:
             yield process, Path(run) / "status.json"
@@ -135,10 +137,10 @@ def next_status(file: Path, after_s: float, process: Any) -> status.Status:
         time.sleep(0.02)
 
 
-def product_rate(bundle: Path, frames: Path, seconds: float, *more: object, **environment: str) -> float:
+def product_rate(bundle: Path, frames: Path, seconds: float, *more: object) -> float:
     """Results a second, by the status of the service itself."""
     words = ("--source", frames, "--flat-out", "--loop", "--threads", 1, "--quiet", *more)
-    with running(bundle, *words, environment=environment) as (process, file):
+    with running(bundle, *words) as (process, file):
         first = next_status(file, time.monotonic() + 1.0, process)
         last = next_status(file, first.updated_mono_s + seconds - 0.5, process)
     return (last.counts.results - first.counts.results) / (last.updated_mono_s - first.updated_mono_s)
@@ -165,6 +167,16 @@ def latency(bundle: Path, seconds: float) -> dict[str, float]:
         f"worst {max(values):.2f}; p99 is {p99 / p50:.2f} of the median"
     )
     return {"median_ms": p50, "p95_ms": p95, "p99_ms": p99, "worst_ms": max(values)}
+
+
+def bare_latency(model: Path, folder: Path, seconds: float) -> dict[str, float]:
+    """How long the bare inference takes at the same rate: what is not the product's."""
+    frames = write_frames(folder / "paced", 640, 480).with_suffix(".npy")
+    command = [sys.executable, str(LOOPS), "bare", str(model), str(frames), str(seconds), "30"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    p50, p99 = map(float, done.stdout.split()[-2:])
+    print(f"  the bare inference at 30 frames/s: median {p50:.2f} ms, p99 {p99:.2f}, {p99 / p50:.2f} of the median")
+    return {"bare_median_ms": p50, "bare_p99_ms": p99}
 
 
 def idle(bundle: Path, seconds: float = 20.0) -> dict[str, float]:
@@ -199,6 +211,7 @@ def software_edgetpu(arguments: argparse.Namespace, folder: Path) -> dict[str, f
     """Frames a second where an inference takes 2.6 ms on a software Edge TPU."""
     from edge.bundle.golden import prepare
     from edge.fakes.software_edgetpu import ENVIRONMENT, Script, answers_for, build, write_answers, write_script
+    from edge.inference.edgetpu import load_edgetpu
     from edge.inference.runtime import load_runtime
     from edge.inference.tflite import TfliteClassifier
     from edge.preprocess import Preprocessor
@@ -216,16 +229,31 @@ def software_edgetpu(arguments: argparse.Namespace, folder: Path) -> dict[str, f
     library = build(folder)
     config = folder / "tpu.toml"
     config.write_text(f'bundle = "{path}"\n[engine]\ndevice = "usb"\nedgetpu_library = "{library}"\n')
-    rates = [
-        product_rate(path, frames, arguments.seconds, "--config", config, **{ENVIRONMENT: str(folder)})
-        for _ in range(arguments.rounds)
-    ]
-    limit = 1e6 / TPU_US
+    os.environ[ENVIRONMENT] = str(folder)
+    runtime = load_runtime()
+    delegate = load_edgetpu(runtime, library=str(library), device="")
+    tpu = TfliteClassifier(runtime, compiled.read_bytes(), delegate=delegate, processor="edgetpu")
+    rates, bare = [], []
+    for _ in range(arguments.rounds):
+        bare.append(invoke_rate(tpu, tensors, arguments.seconds))
+        rates.append(product_rate(path, frames, arguments.seconds, "--config", config))
+    ratios = [ours / theirs for ours, theirs in zip(rates, bare, strict=True)]
     print(
         f"software Edge TPU at {TPU_US / 1000:g} ms, 640x480: {statistics.median(rates):.0f} frames/s "
-        f"({min(rates):.0f} to {max(rates):.0f}) of {limit:.0f} that it can do"
+        f"({min(rates):.0f} to {max(rates):.0f}); a bare loop {statistics.median(bare):.0f}; "
+        f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
     )
-    return {"fps": statistics.median(rates), "of": limit}
+    return {"fps": statistics.median(rates), "bare_fps": statistics.median(bare), "ratio": statistics.median(ratios)}
+
+
+def invoke_rate(classifier: Any, tensors: list[Any], seconds: float) -> float:
+    """Inferences a second of a loop that does nothing else."""
+    classifier.load(tensors[0])
+    count, started = 0, time.perf_counter()
+    while (now := time.perf_counter()) - started < seconds:
+        classifier.invoke()
+        count += 1
+    return count / (now - started)
 
 
 def make_bundle(model: Path, labels: Path | None, path: Path) -> Path:

@@ -1,9 +1,10 @@
 """One loop of tools/bench_pipeline.py, run by the Python of the environment that holds the library.
 
-    python tools/rival_loops.py bare|mediapipe|tflite-support MODEL FRAMES.npy SECONDS
+    python tools/rival_loops.py bare|mediapipe|tflite-support MODEL FRAMES.npy SECONDS [FPS]
 
-FRAMES.npy: uint8 (n, height, width, 3), B, G, R; brought to R, G, B before the clock starts. Prints frames a second.
-Imports nothing of Fieldfare.
+FRAMES.npy: uint8 (n, height, width, 3), B, G, R; brought to R, G, B before the clock starts. Prints frames a second;
+with FPS it starts so many a second and prints the median and the 99th percentile of their milliseconds. Imports nothing
+of Fieldfare.
 """
 
 import sys
@@ -40,12 +41,27 @@ def tflite_support(model):
     return lambda frame: classifier.classify(vision.TensorImage.create_from_array(frame))
 
 
+def paced(step, frames, seconds, fps):
+    """Milliseconds of each step."""
+    taken = []
+    started = time.perf_counter()
+    for number in range(int(seconds * fps)):
+        time.sleep(max(0.0, started + number / fps - time.perf_counter()))
+        began = time.perf_counter()
+        step(frames[number % len(frames)])
+        taken.append((time.perf_counter() - began) * 1e3)
+    return taken
+
+
 def main():
-    name, model, frames_path, seconds = sys.argv[1:]
+    name, model, frames_path, seconds = sys.argv[1:5]
     frames = [np.ascontiguousarray(frame[:, :, ::-1]) for frame in np.load(frames_path)]
     step = {"bare": bare, "mediapipe": mediapipe, "tflite-support": tflite_support}[name](model)
     for frame in frames:
         step(frame)
+    if len(sys.argv) > 5:
+        print(*np.percentile(paced(step, frames, float(seconds), float(sys.argv[5])), [50, 99]))
+        return
     count, started = 0, time.perf_counter()
     while (now := time.perf_counter()) - started < float(seconds):
         step(frames[count % len(frames)])
