@@ -65,7 +65,7 @@ class Pipeline:
         self._fitted_bgr = np.empty((preprocessor.height, preprocessor.width, 3), np.uint8)
         # Memory of frames that were inferred or dropped, for the next ones.
         self._spare: deque[Tensor] = deque()
-        self._invoked: Prepared | None = None
+        self._invoked: Tensor | None = None
         self._load_s = 0.0
 
     @property
@@ -98,8 +98,8 @@ class Pipeline:
         raw = self.classifier.invoke()
         ended = time.monotonic()
         if self._invoked is not None:  # an engine keeps its input until the next but one
-            self._spare.append(self._invoked.tensor)
-        self._invoked = prepared
+            self._spare.append(self._invoked)
+        self._invoked = prepared.tensor
         return Inferred(prepared, raw, self._load_s, ended - started, ended)
 
     def decide(self, inferred: Inferred, *, dropped: int) -> Result:
