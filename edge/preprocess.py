@@ -7,8 +7,8 @@ and INTER_LINEAR_EXACT are integer arithmetic; plain INTER_LINEAR rounds differe
 quantization at once, straight into the memory it is given. With `out` for `fit`, neither allocates anything while
 frames keep their size.
 
-Cost on one x86-64 core for 224x224 from 640x480: 0.22 ms, a quarter of INTER_AREA's 0.90 ms, each
-alone in a loop (2026-11); 0.5 ms inside the running device path, where tools/bench_pipeline.py prints it.
+Cost on one x86-64 core for 224x224 from 640x480: 0.22 ms, a quarter of INTER_AREA's 0.90 ms, each alone in a loop
+(2026-11; twice that on a slower core).
 
 A region of interest is cut out of the frame before anything else, without copying it.
 """

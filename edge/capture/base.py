@@ -43,8 +43,7 @@ class FrameSlot(Generic[Item]):
     """Hands frames (or what was made of them) from the capture thread to the pipeline: one place, newest wins.
 
     With lossless=True `put` waits until the place is free instead. An exception given to `fail` is raised by
-    `get` once the place is empty. One thread puts, one gets; any may close. threading.Condition would cost the
-    inference ten times as much as these locks.
+    `get` once the place is empty. One thread puts, one gets; any may close.
     """
 
     def __init__(self, *, lossless: bool, on_drop: Callable[[Item], None] = lambda _: None) -> None:

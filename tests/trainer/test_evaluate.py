@@ -6,6 +6,7 @@ import pytest
 from edge.bundle.manifest import Calibration, OutputTensor, Quantization
 from trainer.evaluate import (
     BIAS_SIGMA,
+    MOST_BIAS,
     TEMPERATURES,
     Scaling,
     best_scaling,
@@ -196,6 +197,11 @@ def test_there_is_a_scaling_for_whatever_a_network_says(value, label):
         scores = best_scaling(logits, np.full(8, label, np.int64)).scores(logits)
     assert np.isfinite(scores).all()
     assert scores.sum(axis=1) == pytest.approx(np.ones(8))
+
+
+def test_a_bundle_takes_the_biases_of_a_network_that_is_always_wrong():
+    scaling = best_scaling(certain(1e30, 5000), np.ones(5000, np.int64))
+    assert np.abs(scaling.bias).max() <= MOST_BIAS
 
 
 def test_a_thousand_classes_are_no_burden():
