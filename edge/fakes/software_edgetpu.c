@@ -57,13 +57,17 @@ enum { FLOAT32 = 1, READ_ONLY = 1, DYNAMIC_TENSORS_ALLOWED = 1 }; /* kTfLiteFloa
 typedef struct { char device[NAME_SIZE]; uint64_t plug, inferences; int lost; } Tpu; /* one delegate */
 typedef struct { Tpu *tpu; char *last; size_t bytes; int answered; } Kernel;         /* one node of a model */
 
-/* Threads are woken up to 50 us late (timer slack) unless they ask for better; hardware is not. */
-static void sleep_until(int64_t deadline_ns) {
-    struct timespec deadline = {deadline_ns / 1000000000, deadline_ns % 1000000000};
+/* A thread is woken up to 50 us late (timer slack) unless it asks for better, and later still where its core has to
+ * be woken first, as in a virtual machine. Hardware is not late, so the last bit is waited for awake. */
+enum { AWAKE_NS = 150000 };
+
+static void wait_until(int64_t deadline_ns) {
+    struct timespec nearly = {(deadline_ns - AWAKE_NS) / 1000000000, (deadline_ns - AWAKE_NS) % 1000000000};
     int slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, NULL)) continue;
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &nearly, NULL)) continue;
     if (slack > 0) prctl(PR_SET_TIMERSLACK, (unsigned long)slack, 0, 0, 0);
+    while (now_ns() < deadline_ns) continue;
 }
 
 /* ---- answers ---- */
@@ -138,7 +142,7 @@ static void strike(const Script *now) {
     static int *volatile nowhere = NULL;
     if (now->mode == ABORT) abort();
     if (now->mode == SEGFAULT) *nowhere = 0;
-    if (now->mode == HANG && now->seconds) sleep_until(now_ns() + (int64_t)now->seconds * 1000000000);
+    if (now->mode == HANG && now->seconds) wait_until(now_ns() + (int64_t)now->seconds * 1000000000);
     while (now->mode == HANG && !now->seconds) pause();
 }
 
@@ -203,7 +207,7 @@ static int kernel_invoke(Context *context, Node *node) {
     if (tpu->lost) return context->report(context, "software Edge TPU: %s is gone", tpu->device), 1;
     if (now.at == AT_INVOKE && mode == now.mode) strike(&now);
     int failed = answer(context, node, kernel, &now, mode);
-    if (now.time_us) sleep_until(started + (int64_t)now.time_us * 1000);
+    if (now.time_us) wait_until(started + (int64_t)now.time_us * 1000);
     size_t offset = 0;
     for (int i = 0; !failed && mode != UNWRITTEN && i < node->outputs->size; i++) {
         Tensor *output = &context->tensors[node->outputs->data[i]];
