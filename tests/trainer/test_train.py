@@ -335,15 +335,15 @@ def test_without_the_compiler_the_bundle_is_for_the_cpu_and_the_compiled_model_c
 # What goes wrong
 
 
+def on_a_disk_that_fills(command) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-c", DISK_FULL_AT_THE_END, *map(str, command)]
+    return subprocess.run(program, capture_output=True, text=True, check=False)
+
+
 def test_a_disk_that_is_full_when_the_bundle_is_written_leaves_no_half_bundle(photos, tmp_path, head_only):
     """But what was learned, for the next attempt."""
     command = ["train", photos, "--out", tmp_path / "bundle", *head_only]
-    done = subprocess.run(
-        [sys.executable, "-c", DISK_FULL_AT_THE_END, *map(str, command)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = on_a_disk_that_fills(command)
     assert done.returncode == 74, done.stderr
     assert "Traceback" not in done.stderr
     assert f"cannot write {tmp_path / 'bundle'}: File too large; nothing was left behind" in done.stderr
@@ -355,12 +355,7 @@ def test_a_disk_that_is_full_leaves_the_bundle_that_was_to_be_replaced_with_its_
     _, out = train(*head_only)
     before = {path.name: path.read_bytes() for path in out.parent.glob("bundle-report.*")}
     command = ["train", photos, "--out", out, *head_only, "--seed", 1, "--overwrite", "--restart"]
-    done = subprocess.run(
-        [sys.executable, "-c", DISK_FULL_AT_THE_END, *map(str, command)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = on_a_disk_that_fills(command)
     assert done.returncode == 74, done.stderr
     assert "; the same command without --restart then goes on from bundle.training" in done.stderr
     open_bundle(out)
