@@ -1,4 +1,8 @@
-"""Is the camera alive? A sensor's noise makes every frame differ: a bit-identical one is an old one."""
+"""Is the camera alive? A sensor's noise makes every frame differ: a bit-identical one is an old one.
+
+The resized picture, which is at hand, tells most frames apart at little cost. Where it does not, the frame itself is
+asked: a resize rounds away what little noise there is where a scene is clipped to black or white.
+"""
 
 import numpy as np
 
@@ -21,14 +25,18 @@ class FreshnessGuard:
         self.repeated = 0
         self._frozen_s = frozen_s
         self._distrust = distrust
-        self._last: Pixels | None = None
+        self._picture: Pixels | None = None
+        self._seen: Pixels | None = None
         self._since_s: float | None = None
 
-    def is_fresh(self, pixels: Pixels, now_s: float) -> bool:
+    def is_fresh(self, picture: Pixels, seen: Pixels, now_s: float) -> bool:
         """False for a repetition of the last frame; raises CameraError once that lasts `frozen_s`.
-        pixels: uint8 (height, width, channels), of which a copy is kept. now_s: monotonic."""
-        if self._last is None or not np.array_equal(self._last, pixels) or _is_of_one_colour(pixels):
-            self._keep(pixels)
+        picture: the resized frame, of which a copy is kept; seen: the frame itself, or the part of it that counts,
+        which is kept as it is. Both uint8 (height, width, channels). now_s: monotonic."""
+        repeats = self._repeats(picture, seen)
+        self._seen = seen
+        if not repeats or _is_of_one_colour(picture):
+            self._keep(picture)
             self._since_s = None
             trusted, self._distrust = not self._distrust, False
             return trusted
@@ -42,10 +50,15 @@ class FreshnessGuard:
             )
         return False
 
-    def _keep(self, pixels: Pixels) -> None:
-        if self._last is None or self._last.shape != pixels.shape:
-            self._last = np.empty_like(pixels)
-        np.copyto(self._last, pixels)
+    def _repeats(self, picture: Pixels, seen: Pixels) -> bool:
+        if self._picture is None or self._seen is None or not np.array_equal(self._picture, picture):
+            return False
+        return np.array_equal(self._seen, seen)
+
+    def _keep(self, picture: Pixels) -> None:
+        if self._picture is None or self._picture.shape != picture.shape:
+            self._picture = np.empty_like(picture)
+        np.copyto(self._picture, picture)
 
 
 def _is_of_one_colour(pixels: Pixels) -> bool:

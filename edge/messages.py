@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
@@ -30,7 +31,6 @@ class Begin(Message, frozen=True):
     device: str
     fallback: str | None
     fps: float | None
-    max_frames: int | None
     distrust: bool = False
 
 
@@ -138,17 +138,23 @@ class Channel:
         """The next message, None where none waits. Raises EOFError once the other end is closed and
         msgspec.DecodeError on bytes that are none of ours."""
         try:
-            data = self.socket.recv(_MAX_BYTES, socket.MSG_DONTWAIT)
+            data = self._read()
         except BlockingIOError:
             return None
-        except ConnectionError:
-            data = b""
         if not data:
             raise EOFError("the other end is gone")
         try:
             return self._decoder.decode(data)
         except UnicodeDecodeError as error:  # which msgspec lets through
             raise msgspec.DecodeError(str(error)) from error
+
+    def _read(self) -> bytes:
+        """One packet, b"" at the end. Where the other end left one of ours unread, that is told first, as an error
+        and once: what it had sent still waits behind it."""
+        for _ in range(2):
+            with suppress(ConnectionError):
+                return self.socket.recv(_MAX_BYTES, socket.MSG_DONTWAIT)
+        return b""
 
     def close(self) -> None:
         """Hang up; safe to call twice."""

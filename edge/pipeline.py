@@ -20,11 +20,13 @@ from edge.results import Latency, Result
 class Prepared:
     """A frame made into the model's input (tensor, (1, H, W, 3) of its dtype), and the seconds that took.
     picture_bgr: the part of the resized frame that shows it, without a letterbox's bars, uint8 (height, width, 3),
-    B, G, R; valid until the next frame is prepared. The tensor is valid until the frame is inferred or dropped."""
+    B, G, R; valid until the next frame is prepared. seen_bgr: the part of the frame itself that counts, all of it
+    without a region. The tensor is valid until the frame is inferred or dropped."""
 
     frame: Frame
     tensor: Tensor
     picture_bgr: Pixels
+    seen_bgr: Pixels
     seconds: float
 
 
@@ -80,7 +82,8 @@ class Pipeline:
         self._preprocessor.fit(frame.image_bgr, self._fitted_bgr)
         self._preprocessor.write(self._fitted_bgr, tensor)
         picture_bgr = self._preprocessor.picture(self._fitted_bgr, frame.image_bgr)
-        return Prepared(frame, tensor, picture_bgr, time.monotonic() - started)
+        seen_bgr = self._preprocessor.seen(frame.image_bgr)
+        return Prepared(frame, tensor, picture_bgr, seen_bgr, time.monotonic() - started)
 
     def drop(self, prepared: Prepared) -> None:
         """What was prepared will not be inferred; for any thread."""

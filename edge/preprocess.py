@@ -58,7 +58,7 @@ class Preprocessor:
         fitted = np.empty((self.height, self.width, 3), np.uint8) if out is None else out
         if fitted.shape != (self.height, self.width, 3) or fitted.dtype != np.uint8 or not fitted.flags.c_contiguous:
             raise ImageError(f"out must be contiguous uint8 {(self.height, self.width, 3)}, not {fitted.shape}")
-        seen_bgr = frame_bgr if self.region is None else cut_region(frame_bgr, self.region)
+        seen_bgr = self.seen(frame_bgr)
         if self.spec.resize == "letterbox":
             self._letterbox(seen_bgr, fitted)
         else:
@@ -70,7 +70,11 @@ class Preprocessor:
         """The part of what `fit` made of `frame_bgr` that shows the frame, without a letterbox's bars; a view."""
         if self.spec.resize != "letterbox":
             return fitted_bgr
-        return self._inside(fitted_bgr, frame_bgr if self.region is None else cut_region(frame_bgr, self.region))
+        return self._inside(fitted_bgr, self.seen(frame_bgr))
+
+    def seen(self, frame_bgr: Pixels) -> Pixels:
+        """The region of a frame, or all of it where there is none; a view."""
+        return frame_bgr if self.region is None else cut_region(frame_bgr, self.region)
 
     @property
     def least_size(self) -> tuple[int, int]:

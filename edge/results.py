@@ -35,7 +35,8 @@ class Latency(msgspec.Struct, frozen=True):
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of output: a decision, where it came from and what it cost.
 
-    dropped counts the frames that newer ones replaced before they could be classified, since start.
+    frame and dropped (frames that newer ones replaced before they could be classified) count from 0 each time the
+    camera is opened, also after a fault; edge.status counts through.
     fallback says why a lesser engine than the one asked for serves, and is absent where none does.
     """
 

@@ -19,6 +19,7 @@ class Silence:
         self._since_s = time.monotonic()
         self._started_s: float | None = None
         self._oldest_s = 0.0  # of the results that came too late, since the last that did not
+        self._explained = False
 
     def seconds(self, now: float) -> float:
         """Since the last result, or since the start of the program."""
@@ -30,15 +31,15 @@ class Silence:
 
     def worker_serves(self) -> None:
         """Engine and camera are open: from here on results are to be expected."""
-        self._started_s, self._oldest_s = time.monotonic(), 0.0
+        self._started_s, self._oldest_s, self._explained = time.monotonic(), 0.0, False
 
     def broken(self) -> None:
         """A result was given out. To be said once that is done: a standard output may wait for its reader."""
         self._since_s, self._oldest_s = time.monotonic(), 0.0
 
     def explained(self) -> None:
-        """The camera failed: that is why nothing comes."""
-        self._oldest_s = 0.0
+        """The camera failed: that is why nothing comes, until it is open again."""
+        self._oldest_s, self._explained = 0.0, True
 
     def too_old(self, age_s: float) -> bool:
         """Is a live result of this age one that must not be given out? One that is counts as silence."""
@@ -54,18 +55,18 @@ class Silence:
         if self._started_s is not None:
             self._started_s = min(now, self._started_s + away_s)
 
-    def fault(self, now: float, limit_fps: float | None, *, known: bool) -> Fault | None:
+    def fault(self, now: float, limit_fps: float | None) -> Fault | None:
         """What to blame a worker for that serves and gives nothing. limit_fps: the rate it was told, None for all
-        frames. known: another fault is being dealt with."""
+        frames."""
         # Without frozen_s a camera may repeat itself for ever.
-        if self._started_s is None or not (self._camera.frozen_s or self._oldest_s):
+        if self._started_s is None or self._explained or not (self._camera.frozen_s or self._oldest_s):
             return None
         longest_s = (
             2 * max(self._camera.patience_s, 3 / limit_fps if limit_fps else 0.0)
             + self._camera.frozen_s
             + self._engine.timeout_s
         )
-        if (known and not self._oldest_s) or now - max(self._since_s, self._started_s) < longest_s:
+        if now - max(self._since_s, self._started_s) < longest_s:
             return None
         why = f"no fresh result for {longest_s:.0f} s"
         if self._oldest_s:

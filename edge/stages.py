@@ -123,11 +123,15 @@ class Stages:
             if not self._source.lossless and not self._pace.admits(self.last_frame_s):
                 continue
             prepared = self._pipeline.prepare(frame)
-            if self._freshness and not self._freshness.is_fresh(prepared.picture_bgr, self.last_frame_s):
+            if self._is_repeated(prepared):
                 self._pipeline.drop(prepared)
                 continue
             if not self._prepared.put(prepared):
                 return
+
+    def _is_repeated(self, prepared: Prepared) -> bool:
+        guard = self._freshness
+        return guard is not None and not guard.is_fresh(prepared.picture_bgr, prepared.seen_bgr, self.last_frame_s)
 
     def _infer(self) -> None:
         ready: Inferred | None = None  # not handed over yet

@@ -145,8 +145,7 @@ class Supervisor:
             if self._stopping:
                 self._say_stop()
             else:
-                known = self.status.state == "recovering"
-                verdict = self._worker.verdict() or self._silence.fault(now, self._regulator.limit_fps, known=known)
+                verdict = self._worker.verdict() or self._silence.fault(now, self._regulator.limit_fps)
                 if verdict is not None:
                     self._ended(verdict)
         self._mind_jobs()
@@ -167,7 +166,6 @@ class Supervisor:
             self._accelerator.device,
             self._accelerator.missing,
             self._regulator.limit_fps,
-            None if self._max_frames is None else self._max_frames - self.tally.results,
             distrust=self._camera_failed,
         )
         try:
@@ -228,6 +226,8 @@ class Supervisor:
             self._accelerator.refused(started.fallback or "refused")
 
     def _publish(self, message: Decided) -> None:
+        if self._has_enough():
+            return
         result, now = message.result, time.monotonic()
         live = self._started is not None and self._started.live
         if live and self._silence.too_old(now - result.captured_mono_s):
@@ -243,6 +243,12 @@ class Supervisor:
         self._last_trouble, self._camera_failed = None, False
         self._judge_state()
         self._notifier.ready(self._words())
+        if self._has_enough():
+            _log.info("as many frames as asked for")
+            self.stop()
+
+    def _has_enough(self) -> bool:
+        return self._max_frames is not None and self.tally.results >= self._max_frames
 
     def _judge_state(self) -> None:
         """Results come: as asked for, or not quite?"""
@@ -251,8 +257,7 @@ class Supervisor:
         self._set("degraded" if missing else "running", "; ".join(missing) or "as the settings ask")
 
     def _trouble(self, trouble: Trouble) -> None:
-        if self.status.state != "recovering":  # one fault, however often it is tried
-            self.status.counts.camera_faults += 1
+        self._count_camera_fault()
         if self._gives_up(trouble.status):
             self._fail(trouble.why, trouble.status)
             return
@@ -274,8 +279,7 @@ class Supervisor:
         worker = self._worker
         assert worker is not None
         self._let_go(worker, patience_s=1.0 if isinstance(end, Ended) or end.kind == "error" else 0.0)
-        enough = self._max_frames is not None and self.tally.results >= self._max_frames
-        if isinstance(end, Ended) or self._stopping or enough:
+        if isinstance(end, Ended) or self._stopping:
             if isinstance(end, Ended):
                 _log.info("%s", end.why)
             self._exit = 0
@@ -306,7 +310,12 @@ class Supervisor:
         if fault.part == "engine":
             counts.engine_faults += 1
         elif fault.part == "camera":
-            counts.camera_faults += 1
+            self._count_camera_fault()
+
+    def _count_camera_fault(self) -> None:
+        """One, however often it is tried."""
+        if self.status.state != "recovering":
+            self.status.counts.camera_faults += 1
 
     def _count_frames(self, worker: WorkerWatch) -> None:
         self.status.counts.dropped = self._dropped_before + worker.pulse.dropped

@@ -98,7 +98,6 @@ class Worker:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._fps: float | None = None
-        self._left: int | None = None
         self._trouble_since_s: float | None = None
         self._tries = 0
         self._freshness: FreshnessGuard | None = None
@@ -108,7 +107,7 @@ class Worker:
     def run(self) -> Ended | Failed:
         """From the first message to the last. Raises whatever ends it."""
         begin = self._wait_for_begin()
-        self._fps, self._left = begin.fps, begin.max_frames
+        self._fps = begin.fps
         self._step("loading", "worker", _LOADING_LIMIT_S)
         from edge.bundle.store import open_bundle
         from edge.cli.assemble import build_pipeline
@@ -138,6 +137,9 @@ class Worker:
 
     def _serve(self, begin: Begin, pipeline: "Pipeline") -> None:
         """Open the camera and classify until it fails; then wait a little, if it is one that may come back."""
+        # What failed last lies in a circle (error, traceback, frames of the threads) with whole frames in it, and a
+        # steady loop leaves the collector little reason to come by.
+        gc.collect()
         try:
             limit_s = max(_CAMERA_LIMIT_S, 2 * begin.settings.camera.patience_s)
             self._step("opening the camera", "camera", limit_s)
@@ -171,7 +173,6 @@ class Worker:
                 if result is not None:
                     self._channel.send(Decided(result))
                     self._trouble_since_s = None
-                    self._count()
                 elif stages.inferring_since_s is None:
                     stages.check(camera.patience_s)
         finally:
@@ -179,12 +180,6 @@ class Worker:
             self._captured, self._dropped = self._captured + stages.captured, self._dropped + stages.dropped
             if not stages.close():
                 self._leave_hung(sys.exc_info()[1])
-
-    def _count(self) -> None:
-        if self._left is not None:
-            self._left -= 1
-            if self._left <= 0:
-                raise EndOfStream("as many frames as asked for")
 
     def _leave_hung(self, error: BaseException | None) -> NoReturn:
         """A thread hangs in native code: this process cannot open the device again."""

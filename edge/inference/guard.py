@@ -2,7 +2,8 @@
 
 An accelerator that fails does not always say so. It may leave the output as it was, repeat the last answer, or
 answer a constant or noise. What proves nothing by itself (int8 outputs of a sure network repeat naturally) is
-put to the test with a golden input before the answer is given out.
+put to the test before it is given out: with a golden input, which shows that the engine works, and by computing it a
+second time, which shows that it did so then.
 """
 
 import logging
@@ -21,13 +22,15 @@ from edge.preprocess import Tensor
 # repeats its answer in nearly every frame, and a probe for each would halve the frame rate. Longer where an
 # inference is slow: probes for one answer take at most so much of the time.
 CLEARED_S = 2.0
-CLEARED_SHARE = 0.05
+CLEARED_SHARE = 0.1
 # Canaries: at most one a second, and at most 1 % of the time. Where the best class is another one than before, as
-# noise has it nearly every time, a probe at once instead, but at most ten a second and 1 % of the time.
+# noise has it nearly every time, the answer is tested at once instead, but at most ten times a second and in 2 % of
+# the time.
 CANARY_S = 1.0
 CANARY_SHARE = 0.01
 JUMP_S = 0.1
-JUMP_SHARE = 0.01
+JUMP_SHARE = 0.02
+_TEST = 2  # inferences of a test: a golden input, and the same input again
 _END = 16  # bytes compared at either end of the output: an unfinished transfer leaves the tail as it was
 _MAX_CLEARED = 64
 _SLOWER = 1.1  # by how much the usual time of an inference may rise with each
@@ -48,11 +51,12 @@ class GuardedClassifier:
 
     - an output of another dtype or size than the golden inputs', or with values that are not finite;
     - an output that the engine did not write: it is filled with a mark before each inference;
-    - with a golden input that fails: an output whose values are all equal, or that repeats the last one bit by bit
-      although the input was another.
+    - where a golden input fails, or the same input is answered otherwise now: an output whose values are all equal,
+      or that repeats the last one bit by bit although the input was another.
 
-    With `canary`, for engines that may answer noise, golden inputs run in turn while it serves, and, as far as their
-    share of the time allows, before an answer with another best class than the last one is given out. Keeps the last
+    With `canary`, for engines that may answer noise, golden inputs run in turn while it serves, and, as far as its
+    share of the time allows, an answer with another best class than the last one is tested in the same way. Engines
+    must answer the same input with the same bits, as all of ours do. Keeps the last
     two inputs, as they are (Classifier.load). The golden inputs that ran at the start should have run through the
     guard, so that it knows the answer before the first. Not thread-safe; `close` closes the engine.
     """
@@ -107,11 +111,11 @@ class GuardedClassifier:
         best, before = int(raw.argmax()), self._best
         self._best = best
         if suspicion is not None and ended >= self._cleared.get(answer, ended):
-            self._probe(self._golden.most_telling(raw), suspicion)
-            self._clear(answer, ended + max(CLEARED_S, self._usual_s / CLEARED_SHARE))
+            self._test(raw, answer, suspicion)
+            self._clear(answer, ended + max(CLEARED_S, _TEST * self._usual_s / CLEARED_SHARE))
         elif self._canary and best != before and ended >= self._jump_due:
-            self._probe(self._golden.most_telling(raw), "because the best class changed")
-            self._jump_due = ended + max(JUMP_S, self._usual_s / JUMP_SHARE)
+            self._test(raw, answer, "because the best class changed")
+            self._jump_due = ended + max(JUMP_S, _TEST * self._usual_s / JUMP_SHARE)
             self._canary_due = ended + max(CANARY_S, self._usual_s / CANARY_SHARE)
         elif self._canary and ended >= self._canary_due:
             cases = self._golden.cases
@@ -175,6 +179,13 @@ class GuardedClassifier:
         if len(self._cleared) >= _MAX_CLEARED:
             self._cleared.clear()
         self._cleared[answer] = until
+
+    def _test(self, raw: NDArray[np.generic], answer: bytes, why: str) -> None:
+        """Does the engine work, and did it for this answer? Raises EngineError where not."""
+        self._probe(self._golden.most_telling(raw), why)
+        if self._infer()[1] != answer:
+            raise EngineError(f"{self.engine}: answered the same input in two ways, asked again {why}")
+        self._answered, self._answer = self._input, answer
 
     def _probe(self, case: GoldenInput, why: str) -> None:
         """Run a golden input, then put back what was loaded. Raises EngineError where its answer is wrong."""

@@ -1,6 +1,8 @@
 """Results for programs: one JSON object a line, to a stream or to a file that is rotated."""
 
 import logging
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,7 +37,8 @@ class JsonStreamSink:
 
 class JsonFileSink:
     """JSON lines to a file. At max_bytes it becomes NAME.1 (and .1 becomes .2 ...); `keep` old ones stay, so
-    a season of results cannot fill the card."""
+    a season of results cannot fill the card. After a failure, or where the file was moved or removed, it is opened
+    anew: the stick that it stood on may be another one."""
 
     def __init__(self, path: Path, *, max_bytes: int, keep: int, patient: bool = False) -> None:
         """Raises StorageError where the file cannot be opened; if patient, that is as any later failure."""
@@ -53,7 +56,8 @@ class JsonFileSink:
         """As Sink.write; a failure is logged once, and again when it has passed."""
         line = _encode(result) + b"\n"
         try:
-            if self._file is None:
+            if self._file is None or not self._is_in_place():
+                self.close()
                 self._open()
             assert self._file is not None
             if self._file.tell() + len(line) > self._max_bytes and self._file.tell():
@@ -61,6 +65,7 @@ class JsonFileSink:
             self._write_whole(line)
         except OSError as error:
             self._note_failure(error)
+            self.close()
             return
         if self._failed:
             _log.warning("results %s: writing works again", self._path)
@@ -68,9 +73,20 @@ class JsonFileSink:
 
     def close(self) -> None:
         """As Sink.close."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):  # its device is gone; nothing is buffered
+                file.close()
+
+    def _is_in_place(self) -> bool:
+        """Is what is open still what the path names?"""
+        assert self._file is not None
+        ours = os.fstat(self._file.fileno())
+        try:
+            named = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -46,7 +46,7 @@ RESULT = Result(
 )
 SETTINGS = Settings(bundle="birds", camera=Camera(source="synthetic", fps=10, region=(0, 0.5, 1, 0.5)))
 TO_WORKER: list[Message] = [
-    Begin(SETTINGS, "cpu", "Edge TPU lost: unplugged", 2.5, None, distrust=True),
+    Begin(SETTINGS, "cpu", "Edge TPU lost: unplugged", 2.5, distrust=True),
     SetPace(None),
     SetPace(0.2),
     Stop(),
@@ -137,6 +137,20 @@ def test_the_last_words_are_heard_before_the_end(line: tuple[Channel, Channel]) 
     supervisor, worker = line
     worker.send(Ended("the end"))
     worker.close()
+    assert supervisor.receive() == Ended("the end")
+    for _ in range(2):
+        with pytest.raises(EOFError):
+            supervisor.receive()
+
+
+def test_an_order_that_was_never_read_does_not_cost_the_last_words(line: tuple[Channel, Channel]) -> None:
+    """The kernel tells of it before what was sent earlier."""
+    supervisor, worker = line
+    worker.send(Pulse(7, 0, 0, 0.0))
+    worker.send(Ended("the end"))
+    supervisor.send(SetPace(1.0))
+    worker.close()
+    assert supervisor.receive() == Pulse(7, 0, 0, 0.0)
     assert supervisor.receive() == Ended("the end")
     for _ in range(2):
         with pytest.raises(EOFError):

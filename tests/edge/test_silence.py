@@ -36,8 +36,8 @@ def silence(clock: Clock) -> Silence:
     return serving
 
 
-def fault_of(silence: Silence, clock: Clock, limit_fps: float | None = None, *, known: bool = False) -> Fault | None:
-    return silence.fault(clock.now, limit_fps, known=known)
+def fault_of(silence: Silence, clock: Clock, limit_fps: float | None = None) -> Fault | None:
+    return silence.fault(clock.now, limit_fps)
 
 
 def test_it_is_a_fault_once_every_patience_has_run_out(silence: Silence, clock: Clock) -> None:
@@ -96,9 +96,13 @@ def test_an_excuse_does_not_reach_into_the_future(silence: Silence, clock: Clock
     assert silence.seconds(clock.now) == 0
 
 
-def test_a_fault_that_is_known_is_not_told_twice(silence: Silence, clock: Clock) -> None:
+def test_a_camera_that_failed_explains_it_until_it_is_open_again(silence: Silence, clock: Clock) -> None:
+    silence.explained()
     clock.passes(1000)
-    assert fault_of(silence, clock, known=True) is None
+    assert fault_of(silence, clock) is None
+    silence.worker_serves()
+    clock.passes(LONGEST_S + 1)
+    assert fault_of(silence, clock)
 
 
 class TestResultsThatAreTooOld:
@@ -110,7 +114,7 @@ class TestResultsThatAreTooOld:
         for age_s in (3.5, 7.25, 4.0):
             silence.too_old(age_s)
         clock.passes(LONGEST_S + 1)
-        fault = fault_of(silence, clock, known=True)  # whatever else is known
+        fault = fault_of(silence, clock)
         assert fault is not None
         assert "up to 7.2 s old when ready, at most 3 s (camera.timeout_s)" in fault.why
 
@@ -118,7 +122,7 @@ class TestResultsThatAreTooOld:
         silence.too_old(5.0)
         silence.explained()
         clock.passes(1000)
-        assert fault_of(silence, clock, known=True) is None
+        assert fault_of(silence, clock) is None
 
     def test_count_where_a_camera_may_repeat_itself_for_ever(self, clock: Clock) -> None:
         camera = Camera(timeout_s=3.0, frozen_s=0.0)

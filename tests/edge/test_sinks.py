@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +140,45 @@ def test_a_full_disk_costs_lines_not_the_camera(tmp_path: Path) -> None:
     frames = [json.loads(line)["frame"] for line in path.read_text().splitlines()]
     assert frames[-2:] == [10, 11]
     assert frames[:-2] == list(range(len(frames) - 2))
+
+
+def frames_of(path: Path) -> list[int]:
+    return [json.loads(line)["frame"] for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("how", ["removed", "moved"])
+def test_a_file_that_was_taken_away_is_begun_anew(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "season" / "results.jsonl"
+    sink = JsonFileSink(path, max_bytes=10**6, keep=1)
+    sink.write(result(0))
+    if how == "removed":
+        shutil.rmtree(path.parent)
+    else:
+        path.rename(tmp_path / "old.jsonl")
+    sink.write(result(1))
+    sink.write(result(2))
+    sink.close()
+    assert frames_of(path) == [1, 2]
+    assert how == "removed" or frames_of(tmp_path / "old.jsonl") == [0]
+
+
+def test_a_stick_that_was_pulled_and_put_back_is_written_to_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was open then never works again, so the device is played by a descriptor that is closed underneath."""
+    path = tmp_path / "results.jsonl"
+    sink = JsonFileSink(path, max_bytes=10**6, keep=1)
+    sink.write(result(0))
+    assert sink._file is not None
+    os.close(sink._file.fileno())
+    sink.write(result(1))
+    sink.write(result(2))
+    sink.close()
+    assert frames_of(path) == [0, 2]
+    assert [record.message.rpartition(": ")[2] for record in caplog.records] == [
+        "[Errno 9] Bad file descriptor; results are lost until it works",
+        "writing works again",
+    ]
 
 
 def test_a_line_cut_by_a_power_failure_stays_alone(tmp_path: Path) -> None:

@@ -341,7 +341,7 @@ class TestResults:
         assert not exists(int((service.folder / "pid").read_text()))
 
     def test_a_crash_after_the_last_result_that_was_asked_for_is_its_end(self, supervise: Supervise) -> None:
-        service = supervise("started(); decided(0); decided(1); os.abort()", max_frames=2)
+        service = supervise("started(); decided(0); decided(1); decided(2); os.abort()", max_frames=2)
         assert service.wait() == 0
         assert (len(service.memory.results), len(service.lives())) == (2, 1)
 

@@ -43,7 +43,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
 
     def begin(code: str) -> WorkerWatch:
         (tmp_path / "a_worker.py").write_text(PREFACE + code)
-        watches.append(WorkerWatch(Begin(SETTINGS, "cpu", None, None, None), os.getpid()))
+        watches.append(WorkerWatch(Begin(SETTINGS, "cpu", None, None), os.getpid()))
         return watches[-1]
 
     yield begin
@@ -234,5 +234,5 @@ def test_no_socket_is_left_where_no_process_can_be_started(start: Start, monkeyp
     real = socket.socketpair
     monkeypatch.setattr(socket, "socketpair", lambda *words: ends.extend(pair := real(*words)) or pair)
     with pytest.raises(OSError, match="allocate"):
-        WorkerWatch(Begin(SETTINGS, "cpu", None, None, None), os.getpid())
+        WorkerWatch(Begin(SETTINGS, "cpu", None, None), os.getpid())
     assert [end.fileno() for end in ends] == [-1, -1]

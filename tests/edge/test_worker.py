@@ -1,19 +1,38 @@
 """The worker, as the supervisor meets it: `python -m edge.worker`, at the other end of a line."""
 
+import gc
 import os
 import signal
 import subprocess
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from scripted import wait_until
+from scripted import ScriptedEngine, ScriptedSource, pipeline, wait_until
 
+import edge.worker
 from edge.bundle.store import Bundle
 from edge.child import Child
 from edge.config import Camera, Settings
-from edge.messages import Begin, Decided, Ended, Failed, Message, Pulse, SetPace, Started, Step, Stop, Trouble, pair
+from edge.errors import CameraError
+from edge.messages import (
+    Begin,
+    Channel,
+    Decided,
+    Ended,
+    Failed,
+    Message,
+    Pulse,
+    SetPace,
+    Started,
+    Step,
+    Stop,
+    Trouble,
+    pair,
+)
+from edge.pipeline import Pipeline
 
 CAMERA = Camera(source="synthetic", width=160, height=120, fps=30)
 
@@ -76,7 +95,7 @@ def start(sealed: Bundle) -> Iterator[Start]:
         camera: Camera = CAMERA, *, bundle: Path = sealed.path, first: Message | None = None, **order: object
     ) -> Line:
         lines.append(Line(os.getpid()))
-        values = {"device": "cpu", "fallback": None, "fps": None, "max_frames": None, **order}
+        values = {"device": "cpu", "fallback": None, "fps": None, **order}
         lines[-1].channel.send(first or Begin(Settings(bundle=str(bundle), camera=camera), **values))  # type: ignore[arg-type]
         return lines[-1]
 
@@ -117,12 +136,6 @@ def test_it_pulses_twice_a_second_with_or_without_results(start: Start) -> None:
     assert len(line.all(Decided)) < 3
 
 
-def test_it_ends_after_as_many_frames_as_asked_for(start: Start) -> None:
-    line = start(max_frames=7)
-    assert line.last_words() == Ended("as many frames as asked for")
-    assert len(line.all(Decided)) == 7
-
-
 def test_its_pace_can_be_changed_on_the_way(start: Start) -> None:
     line = start(fps=2.0)
     line.heard(Decided, 2)
@@ -133,8 +146,8 @@ def test_its_pace_can_be_changed_on_the_way(start: Start) -> None:
 
 
 def test_what_it_falls_back_from_travels_in_every_result(start: Start) -> None:
-    line = start(fallback="Edge TPU lost: unplugged", max_frames=2)
-    line.last_words()
+    line = start(fallback="Edge TPU lost: unplugged")
+    line.heard(Decided, 2)
     assert {message.result.fallback for message in line.all(Decided)} == {"Edge TPU lost: unplugged"}  # type: ignore[attr-defined]
 
 
@@ -152,6 +165,35 @@ def test_a_camera_that_fails_is_opened_again_by_itself(start: Start, tmp_path: P
     script.write_text("run\n")
     line.heard(Started, 2)
     line.heard(Decided, len(line.all(Decided)) + 3)
+
+
+def test_of_a_camera_that_failed_no_frame_is_kept(sealed: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it fails: a frame may have 40 MB, and a small board little more than that to spare."""
+    sources: list[weakref.ref[ScriptedSource]] = []
+
+    def come_loose() -> None:
+        raise CameraError("came loose")
+
+    def open_another(_: Begin, __: Pipeline) -> ScriptedSource:
+        source = ScriptedSource(3, come_loose, lossless=False)
+        sources.append(weakref.ref(source))
+        return source
+
+    monkeypatch.setattr(edge.worker, "_open_source", open_another)
+    monkeypatch.setattr(edge.worker, "_AGAIN_S", (0.0,))
+    ours, theirs = pair()
+    worker = edge.worker.Worker(Channel(theirs, at_worker=True))
+    begin = Begin(Settings(bundle=str(sealed.path), camera=CAMERA), "cpu", None, None)
+    gc.disable()
+    try:
+        for _ in range(5):
+            worker._serve(begin, pipeline(sealed, ScriptedEngine()))
+        kept = [source() for source in sources[:-1]]
+    finally:
+        gc.enable()
+        ours.close()
+        theirs.close()
+    assert kept == [None] * 4
 
 
 def test_a_thread_that_hangs_in_its_driver_ends_the_worker(start: Start) -> None:
