@@ -21,6 +21,9 @@ MAX_FILE_BYTES = 512 * 1024 * 1024
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 _EIGHT_BIT_MODES = frozenset({"RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "La", "RGBa"})
+_ORIENTATION = 0x0112
+# EXIF's orientation -> what makes it upright, as PIL.Image.Transpose counts.
+_TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -34,11 +37,33 @@ def find_images(root: Path) -> list[Path]:
     """The photos under `root` by name, in a fixed order; hidden files and folders are passed over. Raises
     MissingInputError where it cannot be read."""
     try:
-        os.scandir(root).close()  # rglob would take a folder that may not be read for an empty one
-        entries = sorted(root.rglob("*"))
-        return [entry for entry in entries if is_image_name(entry.relative_to(root)) and entry.is_file()]
+        os.scandir(root).close()  # a walk would take a folder that may not be read for an empty one
+        files = find_files(root)
+        return [file for file in files if is_image_name(file.relative_to(root)) and file.is_file()]
     except OSError as error:
         raise MissingInputError(f"{root}: cannot read: {error.strerror or error}") from error
+
+
+def find_files(root: Path) -> list[Path]:
+    """All that is no folder under `root`, links that lead nowhere among it, in a fixed order. Linked folders are
+    gone through too, each once, unless they lead back into `root` or to what holds it."""
+    top = root.resolve()
+    seen: set[Path] = set()
+    found: list[Path] = []
+    for place, folders, files in os.walk(root, followlinks=True):
+        found += [Path(place, name) for name in files]
+        folders[:] = [name for name in sorted(folders) if _is_to_be_entered(Path(place, name), top, seen)]
+    return sorted(found)
+
+
+def _is_to_be_entered(folder: Path, top: Path, seen: set[Path]) -> bool:
+    if not folder.is_symlink():
+        return True
+    real = folder.resolve()
+    if real in seen or real.is_relative_to(top) or top.is_relative_to(real):
+        return False
+    seen.add(real)
+    return True
 
 
 def readable_name(name: object) -> str:
@@ -93,13 +118,25 @@ def decode_image(data: bytes, name: str) -> Pixels:
 
 
 def _upright(image: "Image") -> "Image":
-    from PIL import Image, ImageOps
+    from PIL import Image
 
-    turned = ImageOps.exif_transpose(image)
+    # Not ImageOps.exif_transpose: it writes the EXIF data anew, and fails where any of it is odd.
+    way = _TURNS.get(_orientation(image))
+    turned = image if way is None else image.transpose(Image.Transpose(way))
     if turned.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in turned.info:
         rgba = turned.convert("RGBA")
         turned = Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba)
     return turned.convert("RGB")
+
+
+def _orientation(image: "Image") -> int:
+    """As EXIF has it; 1, upright, where that cannot be read."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever bytes may do to Pillow's reader, the picture itself is whole
+        return 1
 
 
 def _refuse(image: "Image", data: bytes, name: str) -> None:

@@ -51,7 +51,9 @@ class Checkpoints:
         of something else."""
         text = json.dumps(what, sort_keys=True, indent=1, default=str) + "\n"
         path = self.folder / _OF
-        if path.is_file() and _reached(self.folder):
+        if not path.is_file():  # killed while it was being emptied: nobody knows what its states belong to
+            _empty(self.folder)
+        elif _reached(self.folder):
             if path.read_text(errors="replace") != text:
                 raise OutputExistsError(
                     f"{self.folder} holds an unfinished training with {_difference(path, what)}: give the same command "
@@ -145,7 +147,7 @@ def _lock(folder: Path, handle: int) -> None:
 
 def _empty(folder: Path) -> None:
     """Remove what trainings put there, killed ones too, and nothing else."""
-    for path in [folder / _OF, *(folder / f"{stage}.npz" for stage in STAGES)]:
+    for path in [*(folder / f"{stage}.npz" for stage in STAGES), folder / _OF]:
         clear(path)
         path.unlink(missing_ok=True)
 

@@ -60,17 +60,25 @@ def run_compiler(model: bytes, command: str, timeout_s: float) -> Answer:
     room for its files, ModelError where it does not end within timeout_s and half a minute, or prints without end:
     then it is killed with all that it started."""
     words = split_command(command)
-    if Path(words[0]).name == "ssh":
-        return _over_ssh(model, words, timeout_s)
+    call = _over_ssh if Path(words[0]).name == "ssh" else _here
+    answer = call(model, words, timeout_s, ["--show_operations", "--timeout_sec", f"{timeout_s:.0f}"])
+    if answer.model is None and "timeout_sec" in answer.said:  # 15.0 and older seem not to know that option
+        answer = call(model, words, timeout_s, ["--show_operations"])
+    if answer.model is None and answer.status in _NOT_CALLED:
+        raise UnavailableError(f"{command}: cannot be called: {last_words(answer.said) or f'status {answer.status}'}")
+    return answer
+
+
+def _here(model: bytes, words: list[str], timeout_s: float, options: list[str]) -> Answer:
     program = shutil.which(words[0])
     if program is None:
         raise UnavailableError(f"{words[0]} is not on this machine (x86-64 Linux only, coral.ai/docs/edgetpu/compiler)")
     with _folder_with(model) as folder:
         called = [program, *(word.replace("{folder}", str(folder)) for word in words[1:])]
-        called += [*_options(timeout_s), "--out_dir", str(folder), str(folder / "model.tflite")]
+        called += [*options, "--out_dir", str(folder), str(folder / "model.tflite")]
         status, said, _ = _run(called, timeout_s, merged=True)
         output, log = _read(folder / "model_edgetpu.tflite"), _read(folder / "model_edgetpu.log")
-    return _called(command, Answer(status, _text(said), output, _text(log or b"")))
+    return Answer(status, _text(said), output, _text(log or b""))
 
 
 @contextlib.contextmanager
@@ -104,10 +112,6 @@ def split_command(command: str) -> list[str]:
     return words
 
 
-def _options(timeout_s: float) -> list[str]:
-    return ["--show_operations", "--timeout_sec", f"{timeout_s:.0f}"]
-
-
 def _read(path: Path) -> bytes | None:
     try:
         size = path.stat().st_size
@@ -120,13 +124,13 @@ def _read(path: Path) -> bytes | None:
         raise UnavailableError(f"{path.name}: the compiler's file cannot be read: {error.strerror}") from error
 
 
-def _over_ssh(model: bytes, words: list[str], timeout_s: float) -> Answer:
+def _over_ssh(model: bytes, words: list[str], timeout_s: float, options: list[str]) -> Answer:
     """The last word is the program there, all before it is ssh, its options and the host."""
     if len(words) < 3:
         raise UnavailableError(f"compiler command {shlex.join(words)!r}: must be: ssh [options] HOST {COMMAND}")
     if shutil.which(words[0]) is None:
         raise UnavailableError(f"{words[0]} is not on this machine: install an ssh client")
-    script = _REMOTE.format(program=words[-1], options=shlex.join(_options(timeout_s)))
+    script = _REMOTE.format(program=words[-1], options=shlex.join(options))
     called = [*words[:-1], f"sh -c {shlex.quote(script)}"]
     status, said, archive = _run(called, timeout_s, merged=False, given=_pack("model.tflite", model))
     if status == _SSH_FAILED or not archive:
@@ -135,20 +139,13 @@ def _over_ssh(model: bytes, words: list[str], timeout_s: float) -> Answer:
         )
     files = _unpack(archive)
     words_there, log = _text(files.get("compiler.out", b"")), _text(files.get("model_edgetpu.log", b""))
-    return _called(shlex.join(words), Answer(status, words_there, files.get("model_edgetpu.tflite"), log))
+    return Answer(status, words_there, files.get("model_edgetpu.tflite"), log)
 
 
 def _text(said: bytes) -> str:
     if len(said) > MAX_WORDS:
         raise ModelError(f"the compiler printed more than {MAX_WORDS >> 20} MiB: not the words of edgetpu_compiler")
     return said.decode(errors="replace")
-
-
-def _called(command: str, answer: Answer) -> Answer:
-    """Tell a compiler that was never reached from one that refuses."""
-    if answer.model is None and answer.status in _NOT_CALLED:
-        raise UnavailableError(f"{command}: cannot be called: {last_words(answer.said) or f'status {answer.status}'}")
-    return answer
 
 
 def _pack(name: str, data: bytes) -> bytes:

@@ -40,7 +40,7 @@ from trainer.options import Options, TrainReport
 from trainer.photos import Photos
 from trainer.predict import Predictor
 from trainer.progress import Progress
-from trainer.quantize import choose_calibration
+from trainer.quantize import choose_calibration, spread
 from trainer.report import (
     DataSummary,
     EdgeTpuVerdict,
@@ -262,7 +262,7 @@ def _write_bundle(given: Delivery, made: Int8, figures: Figures, compiled: Compi
 def _golden_frames(given: Delivery) -> list[Pixels]:
     """Validation photos as a camera would hand them over, B, G, R."""
     val, photos = given.data.splits["val"], given.data.photos.listing.photos
-    candidates = val[:: max(1, len(val) // GOLDEN_CANDIDATES)][:GOLDEN_CANDIDATES]
+    candidates = spread(val, GOLDEN_CANDIDATES)
     return [golden.shrink(read_image(photos[index].path)) for index in candidates]
 
 

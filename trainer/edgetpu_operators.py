@@ -50,7 +50,7 @@ SUPPORTED: dict[str, tuple[int, ...]] = {
     "RELU_N1_TO_1": (1,),
     "RESHAPE": (1,),
     "RESIZE_BILINEAR": (1, 2, 3),
-    "RESIZE_NEAREST_NEIGHBOR": (1,),  # 2 and 3 are reported as refused
+    "RESIZE_NEAREST_NEIGHBOR": (1, 2),  # 3 is reported as refused
     "RSQRT": (1, 2),
     "SLICE": (1, 2),
     "SOFTMAX": (1, 2),
@@ -91,13 +91,16 @@ SEEN: dict[str, tuple[int, ...]] = {
 # Reported as "Operation version not supported" by compiler 16 (a public build log; from Dense on a 3-D tensor).
 REPORTED_REFUSED = {("FULLY_CONNECTED", 9)}
 # (L) The same was said of RESIZE_NEAREST_NEIGHBOR by compiler 14.1 (known_refused in shared/edgetpu/known_good_ops.json
-# and the log beside it; tensorflow issue 42024) and 15.0 (issue 420). The logs tell no versions: 2 is that of int8, 3
-# that of half_pixel_centers, as TensorFlow 2.3 and later write it. No log of compiler 16 was found, no pair has it.
-_RECORD = "refused in recorded logs of compiler 14.1 and 15.0 (tensorflow issue 42024, edgetpu issue 420)"
-RECORDED_REFUSED = {("RESIZE_NEAREST_NEIGHBOR", 2): _RECORD, ("RESIZE_NEAREST_NEIGHBOR", 3): _RECORD}
+# and the log beside it; tensorflow issue 42024) and 15.0 (issue 420). The logs tell no versions, but these models came
+# from TensorFlow 2.3 and 2.5, whose resize has half_pixel_centers: version 3. Without them it is version 2, which is
+# mapped (yolov5 pull request 1127; by compiler 16.0 in yolov7 pull request 1672 and in published logs of a YOLOv5s and
+# a YOLOv9t). That 16.0 maps version 3, too, is in one user's notes only.
+_RECORD = "refused by compilers 14.1 and 15.0 (tensorflow issue 42024, edgetpu issue 420); 16.0 may map it"
+RECORDED_REFUSED = {("RESIZE_NEAREST_NEIGHBOR", 3): _RECORD}
 
 # Above these the compiler cannot even read the model: "Didn't find op for builtin opcode ... version ...". Reported
-# for compiler 16 (L): CONV_2D 6 (issue 631), TRANSPOSE_CONV 4 (845), QUANTIZE 3 (879), EXP 2 (libedgetpu 71).
+# for compiler 16 (L): CONV_2D 6 (issue 631), TRANSPOSE_CONV 4 (845), QUANTIZE 3 (879), EXP 2 (libedgetpu 71), TILE 3
+# (one user's notes).
 # The others: a year after the compiler was built TensorFlow had no higher ones (T).
 READABLE: dict[str, int] = {
     "CONV_2D": 5,
@@ -134,11 +137,11 @@ READABLE: dict[str, int] = {
     "SUB": 5,
     "SUM": 2,
     "TANH": 3,
-    "TILE": 3,
+    "TILE": 2,
     "TRANSPOSE": 5,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": 3,
 }
-REPORTED_UNREADABLE = {("CONV_2D", 6), ("TRANSPOSE_CONV", 4), ("QUANTIZE", 3), ("EXP", 2)}
+REPORTED_UNREADABLE = {("CONV_2D", 6), ("TRANSPOSE_CONV", 4), ("QUANTIZE", 3), ("EXP", 2), ("TILE", 3)}
 
 # (D) At most so many elements in a SOFTMAX.
 SOFTMAX_ELEMENTS = 16_000

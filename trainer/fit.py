@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.manifest import Preprocessing
-from edge.errors import UnavailableError
+from edge.errors import ConfigError, UnavailableError
 from trainer.augment import Augmentation
 from trainer.batches import BATCH, Batches
 from trainer.checkpoint import Arrays, Checkpoints, pack, unpack
@@ -102,7 +102,8 @@ def fit(
     best validated weights.
 
     keep_start: the weights it came with compete too, so that a fine-tuning that does not help is thrown
-    away. deadline: makes the best of the time until then instead of recipe.epochs."""
+    away. deadline: makes the best of the time until then instead of recipe.epochs. Raises ConfigError where that
+    would leave a network as random as it came."""
     training = _Training(model, spec, photos, recipe, team)
     start = training.evaluate() if keep_start else Outcome(0.0, float("inf"), 0)
     per_epoch = training.batches.steps_per_epoch
@@ -113,6 +114,11 @@ def fit(
     elif deadline is not None:
         state = _State(0, training.measure(deadline, recipe.peak), start)
         told = f"{state.plan.steps / state.plan.steps_per_epoch:.1f} epochs fit into the time left"
+        if not state.plan.steps and not keep_start:
+            raise ConfigError(
+                "--time-budget: the time left does not suffice to learn anything from nothing: give more, or --weights "
+                "to start from"
+            )
         progress.say(told if state.plan.steps else "no time is left for fine-tuning")
     with progress.stage("training", state.plan.steps) as advance:
         advance(state.step)

@@ -17,7 +17,7 @@ from trainer.layers import LayerRow, collect_values, compare_layers
 from trainer.model import fold_batch_norm
 from trainer.predict import Predictor
 from trainer.progress import Progress
-from trainer.quantize import best_range, calibrate, finish, tighten
+from trainer.quantize import best_range, calibrate, finish, spread, tighten
 from trainer.rounding import round_weights
 
 ROUNDING_PHOTOS = 40  # of the calibration photos; twice as many moved no figure on TrashNet
@@ -52,7 +52,7 @@ def to_int8(
     of the two is kept."""
     pixels = photos.pixels
     float_logits = Predictor(model, spec).predict(pixels, photos.val)
-    some = calibration[:: max(1, len(calibration) // ROUNDING_PHOTOS)][:ROUNDING_PHOTOS]
+    some = spread(calibration, ROUNDING_PHOTOS)
     work = fold_batch_norm(model)
     equalize(work, spec, pixels, some)
     with progress.stage("rounding weights", len(some)) as advance:
@@ -74,7 +74,7 @@ def to_int8(
         )
         progress.say(remedy)
         best = other if better else best
-    compared = photos.val[:: max(1, len(photos.val) // COMPARED_PHOTOS)][:COMPARED_PHOTOS]
+    compared = spread(photos.val, COMPARED_PHOTOS)
     rows = compare_layers(best.calibrated, best.model, spec, pixels, compared)
     return Int8(best.model, best.classifier, best.tensors, best.logits, float_logits, rows, remedy)
 

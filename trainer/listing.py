@@ -1,8 +1,9 @@
 """A folder of photos -> classes, and files by name; trainer.photos decodes them."""
 
+import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from edge.bundle.store import MANIFEST_HASH
 from edge.decision import UNKNOWN
 from edge.errors import DatasetError, MissingInputError
-from edge.images import find_images, is_image_name
+from edge.images import find_files, find_images, is_image_name
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -32,6 +33,9 @@ _ALIASES: dict[str, Split] = {
     "test": "test",
     "testing": "test",
 }
+_SPLIT_LIKE = re.compile(
+    r"(^|[_\- ])(train(ing)?|val(id(ation)?)?|test(ing)?|eval(uation)?|dev|holdout)([_\- ]|$)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
             )
         per_split: dict[Split | None, list[Path]] = {s: _folders(f) for s, f in splits.items()}
     else:
+        _check_split_names(root, folders)
         per_split = {None: folders}
     classes = tuple(sorted({folder.name for folders in per_split.values() for folder in folders}))
     _check_classes(root, classes)
@@ -96,7 +101,7 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
             if (folder / MANIFEST_HASH).is_file():
                 raise DatasetError(f"{folder}: is a model bundle, not a class: move it out of the photos")
             found = find_images(folder)
-            entries = sorted(folder.rglob("*"))
+            entries = find_files(folder)
             ignored += sum(entry.is_file() for entry in entries) - len(found)
             broken += [entry for entry in entries if _is_broken(entry) and is_image_name(entry.relative_to(folder))]
             empty += [] if found else [folder]
@@ -105,6 +110,20 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
         raise DatasetError(_no_photos(root, empty, broken))
     _check_counts(root, classes, photos, min_photos)
     return Listing(root, classes, tuple(photos), ignored, tuple(broken))
+
+
+def _check_split_names(root: Path, folders: Sequence[Path]) -> None:
+    """Split folders of other names would be taken for classes, and a model learn to tell train from test."""
+    alike = [folder for folder in folders if _SPLIT_LIKE.search(folder.name) and not _holds_photos(folder)]
+    if len(alike) > 1 or (alike and len(folders) == 1):
+        raise DatasetError(
+            f"{root}: {named(folder.name for folder in alike)} look like splits, not classes, as their photos stand in "
+            "folders of their own: name them train, val and test, or give the folder of classes itself"
+        )
+
+
+def _holds_photos(folder: Path) -> bool:
+    return any(is_image_name(Path(entry.name)) for entry in folder.iterdir())
 
 
 def named(names: Iterable[str]) -> str:

@@ -40,7 +40,8 @@ _REPLACEMENTS = {
     "ELU": "use ReLU",
     "GELU": "use ReLU",
     "TILE": "use UpSampling2D(interpolation='bilinear') or Conv2DTranspose, not UpSampling2D's nearest of Keras 3",
-    "RESIZE_NEAREST_NEIGHBOR": "use UpSampling2D(interpolation='bilinear') or Conv2DTranspose",
+    "RESIZE_NEAREST_NEIGHBOR": "use tf.raw_ops.ResizeNearestNeighbor with half_pixel_centers=False, or "
+    "UpSampling2D(interpolation='bilinear')",
     "DIV": "multiply by the inverse",
     "ARG_MAX": "end the model before it: the best label is found on the CPU anyway",
 }

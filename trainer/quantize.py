@@ -102,6 +102,12 @@ def best_range(values: NDArray[np.float32]) -> tuple[float, float]:
     return best[1], best[2]
 
 
+def spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """At most `count` of the indices, evenly from the first to the last: where they are in the order of their
+    classes, of every class if there are as many."""
+    return indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(np.int64)]
+
+
 def choose_calibration(
     labels: NDArray[np.int64], greys: NDArray[np.uint8], train: NDArray[np.int64], seed: int
 ) -> NDArray[np.int64]:

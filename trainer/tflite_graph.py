@@ -18,7 +18,7 @@ from edge.errors import MissingPackageError, ModelError
 EDGETPU_OPERATOR = "edgetpu-custom-op"
 # EfficientDet-Lite3 has some 700 operators and 1,500 tensors; the largest language models some 10,000.
 MAX_ENTRIES = 50_000
-MAX_WORK = 1_000_000  # tensor references, dimensions and bytes of names, in the whole file
+MAX_WORK = 1_000_000  # tensor references, dimensions and 16 bytes of names each, in the whole file
 MAX_VALUES = 64  # of a constant that is kept: axes, paddings, strides
 _ZIP_BEGIN, _ZIP_END, _ZIP_END_BYTES = b"PK\x03\x04", b"PK\x05\x06", 22
 
@@ -261,7 +261,7 @@ class _Reader:
         if not offset:
             return ""
         start, length = table._tab.Vector(offset), table._tab.VectorLen(offset)
-        self._spend(length)
+        self._spend(1 + length // 16)
         self._inside(start, length + 1)  # a zero ends it
         text = self._data[start : start + length]
         return "".join(c if c.isprintable() else "?" for c in text.decode("utf-8", "replace"))

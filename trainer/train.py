@@ -141,7 +141,8 @@ def _train(
         photos = PhotoSet(data.photos.pixels, data.photos.listing.labels, data.splits["train"], data.splits["val"])
         deadline = _deadline(options, clock)
         names = data.photos.listing.classes
-        setting = Setting(options, spec, photos, names, folder, team, checkpoints, deadline, progress, clock)
+        judged = len(data.splits["test"]), len(strangers.listing.photos) if strangers else 0
+        setting = Setting(options, spec, photos, names, folder, team, checkpoints, deadline, progress, clock, *judged)
         learned = learn(setting, weights)
         if not team.is_chief:
             team.wait()

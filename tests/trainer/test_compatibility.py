@@ -256,7 +256,7 @@ DENSE = [activation(1, 16), weights(10, 16)]
         (graph_of("RESIZE_BILINEAR", 3, [activation(1, 256, 256, 32)], activation(1, 512, 512, 32)), LIMITATION),
         (graph_of("RESIZE_BILINEAR", 1, [activation(1, 1, 1, 4)], FLOW, align_corners=True), LIMITATION),
         (graph_of("RESIZE_NEAREST_NEIGHBOR", 1, [FLOW, numbers(16, 16)], activation(1, 16, 16, 4)), MAPPED),
-        (graph_of("RESIZE_NEAREST_NEIGHBOR", 2, [FLOW, numbers(16, 16)], activation(1, 16, 16, 4)), WRONG_VERSION),
+        (graph_of("RESIZE_NEAREST_NEIGHBOR", 2, [FLOW, numbers(16, 16)], activation(1, 16, 16, 4)), MAPPED),
         (graph_of("RESIZE_NEAREST_NEIGHBOR", 3, [FLOW, numbers(16, 16)], activation(1, 16, 16, 4)), WRONG_VERSION),
         (graph_of("RESHAPE", 1, [FLOW, numbers(1, 256)], activation(1, 256)), MAPPED),
         (graph_of("RESHAPE", 1, [FLOW], activation(1, 8, 1, 8, 4)), WRONG_RANK),
@@ -286,18 +286,21 @@ def test_a_version_that_nobody_has_seen_mapped_is_told():
 
 
 def test_a_refusal_that_rests_on_a_log_names_it_and_is_not_called_certain():
-    """The log is of an older compiler, and does not tell the version."""
+    """The log is of an older compiler."""
     chain = network(("RELU", 1, (0,), 1), ("RESIZE_NEAREST_NEIGHBOR", 3, (1,), 2))
     verdict = judge(chain)
     assert (verdict.outcome, verdict.on_tpu) == ("partial", 1)
-    detail = "version 3, refused in recorded logs of compiler 14.1 and 15.0 (tensorflow issue 42024, edgetpu issue 420)"
+    detail = (
+        "version 3, refused by compilers 14.1 and 15.0 (tensorflow issue 42024, edgetpu issue 420); 16.0 may map it"
+    )
     assert verdict.rows[-1].detail == detail
     assert verdict.not_seen == (
         "that RELU of version 1 is mapped",
         f"that RESIZE_NEAREST_NEIGHBOR stays on the CPU: {detail}",
     )
     assert verdict.changes == (
-        "RESIZE_NEAREST_NEIGHBOR: use UpSampling2D(interpolation='bilinear') or Conv2DTranspose",
+        "RESIZE_NEAREST_NEIGHBOR: use tf.raw_ops.ResizeNearestNeighbor with half_pixel_centers=False, or "
+        "UpSampling2D(interpolation='bilinear')",
     )
 
 
@@ -331,7 +334,7 @@ def test_the_tables_agree_with_each_other(shared):
         assert set(entry["versions"]) <= set(SEEN[name]), name
     for name, entry in known["known_refused"].items():
         refused = {version for refused, version in REFUSED if refused == name}
-        assert name not in SUPPORTED or refused >= set(entry.get("versions", (2, 3))), name
+        assert name not in SUPPORTED or refused >= set(entry.get("versions", (3,))), name
         assert not refused & {*SUPPORTED.get(name, ()), *SEEN.get(name, ())}, name
 
 

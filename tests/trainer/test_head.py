@@ -197,7 +197,7 @@ def test_the_strength_is_chosen_on_a_sample_and_the_head_is_fitted_on_all(monkey
     """A photo of the sample counts as much more as there are fewer of them, so that C means the same."""
     fitted = []
 
-    def note(train, classes, strength, start):
+    def note(train, classes, strength, start, out_of_time):
         fitted.append((len(train.labels), strength))
         return fit_linear(train, classes, strength, start)
 
@@ -226,7 +226,7 @@ def tried(monkeypatch) -> list[float]:
     """The strengths that were fitted, as they are."""
     strengths = []
 
-    def note(train, classes, strength, start):
+    def note(train, classes, strength, start, out_of_time):
         strengths.append(strength)
         return fit_linear(train, classes, strength, start)
 
@@ -260,10 +260,23 @@ def test_when_time_runs_out_the_best_so_far_is_taken(tried):
     assert head.strength == STRENGTHS[1]
 
 
+def test_a_fit_ends_too_when_time_runs_out_but_not_before_it_is_a_head():
+    """Of a thousand classes a single fit takes minutes."""
+    rng, asked = np.random.default_rng(0), []
+    features, labels = rng.normal(0, 1, (300, 60)).astype(np.float32), rng.integers(0, 3, 300)
+    features[:, 0] += 4 * (labels == 1)
+    hard = examples((features, labels))
+    flat = fit_linear(hard, 3, 1e4, out_of_time=lambda: not asked.append(None))
+    assert len(asked) == 1
+    assert not np.allclose(flat, fit_linear(hard, 3, 1e4))
+    kernel, bias = flat.reshape(-1, 3)[:-1], flat.reshape(-1, 3)[-1]
+    assert ((features @ kernel + bias).argmax(axis=1) == labels).mean() > 0.6
+
+
 def test_every_fit_starts_from_the_one_before(monkeypatch):
     starts, results = [], []
 
-    def note(train, classes, strength, start):
+    def note(train, classes, strength, start, out_of_time):
         starts.append(start)
         results.append(fit_linear(train, classes, strength, start))
         return results[-1]
