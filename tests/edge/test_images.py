@@ -35,6 +35,17 @@ def test_lossless_photos_come_back_exactly(photo: Image.Image, picture_bgr: NDAr
     assert np.array_equal(decode_image(encoded(photo, kind), "photo"), picture_bgr)
 
 
+def test_a_photo_is_turned_though_the_rest_of_its_exif_data_is_odd(photo: Image.Image) -> None:
+    """A resolution that is a text: nothing that the picture needs."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x0132] = 6, "yesterday"
+    date, resolution = struct.pack(">H", 0x0132), struct.pack(">H", 0x011A)
+    odd = exif.tobytes()
+    assert odd.count(date) == 1
+    upright = decode_image(encoded(photo, "JPEG", exif=odd.replace(date, resolution)), "photo")
+    assert upright.shape[:2] == photo.size
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
 def test_lossy_photos_come_back_nearly(photo: Image.Image, picture_bgr: NDArray[np.uint8], kind: str) -> None:
     image = decode_image(encoded(photo, kind, quality=95), "photo")

@@ -54,7 +54,11 @@ def network(*steps: tuple[str, int, tuple[int, ...], int], flow: Tensor | None =
 
 
 def tflite(
-    *, operators: tuple[str, ...] = ("RELU", "RELU"), shape: tuple[int, ...] = (1, 4), scale: float = 0.5
+    *,
+    operators: tuple[str, ...] = ("RELU", "RELU"),
+    shape: tuple[int, ...] = (1, 4),
+    scale: float = 0.5,
+    prefix: str = "t",
 ) -> bytes:
     """A real .tflite of int8 operators in a row, with one constant."""
     model, graph = schema.ModelT(), schema.SubGraphT()
@@ -65,7 +69,12 @@ def tflite(
     for number in range(len(operators) + 1):
         tensor, quantization = schema.TensorT(), schema.QuantizationParametersT()
         quantization.scale, quantization.zeroPoint = [scale], [-3]
-        tensor.name, tensor.type, tensor.shape, tensor.buffer = f"t{number}", schema.TensorType.INT8, list(shape), 0
+        tensor.name, tensor.type, tensor.shape, tensor.buffer = (
+            f"{prefix}{number}",
+            schema.TensorType.INT8,
+            list(shape),
+            0,
+        )
         tensor.quantization = quantization
         graph.tensors.append(tensor)
     constant = schema.TensorT()

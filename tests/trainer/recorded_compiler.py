@@ -9,6 +9,7 @@ It takes the compiler's options and does what RECORDED_COMPILER says, a JSON obj
           "none", "same", "garbage"; or a file, such as a compiled model of Coral's, that it copies
   status  its exit status; "crash" ends it by SIGSEGV, "hang" never ends, with a child that does not either,
           "endless" prints without end, "leaves a child" ends at once and leaves one that holds its output open
+  refuses option that it does not know: it says so as the compiler says it of others, and ends
   seen    file that it writes its arguments to, and the child's process id where there is a child
 """
 
@@ -78,6 +79,9 @@ def main(words: list[str]) -> int:
     folder = Path(words[words.index("--out_dir") + 1])
     if "seen" in told:
         Path(told["seen"]).write_text("\n".join(words))
+    if told.get("refuses") in words:
+        sys.stdout.write(f"ERROR: Unknown command line flag '{told['refuses'].removeprefix('--')}'\n")
+        return 1
     if told.get("status") == "hang":
         child = subprocess.Popen(["sleep", "600"])
         Path(told["seen"]).write_text(str(child.pid))

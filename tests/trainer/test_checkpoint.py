@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import trainer.checkpoint
 from edge.errors import OutputExistsError, StorageError
 from trainer.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened, pack, unpack
 
@@ -207,6 +208,32 @@ def test_restart_throws_the_unfinished_training_away(out, cut_off):
     cut_off()
     with opened(out, restart=True) as checkpoints:
         checkpoints.identify({**OPTIONS, "seed": 1})
+        assert checkpoints.load("training") is None
+
+
+def test_a_clean_up_that_is_killed_leaves_no_state_without_its_description(out, folder, cut_off, monkeypatch):
+    """Nobody could tell later what it belongs to."""
+    cut_off()
+    with opened(out, restart=False) as checkpoints:
+        checkpoints.save("head", STATE)
+        unlink = Path.unlink
+
+        def unlink_and_die(path: Path, *, missing_ok: bool = False) -> None:
+            unlink(path, missing_ok=missing_ok)
+            raise PulledPlug
+
+        monkeypatch.setattr(Path, "unlink", unlink_and_die)
+        with pytest.raises(PulledPlug):
+            trainer.checkpoint._empty(folder)
+        monkeypatch.undo()
+        assert set(names(folder)) in ({"training.json", "training.npz"}, {"training.json", "head.npz"})
+
+
+def test_states_without_a_description_are_thrown_away(out, folder):
+    folder.mkdir()
+    with opened(out, restart=False) as checkpoints:
+        checkpoints.save("training", STATE)
+        checkpoints.identify(OPTIONS)
         assert checkpoints.load("training") is None
 
 

@@ -208,6 +208,12 @@ def test_the_compiler_gets_the_model_and_its_documented_options(stand_in, model,
     assert options[5:] == [f"{options[4]}/model.tflite"]
 
 
+def test_a_compiler_that_does_not_know_of_a_time_limit_is_asked_without(stand_in, model, tmp_path):
+    compiled = compile_model(model, command=stand_in(refuses="--timeout_sec", seen=tmp_path / "seen"))
+    assert b"edgetpu-custom-op" in compiled.model
+    assert (tmp_path / "seen").read_text().splitlines()[:2][1] == "--out_dir"
+
+
 def test_the_compiler_is_found_on_the_path(stand_in, model, monkeypatch, tmp_path):
     stand_in()
     program = tmp_path / "edgetpu_compiler"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import trainer.fit
-from edge.errors import UnavailableError
+from edge.errors import ConfigError, UnavailableError
 from trainer.augment import Augmentation
 from trainer.checkpoint import NoCheckpoints, opened
 from trainer.fit import Outcome, PhotoSet, Recipe, fit
@@ -404,6 +404,12 @@ def test_a_deadline_that_is_over_leaves_the_start_alone(network, train, uninterr
     assert progress.said == ["no time is left for fine-tuning"]
     assert (outcome.epoch, outcome.history, outcome.val_loss) == (0, (), uninterrupted[1].val_loss)
     assert same(model.get_weights(), uninterrupted[0])
+
+
+def test_a_deadline_that_leaves_no_time_from_scratch_is_an_error(network, train):
+    """The network would be as random as it came."""
+    with pytest.raises(ConfigError, match="--time-budget: the time left does not suffice to learn anything"):
+        train(network(), keep_start=False, deadline=Told(0.0))
 
 
 def test_a_deadline_that_comes_early_ends_training_with_a_validation(network, train, spec, photos, ticks):

@@ -77,6 +77,35 @@ def test_a_class_may_be_named_train_where_other_classes_stand_beside_it(tmp_path
     assert {photo.split for photo in listing.photos} == {None}
 
 
+@pytest.mark.parametrize(
+    "names",
+    [("train", "eval"), ("training_set", "test_set"), ("val", "test"), ("images-train", "images-val"), ("train",)],
+)
+def test_split_folders_of_other_names_are_not_taken_for_classes(tmp_path, names):
+    """Else a model would learn to tell the one from the other."""
+    fill(tmp_path, **{f"{name}__{label}": 4 for name in names for label in ("owl", "wren")})
+    with pytest.raises(DatasetError, match=r"look like splits, not classes.*name them train, val and test"):
+        list_photos(tmp_path)
+
+
+def test_one_class_of_visits_may_be_named_like_a_split(tmp_path):
+    listing = list_photos(fill(tmp_path, test__day=3, test__night=3, control=4))
+    assert listing.classes == ("control", "test")
+
+
+def test_linked_folders_of_photos_are_gone_through_each_once(tmp_path):
+    """Visits on another disk, say. A link back into the class, or to what holds it, would never end."""
+    root = fill(tmp_path / "photos", owl=4, wren=4)
+    fill(tmp_path / "disk", visit=3)
+    (root / "owl" / "a visit").symlink_to(tmp_path / "disk" / "visit")
+    (root / "owl" / "the same").symlink_to(tmp_path / "disk" / "visit")
+    (root / "owl" / "back").symlink_to(root / "owl")
+    (root / "owl" / "up").symlink_to(tmp_path)
+    listing = list_photos(root)
+    assert Counter(listing.labels.tolist()) == {0: 7, 1: 4}
+    assert (listing.ignored, listing.broken) == (0, ())
+
+
 def test_files_that_are_no_photos_are_counted_and_left_out(tmp_path):
     fill(tmp_path, owl=4, wren=4)
     (tmp_path / "owl" / "notes.txt").touch()

@@ -17,7 +17,7 @@ from edge.inference.tflite import TfliteClassifier
 from trainer.bundle_writer import tensors_of
 from trainer.evaluate import logits_of, run_int8, top1
 from trainer.predict import Predictor
-from trainer.quantize import CALIBRATION_PHOTOS, best_range, calibrate, choose_calibration, finish, tighten
+from trainer.quantize import CALIBRATION_PHOTOS, best_range, calibrate, choose_calibration, finish, spread, tighten
 from trainer.quiet import load_tensorflow
 
 CLASSES = 3
@@ -53,6 +53,14 @@ def operator_names() -> dict[int, str]:
     from ai_edge_litert import schema_py_generated as schema
 
     return {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+
+
+@pytest.mark.parametrize(("classes", "each"), [(5, 11), (10, 7), (2, 28), (3, 13)])
+def test_an_even_choice_leaves_no_class_out(classes, each):
+    chosen = spread(np.repeat(np.arange(classes), each), 40)
+    counts = np.bincount(chosen, minlength=classes)
+    assert counts.sum() == min(40, classes * each)
+    assert counts.max() - counts.min() <= 1
 
 
 def test_the_batch_is_fixed_at_one_picture(quantized):

@@ -164,6 +164,13 @@ def test_any_bytes_behind_the_mark_are_read_or_refused(tail):
     read_or_refuse(b"\x1c\0\0\0TFL3" + tail)
 
 
+def test_long_names_of_many_tensors_are_no_damage():
+    """TensorFlow's names hold all fused layers, and have hundreds of letters."""
+    graph = read_graph(tflite(operators=("RELU",) * 10_000, prefix="model/block/" * 20))
+    assert len(graph.operators) == 10_000
+    assert len(graph.tensors[0].name) > 200
+
+
 def test_what_is_read_in_all_is_bounded(monkeypatch):
     """Many tables may point at one long list, which would be walked as often."""
     monkeypatch.setattr(tflite_graph, "MAX_WORK", 20)
