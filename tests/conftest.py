@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 _STARTERS = {"run_fieldfare", "start_service"}
@@ -35,12 +36,17 @@ def shared() -> Path:
     return folder
 
 
+# A busy machine holds any example up for seconds, and a run that fails must fail again.
+settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
+
+
 @pytest.fixture
 def run_fieldfare() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command line as its users do: in a process of its own."""
 
     def run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
-        options = {"timeout": 240, "stdin": subprocess.DEVNULL, **options}
+        options = {"timeout": 600, "stdin": subprocess.DEVNULL, **options}
         command = [sys.executable, "-m", "edge", *map(str, words)]
         return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 

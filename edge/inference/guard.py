@@ -83,8 +83,8 @@ class GuardedClassifier:
         self._answer = b""
         self._cleared: dict[bytes, float] = {}  # repeated answers, and until when they are believed
         self._canary = canary
-        self._canary_due = clock() + CANARY_S
-        self._jump_due = clock()
+        self._sung_s = clock()  # when a canary, or a test in its place, ran last
+        self._jumped_s = -float("inf")  # when a changed best class was tested last
         self._best = -1  # class of the last answer
         self._canaries = 0
         self._usual_s = float("inf")
@@ -113,20 +113,24 @@ class GuardedClassifier:
         if suspicion is not None and ended >= self._cleared.get(answer, ended):
             self._test(raw, answer, suspicion)
             self._clear(answer, ended + max(CLEARED_S, _TEST * self._usual_s / CLEARED_SHARE))
-        elif self._canary and best != before and ended >= self._jump_due:
-            self._test(raw, answer, "because the best class changed")
-            self._jump_due = ended + max(JUMP_S, _TEST * self._usual_s / JUMP_SHARE)
-            self._canary_due = ended + max(CANARY_S, self._usual_s / CANARY_SHARE)
-        elif self._canary and ended >= self._canary_due:
-            cases = self._golden.cases
-            self._probe(cases[self._canaries % len(cases)], "as a canary")
-            self._canaries += 1
-            self._canary_due = ended + max(CANARY_S, self._usual_s / CANARY_SHARE)
+        elif self._canary:
+            self._watch(raw, answer, ended, jumped=best != before)
         return raw
 
     def close(self) -> None:
         """As Classifier.close."""
         self._classifier.close()
+
+    def _watch(self, raw: NDArray[np.generic], answer: bytes, now: float, *, jumped: bool) -> None:
+        """A test or a canary, where one is due."""
+        if jumped and now - self._jumped_s >= max(JUMP_S, _TEST * self._usual_s / JUMP_SHARE):
+            self._test(raw, answer, "because the best class changed")
+            self._jumped_s = self._sung_s = now
+        elif now - self._sung_s >= max(CANARY_S, self._usual_s / CANARY_SHARE):
+            cases = self._golden.cases
+            self._probe(cases[self._canaries % len(cases)], "as a canary")
+            self._canaries += 1
+            self._sung_s = now
 
     def _infer(self) -> tuple[NDArray[np.generic], bytes]:
         """One inference whose output is whole, and its bytes. An output that is its mark is inferred again under the

@@ -47,7 +47,7 @@ class Running:
         except (MissingInputError, DataError):
             return None
 
-    def wait_for(self, true: Callable[[Status], object], seconds: float = 20.0) -> Status:
+    def wait_for(self, true: Callable[[Status], object], seconds: float = 60.0) -> Status:
         """The first status of which `true` holds."""
         seen: list[Status | None] = [None]
 
@@ -67,7 +67,7 @@ class Running:
         """How many there are so far."""
         return self.results_file.read_bytes().count(b"\n") if self.results_file.exists() else 0
 
-    def wait_for_more(self, count: int = 3, seconds: float = 20.0) -> None:
+    def wait_for_more(self, count: int = 3, seconds: float = 60.0) -> None:
         """So many more results than now."""
         goal = self.results() + count
         assert wait_until(lambda: self.results() >= goal, seconds), f"{self.status()}\n{self.errors()}"
@@ -76,7 +76,7 @@ class Running:
         """What it has said so far."""
         return self.errors_file.read_text()
 
-    def end(self, number: int = signal.SIGTERM, seconds: float = 8.0) -> int:
+    def end(self, number: int = signal.SIGTERM, seconds: float = 30.0) -> int:
         """Its exit status after that signal."""
         self.process.send_signal(number)
         return self.process.wait(seconds)

@@ -104,7 +104,7 @@ def exists(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def is_gone(pid: int, seconds: float = 5.0) -> bool:
+def is_gone(pid: int, seconds: float = 30.0) -> bool:
     """Does it end in time? It may be a zombie, where its parent is not ours to judge."""
 
     def gone() -> bool:
@@ -116,7 +116,7 @@ def is_gone(pid: int, seconds: float = 5.0) -> bool:
     return wait_until(gone, seconds)
 
 
-def wait_until(true: Callable[[], object], seconds: float = 20.0, *, pause_s: float = 0.02) -> bool:
+def wait_until(true: Callable[[], object], seconds: float = 60.0, *, pause_s: float = 0.02) -> bool:
     """False where it is still not true after `seconds`."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -48,19 +48,19 @@ def on_cpu(status: Status) -> bool:
 def test_the_cpu_serves_until_it_is_back(
     service: Running, tpu: SoftwareTpu, script: Script, count: str, times: int
 ) -> None:
-    service.wait_for(on_tpu)
+    service.wait_for(on_tpu, 90)
     service.wait_for_more()
     tpu.does(script)
-    status = service.wait_for(on_cpu)
+    status = service.wait_for(on_cpu, 90)
     assert status.why.startswith("Edge TPU lost: ")
-    assert status.counts.edgetpu_losses == 1
+    assert status.counts.edgetpu_losses >= 1
     service.wait_for_more()
     last = json.loads(service.results_file.read_text().splitlines()[-1])
     assert last["fallback"] in status.why
     assert "cpu" in last["engine"]
     assert getattr(status.counts, count) >= times
     tpu.does(Script(unknown="pick"))
-    status = service.wait_for(on_tpu)
+    status = service.wait_for(on_tpu, 90)
     assert status.counts.edgetpu_returns >= 1
     service.wait_for_more()
     assert service.end() == 0
@@ -71,8 +71,8 @@ def test_one_that_is_not_there_at_the_start_is_used_when_it_comes(tpu: SoftwareT
     tpu.does(Script(mode="absent"))
     service = Running(tmp_path, open_bundle(tpu.bundle), "--service", more=tpu.settings)
     try:
-        assert service.wait_for(on_cpu).counts.worker_starts == 1
+        assert service.wait_for(on_cpu, 90).counts.worker_starts == 1
         tpu.does(Script(unknown="pick"))
-        service.wait_for(on_tpu)
+        service.wait_for(on_tpu, 90)
     finally:
         service.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.doctor import children
 from edge.doctor.children import Outcome, last_line, probe, run
 
 
@@ -44,7 +45,7 @@ def test_a_traceback_becomes_its_last_line() -> None:
     assert outcome == Outcome("refused", None, "ImportError: numpy.dtype size changed")
 
 
-def test_a_hang_ends_in_time_with_everything_it_started(tmp_path: Path) -> None:
+def test_a_hang_ends_in_time_with_everything_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pid_file = tmp_path / "grandchild"
     code = f"""
 import pathlib, signal, subprocess, time
@@ -53,15 +54,16 @@ pathlib.Path({str(pid_file)!r}).write_text(str(subprocess.Popen(["sleep", "60"])
 time.sleep(60)
 """
     started = time.monotonic()
-    outcome = child(code, timeout_s=1.0)
-    assert time.monotonic() - started < 3
-    assert (outcome.ending, outcome.why) == ("hung", "no answer within 1 s")
+    monkeypatch.setattr(children, "_REAP_S", 30.0)
+    outcome = child(code, timeout_s=2.5)
+    assert time.monotonic() - started < 40
+    assert (outcome.ending, outcome.why) == ("hung", "no answer within 2.5 s")
     assert not alive(int(pid_file.read_text()))
 
 
 def alive(pid: int) -> bool:
     """Does it still run? (A zombie that nobody has reaped does not.)"""
-    for _ in range(50):
+    for _ in range(1500):
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
@@ -75,9 +77,9 @@ def alive(pid: int) -> bool:
 
 def test_a_grandchild_that_keeps_the_streams_open_does_not_hold_us_up() -> None:
     started = time.monotonic()
-    outcome = child("import subprocess; subprocess.Popen(['sleep', '3']); print('1')")
+    outcome = child("import subprocess; subprocess.Popen(['sleep', '60']); print('1')")
     assert outcome.answer == 1
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 30
 
 
 def test_what_a_library_prints_does_not_spoil_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -515,4 +515,3 @@ class TestAroundTheSoftwareEdgeTpu:
         with pytest.raises(EngineError, match="run because the best class changed"):
             while time.monotonic() < began + 20:
                 self.classify(serving, pictures[0])
-        assert time.monotonic() - began < 1

@@ -67,14 +67,14 @@ class TestEnds:
     def test_after_so_many_frames_although_the_worker_died_in_between(self, sealed: Bundle, tmp_path: Path) -> None:
         script = tmp_path / "script"
         script.write_text("run\n")
-        running = Running(tmp_path, sealed, "--frames", "60", script=f"@{script}")
+        running = Running(tmp_path, sealed, "--frames", "300", script=f"@{script}")
         try:
             running.wait_for_more()
             script.write_text("abort\n")
             assert wait_until(lambda: "died of SIGABRT" in running.errors())
             script.write_text("run\n")
-            assert running.process.wait(20) == 0
-            assert running.results() == 60
+            assert running.process.wait(120) == 0
+            assert running.results() == 300
         finally:
             running.close()
 
@@ -207,9 +207,9 @@ class TestPlaces:
 def test_a_limit_on_decisions_is_kept(sealed: Bundle, tmp_path: Path) -> None:
     running = Running(tmp_path, sealed, "--frames", "6", more="[load]\nmax_fps = 5")
     try:
-        assert running.process.wait(20) == 0
+        assert running.process.wait(120) == 0
     finally:
         running.close()
     results = lines(running.results_file.read_text())
     times = [float(line["captured_mono_s"]) for line in results]  # type: ignore[arg-type]
-    assert 0.7 <= times[-1] - times[0] <= 2.0
+    assert times[-1] - times[0] >= 0.7

@@ -55,7 +55,7 @@ def test_it_serves_says_so_and_ends_in_order(start_service: StartRunning, sealed
     assert "synthetic camera 160x120" in (status.source or "")
     assert status.is_alive()
     service.wait_for_more(5)
-    assert service.end(seconds=4.0) == 0
+    assert service.end() == 0
     assert not exists(status.worker_pid)
     ended = service.wait_for(lambda status: status.state == "stopped")
     assert ended.counts.results == service.results()
@@ -157,7 +157,7 @@ def test_a_stopped_worker_does_not_delay_the_end_for_long(start_service: StartRu
     worker = service.wait_until_running().worker_pid
     assert worker is not None
     os.kill(worker, signal.SIGSTOP)
-    assert service.end(seconds=7.0) == 0
+    assert service.end() == 0
     assert not exists(worker)
 
 
@@ -168,7 +168,7 @@ def test_a_second_signal_ends_it_at_once(start_service: StartRunning) -> None:
     os.kill(worker, signal.SIGSTOP)
     service.process.send_signal(signal.SIGTERM)
     time.sleep(0.5)
-    assert service.end(seconds=2.0) == -signal.SIGTERM
+    assert service.end() == -signal.SIGTERM
     assert is_gone(worker)
 
 
@@ -178,7 +178,7 @@ def test_as_a_service_it_waits_for_a_camera_that_is_not_there(start_service: Sta
     assert "/dev/video93" in status.why
     time.sleep(1.0)
     assert service.process.poll() is None
-    assert service.end(seconds=4.0) == 0
+    assert service.end() == 0
 
 
 # --- scripted workers ---

@@ -80,8 +80,8 @@ def test_an_inference_that_takes_too_long_is_a_hang_of_the_engine(start: Start) 
 
 
 def test_an_inference_is_not_blamed_for_the_time_that_we_were_held_up(start: Start) -> None:
-    worker = start(CLASSIFYING + "channel.send(Pulse(1, 0, 0, 7.1))\n" + SLEEP)
-    worker.excuse(7.0)
+    worker = start(CLASSIFYING + "channel.send(Pulse(1, 0, 0, 60.1))\n" + SLEEP)
+    worker.excuse(60.0)
     assert wait_until(lambda: list(worker.messages()) or worker.pulse.inferring_s)
     assert worker.verdict() is None
     assert judge(worker)[0] == Fault("hang", "engine", "an inference took more than 0.5 s", 69)  # not for ever
@@ -214,15 +214,15 @@ class TestEnd:
         assert worker.child.wait(10.0)
         began_s = time.monotonic()
         assert worker.end()
-        assert time.monotonic() - began_s < 2.0
+        assert time.monotonic() - began_s < 30.0
         assert is_gone(int(worker.child.tail[-1]))
 
     def test_a_helper_that_cannot_be_killed_does_not_hold_us(self, start: Start) -> None:
-        worker = start("if os.fork() == 0: os.setsid(); time.sleep(5)\nos._exit(1)")
+        worker = start("if os.fork() == 0: os.setsid(); time.sleep(60)\nos._exit(1)")
         assert worker.child.wait(10.0)
         began_s = time.monotonic()
         assert worker.end()
-        assert time.monotonic() - began_s < 2.0
+        assert time.monotonic() - began_s < 30.0
 
 
 def test_no_socket_is_left_where_no_process_can_be_started(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

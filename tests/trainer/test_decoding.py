@@ -1,5 +1,6 @@
 """Photos are decoded in child processes, which may crash, hang or run out of memory without harm to the rest."""
 
+import contextlib
 import os
 import signal
 import struct
@@ -65,7 +66,11 @@ def decode(tmp_path, spec, tensor):
 def children() -> list[int]:
     """Processes that this one has started and that live."""
     tasks = Path("/proc/self/task").iterdir()
-    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    found: list[int] = []
+    for task in tasks:
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def bomb(path: Path, side: int) -> Path:
@@ -124,9 +129,9 @@ def test_a_photo_that_crashes_the_decoder_is_named_and_the_others_are_decoded(tm
 
 
 def test_a_photo_that_hangs_is_named_after_the_time_limit(tmp_path, photos, decode):
-    problems, _ = decode([photos[0], tmp_path / "hang.jpg", *photos[1:]], program=("-P", "-c", UNRULY), limit_s=0.7)
+    problems, _ = decode([photos[0], tmp_path / "hang.jpg", *photos[1:]], program=("-P", "-c", UNRULY), limit_s=2.5)
     assert list(problems) == [1]
-    assert "hang.jpg: took over 0.7 s to decode: remove or convert it" in problems[1]
+    assert "hang.jpg: took over 2.5 s to decode: remove or convert it" in problems[1]
 
 
 def test_a_photo_that_really_takes_long_meets_the_limit(tmp_path, photos, decode):
@@ -168,7 +173,7 @@ def test_children_are_gone_whatever_ends_the_work(photos, tmp_path, spec, tensor
         for _ in decoders.decode(photos * 100):
             assert len(set(children()) - before) == 2
             raise KeyboardInterrupt
-    assert set(children()) == before
+    assert not set(children()) - before
 
 
 def test_children_that_cannot_start_are_one_clear_error(photos, decode):
