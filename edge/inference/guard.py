@@ -56,7 +56,7 @@ class GuardedClassifier:
 
     With `canary`, for engines that may answer noise, golden inputs run in turn while it serves, and, as far as its
     share of the time allows, an answer with another best class than the last one is tested in the same way. Engines
-    must answer the same input with the same bits, as all of ours do. Keeps the last
+    must answer the same input with the same bits. Keeps the last
     two inputs, as they are (Classifier.load). The golden inputs that ran at the start should have run through the
     guard, so that it knows the answer before the first. Not thread-safe; `close` closes the engine.
     """

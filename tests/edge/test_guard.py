@@ -511,7 +511,6 @@ class TestAroundTheSoftwareEdgeTpu:
         self, serving: GuardedClassifier, pictures: list[NDArray[np.uint8]], tmp_path: Path
     ) -> None:
         write_script(tmp_path, Script(mode="garbage", time_us=2000))
-        began = time.monotonic()
         with pytest.raises(EngineError, match="run because the best class changed"):
-            while time.monotonic() < began + 20:
+            for _ in range(500):  # a second of them, however long this machine takes for it
                 self.classify(serving, pictures[0])

@@ -261,7 +261,7 @@ def test_when_time_runs_out_the_best_so_far_is_taken(tried):
 
 
 def test_a_fit_ends_too_when_time_runs_out_but_not_before_it_is_a_head():
-    """Of a thousand classes a single fit takes minutes."""
+    """A single fit may take longer than the whole budget."""
     rng, asked = np.random.default_rng(0), []
     features, labels = rng.normal(0, 1, (300, 60)).astype(np.float32), rng.integers(0, 3, 300)
     features[:, 0] += 4 * (labels == 1)

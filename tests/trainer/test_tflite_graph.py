@@ -1,6 +1,7 @@
 """A .tflite as records, and what a damaged one does: one error, soon, whatever the bytes."""
 
 import struct
+import time
 
 import pytest
 from handmade_graphs import tflite
@@ -122,18 +123,20 @@ def test_a_model_that_was_cut_anywhere_is_refused(shared, name):
 
 @pytest.mark.parametrize("count", [MAX_ENTRIES + 1, 2**31, 2**32 - 1])
 def test_no_claimed_length_is_believed(count):
-    """Wherever a word of the file is turned into a huge length or offset, reading ends at once, all of it long before
-    this test's time is over."""
+    """Wherever a word of the file is turned into a huge length or offset, reading ends at once."""
     for place in range(8, len(SMALL) - 4, 4):
         read_or_refuse(SMALL[:place] + struct.pack("<I", count) + SMALL[place + 4 :])
 
 
 def read_or_refuse(data):
+    """In less than a second of the processor's, however busy the machine is."""
+    started = time.process_time()
     try:
         read_graph(data)
     except ModelError as error:
         assert "\n" not in str(error)
         assert len(str(error)) < 400
+    assert time.process_time() - started < 1
 
 
 @settings(max_examples=400)

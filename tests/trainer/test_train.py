@@ -153,7 +153,7 @@ def test_mobilenet_v3_is_trained_from_scratch_in_mixed_precision(train, run_fiel
     assert report["best_epoch"] > 0
     assert report["edgetpu_check"] == "whole", "the minimalistic form has no operator that the Edge TPU lacks"
     quantized = page_of(out)["quantized"]
-    assert quantized["agreement"] >= 0.6
+    assert quantized["agreement"] >= 0.8
     assert open_bundle(out).manifest.architecture.family == "MobileNetV3SmallMinimalistic"
     assert run_fieldfare("bundle", "verify", out).returncode == 0
 
@@ -405,7 +405,7 @@ def test_trashnet_with_default_options_beats_the_recipe_that_everybody_uses(
     report = json.loads(done.stdout)
     assert report["photos"] == {"train": 1762, "val": 378, "test": 381}
     assert report["test_top1_int8"] >= 0.85
-    assert report["test_top1_int8"] >= report["test_top1_float"] - 0.015, "a photo more is 0.26 points"
+    assert report["test_top1_int8"] == pytest.approx(report["test_top1_float"], abs=0.01)
     assert report["calibration_error"] <= 0.05
     assert report["promise_shown"]
     assert report["precision"] >= 0.93, "0.95 is promised"
