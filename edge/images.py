@@ -121,7 +121,7 @@ def _upright(image: "Image") -> "Image":
     from PIL import Image
 
     # Not ImageOps.exif_transpose: it writes the EXIF data anew, and fails where any of it is odd.
-    way = _TURNS.get(_orientation(image))
+    way = _TURNS.get(exif_orientation(image))
     turned = image if way is None else image.transpose(Image.Transpose(way))
     if turned.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in turned.info:
         rgba = turned.convert("RGBA")
@@ -129,14 +129,15 @@ def _upright(image: "Image") -> "Image":
     return turned.convert("RGB")
 
 
-def _orientation(image: "Image") -> int:
-    """As EXIF has it; 1, upright, where that cannot be read."""
+def exif_orientation(image: "Image") -> int:
+    """1 to 8, as EXIF counts; 1, upright, where EXIF says nothing that can be read."""
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        orientation = int(image.getexif().get(_ORIENTATION, 1))
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - whatever bytes may do to Pillow's reader, the picture itself is whole
         return 1
+    return orientation if orientation in range(1, 9) else 1
 
 
 def _refuse(image: "Image", data: bytes, name: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import msgspec
 
+from edge.images import exif_orientation
 from edge.records import Pixels
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ ENDINGS = {
     "WEBP": frozenset({".webp"}),
     "TIFF": frozenset({".tif", ".tiff"}),
 }
-_MAKE, _MODEL, _ORIENTATION, _EXIF_IFD = 0x010F, 0x0110, 0x0112, 0x8769
+_MAKE, _MODEL, _EXIF_IFD = 0x010F, 0x0110, 0x8769
 # Not DateTime (0x0132): that is when a program last saved the file, the same for a whole export.
 _TAKEN = ((0x9003, 0x9291), (0x9004, 0x9292))  # (moment, fraction of a second): original, digitized
 _SERIAL = 0xA431
@@ -68,7 +69,8 @@ def inspect(path: Path, view: Pixels) -> PhotoRecord:
         file.seek(0)
         with Image.open(file, formats=tuple(ENDINGS)) as image:
             width, height = image.size
-            orientation, captured_s, camera = _exif(image)
+            orientation = exif_orientation(image)
+            captured_s, camera = _exif(image)
             frames = int(getattr(image, "n_frames", 1))
             form = "JPEG" if image.format == "MPO" else str(image.format)
             mode = image.mode
@@ -88,20 +90,18 @@ def _figures(view: Pixels) -> tuple[float, float, float]:
     return tuple(round(float(value.item()), 2) for value in (mean, deviation, edges))  # type: ignore[return-value]
 
 
-def _exif(image: "Image") -> tuple[int, float | None, str]:
-    """(orientation 1..8, moment, camera); what is damaged counts as not there."""
+def _exif(image: "Image") -> tuple[float | None, str]:
+    """(moment, camera); what is damaged counts as not there."""
     try:
         exif = image.getexif()
         if not exif:
-            return 1, None, ""
+            return None, ""
         inner = exif.get_ifd(_EXIF_IFD)
-        orientation = exif.get(_ORIENTATION, 1)
-        orientation = orientation if orientation in range(1, 9) else 1
         words = (exif.get(_MAKE), exif.get(_MODEL), inner.get(_SERIAL))
         camera = " ".join(str(word).strip("\0 ") for word in words if word)
-        return int(orientation), _captured(inner), camera[:200]
+        return _captured(inner), camera[:200]
     except _DAMAGED_EXIF:
-        return 1, None, ""
+        return None, ""
 
 
 def _captured(inner: "Exif | dict[int, object]") -> float | None:
