@@ -24,12 +24,11 @@ from edge.preprocess import Tensor
 CLEARED_S = 2.0
 CLEARED_SHARE = 0.1
 # Canaries: at most one a second, and at most 1 % of the time. Where the best class is another one than before, as
-# noise has it nearly every time, the answer is tested at once instead, but at most ten times a second and in 2 % of
-# the time.
+# noise has it nearly every time, the answer is tested at once instead, at most ten times a second: in time that the
+# engine would have had nothing to do, and in 1 % of the time where there is none.
 CANARY_S = 1.0
 CANARY_SHARE = 0.01
 JUMP_S = 0.1
-JUMP_SHARE = 0.02
 _TEST = 2  # inferences of a test: a golden input, and the same input again
 _END = 16  # bytes compared at either end of the output: an unfinished transfer leaves the tail as it was
 _MAX_CLEARED = 64
@@ -54,8 +53,8 @@ class GuardedClassifier:
     - where a golden input fails, or the same input is answered otherwise now: an output whose values are all equal,
       or that repeats the last one bit by bit although the input was another.
 
-    With `canary`, for engines that may answer noise, golden inputs run in turn while it serves, and, as far as its
-    share of the time allows, an answer with another best class than the last one is tested in the same way. Engines
+    With `canary`, for engines that may answer noise, golden inputs run in turn while it serves, and, as far as there
+    is time for it, an answer with another best class than the last one is tested in the same way. Engines
     must answer the same input with the same bits. Keeps the last
     two inputs, as they are (Classifier.load). The golden inputs that ran at the start should have run through the
     guard, so that it knows the answer before the first. Not thread-safe; `close` closes the engine.
@@ -88,6 +87,8 @@ class GuardedClassifier:
         self._best = -1  # class of the last answer
         self._canaries = 0
         self._usual_s = float("inf")
+        self._ended_s = clock()
+        self._spare_s = 0.0  # that the engine had nothing to do since a changed best class was tested last
 
     @property
     def engine(self) -> str:
@@ -104,6 +105,9 @@ class GuardedClassifier:
         started = self._clock()
         raw, answer = self._infer()
         ended = self._clock()
+        # Shorter pauses are what lies between two inferences of an engine that never waits.
+        if (pause_s := started - self._ended_s) > self._usual_s:
+            self._spare_s += pause_s
         # One that was held up says nothing of the engine: a longer time counts by and by.
         self._usual_s = min(ended - started, self._usual_s * _SLOWER)
         suspicion = self._suspicion(raw, answer)
@@ -115,6 +119,7 @@ class GuardedClassifier:
             self._clear(answer, ended + max(CLEARED_S, _TEST * self._usual_s / CLEARED_SHARE))
         elif self._canary:
             self._watch(raw, answer, ended, jumped=best != before)
+        self._ended_s = self._clock()
         return raw
 
     def close(self) -> None:
@@ -123,9 +128,11 @@ class GuardedClassifier:
 
     def _watch(self, raw: NDArray[np.generic], answer: bytes, now: float, *, jumped: bool) -> None:
         """A test or a canary, where one is due."""
-        if jumped and now - self._jumped_s >= max(JUMP_S, _TEST * self._usual_s / JUMP_SHARE):
+        since_s, test_s = now - self._jumped_s, _TEST * self._usual_s
+        if jumped and since_s >= JUMP_S and (self._spare_s >= test_s or since_s >= test_s / CANARY_SHARE):
             self._test(raw, answer, "because the best class changed")
             self._jumped_s = self._sung_s = now
+            self._spare_s = 0.0
         elif now - self._sung_s >= max(CANARY_S, self._usual_s / CANARY_SHARE):
             cases = self._golden.cases
             self._probe(cases[self._canaries % len(cases)], "as a canary")

@@ -357,13 +357,25 @@ class TestCanaries:
         with pytest.raises(EngineError, match="in two ways, asked again because the best class changed"):
             self.serve(guard, clock, 1)
 
-    def test_a_scene_that_changes_all_the_time_costs_two_percent(
+    def serve_changes(self, guard: GuardedClassifier, clock: Clock, frames: int, every_s: float) -> None:
+        for number in range(frames):
+            clock.now += every_s
+            show(guard, *(9 if n == number % 4 else number % 7 for n in range(4)))
+
+    def test_a_scene_that_changes_all_the_time_costs_one_percent(
         self, guard: GuardedClassifier, engine: ScriptedEngine, clock: Clock
     ) -> None:
-        engine.takes_s = 0.01
-        for number in range(1000):
-            show(guard, *(9 if n == number % 4 else number % 7 for n in range(4)))
-        assert engine.inferences <= 1000 * 1.022  # in place of the canaries
+        engine.takes_s = 0.003
+        self.serve_changes(guard, clock, 4000, every_s=0.0001)  # that much lies between two inferences anyway
+        assert engine.inferences <= 4000 * 1.012  # in place of the canaries
+
+    @pytest.mark.parametrize(("every_s", "tested"), [(0.1, 100), (0.033, 34)])
+    def test_where_the_engine_waits_for_frames_changes_are_tested_ten_times_a_second(
+        self, guard: GuardedClassifier, engine: ScriptedEngine, clock: Clock, every_s: float, tested: int
+    ) -> None:
+        engine.takes_s = 0.003
+        self.serve_changes(guard, clock, 100, every_s)
+        assert guard.probes == pytest.approx(tested, abs=2)
 
     def test_sing_on_after_one_inference_that_was_held_up(
         self, guard: GuardedClassifier, engine: ScriptedEngine, clock: Clock
