@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.accelerator import AcceleratorWatch
+from edge.announcer import Announcer
 from edge.config import Settings
 from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError
 from edge.health import SystemdNotifier
@@ -25,7 +26,7 @@ from edge.regulator import Regulator
 from edge.side_jobs import SideJobs
 from edge.silence import Silence
 from edge.sinks.base import Sink
-from edge.status import Seen, State, StatusFile, begin
+from edge.status import Seen, StatusFile, begin
 from edge.tally import Tally
 from edge.usb import RESET_JOB, camera_node, start_reset
 from edge.watch import Fault, WorkerWatch
@@ -35,7 +36,6 @@ _log = logging.getLogger(__name__)
 _TICK_S = 0.25
 # Later than this, and we were held up ourselves: stopped, frozen with the machine, waiting for a reader.
 _HELD_UP_S = 1.0
-_STATUS_EVERY_S = 2.0
 _STOP_S = 3.0
 # Each holds its memory for good; what hung two of them in the kernel would hang a third.
 _MAX_UNKILLABLE = 2
@@ -73,9 +73,10 @@ class Supervisor:
         self.status = begin()
         self.tally = Tally()
         self.complaint: str | None = None
-        self._settings, self._sinks, self._notifier, self._service = settings, sinks, notifier, service
+        self._settings, self._sinks, self._service = settings, sinks, service
         self._max_frames = max_frames
-        self._status_file = StatusFile(place.run / "status.json" if place.run else None)
+        status_file = StatusFile(place.run / "status.json" if place.run else None)
+        self._told = Announcer(self.status, self.tally, status_file, notifier)
         self._reboots = Reboots(settings.recovery)
         self._hook = (
             RebootHook(place.state, place.run, settings.recovery.reboots_a_day) if place.run and place.state else None
@@ -93,7 +94,6 @@ class Supervisor:
         self._next_start_s = time.monotonic()
         self._silence = Silence(settings)
         self._dropped_before = self._repeated_before = 0
-        self._next_status_s = 0.0
         self._last_trouble: str | None = None
         self._camera_failed = False
         self._exit: int | None = None
@@ -151,15 +151,14 @@ class Supervisor:
         self._mind_jobs()
         self._escalate(now)
         self._regulate()
-        self._notifier.alive(self._words())
-        if now >= self._next_status_s:
-            self._write_status()
+        self._told.alive()
+        self._told.refresh(now)
 
     # --- the worker ---
 
     def _start_worker(self) -> None:
         if len(self._unkillable) >= _MAX_UNKILLABLE:
-            self._set("recovering", f"{len(self._unkillable)} workers hang in a driver: only a reboot helps")
+            self._told.set("recovering", f"{len(self._unkillable)} workers hang in a driver: only a reboot helps")
             return
         order = Begin(
             self._settings,
@@ -173,8 +172,8 @@ class Supervisor:
         except OSError as error:
             delay_s = self._restarts.failed()
             self._next_start_s = time.monotonic() + max(1.0, delay_s)
-            self._set("recovering", f"no worker could be started: {error}")
-            self._notifier.ready(self._words())
+            self._told.set("recovering", f"no worker could be started: {error}")
+            self._told.ready()
             return
         self._started = None
         self._silence.worker_begins()
@@ -242,7 +241,7 @@ class Supervisor:
         self._silence.broken()
         self._last_trouble, self._camera_failed = None, False
         self._judge_state()
-        self._notifier.ready(self._words())
+        self._told.ready()
         if self._has_enough():
             _log.info("as many frames as asked for")
             self.stop()
@@ -254,7 +253,7 @@ class Supervisor:
         """Results come: as asked for, or not quite?"""
         fallback = self._accelerator.missing or (self._started.fallback if self._started else None)
         missing = [text for text in (fallback, self._regulator.reason) if text]
-        self._set("degraded" if missing else "running", "; ".join(missing) or "as the settings ask")
+        self._told.set("degraded" if missing else "running", "; ".join(missing) or "as the settings ask")
 
     def _trouble(self, trouble: Trouble) -> None:
         self._count_camera_fault()
@@ -264,8 +263,8 @@ class Supervisor:
         _log.log(logging.DEBUG if trouble.why == self._last_trouble else logging.WARNING, "%s", trouble.why)
         self._last_trouble = trouble.why
         self._silence.explained()
-        self._set("recovering", trouble.why)
-        self._notifier.ready(self._words())
+        self._told.set("recovering", trouble.why)
+        self._told.ready()
 
     def _gives_up(self, status: int) -> bool:
         """Shall a fault end the program? By hand, one at the very start does: a mistyped camera is no fault."""
@@ -298,8 +297,8 @@ class Supervisor:
         known = end.why == self._last_trouble
         self._last_trouble = end.why
         _log.log(logging.DEBUG if known else logging.WARNING, "%s%s; starting another worker", end.why, tail)
-        self._set("recovering", end.why)
-        self._notifier.ready(self._words())
+        self._told.set("recovering", end.why)
+        self._told.ready()
 
     def _count_fault(self, fault: Fault) -> None:
         counts = self.status.counts
@@ -383,48 +382,24 @@ class Supervisor:
                 self._judge_state()
         self.status.load = self._regulator.load
 
-    # --- telling ---
-
-    def _set(self, state: State, why: str) -> None:
-        status = self.status
-        if (status.state, status.why) == (state, why):
-            return
-        if status.state != state:
-            status.since_wall_s, status.since_mono_s = time.time(), time.monotonic()
-            if state in ("running", "degraded", "recovering"):
-                _log.log(logging.INFO if state == "running" else logging.WARNING, "%s: %s", state, why)
-        status.state, status.why = state, why
-        self._write_status()
+    # --- the end ---
 
     def _fail(self, why: str, status: int) -> None:
         self.complaint, self._exit = why, status
-        self._set("failed", why)
-
-    def _write_status(self) -> None:
-        self._next_status_s = time.monotonic() + _STATUS_EVERY_S
-        ended = self.status.state in ("stopped", "failed")
-        self.status.fps = 0.0 if ended else round(self.tally.recent_fps(), 2)
-        self._status_file.write(self.status)
-
-    def _words(self) -> str:
-        status = self.status
-        seen = f", last {status.last.label} {status.last.score:.2f}" if status.last else ""
-        if status.state == "running":
-            return f"running, {status.fps:.1f} frames/s{seen}"
-        return " ".join(f"{status.state}: {status.why}{seen}".split())  # systemd takes one line
+        self._told.set("failed", why)
 
     def _woken(self) -> None:
         self._wake.recv(64)
 
     def _close(self) -> None:
         """Leave nothing behind: no worker, no helper, no socket."""
-        self._notifier.stopping()
+        self._told.stopping()
         if self._worker is not None:
             self._let_go(self._worker, patience_s=0.0)
         self._jobs.close()
         if self._exit == 0:
-            self._set("stopped", "ended")
-        self._write_status()
+            self._told.set("stopped", "ended")
+        self._told.write()
         self._selector.close()
         self._wake.close()
         self._wake_in.close()

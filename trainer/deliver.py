@@ -1,22 +1,16 @@
 """After learning: int8, figures, thresholds, the Edge TPU, the bundle and its report."""
 
-import platform
 import shlex
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import __version__
 from edge.bundle import golden
-from edge.bundle.manifest import Architecture, Calibration, Metrics, Preprocessing
+from edge.bundle.manifest import Architecture, Calibration, Metrics
 from edge.bundle.store import Bundle
 from edge.bundle.write import save
 from edge.errors import ModelError, StorageError, UnavailableError
@@ -26,71 +20,25 @@ from edge.records import Pixels
 from edge.storage import write_file
 from trainer.bundle_writer import write_bundle
 from trainer.checkpoint import folder_of
-from trainer.clock import Clock
 from trainer.compatibility import Verdict, judge
 from trainer.compile_edgetpu import COMMAND, Compiled, compile_model
-from trainer.data import Data
+from trainer.delivery import Delivery, Figures
 from trainer.evaluate import Scaling, best_scaling, logits_of, run_int8
-from trainer.fit import PhotoSet
+from trainer.ingredients import gather
 from trainer.int8 import Int8, to_int8
-from trainer.learn import Learned
 from trainer.listing import SPLITS
-from trainer.metrics import expected_calibration_error, reliability, top1
+from trainer.metrics import top1
 from trainer.options import Options, TrainReport
 from trainer.photos import Photos
 from trainer.predict import Predictor
-from trainer.progress import Progress
 from trainer.quantize import choose_calibration, spread
-from trainer.report import (
-    DataSummary,
-    EdgeTpuVerdict,
-    Epoch,
-    Finding,
-    History,
-    Layer,
-    LeftOut,
-    Model,
-    Operator,
-    Run,
-)
-from trainer.report_build import Evaluation, Ingredients, Outside, build_report, no_threshold
+from trainer.report_build import Evaluation, Outside, build_report, no_threshold
 from trainer.report_page import write_report
-from trainer.tflite_graph import Graph, read_graph
-from trainer.threshold import Threshold, choose_threshold, outcome
+from trainer.tflite_graph import read_graph
+from trainer.threshold import choose_threshold, outcome
 from trainer.weights import sha256_of
 
 GOLDEN_CANDIDATES = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What training hands over. weights: the file that it began from; folder: for temporary files."""
-
-    options: Options
-    spec: Preprocessing
-    data: Data
-    photos: PhotoSet
-    learned: Learned
-    weights: Path | None
-    folder: Path
-    progress: Progress
-    clock: Clock
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The finished model on validation and test photos: scores float32 (photos, classes) as the device
-    computes them, without the scaling, and of the float model."""
-
-    scaling: Scaling
-    threshold: Threshold
-    test: Evaluation
-    validation: Evaluation
-
-    @property
-    def calibration_error(self) -> float | None:
-        """Expected calibration error on the test photos."""
-        return expected_calibration_error(reliability(self.test.truth, self.test.scores))
 
 
 def deliver(given: Delivery, outside: Photos | None, pages: tuple[Path, Path]) -> TrainReport:
@@ -106,7 +54,7 @@ def deliver(given: Delivery, outside: Photos | None, pages: tuple[Path, Path]) -
         graph = read_graph(made.model)
         verdict = judge(graph)
         compiled, told = _compile(given, made.model)
-        report, pictures = build_report(_ingredients(given, made, figures, strangers, (graph, verdict, compiled, told)))
+        report, pictures = build_report(gather(given, made, figures, strangers, (graph, verdict, compiled, told)))
     with _both_or_none(options, pages):
         # The report first: where a bundle is, all is done. One of an interrupted run may stand there.
         write_report(report, pictures, *pages, overwrite=True)
@@ -264,114 +212,6 @@ def _golden_frames(given: Delivery) -> list[Pixels]:
     val, photos = given.data.splits["val"], given.data.photos.listing.photos
     candidates = spread(val, GOLDEN_CANDIDATES)
     return [golden.shrink(read_image(photos[index].path)) for index in candidates]
-
-
-def _ingredients(
-    given: Delivery,
-    made: Int8,
-    figures: Figures,
-    strangers: tuple[Outside, ...],
-    edgetpu: tuple[Graph, Verdict, Compiled | None, str],
-) -> Ingredients:
-    learned, classes = given.learned, given.data.photos.listing.classes
-    epochs = tuple(Epoch(e.epoch, e.train_loss, e.val_loss, e.val_accuracy, e.rate) for e in learned.history)
-    return Ingredients(
-        run=_run(given),
-        labels=classes,
-        test=figures.test,
-        validation=figures.validation,
-        scaling=figures.scaling,
-        threshold=figures.threshold,
-        outside=strangers,
-        left_out=tuple(
-            LeftOut(classes[row.label], row.photos, row.unknown, 1 - row.unknown) for row in learned.left_out
-        ),
-        data=_data_summary(given),
-        history=History(epochs=epochs, head_accuracy=learned.head_accuracy, kept=learned.epoch),
-        layers=tuple(Layer(row.layer, row.operator, row.signal_to_noise_db, row.own_share) for row in made.layers),
-        remedy=made.remedy,
-        model=_model_summary(given, made, *edgetpu),
-    )
-
-
-def _run(given: Delivery) -> Run:
-    options = given.options
-    libraries = ("tensorflow", "keras", "ai-edge-litert", "numpy", "opencv-python-headless")
-    shown = {
-        "resize": options.resize,
-        "mirror": "yes" if options.mirror else "no",
-        "class weights": options.class_weights,
-        "promised precision": f"{options.min_precision:g}",
-    }
-    if options.time_budget_min is not None:
-        shown["time budget"] = f"{options.time_budget_min:g} minutes"
-    return Run(
-        title=readable_name(options.out.resolve().name.removesuffix(".fieldfare")),
-        network=options.network.title,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        tool=f"fieldfare {__version__}",
-        weights="none" if given.weights is None else readable_name(given.weights.name),
-        seed=options.seed,
-        options=shown,
-        versions={"python": platform.python_version(), **{name: _version(name) for name in libraries}},
-        stage_seconds=given.clock.stages,
-        seconds=given.clock.total,
-    )
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"
-
-
-def _data_summary(given: Delivery) -> DataSummary:
-    listing, splits = given.data.photos.listing, given.data.splits
-    labels = listing.labels
-    return DataSummary(
-        classes=listing.classes,
-        counts={
-            split: tuple(np.bincount(labels[splits[split]], minlength=len(listing.classes)).tolist())
-            for split in SPLITS
-        },
-        unreadable=given.data.photos.unreadable,
-        near_duplicates=given.data.near_duplicates,
-        torn=given.data.torn,
-        findings=tuple(
-            Finding(
-                severity=found.severity, title=found.title, explanation=found.explanation, examples=found.examples[:6]
-            )
-            for found in given.data.report.findings
-        ),
-    )
-
-
-def _model_summary(
-    given: Delivery, made: Int8, graph: Graph, verdict: Verdict, compiled: Compiled | None, told: str
-) -> Model:
-    counts = Counter((op.name, op.version) for op in graph.operators)
-    rows = tuple(
-        (f"{row.operator} x{row.count}", "Edge TPU" if row.maps else "CPU", row.status) for row in verdict.rows
-    )
-    return Model(
-        size=len(made.model),
-        parameters=int(given.learned.model.count_params()),
-        operators=tuple(Operator(name, number, count) for (name, number), count in counts.items()),
-        edgetpu=EdgeTpuVerdict(
-            word=verdict.outcome,
-            line=edgetpu_line(verdict) if compiled is None else told,
-            rows=rows,
-            compiler=None if compiled is None else tuple(compiled.log.splitlines()),
-        ),
-    )
-
-
-def edgetpu_line(verdict: Verdict) -> str:
-    """What the check foretells, in a few words."""
-    if verdict.outcome == "whole":
-        return f"all {verdict.on_tpu} operators are expected to run on the Edge TPU"
-    return f"{verdict.on_cpu} operators are expected to stay on the CPU: {verdict.names(on_tpu=False)}"
 
 
 def _summary(given: Delivery, bundle: Bundle, figures: Figures, verdict: Verdict, told: str, page: Path) -> TrainReport:

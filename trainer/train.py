@@ -15,7 +15,8 @@ from edge.storage import check_place
 from trainer.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened
 from trainer.clock import Clock
 from trainer.data import Data, input_tensor, load
-from trainer.deliver import Delivery, deliver
+from trainer.deliver import deliver
+from trainer.delivery import Delivery
 from trainer.fit import PhotoSet
 from trainer.groups import visit_groups
 from trainer.learn import Setting, computes_mixed, learn

@@ -84,28 +84,10 @@ def import_model(
 
     Asks through `ask` for what neither `told` nor the file says. samples_bgr: pictures for the golden
     inputs; synthetic ones where empty. Raises MissingInputError, ModelError, BundleError."""
-    try:
-        model = path.read_bytes()
-    except OSError as error:
-        raise MissingInputError(f"{path}: cannot read: {error.strerror or error}") from error
-    if is_compiled(model):
-        raise ModelError(
-            f"{path}: compiled for the Edge TPU, which a CPU cannot run: import the uncompiled model, then add this "
-            "one with `fieldfare bundle add-edgetpu`"
-        )
-    try:
-        metadata = read_metadata(model)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
+    model, metadata = _read(path)
     engine = load_runtime(runtime)
     tensor, output = _tensors(path, probe_model(path, runtime), metadata, told, ask)
-    labels = _labels(path, told, metadata)
-    names = parse_labels(labels)
-    if len(names) != output.classes:
-        raise BundleError(
-            f"{told.labels or path}: {len(names)} labels, but the model has {output.classes} outputs: "
-            "give the labels file that belongs to it, one label a line, in the order of the outputs"
-        )
+    names = _names(path, told, metadata, output.classes)
     mean, std = _normalization(told, metadata, ask)
     preprocessing = Preprocessing(
         channel_order=told.channel_order or cast("Channels | None", metadata.colour) or _channels(ask),
@@ -130,6 +112,32 @@ def import_model(
     )
     files |= {"model.tflite": model, "labels.txt": "".join(f"{name}\n" for name in names).encode()}
     return seal(out, manifest, files)
+
+
+def _read(path: Path) -> tuple[bytes, ModelMetadata]:
+    try:
+        model = path.read_bytes()
+    except OSError as error:
+        raise MissingInputError(f"{path}: cannot read: {error.strerror or error}") from error
+    if is_compiled(model):
+        raise ModelError(
+            f"{path}: compiled for the Edge TPU, which a CPU cannot run: import the uncompiled model, then add this "
+            "one with `fieldfare bundle add-edgetpu`"
+        )
+    try:
+        return model, read_metadata(model)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def _names(path: Path, told: Told, metadata: ModelMetadata, outputs: int) -> tuple[str, ...]:
+    names = parse_labels(_labels(path, told, metadata))
+    if len(names) != outputs:
+        raise BundleError(
+            f"{told.labels or path}: {len(names)} labels, but the model has {outputs} outputs: "
+            "give the labels file that belongs to it, one label a line, in the order of the outputs"
+        )
+    return names
 
 
 def parse_normalize(text: str) -> tuple[Triple, Triple]:

@@ -5,11 +5,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge.errors import MissingPackageError
+
+if TYPE_CHECKING:
+    from trainer.options import TrainReport
 
 _WHICH = """\b
 Which network? Measured with TrashNet's 2,521 photos (docs/training.md):
@@ -162,26 +165,27 @@ def train(
     report = run(Options(data, out, Network(arch, alpha, size), weights, group_by=grouping, **options), progress)
     if report is None:
         return
-    coverage = f"{report.coverage:.0%} of the test photos get a name, {report.precision or 0:.1%} of those are right"
-    progress.table(
-        f"{out}, bundle {report.bundle_id}",
-        [
-            ("classes", ", ".join(report.classes[:8]) + (" ..." if len(report.classes) > 8 else "")),
-            ("photos", ", ".join(f"{count} {split}" for split, count in report.photos.items())),
-            ("validation, head", "-" if report.val_top1_head is None else f"{report.val_top1_head:.1%}"),
-            ("validation, best", f"{report.val_top1_float:.1%} (epoch {report.best_epoch})"),
-            ("test, float", f"{report.test_top1_float:.1%}"),
-            ("test, int8", f"{report.test_top1_int8:.1%}"),
-            ("calibration error", f"{report.calibration_error or 0:.3f} (temperature {report.temperature:g})"),
-            ("threshold", f"{report.threshold:.3f}: {coverage}" if report.promise_shown else "none: see the report"),
-            ("Edge TPU, check", report.edgetpu_check),
-            ("Edge TPU, compiled", report.edgetpu),
-            ("time", f"{report.seconds:.0f} s"),
-            ("report", report.report),
-        ],
-    )
+    progress.table(f"{out}, bundle {report.bundle_id}", _rows(report))
     if as_json:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+
+
+def _rows(report: "TrainReport") -> list[tuple[str, str]]:
+    coverage = f"{report.coverage:.0%} of the test photos get a name, {report.precision or 0:.1%} of those are right"
+    return [
+        ("classes", ", ".join(report.classes[:8]) + (" ..." if len(report.classes) > 8 else "")),
+        ("photos", ", ".join(f"{count} {split}" for split, count in report.photos.items())),
+        ("validation, head", "-" if report.val_top1_head is None else f"{report.val_top1_head:.1%}"),
+        ("validation, best", f"{report.val_top1_float:.1%} (epoch {report.best_epoch})"),
+        ("test, float", f"{report.test_top1_float:.1%}"),
+        ("test, int8", f"{report.test_top1_int8:.1%}"),
+        ("calibration error", f"{report.calibration_error or 0:.3f} (temperature {report.temperature:g})"),
+        ("threshold", f"{report.threshold:.3f}: {coverage}" if report.promise_shown else "none: see the report"),
+        ("Edge TPU, check", report.edgetpu_check),
+        ("Edge TPU, compiled", report.edgetpu),
+        ("time", f"{report.seconds:.0f} s"),
+        ("report", report.report),
+    ]
 
 
 def require(*modules: str) -> None:
