@@ -22,7 +22,7 @@ class Classifier(Protocol):
         until then."""
 
     def invoke(self) -> NDArray[np.generic]:
-        """Run the model on what was loaded; the raw output, copied. Raises EngineError."""
+        """Run the model on what was loaded; the raw output, a copy to be kept and read. Raises EngineError."""
 
     def close(self) -> None:
         """Free the model; safe to call twice. Any later call raises EngineError."""

@@ -32,24 +32,41 @@ JUMP_S = 0.1
 _TEST = 2  # inferences of a test: a golden input, and the same input again
 _END = 16  # bytes compared at either end of the output: an unfinished transfer leaves the tail as it was
 _MAX_CLEARED = 64
+_ALL_BYTES = bytes(range(256))
+_FROM_SIGNED = bytes(value ^ 0x80 for value in _ALL_BYTES)  # int8 as bytes -> the same order as uint8
 _SLOWER = 1.1  # by how much the usual time of an inference may rise with each
 
 _log = logging.getLogger(__name__)
 
 
 class _Mark:
-    """What an output holds before the engine writes it, and its first and last bytes."""
+    """What an output holds at either end before the engine writes it: uint8 values, and the same as bytes."""
 
     def __init__(self, values: NDArray[np.uint8]) -> None:
-        self.values = values
-        self.head, self.tail = values[:_END].tobytes(), values[-_END:].tobytes()
+        self.size = values.size
+        self.first, self.last = values[:_END], values[-_END:]
+        self.head, self.tail = self.first.tobytes(), self.last.tobytes()
+
+
+def best_class(raw: NDArray[np.generic], answer: bytes, guess: int) -> int:
+    """raw.argmax() of an output whose bytes are `answer`; quick where it is `guess` again, which may be -1. int8 and
+    uint8 are looked through as bytes: argmax gives up the interpreter lock, and getting it back from a busy thread
+    can take a good part of an inference on an Edge TPU."""
+    if raw.dtype.itemsize > 1:
+        return int(raw.argmax())
+    ranks = answer.translate(_FROM_SIGNED) if raw.dtype.kind == "i" else answer
+    least = ranks[guess] if guess >= 0 else 0
+    higher = ranks
+    while higher := higher.translate(None, _ALL_BYTES[: least + 1]):
+        least = higher[len(higher) // 2]
+    return ranks.index(least)
 
 
 class GuardedClassifier:
     """A Classifier around another one; raises EngineError instead of giving out
 
     - an output of another dtype or size than the golden inputs', or with values that are not finite;
-    - an output that the engine did not write: it is filled with a mark before each inference;
+    - an output that the engine did not write: its ends are marked before each inference;
     - where a golden input fails, or the same input is answered otherwise now: an output whose values are all equal,
       or that repeats the last one bit by bit although the input was another.
 
@@ -84,7 +101,7 @@ class GuardedClassifier:
         self._canary = canary
         self._sung_s = clock()  # when a canary, or a test in its place, ran last
         self._jumped_s = -float("inf")  # when a changed best class was tested last
-        self._best = -1  # class of the last answer
+        self._best = -1  # class of the last answer that could have been tested
         self._canaries = 0
         self._usual_s = float("inf")
         self._ended_s = clock()
@@ -112,13 +129,11 @@ class GuardedClassifier:
         self._usual_s = min(ended - started, self._usual_s * _SLOWER)
         suspicion = self._suspicion(raw, answer)
         self._answered, self._answer = self._input, answer
-        best, before = int(raw.argmax()), self._best
-        self._best = best
         if suspicion is not None and ended >= self._cleared.get(answer, ended):
             self._test(raw, answer, suspicion)
             self._clear(answer, ended + max(CLEARED_S, _TEST * self._usual_s / CLEARED_SHARE))
         elif self._canary:
-            self._watch(raw, answer, ended, jumped=best != before)
+            self._watch(raw, answer, ended)
         self._ended_s = self._clock()
         return raw
 
@@ -126,10 +141,13 @@ class GuardedClassifier:
         """As Classifier.close."""
         self._classifier.close()
 
-    def _watch(self, raw: NDArray[np.generic], answer: bytes, now: float, *, jumped: bool) -> None:
+    def _watch(self, raw: NDArray[np.generic], answer: bytes, now: float) -> None:
         """A test or a canary, where one is due."""
         since_s, test_s = now - self._jumped_s, _TEST * self._usual_s
-        if jumped and since_s >= JUMP_S and (self._spare_s >= test_s or since_s >= test_s / CANARY_SHARE):
+        before = self._best
+        if since_s >= JUMP_S and (self._spare_s >= test_s or since_s >= test_s / CANARY_SHARE):
+            self._best = best_class(raw, answer, before)
+        if self._best != before:
             self._test(raw, answer, "because the best class changed")
             self._jumped_s = self._sung_s = now
             self._spare_s = 0.0
@@ -164,8 +182,8 @@ class GuardedClassifier:
 
     def _mark(self, memory: NDArray[np.generic]) -> None:
         flat, mark = memory.reshape(-1).view(np.uint8), self._marks[self._turn]
-        if flat.size == mark.values.size:  # else what comes is refused anyway
-            flat[:] = mark.values
+        if flat.size == mark.size:  # else what comes is refused anyway
+            flat[:_END], flat[-_END:] = mark.first, mark.last
 
     def _is_marked(self, answer: bytes) -> bool:
         mark = self._marks[self._turn]

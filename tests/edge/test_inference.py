@@ -49,8 +49,21 @@ def test_a_runtime_that_is_not_there_names_the_package(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("dtype", [np.int8, np.float32])
 def test_an_input_of_another_dtype_is_not_converted(classifier: TfliteClassifier, dtype: Any) -> None:
-    with pytest.raises(TypeError, match="Cannot cast"):
+    with pytest.raises(TypeError, match=f"49152 values of {np.dtype(dtype)}, must be 49152 of uint8"):
         classifier.load(np.zeros((1, 128, 128, 3), dtype))
+
+
+def test_an_input_of_another_size_is_refused(classifier: TfliteClassifier) -> None:
+    with pytest.raises(TypeError, match="3072 values of uint8, must be 49152"):
+        classifier.load(np.zeros((1, 32, 32, 3), np.uint8))
+
+
+def test_an_input_may_lie_anyhow_in_memory(classifier: TfliteClassifier) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (128, 128, 3), np.uint8)
+    classifier.load(picture[:, ::-1])
+    mirrored = classifier.invoke()
+    classifier.load(np.ascontiguousarray(picture[:, ::-1]))
+    assert np.array_equal(mirrored, classifier.invoke())
 
 
 def test_outputs_are_the_callers_to_keep(classifier: TfliteClassifier) -> None:
