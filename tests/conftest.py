@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
-_STARTERS = {"run_fieldfare", "start_service"}
+_STARTERS = {"run_fieldfare", "start_service", "supervise"}
 _CONVERTERS = {"quantized", "rounded"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Who starts the product as a process, or converts whole networks, is marked so by what it asks for."""
+    """Who starts the product or its workers as processes, or converts whole networks, is marked so by its fixtures."""
     for item in items:
         asked_for = set(getattr(item, "fixturenames", ()))
         if asked_for & _STARTERS:

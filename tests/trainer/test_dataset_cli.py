@@ -170,6 +170,7 @@ def test_tensorflow_is_not_needed(photo_folder):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_in_the_middle_it_leaves_no_process_and_no_file(tmp_path, number):
     root = tmp_path / "photos"

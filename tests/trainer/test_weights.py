@@ -162,6 +162,7 @@ def test_a_download_that_is_cut_short_leaves_nothing_in_the_cache(serve, cache, 
     assert list(cache.iterdir()) == []
 
 
+@pytest.mark.process
 def test_a_download_that_is_killed_does_not_get_the_name_of_a_whole_file(cache):
     code = (
         "import os, signal; from pathlib import Path; import keras; from trainer.network import Network; "
