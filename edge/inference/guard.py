@@ -32,8 +32,6 @@ JUMP_S = 0.1
 _TEST = 2  # inferences of a test: a golden input, and the same input again
 _END = 16  # bytes compared at either end of the output: an unfinished transfer leaves the tail as it was
 _MAX_CLEARED = 64
-_ALL_BYTES = bytes(range(256))
-_FROM_SIGNED = bytes(value ^ 0x80 for value in _ALL_BYTES)  # int8 as bytes -> the same order as uint8
 _SLOWER = 1.1  # by how much the usual time of an inference may rise with each
 
 _log = logging.getLogger(__name__)
@@ -48,20 +46,6 @@ class _Mark:
         self.head, self.tail = self.first.tobytes(), self.last.tobytes()
 
 
-def best_class(raw: NDArray[np.generic], answer: bytes, guess: int) -> int:
-    """raw.argmax() of an output whose bytes are `answer`; quick where it is `guess` again, which may be -1. int8 and
-    uint8 are looked through as bytes: argmax gives up the interpreter lock, and getting it back from a busy thread
-    can take a good part of an inference on an Edge TPU."""
-    if raw.dtype.itemsize > 1:
-        return int(raw.argmax())
-    ranks = answer.translate(_FROM_SIGNED) if raw.dtype.kind == "i" else answer
-    least = ranks[guess] if guess >= 0 else 0
-    higher = ranks
-    while higher := higher.translate(None, _ALL_BYTES[: least + 1]):
-        least = higher[len(higher) // 2]
-    return ranks.index(least)
-
-
 class GuardedClassifier:
     """A Classifier around another one; raises EngineError instead of giving out
 
@@ -70,11 +54,11 @@ class GuardedClassifier:
     - where a golden input fails, or the same input is answered otherwise now: an output whose values are all equal,
       or that repeats the last one bit by bit although the input was another.
 
-    With `canary`, for engines that may answer noise, golden inputs run in turn while it serves, and, as far as there
-    is time for it, an answer with another best class than the last one is tested in the same way. Engines
-    must answer the same input with the same bits. Keeps the last
-    two inputs, as they are (Classifier.load). The golden inputs that ran at the start should have run through the
-    guard, so that it knows the answer before the first. Not thread-safe; `close` closes the engine.
+    With `canary`, for engines that may answer noise, golden inputs run in turn while it serves, and, where there is
+    time for it, an answer with another best class than when there was time last is tested in the same way. Engines
+    must answer the same input with the same bits. Keeps the last two inputs, as they are (Classifier.load). The golden
+    inputs that ran at the start should have run through the guard, so that it knows the answer before the first. Not
+    thread-safe; `close` closes the engine.
     """
 
     def __init__(
@@ -146,7 +130,7 @@ class GuardedClassifier:
         since_s, test_s = now - self._jumped_s, _TEST * self._usual_s
         before = self._best
         if since_s >= JUMP_S and (self._spare_s >= test_s or since_s >= test_s / CANARY_SHARE):
-            self._best = best_class(raw, answer, before)
+            self._best = int(raw.argmax())
         if self._best != before:
             self._test(raw, answer, "because the best class changed")
             self._jumped_s = self._sung_s = now

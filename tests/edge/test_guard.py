@@ -7,9 +7,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays, from_dtype
 from numpy.typing import NDArray
 
 from edge.bundle import golden
@@ -18,7 +15,7 @@ from edge.bundle.store import Bundle
 from edge.errors import EngineError
 from edge.fakes.software_edgetpu import ENVIRONMENT, Mode, Script, answers_for, write_answers, write_script
 from edge.inference.edgetpu import load_edgetpu
-from edge.inference.guard import CANARY_S, CLEARED_S, GuardedClassifier, best_class
+from edge.inference.guard import CANARY_S, CLEARED_S, GuardedClassifier
 from edge.inference.runtime import TfliteRuntime, load_runtime
 from edge.inference.tflite import TfliteClassifier
 from edge.preprocess import Preprocessor, Tensor
@@ -290,15 +287,6 @@ class TestRepetitions:
         clock.now += CLEARED_S
         with pytest.raises(EngineError, match="wrong answer to a golden input"):
             show(guard, 5, 6, 7, 8)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float32])
-@given(data=st.data())
-def test_the_best_class_is_the_one_that_numpy_finds(data: st.DataObject, dtype: type[np.generic]) -> None:
-    values = from_dtype(np.dtype(dtype), allow_nan=False)
-    raw = data.draw(arrays(dtype, st.tuples(st.just(1), st.integers(1, 40)), elements=values))
-    guess = data.draw(st.integers(-1, raw.size - 1))
-    assert best_class(raw, raw.tobytes(), guess) == raw.argmax()
 
 
 class TestCanaries:

@@ -66,7 +66,22 @@ def _broken_links(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _suspicious(evidence: Evidence, width: int, height: int) -> Iterator[Finding]:
-    kinds: list[tuple[str, Severity, str, str, _Test]] = [
+    for kind, severity, what, explanation, test in _kinds(width, height):
+        found = [index for index, record in enumerate(evidence.photos.records) if test(record)]
+        if found:
+            yield Finding(
+                kind=kind,
+                severity=severity,
+                title=f"{number_of(len(found), 'photo')} {what}",
+                explanation=explanation,
+                count=len(found),
+                examples=evidence.names(found),
+            )
+
+
+def _kinds(width: int, height: int) -> list[tuple[str, Severity, str, str, _Test]]:
+    """(kind, severity, what they are, explanation, test of one photo)."""
+    return [
         (
             "blank",
             "warning",
@@ -119,17 +134,6 @@ def _suspicious(evidence: Evidence, width: int, height: int) -> Iterator[Finding
             lambda record: record.frames > 1,
         ),
     ]
-    for kind, severity, what, explanation, test in kinds:
-        found = [index for index, record in enumerate(evidence.photos.records) if test(record)]
-        if found:
-            yield Finding(
-                kind=kind,
-                severity=severity,
-                title=f"{number_of(len(found), 'photo')} {what}",
-                explanation=explanation,
-                count=len(found),
-                examples=evidence.names(found),
-            )
 
 
 def _wrong_endings(evidence: Evidence) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from edge.errors import MissingPackageError
+from edge.errors import MissingPackageError, OutputExistsError
 
 
 @click.command(epilog="Example: fieldfare compare birds birds-2 my-photos --report comparison.html")
@@ -42,20 +42,15 @@ def compare(
     import msgspec
 
     from edge.bundle.store import open_bundle
-    from edge.errors import OutputExistsError
     from edge.inference.runtime import load_runtime
-    from edge.storage import check_place, write_file
+    from edge.storage import write_file
     from trainer.compare import compare_bundles
     from trainer.compare_page import render_comparison, terminal_lines
     from trainer.console import ConsoleProgress
     from trainer.listing import list_photos
 
     if report is not None:
-        if report.is_dir():
-            raise OutputExistsError(f"--report {report}: is a folder: name a file, such as {report}/comparison.html")
-        if report.exists() and not overwrite:
-            raise OutputExistsError(f"{report} exists: choose another name or add --overwrite")
-        check_place(report)
+        _check_report(report, overwrite=overwrite)
     pair = open_bundle(a), open_bundle(b)
     progress = ConsoleProgress()
     result, shown = compare_bundles(
@@ -78,6 +73,16 @@ def compare(
         click.echo(msgspec.json.encode(result).decode())
     else:
         click.echo("\n".join(terminal_lines(result)))
+
+
+def _check_report(path: Path, *, overwrite: bool) -> None:
+    from edge.storage import check_place
+
+    if path.is_dir():
+        raise OutputExistsError(f"--report {path}: is a folder: name a file, such as {path}/comparison.html")
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists: choose another name or add --overwrite")
+    check_place(path)
 
 
 def _require(*modules: str) -> None:
