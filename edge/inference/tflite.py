@@ -32,7 +32,7 @@ class TfliteClassifier:
 
     Not thread-safe. `load` copies into the interpreter's own input memory. Bytes are copied as bytes: NumPy gives up
     the interpreter lock to copy more than 500 values, and a busy thread may then keep it: with that, and the guard's
-    own such copies, one in a hundred pauses between two inferences took 1 ms, without 0.3 to 0.5 (2 x86-64 cores,
+    own such copies, one in a hundred pauses between two inferences took 1 ms, without 0.2 to 0.5 (2 x86-64 cores,
     software Edge TPU of 2.6 ms, November 2026).
     """
 
