@@ -202,7 +202,7 @@ class Supervisor:
             self._selector.unregister(self._worker.child.stderr)
 
     def _note_start(self, started: Started) -> None:
-        again = self._started is not None or self.status.counts.worker_starts > 1
+        known = self.status.bundle == started.bundle
         self._started = started
         self._silence.worker_serves()
         status = self.status
@@ -213,7 +213,7 @@ class Supervisor:
             started.source,
         )
         _log.log(
-            logging.DEBUG if again and started.accelerator == "none" else logging.INFO,
+            logging.DEBUG if known and started.accelerator == "none" else logging.INFO,
             "bundle %s (%s, %d classes), %s, %s",
             started.bundle,
             started.name,
@@ -271,8 +271,10 @@ class Supervisor:
         return self._is_hopeless(status) or (not self._service and not self.tally.results)
 
     def _is_hopeless(self, status: int) -> bool:
-        """A service waits for a file that is missing: the card or the stick that holds it may come back."""
-        return status in HOPELESS and not (self._service and status == MissingInputError.exit_status)
+        """A service waits for a file that is missing: the card or the stick that holds it may come back. And what has
+        worked in this life may be in the middle of being replaced: half a bundle is a damaged one."""
+        waits = self._service and (status == MissingInputError.exit_status or self.tally.results > 0)
+        return status in HOPELESS and not waits
 
     def _ended(self, end: Fault | Ended) -> None:
         worker = self._worker

@@ -450,6 +450,19 @@ class TestFaults:
         assert wait_until(lambda: service.memory.results)
         assert len(service.lives()) == 3
 
+    @pytest.mark.parametrize("status", [65, 72, 78])
+    def test_a_service_that_has_served_waits_for_files_that_are_being_replaced(
+        self, supervise: Supervise, status: int
+    ) -> None:
+        """Half a bundle is a damaged one, half an update lacks libraries; and nobody is there to start it again."""
+        code = (
+            "if life == 0: started(); decided(0); os.abort()\nif life > 2: started(); serve()\n"
+            f"channel.send(Failed('worker', 'birds is damaged', {status}))"
+        )
+        service = supervise(code)
+        assert wait_until(lambda: len(service.memory.results) > 3)
+        assert len(service.lives()) == 4
+
     @pytest.mark.parametrize(("status", "service"), [(65, True), (66, False), (72, True), (78, True)])
     def test_what_no_repetition_mends_ends_even_a_service(
         self, supervise: Supervise, status: int, service: bool
