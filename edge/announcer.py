@@ -46,11 +46,11 @@ class Announcer:
 
     def ready(self) -> None:
         """As SystemdNotifier.ready."""
-        self._notifier.ready(self._words())
+        self._notifier.ready(self._words)
 
     def alive(self) -> None:
         """As SystemdNotifier.alive."""
-        self._notifier.alive(self._words())
+        self._notifier.alive(self._words)
 
     def stopping(self) -> None:
         """As SystemdNotifier.stopping."""

@@ -8,7 +8,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 _log = logging.getLogger(__name__)
 
@@ -29,20 +29,21 @@ class SystemdNotifier:
         self._fed_s = 0.0
         self._warned = False
 
-    def ready(self, summary: str) -> None:
-        """The service serves, or knows what it is missing: said once. summary: for `systemctl status`."""
+    def ready(self, summary: Callable[[], str]) -> None:
+        """The service serves, or knows what it is missing: said once, so it may be called for every result.
+        summary: makes the text for `systemctl status`."""
         if not self._ready:
             self._ready = True
             self._fed_s = time.monotonic()
-            self._send(f"READY=1\nWATCHDOG=1\nSTATUS={summary}")
+            self._send(f"READY=1\nWATCHDOG=1\nSTATUS={summary()}")
 
-    def alive(self, summary: str) -> None:
+    def alive(self, summary: Callable[[], str]) -> None:
         """The supervisor has judged and all is in its hands; feeds the watchdog, at most four times a watchdog
         period. Says nothing before `ready`, so that a start that hangs is ended."""
         now = time.monotonic()
         if self._ready and now - self._fed_s >= self._period_s:
             self._fed_s = now
-            self._send(f"WATCHDOG=1\nSTATUS={summary}")
+            self._send(f"WATCHDOG=1\nSTATUS={summary()}")
 
     def stopping(self) -> None:
         """The service ends on purpose."""

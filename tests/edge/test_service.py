@@ -107,11 +107,11 @@ class TestNotifier:
     def test_ready_is_said_once_and_then_signs_of_life(self, notifications: tuple[str, Notifications]) -> None:
         address, receiver = notifications
         notifier = SystemdNotifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "40000"})
-        notifier.ready("owl 0.9")
+        notifier.ready(lambda: "owl 0.9")
         assert receiver.next() == {"READY": "1", "WATCHDOG": "1", "STATUS": "owl 0.9"}
-        notifier.ready("wren 0.8")
+        notifier.ready(lambda: "wren 0.8")
         time.sleep(0.02)
-        notifier.alive("wren 0.8")
+        notifier.alive(lambda: "wren 0.8")
         assert receiver.next() == {"WATCHDOG": "1", "STATUS": "wren 0.8"}
         notifier.stopping()
         assert receiver.next()["STOPPING"] == "1"
@@ -120,31 +120,31 @@ class TestNotifier:
         address, receiver = notifications
         notifier = SystemdNotifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "4"})
         for _ in range(10):
-            notifier.alive("starting")
-        notifier.ready("owl")
+            notifier.alive(lambda: "starting")
+        notifier.ready(lambda: "owl")
         assert "READY" in receiver.next()
 
     def test_the_watchdog_is_not_fed_more_often_than_it_needs(self, notifications: tuple[str, Notifications]) -> None:
         address, receiver = notifications
         notifier = SystemdNotifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000"})
-        notifier.ready("owl")
+        notifier.ready(lambda: "owl")
         for _ in range(100):
-            notifier.alive("owl")
+            notifier.alive(lambda: "owl")
         assert "READY" in receiver.next()
         with pytest.raises(TimeoutError):
             receiver.next(0.1)
 
     def test_without_a_socket_nothing_happens(self) -> None:
         notifier = SystemdNotifier({})
-        notifier.ready("owl")
-        notifier.alive("owl")
+        notifier.ready(lambda: "owl")
+        notifier.alive(lambda: "owl")
         assert notifier.watchdog_s == float("inf")
 
     def test_a_socket_that_went_away_is_logged_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         notifier = SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "gone"), "WATCHDOG_USEC": "1"})
-        notifier.ready("owl")
+        notifier.ready(lambda: "owl")
         for _ in range(3):
-            notifier.alive("owl")
+            notifier.alive(lambda: "owl")
         assert caplog.text.count("cannot reach") == 1
 
 
