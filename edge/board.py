@@ -54,19 +54,6 @@ class Memory:
     total: int
     available: int
     swap_total: int
-    swap_free: int
-
-
-@dataclass(frozen=True, slots=True)
-class UsbDevice:
-    """One device on USB. ids in lower-case hex, four digits; speed in Mbit/s (12, 480, 5000, ...)."""
-
-    vendor: str
-    product: str
-    name: str
-    speed_mbps: float | None
-    bus: int | None
-    number: int | None
 
 
 def parse_temperature(text: str) -> float | None:
@@ -105,7 +92,7 @@ def parse_memory(text: str) -> Memory | None:
         words = rest.split()
         if words and words[0].isascii() and words[0].isdigit():
             found[name] = int(words[0]) * 1024
-    names = ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")
+    names = ("MemTotal", "MemAvailable", "SwapTotal")
     return Memory(*(found[name] for name in names)) if all(name in found for name in names) else None
 
 
@@ -204,13 +191,6 @@ class Board:
                 return int(words[1]) * 1024
         return None
 
-    def usb_devices(self) -> list[UsbDevice] | None:
-        """Everything on USB, hubs included, in the order of their places; None where there is no USB."""
-        folder = self._sysfs / "bus/usb/devices"
-        if not folder.is_dir():
-            return None
-        return [device for place in sorted(folder.iterdir()) if (device := _usb_device(place)) is not None]
-
     def clock_synchronized(self) -> bool | None:
         """Did the network set the wall clock since boot?"""
         if (self._run / "systemd/timesync/synchronized").exists():
@@ -228,21 +208,6 @@ def _zone_rank(kind: str) -> int:
     if "cpu" in kind or "x86_pkg" in kind:
         return 0
     return 1 if "soc" in kind else 2
-
-
-def _usb_device(place: Path) -> UsbDevice | None:
-    """None for interfaces, which have no ids."""
-    vendor, product = _text(place / "idVendor"), _text(place / "idProduct")
-    if not vendor or not product:
-        return None
-    return UsbDevice(
-        vendor.lower(),
-        product.lower(),
-        _text(place / "product") or "",
-        _number(_text(place / "speed")),
-        _whole(_text(place / "busnum")),
-        _whole(_text(place / "devnum")),
-    )
 
 
 def _numbered(folder: Path, prefix: str) -> list[Path]:
@@ -294,7 +259,3 @@ def _number(text: str | None) -> float | None:
         return float(text) if text else None
     except ValueError:
         return None
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None

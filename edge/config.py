@@ -12,6 +12,7 @@ from msgspec.inspect import FloatType, IntType, LiteralType, StructType, Type, U
 from edge.errors import ConfigError, MissingInputError
 from edge.inference.edgetpu import DEFAULT_LIBRARY
 from edge.inference.runtime import RuntimeName
+from edge.source_kind import is_live
 
 _DEVICE = r"^(auto|cpu|edgetpu|any|(usb|pci)(:\d+)?|(usb:)?\d+-\d+(\.\d+)*|/dev/apex_\d+)$"
 DeviceName = Annotated[str, Meta(pattern=_DEVICE)]
@@ -70,8 +71,7 @@ class Camera(Section, frozen=True, kw_only=True):
     @property
     def endless(self) -> bool:
         """May the source be opened again after a fault? A replay would begin at its first frame."""
-        live = ("picamera2", "/dev/", "rtsp://", "rtsps://", "http://", "https://")
-        return self.loop or self.source == "synthetic" or self.source.startswith(live)
+        return self.loop or self.source == "synthetic" or is_live(self.source)
 
     @property
     def patience_s(self) -> float:

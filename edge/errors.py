@@ -60,6 +60,11 @@ class EngineError(UnavailableError):
     """An inference engine that failed to start or to answer."""
 
 
+# Fieldfare is installed from its own repository, not from an index.
+INSTALL_DEVICE = "pip install '.[device]' in the clone of Fieldfare"
+INSTALL_TRAIN = "pip install '.[train]' in the clone of Fieldfare"
+
+
 class MissingPackageError(FieldfareError, ImportError):
     """A library that this command needs is not installed."""
 

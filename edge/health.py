@@ -38,8 +38,8 @@ class SystemdNotifier:
             self._send(f"READY=1\nWATCHDOG=1\nSTATUS={summary()}")
 
     def alive(self, summary: Callable[[], str]) -> None:
-        """The supervisor has judged and all is in its hands; feeds the watchdog, at most four times a watchdog
-        period. Says nothing before `ready`, so that a start that hangs is ended."""
+        """The supervisor has judged and all is in its hands; feeds the watchdog, four times in its
+        limit and at least every 5 s. Says nothing before `ready`, so that a start that hangs is ended."""
         now = time.monotonic()
         if self._ready and now - self._fed_s >= self._period_s:
             self._fed_s = now

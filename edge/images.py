@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.errors import ImageError, MissingInputError, MissingPackageError
+from edge.errors import INSTALL_DEVICE, ImageError, MissingInputError, MissingPackageError
 from edge.records import Pixels
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _pillow() -> ModuleType:
     try:
         from PIL import Image
     except ImportError as error:
-        raise MissingPackageError("reading photos needs Pillow: pip install 'fieldfare[device]'") from error
+        raise MissingPackageError(f"reading photos needs Pillow: {INSTALL_DEVICE}") from error
     Image.MAX_IMAGE_PIXELS = None  # _refuse has the one limit, and a message
     warnings.filterwarnings("ignore", module="PIL")  # remarks on odd tags; what matters raises
     return Image

@@ -19,6 +19,8 @@ HEALTHY_S = 2.0
 # When to look for a lost Edge TPU again; the last value stays. Its return is noticed within 45 s, even where a
 # probe hangs for 15 s first.
 PROBE_S = (2.0, 5.0, 10.0, 20.0, 30.0)
+# A crash so long after the last one is once more of the moment.
+FORGIVEN_AFTER_S = 60.0
 # An Edge TPU that fails this soon after its return was not well: wait longer.
 RELAPSE_S = 10.0
 USB_RESET_AFTER_S = 45.0
@@ -59,7 +61,6 @@ class EdgeTpuPolicy:
     wanted: bool
     lost: bool = False
     losses: int = 0
-    returns: int = 0
     _last_fault_s: float = float("-inf")
     _returned_s: float = float("-inf")
     _tries: int = 0
@@ -67,7 +68,7 @@ class EdgeTpuPolicy:
 
     def fault(self, kind: FaultKind, now_s: float) -> None:
         """The worker failed while it used the Edge TPU, or was opening it."""
-        again = kind != "hang" and now_s - self._last_fault_s > 60.0
+        again = kind != "hang" and now_s - self._last_fault_s > FORGIVEN_AFTER_S
         self._last_fault_s = now_s
         if not again:
             self._lose(now_s)
@@ -88,7 +89,6 @@ class EdgeTpuPolicy:
     def probe_succeeded(self, now_s: float) -> None:
         """It is back: the next worker may use it."""
         self.lost = False
-        self.returns += 1
         self._returned_s = now_s
         self._last_fault_s = float("-inf")
 

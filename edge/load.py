@@ -48,12 +48,11 @@ class Sample:
 @dataclass(frozen=True, slots=True)
 class Allowance:
     """fps: decisions a second at most, None for no limit. limited_by: what holds it under the target, None
-    where nothing does. reason: that in a few words. changed: is this another rate than the last one?"""
+    where nothing does. reason: that in a few words."""
 
     fps: float | None
     limited_by: Limiter | None
     reason: str | None
-    changed: bool
 
 
 class Governor:
@@ -77,7 +76,6 @@ class Governor:
         self._last_s: float | None = None
         self._cpu = _CpuBudget(load.cpu_percent, cpus)
         self._power = _PowerAlarm()
-        self._said: float | None = self._given
 
     def update(self, sample: Sample) -> Allowance:
         """The rate from now on."""
@@ -141,8 +139,7 @@ class Governor:
         if target is not None and self._share < 1:
             fps = float(f"{target * self._share:.3g}")
             limited_by, reason = self._reason(limiter, readings)
-        changed, self._said = fps != self._said, fps
-        return Allowance(fps, limited_by, reason, changed)
+        return Allowance(fps, limited_by, reason)
 
     def _reason(self, limiter: Limiter | None, readings: Readings) -> tuple[Limiter | None, str]:
         if limiter == "temperature":

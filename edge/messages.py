@@ -110,7 +110,7 @@ FromWorker = Step | Started | Decided | Pulse | Trouble | Failed | Ended
 
 
 class Channel:
-    """One end of the line; T is what it receives. One thread receives; any may send.
+    """One end of the line. One thread receives; any may send.
 
     Raises EOFError in `receive` and OSError in `send` where the other end is gone."""
 

@@ -32,14 +32,12 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """A prepared frame with the model's raw output, the seconds that loading and inferring took, and when
-    (monotonic) that ended."""
+    """A prepared frame with the model's raw output, and the seconds that loading and inferring took."""
 
     prepared: Prepared
     raw: NDArray[np.generic]
     load_s: float
     invoke_s: float
-    ended_s: float
 
 
 class Pipeline:
@@ -99,11 +97,11 @@ class Pipeline:
         """Run the model on what was loaded last, which was `prepared`. Raises EngineError where that fails."""
         started = time.monotonic()
         raw = self.classifier.invoke()
-        ended = time.monotonic()
+        invoke_s = time.monotonic() - started
         if self._invoked is not None:  # an engine keeps its input until the next but one
             self._spare.append(self._invoked)
         self._invoked = prepared.tensor
-        return Inferred(prepared, raw, self._load_s, ended - started, ended)
+        return Inferred(prepared, raw, self._load_s, invoke_s)
 
     def decide(self, inferred: Inferred, *, dropped: int) -> Result:
         """Scores and decision. Raises EngineError where scores are not finite."""

@@ -6,7 +6,7 @@ import time
 from edge.board import Board
 from edge.config import Load
 from edge.load import Governor, Sample
-from edge.status import Load as LoadStatus
+from edge.status import LoadStatus
 
 _log = logging.getLogger(__name__)
 

@@ -19,10 +19,11 @@ STALE_S = 15.0
 
 
 class Counts(msgspec.Struct, kw_only=True):
-    """Since the service started. dropped: frames that newer ones replaced; repeated: frames that the camera
-    handed over twice; stale: results too old to publish."""
+    """Since the service started. captured: frames that the camera gave; dropped: frames that newer ones replaced;
+    repeated: frames that the camera handed over twice; stale: results too old to publish."""
 
     results: int = 0
+    captured: int = 0
     dropped: int = 0
     repeated: int = 0
     stale: int = 0
@@ -45,7 +46,7 @@ class Seen(msgspec.Struct, frozen=True):
     captured_wall_s: float
 
 
-class Load(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LoadStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What classifying costs, and why it was slowed down, if it was. Absent: the board does not say."""
 
     temperature_c: float | None = None
@@ -80,7 +81,7 @@ class Status(msgspec.Struct, kw_only=True):
     fps: float = 0.0
     last: Seen | None = None
     counts: Counts = msgspec.field(default_factory=Counts)
-    load: Load = Load()
+    load: LoadStatus = LoadStatus()
 
     def is_alive(self) -> bool:
         """Does the process that wrote this still run and move?"""

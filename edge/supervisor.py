@@ -17,6 +17,7 @@ from pathlib import Path
 from edge.accelerator import AcceleratorWatch
 from edge.announcer import Announcer
 from edge.config import Settings
+from edge.counting import Counting
 from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError
 from edge.health import SystemdNotifier
 from edge.ladder import Reboots, Restarts, UsbResets
@@ -26,6 +27,7 @@ from edge.regulator import Regulator
 from edge.side_jobs import SideJobs
 from edge.silence import Silence
 from edge.sinks.base import Sink
+from edge.source_kind import source_kind
 from edge.status import Seen, StatusFile, begin
 from edge.tally import Tally
 from edge.usb import RESET_JOB, camera_node, start_reset
@@ -93,7 +95,7 @@ class Supervisor:
         self._accelerator = AcceleratorWatch(settings, self._jobs, self.status.counts)
         self._next_start_s = time.monotonic()
         self._silence = Silence(settings)
-        self._dropped_before = self._repeated_before = 0
+        self._counting = Counting(self.status)
         self._last_trouble: str | None = None
         self._camera_failed = False
         self._exit: int | None = None
@@ -193,7 +195,7 @@ class Supervisor:
                 self._note_start(message)
             elif isinstance(message, Trouble):
                 self._trouble(message)
-        self._count_frames(worker)
+        self._counting.frames(worker.pulse)
         if (verdict := worker.verdict()) is not None:
             self._ended(verdict)
 
@@ -256,8 +258,8 @@ class Supervisor:
         self._told.set("degraded" if missing else "running", "; ".join(missing) or "as the settings ask")
 
     def _trouble(self, trouble: Trouble) -> None:
-        self._count_camera_fault()
-        if self._gives_up(trouble.status):
+        self._counting.camera_fault()
+        if self._is_hopeless(trouble.status) or self._unproven:
             self._fail(trouble.why, trouble.status)
             return
         _log.log(logging.DEBUG if trouble.why == self._last_trouble else logging.WARNING, "%s", trouble.why)
@@ -266,9 +268,10 @@ class Supervisor:
         self._told.set("recovering", trouble.why)
         self._told.ready()
 
-    def _gives_up(self, status: int) -> bool:
-        """Shall a fault end the program? By hand, one at the very start does: a mistyped camera is no fault."""
-        return self._is_hopeless(status) or (not self._service and not self.tally.results)
+    @property
+    def _unproven(self) -> bool:
+        """Started by hand, and no result yet: a camera that fails now is most likely mistyped."""
+        return not self._service and not self.tally.results
 
     def _is_hopeless(self, status: int) -> bool:
         """A service waits for a file that is missing: the card or the stick that holds it may come back. And what has
@@ -285,11 +288,10 @@ class Supervisor:
                 _log.info("%s", end.why)
             self._exit = 0
             return
-        self._count_fault(end)
-        camera = self._settings.camera
-        by_hand = not self._service and not self.tally.results
-        too_often = by_hand and self.status.counts.worker_starts >= _TRIES_BY_HAND
-        if self._is_hopeless(end.status) or not camera.endless or (by_hand and end.kind == "error") or too_often:
+        self._counting.fault(end)
+        once_more = end.kind != "error" and self.status.counts.worker_starts < _TRIES_BY_HAND
+        gives_up = self._unproven and not once_more
+        if self._is_hopeless(end.status) or not self._settings.camera.endless or gives_up:
             self._fail(end.why, end.status)
             return
         self._accelerator.blame(worker, self._started, end)
@@ -302,29 +304,8 @@ class Supervisor:
         self._told.set("recovering", end.why)
         self._told.ready()
 
-    def _count_fault(self, fault: Fault) -> None:
-        counts = self.status.counts
-        if fault.kind == "hang":
-            counts.hangs += 1
-        elif fault.kind == "crash":
-            counts.crashes += 1
-        if fault.part == "engine":
-            counts.engine_faults += 1
-        elif fault.part == "camera":
-            self._count_camera_fault()
-
-    def _count_camera_fault(self) -> None:
-        """One, however often it is tried."""
-        if self.status.state != "recovering":
-            self.status.counts.camera_faults += 1
-
-    def _count_frames(self, worker: WorkerWatch) -> None:
-        self.status.counts.dropped = self._dropped_before + worker.pulse.dropped
-        self.status.counts.repeated = self._repeated_before + worker.pulse.repeated
-
     def _let_go(self, worker: WorkerWatch, *, patience_s: float) -> None:
-        self._count_frames(worker)
-        self._dropped_before, self._repeated_before = self.status.counts.dropped, self.status.counts.repeated
+        self._counting.worker_ends(worker.pulse)
         for end in (worker.channel, worker.child.stderr):
             if end in self._selector.get_map():
                 self._selector.unregister(end)
@@ -368,7 +349,7 @@ class Supervisor:
         if self.status.state != "recovering":
             return
         silent_s, source = self._silence.seconds(now), self._settings.camera.source
-        if source.startswith("/dev/") and self._camera_resets.due(silent_s, now):
+        if source_kind(source) == "v4l2" and self._camera_resets.due(silent_s, now):
             node = camera_node(source)
             if node is not None:
                 start_reset(self._jobs, "the camera", node)

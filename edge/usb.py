@@ -33,8 +33,13 @@ def coral_node(wanted: str, most: int, sysfs: Path = _SYSFS, nodes: Path = _NODE
         by_number = wanted == device.name and len(there) >= most
         the_only_one = wanted in ("auto", "any", "edgetpu", "usb") and len(there) == 1 >= most
         if device.kind == "usb" and (by_place or by_number or the_only_one):
-            return _node(sysfs / "bus/usb/devices" / device.place, nodes)
+            return usb_node(device.place, sysfs, nodes)
     return None
+
+
+def usb_node(place: str, sysfs: Path = _SYSFS, nodes: Path = _NODES) -> Path:
+    """The device file of what is plugged in at `place`, such as 2-1.4."""
+    return _node(sysfs / "bus/usb/devices" / place, nodes)
 
 
 def edge_tpus(sysfs: Path = _SYSFS, dev: Path = DEV) -> tuple[EdgeTpuDevice, ...]:

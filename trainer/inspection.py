@@ -38,8 +38,8 @@ class PhotoRecord(msgspec.Struct, frozen=True, gc=False):
 
     width and height in pixels, once upright; mode is the file's own colour mode in Pillow's words. captured_s:
     the moment in EXIF, in seconds since 1970 by the camera's clock. camera: make, model and serial number.
-    brightness and contrast: mean and standard deviation of the grey picture, in levels of 255; sharpness: the
-    standard deviation of its Laplacian. All three of the whole picture at the model's input size.
+    brightness and contrast: mean and standard deviation of the grey picture, in levels of 255, the whole picture at
+    the model's input size.
     """
 
     sha256: bytes
@@ -55,7 +55,6 @@ class PhotoRecord(msgspec.Struct, frozen=True, gc=False):
     camera: str
     brightness: float
     contrast: float
-    sharpness: float
 
 
 def inspect(path: Path, view: Pixels) -> PhotoRecord:
@@ -83,11 +82,9 @@ def inspect(path: Path, view: Pixels) -> PhotoRecord:
     )
 
 
-def _figures(view: Pixels) -> tuple[float, float, float]:
-    grey = cv2.cvtColor(view, cv2.COLOR_RGB2GRAY)
-    mean, deviation = cv2.meanStdDev(grey)
-    _, edges = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
-    return tuple(round(float(value.item()), 2) for value in (mean, deviation, edges))  # type: ignore[return-value]
+def _figures(view: Pixels) -> tuple[float, float]:
+    mean, deviation = cv2.meanStdDev(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY))
+    return round(float(mean.item()), 2), round(float(deviation.item()), 2)
 
 
 def _exif(image: "Image") -> tuple[float | None, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edge.errors import MissingPackageError, ModelError
+from edge.errors import INSTALL_DEVICE, MissingPackageError, ModelError
 
 EDGETPU_OPERATOR = "edgetpu-custom-op"
 # EfficientDet-Lite3 has some 700 operators and 1,500 tensors; the largest language models some 10,000.
@@ -135,7 +135,7 @@ def _schema() -> Any:
         from ai_edge_litert import schema_py_generated
     except ImportError as error:
         raise MissingPackageError(
-            "reading a model's operators needs ai-edge-litert (64-bit only): pip install 'fieldfare[device]'"
+            f"reading a model's operators needs ai-edge-litert (64-bit only): {INSTALL_DEVICE}"
         ) from error
     return schema_py_generated
 

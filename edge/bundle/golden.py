@@ -113,13 +113,9 @@ def prepare(bundle: Bundle, preprocessor: Preprocessor) -> GoldenInputs:
     return GoldenInputs(tuple(cases), dtype, golden.pixel_tolerance, golden.output_tolerance)
 
 
-def check(bundle: Bundle, classifier: Classifier, preprocessor: Preprocessor) -> GoldenReport:
-    """Run every golden input through `preprocessor` and `classifier` and compare."""
-    return prepare(bundle, preprocessor).check(classifier)
-
-
 def require(bundle: Bundle, classifier: Classifier, preprocessor: Preprocessor) -> GoldenReport:
-    """As check; raises EngineError where an answer is out of tolerance."""
+    """Run every golden input through `preprocessor` and `classifier`; raises EngineError where an answer is out of
+    tolerance."""
     return prepare(bundle, preprocessor).require(classifier)
 
 

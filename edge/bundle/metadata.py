@@ -11,7 +11,7 @@ import zipfile
 from dataclasses import dataclass
 
 from edge.bundle.manifest import Activation
-from edge.errors import MissingPackageError, ModelError
+from edge.errors import INSTALL_DEVICE, MissingPackageError, ModelError
 
 MAX_LABEL_BYTES = 16 * 1024 * 1024
 _RGB = 1
@@ -51,9 +51,7 @@ class _Node:
         try:
             from flatbuffers.table import Table
         except ImportError as error:
-            raise MissingPackageError(
-                "reading a .tflite's metadata needs flatbuffers: pip install 'fieldfare[device]'"
-            ) from error
+            raise MissingPackageError(f"reading a .tflite's metadata needs flatbuffers: {INSTALL_DEVICE}") from error
         self.data, self.position = data, position
         self._table = Table(data, position)
 

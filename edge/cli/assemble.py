@@ -1,7 +1,7 @@
 """Settings -> a concrete engine and its pipeline."""
 
 from edge.bundle import golden
-from edge.bundle.store import Bundle
+from edge.bundle.store import Bundle, open_bundle
 from edge.config import Decisions, Engine, Region, Settings
 from edge.decision import Decider
 from edge.errors import BundleError, EngineError, MissingPackageError
@@ -34,14 +34,17 @@ def open_classifier(bundle: Bundle, engine: Engine) -> tuple[Classifier, str | N
     return _guarded(bundle, classifier, canary=False), fallback
 
 
-def tried_outside(bundle: Bundle, settings: Settings) -> tuple[Engine, str | None]:
-    """settings.engine, or the CPU and why: for programs without a supervisor, which an Edge TPU that hangs or
-    crashes while it is opened would take along. It is opened in a process of its own first."""
-    engine = settings.engine
-    if engine.device == "cpu" or bundle.edgetpu_model is None:
-        return engine, None
-    why = why_unusable(settings)
-    return (engine, None) if why is None else (engine.at("cpu"), why)
+def open_pipeline(settings: Settings) -> Pipeline:
+    """The bundle and engine of `settings`, for programs without a supervisor, which an Edge TPU that hangs or crashes
+    while it is opened would take along: it is tried in a process of its own first. Raises as open_bundle and
+    build_pipeline do."""
+    bundle, engine = open_bundle(settings.bundle), settings.engine
+    why = None
+    if engine.device != "cpu" and bundle.edgetpu_model is not None:
+        why = why_unusable(settings)
+    pipeline = build_pipeline(bundle, engine if why is None else engine.at("cpu"), settings.decision)
+    pipeline.fallback = why or pipeline.fallback
+    return pipeline
 
 
 def open_on_edgetpu(bundle: Bundle, engine: Engine) -> Classifier:

@@ -14,13 +14,15 @@ _STEPS = 1000
     "--source",
     default="synthetic",
     show_default=True,
-    help="A folder, a picture or video file, /dev/videoN, picamera2[:N], a stream's URL or synthetic.",
+    help="A folder, picture or video file, /dev/videoN, picamera2[:N], a URL or synthetic.",
 )
 @click.option("--seconds", type=click.FloatRange(1, 3600), default=20.0, show_default=True, help="How long.")
 @click.option("--size", metavar="WxH", default="640x480", show_default=True, help="Frame size to ask for.")
 @click.option("--fps", type=float, help="Frames a second to ask a camera for.  [default: as fast as it goes]")
 @click.option("--runtime", default="auto", show_default=True, help="auto, litert or tflite-runtime.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, edgetpu, usb[:N] or pci[:N].")
+@click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, any, usb[:N], pci[:N], or an Edge TPU's place."
+)
 @click.option("--threads", type=int, default=2, show_default=True, help="CPU threads for inference.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def bench(
@@ -43,20 +45,17 @@ def bench(
 
     from edge.benchmark import markdown, measure
     from edge.board import Board
-    from edge.bundle.store import open_bundle
-    from edge.cli.assemble import build_pipeline, tried_outside
+    from edge.cli.assemble import open_pipeline
     from edge.cli.sources import open_source
     from edge.config import parse_size, settings_from
+    from edge.source_kind import is_live
 
     width, height = parse_size(size)
-    live = source.startswith(("picamera2", "/dev/")) or "://" in source
+    live = is_live(source)
     camera = {"source": source, "width": width, "height": height, "fps": fps, "realtime": live, "loop": not live}
     engine = {"runtime": runtime, "device": device, "threads": threads}
     settings = settings_from({"bundle": str(bundle), "camera": camera, "engine": engine})
-    opened = open_bundle(bundle)
-    usable, why = tried_outside(opened, settings)
-    pipeline = build_pipeline(opened, usable, settings.decision)
-    pipeline.fallback = why or pipeline.fallback  # stands in the table
+    pipeline = open_pipeline(settings)
     try:
         frames = open_source(settings.camera)
         hidden = not sys.stderr.isatty()

@@ -31,8 +31,7 @@ def classify(
     A picture that cannot be read is reported and the rest go on; the exit status is then 65, or 66 where a
     file is not there.
     """
-    from edge.bundle.store import open_bundle
-    from edge.cli.assemble import build_pipeline, tried_outside
+    from edge.cli.assemble import open_pipeline
     from edge.cli.outputs import build_sinks
     from edge.clock import stamp
     from edge.config import Output, settings_from
@@ -47,12 +46,9 @@ def classify(
             "decision": {"top": top, "threshold": threshold},
         }
     )
-    opened = open_bundle(bundle)
-    usable, why = tried_outside(opened, settings)
-    pipeline = build_pipeline(opened, usable, settings.decision)
-    if (lesser := why or pipeline.fallback) is not None:
-        pipeline.fallback = lesser
-        click.echo(f"fieldfare: from the CPU: {lesser}", err=True)
+    pipeline = open_pipeline(settings)
+    if pipeline.fallback is not None:
+        click.echo(f"fieldfare: from the CPU: {pipeline.fallback}", err=True)
     (sink,) = build_sinks(Output(), json_lines=json_lines)
     status = 0
     for number, path in enumerate(_expand(images)):

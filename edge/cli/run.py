@@ -23,7 +23,9 @@ _log = logging.getLogger(__name__)
 @click.command(epilog="Example: fieldfare run --bundle birds --source /dev/video0 --json")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file (TOML); options override it.")
 @click.option("--bundle", help="Bundle: a directory or a .fieldfare file.")
-@click.option("--source", help="A folder, a picture or video file, /dev/videoN, picamera2[:N] or synthetic.")
+@click.option(
+    "--source", help="A folder, a picture or video file, /dev/videoN, picamera2[:N], a stream's URL or synthetic."
+)
 @click.option("--size", metavar="WxH", help="Frame size to ask the camera for.  [default: 640x480]")
 @click.option("--fps", type=float, help="Frames a second; folders without it are replayed flat out.")
 @click.option("--flat-out", is_flag=True, help="Replay as fast as possible, every frame classified.")

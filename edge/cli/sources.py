@@ -9,11 +9,11 @@ from edge.capture.optics import Optics
 from edge.capture.urls import masked
 from edge.config import Camera
 from edge.errors import ConfigError, MissingInputError
+from edge.source_kind import source_kind
 
 SOURCES = "a folder, a picture or video file, /dev/videoN, picamera2[:N], an rtsp:// or http:// stream, or synthetic"
 
 _PICAMERA = re.compile(r"picamera2(?::(\d{1,3}))?")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def open_source(camera: Camera, *, model_size: tuple[int, int] | None = None) -> FrameSource:
@@ -28,17 +28,14 @@ def open_source(camera: Camera, *, model_size: tuple[int, int] | None = None) ->
         return _open_synthetic(camera)
     if camera.script is not None:
         raise ConfigError(f'camera.script is for source = "synthetic", not for {masked(source)}: take it out')
-    numbered = _PICAMERA.fullmatch(source)
-    device = source.startswith("/dev/") and not (Path(source).is_dir() or Path(source).is_file())
-    if numbered or device or _URL.match(source):
-        if not camera.realtime:
-            raise ConfigError(f"camera {masked(source)} cannot run flat out: leave realtime on")
-        if numbered:
-            return _open_picamera(int(numbered[1] or 0), camera, model_size)
-        return _open_v4l2(camera) if device else _open_stream(camera)
-    if source.startswith("picamera2"):
-        raise ConfigError(f"camera.source = {source!r}: must be picamera2, picamera2:0, picamera2:1 and so on")
-    return _open_replay(Path(source), camera)
+    kind = source_kind(source)
+    if kind == "replay":
+        return _open_replay(Path(source), camera)
+    if not camera.realtime:
+        raise ConfigError(f"camera {masked(source)} cannot run flat out: leave realtime on")
+    if kind == "picamera2":
+        return _open_picamera(camera, model_size)
+    return _open_v4l2(camera) if kind == "v4l2" else _open_stream(camera)
 
 
 def _open_synthetic(camera: Camera) -> FrameSource:
@@ -48,11 +45,14 @@ def _open_synthetic(camera: Camera) -> FrameSource:
     return SyntheticSource(width=camera.width, height=camera.height, fps=fps, script=camera.script)
 
 
-def _open_picamera(number: int, camera: Camera, model_size: tuple[int, int] | None) -> FrameSource:
+def _open_picamera(camera: Camera, model_size: tuple[int, int] | None) -> FrameSource:
     from edge.capture.picamera import PicameraSource
 
+    numbered = _PICAMERA.fullmatch(camera.source)
+    if numbered is None:
+        raise ConfigError(f"camera.source = {camera.source!r}: must be picamera2, picamera2:0, picamera2:1 and so on")
     return PicameraSource(
-        number,
+        int(numbered[1] or 0),
         width=camera.width,
         height=camera.height,
         fps=camera.fps,

@@ -79,7 +79,8 @@ def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
         + (
             f", last {seen.last.label} {seen.last.score:.2f} at {_when(seen.last.captured_wall_s)}" if seen.last else ""
         ),
-        f"  frames   {counts.dropped} replaced by newer ones, {counts.repeated} repeated, {counts.stale} too old",
+        f"  frames   {counts.captured} from the camera, {counts.dropped} replaced by newer ones, "
+        f"{counts.repeated} repeated, {counts.stale} too old",
         f"  faults   camera {counts.camera_faults}, engine {counts.engine_faults}, crashes {counts.crashes}, "
         f"hangs {counts.hangs}; worker started {counts.worker_starts} times",
     ]

@@ -12,6 +12,7 @@ from edge.capture.urls import masked
 from edge.config import Camera
 from edge.doctor.case import SERVICE, Case
 from edge.doctor.findings import Finding, Kind
+from edge.source_kind import source_kind
 
 _GROUPS = "sudo usermod -aG video,plugdev $USER, then log in again"
 
@@ -85,7 +86,7 @@ def _have(lacking: list[str]) -> str:
 
 def pi_cameras(case: Case) -> list[Finding]:
     """What picamera2 sees, in a child: it can hang, and its import can fail in several ways."""
-    wanted = case.settings is not None and case.settings.camera.source.startswith("picamera2")
+    wanted = case.settings is not None and source_kind(case.settings.camera.source) == "picamera2"
     absent: Kind = "problem" if wanted else "not here"
     outcome = case.ask("pi_cameras", [], case.child_s)
     if outcome.ending == "answered":

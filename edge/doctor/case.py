@@ -12,6 +12,7 @@ from edge.board import Board
 from edge.config import Settings, load_settings
 from edge.doctor.children import Outcome, probe
 from edge.errors import FieldfareError
+from edge.source_kind import source_kind
 
 SERVICE = "fieldfare"
 _LIST = [
@@ -94,7 +95,7 @@ class Case:
 
     def camera_in_use(self, source: str) -> str | None:
         """Why a camera is to be left alone: a service that runs uses it. None: it can be tried."""
-        if not source.startswith(("picamera2", "/dev/")):
+        if source_kind(source) not in ("picamera2", "v4l2"):
             return None
         mine = self._camera(source)
         return self._in_use(lambda theirs: self._camera(theirs.camera.source) == mine)

@@ -2,44 +2,41 @@
 
 from pathlib import Path
 
-from edge.board import UsbDevice
 from edge.config import Engine
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding, Kind
 from edge.doctor.software import REBUILT
-from edge.inference.edgetpu_devices import CORAL_IDS, library_clock
+from edge.inference.edgetpu_devices import FULL_SPEED_MBIT, EdgeTpuDevice, library_clock
+from edge.usb import edge_tpus, usb_node
 
-_USB3_MBPS = 5000.0
 _RULES = "install systemd/60-fieldfare-coral.rules, plug it in again, and be in the group plugdev"
 
 
 def device(case: Case) -> list[Finding]:
     """Is there one, at which speed, and may this user open it?"""
-    nodes = sorted(case.dev.glob("apex_*"))
-    corals = [d for d in case.board.usb_devices() or () if (d.vendor, d.product) in CORAL_IDS]
-    if not nodes and not corals:
+    found = edge_tpus(case.sysfs, case.dev)
+    if not found:
         wanted = _wants_edgetpu(case)
         mend = "plug it into a USB 3 socket; for a PCIe one install its kernel driver" if wanted else None
         return [Finding("coral", "Coral", "problem" if wanted else "not here", "none on USB, no /dev/apex_*", mend)]
-    return [_usb(case, coral) for coral in corals] + [_pcie(node, allowed=case.may_use(node)) for node in nodes]
+    return [_usb(case, coral) if coral.kind == "usb" else _pcie(case, Path(coral.place)) for coral in found]
 
 
-def _usb(case: Case, coral: UsbDevice) -> Finding:
-    state = "firmware loaded" if coral.vendor == "18d1" else "as plugged in"
-    speed = "speed not known" if coral.speed_mbps is None else f"{coral.speed_mbps:g} Mbit/s"
-    seen = f"{coral.vendor}:{coral.product} ({state}), {speed}"
-    if coral.bus is not None and coral.number is not None:
-        node = case.dev / f"bus/usb/{coral.bus:03}/{coral.number:03}"
-        if node.exists() and not case.may_use(node):
-            return Finding("coral", "Coral", "problem", f"{seen}; {node} is not open to this user", _RULES)
-    if coral.speed_mbps is not None and coral.speed_mbps < _USB3_MBPS:
+def _usb(case: Case, coral: EdgeTpuDevice) -> Finding:
+    speed = "speed not known" if coral.speed_mbit is None else f"{coral.speed_mbit} Mbit/s"
+    state = "firmware loaded" if coral.loaded else "as plugged in"
+    seen = f"{coral.place}, {coral.usb_id} ({state}), {speed}"
+    node = usb_node(coral.place, case.sysfs, case.dev / "bus/usb")
+    if node.exists() and not case.may_use(node):
+        return Finding("coral", "Coral", "problem", f"{seen}; {node} is not open to this user", _RULES)
+    if coral.speed_mbit is not None and coral.speed_mbit < FULL_SPEED_MBIT:
         mend = "use a USB 3 socket (blue) and the short cable that came with it: it streams faster there"
         return Finding("coral", "Coral", "warning", f"{seen}: USB 2", mend)
     return Finding("coral", "Coral", "ok", seen)
 
 
-def _pcie(node: Path, *, allowed: bool) -> Finding:
-    if allowed:
+def _pcie(case: Case, node: Path) -> Finding:
+    if case.may_use(node):
         return Finding("coral", "Coral", "ok", f"PCIe, {node}")
     return Finding("coral", "Coral", "problem", f"PCIe, {node} is not open to this user", _RULES)
 
@@ -72,7 +69,7 @@ def _golden(case: Case, settings: Engine, severity: Kind) -> Finding:
     outcome = case.ask("golden", [case.bundle, {**values, **wanted}], case.edgetpu_s)
     if outcome.ending != "answered":
         if "no model compiled" in outcome.why:
-            mend = "train with --edgetpu, or `fieldfare bundle add-edgetpu` (docs/edge-tpu.md)"
+            mend = "`fieldfare compile`, or `fieldfare bundle add-edgetpu` (docs/edge-tpu.md)"
             return Finding("edgetpu", "Edge TPU", severity, outcome.why, mend)
         seen = outcome.why if outcome.ending == "refused" else f"golden inputs {outcome.ending}: {outcome.why}"
         return Finding("edgetpu", "Edge TPU", severity, seen, REBUILT)

@@ -7,6 +7,7 @@ from importlib import metadata
 from edge.doctor.case import Case
 from edge.doctor.children import Outcome
 from edge.doctor.findings import Finding, Kind
+from edge.errors import INSTALL_DEVICE
 
 # Distribution -> the module that is imported.
 _PACKAGES = {
@@ -21,7 +22,6 @@ _PACKAGES = {
     "kms": "kms",
 }
 _OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python")
-_INSTALL = "pip install '.[device]' in the clone of Fieldfare"
 REBUILT = "take a libedgetpu rebuilt for recent TensorFlow (docs/raspberry-pi.md, Coral)"
 
 
@@ -46,7 +46,7 @@ def libraries(case: Case) -> list[Finding]:
 def judge_libraries(outcome: Outcome, versions: Mapping[str, str]) -> list[Finding]:
     """One finding a library; of the two runtimes one is enough."""
     if outcome.ending != "answered":
-        return [Finding("libraries", "libraries", "problem", outcome.why, f"install them again: {_INSTALL}")]
+        return [Finding("libraries", "libraries", "problem", outcome.why, f"install them again: {INSTALL_DEVICE}")]
     tried: dict[str, dict[str, str | None]] = outcome.answer
     opencv = next((name for name in _OPENCV if name in versions), "opencv-python-headless")
     findings = [
@@ -59,7 +59,7 @@ def judge_libraries(outcome: Outcome, versions: Mapping[str, str]) -> list[Findi
         return [*findings, litert]
     if older.kind == "ok":
         spare = Finding(
-            "litert", "LiteRT", "warning", litert.seen, "tflite-runtime serves; LiteRT is faster: " + _INSTALL
+            "litert", "LiteRT", "warning", litert.seen, "tflite-runtime serves; LiteRT is faster: " + INSTALL_DEVICE
         )
         return [*findings, spare, older]
     return [*findings, litert, older] if "tflite-runtime" in versions else [*findings, litert]
@@ -72,8 +72,8 @@ def _library(
     if error is None:
         return Finding(id_, title, "ok", f"{package} {version}")
     if package not in versions and "No module named" in error:
-        return Finding(id_, title, "problem", "not installed", _INSTALL)
-    mend = f"install it again: {_INSTALL}"
+        return Finding(id_, title, "problem", "not installed", INSTALL_DEVICE)
+    mend = f"install it again: {INSTALL_DEVICE}"
     if id_ == "opencv" and re.search(r"lib(GL|gthread|SM|Xext|EGL)", error):
         mend = f"pip uninstall {package}, then pip install opencv-python-headless: it needs no screen"
     elif id_ == "tflite" or "numpy" in error.lower():

@@ -45,6 +45,11 @@ class EdgeTpuDevice:
             "and its own cable"
         )
 
+    @property
+    def usb_id(self) -> str:
+        """Vendor and product of a USB one, as lsusb shows them."""
+        return ":".join(_LOADED if self.loaded else _UNLOADED)
+
     def __str__(self) -> str:
         speed = "" if self.speed_mbit is None else f", {self.speed_mbit} Mbit/s"
         return f"{self.name} ({self.place}{speed})"
@@ -54,7 +59,7 @@ def find_devices(sysfs: Path = SYSFS_USB, dev: Path = DEV) -> tuple[EdgeTpuDevic
     """The Edge TPUs here, USB before PCIe, each kind by place; those that vanish meanwhile are left out."""
     usb: list[EdgeTpuDevice] = []
     for folder in sorted(_entries(sysfs), key=lambda path: _numbers(path.name)):
-        ids = _read(folder / "idVendor"), _read(folder / "idProduct")
+        ids = _read(folder / "idVendor").lower(), _read(folder / "idProduct").lower()
         if ids in CORAL_IDS:
             speed = _read(folder / "speed")
             mbit = int(float(speed)) if re.fullmatch(r"\d+(\.\d+)?", speed) else None

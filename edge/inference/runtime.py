@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Literal
 
-from edge.errors import MissingPackageError
+from edge.errors import INSTALL_DEVICE, MissingPackageError
 
 RuntimeName = Literal["auto", "litert", "tflite-runtime"]
 _MODULES = {
@@ -45,4 +45,4 @@ def load_runtime(preference: RuntimeName = "auto") -> TfliteRuntime:
             module.load_delegate,
             getattr(module, "OpResolverType", None),
         )
-    raise MissingPackageError(f"no TFLite runtime ({'; '.join(problems)}): pip install 'fieldfare[device]'")
+    raise MissingPackageError(f"no TFLite runtime ({'; '.join(problems)}): {INSTALL_DEVICE}")

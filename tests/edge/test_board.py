@@ -18,7 +18,6 @@ from edge.board import (
     Memory,
     Power,
     Readings,
-    UsbDevice,
     parse_cpu_s,
     parse_memory,
     parse_temperature,
@@ -58,7 +57,6 @@ def test_a_board_that_offers_nothing_says_none_and_makes_nothing_up(board: Board
     assert board.readings() == Readings(temperature_c=None, power=None)
     assert board.model() is None
     assert board.memory() is None
-    assert board.usb_devices() is None
     assert board.clock_synchronized() is None
     assert board.cpu_s(1) is None
     assert board.pss_bytes(1) is None
@@ -182,8 +180,8 @@ def test_the_model_has_no_trailing_nul(board: Board, plant: Plant) -> None:
 
 
 def test_memory_is_in_bytes() -> None:
-    text = "MemTotal: 3884344 kB\nMemFree: 1 kB\nMemAvailable: 2884344 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n"
-    assert parse_memory(text) == Memory(3884344 * 1024, 2884344 * 1024, 0, 0)
+    text = "MemTotal: 3884344 kB\nMemFree: 1 kB\nMemAvailable: 2884344 kB\nSwapTotal: 0 kB\n"
+    assert parse_memory(text) == Memory(3884344 * 1024, 2884344 * 1024, 0)
     assert parse_memory("MemTotal: 3884344 kB\n") is None
 
 
@@ -211,15 +209,6 @@ def test_a_process_that_is_gone_has_no_times() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     assert Board().cpu_s(child.pid) is None
-
-
-def test_usb_devices_with_ids_and_speed(board: Board, plant: Plant, tmp_path: Path) -> None:
-    for name, text in (("idVendor", "18D1\n"), ("idProduct", "9302\n"), ("speed", "5000\n")):
-        plant(f"sys/bus/usb/devices/2-1/{name}", text)
-    plant("sys/bus/usb/devices/2-1/busnum", "2\n")
-    plant("sys/bus/usb/devices/2-1/devnum", "14\n")
-    plant("sys/bus/usb/devices/2-1:1.0/bInterfaceClass", "ff\n")
-    assert board.usb_devices() == [UsbDevice("18d1", "9302", "", 5000.0, 2, 14)]
 
 
 def test_the_clock_is_good_once_the_network_set_it(board: Board, plant: Plant) -> None:

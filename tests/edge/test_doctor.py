@@ -338,13 +338,13 @@ def usb_coral(plant: Callable[[str, str], Path], vendor: str, product: str, spee
 
 def test_a_coral_on_usb_3(case: Case, plant: Callable[[str, str], Path]) -> None:
     usb_coral(plant, "18d1", "9302", "5000")
-    assert only(coral.device(case)) == Finding("coral", "Coral", "ok", "18d1:9302 (firmware loaded), 5000 Mbit/s")
+    assert only(coral.device(case)) == Finding("coral", "Coral", "ok", "2-1, 18d1:9302 (firmware loaded), 5000 Mbit/s")
 
 
 def test_a_coral_on_usb_2_is_slow(case: Case, plant: Callable[[str, str], Path]) -> None:
     usb_coral(plant, "1a6e", "089a", "480")
     finding = only(coral.device(case))
-    assert (finding.kind, finding.seen) == ("warning", "1a6e:089a (as plugged in), 480 Mbit/s: USB 2")
+    assert (finding.kind, finding.seen) == ("warning", "2-1, 1a6e:089a (as plugged in), 480 Mbit/s: USB 2")
 
 
 def test_a_coral_without_its_udev_rule(
@@ -410,7 +410,7 @@ def test_an_edge_tpu_that_an_instance_may_use_is_left_alone(
     ("outcome", "kind", "mend"),
     [
         ({"engine": "litert 2.3.0, edgetpu:usb:0"}, "ok", None),
-        (Outcome("refused", why="the bundle has no model compiled for the Edge TPU"), "problem", "--edgetpu"),
+        (Outcome("refused", why="the bundle has no model compiled for the Edge TPU"), "problem", "fieldfare compile"),
         (Outcome("refused", why="wrong answer to a golden input"), "problem", "rebuilt"),
     ],
 )

@@ -419,7 +419,7 @@ class TestGoldenInputs:
     def test_are_prepared_once_and_say_what_the_bundle_says(self, sealed: Bundle, prepared: GoldenInputs) -> None:
         classifier = TfliteClassifier(load_runtime(), sealed.model)
         fitting = Preprocessor(sealed.manifest.preprocessing, sealed.manifest.input)
-        assert prepared.check(classifier) == golden.check(sealed, classifier, fitting)
+        assert prepared.check(classifier) == golden.require(sealed, classifier, fitting)
 
     def test_of_another_resize_are_a_problem(self, sealed: Bundle) -> None:
         manifest = sealed.manifest

@@ -43,7 +43,7 @@ def test_litert_comes_first(runtime: TfliteRuntime) -> None:
 @pytest.mark.skipif(find_spec("tflite_runtime") is not None, reason="tflite-runtime is installed")
 def test_a_runtime_that_is_not_there_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tflite_runtime", None)
-    with pytest.raises(MissingPackageError, match=r"fieldfare\[device\]"):
+    with pytest.raises(MissingPackageError, match=r"pip install '\.\[device\]'"):
         load_runtime("tflite-runtime")
 
 

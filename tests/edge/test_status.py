@@ -12,7 +12,7 @@ import pytest
 from scripted import wait_until
 
 from edge.errors import DataError, MissingInputError
-from edge.status import STALE_S, Counts, Load, Seen, Status, StatusFile, begin, boot_id, read
+from edge.status import STALE_S, Counts, LoadStatus, Seen, Status, StatusFile, begin, boot_id, read
 
 
 def test_a_service_that_starts_says_so() -> None:
@@ -26,7 +26,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     status = begin()
     status.state, status.why = "degraded", "Edge TPU lost: größer"
     status.counts = Counts(results=9, dropped=2, usb_resets=1)
-    status.last, status.load = Seen("owl", 0.9, 1.7e9), Load(temperature_c=61.5)
+    status.last, status.load = Seen("owl", 0.9, 1.7e9), LoadStatus(temperature_c=61.5)
     StatusFile(tmp_path / "status.json").write(status)
     assert read(tmp_path / "status.json") == status
     assert [path.name for path in tmp_path.iterdir()] == ["status.json"]

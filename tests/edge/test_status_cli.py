@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from edge.cli.status import describe
-from edge.status import Counts, Load, Seen, Status, begin
+from edge.status import Counts, LoadStatus, Seen, Status, begin
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -114,7 +114,7 @@ def test_what_there_is_to_say_is_said_and_nothing_else() -> None:
     for word in ("Edge TPU", "USB", "board", "last"):
         assert word not in plain
     status.counts.edgetpu_losses = status.counts.usb_resets = 1
-    status.load = Load(temperature_c=71.2, cpu_percent=40.4, limit_fps=2.5, reason="71.2 C of 75 C")
+    status.load = LoadStatus(temperature_c=71.2, cpu_percent=40.4, limit_fps=2.5, reason="71.2 C of 75 C")
     status.last = Seen("owl", 0.91, status.started_wall_s)
     full = describe(status, "pond", alive=True)
     assert full.startswith("pond: starting since ")

@@ -144,5 +144,5 @@ def test_the_output_must_be_named():
 def test_a_device_without_the_trainers_libraries_is_told_what_to_install(tmp_path, monkeypatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find_spec(name))
-    with pytest.raises(MissingPackageError, match=r"training needs matplotlib: pip install 'fieldfare\[train\]'"):
+    with pytest.raises(MissingPackageError, match=r"training needs matplotlib: pip install '\.\[train\]'"):
         cli.train.main([str(tmp_path), "--out", str(tmp_path / "bundle")], standalone_mode=False)

@@ -1,11 +1,11 @@
 """fieldfare compare: which of two bundles is better, and is it more than chance?"""
 
-import importlib.util
 from pathlib import Path
 
 import click
 
-from edge.errors import MissingPackageError, OutputExistsError
+from edge.errors import OutputExistsError
+from trainer.cli.packages import require
 
 
 @click.command(epilog="Example: fieldfare compare birds birds-2 my-photos --report comparison.html")
@@ -38,7 +38,7 @@ def compare(
     DATA is as for `fieldfare train`: a folder of photos for each class, or train, val and test folders of those.
     Classes are matched by name. Use photos that neither bundle learned from.
     """
-    _require("scipy", "rich", *(("matplotlib", "jinja2") if report else ()))
+    require("comparing", "scipy", "rich", *(("matplotlib", "jinja2") if report else ()))
     import msgspec
 
     from edge.bundle.store import open_bundle
@@ -83,10 +83,3 @@ def _check_report(path: Path, *, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise OutputExistsError(f"{path} exists: choose another name or add --overwrite")
     check_place(path)
-
-
-def _require(*modules: str) -> None:
-    """Look for libraries without loading them yet."""
-    for name in modules:
-        if importlib.util.find_spec(name) is None:
-            raise MissingPackageError(f"comparing needs {name}: pip install 'fieldfare[train]'")

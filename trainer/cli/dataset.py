@@ -1,6 +1,5 @@
 """fieldfare dataset: look at a folder of photos before training on it."""
 
-import importlib.util
 import signal
 import sys
 import tempfile
@@ -9,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge.errors import DataError, DatasetError, MissingPackageError, OutputExistsError
+from edge.errors import DataError, DatasetError, OutputExistsError
+from trainer.cli.packages import require
 from trainer.decode_limits import default_workers
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def check(
     Finds unreadable and suspicious files, copies and near-duplicates across classes and splits, classes that are
     too small, and recordings that are spread over splits. Changes nothing.
     """
-    _require("rich", "scipy", "PIL", "jinja2")
+    require("checking photos", "rich", "scipy", "PIL", "jinja2")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that child processes go
     import msgspec
@@ -136,9 +136,3 @@ def _check_target(report: Path, *, overwrite: bool) -> None:
     if report.exists() and not overwrite:
         raise OutputExistsError(f"--report {report} exists: choose another name or add --overwrite")
     check_place(report)
-
-
-def _require(*modules: str) -> None:
-    for name in modules:
-        if importlib.util.find_spec(name) is None:
-            raise MissingPackageError(f"checking photos needs {name}: pip install 'fieldfare[train]'")

@@ -1,6 +1,5 @@
 """fieldfare train: the command line of the trainer."""
 
-import importlib.util
 import os
 import signal
 import sys
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.errors import MissingPackageError
+from trainer.cli.packages import require
 
 if TYPE_CHECKING:
     from trainer.options import TrainReport
@@ -19,8 +18,8 @@ Which network? Measured with TrashNet's 2,521 photos (docs/training.md):
   Pi Zero 2, Pi 3, or several cameras   --alpha 0.35 --size 96
   Pi 4, Pi 5 on the CPU                 --alpha 0.35 --size 224   (the default)
   with a Coral, or for most accuracy    --alpha 1.0 --size 224
-All of these run on the Edge TPU whole. mobilenet_v3_* are the minimalistic forms: the full ones need
-operators that the Edge TPU does not have.
+All of these are expected to run on the Edge TPU whole; every training says what is expected of its model.
+mobilenet_v3_* are the minimalistic forms: the full ones need operators that the Edge TPU does not have.
 
 Example: fieldfare train my-photos --out birds --time-budget 10"""
 
@@ -38,6 +37,7 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
     type=click.Choice(["mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large"]),
     default="mobilenet_v2",
     show_default=True,
+    help="Network.",
 )
 @click.option("--alpha", type=click.FloatRange(0.1, 1.4), default=0.35, show_default=True, help="Width multiplier.")
 @click.option("--size", type=click.IntRange(32, 320), default=224, show_default=True, help="Input side in pixels.")
@@ -73,7 +73,7 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
     metavar="FOLDER",
     help="Photos of things that belong to no class: how they fare, in the report.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of all chance.")
 @click.option(
     "--resize",
     type=click.Choice(["squash", "crop", "letterbox"]),
@@ -143,7 +143,7 @@ def train(
     15 % of each class are set aside for validation and 15 % for the test, near-duplicates on one side.
     A training that was interrupted goes on when the same command is given again.
     """
-    require("tensorflow", "scipy", "rich", "matplotlib", "jinja2")
+    require("training", "tensorflow", "scipy", "rich", "matplotlib", "jinja2")
     if weights == "none" and options["epochs"] == 0:
         raise click.UsageError("--epochs 0 trains the head only, which needs --weights imagenet or a file")
     if options["time_budget_min"] is not None and options["epochs"] is not None:
@@ -186,10 +186,3 @@ def _rows(report: "TrainReport") -> list[tuple[str, str]]:
         ("time", f"{report.seconds:.0f} s"),
         ("report", report.report),
     ]
-
-
-def require(*modules: str) -> None:
-    """Look for the trainer's libraries without loading them yet. Raises MissingPackageError."""
-    for name in modules:
-        if importlib.util.find_spec(name) is None:
-            raise MissingPackageError(f"training needs {name}: pip install 'fieldfare[train]'")
