@@ -112,7 +112,7 @@ def decode_image(data: bytes, name: str) -> Pixels:
         ) from error
     except MemoryError as error:
         raise ImageError(f"{name}: too large for this machine's memory: make it smaller") from error
-    except Exception as error:
+    except Exception as error:  # Pillow's decoders raise anything on damaged bytes
         raise ImageError(f"{name}: damaged or cut short ({error}): remove or copy it again") from error
     return np.ascontiguousarray(np.asarray(upright)[:, :, ::-1])
 

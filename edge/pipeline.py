@@ -43,9 +43,9 @@ class Inferred:
 class Pipeline:
     """Prepare, load and invoke, decide: stages that may run in three threads, each of them in one only.
 
-    The runtime releases the interpreter lock while it computes, so the resize of the next frame and the
-    decision on the last one cost no time. fallback: why a lesser engine than the one asked for serves; travels
-    in every result.
+    The runtime releases the interpreter lock while it computes, so the resize of the next frame and the decision on
+    the last one cost no time. on_edgetpu: does the classifier compute there? fallback: why a lesser engine than the
+    one asked for serves; travels in every result.
     """
 
     def __init__(
@@ -55,10 +55,12 @@ class Pipeline:
         classifier: Classifier,
         decider: Decider,
         *,
+        on_edgetpu: bool = False,
         fallback: str | None = None,
     ) -> None:
         self.bundle = bundle
         self.classifier = classifier
+        self.on_edgetpu = on_edgetpu
         self.fallback = fallback
         self._preprocessor = preprocessor
         self._decider = decider

@@ -238,7 +238,7 @@ def _open_source(begin: Begin, pipeline: "Pipeline") -> "FrameSource":
 
 def _started(begin: Begin, pipeline: "Pipeline", source: "FrameSource") -> Started:
     bundle, engine = pipeline.bundle, pipeline.classifier.engine
-    if "edgetpu" in engine:
+    if pipeline.on_edgetpu:
         accelerator = "in use"
     elif begin.device != "cpu" and bundle.edgetpu_model is not None:
         accelerator = "refused"

@@ -41,6 +41,9 @@ class PicameraSource:
     requests stall the camera. Read by one thread.
     """
 
+    lossless = False
+    has_noise = True
+
     def __init__(
         self,
         number: int,
@@ -87,25 +90,10 @@ class PicameraSource:
         seen = f" (from {main[0]}x{main[1]})" if self._stream == "lores" else ""
         rate = f", {fps:g} frames/s" if fps else ""
         model = found[number].get("Model", "camera")
-        self._description = f"{self._name} {model} {self._size[0]}x{self._size[1]}{seen} {self._format}{rate}"
+        self.description = f"{self._name} {model} {self._size[0]}x{self._size[1]}{seen} {self._format}{rate}"
         if main != (width, height):
             _log.warning("camera %s: asked for %dx%d, it gives %dx%d", self._name, width, height, *main)
         self._warn_of_rate(fps)
-
-    @property
-    def description(self) -> str:
-        """As FrameSource.description."""
-        return self._description
-
-    @property
-    def lossless(self) -> bool:
-        """As FrameSource.lossless."""
-        return False
-
-    @property
-    def has_noise(self) -> bool:
-        """As FrameSource.has_noise."""
-        return True
 
     def read(self) -> Frame:
         """As FrameSource.read; gives up after `wait_s` without a frame, and for good."""

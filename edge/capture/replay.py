@@ -21,11 +21,17 @@ _log = logging.getLogger(__name__)
 CACHE_BYTES = 256 * 1024 * 1024
 
 
+def _rate(fps: float | None, *, loop: bool) -> str:
+    return (f"{fps:g} frames/s" if fps else "flat out") + (", looped" if loop else "")
+
+
 class FolderSource:
     """The pictures of a folder in the order of their names; `fps` None: flat out, every picture once read.
 
     With `loop` it begins again after the last, and keeps decoded pictures while they fit in 256 MiB.
     """
+
+    has_noise = False
 
     def __init__(self, path: Path, *, fps: float | None, loop: bool) -> None:
         """Raises MissingInputError where there is no folder or no picture in it."""
@@ -33,7 +39,8 @@ class FolderSource:
         if not self._paths:
             raise MissingInputError(f"{path}: no pictures there (JPEG, PNG, BMP, WebP, TIFF)")
         self._root = path if path.is_dir() else path.parent
-        self._fps = fps
+        self.lossless = fps is None
+        self.description = f"{len(self._paths)} pictures in {self._root}, {_rate(fps, loop=loop)}"
         self._loop = loop
         self._pacer = Pacer(fps)
         self._cache: dict[Path, Pixels] = {}
@@ -41,22 +48,6 @@ class FolderSource:
         self._position = 0
         self._unreadable = 0
         self._sequence = 0
-
-    @property
-    def description(self) -> str:
-        """As FrameSource.description."""
-        rate = f"{self._fps:g} frames/s" if self._fps else "flat out"
-        return f"{len(self._paths)} pictures in {self._root}, {rate}{', looped' if self._loop else ''}"
-
-    @property
-    def lossless(self) -> bool:
-        """As FrameSource.lossless."""
-        return self._fps is None
-
-    @property
-    def has_noise(self) -> bool:
-        """As FrameSource.has_noise."""
-        return False
 
     def read(self) -> Frame:
         """As FrameSource.read. Pictures that cannot be read are named in the log and left out; where none
@@ -104,6 +95,8 @@ class FolderSource:
 class VideoSource:
     """The frames of a video file; real time at the file's own rate or at `fps`, or flat out."""
 
+    has_noise = False
+
     def __init__(self, path: Path, *, realtime: bool, fps: float | None, loop: bool) -> None:
         """Raises MissingInputError where there is no such file, CameraError where OpenCV cannot read it."""
         import cv2
@@ -114,27 +107,12 @@ class VideoSource:
         self._capture = self._open()
         size = [int(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
         own = float(self._capture.get(cv2.CAP_PROP_FPS))
-        self._fps = (fps or (own if 0 < own <= 1000 else 25.0)) if realtime else None
-        self._pacer = Pacer(self._fps)
-        rate = f"{self._fps:g} frames/s" if self._fps else "flat out"
-        self._description = f"video {path} {size[0]}x{size[1]}, {rate}{', looped' if loop else ''}"
+        rate = (fps or (own if 0 < own <= 1000 else 25.0)) if realtime else None
+        self.lossless = rate is None
+        self.description = f"video {path} {size[0]}x{size[1]}, {_rate(rate, loop=loop)}"
+        self._pacer = Pacer(rate)
         self._sequence = 0
         self._position = 0
-
-    @property
-    def description(self) -> str:
-        """As FrameSource.description."""
-        return self._description
-
-    @property
-    def lossless(self) -> bool:
-        """As FrameSource.lossless."""
-        return self._fps is None
-
-    @property
-    def has_noise(self) -> bool:
-        """As FrameSource.has_noise."""
-        return False
 
     def read(self) -> Frame:
         """As FrameSource.read."""

@@ -18,29 +18,18 @@ class StreamSource:
     one thread.
     """
 
+    lossless = False
+    # A network camera may send a still scene twice, bit for bit.
+    has_noise = False
+
     def __init__(self, url: str, *, wait_s: float) -> None:
         """Raises ConfigError where `url` is no URL of a stream, CameraError where the camera does not answer
         within `wait_s` seconds, refuses, or sends no video."""
         require_stream(url)
         self._url, self._shown = url, masked(url)
         self._wait_s = wait_s
-        self._description = f"stream {self._shown}"
+        self.description = f"stream {self._shown}"
         self._grabber = Grabber(self._open, open_s=wait_s, wait_s=wait_s, why_silent=self._why_silent)
-
-    @property
-    def description(self) -> str:
-        """As FrameSource.description."""
-        return self._description
-
-    @property
-    def lossless(self) -> bool:
-        """As FrameSource.lossless."""
-        return False
-
-    @property
-    def has_noise(self) -> bool:
-        """As FrameSource.has_noise: a network camera may send a still scene twice, bit for bit."""
-        return False
 
     def read(self) -> Frame:
         """As FrameSource.read; gives up after `wait_s` without a frame."""
@@ -67,7 +56,7 @@ class StreamSource:
                 "a browser or VLC shows it"
             )
         size = [int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
-        self._description = f"stream {self._shown} {size[0]}x{size[1]}"
+        self.description = f"stream {self._shown} {size[0]}x{size[1]}"
         return capture
 
     def _why_silent(self) -> str:

@@ -28,9 +28,14 @@ class SyntheticSource:
     black and white.
     """
 
+    has_noise = True
+
     def __init__(self, *, width: int, height: int, fps: float | None, script: str | None = None) -> None:
         """Raises ConfigError or MissingInputError for the script, CameraError where it says `vanish` now."""
-        self._width, self._height, self._fps = width, height, fps
+        self.lossless = fps is None
+        rate = "flat out" if fps is None else f"{fps:g} frames/s"
+        self.description = f"synthetic camera {width}x{height}, {rate}{', on a script' if script is not None else ''}"
+        self._width, self._height = width, height
         self._pacer = Pacer(fps)
         self._sequence = 0
         self._drawn = -1
@@ -42,22 +47,6 @@ class SyntheticSource:
         self._fields = (field, np.asarray(cv2.add(field, np.full_like(field, 4)), np.uint8))
         strip = (2 * max(1, height // 32), width, 3)
         self._noise = np.random.default_rng(7).integers(0, 256, strip).astype(np.uint8)
-
-    @property
-    def description(self) -> str:
-        """As FrameSource.description."""
-        rate = f"{self._fps:g} frames/s" if self._fps else "flat out"
-        return f"synthetic camera {self._width}x{self._height}, {rate}{', on a script' if self._clock else ''}"
-
-    @property
-    def lossless(self) -> bool:
-        """As FrameSource.lossless."""
-        return self._fps is None
-
-    @property
-    def has_noise(self) -> bool:
-        """As FrameSource.has_noise."""
-        return True
 
     def read(self) -> Frame:
         """As FrameSource.read; never ends by itself."""

@@ -28,6 +28,9 @@ class V4l2Source:
     automatics that are wanted are switched on. Read by one thread.
     """
 
+    lossless = False
+    has_noise = True
+
     def __init__(
         self,
         device: Path,
@@ -45,8 +48,8 @@ class V4l2Source:
         self._width, self._height, self._fps = width, height, fps
         self._format = None if pixel_format == "auto" else pixel_format
         self._card = probe(device)
-        self._description = f"camera {device}"
-        self._clock = DeviceClock(self._description)
+        self.description = f"camera {device}"
+        self._clock = DeviceClock(self.description)
         # OpenCV waits ten seconds for a frame (CAP_PROP_READ_TIMEOUT_MSEC is not for V4L2), and takes another
         # number from here alone, the first time that it waits.
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(math.ceil(wait_s)))
@@ -58,21 +61,6 @@ class V4l2Source:
             goes_on=device.exists,  # USB cameras send a damaged JPEG now and then
             when=self._when,
         )
-
-    @property
-    def description(self) -> str:
-        """As FrameSource.description."""
-        return self._description
-
-    @property
-    def lossless(self) -> bool:
-        """As FrameSource.lossless."""
-        return False
-
-    @property
-    def has_noise(self) -> bool:
-        """As FrameSource.has_noise."""
-        return True
 
     def read(self) -> Frame:
         """As FrameSource.read; gives up after `wait_s` without a frame."""
@@ -146,7 +134,7 @@ class V4l2Source:
         width, height = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         rate, pixel_format = capture.get(cv2.CAP_PROP_FPS), _fourcc(capture.get(cv2.CAP_PROP_FOURCC))
         given_rate = f", {rate:g} frames/s" if 0 < rate < 10_000 else ""
-        self._description = f"camera {self._device} {self._card} {width}x{height} {pixel_format}{given_rate}"
+        self.description = f"camera {self._device} {self._card} {width}x{height} {pixel_format}{given_rate}"
         unlike = []
         if (width, height) != (self._width, self._height):
             unlike.append(f"{self._width}x{self._height}")
@@ -157,7 +145,7 @@ class V4l2Source:
         if unlike:
             _log.warning(
                 "%s: asked for %s; `v4l2-ctl -d %s --list-formats-ext` shows what it can do",
-                self._description,
+                self.description,
                 ", ".join(unlike),
                 self._device,
             )

@@ -1,5 +1,7 @@
 """Settings -> a concrete engine and its pipeline."""
 
+from dataclasses import dataclass
+
 from edge.bundle import golden
 from edge.bundle.store import Bundle, open_bundle
 from edge.config import Decisions, Engine, Region, Settings
@@ -15,9 +17,18 @@ from edge.preprocess import Preprocessor
 from edge.trial import why_unusable
 
 
-def open_classifier(bundle: Bundle, engine: Engine) -> tuple[Classifier, str | None]:
-    """The best engine that the settings, the bundle and the machine allow, with its golden inputs passed,
-    and, where it is a lesser one than asked for, why. Raises EngineError or MissingPackageError."""
+@dataclass(frozen=True, slots=True)
+class OpenEngine:
+    """A classifier with its golden inputs passed. fallback: why it is a lesser one than asked for."""
+
+    classifier: Classifier
+    on_edgetpu: bool
+    fallback: str | None = None
+
+
+def open_classifier(bundle: Bundle, engine: Engine) -> OpenEngine:
+    """The best engine that the settings, the bundle and the machine allow. Raises EngineError or
+    MissingPackageError."""
     runtime = load_runtime(engine.runtime)
     fallback = None
     if engine.device != "cpu":
@@ -26,12 +37,12 @@ def open_classifier(bundle: Bundle, engine: Engine) -> tuple[Classifier, str | N
             fallback = "the bundle has no model compiled for the Edge TPU" if wanted else None
         else:
             try:
-                return open_on_edgetpu(bundle, engine), None
+                return OpenEngine(open_on_edgetpu(bundle, engine), on_edgetpu=True)
             except EngineError as error:
                 fallback = str(error)
     classifier = TfliteClassifier(runtime, bundle.model, threads=engine.threads)
     check_details(classifier, bundle.manifest)
-    return _guarded(bundle, classifier, canary=False), fallback
+    return OpenEngine(_guarded(bundle, classifier, canary=False), on_edgetpu=False, fallback=fallback)
 
 
 def open_pipeline(settings: Settings) -> Pipeline:
@@ -76,14 +87,15 @@ def _guarded(bundle: Bundle, classifier: TfliteClassifier, *, canary: bool) -> C
 def build_pipeline(bundle: Bundle, engine: Engine, decision: Decisions, region: Region | None = None) -> Pipeline:
     """A pipeline with its engine open; region: as camera.region. Raises as open_classifier does."""
     _require_opencv()
-    classifier, fallback = open_classifier(bundle, engine)
+    opened = open_classifier(bundle, engine)
     threshold = bundle.manifest.calibration.threshold if decision.threshold is None else decision.threshold
     return Pipeline(
         bundle,
         Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input, region=region),
-        classifier,
+        opened.classifier,
         Decider(bundle.labels, threshold=threshold, smoothing=decision.smoothing, top=decision.top),
-        fallback=fallback,
+        on_edgetpu=opened.on_edgetpu,
+        fallback=opened.fallback,
     )
 
 

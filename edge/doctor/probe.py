@@ -79,7 +79,7 @@ def golden(path: str, engine: dict[str, Any]) -> dict[str, Any]:
 
     settings, opened = msgspec.convert(engine, Engine), open_bundle(Path(path))
     if settings.device == "cpu":
-        return {"engine": open_classifier(opened, settings)[0].engine}
+        return {"engine": open_classifier(opened, settings).classifier.engine}
     return {"engine": open_on_edgetpu(opened, settings).engine}
 
 

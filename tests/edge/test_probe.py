@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from scripted import exists, wait_until
+from scripted import exists, is_gone
 from software_tpu import SoftwareTpu
 
 from edge.bundle.store import Bundle
@@ -102,7 +102,7 @@ def test_one_that_hangs_ends_with_who_started_it(software_tpu: SoftwareTpu) -> N
         time.sleep(1.0)
         assert exists(child)
         process.kill()
-    assert wait_until(lambda: not exists(child), 5.0)
+    assert is_gone(child)
 
 
 @pytest.mark.parametrize(

@@ -299,6 +299,7 @@ from edge.inference.edgetpu import load_edgetpu
 from edge.inference.runtime import load_runtime
 from edge.inference.tflite import TfliteClassifier
 runtime = load_runtime(sys.argv[1])
+print("loading", flush=True)
 delegate = load_edgetpu(runtime, library=sys.argv[2], device="")
 print("loaded", flush=True)
 tpu = TfliteClassifier(runtime, Path(sys.argv[3]).read_bytes(), delegate=delegate)
@@ -329,12 +330,13 @@ class TestDeaths:
         with child(Script(mode=mode, at=at)) as process:
             said, _ = process.communicate(timeout=60)
         assert process.returncode == -number
-        assert said == ("" if at == "load" else "loaded\n")
+        assert said == ("loading\n" if at == "load" else "loading\nloaded\n")
 
     @pytest.mark.parametrize("at", ["load", "invoke"])
     def test_it_hangs_for_ever(self, child: Callable[[Script], subprocess.Popen[str]], at: str) -> None:
         with child(Script(mode="hang", at=at)) as process:
             assert process.stdout is not None
+            assert process.stdout.readline() == "loading\n"
             if at == "invoke":
                 assert process.stdout.readline() == "loaded\n"
             with pytest.raises(subprocess.TimeoutExpired):

@@ -209,7 +209,8 @@ class TestPace:
 class TestFaults:
     def test_a_silent_camera_is_found_out(self, start: Start) -> None:
         stages = start(ScriptedSource(3, say_nothing, lossless=False))
-        stages.check(5.0)
+        stages.check(60.0)
+        assert wait_until(lambda: stages.captured == 3)
         time.sleep(0.3)
         with pytest.raises(CameraError, match=r"no frame for 0.2 s"):
             stages.check(0.2)
@@ -222,10 +223,16 @@ class TestFaults:
         time.sleep(0.5)  # in which nobody asked for a result
         assert stages.next(0.01) is None
         stages.check(0.3)
-        for _ in range(50):
+
+        def is_found_out() -> bool:
             assert stages.next(0.01) is None
-        with pytest.raises(CameraError):
-            stages.check(0.3)
+            try:
+                stages.check(0.3)
+            except CameraError:
+                return True
+            return False
+
+        assert wait_until(is_found_out), "the machine may pause this test, too; not each time"
 
     def test_a_replay_may_take_its_time(self, start: Start) -> None:
         stages = start(ScriptedSource(0, say_nothing))

@@ -1,6 +1,7 @@
 """The supervisor: with real workers that are killed and stopped, and with scripted ones that fail in every way."""
 
 import os
+import re
 import signal
 import threading
 import time
@@ -40,6 +41,13 @@ def start_service(sealed: Bundle, tmp_path: Path) -> Iterator[StartRunning]:
     yield begin
     for one in started:
         one.close()
+
+
+def catches(pid: int, number: int) -> bool:
+    """Has a process a handler of its own for this signal?"""
+    caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert caught is not None
+    return bool(int(caught[1], 16) >> (number - 1) & 1)
 
 
 def parent_of(pid: int) -> int:
@@ -167,7 +175,7 @@ def test_a_second_signal_ends_it_at_once(start_service: StartRunning) -> None:
     assert worker is not None
     os.kill(worker, signal.SIGSTOP)
     service.process.send_signal(signal.SIGTERM)
-    time.sleep(0.5)
+    assert wait_until(lambda: not catches(service.process.pid, signal.SIGTERM)), "as it does after the first"
     assert service.end() == -signal.SIGTERM
     assert is_gone(worker)
 
