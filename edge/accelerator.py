@@ -11,7 +11,7 @@ from edge.ladder import EdgeTpuPolicy, UsbResets
 from edge.messages import OPENING_EDGETPU, Started
 from edge.side_jobs import SideJobs
 from edge.status import Counts
-from edge.trial import LOADING_S, PROBE, hand_over
+from edge.trial import LOADING_S, PROBE, WORKS, hand_over
 from edge.usb import coral_node, edge_tpus, start_reset
 from edge.watch import Fault, WorkerWatch
 
@@ -43,6 +43,10 @@ class AcceleratorWatch:
     def device(self) -> str:
         """What the next worker shall compute on, as engine.device has it."""
         return "cpu" if self._policy.lost else self._settings.engine.device
+
+    def result(self, now: float) -> None:
+        """A result came from the Edge TPU."""
+        self._policy.result(now)
 
     def refused(self, why: str) -> None:
         """The worker could not open it and serves from the CPU."""
@@ -85,12 +89,12 @@ class AcceleratorWatch:
         if job != _PROBE:
             return False
         now = time.monotonic()
-        if status != 0:
+        if status != WORKS:
             how = "hung" if status is None else describe_exit(status)
             _log.debug("the Edge TPU is not back: the probe %s", how)
             self._policy.probe_failed(now)
             return False
-        self._policy.probe_succeeded(now)
+        self._policy.probe_succeeded()
         self._counts.edgetpu_returns += 1
         _log.warning("the Edge TPU is back after %.0f s", now - self._since_s)
         return True
@@ -110,8 +114,9 @@ class AcceleratorWatch:
             _log.debug("the Edge TPU cannot be looked for: %s", error)
             return False
         try:
-            limit_s = self._settings.engine.start_timeout_s + LOADING_S
-            words = [str(memory), str(os.getpid())]
+            proof_s = self._policy.proof_s
+            limit_s = self._settings.engine.start_timeout_s + LOADING_S + proof_s
+            words = [str(memory), str(os.getpid()), f"{proof_s:g}"]
             return self._jobs.start(_PROBE, PROBE, words, limit_s, pass_fds=[memory])
         finally:
             os.close(memory)

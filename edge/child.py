@@ -16,6 +16,9 @@ _log = logging.getLogger(__name__)
 _SET_PDEATHSIG = 1  # linux/prctl.h
 _TAIL = 12
 _MAX_LINE = 4096
+# Of what libraries say, at most so many lines in so many seconds.
+_LINES_A_WINDOW = 50
+_WINDOW_S = 10.0
 # What LiteRT says at every start and cannot be told not to.
 _NOISE = ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.", "INFO: Applying 1 TensorFlow Lite delegate(s)")
 
@@ -43,6 +46,7 @@ class Child:
         self.started_s = time.monotonic()
         self.tail: deque[str] = deque(maxlen=_TAIL)
         self._rest = b""
+        self._window_s, self._said, self._left_out = self.started_s, 0, 0
         self._swept = False
 
     @property
@@ -64,8 +68,26 @@ class Child:
             text = line.decode(errors="replace").rstrip()
             if text and not text.startswith(_NOISE):
                 self.tail.append(text[:_MAX_LINE])
-                _pass_on(text)
+                self._pass_on(text)
         return bool(data)
+
+    def _pass_on(self, line: str) -> None:
+        """The child's own log lines keep their level. Anything else is a library's: it informs, up to a limit, as one
+        that has lost its device may say so thousands of times a second, and a card is small."""
+        level, _, text = line.partition(" ")
+        if level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+            _log.log(getattr(logging, level), "%s", text)
+            return
+        now = time.monotonic()
+        if now - self._window_s > _WINDOW_S:
+            if self._left_out:
+                _log.info("worker: %d more such lines were left out", self._left_out)
+            self._window_s, self._said, self._left_out = now, 0, 0
+        if self._said < _LINES_A_WINDOW:
+            self._said += 1
+            _log.info("worker: %s", line)
+        else:
+            self._left_out += 1
 
     def exit_status(self) -> int | None:
         """None while it runs, else as subprocess has it: minus the signal where one ended it. Reaps it."""
@@ -111,12 +133,3 @@ def describe_exit(status: int) -> str:
     except ValueError:
         name = f"signal {-status}"
     return f"died of {name}"
-
-
-def _pass_on(line: str) -> None:
-    """The child's own log lines keep their level; anything else is a library's, and informs."""
-    level, _, text = line.partition(" ")
-    if level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
-        _log.log(getattr(logging, level), "%s", text)
-    else:
-        _log.info("worker: %s", line)

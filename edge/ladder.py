@@ -11,9 +11,10 @@ from edge.config import Recovery
 
 FaultKind = Literal["error", "crash", "hang"]
 
-# Waiting before the next worker; the first comes at once. A season of a dead camera costs one start a minute,
-# as a worker itself tries a camera for 30 s.
-RESTART_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+# Waiting before the next worker; the first comes at once. For the first minutes short enough to have results within 5 s
+# of the end of what was wrong. A season of a dead camera costs one start a minute, as a worker itself tries a camera
+# for 30 s.
+RESTART_S = (0.0, 0.5, 1.0, *[2.0] * 100, 4.0, 8.0, 15.0, 30.0)
 # Results for so long, and what was before is forgotten: a worker that fails now and then is replaced at once.
 HEALTHY_S = 2.0
 # When to look for a lost Edge TPU again; the last value stays. Its return is noticed within 45 s, even where a
@@ -21,8 +22,10 @@ HEALTHY_S = 2.0
 PROBE_S = (2.0, 5.0, 10.0, 20.0, 30.0)
 # A crash so long after the last one is once more of the moment.
 FORGIVEN_AFTER_S = 60.0
-# An Edge TPU that fails this soon after its return was not well: wait longer.
-RELAPSE_S = 10.0
+# An Edge TPU that fails this soon after its first result since its return was not well: wait longer, and have the
+# probe compute for as long as it lasted, so that one which fails again does so beside the CPU that serves.
+RELAPSE_S = 60.0
+MOST_PROOF_S = 10.0
 USB_RESET_AFTER_S = 45.0
 USB_RESET_EVERY_S = 300.0
 REBOOT_EVERY_S = 600.0
@@ -55,16 +58,25 @@ class EdgeTpuPolicy:
     """Whether the next worker may use the Edge TPU, and when to look for a lost one.
 
     A hang costs so long that the CPU takes over at once; a crash or an error gets one more try, as most are
-    of the moment. wanted: the settings allow one at all.
+    of the moment. wanted: the settings allow one at all. proof_s: for how long a probe shall compute.
     """
 
     wanted: bool
     lost: bool = False
     losses: int = 0
+    proof_s: float = 0.0
     _last_fault_s: float = float("-inf")
-    _returned_s: float = float("-inf")
+    _returned: bool = False
+    _first_result_s: float | None = None
+    _last_result_s: float = 0.0
     _tries: int = 0
     _next_probe_s: float = float("inf")
+
+    def result(self, now_s: float) -> None:
+        """A result came from it."""
+        if self._first_result_s is None:
+            self._first_result_s = now_s
+        self._last_result_s = now_s
 
     def fault(self, kind: FaultKind, now_s: float) -> None:
         """The worker failed while it used the Edge TPU, or was opening it."""
@@ -86,10 +98,10 @@ class EdgeTpuPolicy:
         self._tries += 1
         self._next_probe_s = now_s + PROBE_S[min(self._tries, len(PROBE_S) - 1)]
 
-    def probe_succeeded(self, now_s: float) -> None:
+    def probe_succeeded(self) -> None:
         """It is back: the next worker may use it."""
         self.lost = False
-        self._returned_s = now_s
+        self._returned, self._first_result_s = True, None
         self._last_fault_s = float("-inf")
 
     def _lose(self, now_s: float) -> None:
@@ -97,7 +109,11 @@ class EdgeTpuPolicy:
             return
         self.lost = True
         self.losses += 1
-        self._tries = self._tries + 1 if now_s - self._returned_s < RELAPSE_S else 0
+        first_s = now_s if self._first_result_s is None else self._first_result_s
+        relapsed = self._returned and now_s - first_s < RELAPSE_S
+        self._tries = self._tries + 1 if relapsed else 0
+        lasted_s = max(0.0, self._last_result_s - first_s)
+        self.proof_s = min(MOST_PROOF_S, lasted_s + 1.0) if relapsed else 0.0
         self._next_probe_s = now_s + PROBE_S[min(self._tries, len(PROBE_S) - 1)]
 
 

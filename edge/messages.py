@@ -13,6 +13,8 @@ from edge.results import Result
 _MAX_BYTES = 1 << 18
 # The step in which a worker that hangs or dies does so because of the Edge TPU.
 OPENING_EDGETPU = "opening the Edge TPU"
+# The step that has no end.
+CLASSIFYING = "classifying"
 _SEND_S = 2
 
 Accelerator = Literal["none", "in use", "refused"]

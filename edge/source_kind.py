@@ -18,9 +18,14 @@ def source_kind(source: str) -> SourceKind:
         return "picamera2"
     if _URL.match(source):
         return "stream"
-    if source.startswith("/dev/") and not (Path(source).is_dir() or Path(source).is_file()):
-        return "v4l2"
-    return "replay"
+    return "v4l2" if source.startswith("/dev/") and not _is_stored(Path(source)) else "replay"
+
+
+def _is_stored(path: Path) -> bool:
+    try:
+        return path.is_dir() or path.is_file()
+    except OSError:  # in a folder that may not be searched
+        return False
 
 
 def is_live(source: str) -> bool:

@@ -18,7 +18,7 @@ from edge.accelerator import AcceleratorWatch
 from edge.announcer import Announcer
 from edge.config import Settings
 from edge.counting import Counting
-from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError
+from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError, UnavailableError
 from edge.health import SystemdNotifier
 from edge.ladder import Reboots, Restarts, UsbResets
 from edge.messages import Begin, Decided, Ended, Started, Trouble
@@ -90,10 +90,13 @@ class Supervisor:
         self._regulator = Regulator(settings.load, settings.camera.fps)
         self._worker: WorkerWatch | None = None
         self._started: Started | None = None
+        self._settled = False  # it gave a result, or said that it waits for its camera
+        self._takes_over = False  # the Edge TPU is back: the next worker shall have it
         self._unkillable: list[WorkerWatch] = []
         self._jobs = SideJobs()
         self._accelerator = AcceleratorWatch(settings, self._jobs, self.status.counts)
         self._next_start_s = time.monotonic()
+        self._cannot_start = 0  # times in a row
         self._silence = Silence(settings)
         self._counting = Counting(self.status)
         self._last_trouble: str | None = None
@@ -174,10 +177,16 @@ class Supervisor:
         except OSError as error:
             delay_s = self._restarts.failed()
             self._next_start_s = time.monotonic() + max(1.0, delay_s)
+            self._cannot_start += 1
+            if not self._service and self._cannot_start >= _TRIES_BY_HAND:
+                self._fail(f"no worker could be started: {error}", UnavailableError.exit_status)
+                return
             self._told.set("recovering", f"no worker could be started: {error}")
             self._told.ready()
             return
+        self._cannot_start = 0
         self._started = None
+        self._settled = self._takes_over = False
         self._silence.worker_begins()
         self.status.counts.worker_starts += 1
         self.status.worker_pid = self._worker.child.pid
@@ -236,6 +245,9 @@ class Supervisor:
             return
         self.tally.add(result)
         self._restarts.result(now)
+        self._settled = True
+        if self._started is not None and self._started.accelerator == "in use":
+            self._accelerator.result(now)
         self.status.counts.results += 1
         self.status.last = Seen(result.label, result.score, result.captured_wall_s)
         for sink in self._sinks:
@@ -264,6 +276,7 @@ class Supervisor:
             return
         _log.log(logging.DEBUG if trouble.why == self._last_trouble else logging.WARNING, "%s", trouble.why)
         self._last_trouble = trouble.why
+        self._settled = True
         self._silence.explained()
         self._told.set("recovering", trouble.why)
         self._told.ready()
@@ -295,7 +308,7 @@ class Supervisor:
             self._fail(end.why, end.status)
             return
         self._accelerator.blame(worker, self._started, end)
-        self._camera_failed = self._camera_failed or end.part == "camera"
+        self._camera_failed = self._camera_failed or end.part == "camera" or end.kind == "crash"
         self._next_start_s = time.monotonic() + self._restarts.failed()
         tail = f" (last words: {worker.child.tail[-1]})" if end.kind == "crash" and worker.child.tail else ""
         known = end.why == self._last_trouble
@@ -334,14 +347,17 @@ class Supervisor:
         """Probes and resets under way; and what even SIGKILL left behind."""
         self._unkillable = [worker for worker in self._unkillable if worker.child.exit_status() is None]
         for job, status in self._jobs.finished():
-            back = self._accelerator.is_back(job, status)
-            # A finite replay would begin at its first frame: it goes on as it is.
-            if back and self._worker is not None and self._settings.camera.endless and not self._stopping:
-                self._worker.stop()
-                self._let_go(self._worker, patience_s=1.0)
-                self._next_start_s = time.monotonic()
+            if self._accelerator.is_back(job, status):
+                # A finite replay would begin at its first frame: it goes on as it is.
+                self._takes_over = self._settings.camera.endless
             elif job == RESET_JOB and status == 0:
                 self.status.counts.usb_resets += 1
+        # A worker that has just been started is let come to its first result: else an Edge TPU that keeps failing would
+        # leave none.
+        if self._takes_over and self._settled and self._worker is not None and not self._stopping:
+            self._worker.stop()
+            self._let_go(self._worker, patience_s=1.0)
+            self._next_start_s = time.monotonic()
         self._accelerator.look()
 
     def _escalate(self, now: float) -> None:

@@ -14,6 +14,8 @@ PROBE = "edge.probe"
 # On top of engine.start_timeout_s: loading libraries.
 LOADING_S = 5.0
 PREFIX = "DEBUG Edge TPU: "
+# The probe's exit status where all is well. Not 0: a library may end the process that loads it, with that.
+WORKS = 3
 _DIE_S = 1.0
 _LISTEN_S = 0.1
 
@@ -38,7 +40,7 @@ def why_unusable(settings: Settings) -> str | None:
     except OSError as error:
         return f"no process could be started to try the Edge TPU: {error.strerror or error}"
     try:
-        child = Child(PROBE, [str(memory), str(os.getpid())], pass_fds=[memory])
+        child = Child(PROBE, [str(memory), str(os.getpid()), "0"], pass_fds=[memory])
     except OSError as error:
         return f"no process could be started to try the Edge TPU: {error.strerror or error}"
     finally:
@@ -52,7 +54,7 @@ def why_unusable(settings: Settings) -> str | None:
         child.relay()
         status = child.exit_status()
         told = [line.removeprefix(PREFIX) for line in child.tail if line.startswith(PREFIX)]
-        if status == 0:
+        if status == WORKS:
             return None
         return told[-1] if told else f"the process that opened the Edge TPU {describe_exit(status or 0)}"
     finally:

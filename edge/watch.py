@@ -10,7 +10,7 @@ import msgspec
 from edge.child import Child, describe_exit
 from edge.errors import EngineError, UnavailableError
 from edge.ladder import FaultKind
-from edge.messages import Begin, Ended, Failed, FromWorker, Part, Pulse, SetPace, Step, Stop, pair
+from edge.messages import CLASSIFYING, Begin, Ended, Failed, FromWorker, Part, Pulse, SetPace, Step, Stop, pair
 
 _log = logging.getLogger(__name__)
 
@@ -136,4 +136,6 @@ class WorkerWatch:
         self.child.wait(_DIE_S)
         status = self.child.exit_status()
         how = "hung up" if status is None else describe_exit(status)
-        return Fault("crash", self.step.part, f"the worker {how} while {self.step.name}", EngineError.exit_status)
+        # While it classifies, camera, OpenCV and engine all run: nobody knows which of them it was.
+        part: Part = "worker" if self.step.name == CLASSIFYING else self.step.part
+        return Fault("crash", part, f"the worker {how} while {self.step.name}", EngineError.exit_status)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 from edge.child import die_with
 from edge.errors import CameraError, EndOfStream, EngineError, FieldfareError, SpentProcessError
 from edge.messages import (
+    CLASSIFYING,
     OPENING_EDGETPU,
     Begin,
     Channel,
@@ -110,11 +111,12 @@ class Worker:
         self._fps = begin.fps
         self._step("loading", "worker", _LOADING_LIMIT_S)
         from edge.bundle.store import open_bundle
-        from edge.cli.assemble import build_pipeline
+        from edge.cli.assemble import build_pipeline, load_libraries
 
         settings = begin.settings
         bundle = open_bundle(settings.bundle)
         engine = settings.engine.at(begin.device)
+        load_libraries(engine)
         if engine.device == "cpu" or bundle.edgetpu_model is None:
             self._step("opening the engine", "engine", _LOADING_LIMIT_S)
         else:
@@ -165,7 +167,7 @@ class Worker:
         camera, pace = begin.settings.camera, Pace(self._fps)
         stages = Stages(source, pipeline, pace, self._freshness)
         try:
-            self._step("classifying", "camera", float("inf"))
+            self._step(CLASSIFYING, "camera", float("inf"))
             while True:
                 result = stages.next(_POLL_S)
                 self._listen(pace)

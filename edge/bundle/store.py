@@ -72,6 +72,8 @@ def open_bundle(path: Path | str) -> Bundle:
         raise MissingInputError(f"bundle {path}: {error.strerror or error}: no bundle there") from error
     except OSError as error:
         raise MissingInputError(f"bundle {path}: cannot read: {error.strerror or error}") from error
+    if not contents:  # such as where a stick will be
+        raise MissingInputError(f"bundle {path}: an empty folder: no bundle there")
     try:
         return check_contents(path, contents)
     except BundleError as error:

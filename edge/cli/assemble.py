@@ -17,6 +17,12 @@ from edge.preprocess import Preprocessor
 from edge.trial import why_unusable
 
 
+def load_libraries(engine: Engine) -> None:
+    """What opening an engine needs, so that this takes only its own time. Raises MissingPackageError."""
+    _require_opencv()
+    load_runtime(engine.runtime)
+
+
 @dataclass(frozen=True, slots=True)
 class OpenEngine:
     """A classifier with its golden inputs passed. fallback: why it is a lesser one than asked for."""

@@ -89,11 +89,12 @@ def choose_device(wanted: str, devices: Sequence[EdgeTpuDevice]) -> str:
 
 
 def may_be_installed(library: str) -> bool:
-    """Is there such a file, by its path, or by its name where loaders look? Loads nothing."""
+    """Is there such a file, by its path, or by its name where loaders look? Loads nothing. What lies in a folder that
+    may not be searched is not there."""
     if "/" in library:
-        return Path(library).exists()
+        return _exists(Path(library))
     folders = [Path(text) for text in os.environ.get("LD_LIBRARY_PATH", "").split(":") if text]
-    return any((folder / library).exists() for folder in (*folders, *_LIBRARY_FOLDERS)) or any(
+    return any(_exists(folder / library) for folder in (*folders, *_LIBRARY_FOLDERS)) or any(
         next(folder.glob(f"*-linux-gnu*/{library}"), None) is not None for folder in _LIBRARY_FOLDERS
     )
 
@@ -106,6 +107,13 @@ def library_clock(dpkg: Path = DPKG) -> Literal["standard", "maximum"] | None:
         if any(re.fullmatch(rf"libedgetpu1-{suffix}(:\w+)?\.list", path.name) for path in _entries(dpkg)):
             return clock
     return None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _entries(folder: Path) -> list[Path]:

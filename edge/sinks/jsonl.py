@@ -1,5 +1,6 @@
 """Results for programs: one JSON object a line, to a stream or to a file that is rotated."""
 
+import errno
 import logging
 import os
 from contextlib import suppress
@@ -90,6 +91,9 @@ class JsonFileSink:
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        if self._path.exists() and not (self._path.is_file() or self._path.is_dir()):
+            # A pipe would hold up the whole service until somebody reads it.
+            raise OSError(errno.EINVAL, "not a plain file")
         file: BinaryIO = self._path.open("ab", buffering=0)
         try:
             _end_half_line(self._path, file)
@@ -111,7 +115,7 @@ class JsonFileSink:
         if written != len(line):
             self._file.truncate(start)
             self._file.seek(start)
-            raise OSError(28, "no space for a whole line")
+            raise OSError(errno.ENOSPC, "no space for a whole line")
 
     def _rotate(self) -> None:
         self.close()

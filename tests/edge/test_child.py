@@ -96,6 +96,20 @@ def test_a_line_without_end_takes_no_memory(start: Start, caplog: pytest.LogCapt
     assert sum(map(len, child.tail)) < 10_000
 
 
+def test_a_library_that_never_stops_talking_does_not_fill_the_log(
+    start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.child._WINDOW_S", 0.5)
+    code = "for n in range(5000): print('transfer failed', file=sys.stderr)\nprint('WARNING mine', file=sys.stderr)\n"
+    child = start(code + "sys.stderr.flush(); time.sleep(1); print('it goes on', file=sys.stderr)")
+    hear_all(child)
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) < 200
+    assert "mine" in said, "what we say ourselves is never left out"
+    assert said[-2].endswith("more such lines were left out")
+    assert said[-1] == "worker: it goes on"
+
+
 def test_only_the_last_words_are_kept(start: Start) -> None:
     child = start("print(*range(100), sep='\\n', file=sys.stderr)")
     hear_all(child)

@@ -17,6 +17,7 @@ from edge.inference.edgetpu_devices import (
     describe_devices,
     find_devices,
     library_clock,
+    may_be_installed,
 )
 from edge.inference.runtime import load_runtime
 
@@ -181,3 +182,17 @@ class TestLoading:
             assert caplog.text == ""
             self.load(edgetpu_library, sysfs, dev, "usb:1-1")
         assert "usb:0 (1-1) runs at 480 Mbit/s" in caplog.text
+
+
+def test_a_library_in_a_folder_that_may_not_be_searched_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The supervisor asks, and must not die of it. Not by permissions: root, as which tests may run, has them all."""
+
+    def forbidden(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", forbidden)
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    assert not may_be_installed(str(tmp_path / "libedgetpu.so.1"))
+    assert not may_be_installed("no-such-library.so.1")

@@ -6,6 +6,7 @@ from edge.config import Recovery
 from edge.ladder import (
     DAY_S,
     HEALTHY_S,
+    MOST_PROOF_S,
     PROBE_S,
     REBOOT_EVERY_S,
     RELAPSE_S,
@@ -19,10 +20,18 @@ from edge.ladder import (
 
 
 class TestRestarts:
-    def test_the_first_comes_at_once_and_then_it_waits_longer_and_longer_up_to_half_a_minute(self) -> None:
+    def test_the_first_comes_at_once_and_for_minutes_none_waits_for_long(self) -> None:
+        restarts, waits = Restarts(), []
+        while sum(waits) < 180:
+            waits.append(restarts.failed())
+        assert waits[:4] == [0, 0.5, 1, 2]
+        assert max(waits) == 2
+
+    def test_in_the_end_it_waits_half_a_minute(self) -> None:
         restarts = Restarts()
-        assert [restarts.failed() for _ in range(10)] == [0, 0.5, 1, 2, 4, 8, 15, 30, 30, 30]
-        assert list(RESTART_S) == sorted(RESTART_S)
+        waits = [restarts.failed() for _ in range(200)]
+        assert waits == sorted(waits)
+        assert waits[-5:] == [30] * 5
 
     def test_results_for_a_while_make_it_forget(self) -> None:
         restarts = Restarts()
@@ -34,7 +43,7 @@ class TestRestarts:
 
     def test_a_worker_that_dies_after_each_result_is_not_forgiven(self) -> None:
         restarts, waits = Restarts(), []
-        for now_s in range(0, 800, 100):
+        for now_s in range(0, 100 * len(RESTART_S), 100):
             restarts.result(float(now_s))
             waits.append(restarts.failed())
         assert waits == list(RESTART_S)
@@ -80,7 +89,7 @@ class TestEdgeTpu:
     def test_its_return_lets_the_next_worker_use_it(self) -> None:
         policy = EdgeTpuPolicy(wanted=True)
         policy.refused(0.0)
-        policy.probe_succeeded(2.0)
+        policy.probe_succeeded()
         assert (policy.lost, policy.losses) == (False, 1)
         assert not policy.probe_due(1e9)
 
@@ -88,7 +97,7 @@ class TestEdgeTpu:
         policy = EdgeTpuPolicy(wanted=True)
         policy.fault("crash", 0.0)
         policy.fault("crash", 1.0)
-        policy.probe_succeeded(20.0)
+        policy.probe_succeeded()
         policy.fault("crash", 40.0)
         assert not policy.lost
 
@@ -99,18 +108,39 @@ class TestEdgeTpu:
         assert policy.losses == 1
         assert policy.probe_due(PROBE_S[0])
 
-    def test_one_that_fails_right_after_its_return_is_looked_for_later_each_time(self) -> None:
+    def test_one_that_fails_soon_after_its_return_is_looked_for_later_each_time(self) -> None:
         policy, now_s, waits = EdgeTpuPolicy(wanted=True), 0.0, []
         for _ in range(4):
             policy.fault("hang", now_s)
             waits.append(next(wait for wait in range(100) if policy.probe_due(now_s + wait)))
             now_s += waits[-1]
-            policy.probe_succeeded(now_s)
+            policy.probe_succeeded()
+            now_s += 20  # of starting, which tells nothing of its health
+            policy.result(now_s)
             now_s += RELAPSE_S / 2
         assert waits == [2, 5, 10, 20]
         now_s += RELAPSE_S
         policy.fault("hang", now_s)
         assert policy.probe_due(now_s + PROBE_S[0])
+
+    def test_what_failed_again_must_compute_for_as_long_as_it_lasted(self) -> None:
+        policy = EdgeTpuPolicy(wanted=True)
+        policy.result(0.0)
+        policy.fault("hang", 5.0)
+        assert policy.proof_s == 0, "the first time it is taken at its word"
+        policy.probe_succeeded()
+        for now_s in (100.0, 101.0, 103.0):
+            policy.result(now_s)
+        policy.fault("hang", 108.0)
+        assert policy.proof_s == 4
+        policy.probe_succeeded()
+        policy.refused(200.0)
+        assert policy.proof_s == 1, "it gave no result at all"
+        policy.probe_succeeded()
+        policy.result(300.0)
+        policy.result(340.0)
+        policy.fault("hang", 345.0)
+        assert policy.proof_s == MOST_PROOF_S
 
 
 class TestUsbResets:

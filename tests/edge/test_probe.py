@@ -12,19 +12,19 @@ from scripted import exists, is_gone
 from software_tpu import SoftwareTpu
 
 from edge.bundle.store import Bundle
-from edge.config import Camera, Settings, parse_settings
+from edge.config import Camera, Engine, Settings, parse_settings
 from edge.fakes.software_edgetpu import Script
-from edge.trial import PROBE, hand_over, why_unusable
+from edge.trial import PROBE, WORKS, hand_over, why_unusable
 
 pytestmark = pytest.mark.process
 
 
-def probe(settings: Settings, **environment: str) -> subprocess.CompletedProcess[str]:
+def probe(settings: Settings, seconds: float = 0.0, **environment: str) -> subprocess.CompletedProcess[str]:
     """As the supervisor starts it."""
     memory = hand_over(settings)
     try:
         return subprocess.run(
-            [sys.executable, "-m", PROBE, str(memory), str(os.getpid())],
+            [sys.executable, "-m", PROBE, str(memory), str(os.getpid()), f"{seconds:g}"],
             pass_fds=[memory],
             env={**os.environ, **environment},
             capture_output=True,
@@ -64,7 +64,32 @@ def test_it_is_back_when_it_gives_the_golden_answers_and_only_then(software_tpu:
         seen[name] = done.returncode
         if done.returncode == 69:
             assert "DEBUG Edge TPU: " in done.stderr
-    assert seen == {"well": 0, "refuses": 69, "absent": 69, "garbage": 69, "aborts": -6}
+    assert seen == {"well": WORKS, "refuses": 69, "absent": 69, "garbage": 69, "aborts": -6}
+
+
+def test_one_that_fails_after_a_while_passes_only_where_that_is_not_waited_for(software_tpu: SoftwareTpu) -> None:
+    tpu = software_tpu
+    settings = parse_settings(f'bundle = "{tpu.bundle}"\n{tpu.settings}'.encode(), "f.toml")
+    tpu.does(Script(mode="abort", after=100, unknown="pick"))
+    assert probe(settings, **tpu.environment).returncode == WORKS
+    assert probe(settings, seconds=60, **tpu.environment).returncode == -6
+
+
+def test_one_whose_results_would_all_be_too_old_is_of_no_use(software_tpu: SoftwareTpu) -> None:
+    software_tpu.does(Script(unknown="pick", time_us=400_000))
+    toml = f'bundle = "{software_tpu.bundle}"\n{software_tpu.settings}[camera]\ntimeout_s = 0.5\n'
+    done = probe(parse_settings(toml.encode(), "f.toml"), **software_tpu.environment)
+    assert done.returncode == 69
+    assert "an inference takes 0.4 s: results would be too old (camera.timeout_s)" in done.stderr
+
+
+def test_a_library_that_ends_the_process_with_0_does_not_pass(software_tpu: SoftwareTpu, tmp_path: Path) -> None:
+    source, library = tmp_path / "ends.c", tmp_path / "libends.so"
+    source.write_text("#include <stdlib.h>\n__attribute__((constructor)) static void end(void) { exit(0); }\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    engine = Engine(device="usb", edgetpu_library=str(library))
+    why = why_unusable(Settings(bundle=str(software_tpu.bundle), engine=engine))
+    assert why == "the process that opened the Edge TPU ended with status 0"
 
 
 def test_settings_of_any_size_reach_it(sealed: Bundle) -> None:
@@ -88,7 +113,7 @@ def test_one_that_hangs_ends_with_who_started_it(software_tpu: SoftwareTpu) -> N
     starter = (
         "import os, subprocess, sys\nfrom edge.config import parse_settings\nfrom edge.trial import *\n"
         f"memory = hand_over(parse_settings({toml!r}, 'f'))\n"
-        "words = [sys.executable, '-m', PROBE, str(memory), str(os.getpid())]\n"
+        "words = [sys.executable, '-m', PROBE, str(memory), str(os.getpid()), '0']\n"
         "print(subprocess.Popen(words, pass_fds=[memory], stderr=subprocess.DEVNULL).pid, flush=True)\ninput()"
     )
     with subprocess.Popen(

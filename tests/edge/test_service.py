@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,22 @@ class TestNotifier:
         assert "READY" in receiver.next()
         with pytest.raises(TimeoutError):
             receiver.next(0.1)
+
+    def test_ready_is_said_again_where_the_socket_was_full(self, notifications: tuple[str, Notifications]) -> None:
+        """A service that is well would be ended for want of it."""
+        address, receiver = notifications
+        filled = 0
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other, suppress(BlockingIOError):
+            other.settimeout(0)
+            while True:
+                other.sendto(b"OTHER=1", receiver.socket.getsockname())
+                filled += 1
+        notifier = SystemdNotifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "40000"})
+        notifier.ready(lambda: "owl")
+        assert [receiver.next() for _ in range(filled)] == [{"OTHER": "1"}] * filled
+        time.sleep(1.1)
+        notifier.alive(lambda: "owl")
+        assert receiver.next() == {"READY": "1", "WATCHDOG": "1", "STATUS": "owl"}
 
     def test_without_a_socket_nothing_happens(self) -> None:
         notifier = SystemdNotifier({})

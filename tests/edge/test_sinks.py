@@ -120,6 +120,22 @@ def test_a_place_that_cannot_be_written_is_an_error_at_the_start(tmp_path: Path)
         JsonFileSink(tmp_path / "file" / "results.jsonl", max_bytes=1000, keep=1)
 
 
+def test_a_pipe_is_no_place_for_results(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It would hold up the whole service until somebody reads it."""
+    path = tmp_path / "results.jsonl"
+    sink = JsonFileSink(path, max_bytes=1000, keep=1)
+    path.unlink()
+    os.mkfifo(path)
+    sink.write(result(0))
+    assert "not a plain file" in caplog.text
+    with pytest.raises(StorageError, match="not a plain file"):
+        JsonFileSink(path, max_bytes=1000, keep=1)
+    path.unlink()
+    sink.write(result(1))
+    sink.close()
+    assert frames_of(path) == [1]
+
+
 def test_a_full_disk_costs_lines_not_the_camera(tmp_path: Path) -> None:
     """The kernel stops the file at 1,000 bytes; later there is room again."""
     script = (

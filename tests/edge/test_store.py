@@ -144,6 +144,9 @@ def test_nothing_there_is_told_apart_from_damage(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="no bundle there"):
         open_bundle(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
+    with pytest.raises(MissingInputError, match="an empty folder"):
+        open_bundle(tmp_path / "empty")
+    (tmp_path / "empty" / "labels.txt").write_text("owl\n")
     with pytest.raises(BundleError, match=r"manifest\.json is missing"):
         open_bundle(tmp_path / "empty")
 

@@ -23,6 +23,7 @@ from edge.reboot import RECORD, REQUEST
 from edge.results import Result
 from edge.status import read
 from edge.supervisor import Place, Supervisor
+from edge.trial import WORKS
 
 # --- real workers ---
 
@@ -512,6 +513,18 @@ class TestFaults:
         assert wait_until(lambda: service.memory.results)
 
 
+def test_by_hand_it_gives_up_where_no_process_can_be_started(
+    supervise: Supervise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> Child:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(watch, "Child", refuse)
+    service = supervise("serve()", service=False)
+    assert service.wait() == 69
+    assert "no worker could be started" in (service.supervisor.complaint or "")
+
+
 class TestEdgeTpu:
     def test_it_falls_back_to_the_cpu_and_comes_back(
         self, supervise: Supervise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -519,7 +532,7 @@ class TestEdgeTpu:
         monkeypatch.setattr(side_jobs, "Child", lambda _, words, pass_fds: Child("a_probe", words, pass_fds=pass_fds))
         (tmp_path / "a_probe.py").write_text(
             "import os, sys\nfrom pathlib import Path\nsettings = os.fdopen(int(sys.argv[1])).read()\n"
-            "sys.exit(0 if 'none' in settings and (Path(__file__).parent / 'mended').exists() else 69)"
+            f"sys.exit({WORKS} if 'none' in settings and (Path(__file__).parent / 'mended').exists() else 69)"
         )
         code = (
             "started('none' if device == 'cpu' else 'in use'); decided(0)\n"
@@ -542,6 +555,26 @@ class TestEdgeTpu:
             ("auto", None, None),
         ]
         assert (status.counts.edgetpu_losses, status.counts.edgetpu_returns, status.counts.engine_faults) == (1, 1, 2)
+
+    def test_a_worker_that_has_just_been_started_is_let_come_to_a_result(
+        self, supervise: Supervise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else an Edge TPU that keeps failing after each return would leave no results at all on a slow board."""
+        monkeypatch.setattr(side_jobs, "Child", lambda _, words, pass_fds: Child("a_probe", words, pass_fds=pass_fds))
+        (tmp_path / "a_probe.py").write_text(f"import sys\nsys.exit({WORKS})")
+        monkeypatch.setattr("edge.ladder.PROBE_S", (0.1,))
+        library = tmp_path / "libedgetpu.so"
+        library.touch()
+        code = (
+            "if device != 'cpu': started('in use'); channel.send(Failed('engine', 'USB error', 69)); os._exit(0)\n"
+            "time.sleep(3); started(); serve()"
+        )
+        settings = Settings(
+            bundle="none", camera=Camera(source="synthetic"), engine=Engine(edgetpu_library=str(library))
+        )
+        service = supervise(code, settings)
+        assert wait_until(lambda: service.supervisor.status.counts.edgetpu_returns > 1)
+        assert service.memory.results
 
     def test_without_device_and_library_nothing_is_looked_for(
         self, supervise: Supervise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -61,6 +61,14 @@ def judge(worker: WorkerWatch) -> tuple[Fault | Ended, list[Message]]:
     return verdict, said
 
 
+def test_a_crash_while_it_classifies_is_nobodys_in_particular(start: Start) -> None:
+    """Camera, OpenCV and engine all run then."""
+    worker = start(CLASSIFYING + "time.sleep(0.2); os.abort()")
+    verdict, _ = judge(worker)
+    assert isinstance(verdict, Fault)
+    assert (verdict.kind, verdict.part) == ("crash", "worker")
+
+
 def test_a_step_that_takes_too_long_is_a_hang_of_its_part(start: Start) -> None:
     worker = start("channel.send(Step('opening the camera', 'camera', 0.3))\n" + SLEEP)
     assert judge(worker)[0] == Fault("hang", "camera", "opening the camera took more than 0.3 s", 69)
