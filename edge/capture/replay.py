@@ -20,6 +20,9 @@ _log = logging.getLogger(__name__)
 # A camera hands over pixels, not JPEG: a looped folder is decoded once, up to this much memory.
 CACHE_BYTES = 256 * 1024 * 1024
 
+# What FFmpeg takes by its name alone (.txt, .nfo, .ans and others), and draws as a terminal would.
+_TEXT_CODEC = "ansi"
+
 
 def _rate(fps: float | None, *, loop: bool) -> str:
     return (f"{fps:g} frames/s" if fps else "flat out") + (", looped" if loop else "")
@@ -141,4 +144,7 @@ class VideoSource:
         capture = cv2.VideoCapture(str(self._path.absolute()), cv2.CAP_FFMPEG)  # "12:30.avi" would be a protocol
         if not capture.isOpened():
             raise CameraError(f"{self._path}: OpenCV cannot open it: not a video, or a codec it lacks")
+        if int(capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*_TEXT_CODEC):
+            capture.release()
+            raise CameraError(f"{self._path}: text, not a video: give a video file, a picture or a folder of pictures")
         return capture

@@ -118,6 +118,18 @@ class TestVideo:
         with pytest.raises(CameraError, match="OpenCV cannot open it"):
             VideoSource(fake, realtime=False, fps=None, loop=False)
 
+    @pytest.mark.parametrize("name", ["notes.txt", "read.nfo", "file_id.diz"])
+    def test_text_is_refused(self, name: str, tmp_path: Path) -> None:
+        """FFmpeg would draw it, as on a terminal."""
+        text = tmp_path / name
+        text.write_text("a line of text\n" * 300)
+        with pytest.raises(CameraError, match="text, not a video"):
+            VideoSource(text, realtime=False, fps=None, loop=False)
+
+    def test_a_video_may_have_any_name(self, video: Path) -> None:
+        source = VideoSource(video.rename(video.with_suffix(".txt")), realtime=False, fps=None, loop=False)
+        assert source.read().image_bgr.shape == (48, 64, 3)
+
     def test_one_named_by_its_time_is_opened(self, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(video.parent)
         named = video.rename(video.parent / "2026-01-01T12:30:00.avi")
