@@ -110,24 +110,32 @@ class VideoSource:
         self._capture = self._open()
         size = [int(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
         own = float(self._capture.get(cv2.CAP_PROP_FPS))
-        rate = (fps or (own if 0 < own <= 1000 else 25.0)) if realtime else None
+        self._own_fps = own if 0 < own <= 1000 else 25.0
+        self._promised = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))  # 0 or less, where nothing is known
+        rate = (fps or self._own_fps) if realtime else None
         self.lossless = rate is None
         self.description = f"video {path} {size[0]}x{size[1]}, {_rate(rate, loop=loop)}"
         self._pacer = Pacer(rate)
         self._sequence = 0
         self._position = 0
+        self._position_s = 0.0
+        self._warned = False
 
     def read(self) -> Frame:
-        """As FrameSource.read."""
+        """As FrameSource.read. Where a damaged file ends too soon, the log says so."""
+        import cv2
+
         good, image = self._capture.read()
-        if not good and self._loop and self._position:
+        if not good and self._position:
+            replayed = self._end()
+            if not self._loop:
+                raise EndOfStream(replayed)
             self._capture.release()
             self._capture, self._position = self._open(), 0
             good, image = self._capture.read()
         if not good:
-            if not self._position:
-                raise CameraError(f"{self._path}: no frame could be read: not a video that OpenCV decodes")
-            raise EndOfStream(f"the video's {self._position} frames were replayed")
+            raise CameraError(f"{self._path}: no frame could be read: not a video that OpenCV decodes")
+        self._position_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
         self._pacer.wait()
         frame = Frame(np.asarray(image, dtype=np.uint8), self._sequence, *stamp())
         self._sequence += 1
@@ -137,6 +145,23 @@ class VideoSource:
     def close(self) -> None:
         """As FrameSource.close; the file itself is closed with the object, as a read may be under way."""
         self._pacer.stop()
+
+    def _end(self) -> str:
+        """What was replayed; warns, once, where that is clearly less than the file promised."""
+        if not self._ends_early():
+            return f"the video's {self._position} frames were replayed"
+        replayed = f"{self._position} of the video's {self._promised:.0f} frames were replayed"
+        if not self._warned:
+            _log.warning("%s: %s: damaged or cut short, the rest cannot be read", self._path, replayed)
+            self._warned = True
+        return f"{replayed}: it is damaged or cut short"
+
+    def _ends_early(self) -> bool:
+        # Exact for AVI and MP4, which may count frames that are none; elsewhere reckoned from duration and rate, and
+        # wrong where the rate changes. So the time of the last frame has to be short as well.
+        by_count = self._promised - self._position
+        by_time = self._promised - 1 - self._position_s * self._own_fps
+        return min(by_count, by_time) > max(1.0, min(0.05 * self._promised, 2 * self._own_fps))
 
     def _open(self) -> "cv2.VideoCapture":
         import cv2

@@ -31,6 +31,12 @@ def video(tmp_path: Path) -> Path:
     return path
 
 
+def in_the_middle(video: Path) -> tuple[bytes, int]:
+    """An AVI's bytes, and where its frames are half over."""
+    whole = video.read_bytes()
+    return whole, (whole.index(b"movi") + whole.rindex(b"idx1")) // 2
+
+
 class TestFolder:
     def test_it_is_replayed_in_the_order_of_names(self, folder: Path) -> None:
         source = FolderSource(folder, fps=None, loop=False)
@@ -97,13 +103,49 @@ class TestVideo:
         assert levels[10] == pytest.approx(levels[0], abs=3)
         assert levels[9] > 150
 
-    def test_one_that_is_cut_short_ends_where_it_ends(self, video: Path) -> None:
-        whole = video.read_bytes()
-        video.write_bytes(whole[: len(whole) * 9 // 10])
+    def test_one_that_is_cut_short_ends_where_it_ends_and_says_so(
+        self, video: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        whole, middle = in_the_middle(video)
+        video.write_bytes(whole[:middle])
         source = VideoSource(video, realtime=False, fps=None, loop=False)
-        with pytest.raises(EndOfStream):
+        with pytest.raises(EndOfStream, match=r"^[2-8] of the video's 10 frames were replayed: it is damaged"):
             for _ in range(10):
                 source.read()
+        assert caplog.text.count("walk.avi: ") == 1
+        assert "frames were replayed: damaged or cut short, the rest cannot be read" in caplog.text
+
+    def test_one_that_is_damaged_is_said_once_in_a_loop(self, video: Path, caplog: pytest.LogCaptureFixture) -> None:
+        whole, middle = in_the_middle(video)
+        video.write_bytes(whole[:middle] + bytes(len(whole) - middle))
+        source = VideoSource(video, realtime=False, fps=None, loop=True)
+        assert [source.read().sequence for _ in range(30)] == list(range(30))
+        assert caplog.text.count("of the video's 10 frames were replayed") == 1
+
+    @pytest.mark.parametrize(
+        ("codec", "name"),
+        [
+            ("MJPG", "a.avi"),
+            ("mp4v", "a.mp4"),
+            ("mp4v", "a.mkv"),
+            ("mpg1", "a.mpg"),
+            ("VP80", "a.webm"),
+        ],
+    )
+    @pytest.mark.parametrize("frames", [1, 2, 50])
+    def test_a_whole_one_is_not_called_damaged(
+        self, codec: str, name: str, frames: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        path = tmp_path / name
+        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), 25, (64, 48))
+        for number in range(frames):
+            writer.write(np.full((48, 64, 3), 2 * number, np.uint8))
+        writer.release()
+        source = VideoSource(path, realtime=False, fps=None, loop=False)
+        with pytest.raises(EndOfStream, match=f"the video's {frames} frames were replayed$"):
+            while True:
+                source.read()
+        assert not caplog.text
 
     def test_one_that_goes_away_between_two_rounds_is_an_error(self, video: Path) -> None:
         source = VideoSource(video, realtime=False, fps=None, loop=True)
