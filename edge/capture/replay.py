@@ -35,6 +35,7 @@ class FolderSource:
     """
 
     has_noise = False
+    stalls = False
 
     def __init__(self, path: Path, *, fps: float | None, loop: bool) -> None:
         """Raises MissingInputError where there is no folder or no picture in it."""
@@ -99,6 +100,7 @@ class VideoSource:
     """The frames of a video file; real time at the file's own rate or at `fps`, or flat out."""
 
     has_noise = False
+    stalls = False
 
     def __init__(self, path: Path, *, realtime: bool, fps: float | None, loop: bool) -> None:
         """Raises MissingInputError where there is no such file, CameraError where OpenCV cannot read it."""

@@ -26,6 +26,7 @@ class StreamSource:
     lossless = False
     # A network camera may send a still scene twice, bit for bit.
     has_noise = False
+    stalls = True
 
     def __init__(self, url: str, *, wait_s: float) -> None:
         """Raises ConfigError where `url` is no URL of a stream, CameraError where the camera does not answer
