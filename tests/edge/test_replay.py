@@ -113,7 +113,33 @@ class TestVideo:
             for _ in range(10):
                 source.read()
         assert caplog.text.count("walk.avi: ") == 1
-        assert "frames were replayed: damaged or cut short, the rest cannot be read" in caplog.text
+        assert "frames were replayed: damaged or cut short, the others cannot be read" in caplog.text
+
+    def test_a_picture_that_is_damaged_is_left_out_and_counted(
+        self, video: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """FFmpeg would fill it up with the picture before."""
+        whole = bytearray(video.read_bytes())
+        fifth = [place for place in range(whole.index(b"movi"), len(whole)) if whole.startswith(b"00dc", place)][5]
+        ends = whole.index(b"\xff\xd9", fifth)
+        whole[ends - 20 : ends + 2] = bytes(22)
+        video.write_bytes(whole)
+        source = VideoSource(video, realtime=False, fps=None, loop=False)
+        levels = [round(int(source.read().image_bgr.mean()) / 20) for _ in range(9)]
+        assert levels == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+        with pytest.raises(EndOfStream, match=r"^9 of the video's 10 frames were replayed"):
+            source.read()
+        assert "walk.avi: 9 of the video's 10 frames" in caplog.text
+
+    def test_where_the_first_picture_is_no_whole_jpeg_all_are_left_to_ffmpeg(self, video: Path) -> None:
+        """Interlaced video is two pictures a frame, and some programs leave out how a JPEG ends."""
+        whole = bytearray(video.read_bytes())
+        first = whole.index(b"00dc", whole.index(b"movi"))
+        ends = whole.index(b"\xff\xd9", first)
+        whole[ends : ends + 2] = bytes(2)
+        video.write_bytes(whole)
+        source = VideoSource(video, realtime=False, fps=None, loop=False)
+        assert [source.read().sequence for _ in range(10)] == list(range(10))
 
     def test_one_that_is_damaged_is_said_once_in_a_loop(self, video: Path, caplog: pytest.LogCaptureFixture) -> None:
         whole, middle = in_the_middle(video)
