@@ -91,8 +91,8 @@ class Stages:
         return None if inferred is None else self._pipeline.decide(inferred, dropped=self.dropped)
 
     def check(self, patience_s: float) -> None:
-        """Raises CameraError where no frame came for `patience_s` seconds."""
-        if time.monotonic() - self.last_frame_s > patience_s and not self._source.lossless:
+        """Raises CameraError where no frame came for `patience_s` seconds from a source that stalls."""
+        if time.monotonic() - self.last_frame_s > patience_s and self._source.stalls:
             raise CameraError(f"no frame for {patience_s:g} s: the camera stalled or came loose")
 
     def close(self) -> bool:

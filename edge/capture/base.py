@@ -30,6 +30,11 @@ class FrameSource(Protocol):
         """True where no two frames are ever bit-identical, as a sensor's noise sees to that, so that a repeated
         frame is a fault; False for replays."""
 
+    @property
+    def stalls(self) -> bool:
+        """True where it is a fault when no frame comes for a time, as of a camera; False where the next one may take
+        as long as it does to be read and decoded."""
+
     def read(self) -> Frame:
         """The next frame, in memory of its own. Blocks until there is one.
 

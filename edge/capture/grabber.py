@@ -12,7 +12,7 @@ import numpy as np
 from edge.capture.base import FrameSlot
 from edge.clock import stamp
 from edge.errors import CameraError, EndOfStream
-from edge.records import Frame
+from edge.records import Frame, Pixels
 
 _JOIN_S = 1.0
 _MARGIN_S = 1.0
@@ -41,15 +41,17 @@ class Grabber:
         why_silent: Callable[[], str],
         goes_on: Callable[[], bool] = lambda: False,
         when: Callable[[cv2.VideoCapture], tuple[float, float]] = lambda _: stamp(),
+        decode: Callable[[Pixels], Pixels | None] = lambda image: image,
     ) -> None:
         """open_capture: opens and sets up, or raises CameraError; runs in the thread. why_silent: what to say
         where no frame comes. goes_on: after a frame that could not be read, may the next one come? when: monotonic
-        and wall seconds of the frame just read.
+        and wall seconds of the frame just read. decode: makes a picture, in memory of its own, of what was read,
+        None where that is damaged and shall be left out.
 
         Raises CameraError where opening fails or takes longer than `open_s`.
         """
         self._open_capture, self._why_silent = open_capture, why_silent
-        self._goes_on, self._when = goes_on, when
+        self._goes_on, self._when, self._decode = goes_on, when, decode
         self._wait_s = wait_s
         self._slot: FrameSlot[Frame] = FrameSlot(lossless=False)
         self._failure: BaseException | None = None
@@ -96,15 +98,16 @@ class Grabber:
     def _grab(self, capture: cv2.VideoCapture) -> None:
         sequence, good_s = 0, time.monotonic()
         while not self._slot.closed:
-            good, image = capture.read()
-            if not good or image is None:
-                if time.monotonic() - good_s < self._wait_s and self._goes_on():
+            good, read = capture.read()
+            image = self._decode(np.asarray(read, dtype=np.uint8)) if good and read is not None else None
+            if image is None:
+                if time.monotonic() - good_s < self._wait_s and (good or self._goes_on()):
                     time.sleep(_PAUSE_S)
                     continue
                 self._slot.fail(CameraError(self._why_silent()))
                 return
             good_s = time.monotonic()
-            frame = Frame(np.asarray(image, dtype=np.uint8), sequence, *self._when(capture))
+            frame = Frame(image, sequence, *self._when(capture))
             if not self._slot.put(frame):
                 return
             sequence += 1

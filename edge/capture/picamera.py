@@ -43,6 +43,7 @@ class PicameraSource:
 
     lossless = False
     has_noise = True
+    stalls = True
 
     def __init__(
         self,

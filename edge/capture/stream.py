@@ -1,26 +1,32 @@
 """Network cameras: RTSP and MJPEG over HTTP, through OpenCV's FFmpeg."""
 
+import logging
 import time
 
 import cv2
 
+from edge.capture.ffmpeg import hands_over_jpegs, open_ffmpeg, whole_jpeg
 from edge.capture.grabber import Grabber
 from edge.capture.urls import masked, require_stream
 from edge.errors import CameraError
-from edge.records import Frame
+from edge.records import Frame, Pixels
+
+_log = logging.getLogger(__name__)
 
 
 class StreamSource:
     """A stream by its URL; the newest frame wins.
 
-    OpenCV hands over every frame in the size of the first. Where the stream ends or falls silent that is a
-    fault, and opening it anew is the caller's. User and password stay out of descriptions and errors. Read by
-    one thread.
+    A JPEG that is cut off is left out, and so is what FFmpeg knows to be incomplete of other formats. JPEGs come in
+    the size that each has, all else in the size of the first frame. Where the stream ends or falls silent that is a
+    fault, and opening it anew is the caller's. User and password stay out of descriptions and errors. Read by one
+    thread.
     """
 
     lossless = False
     # A network camera may send a still scene twice, bit for bit.
     has_noise = False
+    stalls = True
 
     def __init__(self, url: str, *, wait_s: float) -> None:
         """Raises ConfigError where `url` is no URL of a stream, CameraError where the camera does not answer
@@ -29,7 +35,10 @@ class StreamSource:
         self._url, self._shown = url, masked(url)
         self._wait_s = wait_s
         self.description = f"stream {self._shown}"
-        self._grabber = Grabber(self._open, open_s=wait_s, wait_s=wait_s, why_silent=self._why_silent)
+        self._sends_jpegs, self._damaged = False, 0
+        self._grabber = Grabber(
+            self._open, open_s=wait_s, wait_s=wait_s, why_silent=self._why_silent, decode=self._decode
+        )
 
     def read(self) -> Frame:
         """As FrameSource.read; gives up after `wait_s` without a frame."""
@@ -42,10 +51,8 @@ class StreamSource:
     def _open(self) -> cv2.VideoCapture:
         started_s = time.monotonic()
         wait_ms = int(self._wait_s * 1000)
-        capture = cv2.VideoCapture(
-            self._url,
-            cv2.CAP_FFMPEG,
-            [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, wait_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, wait_ms],
+        capture = open_ffmpeg(
+            self._url, [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, wait_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, wait_ms]
         )
         if not capture.isOpened():
             capture.release()
@@ -57,10 +64,20 @@ class StreamSource:
             )
         size = [int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
         self.description = f"stream {self._shown} {size[0]}x{size[1]}"
+        self._sends_jpegs = hands_over_jpegs(capture)
         return capture
 
+    def _decode(self, read: Pixels) -> Pixels | None:
+        image = whole_jpeg(read) if self._sends_jpegs else read
+        if image is None:
+            self._damaged += 1
+            if self._damaged == 1:
+                _log.warning("%s: sent a picture that is cut off: left out, as every such one", self.description)
+        return image
+
     def _why_silent(self) -> str:
+        cut_off = f" ({self._damaged} pictures came cut off)" if self._damaged else ""
         return (
-            f"stream {self._shown}: no frame within {self._wait_s:g} s, or it ended: check the camera and the network; "
-            "for a slow one raise camera.timeout_s"
+            f"stream {self._shown}: no frame within {self._wait_s:g} s, or it ended{cut_off}: check the camera and the "
+            "network; for a slow one raise camera.timeout_s"
         )

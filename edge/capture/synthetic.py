@@ -33,6 +33,7 @@ class SyntheticSource:
     def __init__(self, *, width: int, height: int, fps: float | None, script: str | None = None) -> None:
         """Raises ConfigError or MissingInputError for the script, CameraError where it says `vanish` now."""
         self.lossless = fps is None
+        self.stalls = not self.lossless
         rate = "flat out" if fps is None else f"{fps:g} frames/s"
         self.description = f"synthetic camera {width}x{height}, {rate}{', on a script' if script is not None else ''}"
         self._width, self._height = width, height

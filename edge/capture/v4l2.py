@@ -30,6 +30,7 @@ class V4l2Source:
 
     lossless = False
     has_noise = True
+    stalls = True
 
     def __init__(
         self,

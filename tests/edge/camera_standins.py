@@ -254,10 +254,16 @@ def webcam_ioctl(
 
 @contextmanager
 def mjpeg_server(
-    *, sizes: tuple[tuple[int, int], ...] = ((64, 48),), frames: int = 1000, then: str = "end", path: str = "/"
+    *,
+    sizes: tuple[tuple[int, int], ...] = ((64, 48),),
+    frames: int = 1000,
+    then: str = "end",
+    path: str = "/",
+    cut_off: range = range(0),
 ) -> Iterator[str]:
     """A network camera on this machine: its URL. It sends `frames` pictures, one each 10 ms, in the `sizes` one
-    after the other, and then ends or falls silent. Another path is not found."""
+    after the other, and then ends, falls silent, or ends in the middle of another one ("half"). Of those whose
+    numbers are in `cut_off` it sends the first half. Another path is not found."""
     over = threading.Event()
 
     class Camera(http.server.BaseHTTPRequestHandler):
@@ -276,12 +282,16 @@ def mjpeg_server(
                     return
             if then == "silence":
                 over.wait(20)
+            elif then == "half":
+                self.send(frames - 1, only_half=True)
 
-        def send(self, number: int) -> bool:
+        def send(self, number: int, *, only_half: bool = False) -> bool:
             jpeg = cv2.imencode(".jpg", scene(*sizes[number * len(sizes) // frames], number))[1].tobytes()
+            if number in cut_off:
+                jpeg = jpeg[: len(jpeg) // 2]
             try:
                 self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg))
-                self.wfile.write(jpeg + b"\r\n")
+                self.wfile.write(jpeg[: len(jpeg) // 2] if only_half else jpeg + b"\r\n")
             except OSError:
                 return False
             return True

@@ -21,7 +21,8 @@ WHITE = 255
 
 class ScriptedSource:
     """Hands over `count` frames, every `period_s`, then does `then`. Frame n is all of the grey value n, with a
-    white square, so that no two are alike; with repeats=True all are alike."""
+    white square, so that no two are alike; with repeats=True all are alike. Without `stalls` it is as a camera
+    where it is not lossless."""
 
     description = "scripted"
 
@@ -34,8 +35,10 @@ class ScriptedSource:
         has_noise: bool = False,
         period_s: float = 0.0,
         repeats: bool = False,
+        stalls: bool | None = None,
     ) -> None:
         self.lossless, self.has_noise = lossless, has_noise
+        self.stalls = not lossless if stalls is None else stalls
         self.closed = threading.Event()
         self._count, self._then, self._period_s, self._repeats = count, then, period_s, repeats
         self._next = 0

@@ -31,6 +31,12 @@ def video(tmp_path: Path) -> Path:
     return path
 
 
+def in_the_middle(video: Path) -> tuple[bytes, int]:
+    """An AVI's bytes, and where its frames are half over."""
+    whole = video.read_bytes()
+    return whole, (whole.index(b"movi") + whole.rindex(b"idx1")) // 2
+
+
 class TestFolder:
     def test_it_is_replayed_in_the_order_of_names(self, folder: Path) -> None:
         source = FolderSource(folder, fps=None, loop=False)
@@ -97,13 +103,75 @@ class TestVideo:
         assert levels[10] == pytest.approx(levels[0], abs=3)
         assert levels[9] > 150
 
-    def test_one_that_is_cut_short_ends_where_it_ends(self, video: Path) -> None:
-        whole = video.read_bytes()
-        video.write_bytes(whole[: len(whole) * 9 // 10])
+    def test_one_that_is_cut_short_ends_where_it_ends_and_says_so(
+        self, video: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        whole, middle = in_the_middle(video)
+        video.write_bytes(whole[:middle])
         source = VideoSource(video, realtime=False, fps=None, loop=False)
-        with pytest.raises(EndOfStream):
+        with pytest.raises(EndOfStream, match=r"^[2-8] of the video's 10 frames were replayed: it is damaged"):
             for _ in range(10):
                 source.read()
+        assert caplog.text.count("walk.avi: ") == 1
+        assert "frames were replayed: damaged or cut short, the others cannot be read" in caplog.text
+
+    def test_a_picture_that_is_damaged_is_left_out_and_counted(
+        self, video: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """FFmpeg would fill it up with the picture before."""
+        whole = bytearray(video.read_bytes())
+        fifth = [place for place in range(whole.index(b"movi"), len(whole)) if whole.startswith(b"00dc", place)][5]
+        ends = whole.index(b"\xff\xd9", fifth)
+        whole[ends - 20 : ends + 2] = bytes(22)
+        video.write_bytes(whole)
+        source = VideoSource(video, realtime=False, fps=None, loop=False)
+        levels = [round(int(source.read().image_bgr.mean()) / 20) for _ in range(9)]
+        assert levels == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+        with pytest.raises(EndOfStream, match=r"^9 of the video's 10 frames were replayed"):
+            source.read()
+        assert "walk.avi: 9 of the video's 10 frames" in caplog.text
+
+    def test_where_the_first_picture_is_no_whole_jpeg_all_are_left_to_ffmpeg(self, video: Path) -> None:
+        """Interlaced video is two pictures a frame, and some programs leave out how a JPEG ends."""
+        whole = bytearray(video.read_bytes())
+        first = whole.index(b"00dc", whole.index(b"movi"))
+        ends = whole.index(b"\xff\xd9", first)
+        whole[ends : ends + 2] = bytes(2)
+        video.write_bytes(whole)
+        source = VideoSource(video, realtime=False, fps=None, loop=False)
+        assert [source.read().sequence for _ in range(10)] == list(range(10))
+
+    def test_one_that_is_damaged_is_said_once_in_a_loop(self, video: Path, caplog: pytest.LogCaptureFixture) -> None:
+        whole, middle = in_the_middle(video)
+        video.write_bytes(whole[:middle] + bytes(len(whole) - middle))
+        source = VideoSource(video, realtime=False, fps=None, loop=True)
+        assert [source.read().sequence for _ in range(30)] == list(range(30))
+        assert caplog.text.count("of the video's 10 frames were replayed") == 1
+
+    @pytest.mark.parametrize(
+        ("codec", "name"),
+        [
+            ("MJPG", "a.avi"),
+            ("mp4v", "a.mp4"),
+            ("mp4v", "a.mkv"),
+            ("mpg1", "a.mpg"),
+            ("VP80", "a.webm"),
+        ],
+    )
+    @pytest.mark.parametrize("frames", [1, 2, 50])
+    def test_a_whole_one_is_not_called_damaged(
+        self, codec: str, name: str, frames: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        path = tmp_path / name
+        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), 25, (64, 48))
+        for number in range(frames):
+            writer.write(np.full((48, 64, 3), 2 * number, np.uint8))
+        writer.release()
+        source = VideoSource(path, realtime=False, fps=None, loop=False)
+        with pytest.raises(EndOfStream, match=f"the video's {frames} frames were replayed$"):
+            while True:
+                source.read()
+        assert not caplog.text
 
     def test_one_that_goes_away_between_two_rounds_is_an_error(self, video: Path) -> None:
         source = VideoSource(video, realtime=False, fps=None, loop=True)
@@ -117,6 +185,18 @@ class TestVideo:
         fake.write_bytes(b"nothing of the kind" * 100)
         with pytest.raises(CameraError, match="OpenCV cannot open it"):
             VideoSource(fake, realtime=False, fps=None, loop=False)
+
+    @pytest.mark.parametrize("name", ["notes.txt", "read.nfo", "file_id.diz"])
+    def test_text_is_refused(self, name: str, tmp_path: Path) -> None:
+        """FFmpeg would draw it, as on a terminal."""
+        text = tmp_path / name
+        text.write_text("a line of text\n" * 300)
+        with pytest.raises(CameraError, match="text, not a video"):
+            VideoSource(text, realtime=False, fps=None, loop=False)
+
+    def test_a_video_may_have_any_name(self, video: Path) -> None:
+        source = VideoSource(video.rename(video.with_suffix(".txt")), realtime=False, fps=None, loop=False)
+        assert source.read().image_bgr.shape == (48, 64, 3)
 
     def test_one_named_by_its_time_is_opened(self, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(video.parent)

@@ -139,6 +139,12 @@ class TestContract:
         live = isinstance(source, PicameraSource | V4l2Source | StreamSource)
         assert not (live and source.lossless)
 
+    def test_only_what_may_fall_silent_is_blamed_for_it(self, source: FrameSource) -> None:
+        """A camera, and what plays one at a rate; never a file, however slow it is to read."""
+        live = isinstance(source, PicameraSource | V4l2Source | StreamSource)
+        plays_one = isinstance(source, SyntheticSource) and not source.lossless
+        assert source.stalls == (live or plays_one)
+
     def test_a_camera_repeats_no_frame(self, source: FrameSource) -> None:
         """Where `has_noise` says so, a repeated frame is a fault, unless a script asked for it."""
         frames = [source.read() for _ in range(4)][-2:]

@@ -234,8 +234,10 @@ class TestFaults:
 
         assert wait_until(is_found_out), "the machine may pause this test, too; not each time"
 
-    def test_a_replay_may_take_its_time(self, start: Start) -> None:
-        stages = start(ScriptedSource(0, say_nothing))
+    @pytest.mark.parametrize("lossless", [True, False])
+    def test_a_replay_may_take_its_time(self, start: Start, lossless: bool) -> None:
+        """Flat out or at a rate: a large picture takes long to decode."""
+        stages = start(ScriptedSource(0, say_nothing, lossless=lossless, stalls=False))
         time.sleep(0.1)
         stages.check(0.05)
 

@@ -5,13 +5,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from camera_standins import BLUISH, mjpeg_server
+from camera_standins import BLUISH, mjpeg_server, scene
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.capture.ffmpeg import open_ffmpeg, whole_jpeg
 from edge.capture.stream import StreamSource
 from edge.capture.urls import masked
 from edge.errors import CameraError
@@ -45,15 +48,82 @@ class TestFrames:
             source.close()
 
     def test_a_camera_that_changes_its_size_goes_on(self) -> None:
-        """OpenCV scales to the first size."""
         with mjpeg_server(sizes=((64, 48), (320, 240)), frames=60) as url:
             source = StreamSource(url, wait_s=5)
             with pytest.raises(CameraError, match="or it ended"):
                 while True:
                     last = source.read()
             assert last.sequence == 59
-            assert last.image_bgr.shape == (48, 64, 3)
+            assert last.image_bgr.shape == (240, 320, 3)
             source.close()
+
+
+class TestWholePictures:
+    """FFmpeg would fill up what is missing from the picture before."""
+
+    def test_one_that_is_cut_off_on_the_way_is_left_out(self, caplog: pytest.LogCaptureFixture) -> None:
+        """The lower half of a frame would be of another: here, of another size and colour."""
+        with mjpeg_server(frames=60, cut_off=range(20, 40)) as url:
+            source = StreamSource(url, wait_s=5)
+            with pytest.raises(CameraError, match=r"or it ended \(20 pictures came cut off\)"):
+                while True:
+                    last = source.read()
+            assert last.sequence == 39  # of 40 whole ones
+            source.close()
+        assert caplog.text.count("sent a picture that is cut off") == 1
+
+    def test_one_that_the_end_of_the_connection_cuts_off_is_left_out(self) -> None:
+        with mjpeg_server(frames=20, then="half") as url:
+            source = StreamSource(url, wait_s=5)
+            with pytest.raises(CameraError, match="or it ended"):
+                while True:
+                    last = source.read()
+            assert last.sequence == 19
+            source.close()
+
+    def test_a_camera_that_sends_none_at_all_is_a_fault(self) -> None:
+        with mjpeg_server(frames=300, cut_off=range(1, 300)) as url:
+            source = StreamSource(url, wait_s=0.5)
+            with pytest.raises(CameraError, match="pictures came cut off"):
+                while True:
+                    source.read()
+            source.close()
+
+    @pytest.mark.parametrize("rest", [b"", bytes(64), b"\r\n--frame"])
+    def test_what_follows_a_whole_one_does_no_harm(self, rest: bytes) -> None:
+        jpeg = cv2.imencode(".jpg", scene(64, 48, 1))[1].tobytes()
+        image = whole_jpeg(np.frombuffer(jpeg + rest, np.uint8))
+        assert image is not None
+        assert image.shape == (48, 64, 3)
+
+    @pytest.mark.parametrize("kept", [1, 2, 100, -100, -10, -2, -1])
+    def test_any_cut_is_seen(self, kept: int) -> None:
+        jpeg = cv2.imencode(".jpg", scene(64, 48, 1))[1].tobytes()
+        assert whole_jpeg(np.frombuffer(jpeg[:kept], np.uint8)) is None
+
+    def test_the_end_of_a_preview_is_none_of_the_picture(self) -> None:
+        jpeg = cv2.imencode(".jpg", scene(64, 48, 1))[1].tobytes()
+        preview = b"\xff\xe1" + (len(jpeg) + 2).to_bytes(2, "big") + jpeg
+        whole = jpeg[:2] + preview + jpeg[2:]
+        assert whole_jpeg(np.frombuffer(whole, np.uint8)) is not None
+        assert whole_jpeg(np.frombuffer(whole[:-2], np.uint8)) is None
+
+    def test_other_formats_come_without_what_is_known_to_be_incomplete(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A transport stream counts its packets. Without one the picture it belonged to would come half filled."""
+        monkeypatch.delenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", raising=False)
+        path = tmp_path / "walk.ts"
+        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), 25, (320, 240))
+        noise = np.random.default_rng(1).integers(0, 255, (240, 320, 3), np.uint8)
+        for number in range(30):
+            writer.write(np.roll(noise, 5 * number, 1))
+        writer.release()
+        sent = path.read_bytes()
+        middle = len(sent) // 188 // 2 * 188
+        path.write_bytes(sent[:middle] + sent[middle + 188 :])
+        capture = open_ffmpeg(str(path))
+        assert sum(capture.read()[0] for _ in range(60)) == 29
 
 
 class TestFailures:
