@@ -12,7 +12,7 @@ import pytest
 
 from edge.board import Board, power_from_bits
 from edge.config import settings_from
-from edge.doctor import cameras, coral, machine, setup, software
+from edge.doctor import cameras, coral, machine, probe, setup, software
 from edge.doctor.case import Case
 from edge.doctor.children import Outcome
 from edge.doctor.examination import CHECKS, examine
@@ -29,9 +29,11 @@ class Children:
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
         self.asked: list[tuple[str, Any]] = []
+        self.limits: dict[str, float] = {}
 
     def __call__(self, name: str, arguments: object, timeout_s: float) -> Outcome:
         self.asked.append((name, arguments))
+        self.limits[name] = timeout_s
         answer = self.answers.get(name, Outcome("refused", why="ModuleNotFoundError: No module named 'picamera2'"))
         return answer if isinstance(answer, Outcome) else Outcome("answered", answer)
 
@@ -314,6 +316,28 @@ def test_one_frame_is_taken(case: Case, outcome: Any, kind: str, words: str) -> 
     )
     assert finding.kind == kind
     assert words in finding.seen
+
+
+@pytest.mark.parametrize(("keys", "waited_s"), [({}, 3), ({"timeout_s": 20}, 20), ({"fps": 0.1}, 30)])
+def test_a_camera_gets_the_time_that_its_settings_give_it(case: Case, keys: dict[str, Any], waited_s: float) -> None:
+    children = Children(frame=FRAME)
+    cameras.frame(configured(replace(case, ask=children), camera={"source": "rtsp://cam/1", **keys}))
+    ((_, (camera,)),) = children.asked
+    assert settings_from({"bundle": "b", "camera": camera}).camera.patience_s == pytest.approx(waited_s)
+    assert children.limits["frame"] >= waited_s + 10  # to load the libraries, too
+
+
+def test_a_camera_that_may_take_longer_than_the_doctor_waits_is_not_said_to_be_broken(case: Case) -> None:
+    hung = Children(frame=Outcome("hung", why="no answer within 45 s"))
+    slow = {"source": "rtsp://cam/1", "timeout_s": 600}
+    finding = only(cameras.frame(configured(replace(case, ask=hung), camera=slow)))
+    assert finding.kind == "warning"
+    assert finding.seen == "rtsp://cam/1: no answer within 45 s, but the settings allow 600 s for a frame"
+    assert hung.limits["frame"] < 60
+
+
+def test_of_a_slow_camera_one_frame_will_do() -> None:
+    assert probe.frame({"source": "synthetic", "fps": 0.001})["size"] == [640, 480]
 
 
 def test_a_password_in_a_url_is_not_shown(case: Case) -> None:
