@@ -1,5 +1,6 @@
 """What the doctor makes of what it sees: each check against a machine of the test's own."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -464,10 +465,48 @@ def test_room_for_the_results(tmp_path: Path, free: int, kind: str) -> None:
     assert setup.judge_folder(tmp_path, free, 320 * 10**6).kind == kind
 
 
-def test_a_folder_that_is_not_there(case: Case, tmp_path: Path) -> None:
-    finding = only(setup.results(configured(case, output={"jsonl": str(tmp_path / "no" / "results.jsonl")})))
+def results_in(case: Case, file: Path) -> Finding:
+    return only(setup.results(configured(case, output={"jsonl": str(file), "max_mb": 1, "keep": 0})))
+
+
+def test_a_folder_that_is_not_there_is_made_by_the_service(case: Case, tmp_path: Path) -> None:
+    finding = results_in(case, tmp_path / "not" / "yet" / "results.jsonl")
+    assert finding.kind == "ok"
+    assert finding.seen.startswith(f"{tmp_path}, ")
+    assert not (tmp_path / "not").exists()
+
+
+def test_a_folder_that_cannot_be_made(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    finding = results_in(case, tmp_path / "no" / "results.jsonl")
     assert finding.kind == "problem"
+    assert finding.seen == f"{tmp_path / 'no'} is not there, and {tmp_path} not writable"
     assert "sudo install -d" in (finding.mend or "")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda file: file.mkdir(), "is a folder"),
+        (os.mkfifo, "is no plain file"),
+        (lambda file: file.touch(), "is not writable"),
+    ],
+    ids=["folder", "pipe", "read-only"],
+)
+def test_what_results_cannot_be_written_to(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None], words: str
+) -> None:
+    file = tmp_path / "results.jsonl"
+    make(file)
+    monkeypatch.setattr(os, "access", lambda path, _: path != file)
+    finding = results_in(case, file)
+    assert (finding.kind, finding.seen) == ("problem", f"{file} {words}")
+
+
+def test_a_file_where_the_folder_for_the_results_should_be(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "results").touch()
+    finding = results_in(case, tmp_path / "results" / "today" / "results.jsonl")
+    assert (finding.kind, finding.seen) == ("problem", f"{tmp_path / 'results'} is no folder")
 
 
 @pytest.mark.parametrize(
