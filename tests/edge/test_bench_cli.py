@@ -51,6 +51,8 @@ def test_a_folder_of_pictures_is_looped(run_fieldfare: Run, sealed: Bundle, shar
             "camera.height = 10: must be a whole number from 32 to 8192",
         ),
         (["--bundle", "{bundle}", "--threads", "0"], 78, "engine.threads"),
+        (["--bundle", "{bundle}", "--seconds", "0"], 2, "0.0 is not in the range 1<=x<=3600"),
+        (["--bundle", "{bundle}", "--seconds", "nan"], 2, "nan is not in the range 1<=x<=3600"),
     ],
 )
 def test_mistakes(run_fieldfare: Run, sealed: Bundle, words: list[str], status: int, message: str) -> None:
