@@ -190,7 +190,7 @@ def parse_size(text: str) -> tuple[int, int]:
     ConfigError."""
     sides = text.lower().split("x")
     if len(sides) != 2 or not all(side.isascii() and side.isdecimal() and len(side) <= _DIGITS for side in sides):
-        raise ConfigError(f"--size {_short(text)}: must be WIDTHxHEIGHT, such as 640x480")
+        raise ConfigError(f"--size {shorten(text)}: must be WIDTHxHEIGHT, such as 640x480")
     return int(sides[0]), int(sides[1])
 
 
@@ -220,12 +220,13 @@ def explain(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     try:
-        return _short(repr(value))
+        return shorten(repr(value))
     except ValueError:  # TOML's 0x... can be a number of more digits than Python prints
         return "(a number too long to print)"
 
 
-def _short(text: str) -> str:
+def shorten(text: str) -> str:
+    """The beginning of a text that is too long for a message."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 

@@ -18,9 +18,16 @@ def source_kind(source: str) -> SourceKind:
         return "picamera2"
     if _URL.match(source):
         return "stream"
-    if source.startswith("/dev/") and not (Path(source).is_dir() or Path(source).is_file()):
+    if source.startswith("/dev/") and not _is_replay(Path(source)):
         return "v4l2"
     return "replay"
+
+
+def _is_replay(path: Path) -> bool:
+    try:
+        return path.is_dir() or path.is_file()
+    except OSError:  # a name too long, or a folder that this user may not look into
+        return False
 
 
 def is_live(source: str) -> bool:
