@@ -278,6 +278,15 @@ def test_a_folder_without_pictures_is_said(run_fieldfare: Run, sealed: Bundle, t
     assert "no pictures there" in one_line(done)
 
 
+def test_classify_goes_on_after_a_folder_without_pictures(
+    run_fieldfare: Run, sealed: Bundle, shared: Path, tmp_path: Path
+) -> None:
+    done = run_fieldfare("classify", sealed.path, tmp_path, shared / "models" / "parrot.jpg", "--json")
+    assert done.returncode == 66
+    assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == ["macaw"]
+    assert one_line(done) == f"fieldfare: {tmp_path}: no pictures there (JPEG, PNG, BMP, WebP, TIFF)"
+
+
 @pytest.mark.parametrize(
     ("script", "words"),
     [
