@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from edge.cli.numbers import FloatRange
+from edge.cli.streams import quieten_opencv
 
 _STEPS = 1000
 
@@ -43,6 +44,7 @@ def bench(
     Replays and the synthetic camera run as fast as they can, cameras at their own rate. Stop the service
     first: it uses the same cores, camera and Coral.
     """
+    quieten_opencv()
     import msgspec
 
     from edge.benchmark import markdown, measure

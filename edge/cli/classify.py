@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge.cli.streams import quieten_opencv
+
 if TYPE_CHECKING:
     from edge.errors import MissingInputError
 
@@ -37,6 +39,7 @@ def classify(
     A picture that cannot be read is reported and the rest go on; the exit status is then 65, or 66 where a
     file is not there or a folder has no pictures.
     """
+    quieten_opencv()
     from edge.cli.assemble import open_pipeline
     from edge.cli.outputs import build_sinks
     from edge.clock import stamp

@@ -23,6 +23,13 @@ def fill_closed() -> None:
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
+def quieten_opencv() -> None:
+    """Keep OpenCV and its FFmpeg from writing beside our own messages, as a worker's is kept; before it is imported,
+    and unless the user wants to hear it."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
+
+
 def is_stdout_closed() -> bool:
     """Can nothing at all be written to standard output?"""
     try:

@@ -62,6 +62,17 @@ def test_mistakes(run_fieldfare: Run, sealed: Bundle, words: list[str], status: 
     assert "Traceback" not in done.stderr
 
 
+def test_of_a_file_that_is_no_video_only_our_line_is_said(
+    run_fieldfare: Run, sealed: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENCV_LOG_LEVEL", "OPENCV_FFMPEG_LOGLEVEL"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42 and no more")
+    done = run_fieldfare("bench", "--bundle", sealed.path, "--source", tmp_path / "clip.mp4")
+    assert done.returncode != 0
+    assert [line for line in done.stderr.splitlines() if "WARN" in line or "moov" in line or "ERROR" in line] == []
+
+
 def test_a_spread_by_hand() -> None:
     assert spread([3.0, 1.0, 2.0]) == Spread(2.0, 2.9, 2.98, 3.0)
 
