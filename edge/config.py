@@ -1,5 +1,6 @@
 """Settings: TOML -> typed and frozen. Nothing is clamped: a value out of range stops with file, key, value."""
 
+import codecs
 import difflib
 import re
 from pathlib import Path
@@ -14,7 +15,10 @@ from edge.inference.edgetpu import DEFAULT_LIBRARY
 from edge.inference.runtime import RuntimeName
 from edge.source_kind import is_live
 
-_DEVICE = r"^(auto|cpu|edgetpu|any|(usb|pci)(:\d+)?|(usb:)?\d+-\d+(\.\d+)*|/dev/apex_\d+)$"
+# \Z, as $ would let a line break follow. A NUL character ends a text for the system, so no name has one.
+_DEVICE = r"^(auto|cpu|edgetpu|any|(usb|pci)(:\d+)?|(usb:)?\d+-\d+(\.\d+)*|/dev/apex_\d+)\Z"
+_NO_NUL = r"^[^\x00]*\Z"
+Text = Annotated[str, Meta(min_length=1, pattern=_NO_NUL)]
 DeviceName = Annotated[str, Meta(pattern=_DEVICE)]
 ConsoleMode = Literal["all", "changes", "off"]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -22,8 +26,14 @@ Region = tuple[Share, Share, Share, Share]
 _LONGEST = 100  # characters of a value in a message
 _DIGITS = 9  # of a side in --size
 
+_TEXT = "a text that is not empty and holds no NUL character"
 # What msgspec and `_range` would put less helpfully.
 _CHOICES = {
+    "bundle": _TEXT,
+    "camera.source": _TEXT,
+    "camera.script": "a text that holds no NUL character",
+    "engine.edgetpu_library": _TEXT,
+    "output.jsonl": _TEXT,
     "camera.exposure": "auto, or microseconds from 1 to 200000000",
     "camera.focus": "auto, or a number from 0 to 65535: dioptres for a Pi camera",
     "camera.format": "auto, MJPG, YUYV or another four-letter code that `v4l2-ctl --list-formats-ext` shows",
@@ -47,7 +57,7 @@ class Camera(Section, frozen=True, kw_only=True):
     the pixel format asked of a V4L2 camera. script: what a synthetic camera shall suffer.
     """
 
-    source: Annotated[str, Meta(min_length=1)] = "picamera2"
+    source: Text = "picamera2"
     width: Annotated[int, Meta(ge=32, le=8192)] = 640
     height: Annotated[int, Meta(ge=32, le=8192)] = 480
     fps: Annotated[float, Meta(ge=0.001, le=1000)] | None = None
@@ -59,8 +69,8 @@ class Camera(Section, frozen=True, kw_only=True):
     exposure: Literal["auto"] | Annotated[int, Meta(ge=1, le=200_000_000)] = "auto"
     gain: Annotated[float, Meta(ge=0, le=65535)] | None = None
     focus: Literal["auto"] | Annotated[float, Meta(ge=0, le=65535)] = "auto"
-    format: Annotated[str, Meta(pattern="^(auto|[A-Za-z0-9 ]{4})$")] = "auto"
-    script: str | None = None
+    format: Annotated[str, Meta(pattern=r"^(auto|[A-Za-z0-9 ]{4})\Z")] = "auto"
+    script: Annotated[str, Meta(pattern=_NO_NUL)] | None = None
 
     def __post_init__(self) -> None:
         if self.region is not None:
@@ -88,7 +98,7 @@ class Engine(Section, frozen=True, kw_only=True):
     runtime: RuntimeName = "auto"
     device: DeviceName = "auto"
     threads: Annotated[int, Meta(ge=1, le=64)] = 2
-    edgetpu_library: Annotated[str, Meta(min_length=1)] = DEFAULT_LIBRARY
+    edgetpu_library: Text = DEFAULT_LIBRARY
     timeout_s: Annotated[float, Meta(ge=0.5, le=600)] = 5.0
     start_timeout_s: Annotated[float, Meta(ge=1, le=600)] = 10.0
 
@@ -109,7 +119,7 @@ class Output(Section, frozen=True, kw_only=True):
     """[output]: where results go. jsonl is rotated at max_mb megabytes, `keep` old files are kept."""
 
     console: ConsoleMode = "all"
-    jsonl: str | None = None
+    jsonl: Text | None = None
     max_mb: Annotated[int, Meta(ge=1, le=100_000)] = 64
     keep: Annotated[int, Meta(ge=0, le=1000)] = 4
 
@@ -136,7 +146,7 @@ class Recovery(Section, frozen=True, kw_only=True):
 class Settings(Section, frozen=True, kw_only=True):
     """The whole file. bundle: a directory or a .fieldfare file."""
 
-    bundle: Annotated[str, Meta(min_length=1)]
+    bundle: Text
     camera: Camera = Camera()
     engine: Engine = Engine()
     decision: Decisions = Decisions()
@@ -155,9 +165,10 @@ def load_settings(path: Path) -> Settings:
 
 
 def parse_settings(data: bytes, name: str) -> Settings:
-    """As load_settings, from bytes; `name` is for the messages."""
+    """As load_settings, from bytes; `name` is for the messages. A byte order mark, as some editors put it
+    first, is passed over."""
     try:
-        values = msgspec.toml.decode(data)
+        values = msgspec.toml.decode(data.removeprefix(codecs.BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise ConfigError(f"{name}: not valid TOML: {error}") from error
     try:
@@ -179,7 +190,7 @@ def parse_size(text: str) -> tuple[int, int]:
     ConfigError."""
     sides = text.lower().split("x")
     if len(sides) != 2 or not all(side.isascii() and side.isdecimal() and len(side) <= _DIGITS for side in sides):
-        raise ConfigError(f"--size {_short(text)}: must be WIDTHxHEIGHT, such as 640x480")
+        raise ConfigError(f"--size {shorten(text)}: must be WIDTHxHEIGHT, such as 640x480")
     return int(sides[0]), int(sides[1])
 
 
@@ -187,13 +198,13 @@ def explain(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
     """Key, value, what is allowed; for an unknown key the nearest known one."""
     message, _, where = str(error).partition(" - at `$")
     path = re.sub(r"\[.*?\]", "", where.rstrip("`").lstrip("."))
-    unknown = re.search(r"unknown field `(.+?)`", message)
+    unknown = re.search(r"unknown field `(.*)`", message, re.DOTALL)
     if unknown:
         known = _known_keys(path)
         near = difflib.get_close_matches(unknown[1], known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         place = f"[{path}] " if path else ""
-        return f"{place}unknown key {unknown[1]!r}: {hint}"
+        return f"{place}unknown key {_shown(unknown[1])}: {hint}"
     missing = re.search(r"missing required field `(.+?)`", message)
     if missing:
         return f"key {missing[1]!r} is missing"
@@ -209,12 +220,13 @@ def explain(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     try:
-        return _short(repr(value))
+        return shorten(repr(value))
     except ValueError:  # TOML's 0x... can be a number of more digits than Python prints
         return "(a number too long to print)"
 
 
-def _short(text: str) -> str:
+def shorten(text: str) -> str:
+    """The beginning of a text that is too long for a message."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 

@@ -34,11 +34,10 @@ def is_image_name(path: Path) -> bool:
 
 
 def find_images(root: Path) -> list[Path]:
-    """The photos under `root` by name, in a fixed order; hidden files and folders are passed over. Raises
-    MissingInputError where it cannot be read."""
+    """The photos under `root` by name, in a fixed order; hidden files and folders are passed over. Raises as
+    find_files does."""
+    files = find_files(root)
     try:
-        os.scandir(root).close()  # a walk would take a folder that may not be read for an empty one
-        files = find_files(root)
         return [file for file in files if is_image_name(file.relative_to(root)) and file.is_file()]
     except OSError as error:
         raise MissingInputError(f"{root}: cannot read: {error.strerror or error}") from error
@@ -46,14 +45,19 @@ def find_images(root: Path) -> list[Path]:
 
 def find_files(root: Path) -> list[Path]:
     """All that is no folder under `root`, links that lead nowhere among it, in a fixed order. Linked folders are
-    gone through too, each once, unless they lead back into `root` or to what holds it."""
+    gone through too, each once, unless they lead back into `root` or to what holds it. Raises MissingInputError with
+    the name of a folder in it that cannot be read: photos must not be missed silently."""
     top = root.resolve()
     seen: set[Path] = set()
     found: list[Path] = []
-    for place, folders, files in os.walk(root, followlinks=True):
+    for place, folders, files in os.walk(root, followlinks=True, onerror=_refuse_folder):
         found += [Path(place, name) for name in files]
         folders[:] = [name for name in sorted(folders) if _is_to_be_entered(Path(place, name), top, seen)]
     return sorted(found)
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise MissingInputError(f"{readable_name(error.filename)}: cannot read: {error.strerror}") from error
 
 
 def _is_to_be_entered(folder: Path, top: Path, seen: set[Path]) -> bool:

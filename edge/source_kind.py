@@ -18,13 +18,15 @@ def source_kind(source: str) -> SourceKind:
         return "picamera2"
     if _URL.match(source):
         return "stream"
-    return "v4l2" if source.startswith("/dev/") and not _is_stored(Path(source)) else "replay"
+    if source.startswith("/dev/") and not _is_replay(Path(source)):
+        return "v4l2"
+    return "replay"
 
 
-def _is_stored(path: Path) -> bool:
+def _is_replay(path: Path) -> bool:
     try:
         return path.is_dir() or path.is_file()
-    except OSError:  # in a folder that may not be searched
+    except OSError:  # a name too long, or a folder that this user may not look into
         return False
 
 

@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,6 +14,9 @@ from edge.errors import DataError, MissingInputError
 _log = logging.getLogger(__name__)
 
 State = Literal["starting", "running", "degraded", "recovering", "failed", "stopped"]
+# What a file may say, and no more: os.kill and time.localtime take no other numbers, and 0 is no process.
+Pid = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+WallTime = Annotated[float, msgspec.Meta(ge=-1e11, le=1e11)]  # far off, as a clock may be
 # Older than this and still 'alive': the supervisor itself does not move.
 STALE_S = 15.0
 
@@ -43,7 +46,7 @@ class Seen(msgspec.Struct, frozen=True):
 
     label: str
     score: float
-    captured_wall_s: float
+    captured_wall_s: WallTime
 
 
 class LoadStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,14 +68,14 @@ class Status(msgspec.Struct, kw_only=True):
 
     state: State = "starting"
     why: str = "starting"
-    since_wall_s: float
+    since_wall_s: WallTime
     since_mono_s: float
-    started_wall_s: float
-    updated_wall_s: float
+    started_wall_s: WallTime
+    updated_wall_s: WallTime
     updated_mono_s: float
     boot_id: str
-    pid: int
-    worker_pid: int | None = None
+    pid: Pid
+    worker_pid: Pid | None = None
     version: str = __version__
     bundle: str | None = None
     bundle_name: str | None = None

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from edge import __version__
+from edge.cli.streams import fill_closed, is_stdout_closed
 from edge.errors import FieldfareError, StorageError
 
 _BUILT_IN = {
@@ -65,6 +66,7 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: errors of ours are one line and an exit status, never a traceback."""
+    fill_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # labels in any script, terminals in any encoding
@@ -76,6 +78,7 @@ def _run(words: list[str]) -> int:
     try:
         with cli.make_context("fieldfare", words) as context:
             cli.invoke(context)
+            sys.stdout.flush()
             return 0
     except click.exceptions.Exit as leave:
         return leave.exit_code
@@ -88,7 +91,8 @@ def _run(words: list[str]) -> int:
         _abandon_stdout()
         return 0
     except OSError as error:
-        return _fail(str(error), StorageError.exit_status)
+        message = "standard output: closed" if is_stdout_closed() else str(error)
+        return _fail(message, StorageError.exit_status)
     except (KeyboardInterrupt, click.exceptions.Abort, EOFError):
         click.echo("fieldfare: interrupted", err=True)
         return _INTERRUPTED

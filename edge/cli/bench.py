@@ -5,6 +5,9 @@ from pathlib import Path
 
 import click
 
+from edge.cli.numbers import FloatRange
+from edge.cli.streams import quieten_opencv
+
 _STEPS = 1000
 
 
@@ -16,7 +19,7 @@ _STEPS = 1000
     show_default=True,
     help="A folder, picture or video file, /dev/videoN, picamera2[:N], a URL or synthetic.",
 )
-@click.option("--seconds", type=click.FloatRange(1, 3600), default=20.0, show_default=True, help="How long.")
+@click.option("--seconds", type=FloatRange(1, 3600), default=20.0, show_default=True, help="How long.")
 @click.option("--size", metavar="WxH", default="640x480", show_default=True, help="Frame size to ask for.")
 @click.option("--fps", type=float, help="Frames a second to ask a camera for.  [default: as fast as it goes]")
 @click.option("--runtime", default="auto", show_default=True, help="auto, litert or tflite-runtime.")
@@ -41,6 +44,7 @@ def bench(
     Replays and the synthetic camera run as fast as they can, cameras at their own rate. Stop the service
     first: it uses the same cores, camera and Coral.
     """
+    quieten_opencv()
     import msgspec
 
     from edge.benchmark import markdown, measure

@@ -1,8 +1,16 @@
 """fieldfare classify: pictures from files."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from edge.cli.streams import quieten_opencv
+
+if TYPE_CHECKING:
+    from edge.errors import MissingInputError
 
 
 @click.command(epilog="Example: fieldfare classify birds owl.jpg wren.jpg --json")
@@ -29,8 +37,9 @@ def classify(
     """Say what is on each of the IMAGES (files, or folders of them) with the BUNDLE.
 
     A picture that cannot be read is reported and the rest go on; the exit status is then 65, or 66 where a
-    file is not there.
+    file is not there or a folder has no pictures.
     """
+    quieten_opencv()
     from edge.cli.assemble import open_pipeline
     from edge.cli.outputs import build_sinks
     from edge.clock import stamp
@@ -53,6 +62,8 @@ def classify(
     status = 0
     for number, path in enumerate(_expand(images)):
         try:
+            if isinstance(path, MissingInputError):
+                raise path
             frame = Frame(read_image(path), number, *stamp(), name=readable_name(path))
         except (ImageError, MissingInputError) as error:
             click.echo(f"fieldfare: {error}", err=True)
@@ -65,17 +76,20 @@ def classify(
         raise click.exceptions.Exit(status)
 
 
-def _expand(images: tuple[Path, ...]) -> list[Path]:
+def _expand(images: tuple[Path, ...]) -> Iterator["Path | MissingInputError"]:
+    """The pictures in order; in the place of a folder that has none, or cannot be read, what is wrong with it."""
     from edge.errors import MissingInputError
-    from edge.images import find_images
+    from edge.images import find_images, readable_name
 
-    paths: list[Path] = []
     for path in images:
-        if path.is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112 - Path's raises for names that are too long
+            yield path
+            continue
+        try:
             found = find_images(path)
-            if not found:
-                raise MissingInputError(f"{path}: no pictures there (JPEG, PNG, BMP, WebP, TIFF)")
-            paths += found
-        else:
-            paths.append(path)
-    return paths
+        except MissingInputError as error:
+            yield error
+            continue
+        yield from found
+        if not found:
+            yield MissingInputError(f"{readable_name(path)}: no pictures there (JPEG, PNG, BMP, WebP, TIFF)")

@@ -21,7 +21,8 @@ def doctor(config: Path | None, bundle: str | None, source: str | None, as_json:
     """Look at everything between camera and result: board, libraries, settings, camera, bundle, Coral, service.
 
     Without any option, the settings of the service are taken where they are. Cameras, engines and libraries
-    are tried in child processes, so one that hangs or crashes is reported; it takes 20 seconds at most.
+    are tried in child processes, so one that hangs or crashes is reported; it takes 20 seconds at most,
+    or 45 where the settings give the camera longer.
 
     Status 0 where nothing stands in the way (there may be warnings), 69 where something does.
     """

@@ -4,7 +4,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from edge.cli.streams import is_stdout_closed
 from edge.config import Output
+from edge.errors import StorageError
 from edge.sinks.base import Sink
 from edge.sinks.console import ConsoleSink
 from edge.sinks.jsonl import JsonFileSink, JsonStreamSink
@@ -12,7 +14,10 @@ from edge.sinks.jsonl import JsonFileSink, JsonStreamSink
 
 def build_sinks(output: Output, *, json_lines: bool, patient: bool = False) -> list[Sink]:
     """The sinks of a run; with json_lines standard output carries JSON and nothing else. patient: a file that
-    cannot be opened is tried again with every result, else StorageError is raised."""
+    cannot be opened is tried again with every result, else StorageError is raised; so it is where standard output is
+    wanted and closed."""
+    if (json_lines or output.console != "off") and is_stdout_closed():
+        raise StorageError("standard output: closed")
     makers: list[Callable[[], Sink]] = []
     if json_lines:
         makers.append(lambda: JsonStreamSink(sys.stdout.buffer))

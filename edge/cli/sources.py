@@ -7,7 +7,7 @@ from pathlib import Path
 from edge.capture.base import FrameSource
 from edge.capture.optics import Optics
 from edge.capture.urls import masked
-from edge.config import Camera
+from edge.config import Camera, shorten
 from edge.errors import ConfigError, MissingInputError
 from edge.source_kind import source_kind
 
@@ -50,7 +50,8 @@ def _open_picamera(camera: Camera, model_size: tuple[int, int] | None) -> FrameS
 
     numbered = _PICAMERA.fullmatch(camera.source)
     if numbered is None:
-        raise ConfigError(f"camera.source = {camera.source!r}: must be picamera2, picamera2:0, picamera2:1 and so on")
+        shown = shorten(repr(camera.source))
+        raise ConfigError(f"camera.source = {shown}: must be picamera2, picamera2:0, picamera2:1 and so on")
     return PicameraSource(
         int(numbered[1] or 0),
         width=camera.width,
@@ -86,14 +87,26 @@ def _open_replay(path: Path, camera: Camera) -> FrameSource:
     from edge.capture.replay import FolderSource, VideoSource
     from edge.images import is_image_name
 
+    if not _exists(path):
+        shown = shorten(repr(camera.source))
+        raise MissingInputError(
+            f"{shown}: no such picture" if is_image_name(path) else f"source {shown} is not there: give {SOURCES}"
+        )
     if path.is_dir() or is_image_name(path):
-        if not path.exists():
-            raise MissingInputError(f"{path}: no such picture")
         # Pictures have no rate of their own: without one asked for, each is taken as it comes.
         return FolderSource(path, fps=camera.fps if camera.realtime else None, loop=camera.loop)
-    if path.exists():
-        return VideoSource(path, realtime=camera.realtime, fps=camera.fps, loop=camera.loop)
-    raise MissingInputError(f"source {camera.source!r} is not there: give {SOURCES}")
+    return VideoSource(path, realtime=camera.realtime, fps=camera.fps, loop=camera.loop)
+
+
+def _exists(path: Path) -> bool:
+    """Raises MissingInputError where that cannot be told: no permission, or no name that a file could have."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise MissingInputError(f"source {shorten(repr(str(path)))}: cannot read: {error.strerror or error}") from error
+    return True
 
 
 def _whole(model_size: tuple[int, int], camera: Camera) -> tuple[int, int]:

@@ -110,7 +110,7 @@ def pi_cameras(case: Case) -> list[Finding]:
 
 
 def frame(case: Case) -> list[Finding]:
-    """One frame from the configured source, in a child."""
+    """One frame from the configured source, in a child that gets the time which the settings give the camera."""
     if case.settings is None:
         return [Finding("frame", "a frame", "not here", "no source was named: give --config or --source")]
     camera = case.settings.camera
@@ -119,9 +119,11 @@ def frame(case: Case) -> list[Finding]:
 
 
 def _frame(case: Case, camera: Camera) -> Finding:
-    patience_s = min(camera.timeout_s, case.child_s / 2)
-    values = {**msgspec.to_builtins(camera), "timeout_s": max(0.5, patience_s)}
-    outcome = case.ask("frame", [values], case.child_s)
+    limit_s = case.child_s + min(camera.patience_s, case.patience_s)
+    outcome = case.ask("frame", [msgspec.to_builtins(camera)], limit_s)
+    if outcome.ending == "hung" and camera.patience_s > case.patience_s:
+        seen = f"{masked(camera.source)}: {outcome.why}, but the settings allow {camera.patience_s:g} s for a frame"
+        return Finding("frame", "a frame", "warning", seen, "`fieldfare run` waits for as long as the settings say")
     if outcome.ending != "answered":
         mend = {
             "hung": "the camera stalls: check cable and power supply; another program may hold it",

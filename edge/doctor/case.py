@@ -72,6 +72,7 @@ class Case:
     call: Callable[[list[str]], str | None] = call
     # Children run side by side, so these are not added up, but for the two of the Edge TPU.
     child_s: float = 15.0
+    patience_s: float = 30.0  # more than that is not waited for a camera, whatever its settings allow
     delegate_s: float = 7.0
     edgetpu_s: float = 9.0
 

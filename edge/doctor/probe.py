@@ -17,6 +17,7 @@ from edge.config import Camera, Engine
 from edge.errors import FieldfareError
 
 _FRAMES = 3  # the first of a camera can be black or torn
+_SLOW_FPS = 1.0  # under it the first frame has to do
 
 
 def libraries(names: list[str]) -> dict[str, Any]:
@@ -43,10 +44,12 @@ def frame(camera: dict[str, Any]) -> dict[str, Any]:
     from edge.cli.sources import open_source
     from edge.errors import EndOfStream
 
-    source = open_source(msgspec.convert(camera, Camera))
+    settings = msgspec.convert(camera, Camera)
+    frames = 1 if settings.fps is not None and settings.fps < _SLOW_FPS else _FRAMES
+    source = open_source(settings)
     try:
         taken = source.read()
-        for _ in range(_FRAMES - 1):
+        for _ in range(frames - 1):
             try:
                 taken = source.read()
             except EndOfStream:

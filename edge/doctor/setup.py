@@ -4,6 +4,7 @@ import os
 import pwd
 import re
 import shutil
+import stat
 from pathlib import Path
 
 from edge.doctor.case import SERVICE, Case
@@ -58,15 +59,44 @@ def cpu(case: Case) -> list[Finding]:
 
 
 def results(case: Case) -> list[Finding]:
-    """Room and right to write where the results go."""
+    """Room and right to write where the results go. A folder that is not there yet is made by `run`, so what
+    counts is the nearest one above it that is."""
     if case.settings is None or case.settings.output.jsonl is None:
         return [Finding("results", "results", "not here", "the settings name no [output] jsonl")]
-    folder = Path(case.settings.output.jsonl).absolute().parent
-    if not folder.is_dir():
-        mend = f"sudo install -d -o {SERVICE} -g {SERVICE} {folder}"
-        return [Finding("results", "results", "problem", f"{folder} is not there", mend)]
     output = case.settings.output
+    file = Path(output.jsonl or "").absolute()
+    folder = next(place for place in file.parents if os.path.lexists(place))
+    wrong = _judge_file(file) or _judge_parent(folder, file.parent)
+    if wrong is not None:
+        return [wrong]
     return [judge_folder(folder, shutil.disk_usage(folder).free, output.max_mb * (output.keep + 1) * 10**6)]
+
+
+def _judge_file(file: Path) -> Finding | None:
+    """What is wrong with a results file that is there already; None: nothing, or there is none."""
+    try:
+        mode = file.stat().st_mode
+    except OSError:  # not there; or out of sight, which the folder's right to write tells
+        return None
+    if not stat.S_ISREG(mode):
+        seen = f"{file} is {'a folder' if stat.S_ISDIR(mode) else 'no plain file'}"
+        return Finding("results", "results", "problem", seen, "name a file in [output] jsonl")
+    if _writer(file, os.W_OK, 0o200) is None:
+        mend = f"sudo chown {SERVICE}: {file}, or name another [output] jsonl"
+        return Finding("results", "results", "problem", f"{file} is not writable", mend)
+    return None
+
+
+def _judge_parent(folder: Path, wanted: Path) -> Finding | None:
+    """What keeps `wanted` from being made in `folder`, the nearest place above it that is there; None: nothing."""
+    if not folder.is_dir():
+        mend = "name another [output] jsonl"
+        return Finding("results", "results", "problem", f"{folder} is no folder", mend)
+    if folder != wanted and _writer(folder) is None:
+        seen = f"{wanted} is not there, and {folder} not writable"
+        mend = f"sudo install -d -o {SERVICE} -g {SERVICE} {wanted}"
+        return Finding("results", "results", "problem", seen, mend)
+    return None
 
 
 def judge_folder(folder: Path, free: int, wanted: int) -> Finding:
@@ -83,16 +113,17 @@ def judge_folder(folder: Path, free: int, wanted: int) -> Finding:
     return Finding("results", "results", "ok", seen + writer)
 
 
-def _writer(folder: Path) -> str | None:
-    """Who may write: this user (""), or the service's, who owns it; None: neither."""
-    if os.access(folder, os.W_OK | os.X_OK):
+def _writer(place: Path, wanted: int = os.W_OK | os.X_OK, owners: int = 0o300) -> str | None:
+    """Who may write: this user (""), or the service's, who owns it; None: neither. wanted: as os.access takes it,
+    owners: the same as bits of a mode; of a folder unless they are given."""
+    if os.access(place, wanted):
         return ""
     try:
         account = pwd.getpwnam(SERVICE)
     except KeyError:
         return None
-    there = folder.stat()
-    owns = there.st_uid == account.pw_uid and there.st_mode & 0o300 == 0o300
+    there = place.stat()
+    owns = there.st_uid == account.pw_uid and there.st_mode & owners == owners
     return f" (writable for {SERVICE})" if owns else None
 
 

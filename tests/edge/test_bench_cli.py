@@ -51,6 +51,8 @@ def test_a_folder_of_pictures_is_looped(run_fieldfare: Run, sealed: Bundle, shar
             "camera.height = 10: must be a whole number from 32 to 8192",
         ),
         (["--bundle", "{bundle}", "--threads", "0"], 78, "engine.threads"),
+        (["--bundle", "{bundle}", "--seconds", "0"], 2, "0.0 is not in the range 1<=x<=3600"),
+        (["--bundle", "{bundle}", "--seconds", "nan"], 2, "nan is not in the range 1<=x<=3600"),
     ],
 )
 def test_mistakes(run_fieldfare: Run, sealed: Bundle, words: list[str], status: int, message: str) -> None:
@@ -58,6 +60,17 @@ def test_mistakes(run_fieldfare: Run, sealed: Bundle, words: list[str], status: 
     assert done.returncode == status
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_of_a_file_that_is_no_video_only_our_line_is_said(
+    run_fieldfare: Run, sealed: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENCV_LOG_LEVEL", "OPENCV_FFMPEG_LOGLEVEL"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42 and no more")
+    done = run_fieldfare("bench", "--bundle", sealed.path, "--source", tmp_path / "clip.mp4")
+    assert done.returncode != 0
+    assert [line for line in done.stderr.splitlines() if "WARN" in line or "moov" in line or "ERROR" in line] == []
 
 
 def test_a_spread_by_hand() -> None:

@@ -212,6 +212,36 @@ def test_a_full_standard_output_is_one_line(sealed: Bundle, shared: Path, words:
     assert "standard output: cannot write: No space left" in one_line(done)
 
 
+def with_stdout_closed(*words: object) -> subprocess.CompletedProcess[str]:
+    command = ["bash", "-c", 'exec "$@" >&-', "-", sys.executable, "-m", "edge", *map(str, words)]
+    return subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "--bundle", "{bundle}", "--source", "synthetic", "--frames", "3"],
+        ["run", "--bundle", "{bundle}", "--source", "synthetic", "--frames", "3", "--json"],
+        ["classify", "{bundle}", "{parrot}"],
+        ["classify", "{bundle}", "{parrot}", "--json"],
+        ["bundle", "show", "{bundle}"],
+    ],
+)
+def test_a_standard_output_that_is_closed_is_one_line(sealed: Bundle, shared: Path, words: list[str]) -> None:
+    parrot = shared / "models" / "parrot.jpg"
+    done = with_stdout_closed(*(word.format(bundle=sealed.path, parrot=parrot) for word in words))
+    assert done.returncode == 74
+    assert one_line(done) == "fieldfare: standard output: closed"
+
+
+def test_without_results_on_it_standard_output_may_be_closed(sealed: Bundle, tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    words = ["--source", "synthetic", "--frames", "3", "--quiet", "--jsonl", results]
+    done = with_stdout_closed("run", "--bundle", sealed.path, *words)
+    assert done.returncode == 0, done.stderr
+    assert len(results.read_text().splitlines()) == 3
+
+
 def test_file_names_in_any_bytes_are_carried(run_fieldfare: Run, sealed: Bundle, shared: Path, tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path / "pictures")
     (tmp_path / "pictures").mkdir()
@@ -246,6 +276,15 @@ def test_a_folder_without_pictures_is_said(run_fieldfare: Run, sealed: Bundle, t
     done = run_fieldfare("classify", sealed.path, tmp_path)
     assert done.returncode == 66
     assert "no pictures there" in one_line(done)
+
+
+def test_classify_goes_on_after_a_folder_without_pictures(
+    run_fieldfare: Run, sealed: Bundle, shared: Path, tmp_path: Path
+) -> None:
+    done = run_fieldfare("classify", sealed.path, tmp_path, shared / "models" / "parrot.jpg", "--json")
+    assert done.returncode == 66
+    assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == ["macaw"]
+    assert one_line(done) == f"fieldfare: {tmp_path}: no pictures there (JPEG, PNG, BMP, WebP, TIFF)"
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,10 @@ def test_a_bundle_is_all_that_must_be_said() -> None:
     assert parse_settings(b'bundle = "birds"', "f.toml") == Settings(bundle="birds")
 
 
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert parse_settings(b'\xef\xbb\xbfbundle = "birds"', "f.toml") == Settings(bundle="birds")
+
+
 @pytest.mark.parametrize(
     ("source", "loop", "endless"),
     [
@@ -88,6 +92,18 @@ def test_a_slow_camera_is_given_the_time_of_three_frames(
             f"camera.width = {'9' * 100}...: must be a whole number from",
         ),
         (f'bundle = "b"\n[camera]\nwidth = 0x{"f" * 5000}', "camera.width = (a number too long to print): must be a"),
+        ('bundle = "b"\n[engine]\ndevice = "usb:0\\n"', r"engine.device = 'usb:0\n': must be auto, cpu"),
+        ('bundle = "b"\n[camera]\nformat = "MJPG\\n"', r"camera.format = 'MJPG\n': must be auto, MJPG"),
+        ('bundle = "a\\u0000b"', r"bundle = 'a\x00b': must be a text that is not empty and holds no NUL character"),
+        ('bundle = ""', "bundle = '': must be a text that is not empty"),
+        ('bundle = "b"\n[camera]\nsource = "a\\u0000"', r"camera.source = 'a\x00': must be a text"),
+        ('bundle = "b"\n[camera]\nscript = "\\u0000"', r"camera.script = '\x00': must be a text that holds no NUL"),
+        ('bundle = "b"\n[engine]\nedgetpu_library = "\\u0000"', r"engine.edgetpu_library = '\x00': must be a text"),
+        ('bundle = "b"\n[output]\njsonl = "\\u0000"', r"output.jsonl = '\x00': must be a text"),
+        ('bundle = "b"\n[output]\njsonl = ""', "output.jsonl = '': must be a text that is not empty"),
+        ('bundle = "b"\n[camera]\n"source\\n" = "x"', r"[camera] unknown key 'source\n': did you mean 'source'?"),
+        ('bundle = "b"\n"bund`le" = 1', "unknown key 'bund`le': did you mean 'bundle'?"),
+        (f'bundle = "b"\n{"z" * 4000} = 1', f"unknown key '{'z' * 99}...: known keys: "),
         ("bundle = ", "not valid TOML"),
         ("\x00", "not valid TOML"),
     ],

@@ -1,5 +1,6 @@
 """What the doctor makes of what it sees: each check against a machine of the test's own."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 
 from edge.board import Board, power_from_bits
 from edge.config import settings_from
-from edge.doctor import cameras, coral, machine, setup, software
+from edge.doctor import cameras, coral, machine, probe, setup, software
 from edge.doctor.case import Case
 from edge.doctor.children import Outcome
 from edge.doctor.examination import CHECKS, examine
@@ -29,9 +30,11 @@ class Children:
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
         self.asked: list[tuple[str, Any]] = []
+        self.limits: dict[str, float] = {}
 
     def __call__(self, name: str, arguments: object, timeout_s: float) -> Outcome:
         self.asked.append((name, arguments))
+        self.limits[name] = timeout_s
         answer = self.answers.get(name, Outcome("refused", why="ModuleNotFoundError: No module named 'picamera2'"))
         return answer if isinstance(answer, Outcome) else Outcome("answered", answer)
 
@@ -316,6 +319,28 @@ def test_one_frame_is_taken(case: Case, outcome: Any, kind: str, words: str) -> 
     assert words in finding.seen
 
 
+@pytest.mark.parametrize(("keys", "waited_s"), [({}, 3), ({"timeout_s": 20}, 20), ({"fps": 0.1}, 30)])
+def test_a_camera_gets_the_time_that_its_settings_give_it(case: Case, keys: dict[str, Any], waited_s: float) -> None:
+    children = Children(frame=FRAME)
+    cameras.frame(configured(replace(case, ask=children), camera={"source": "rtsp://cam/1", **keys}))
+    ((_, (camera,)),) = children.asked
+    assert settings_from({"bundle": "b", "camera": camera}).camera.patience_s == pytest.approx(waited_s)
+    assert children.limits["frame"] >= waited_s + 10  # to load the libraries, too
+
+
+def test_a_camera_that_may_take_longer_than_the_doctor_waits_is_not_said_to_be_broken(case: Case) -> None:
+    hung = Children(frame=Outcome("hung", why="no answer within 45 s"))
+    slow = {"source": "rtsp://cam/1", "timeout_s": 600}
+    finding = only(cameras.frame(configured(replace(case, ask=hung), camera=slow)))
+    assert finding.kind == "warning"
+    assert finding.seen == "rtsp://cam/1: no answer within 45 s, but the settings allow 600 s for a frame"
+    assert hung.limits["frame"] < 60
+
+
+def test_of_a_slow_camera_one_frame_will_do() -> None:
+    assert probe.frame({"source": "synthetic", "fps": 0.001})["size"] == [640, 480]
+
+
 def test_a_password_in_a_url_is_not_shown(case: Case) -> None:
     hung = Children(frame=Outcome("hung", why="no answer within 15 s"))
     finding = only(cameras.frame(configured(replace(case, ask=hung), camera={"source": "rtsp://me:secret@cam/1"})))
@@ -440,10 +465,48 @@ def test_room_for_the_results(tmp_path: Path, free: int, kind: str) -> None:
     assert setup.judge_folder(tmp_path, free, 320 * 10**6).kind == kind
 
 
-def test_a_folder_that_is_not_there(case: Case, tmp_path: Path) -> None:
-    finding = only(setup.results(configured(case, output={"jsonl": str(tmp_path / "no" / "results.jsonl")})))
+def results_in(case: Case, file: Path) -> Finding:
+    return only(setup.results(configured(case, output={"jsonl": str(file), "max_mb": 1, "keep": 0})))
+
+
+def test_a_folder_that_is_not_there_is_made_by_the_service(case: Case, tmp_path: Path) -> None:
+    finding = results_in(case, tmp_path / "not" / "yet" / "results.jsonl")
+    assert finding.kind == "ok"
+    assert finding.seen.startswith(f"{tmp_path}, ")
+    assert not (tmp_path / "not").exists()
+
+
+def test_a_folder_that_cannot_be_made(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    finding = results_in(case, tmp_path / "no" / "results.jsonl")
     assert finding.kind == "problem"
+    assert finding.seen == f"{tmp_path / 'no'} is not there, and {tmp_path} not writable"
     assert "sudo install -d" in (finding.mend or "")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda file: file.mkdir(), "is a folder"),
+        (os.mkfifo, "is no plain file"),
+        (lambda file: file.touch(), "is not writable"),
+    ],
+    ids=["folder", "pipe", "read-only"],
+)
+def test_what_results_cannot_be_written_to(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None], words: str
+) -> None:
+    file = tmp_path / "results.jsonl"
+    make(file)
+    monkeypatch.setattr(os, "access", lambda path, _: path != file)
+    finding = results_in(case, file)
+    assert (finding.kind, finding.seen) == ("problem", f"{file} {words}")
+
+
+def test_a_file_where_the_folder_for_the_results_should_be(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "results").touch()
+    finding = results_in(case, tmp_path / "results" / "today" / "results.jsonl")
+    assert (finding.kind, finding.seen) == ("problem", f"{tmp_path / 'results'} is no folder")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Photos are read upright in 8-bit colour, or refused in one clear line."""
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge.errors import ImageError, MissingInputError
-from edge.images import decode_image, read_image
+from edge.images import decode_image, find_images, read_image
 
 GRAIN = np.random.default_rng(5).integers(0, 256, (30, 40, 3)).astype(np.uint8)
 
@@ -154,3 +155,19 @@ def test_a_missing_file_is_not_a_damaged_one(tmp_path: Path) -> None:
     (tmp_path / "folder.jpg").mkdir()
     with pytest.raises(MissingInputError, match="cannot read"):
         read_image(tmp_path / "folder.jpg")
+
+
+def test_a_folder_within_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shut = tmp_path / "owls" / "shut"
+    shut.mkdir(parents=True)
+    (tmp_path / "owls" / "1.jpg").touch()
+    scandir = os.scandir
+
+    def refuse(path: object) -> object:
+        if str(path) == str(shut):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(MissingInputError, match=f"^{shut}: cannot read: Permission denied$"):
+        find_images(tmp_path)

@@ -45,6 +45,8 @@ def test_it_comes_back_as_it_was_written(sealed: Bundle) -> None:
         (lambda m: m.update(model="/etc/passwd"), "regex"),
         (lambda m: m["files"][0].update(name="sub/file"), "regex"),
         (lambda m: m["files"][0].update(name=".."), "regex"),
+        (lambda m: m.update(model="model.tflite\n"), "regex"),
+        (lambda m: m["files"][0].update(sha256="0" * 64 + "\n"), "regex"),
         (lambda m: m.update(model="other.tflite"), "'other.tflite' is used but not in the list"),
         (lambda m: m["files"].append(dict(m["files"][0], name="more.bin")), "'more.bin' is listed but nothing uses"),
         (lambda m: m["files"].append(m["files"][0]), "only once"),

@@ -251,6 +251,18 @@ class TestOpenSource:
         with pytest.raises(MissingInputError, match="no pictures there"):
             open_source(Camera(source=str(tmp_path)))
 
+    @pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".jpg", "y/" * 3000 + "clip.avi"])
+    def test_a_name_that_no_file_can_have(self, name: str) -> None:
+        with pytest.raises(MissingInputError, match=r"^source '.*: cannot read: File name too long$") as caught:
+            open_source(Camera(source=name))
+        assert len(str(caught.value)) < 200
+
+    @pytest.mark.parametrize("name", ["photos", "photos/1.jpg", "photos/clip.avi"])
+    def test_what_cannot_be_looked_at(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "photos").symlink_to("photos")
+        with pytest.raises(MissingInputError, match="cannot read: Too many levels of symbolic links"):
+            open_source(Camera(source=str(tmp_path / name)))
+
     def test_names_pick_the_source(self, folder: Path, video: Path, hardware: None) -> None:
         kinds = {
             str(folder): FolderSource,

@@ -122,3 +122,17 @@ def test_what_there_is_to_say_is_said_and_nothing_else() -> None:
     assert "1 USB resets, 0 reboots" in full
     assert "71.2 C, CPU 40 %, at most 2.5 frames/s, 71.2 C of 75 C" in full
     assert "last owl 0.91" in full
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("pid", 2**31), ("pid", 0), ("since_wall_s", 1e300), ("started_wall_s", -1e300)]
+)
+def test_numbers_that_no_service_writes_are_one_line(
+    run_fieldfare: Run, tmp_path: Path, name: str, value: float
+) -> None:
+    put(tmp_path, **{name: value})
+    done = run_fieldfare("status", "--run-dir", tmp_path)
+    assert done.returncode == 65
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("fieldfare: status ")
+    assert f"$.{name}" in line

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge.cli.numbers import FloatRange
 from edge.errors import MissingInputError, ModelError, UnavailableError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
     help="How it is called, as one string. {folder} stands for the folder of the files; a command that begins with "
     "ssh sends and fetches them itself.",
 )
-@click.option("--timeout", type=click.FloatRange(1, 86_400), default=300.0, show_default=True, help="Seconds.")
+@click.option("--timeout", type=FloatRange(1, 86_400), default=300.0, show_default=True, help="Seconds.")
 @click.option("--allow-partial", is_flag=True, help="Take a model of which some operators stay on the CPU.")
 @click.option(
     "--out",

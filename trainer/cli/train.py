@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge.cli.numbers import FloatRange
 from trainer.cli.packages import require
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
     show_default=True,
     help="Network.",
 )
-@click.option("--alpha", type=click.FloatRange(0.1, 1.4), default=0.35, show_default=True, help="Width multiplier.")
+@click.option("--alpha", type=FloatRange(0.1, 1.4), default=0.35, show_default=True, help="Width multiplier.")
 @click.option("--size", type=click.IntRange(32, 320), default=224, show_default=True, help="Input side in pixels.")
 @click.option(
     "--weights",
@@ -56,13 +57,13 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
 @click.option(
     "--time-budget",
     "time_budget_min",
-    type=click.FloatRange(0.5, 100_000),
+    type=FloatRange(0.5, 100_000),
     metavar="MINUTES",
     help="Make the best of this time, the bundle included, instead of --epochs.",
 )
 @click.option(
     "--min-precision",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=FloatRange(0, 1, max_open=True),
     default=0.95,
     show_default=True,
     help="Say 'unknown' so often that this share of the named is right; 0: never.",
