@@ -50,13 +50,17 @@ def find_files(root: Path) -> list[Path]:
     top = root.resolve()
     seen: set[Path] = set()
     found: list[Path] = []
-    for place, folders, files in os.walk(root, followlinks=True, onerror=_refuse_folder):
+    for place, folders, files in os.walk(root, followlinks=True, onerror=lambda error: _refuse_folder(error, root)):
         found += [Path(place, name) for name in files]
         folders[:] = [name for name in sorted(folders) if _is_to_be_entered(Path(place, name), top, seen)]
     return sorted(found)
 
 
-def _refuse_folder(error: OSError) -> None:
+def _refuse_folder(error: OSError, root: Path) -> None:
+    """But for those that hold no photos of anybody's: the rubbish of another user, a file system's own."""
+    inside = Path(error.filename).relative_to(root).parts
+    if any(part.startswith(".") or part == "lost+found" for part in inside):
+        return
     raise MissingInputError(f"{readable_name(error.filename)}: cannot read: {error.strerror}") from error
 
 

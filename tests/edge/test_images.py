@@ -157,10 +157,14 @@ def test_a_missing_file_is_not_a_damaged_one(tmp_path: Path) -> None:
         read_image(tmp_path / "folder.jpg")
 
 
-def test_a_folder_within_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shut = tmp_path / "owls" / "shut"
+@pytest.mark.parametrize(("name", "matters"), [("shut", True), (".Trash-1000", False), ("lost+found", False)])
+def test_a_folder_within_that_may_not_be_read_is_named_if_it_can_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, matters: bool
+) -> None:
+    shut = tmp_path / "owls" / name
     shut.mkdir(parents=True)
-    (tmp_path / "owls" / "1.jpg").touch()
+    photo = tmp_path / "owls" / "1.jpg"
+    photo.touch()
     scandir = os.scandir
 
     def refuse(path: object) -> object:
@@ -169,5 +173,8 @@ def test_a_folder_within_that_may_not_be_read_is_named(tmp_path: Path, monkeypat
         return scandir(path)  # type: ignore[call-overload]
 
     monkeypatch.setattr(os, "scandir", refuse)
+    if not matters:
+        assert find_images(tmp_path) == [photo]
+        return
     with pytest.raises(MissingInputError, match=f"^{shut}: cannot read: Permission denied$"):
         find_images(tmp_path)
