@@ -3,8 +3,8 @@
 The resized picture, which is at hand, tells most frames apart at little cost. Where it does not, the frame itself is
 asked: a resize rounds away what little noise there is where a scene is clipped to black or white.
 
-Only the last frame is compared. A driver that hands out a few old buffers in turn passes, as a virtual camera that shows
-a few image files does; the two cannot be told apart.
+Only the last frame is compared. A driver that hands out a few old buffers in turn passes, as a virtual camera that
+shows a few image files does: the two cannot be told apart.
 """
 
 import numpy as np

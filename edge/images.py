@@ -59,7 +59,7 @@ def find_files(root: Path) -> list[Path]:
 def _refuse_folder(error: OSError, root: Path) -> None:
     """But for those that hold no photos of anybody's: the rubbish of another user, a file system's own."""
     inside = Path(error.filename).relative_to(root).parts
-    if any(part.startswith(".") or part == "lost+found" for part in inside):
+    if any(map(is_out_of_bounds, inside)):
         return
     raise MissingInputError(f"{readable_name(error.filename)}: cannot read: {error.strerror}") from error
 
@@ -72,6 +72,11 @@ def _is_to_be_entered(folder: Path, top: Path, seen: set[Path]) -> bool:
         return False
     seen.add(real)
     return True
+
+
+def is_out_of_bounds(folder: str) -> bool:
+    """Is a folder of this name no place for photos: hidden, or the file system's own?"""
+    return folder.startswith(".") or folder == "lost+found"
 
 
 def readable_name(name: object) -> str:

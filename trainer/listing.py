@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.bundle.store import MANIFEST_HASH
 from edge.decision import UNKNOWN
 from edge.errors import DatasetError, MissingInputError
-from edge.images import find_files, find_images, is_image_name
+from edge.images import find_files, find_images, is_image_name, is_out_of_bounds, readable_name
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -123,7 +123,7 @@ def _check_split_names(root: Path, folders: Sequence[Path]) -> None:
 
 
 def _holds_photos(folder: Path) -> bool:
-    return any(is_image_name(Path(entry.name)) for entry in folder.iterdir())
+    return any(is_image_name(Path(entry.name)) for entry in _entries(folder))
 
 
 def named(names: Iterable[str]) -> str:
@@ -147,7 +147,15 @@ def _no_photos(root: Path, empty: list[Path], broken: list[Path]) -> str:
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    """Without those that are nobody's class: hidden ones, and a file system's own."""
+    return [entry for entry in _entries(root) if entry.is_dir() and not is_out_of_bounds(entry.name)]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise MissingInputError(f"{readable_name(folder)}: cannot read: {error.strerror or error}") from error
 
 
 def _check_classes(root: Path, classes: tuple[str, ...]) -> None:

@@ -438,3 +438,23 @@ def test_an_empty_class_is_not_taken_for_one_of_copies():
     listing = Listing(Path("made-up"), ("none", "owl", "wren"), made_up([1] * 9 + [2] * 9).photos, 0)
     with pytest.raises(DatasetError, match=r"class 'none' has no photo left for train: .*; add photos"):
         assign_splits(listing, alone(listing), seed=0)
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by permissions: root, as which tests may run, has them all."""
+
+    def refuse(path: Path) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(MissingInputError, match=f"^{tmp_path}: cannot read: Permission denied$"):
+        list_photos(tmp_path)
+
+
+def test_a_file_systems_own_folder_is_no_class(tmp_path: Path) -> None:
+    for name in ("owl", "wren"):
+        (tmp_path / name).mkdir()
+        for number in range(4):
+            (tmp_path / name / f"{number}.jpg").touch()
+    (tmp_path / "lost+found").mkdir()
+    assert list_photos(tmp_path).classes == ("owl", "wren")
