@@ -12,8 +12,8 @@ from edge.config import Recovery
 FaultKind = Literal["error", "crash", "hang"]
 
 # Waiting before the next worker; the first comes at once. For the first minutes short enough to have results within 5 s
-# of the end of what was wrong. A season of a dead camera costs one start a minute, as a worker itself tries a camera
-# for 30 s.
+# of the end of what was wrong. A season of a dead camera costs one start a minute in the
+# end, as a worker itself tries a camera for 30 s.
 RESTART_S = (0.0, 0.5, 1.0, *[2.0] * 100, 4.0, 8.0, 15.0, 30.0)
 # Results for so long, and what was before is forgotten: a worker that fails now and then is replaced at once.
 HEALTHY_S = 2.0
