@@ -12,13 +12,13 @@ from edge.config import Recovery
 FaultKind = Literal["error", "crash", "hang"]
 
 # Waiting before the next worker; the first comes at once. For the first minutes short enough to have results within 5 s
-# of the end of what was wrong. A season of a dead camera costs one start a minute in the
-# end, as a worker itself tries a camera for 30 s.
+# of the end of what was wrong. In the end a dead camera costs one start a minute, as a worker itself tries a camera for
+# 30 s.
 RESTART_S = (0.0, 0.5, 1.0, *[2.0] * 100, 4.0, 8.0, 15.0, 30.0)
 # Results for so long, and what was before is forgotten: a worker that fails now and then is replaced at once.
 HEALTHY_S = 2.0
-# When to look for a lost Edge TPU again; the last value stays. Its return is noticed within 45 s, even where a
-# probe hangs for 15 s first.
+# When to look for a lost Edge TPU again; the last value stays. Its return is noticed within 45 s, even where a probe
+# hangs for 15 s first; within 55 s where it has to prove itself.
 PROBE_S = (2.0, 5.0, 10.0, 20.0, 30.0)
 # A crash so long after the last one is once more of the moment.
 FORGIVEN_AFTER_S = 60.0
