@@ -18,8 +18,8 @@ from edge import __version__
 from edge.board import Board, Power
 from edge.capture.base import FrameSource
 from edge.errors import CameraError, EndOfStream
-from edge.pipeline import Pipeline
-from edge.stages import Pace, Stages
+from edge.worker.pipeline import Pipeline
+from edge.worker.threads import Pace, Stages
 
 STAGES = ("capture", "preprocess", "inference", "postprocess", "end to end")
 _WARM_UP = 5

@@ -36,7 +36,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of output: a decision, where it came from and what it cost.
 
     frame and dropped (frames that newer ones replaced before they could be classified) count from 0 each time the
-    camera is opened, also after a fault; edge.status counts through.
+    camera is opened, also after a fault; edge.supervision.status counts through.
     fallback says why a lesser engine than the one asked for serves, and is absent where none does.
     """
 

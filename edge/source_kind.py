@@ -11,7 +11,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 def source_kind(source: str) -> SourceKind:
     """By its form alone, but for what lies in /dev: files and folders there (/dev/shm) are replays. Whether there is
-    such a source, or could be, is for edge.cli.sources to say."""
+    such a source, or could be, is for edge.capture.opening to say."""
     if source == "synthetic":
         return "synthetic"
     if source.startswith("picamera2"):

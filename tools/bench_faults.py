@@ -39,10 +39,10 @@ from typing import Any
 
 import numpy as np
 
-from edge.bundle.importer import Told, import_model
 from edge.bundle.store import open_bundle
 from edge.bundle.write import save
 from edge.fakes.software_edgetpu import ENVIRONMENT, Script, answers_for, build, write_answers, write_script
+from edge.importing.importer import Told, import_model
 from edge.inference.runtime import load_runtime
 from edge.inference.tflite import TfliteClassifier
 from edge.preprocess import Preprocessor
@@ -112,7 +112,7 @@ class Service:
     def worker(self) -> int:
         """The process id of the worker."""
         while True:
-            found = children(self.process.pid, "edge.worker")
+            found = children(self.process.pid, "edge.worker.main")
             if found:
                 return found[0]
             time.sleep(0.02)

@@ -36,11 +36,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge import __version__, status
+from edge import __version__
 from edge.board import Board
-from edge.bundle.importer import Question, Told, import_model
 from edge.bundle.store import open_bundle
 from edge.bundle.write import save
+from edge.importing.importer import Question, Told, import_model
+from edge.supervision import status
 
 RIVALS = {"mediapipe": "mediapipe==1.2.*", "tflite-support": "tflite-support==0.4.4"}
 LOOPS = Path(__file__).with_name("rival_loops.py")
@@ -209,9 +210,9 @@ def start(bundle: Path, tries: int = 7) -> dict[str, float]:
 
 def software_edgetpu(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
     """Frames a second where an inference takes 2.6 ms on a software Edge TPU."""
-    from edge.bundle.golden import prepare
     from edge.fakes.software_edgetpu import ENVIRONMENT, Script, answers_for, build, write_answers, write_script
     from edge.inference.edgetpu import load_edgetpu
+    from edge.inference.golden import prepare
     from edge.inference.runtime import load_runtime
     from edge.inference.tflite import TfliteClassifier
     from edge.preprocess import Preprocessor

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import __version__, status
+from edge import __version__
+from edge.supervision import status
 
 EVERY_S = 5.0
 WARM_UP_S = 120.0

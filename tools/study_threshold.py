@@ -5,7 +5,7 @@
 Each repetition draws validation photos, chooses the largest accepted set that a rule passes, and looks at 400
 new photos. Printed for each rule: how often the new photos kept the promise less two points, how often the true
 precision kept it in full, the coverage as a share of the largest that truly keeps it, and how often no
-threshold passed. The figures of trainer/threshold.py come from here.
+threshold passed. The figures of trainer/measuring/threshold.py come from here.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from trainer.threshold import lower_bound
+from trainer.measuring.threshold import lower_bound
 
 # (spread, honesty): a best score is 1 - 0.8 * Beta(1, spread), and right with probability score ** honesty.
 CLASSIFIERS = ((3, 1.0), (6, 1.0), (3, 0.6), (9, 1.0), (12, 1.3))

@@ -7,9 +7,9 @@ from typing import Literal
 import msgspec
 
 from edge.bundle.manifest import Resize
-from trainer.decode_limits import default_workers
-from trainer.groups import GroupBy
-from trainer.network import Network
+from trainer.dataset.decode_limits import default_workers
+from trainer.dataset.groups import GroupBy
+from trainer.networks.families import Network
 
 ClassWeights = Literal["none", "sqrt", "balanced"]
 Precision = Literal["auto", "float32", "mixed"]

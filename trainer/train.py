@@ -12,21 +12,21 @@ from edge.bundle.write import check_target
 from edge.errors import DatasetError, MissingInputError, OutputExistsError
 from edge.images import find_images, readable_name
 from edge.storage import check_place
-from trainer.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened
-from trainer.clock import Clock
-from trainer.data import Data, input_tensor, load
-from trainer.deliver import deliver
-from trainer.delivery import Delivery
-from trainer.fit import PhotoSet
-from trainer.groups import visit_groups
-from trainer.learn import Setting, computes_mixed, learn
-from trainer.listing import SPLITS, Listing, Photo, list_photos
+from trainer.dataset.groups import visit_groups
+from trainer.dataset.listing import SPLITS, Listing, Photo, list_photos
+from trainer.dataset.photo_set import PhotoSet
+from trainer.dataset.photos import Photos, load_photos
+from trainer.delivery.deliver import deliver
+from trainer.delivery.records import Delivery
+from trainer.learning.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened
+from trainer.learning.learn import Setting, computes_mixed, learn
+from trainer.learning.schedule import Deadline
+from trainer.learning.team import Team, form_team, lost_members
+from trainer.networks.weights import find_weights, sha256_of
 from trainer.options import Options, TrainReport
-from trainer.photos import Photos, load_photos
+from trainer.prepare import Data, input_tensor, load
 from trainer.progress import Progress
-from trainer.schedule import Deadline
-from trainer.team import Team, form_team, lost_members
-from trainer.weights import find_weights, sha256_of
+from trainer.stage_clock import Clock
 
 
 def train(options: Options, progress: Progress) -> TrainReport | None:

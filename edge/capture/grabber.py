@@ -9,7 +9,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from edge.capture.base import FrameSlot
+from edge.capture.slot import FrameSlot
 from edge.clock import stamp
 from edge.errors import CameraError, EndOfStream
 from edge.records import Frame, Pixels

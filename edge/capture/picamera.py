@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
-from edge.capture.optics import Optics
+from edge.capture.base import Optics
 from edge.capture.picamera_controls import controls_for
 from edge.capture.pixel_formats import KNOWN, to_bgr
 from edge.clock import DeviceClock

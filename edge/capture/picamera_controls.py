@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from edge.capture.optics import Optics
+from edge.capture.base import Optics
 from edge.errors import ConfigError
 
 # libcamera.controls.AfModeEnum

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import cv2
 
+from edge.capture.base import Optics
 from edge.capture.grabber import Grabber
-from edge.capture.optics import Optics
 from edge.capture.v4l2_probe import gone_because, probe, set_autogain
 from edge.clock import DeviceClock, stamp
 from edge.errors import CameraError

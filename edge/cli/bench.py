@@ -49,10 +49,10 @@ def bench(
 
     from edge.benchmark import markdown, measure
     from edge.board import Board
-    from edge.cli.assemble import open_pipeline
-    from edge.cli.sources import open_source
+    from edge.capture.opening import open_source
     from edge.config import parse_size, settings_from
     from edge.source_kind import is_live
+    from edge.worker.assemble import open_pipeline
 
     width, height = parse_size(size)
     live = is_live(source)

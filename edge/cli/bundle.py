@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edge.bundle.importer import Question
     from edge.bundle.manifest import EdgeTpu
     from edge.bundle.store import Bundle
+    from edge.importing.importer import Question
 
 
 class BundleCommands(click.Group):
@@ -67,10 +67,10 @@ def verify(path: Path, runtime: str, as_json: bool) -> None:
     """
     import msgspec
 
-    from edge.bundle import golden
     from edge.bundle.store import open_bundle
     from edge.config import settings_from
     from edge.errors import BundleError, EngineError
+    from edge.inference import golden
     from edge.inference.runtime import load_runtime
     from edge.inference.tflite import TfliteClassifier, check_details
     from edge.preprocess import Preprocessor
@@ -158,10 +158,10 @@ def import_(
     and labels that TFLite metadata may hold. What it does not say is asked for: on a terminal by a question,
     elsewhere by an error that names the option.
     """
-    from edge.bundle.importer import Told, import_model, parse_normalize
     from edge.bundle.write import check_target, save
     from edge.config import settings_from
     from edge.images import read_image
+    from edge.importing.importer import Told, import_model, parse_normalize
 
     engine = settings_from({"bundle": str(out), "engine": {"runtime": runtime}}).engine
     check_target(out, overwrite=overwrite)

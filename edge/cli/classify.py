@@ -40,13 +40,13 @@ def classify(
     file is not there or a folder has no pictures.
     """
     quieten_opencv()
-    from edge.cli.assemble import open_pipeline
     from edge.cli.outputs import build_sinks
     from edge.clock import stamp
     from edge.config import Output, settings_from
     from edge.errors import ImageError, MissingInputError
     from edge.images import read_image, readable_name
     from edge.records import Frame
+    from edge.worker.assemble import open_pipeline
 
     settings = settings_from(
         {

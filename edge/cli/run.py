@@ -15,7 +15,7 @@ from edge import __version__
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edge.supervisor import Place, Supervisor
+    from edge.supervision.supervisor import Place, Supervisor
 
 _log = logging.getLogger(__name__)
 
@@ -49,8 +49,8 @@ def run(config: Path | None, size: str | None, frames: int | None, **options: An
     """
     from edge.capture.script import keep_clock
     from edge.cli.outputs import build_sinks
-    from edge.health import SystemdNotifier
-    from edge.supervisor import Supervisor
+    from edge.supervision.supervisor import Supervisor
+    from edge.supervision.systemd import SystemdNotifier
 
     settings = _settings(config, size, options)
     _log_to_stderr()
@@ -76,7 +76,7 @@ def run(config: Path | None, size: str | None, frames: int | None, **options: An
 
 def _place() -> "Place":
     """systemd names the folders in the environment; by hand there are none, so no status file."""
-    from edge.supervisor import Place
+    from edge.supervision.supervisor import Place
 
     run, state = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("STATE_DIRECTORY")
     return Place(*(Path(text.split(":")[0]) if text else None for text in (run, state)))

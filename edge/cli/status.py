@@ -9,7 +9,7 @@ import click
 from edge.errors import MissingInputError, UnavailableError
 
 if TYPE_CHECKING:
-    from edge.status import Status
+    from edge.supervision.status import Status
 
 RUN = Path("/run/fieldfare")
 
@@ -31,7 +31,7 @@ def status(name: str | None, run_dir: Path, as_json: bool) -> None:
     """
     import msgspec
 
-    from edge.status import read
+    from edge.supervision.status import read
 
     found = _files(run_dir, name)
     serving = True

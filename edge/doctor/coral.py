@@ -7,7 +7,7 @@ from edge.doctor.case import Case
 from edge.doctor.findings import Finding, Kind
 from edge.doctor.software import REBUILT
 from edge.inference.edgetpu_devices import FULL_SPEED_MBIT, EdgeTpuDevice, library_clock
-from edge.usb import edge_tpus, usb_node
+from edge.processes.usb import edge_tpus, usb_node
 
 _RULES = "install systemd/60-fieldfare-coral.rules, plug it in again, and be in the group plugdev"
 

@@ -41,7 +41,7 @@ def pi_cameras() -> list[str]:
 
 def frame(camera: dict[str, Any]) -> dict[str, Any]:
     """The configured source opened and read: its description, the frame's size, its mean brightness."""
-    from edge.cli.sources import open_source
+    from edge.capture.opening import open_source
     from edge.errors import EndOfStream
 
     settings = msgspec.convert(camera, Camera)
@@ -78,7 +78,7 @@ def bundle(path: str) -> dict[str, Any]:
 def golden(path: str, engine: dict[str, Any]) -> dict[str, Any]:
     """The bundle's golden inputs through one engine, with no lesser one in its place."""
     from edge.bundle.store import open_bundle
-    from edge.cli.assemble import open_classifier, open_on_edgetpu
+    from edge.worker.assemble import open_classifier, open_on_edgetpu
 
     settings, opened = msgspec.convert(engine, Engine), open_bundle(Path(path))
     if settings.device == "cpu":

@@ -13,9 +13,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle.golden import GoldenInput, GoldenInputs
 from edge.errors import EngineError
 from edge.inference.base import OpenClassifier
+from edge.inference.golden import GoldenInput, GoldenInputs
 from edge.preprocess import Tensor
 
 # A repeated answer that a golden input has just cleared is believed for so long: a sure network on a still scene

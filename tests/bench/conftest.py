@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from bench_runs import UNAVAILABLE, Ran, run_bench
 
-from edge.bundle.importer import Question, Told, import_model
 from edge.bundle.store import Bundle
 from edge.bundle.write import save
+from edge.importing.importer import Question, Told, import_model
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from software_tpu import Prepared, SoftwareTpu, prepare
 
-from edge.bundle.importer import Question, Told, import_model
 from edge.bundle.store import Bundle
 from edge.bundle.write import save
 from edge.fakes import software_edgetpu
+from edge.importing.importer import Question, Told, import_model
 from edge.inference.runtime import TfliteRuntime, load_runtime
 
 RUNTIMES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}

@@ -12,7 +12,7 @@ from scripted import wait_until
 
 from edge.bundle.store import Bundle
 from edge.errors import DataError, MissingInputError
-from edge.status import Status, read
+from edge.supervision.status import Status, read
 
 QUICK = {"source": "synthetic", "fps": 30, "width": 160, "height": 120, "timeout_s": 1.0, "frozen_s": 0.7}
 

@@ -12,9 +12,9 @@ from edge.bundle.store import Bundle
 from edge.clock import stamp
 from edge.decision import Decider
 from edge.errors import EndOfStream, EngineError
-from edge.pipeline import Pipeline
 from edge.preprocess import Preprocessor, Tensor
 from edge.records import Frame
+from edge.worker.pipeline import Pipeline
 
 WHITE = 255
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.bundle.importer import Told, import_model
 from edge.bundle.store import open_bundle
 from edge.bundle.write import save
 from edge.fakes.software_edgetpu import ENVIRONMENT, Script, answers_for, write_answers, write_script
 from edge.images import decode_image
+from edge.importing.importer import Told, import_model
 from edge.inference.runtime import load_runtime
 from edge.inference.tflite import TfliteClassifier
 from edge.preprocess import Preprocessor

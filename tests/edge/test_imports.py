@@ -20,14 +20,14 @@ def loaded_after(code: str) -> set[str]:
 
 
 # What the supervisor must never load, on top of that: native code that could take it down with it.
-NATIVE = ("numpy", "edge.capture.synthetic", "edge.inference.tflite", "edge.pipeline", "edge.worker")
+NATIVE = ("numpy", "edge.capture.synthetic", "edge.inference.tflite", "edge.worker.pipeline", "edge.worker.main")
 
 
 @pytest.mark.parametrize(
     "code",
     [
         "import edge",
-        "import edge.errors, edge.records, edge.config, edge.health",
+        "import edge.errors, edge.records, edge.config, edge.supervision.systemd",
         "import trainer, trainer.cli",
         "from edge.cli import cli; cli.main(['--help'], standalone_mode=False)",
     ],
@@ -37,7 +37,7 @@ def test_nothing_heavy_is_loaded(code: str) -> None:
 
 
 def test_the_device_side_never_loads_the_trainer() -> None:
-    code = "import edge.cli.assemble, edge.cli.run, edge.cli.bundle, edge.cli.classify, edge.bundle.importer"
+    code = "import edge.worker.assemble, edge.cli.run, edge.cli.bundle, edge.cli.classify, edge.importing.importer"
     assert loaded_after(code).isdisjoint({"trainer", "tensorflow", "sklearn", "rich", "picamera2", "ai_edge_litert"})
 
 
@@ -63,5 +63,13 @@ def test_a_supervisor_that_served_still_has_no_native_library_in_its_memory(seal
 
 
 def test_what_leaves_the_worker_needs_no_numpy() -> None:
-    code = "import edge.results, edge.messages, edge.sinks.jsonl, edge.sinks.console, edge.status, edge.ladder"
+    light = (
+        "results",
+        "processes.messages",
+        "sinks.jsonl",
+        "sinks.console",
+        "supervision.status",
+        "supervision.recovery",
+    )
+    code = f"import {', '.join(f'edge.{name}' for name in light)}"
     assert loaded_after(code).isdisjoint({*HEAVY, *NATIVE})

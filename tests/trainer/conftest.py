@@ -111,9 +111,9 @@ def untrained(lively: Callable[[Any, int], Any], spec: Preprocessing) -> Callabl
     def build(architecture: str, alpha: float, pixels: Pixels, *, folded: bool = True) -> Any:
         import keras
 
-        from trainer.model import add_head, build_backbone, fold_batch_norm
-        from trainer.network import Network
-        from trainer.predict import Predictor
+        from trainer.learning.predict import Predictor
+        from trainer.networks.backbone import add_head, build_backbone, fold_batch_norm
+        from trainer.networks.families import Network
 
         keras.utils.set_random_seed(1)
         backbone = lively(build_backbone(Network(architecture, alpha, pixels.shape[1]), None), 1)

@@ -5,7 +5,7 @@ from typing import Any
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
-from trainer.tflite_graph import Graph, Operator, Options, Tensor
+from trainer.edgetpu.tflite_graph import Graph, Operator, Options, Tensor
 
 
 def activation(*shape: int, dtype: str = "INT8", **more: Any) -> Tensor:

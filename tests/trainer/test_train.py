@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edge.bundle.store import open_bundle
-from trainer.tflite_graph import read_graph
+from trainer.edgetpu.tflite_graph import read_graph
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -28,16 +28,16 @@ COMPILER = shlex.join([sys.executable, str(Path(__file__).with_name("recorded_co
 # The disk has room for everything but the bundle: the limit is smaller than the model.
 DISK_FULL_AT_THE_END = """
 import resource
-import trainer.deliver
+import trainer.delivery.deliver
 from edge.cli import main
 
-save = trainer.deliver.save
+save = trainer.delivery.deliver.save
 
 def save_to_a_full_disk(bundle, **options):
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
     save(bundle, **options)
 
-trainer.deliver.save = save_to_a_full_disk
+trainer.delivery.deliver.save = save_to_a_full_disk
 main()
 """
 

@@ -1,1 +1,1 @@
-"""The dataset check: one module for each kind of evidence, joined by trainer.dataset_check."""
+"""The dataset check: one module for each kind of evidence, joined by trainer.check.examine."""

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.check.findings import MAX_EXAMPLES, Evidence, Finding, number_of
-from trainer.listing import MIN_PHOTOS, SPLITS
+from trainer.check.findings import MAX_EXAMPLES, Evidence, Finding
+from trainer.dataset.listing import MIN_PHOTOS, SPLITS
+from trainer.pages.words import counted
 
 # 15 % of 50 are 8 test photos, each worth 12 points of the class's figure; from 200 on, 30 and 3 points.
 FEW_PHOTOS = 50
@@ -25,7 +26,7 @@ def class_findings(evidence: Evidence, refusal: str | None) -> Iterator[Finding]
         yield Finding(
             kind="too-small-class",
             severity="problem",
-            title=f"{number_of(len(short), 'class', 'classes')} too small to train on",
+            title=f"{counted(len(short), 'class', 'classes')} too small to train on",
             explanation=f"Every class needs {MIN_PHOTOS} readable photos at the very least: some to learn from, one "
             "each to choose and to test by. Add photos, or remove the folder.",
             count=len(short),
@@ -55,7 +56,7 @@ def _few(evidence: Evidence, counts: NDArray[np.int64]) -> Iterator[Finding]:
     yield Finding(
         kind="few-photos",
         severity="warning",
-        title=f"{number_of(len(chosen), 'class', 'classes')} with few photos",
+        title=f"{counted(len(chosen), 'class', 'classes')} with few photos",
         explanation=f"Under {FEW_PHOTOS} photos of a class leave fewer than {FEW_TEST_PHOTOS} for the test: one photo "
         f"more or less that is right moves the class's figure by over ten points. From about {GOOD_PHOTOS} photos of "
         "different scenes on, figures mean something. Add photos, or read the figures of these classes with care.",
@@ -95,7 +96,7 @@ def _alike(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             kind="class-names-alike",
             severity="warning",
-            title=f"{number_of(len(alike), 'class name is', 'class names are')} written in more than one way",
+            title=f"{counted(len(alike), 'class name is', 'class names are')} written in more than one way",
             explanation="Names that differ in capitals, blanks or signs only are different classes to the model. If "
             "they mean the same, put their photos into one folder.",
             count=len(alike),
@@ -109,4 +110,4 @@ def _sizes(
     counts: NDArray[np.int64],
 ) -> tuple[str, ...]:
     names = evidence.photos.listing.classes
-    return tuple(f"{names[label]}: {number_of(int(counts[label]), 'photo')}" for label in chosen[:MAX_EXAMPLES])
+    return tuple(f"{names[label]}: {counted(int(counts[label]), 'photo')}" for label in chosen[:MAX_EXAMPLES])

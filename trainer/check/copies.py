@@ -1,4 +1,4 @@
-"""The same picture more than once: exact copies by their bytes, near-duplicates by trainer.duplicates."""
+"""The same picture more than once: exact copies by their bytes, near-duplicates by trainer.dataset.duplicates."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -6,9 +6,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.check.findings import MAX_EXAMPLES, Evidence, Finding, Severity, number_of
-from trainer.components import numbered
-from trainer.duplicates import distances
+from trainer.check.findings import MAX_EXAMPLES, Evidence, Finding, Severity
+from trainer.dataset.components import numbered
+from trainer.dataset.duplicates import distances
+from trainer.pages.words import counted
 
 _LOOKED_AT = 40  # members of a group among which the closest pair is looked for
 
@@ -104,7 +105,7 @@ def _exact(
     return Finding(
         kind=kind,
         severity=severity,
-        title=f"{number_of(len(found), 'picture')} {what}",
+        title=f"{counted(len(found), 'picture')} {what}",
         explanation=explanation,
         count=sum(map(len, found)),
         examples=evidence.names(np.concatenate(found)),
@@ -123,7 +124,7 @@ def _near(evidence: Evidence, exact: NDArray[np.int64], values: NDArray[np.int64
     yield Finding(
         kind=kind,
         severity=severity,
-        title=f"{number_of(len(found), 'scene')} ({number_of(count, 'photo')}): {what}",
+        title=f"{counted(len(found), 'scene')} ({counted(count, 'photo')}): {what}",
         explanation=explanation,
         count=count,
         examples=evidence.names(np.concatenate(found)),

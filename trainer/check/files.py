@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from edge.images import readable_name
-from trainer.check.findings import MAX_EXAMPLES, Evidence, Finding, Severity, number_of
-from trainer.inspection import ENDINGS, PhotoRecord
+from trainer.check.findings import MAX_EXAMPLES, Evidence, Finding, Severity
+from trainer.dataset.inspection import ENDINGS, PhotoRecord
+from trainer.pages.words import counted
 
 # Of TrashNet's 2,521 photos none has a contrast under 7.5 or a mean outside 77..225.
 BLANK_CONTRAST = 4.0
@@ -29,7 +30,7 @@ def file_findings(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             kind="ignored-files",
             severity="remark",
-            title=f"{number_of(ignored, 'file')} passed over",
+            title=f"{counted(ignored, 'file')} passed over",
             explanation="By their names these are no photos (JPEG, PNG, BMP, WebP, TIFF), or they are hidden. "
             "Nothing need be done unless photos are among them: convert those.",
             count=ignored,
@@ -44,7 +45,7 @@ def _unreadable(evidence: Evidence) -> Iterator[Finding]:
     yield Finding(
         kind="unreadable",
         severity="problem",
-        title=f"{number_of(len(reasons), 'photo')} cannot be read",
+        title=f"{counted(len(reasons), 'photo')} cannot be read",
         explanation="Training stops at such files unless it is told --skip-unreadable. Copy them again from the "
         "camera, convert them, or remove them.",
         count=len(reasons),
@@ -58,7 +59,7 @@ def _broken_links(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             kind="broken-links",
             severity="problem",
-            title=f"{number_of(len(broken), 'link to a photo leads', 'links to photos lead')} nowhere",
+            title=f"{counted(len(broken), 'link to a photo leads', 'links to photos lead')} nowhere",
             explanation="Training goes on without them. Is the disk there that they lead to? Mend or remove the links.",
             count=len(broken),
             examples=tuple(readable_name(path.relative_to(listing.root)) for path in broken[:MAX_EXAMPLES]),
@@ -72,7 +73,7 @@ def _suspicious(evidence: Evidence, width: int, height: int) -> Iterator[Finding
             yield Finding(
                 kind=kind,
                 severity=severity,
-                title=f"{number_of(len(found), 'photo')} {what}",
+                title=f"{counted(len(found), 'photo')} {what}",
                 explanation=explanation,
                 count=len(found),
                 examples=evidence.names(found),
@@ -147,7 +148,7 @@ def _wrong_endings(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             kind="wrong-ending",
             severity="remark",
-            title=f"{number_of(len(found), 'photo')} named as another format",
+            title=f"{counted(len(found), 'photo')} named as another format",
             explanation="They can be read all the same, but other programs may refuse them: rename them, or save them "
             "again in the format that they are named for.",
             count=len(found),
@@ -162,7 +163,7 @@ def _converted(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             kind="colour-mode",
             severity="remark",
-            title=f"{number_of(len(ways), 'photo')} converted to plain colour",
+            title=f"{counted(len(ways), 'photo')} converted to plain colour",
             explanation=f"{told}. Grey becomes three equal channels, what is transparent becomes white. See that not "
             "one class alone is so, or the model will learn that instead of the things themselves.",
             count=len(ways),

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.images import readable_name
-from trainer.listing import SPLITS, Split
-from trainer.photos import Photos
+from trainer.dataset.listing import SPLITS, Split
+from trainer.dataset.photos import Photos
 
 Severity = Literal["problem", "warning", "remark"]
 SEVERITIES: tuple[Severity, ...] = ("problem", "warning", "remark")
@@ -92,8 +92,3 @@ class Evidence:
     def pairs(self, pairs: Iterable[tuple[int, int]]) -> tuple[tuple[Place, Place], ...]:
         """As many as a finding shows."""
         return tuple((self.place(a), self.place(b)) for _, (a, b) in zip(range(MAX_EXAMPLES), pairs, strict=False))
-
-
-def number_of(count: int, one: str, many: str | None = None) -> str:
-    """'1 photo', '1,200 photos'."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

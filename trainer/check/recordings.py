@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.images import readable_name
-from trainer.check.findings import MAX_EXAMPLES, Evidence, Finding, number_of
-from trainer.duplicates import distances
+from trainer.check.findings import MAX_EXAMPLES, Evidence, Finding
+from trainer.dataset.duplicates import distances
+from trainer.pages.words import counted
 
 # (bits that differ at most, correlation of the grey copies at least, photos in a row at least). With its original
 # names TrashNet, which is numbered through and shows single things on one white board, has up to five unlike things
@@ -50,7 +51,7 @@ def recording_findings(evidence: Evidence, *, grouped: bool) -> Iterator[Finding
         yield Finding(
             kind="recording-across-splits",
             severity="warning",
-            title=f"{number_of(len(found), 'recording')} ({number_of(len(photos), 'photo')}) in more than one split",
+            title=f"{counted(len(found), 'recording')} ({counted(len(photos), 'photo')}) in more than one split",
             explanation=f"Found {how}. Photos of one visit look alike; learned from and tested on, they make the "
             f"figures better than the field will. {ways}",
             count=len(photos),
@@ -68,7 +69,7 @@ def _unused_folders(evidence: Evidence) -> Iterator[Finding]:
     yield Finding(
         kind="group-by",
         severity="remark",
-        title=f"photos lie in {number_of(len(folders), 'sub-folder')} of their class folders",
+        title=f"photos lie in {counted(len(folders), 'sub-folder')} of their class folders",
         explanation="If each holds the photos of one visit, --group-by folder keeps them on one side of the split.",
         count=len(folders),
         examples=tuple(readable_name(name) for name in sorted(folders)[:MAX_EXAMPLES]),

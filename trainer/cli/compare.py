@@ -44,10 +44,10 @@ def compare(
     from edge.bundle.store import open_bundle
     from edge.inference.runtime import load_runtime
     from edge.storage import write_file
-    from trainer.compare import compare_bundles
-    from trainer.compare_page import render_comparison, terminal_lines
-    from trainer.console import ConsoleProgress
-    from trainer.listing import list_photos
+    from trainer.cli.console import ConsoleProgress
+    from trainer.comparison.compare import compare_bundles
+    from trainer.comparison.page import render_comparison, terminal_lines
+    from trainer.dataset.listing import list_photos
 
     if report is not None:
         _check_report(report, overwrite=overwrite)

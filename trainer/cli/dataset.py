@@ -10,11 +10,11 @@ import click
 
 from edge.errors import DataError, DatasetError, OutputExistsError
 from trainer.cli.packages import require
-from trainer.decode_limits import default_workers
+from trainer.dataset.decode_limits import default_workers
 
 if TYPE_CHECKING:
-    from trainer.dataset_check import DatasetReport
-    from trainer.photos import Photos
+    from trainer.check.examine import DatasetReport
+    from trainer.dataset.photos import Photos
     from trainer.progress import Progress
 
 
@@ -73,8 +73,8 @@ def check(
         signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that child processes go
     import msgspec
 
-    from trainer.console import ConsoleProgress
-    from trainer.dataset_text import show
+    from trainer.check.text import show
+    from trainer.cli.console import ConsoleProgress
 
     if report is not None:
         _check_target(report, overwrite=overwrite)
@@ -82,7 +82,7 @@ def check(
         found, photos = _look(data, group_by, (size, seed, workers), Path(folder), ConsoleProgress())
         with photos.pixels:
             if report is not None:
-                from trainer.dataset_page import write_page
+                from trainer.check.page import write_page
 
                 write_page(report, found, photos, overwrite=overwrite)
     if as_json:
@@ -97,12 +97,12 @@ def _look(
     data: Path, group_by: str | None, numbers: tuple[int, int, int], folder: Path, progress: "Progress"
 ) -> "tuple[DatasetReport, Photos]":
     from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
-    from trainer.dataset_check import conflicts, examine
-    from trainer.duplicates import group_duplicates
-    from trainer.groups import join_groups, parse_group_by, visit_groups
-    from trainer.listing import list_photos
-    from trainer.photos import load_photos
-    from trainer.splitting import assign_splits
+    from trainer.check.examine import conflicts, examine
+    from trainer.dataset.duplicates import group_duplicates
+    from trainer.dataset.groups import join_groups, parse_group_by, visit_groups
+    from trainer.dataset.listing import list_photos
+    from trainer.dataset.photos import load_photos
+    from trainer.dataset.splitting import assign_splits
 
     size, seed, workers = numbers
     rule = None if group_by is None else parse_group_by(group_by)

@@ -16,9 +16,9 @@ from edge.errors import MissingInputError, ModelError, UnavailableError
 
 if TYPE_CHECKING:
     from edge.bundle.store import Bundle
-    from trainer.compatibility import Verdict
-    from trainer.compile_edgetpu import Compiled
-    from trainer.compiler_report import CompilerReport
+    from trainer.edgetpu.compatibility import Verdict
+    from trainer.edgetpu.compiler_report import CompilerReport
+    from trainer.edgetpu.compiling import Compiled
 
 NOT_WHOLE = 1
 _MAX_BYTES = 1024**3
@@ -39,8 +39,8 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
     """
     import msgspec
 
-    from trainer.compatibility import judge
-    from trainer.tflite_graph import read_graph
+    from trainer.edgetpu.compatibility import judge
+    from trainer.edgetpu.tflite_graph import read_graph
 
     data, bundle = _open(model)
     try:
@@ -94,7 +94,7 @@ def compile_(
     It runs on x86-64 Linux only, and may be in a container or on another machine. A bundle gets the compiled model
     beside the one for the CPU.
     """
-    from trainer.compile_edgetpu import compile_model
+    from trainer.edgetpu.compiling import compile_model
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that compiler and files go
@@ -132,7 +132,7 @@ def add_edgetpu(
     """
     from edge.bundle.store import open_bundle
     from edge.bundle.write import save
-    from trainer.bundle_edgetpu import with_edgetpu
+    from trainer.edgetpu.bundling import with_edgetpu
 
     bundle = open_bundle(path)
     model = _read(compiled)
@@ -155,8 +155,8 @@ def _checked(
 ) -> "tuple[CompilerReport | None, tuple[str, ...]]":
     """The report in the log and remarks. Raises ModelError where the compiled model is not the bundle's, where
     it is mapped in part without leave, or where the log is none, or of another model."""
-    from trainer.compile_edgetpu import check_counts, check_twin, parse_report, remarks
-    from trainer.tflite_graph import read_graph
+    from trainer.edgetpu.compiling import check_counts, check_twin, parse_report, remarks
+    from trainer.edgetpu.tflite_graph import read_graph
 
     path, model = compiled
     source = read_graph(bundle.model)
@@ -227,7 +227,7 @@ def _store(compiled: "Compiled", bundle: "Bundle | None", target: Path, *, overw
     """Write the new bundle, or the compiled model and its log. Returns the bundle's id."""
     from edge.bundle.write import save
     from edge.storage import write_file
-    from trainer.bundle_edgetpu import with_edgetpu
+    from trainer.edgetpu.bundling import with_edgetpu
 
     if bundle is None:
         write_file(target, compiled.model, overwrite=overwrite)

@@ -155,9 +155,9 @@ def train(
         signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that temporary files go
     import msgspec
 
-    from trainer.console import ConsoleProgress
-    from trainer.groups import parse_group_by
-    from trainer.network import Network
+    from trainer.cli.console import ConsoleProgress
+    from trainer.dataset.groups import parse_group_by
+    from trainer.networks.families import Network
     from trainer.options import Options
     from trainer.train import train as run
 

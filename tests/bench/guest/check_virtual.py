@@ -13,7 +13,7 @@ from colour_bars import bars, in_order
 from picamera2 import Picamera2
 from picamera2.allocators import dmaallocator
 
-from edge.capture.optics import Optics
+from edge.capture.base import Optics
 from edge.capture.picamera import PicameraSource
 from edge.errors import CameraError, ConfigError, EndOfStream
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from colour_bars import bars, in_order
 
-from edge.capture.optics import Optics
+from edge.capture.base import Optics
 from edge.capture.v4l2 import V4l2Source
 from edge.errors import CameraError
 

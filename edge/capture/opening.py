@@ -1,0 +1,122 @@
+"""Settings -> a concrete source of frames."""
+
+import math
+import re
+from pathlib import Path
+
+from edge.capture.base import FrameSource, Optics
+from edge.capture.urls import masked
+from edge.config import Camera, shorten
+from edge.errors import ConfigError, MissingInputError
+from edge.source_kind import source_kind
+
+SOURCES = "a folder, a picture or video file, /dev/videoN, picamera2[:N], an rtsp:// or http:// stream, or synthetic"
+
+_PICAMERA = re.compile(r"picamera2(?::(\d{1,3}))?")
+
+
+def open_source(camera: Camera, *, model_size: tuple[int, int] | None = None) -> FrameSource:
+    """The source that camera.source names.
+
+    model_size: (width, height) that the model needs of what it is shown, as Preprocessor.least_size gives it. A
+    camera that resizes by itself then hands over a picture of which camera.region is that large, and no larger.
+    Raises ConfigError where camera.source names no source, else what the source raises.
+    """
+    source = camera.source
+    if source == "synthetic":
+        return _open_synthetic(camera)
+    if camera.script is not None:
+        raise ConfigError(f'camera.script is for source = "synthetic", not for {masked(source)}: take it out')
+    kind = source_kind(source)
+    if kind == "replay":
+        return _open_replay(Path(source), camera)
+    if not camera.realtime:
+        raise ConfigError(f"camera {masked(source)} cannot run flat out: leave realtime on")
+    if kind == "picamera2":
+        return _open_picamera(camera, model_size)
+    return _open_v4l2(camera) if kind == "v4l2" else _open_stream(camera)
+
+
+def _open_synthetic(camera: Camera) -> FrameSource:
+    from edge.capture.synthetic import SyntheticSource
+
+    fps = (camera.fps or 30.0) if camera.realtime else None
+    return SyntheticSource(width=camera.width, height=camera.height, fps=fps, script=camera.script)
+
+
+def _open_picamera(camera: Camera, model_size: tuple[int, int] | None) -> FrameSource:
+    from edge.capture.picamera import PicameraSource
+
+    numbered = _PICAMERA.fullmatch(camera.source)
+    if numbered is None:
+        shown = shorten(repr(camera.source))
+        raise ConfigError(f"camera.source = {shown}: must be picamera2, picamera2:0, picamera2:1 and so on")
+    return PicameraSource(
+        int(numbered[1] or 0),
+        width=camera.width,
+        height=camera.height,
+        fps=camera.fps,
+        wait_s=camera.patience_s,
+        least=model_size and _whole(model_size, camera),
+        optics=_optics(camera),
+    )
+
+
+def _open_v4l2(camera: Camera) -> FrameSource:
+    from edge.capture.v4l2 import V4l2Source
+
+    return V4l2Source(
+        Path(camera.source),
+        width=camera.width,
+        height=camera.height,
+        fps=camera.fps,
+        wait_s=camera.patience_s,
+        pixel_format=camera.format,
+        optics=_optics(camera),
+    )
+
+
+def _open_stream(camera: Camera) -> FrameSource:
+    from edge.capture.stream import StreamSource
+
+    return StreamSource(camera.source, wait_s=camera.patience_s)
+
+
+def _open_replay(path: Path, camera: Camera) -> FrameSource:
+    from edge.capture.replay import FolderSource, VideoSource
+    from edge.images import is_image_name
+
+    if not _exists(path):
+        shown = shorten(repr(camera.source))
+        raise MissingInputError(
+            f"{shown}: no such picture" if is_image_name(path) else f"source {shown} is not there: give {SOURCES}"
+        )
+    if path.is_dir() or is_image_name(path):
+        # Pictures have no rate of their own: without one asked for, each is taken as it comes.
+        return FolderSource(path, fps=camera.fps if camera.realtime else None, loop=camera.loop)
+    return VideoSource(path, realtime=camera.realtime, fps=camera.fps, loop=camera.loop)
+
+
+def _exists(path: Path) -> bool:
+    """Raises MissingInputError where that cannot be told: no permission, or no name that a file could have."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise MissingInputError(f"source {shorten(repr(str(path)))}: cannot read: {error.strerror or error}") from error
+    return True
+
+
+def _whole(model_size: tuple[int, int], camera: Camera) -> tuple[int, int]:
+    """How large the whole picture must be for its region to be as large as the model needs."""
+    _, _, width, height = camera.region or (0.0, 0.0, 1.0, 1.0)
+    return math.ceil(model_size[0] / width), math.ceil(model_size[1] / height)
+
+
+def _optics(camera: Camera) -> Optics:
+    return Optics(
+        exposure_us=None if camera.exposure == "auto" else camera.exposure,
+        gain=camera.gain,
+        focus=None if camera.focus == "auto" else camera.focus,
+    )

@@ -1,0 +1,112 @@
+"""Settings -> a concrete engine and its pipeline."""
+
+from dataclasses import dataclass
+
+from edge.bundle.store import Bundle, open_bundle
+from edge.config import Decisions, Engine, Region, Settings
+from edge.decision import Decider
+from edge.errors import BundleError, EngineError, MissingPackageError
+from edge.inference import golden
+from edge.inference.base import Classifier
+from edge.inference.edgetpu import load_edgetpu
+from edge.inference.guard import GuardedClassifier
+from edge.inference.runtime import load_runtime
+from edge.inference.tflite import TfliteClassifier, check_details
+from edge.preprocess import Preprocessor
+from edge.processes.edgetpu_trial import why_unusable
+from edge.worker.pipeline import Pipeline
+
+
+def load_libraries(engine: Engine) -> None:
+    """What opening an engine needs, so that this takes only its own time. Raises MissingPackageError."""
+    _require_opencv()
+    load_runtime(engine.runtime)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEngine:
+    """A classifier with its golden inputs passed. fallback: why it is a lesser one than asked for."""
+
+    classifier: Classifier
+    on_edgetpu: bool
+    fallback: str | None = None
+
+
+def open_classifier(bundle: Bundle, engine: Engine) -> OpenEngine:
+    """The best engine that the settings, the bundle and the machine allow. Raises EngineError or
+    MissingPackageError."""
+    runtime = load_runtime(engine.runtime)
+    fallback = None
+    if engine.device != "cpu":
+        wanted = engine.device != "auto"
+        if bundle.edgetpu_model is None:
+            fallback = "the bundle has no model compiled for the Edge TPU" if wanted else None
+        else:
+            try:
+                return OpenEngine(open_on_edgetpu(bundle, engine), on_edgetpu=True)
+            except EngineError as error:
+                fallback = str(error)
+    classifier = TfliteClassifier(runtime, bundle.model, threads=engine.threads)
+    check_details(classifier, bundle.manifest)
+    return OpenEngine(_guarded(bundle, classifier, canary=False), on_edgetpu=False, fallback=fallback)
+
+
+def open_pipeline(settings: Settings) -> Pipeline:
+    """The bundle and engine of `settings`, for programs without a supervisor, which an Edge TPU that hangs or crashes
+    while it is opened would take along: it is tried in a process of its own first. Raises as open_bundle and
+    build_pipeline do."""
+    bundle, engine = open_bundle(settings.bundle), settings.engine
+    why = None
+    if engine.device != "cpu" and bundle.edgetpu_model is not None:
+        why = why_unusable(settings)
+    pipeline = build_pipeline(bundle, engine if why is None else engine.at("cpu"), settings.decision)
+    pipeline.fallback = why or pipeline.fallback
+    return pipeline
+
+
+def open_on_edgetpu(bundle: Bundle, engine: Engine) -> Classifier:
+    """The bundle's compiled model on the Edge TPU that engine.device names, golden inputs passed. Raises
+    EngineError where that cannot be."""
+    if bundle.edgetpu_model is None:
+        raise EngineError("the bundle has no model compiled for the Edge TPU")
+    runtime = load_runtime(engine.runtime)
+    device = "" if engine.device in ("auto", "edgetpu", "any") else engine.device
+    delegate = load_edgetpu(runtime, library=engine.edgetpu_library, device=device)
+    classifier = TfliteClassifier(
+        runtime, bundle.edgetpu_model, delegate=delegate, processor=f"edgetpu{':' if device else ''}{device}"
+    )
+    try:
+        check_details(classifier, bundle.manifest)
+    except BundleError as error:
+        raise EngineError(f"the compiled model does not fit the bundle: {error}") from error
+    return _guarded(bundle, classifier, canary=True)
+
+
+def _guarded(bundle: Bundle, classifier: TfliteClassifier, *, canary: bool) -> Classifier:
+    """Under guard, with the golden inputs passed."""
+    inputs = golden.prepare(bundle, Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input))
+    guarded = GuardedClassifier(classifier, inputs, canary=canary)
+    inputs.require(guarded)
+    return guarded
+
+
+def build_pipeline(bundle: Bundle, engine: Engine, decision: Decisions, region: Region | None = None) -> Pipeline:
+    """A pipeline with its engine open; region: as camera.region. Raises as open_classifier does."""
+    _require_opencv()
+    opened = open_classifier(bundle, engine)
+    threshold = bundle.manifest.calibration.threshold if decision.threshold is None else decision.threshold
+    return Pipeline(
+        bundle,
+        Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input, region=region),
+        opened.classifier,
+        Decider(bundle.labels, threshold=threshold, smoothing=decision.smoothing, top=decision.top),
+        on_edgetpu=opened.on_edgetpu,
+        fallback=opened.fallback,
+    )
+
+
+def _require_opencv() -> None:
+    try:
+        import cv2  # noqa: F401
+    except ImportError as error:
+        raise MissingPackageError(f"OpenCV does not import ({error}): pip install opencv-python-headless") from error

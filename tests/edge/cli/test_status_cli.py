@@ -1,0 +1,138 @@
+"""`fieldfare status`: for people, for programs, and by its exit status."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge.cli.status import describe
+from edge.supervision.status import Counts, LoadStatus, Seen, Status, begin
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def put(folder: Path, **values: object) -> Status:
+    """The status of a service that is this very process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    status = begin()
+    for name, value in {"state": "running", "why": "as the settings ask", **values}.items():
+        setattr(status, name, value)
+    (folder / "status.json").write_bytes(msgspec.json.encode(status))
+    return status
+
+
+def dead_pid() -> int:
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "words"),
+    [
+        ({}, 0, "running since"),
+        ({"state": "degraded", "why": "Edge TPU lost: unplugged"}, 0, "degraded since"),
+        ({"state": "recovering", "why": "no frame for 3 s"}, 69, ": no frame for 3 s"),
+        ({"state": "starting"}, 69, "starting since"),
+        ({"state": "failed", "why": "birds is damaged"}, 69, "failed since"),
+        ({"state": "stopped", "why": "ended"}, 69, "stopped since"),
+        ({"pid": -1}, 69, "not running (was running)"),
+        ({"updated_mono_s": -1e6}, 69, "not running (was running)"),
+        ({"boot_id": "another"}, 69, "not running (was running)"),
+    ],
+    ids=["running", "degraded", "recovering", "starting", "failed", "stopped", "dead", "stale", "rebooted"],
+)
+def test_it_says_how_the_service_is_and_so_does_its_exit_status(
+    run_fieldfare: Run, tmp_path: Path, values: dict[str, object], status: int, words: str
+) -> None:
+    if values.get("pid") == -1:
+        values = {"pid": dead_pid()}
+    put(tmp_path, **values)
+    done = run_fieldfare("status", "--run-dir", tmp_path)
+    assert (done.returncode, done.stderr) == (status, "")
+    assert words in done.stdout.splitlines()[0]
+
+
+def test_programs_get_all_of_it(run_fieldfare: Run, tmp_path: Path) -> None:
+    put(tmp_path, counts=Counts(results=7), bundle_name="birds")
+    done = run_fieldfare("status", "--run-dir", tmp_path, "--json")
+    (line,) = done.stdout.splitlines()
+    told = json.loads(line)
+    assert (told["state"], told["alive"], told["pid"]) == ("running", True, os.getpid())
+    assert told["counts"]["results"] == 7
+    assert done.returncode == 0
+
+
+def test_a_dead_one_is_told_to_programs_too(run_fieldfare: Run, tmp_path: Path) -> None:
+    put(tmp_path, pid=dead_pid())
+    done = run_fieldfare("status", "--run-dir", tmp_path, "--json")
+    assert (json.loads(done.stdout)["alive"], done.returncode) == (False, 69)
+
+
+def test_of_several_each_is_named_and_one_that_fails_counts(run_fieldfare: Run, tmp_path: Path) -> None:
+    put(tmp_path / "garden")
+    put(tmp_path / "pond", state="recovering", why="no frame for 3 s")
+    (tmp_path / "empty").mkdir()
+    done = run_fieldfare("status", "--run-dir", tmp_path)
+    starts = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert [line.split(" since ")[0] for line in starts] == ["garden: running", "pond: recovering"]
+    assert done.returncode == 69
+    done = run_fieldfare("status", "garden", "--run-dir", tmp_path)
+    assert done.returncode == 0
+    assert "pond" not in done.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["garden"]])
+def test_no_service_is_said_with_what_to_do(run_fieldfare: Run, tmp_path: Path, words: list[str]) -> None:
+    done = run_fieldfare("status", *words, "--run-dir", tmp_path / "run")
+    assert done.returncode == 66
+    assert "the service does not run here" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("data", [b"", b"garbage\xff", b'{"state":"\xff"}'])
+def test_a_file_that_is_no_status_is_one_line(run_fieldfare: Run, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "status.json").write_bytes(data)
+    done = run_fieldfare("status", "--run-dir", tmp_path)
+    assert done.returncode == 65
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "written by another version?" in done.stderr
+
+
+def test_what_there_is_to_say_is_said_and_nothing_else() -> None:
+    status = begin()
+    status.counts = Counts(results=10, repeated=3, crashes=2, worker_starts=3)
+    plain = describe(status, None, alive=True)
+    assert "none yet" in plain
+    assert "3 repeated" in plain
+    assert "crashes 2, hangs 0; worker started 3 times" in plain
+    for word in ("Edge TPU", "USB", "board", "last"):
+        assert word not in plain
+    status.counts.edgetpu_losses = status.counts.usb_resets = 1
+    status.load = LoadStatus(temperature_c=71.2, cpu_percent=40.4, limit_fps=2.5, reason="71.2 C of 75 C")
+    status.last = Seen("owl", 0.91, status.started_wall_s)
+    full = describe(status, "pond", alive=True)
+    assert full.startswith("pond: starting since ")
+    assert "Edge TPU lost 1 times, back 0 times" in full
+    assert "1 USB resets, 0 reboots" in full
+    assert "71.2 C, CPU 40 %, at most 2.5 frames/s, 71.2 C of 75 C" in full
+    assert "last owl 0.91" in full
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("pid", 2**31), ("pid", 0), ("since_wall_s", 1e300), ("started_wall_s", -1e300)]
+)
+def test_numbers_that_no_service_writes_are_one_line(
+    run_fieldfare: Run, tmp_path: Path, name: str, value: float
+) -> None:
+    put(tmp_path, **{name: value})
+    done = run_fieldfare("status", "--run-dir", tmp_path)
+    assert done.returncode == 65
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("fieldfare: status ")
+    assert f"$.{name}" in line

@@ -1,0 +1,196 @@
+"""A child process: heard line by line, killed whatever it does, never left a zombie."""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from scripted import exists, is_gone, wait_until
+
+from edge.processes.child import Child, describe_exit
+
+Start = Callable[..., Child]
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[Start]:
+    """Start Python code as a child; what is left of it after the test is killed."""
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    children: list[Child] = []
+
+    def begin(code: str, *words: str, pass_fds: tuple[int, ...] = ()) -> Child:
+        (tmp_path / "a_child.py").write_text(f"import os, signal, sys, time\n{code}\n")
+        children.append(Child("a_child", words, pass_fds=pass_fds))
+        return children[-1]
+
+    yield begin
+    for child in children:
+        child.kill()
+        child.wait(10.0)
+        child.close()
+
+
+def hear_all(child: Child) -> None:
+    assert wait_until(lambda: not child.relay())
+
+
+def test_its_lines_are_relayed_with_their_levels(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    lines = [
+        "INFO ready",
+        "WARNING warm",
+        "ERROR hot",
+        "CRITICAL burning",
+        "a library's word",
+        "INFORMAL too",
+        "",
+        "   ",
+    ]
+    hear_all(start(f"sys.stderr.write({chr(10).join(lines)!r})"))
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "ready"),
+        ("WARNING", "warm"),
+        ("ERROR", "hot"),
+        ("CRITICAL", "burning"),
+        ("INFO", "worker: a library's word"),
+        ("INFO", "worker: INFORMAL too"),
+    ]
+
+
+def test_what_the_runtime_says_at_every_start_is_left_out(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    child = start("print('INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\nmore', file=sys.stderr)")
+    hear_all(child)
+    assert [record.getMessage() for record in caplog.records] == ["worker: more"]
+    assert list(child.tail) == ["more"]
+
+
+def test_half_a_line_waits_for_its_rest(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    child = start(
+        "sys.stderr.write('WARNING half'); sys.stderr.flush(); time.sleep(0.3); sys.stderr.write(' whole\\n')"
+    )
+    hear_all(child)
+    assert [record.getMessage() for record in caplog.records] == ["half whole"]
+
+
+def test_its_last_words_need_no_line_end_and_no_utf_8(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    child = start("os.write(2, b'ERROR \\xff\\xfe went wrong')")
+    hear_all(child)
+    assert caplog.records[-1].getMessage() == "\ufffd\ufffd went wrong"
+    assert not child.relay()
+
+
+def test_relay_does_not_wait(start: Start) -> None:
+    child = start("time.sleep(60)")
+    began_s = time.monotonic()
+    assert child.relay()
+    assert time.monotonic() - began_s < 30, "the child sleeps for 60 s"
+
+
+def test_a_line_without_end_takes_no_memory(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    child = start("sys.stderr.write('x' * 300_000)")
+    hear_all(child)
+    assert 0 < len(caplog.records[-1].getMessage()) < 10_000
+    assert sum(map(len, child.tail)) < 10_000
+
+
+def test_a_library_that_never_stops_talking_does_not_fill_the_log(
+    start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.processes.child._WINDOW_S", 0.5)
+    code = "for n in range(5000): print('transfer failed', file=sys.stderr)\nprint('WARNING mine', file=sys.stderr)\n"
+    child = start(code + "sys.stderr.flush(); time.sleep(1); print('it goes on', file=sys.stderr)")
+    hear_all(child)
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) < 200
+    assert "mine" in said, "what we say ourselves is never left out"
+    assert said[-2].endswith("more such lines were left out")
+    assert said[-1] == "worker: it goes on"
+
+
+def test_only_the_last_words_are_kept(start: Start) -> None:
+    child = start("print(*range(100), sep='\\n', file=sys.stderr)")
+    hear_all(child)
+    assert len(child.tail) == 12
+    assert child.tail[-1] == "99"
+
+
+def test_it_gets_its_words_and_sockets_and_neither_input_nor_output(start: Start) -> None:
+    reading, writing = os.pipe()
+    child = start(
+        "os.write(int(sys.argv[1]), repr((sys.stdin.read(), sys.argv[2])).encode()); print('lost')",
+        str(writing),
+        "word",
+        pass_fds=(writing,),
+    )
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        assert pipe.read() == "('', 'word')"
+    assert child.wait(10.0)
+
+
+def test_it_is_out_of_reach_of_ctrl_c(start: Start) -> None:
+    child = start("time.sleep(60)")
+    assert os.getsid(child.pid) == child.pid
+
+
+def test_nothing_of_the_current_folder_is_imported(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "edge.py").write_text("raise SystemExit(9)")
+    monkeypatch.chdir(here)
+    child = start("import edge.errors")
+    assert child.wait(10.0)
+    assert child.exit_status() == 0
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "sys.stderr.write('ready\\n'); time.sleep(60)",
+        "sys.stderr.write('ready\\n'); sys.stderr.flush(); os.kill(os.getpid(), signal.SIGSTOP)",
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); sys.stderr.write('ready\\n'); time.sleep(60)",
+    ],
+    ids=["sleeping", "stopped", "deaf"],
+)
+def test_killed_it_is_gone_and_no_zombie(start: Start, code: str) -> None:
+    child = start(code)
+    assert wait_until(lambda: child.relay() and child.tail)
+    child.kill()
+    assert child.wait(5.0)
+    assert child.exit_status() == -signal.SIGKILL
+    assert not exists(child.pid)
+    child.kill()  # nothing happens
+
+
+def test_what_it_has_started_is_killed_with_it(start: Start) -> None:
+    child = start("print(os.fork() or os.getpid(), file=sys.stderr, flush=True); time.sleep(60)")
+    assert wait_until(lambda: child.relay() and len(child.tail) == 2)
+    grandchild = next(int(word) for word in child.tail if int(word) != child.pid)
+    child.kill()
+    assert child.wait(5.0)
+    assert is_gone(grandchild)
+
+
+def test_waiting_has_an_end(start: Start) -> None:
+    child = start("time.sleep(60)")
+    assert not child.wait(0.05)
+    assert child.exit_status() is None
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (0, "ended with status 0"),
+        (69, "ended with status 69"),
+        (-9, "died of SIGKILL"),
+        (-signal.SIGSEGV, "died of SIGSEGV"),
+        (-99, "died of signal 99"),
+    ],
+)
+def test_how_it_ended_in_words(status: int, words: str) -> None:
+    assert describe_exit(status) == words

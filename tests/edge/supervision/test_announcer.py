@@ -1,0 +1,82 @@
+"""What the supervisor tells: log, status file and systemd agree."""
+
+import logging
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.supervision.announcer import Announcer
+from edge.supervision.status import Seen, Status, StatusFile, begin, read
+from edge.supervision.systemd import SystemdNotifier
+from edge.supervision.throughput import Tally
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+        end.bind(str(tmp_path / "notify"))
+        end.settimeout(5)
+        yield end
+
+
+@pytest.fixture
+def status() -> Status:
+    return begin()
+
+
+@pytest.fixture
+def announcer(systemd: socket.socket, status: Status, tmp_path: Path) -> Announcer:
+    notifier = SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+    return Announcer(status, Tally(), StatusFile(tmp_path / "status.json"), notifier)
+
+
+def test_a_new_state_is_logged_and_stands_in_the_file_at_once(
+    announcer: Announcer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    announcer.set("recovering", "no frame for 3 s")
+    seen = read(tmp_path / "status.json")
+    assert (seen.state, seen.why) == ("recovering", "no frame for 3 s")
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (logging.WARNING, "recovering: no frame for 3 s")
+    ]
+
+
+def test_another_reason_does_not_begin_the_state_anew(announcer: Announcer, status: Status, tmp_path: Path) -> None:
+    announcer.set("degraded", "no Edge TPU")
+    since = status.since_mono_s
+    announcer.set("degraded", "too hot")
+    seen = read(tmp_path / "status.json")
+    assert (seen.why, seen.since_mono_s) == ("too hot", since)
+
+
+def test_the_file_is_written_every_two_seconds_anyway(announcer: Announcer, status: Status, tmp_path: Path) -> None:
+    announcer.set("running", "as the settings ask")
+    written = status.updated_mono_s
+    announcer.refresh(written + 1.9)
+    assert status.updated_mono_s == written
+    announcer.refresh(written + 2.1)
+    assert read(tmp_path / "status.json").updated_mono_s == status.updated_mono_s > written
+
+
+def test_what_has_ended_gives_no_frames(announcer: Announcer, status: Status) -> None:
+    status.fps = 30.0
+    announcer.set("stopped", "ended")
+    assert status.fps == 0.0
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "words"),
+    [
+        ("running", "as the settings ask", "running, 0.0 frames/s, last owl 0.93"),
+        ("recovering", "it said:\nno such\tdevice", "recovering: it said: no such device, last owl 0.93"),
+    ],
+)
+def test_systemd_gets_one_line(
+    announcer: Announcer, status: Status, systemd: socket.socket, state: str, why: str, words: str
+) -> None:
+    status.last = Seen("owl", 0.93, 0.0)
+    announcer.set(state, why)  # type: ignore[arg-type]
+    announcer.ready()
+    assert systemd.recv(4096).decode().splitlines() == ["READY=1", "WATCHDOG=1", f"STATUS={words}"]

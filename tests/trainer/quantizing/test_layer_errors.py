@@ -1,0 +1,112 @@
+"""The float and the int8 model side by side, layer by layer."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from trainer.native_output import load_tensorflow
+from trainer.quantizing.convert import calibrate, finish, tighten
+from trainer.quantizing.layer_errors import LayerRow, collect_values, compare_layers
+
+EVERYTHING = np.arange(40)
+SOME = np.arange(0, 40, 5)
+
+
+@pytest.fixture(scope="module")
+def chain(spec, pictures):
+    """Four convolutions with an activation each, a mean and a dense layer: with random weights, converted."""
+    load_tensorflow()
+    import keras
+
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    trunk = given = keras.Input((32, 32, 3))
+    for number in range(1, 5):
+        trunk = layers.Conv2D(8, 3, strides=2, activation="relu", name=f"conv{number}")(trunk)
+    model = keras.Model(given, layers.Dense(3, name="logits")(layers.GlobalAveragePooling2D(name="mean")(trunk)))
+    calibrated = calibrate(model, spec, pictures, EVERYTHING)
+    return SimpleNamespace(calibrated=calibrated, int8=finish(calibrated))
+
+
+@pytest.fixture
+def compare(spec, pictures):
+    """Rows of two models, on some of the pictures."""
+
+    def run(calibrated: bytes, int8: bytes) -> dict[str, LayerRow]:
+        return {row.layer: row for row in compare_layers(calibrated, int8, spec, pictures, SOME)}
+
+    return run
+
+
+def test_there_is_a_row_for_each_operator_in_the_order_of_execution(chain, compare):
+    rows = compare(chain.calibrated, chain.int8)
+    assert [row.operator for row in rows.values()] == ["CONV_2D"] * 4 + ["MEAN", "FULLY_CONNECTED"]
+    assert list(rows)[:5] == ["conv1", "conv2", "conv3", "conv4", "mean"]
+
+
+def test_a_sound_int8_model_is_clean_in_every_row(chain, compare):
+    """25 dB: errors are a twentieth of the values."""
+    for row in compare(chain.calibrated, chain.int8).values():
+        assert row.signal_to_noise_db > 25
+        assert row.step_db >= row.signal_to_noise_db - 0.1, "rounding alone costs no more than all errors together"
+        assert 0 <= row.own_share <= 1
+
+
+def test_a_spoiled_layer_is_the_first_bad_row(chain, compare):
+    """The third layer's range is cut off: what follows is wrong as well, but not what comes before."""
+    sound = compare(chain.calibrated, chain.int8)
+    (name,) = [name for name in tensor_names(chain.calibrated) if "conv3" in name]
+    spoiled = compare(chain.calibrated, finish(tighten(chain.calibrated, {name: (0.0, 0.05)})))
+    bad = [name for name, row in spoiled.items() if row.signal_to_noise_db < sound[name].signal_to_noise_db - 10]
+    assert bad[0] == "conv3"
+    assert spoiled["conv3"].own_share > 0.9, "its own range did it"
+    assert spoiled["conv2"] == sound["conv2"]
+
+
+def test_where_only_the_output_is_rounded_all_of_the_error_is_its_own(spec, pictures, compare):
+    """A model that hands its input on through a weight of 1, which the grid holds exactly."""
+    import keras
+
+    given = keras.Input((32, 32, 3))
+    same = keras.layers.Conv2D(3, 1, name="same")
+    model = keras.Model(given, same(given))
+    same.set_weights([np.eye(3, dtype=np.float32)[None, None], np.zeros(3, np.float32)])
+    calibrated = calibrate(model, spec, pictures, EVERYTHING)
+    (row,) = compare(calibrated, finish(calibrated)).values()
+    assert row.own_share == 1.0
+    assert row.signal_to_noise_db == row.step_db > 30
+
+
+# The values that ranges are chosen from
+
+
+def tensor_names(model: bytes) -> list[str]:
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0)).subgraphs[0]
+    return [graph.tensors[operator.outputs[0]].name.decode() for operator in graph.operators]
+
+
+def test_values_of_every_operators_output_are_collected_by_name(chain, spec, pictures):
+    values = collect_values(chain.calibrated, spec, pictures, SOME)
+    assert list(values) == tensor_names(chain.calibrated)
+    first = next(iter(values.values()))
+    assert first.dtype == np.float32
+    assert first.size == len(SOME) * (15 * 15 * 8 + 2)  # all of them, and both ends of each photo again
+    assert first.min() == 0  # an activation
+
+
+def test_of_large_outputs_a_sample_is_kept_with_both_ends(spec, monkeypatch):
+    import keras
+
+    monkeypatch.setattr("trainer.quantizing.layer_errors.SAMPLES", 400)
+    given = keras.Input((32, 32, 3))
+    same = keras.layers.Conv2D(3, 1, name="same")
+    model = keras.Model(given, same(given))
+    same.set_weights([np.eye(3, dtype=np.float32)[None, None], np.zeros(3, np.float32)])
+    photos = np.full((4, 32, 32, 3), 127, np.uint8)
+    photos[:, 7, 8, 1], photos[:, 20, 3, 2] = 0, 255
+    (values,) = collect_values(calibrate(model, spec, photos, np.arange(4)), spec, photos, np.arange(4)).values()
+    assert values.size == 4 * (100 + 2)
+    assert (values.min(), values.max()) == (-1, 1)

@@ -1,0 +1,276 @@
+"""The report: what its JSON holds, and a page that stands alone, escapes everything and survives extremes."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from edge.errors import DatasetError, OutputExistsError
+from trainer.measuring.scaling import Scaling
+from trainer.measuring.threshold import choose_threshold
+from trainer.pages import thumbnail
+from trainer.report.build import Evaluation, Ingredients, Outside, build_report
+from trainer.report.page import render_report, write_report
+from trainer.report.records import (
+    DataSummary,
+    EdgeTpuVerdict,
+    Epoch,
+    Finding,
+    History,
+    Layer,
+    LeftOut,
+    Model,
+    Operator,
+    Report,
+    Run,
+    to_json,
+)
+
+RUN = Run(title="belt", network="MobileNetV2 0.35 224", created="2026-11-24T10:00:00+00:00", tool="fieldfare 0.1.0")
+ODD = ("<b>bold</b> & \"quoted\" 'x' 🦊" + " very long" * 20, "שלום", "$x_1$")
+
+
+class Page(HTMLParser):
+    """What a browser would find: elements with their attributes, and all text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, Any]]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).replace("\u00a0", " ").split())
+
+    def count(self, tag: str) -> int:
+        return sum(found == tag for found, _ in self.elements)
+
+
+def evaluation(classes: int, photos: int, **more: Any) -> Evaluation:
+    """Answers of a classifier that is right about four times of five."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(photos) % classes
+    logits = rng.normal(0, 1, (photos, classes)) + 3.2 * np.eye(classes)[truth]
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    names = tuple(f"photo <{i}>.jpg" for i in range(photos))
+    return Evaluation("test", names, truth.astype(np.int64), scores.astype(np.float32), **more)
+
+
+def picture(index: int) -> np.ndarray:
+    return np.full((30, 400, 3), index % 256, np.uint8)
+
+
+def page_of(given: Ingredients) -> tuple[Page, Report]:
+    report, pictures = build_report(given)
+    return Page(render_report(report, pictures)), report
+
+
+def full(labels: tuple[str, ...] = ODD) -> Ingredients:
+    """A report with every part."""
+    test = evaluation(len(labels), 120, thumbnail=picture)
+    test = evaluation(
+        len(labels), 120, thumbnail=picture, uncalibrated=test.scores, float_scores=test.scores[:, ::-1].copy()
+    )
+    return Ingredients(
+        run=msgspec.structs.replace(RUN, options={"--seed": "<1>"}, versions={"numpy": "2"}, seconds=300.0),
+        labels=labels,
+        test=test,
+        validation=evaluation(len(labels), 100),
+        scaling=Scaling(1.3, (0.25, *(0.0,) * (len(labels) - 2), -0.75)),
+        threshold=choose_threshold(test.scores, test.truth, 0.9),
+        outside=(Outside("birds & <cats>", ("a<b>.jpg", "c.jpg"), test.scores[:2], picture),),
+        left_out=(LeftOut(labels[0], 40, 0.7, 0.3),),
+        data=DataSummary(
+            classes=labels,
+            counts={"train": (50, 9, 50), "test": (40, 40, 40)},
+            unreadable=("x<y>.jpg: damaged",),
+            near_duplicates=3,
+            torn=1,
+            findings=(
+                Finding(severity="problem", title="Blur <i>", explanation="Many are.", examples=("<img src=x>",)),
+            ),
+        ),
+        history=History(
+            epochs=tuple(Epoch(i, 1 / i, 1 / i + 0.1, 0.8, 1e-3) for i in range(1, 6)), head_accuracy=0.7, kept=3
+        ),
+        layers=tuple(Layer(f"layer <{i}>", "CONV_2D", 20.0 - i, 0.1) for i in range(15)),
+        remedy="One layer stayed in 16 bits.",
+        model=Model(
+            size=700_000,
+            parameters=400_000,
+            operators=(Operator("CONV_2D", 3, 36),),
+            edgetpu=EdgeTpuVerdict(
+                word="whole", line="All of it.", rows=(("CONV_2D", "TPU", "<ok>"),), compiler=("<log>",)
+            ),
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def whole() -> tuple[Page, Report, str]:
+    """The full report, built once."""
+    report, pictures = build_report(full())
+    html = render_report(report, pictures)
+    return Page(html), report, html
+
+
+def test_the_page_needs_nothing_but_itself(whole: tuple[Page, Report, str]) -> None:
+    page, _, html = whole
+    assert not re.search(r"https?:|//[a-z]", re.sub(r"base64,[^\"]*", "", html))
+    for tag, attributes in page.elements:
+        assert tag not in ("script", "link", "iframe", "object")
+        assert attributes.get("src", "data:image/").startswith("data:image/")
+        assert attributes.get("href", "#").startswith("#")
+    assert "@import" not in html
+    assert not re.search(r"url\((?!#)", html)
+
+
+def test_every_element_is_closed_and_no_id_is_given_twice(whole: tuple[Page, Report, str]) -> None:
+    page, _, _ = whole
+    assert page.open == []
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    targets = {attributes["href"][1:] for _, attributes in page.elements if "href" in attributes}
+    assert targets <= set(ids)
+
+
+def test_names_from_outside_stay_text(whole: tuple[Page, Report, str]) -> None:
+    """The browser shows every name as it is written, and makes no element of any."""
+    page, _, _ = whole
+    for name in (*ODD, "x<y>.jpg: damaged", "Blur <i>", "<img src=x>", "birds & <cats>", "<log>", "layer <14>", "<ok>"):
+        assert " ".join(name.split()) in page.text
+    assert {"script", "y", "cats", "log", "ok"}.isdisjoint(tag for tag, _ in page.elements)
+    assert "x" not in [attributes.get("src") for _, attributes in page.elements]
+
+
+def test_all_parts_are_there(whole: tuple[Page, Report, str]) -> None:
+    page, report, _ = whole
+    for title in (
+        "What it tells apart",
+        "The worst mistakes",
+        "The least certain",
+        "Knowing when not to know",
+        "Outside the classes",
+        "One class hidden at a time",
+        "Can the score be trusted?",
+        "Where precision is lost",
+        "Edge TPU: whole",
+        "The photos",
+        "How it learned",
+    ):
+        assert title in page.text
+    plots = [attributes for tag, attributes in page.elements if tag == "svg"]
+    assert len(plots) == 5
+    assert all(plot["aria-label"] for plot in plots)
+    shown = {a.index for a in (*report.test.worst, *report.test.unsure)}
+    assert page.count("img") >= len(shown)
+
+
+def test_colours_follow_the_page(whole: tuple[Page, Report, str]) -> None:
+    """Light, dark and print set variables; a figure with a fixed colour would be lost on one of them."""
+    _, _, html = whole
+    for svg in re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL):
+        assert not re.search(r"(?<!, )#[0-9a-f]{6}", re.sub(r'(href="|url\()#[^")]*', "", svg))
+
+
+def test_the_json_is_the_report(whole: tuple[Page, Report, str]) -> None:
+    _, report, _ = whole
+    assert msgspec.json.decode(to_json(report), type=Report) == report
+    data = json.loads(to_json(report))
+    assert data["schema"] == 1
+    assert data["test"]["top1"]["value"] == report.test.top1.value
+    assert data["test"]["classes"][0]["name"] == ODD[0]
+
+
+def test_two_classes_and_four_photos_make_a_page() -> None:
+    scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.45, 0.55]], np.float32)
+    truth = np.array([0, 1, 1, 1])
+    test = Evaluation("test", ("a", "b", "c", "d"), truth, scores)
+    page, report = page_of(
+        Ingredients(run=RUN, labels=("yes", "no"), test=test, threshold=choose_threshold(scores, truth, 0.95))
+    )
+    assert "Of 4 photos that it never saw while learning, it named 3 rightly" in page.text
+    assert "expect 30 to 95 %" in page.text
+    assert "4 validation photos cannot show 95 %" in page.text
+    assert "--outside FOLDER" in page.text
+    assert "4 photos are too few to say" in page.text
+    assert (report.data, report.history, report.quantized, report.model) == (None, None, None, None)
+    assert page.open == []
+
+
+def test_a_single_photo_of_a_single_class_that_is_right_is_enough() -> None:
+    page, _ = page_of(
+        Ingredients(run=RUN, labels=("a", "b"), test=Evaluation("all", ("x",), np.array([0]), np.float32([[1, 0]])))
+    )
+    assert "Not one mistake" in page.text
+    assert "no precision was asked for" in page.text.lower()
+
+
+def test_a_thousand_classes_show_pairs_instead_of_a_matrix() -> None:
+    labels = tuple(f"class {i}" for i in range(1000))
+    counts = tuple(range(1, 1001))
+    data = DataSummary(classes=labels, counts={"train": counts})
+    report, pictures = build_report(Ingredients(run=RUN, labels=labels, test=evaluation(1000, 2000), data=data))
+    html = render_report(report, pictures)
+    page = Page(html)
+    assert report.test.confusion is None
+    assert "The pairs that are confused most, of 1,000 classes" in page.text
+    assert not any("matrix" in attributes.get("class", "") for _, attributes in page.elements)
+    assert len(html) < 600_000
+    assert len(to_json(report)) < 1_000_000
+
+
+def test_files_are_written_whole_and_not_over_others(tmp_path: Path) -> None:
+    report, pictures = build_report(Ingredients(run=RUN, labels=("a", "b"), test=evaluation(2, 20)))
+    page, data = tmp_path / "out" / "report.html", tmp_path / "out" / "report.json"
+    write_report(report, pictures, page, data)
+    assert page.read_text().startswith("<!doctype html>")
+    assert msgspec.json.decode(data.read_bytes(), type=Report) == report
+    with pytest.raises(OutputExistsError):
+        write_report(report, pictures, page, data)
+    write_report(report, pictures, page, data, overwrite=True)
+    assert sorted(path.name for path in page.parent.iterdir()) == ["report.html", "report.json"]
+
+
+def test_what_does_not_fit_together_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 names, 2 labels"):
+        build_report(
+            Ingredients(
+                run=RUN, labels=("a", "b"), test=Evaluation("test", ("x", "y"), np.array([0]), np.zeros((1, 2)))
+            )
+        )
+    none = Evaluation("test", (), np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
+    with pytest.raises(DatasetError, match="no test photos"):
+        build_report(Ingredients(run=RUN, labels=("a", "b"), test=none))
+
+
+def test_thumbnails_are_small_jpegs_of_any_shape() -> None:
+    import cv2
+
+    for shape in ((1, 3000, 3), (3000, 1, 3), (64, 64, 3)):
+        data = thumbnail.encode(np.zeros(shape, np.uint8))
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert max(decoded.shape) <= 200
+        assert data.startswith(b"\xff\xd8")

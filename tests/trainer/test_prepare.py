@@ -1,0 +1,34 @@
+"""Photos for a training: what is said of them before anything is learned."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trainer.dataset.listing import list_photos
+from trainer.networks.families import Network
+from trainer.options import Options
+from trainer.prepare import load
+
+
+class Heard:
+    """Progress that keeps what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        yield lambda _: None
+
+
+def test_links_that_lead_nowhere_are_a_warning(tmp_path, shapes, spec):
+    photos, heard = shapes(tmp_path / "photos", 8), Heard()
+    (photos / "red-disc" / "gone.jpg").symlink_to(tmp_path / "unplugged" / "gone.jpg")
+    options = Options(data=photos, out=tmp_path / "bundle", network=Network("mobilenet_v2", 0.35, 32), weights="none")
+    data = load(options, list_photos(photos), spec, Path(tmp_path), heard)
+    data.photos.pixels.close()
+    assert len(data.photos.listing.photos) == 24
+    assert any(line.startswith("warning: 1 link to a photo leads nowhere. Training goes on") for line in heard.said)

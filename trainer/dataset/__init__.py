@@ -1,0 +1,1 @@
+"""From a folder to decoded photos: classes, groups, splits, near-duplicates, rows on disk."""

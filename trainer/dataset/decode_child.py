@@ -1,0 +1,119 @@
+"""The child process that decodes photos: a decoder that crashes, hangs or eats memory takes only this down.
+
+Run by trainer.dataset.decoding as `python -P -m trainer.dataset.decode_child SETUP`. Jobs come on standard input,
+answers go to standard output, both as JSON lines; decoded rows go straight into the parent's file of rows.
+"""
+
+import contextlib
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+
+from edge.bundle.manifest import InputTensor, Preprocessing
+from edge.errors import ImageError, MissingInputError, StorageError
+from edge.images import read_image, readable_name
+from edge.preprocess import Preprocessor
+from edge.records import Pixels
+from trainer.dataset.duplicates import fingerprint
+from trainer.dataset.inspection import PhotoRecord, inspect
+from trainer.dataset.rows import Rows
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """How to decode, where the rows go (an inherited file descriptor), and the limits: bytes of address space,
+    and seconds a photo, after which the kernel ends this process should the parent be gone."""
+
+    spec: Preprocessing
+    tensor: InputTensor
+    rows_fd: int
+    count: int
+    memory_bytes: int
+    limit_s: float
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A photo: the row to write, and its path as bytes, for names need not be UTF-8."""
+
+    index: int
+    path: bytes
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of a job. index -1: ready for jobs. problem: why the photo cannot be read; storage: why its
+    row could not be stored."""
+
+    index: int
+    record: PhotoRecord | None = None
+    hash: bytes = b""
+    grey: bytes = b""
+    problem: str | None = None
+    storage: str | None = None
+
+
+def work(setup: Setup) -> None:
+    """Answer jobs until there are no more."""
+    _limit(setup)
+    preprocessor = Preprocessor(setup.spec, setup.tensor)
+    # Letterbox bars are no part of the picture: duplicates and figures go by the whole of it.
+    squash = Preprocessor(replace(setup.spec, resize="squash"), setup.tensor)
+    whole = squash if setup.spec.resize == "letterbox" else preprocessor
+    rows = Rows(setup.rows_fd, setup.count, (setup.tensor.height, setup.tensor.width, 3), np.uint8)
+    decoder, encoder = msgspec.json.Decoder(Job), msgspec.json.Encoder()
+    _say(encoder.encode(Answer(-1)))
+    for line in sys.stdin.buffer:
+        signal.setitimer(signal.ITIMER_REAL, 2 * setup.limit_s)
+        _say(encoder.encode(_answer(decoder.decode(line), preprocessor, whole, rows)))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _answer(job: Job, preprocessor: Preprocessor, whole: Preprocessor, rows: Rows) -> Answer:
+    path = Path(os.fsdecode(job.path))
+    name = readable_name(path)
+    try:
+        frame_bgr = read_image(path)
+        pixels = preprocessor.pixels(frame_bgr)
+        view = pixels if whole is preprocessor else whole.pixels(frame_bgr)
+        del frame_bgr
+        answer = _describe(job.index, path, view)
+        rows.write(job.index, pixels)
+    except (ImageError, MissingInputError) as error:
+        return Answer(job.index, problem=str(error))
+    except StorageError as error:
+        return Answer(job.index, storage=str(error))
+    except (MemoryError, cv2.error):
+        return Answer(job.index, problem=f"{name}: needs too much memory to decode: make it smaller")
+    except Exception as error:  # noqa: BLE001 - whatever a decoder does is an answer about this one photo
+        return Answer(job.index, problem=f"{name}: damaged ({type(error).__name__}: {error}): remove or copy it again")
+    return answer
+
+
+def _describe(index: int, path: Path, view: Pixels) -> Answer:
+    bits, grey = fingerprint(view)
+    return Answer(index, inspect(path, view), bits.tobytes(), grey.tobytes())
+
+
+def _limit(setup: Setup) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its children
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    soft = setup.memory_bytes if most == resource.RLIM_INFINITY else min(setup.memory_bytes, most)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    cv2.setNumThreads(1)  # one child a core; and thread stacks count as address space
+    with contextlib.suppress(OSError):  # where memory runs out, this goes before the training does
+        Path("/proc/self/oom_score_adj").write_text("500")
+
+
+def _say(line: bytes) -> None:
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    work(msgspec.json.decode(sys.argv[1].encode(), type=Setup))

@@ -1,0 +1,85 @@
+"""Decode every photo once, through the device's own preprocessing, into an array on disk."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle.manifest import InputTensor, Preprocessing
+from edge.errors import DatasetError
+from trainer.dataset.decoding import Decoders
+from trainer.dataset.inspection import PhotoRecord
+from trainer.dataset.listing import Listing
+from trainer.dataset.rows import Rows
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """Decoded photos: pixels is uint8 (photos, height, width, 3) in the model's channel order, on disk; hashes
+    and greys, uint8 (photos, 32) and (photos, 256), are for trainer.dataset.duplicates; records say what each file is.
+    unreadable names what was left out, and why."""
+
+    listing: Listing
+    pixels: Rows
+    hashes: NDArray[np.uint8]
+    greys: NDArray[np.uint8]
+    unreadable: tuple[str, ...]
+    records: tuple[PhotoRecord, ...]
+
+
+def load_photos(
+    listing: Listing,
+    spec: Preprocessing,
+    tensor: InputTensor,
+    folder: Path,
+    *,
+    workers: int,
+    skip_unreadable: bool,
+    progress: Progress,
+) -> Photos:
+    """Decode all photos of `listing` with `workers` child processes into a file under `folder`.
+
+    Raises DatasetError at photos that cannot be read, naming the first, unless skip_unreadable; StorageError
+    where the disk is full."""
+    count = len(listing.photos)
+    rows = Rows.create(folder, count, (tensor.height, tensor.width, 3), np.uint8, "the decoded photos")
+    hashes = np.zeros((count, 32), np.uint8)
+    greys = np.zeros((count, 256), np.uint8)
+    records: list[PhotoRecord | None] = [None] * count
+    problems: dict[int, str] = {}
+    with ExitStack() as undo:
+        undo.enter_context(rows)
+        decoders = undo.enter_context(Decoders(spec, tensor, rows, workers=workers))
+        for answer in decoders.decode([photo.path for photo in listing.photos]):
+            progress(1)
+            if answer.problem is not None:
+                problems[answer.index] = answer.problem
+                continue
+            records[answer.index] = answer.record
+            hashes[answer.index] = np.frombuffer(answer.hash, np.uint8)
+            greys[answer.index] = np.frombuffer(answer.grey, np.uint8)
+        if not skip_unreadable:
+            _refuse(problems, count)
+        decoders.close()
+        undo.pop_all()
+    unreadable = tuple(problems[index] for index in sorted(problems))
+    known = tuple(record for record in records if record is not None)
+    if not problems:
+        return Photos(listing, rows, hashes, greys, unreadable, known)
+    kept = np.flatnonzero([record is not None for record in records])
+    photos = tuple(listing.photos[index] for index in kept)
+    listing = replace(listing, photos=photos)
+    return Photos(listing, rows.select(kept), hashes[kept], greys[kept], unreadable, known)
+
+
+def _refuse(problems: dict[int, str], count: int) -> None:
+    if not problems:
+        return
+    first = problems[min(problems)]
+    more = f" ({len(problems)} such photos of {count})" if len(problems) > 1 else ""
+    raise DatasetError(f"{first}{more}; or leave such photos out with --skip-unreadable")

@@ -1,0 +1,42 @@
+"""Put a compiled model into a bundle: the manifest's part and the files, for a new bundle or a finished one."""
+
+from pathlib import Path
+
+import msgspec
+
+from edge.bundle.manifest import EdgeTpu
+from edge.bundle.store import MANIFEST, MANIFEST_HASH, Bundle
+from edge.bundle.write import seal
+from trainer.edgetpu.compatibility import judge
+from trainer.edgetpu.compiler_report import CompilerReport
+from trainer.edgetpu.tflite_graph import read_graph
+
+MODEL_NAME = "model_edgetpu.tflite"
+LOG_NAME = "compiler.log"
+
+
+def edgetpu_part(model: bytes, report: CompilerReport | None, log: str | None) -> tuple[EdgeTpu, dict[str, bytes]]:
+    """The manifest's record and the files. Without the compiler's words, what only they tell is left open."""
+    files = {MODEL_NAME: model}
+    if log is not None:
+        files[LOG_NAME] = log.encode()
+    part = EdgeTpu(
+        model=MODEL_NAME,
+        log=None if log is None else LOG_NAME,
+        compiler_version=None if report is None else report.version,
+        operators_on_tpu=None if report is None or not report.on_tpu else report.on_tpu,
+        operators_on_cpu=judge(read_graph(model)).on_cpu if report is None else report.on_cpu,
+        on_chip_bytes=None if report is None else report.on_chip_bytes,
+        off_chip_bytes=None if report is None else report.off_chip_bytes,
+    )
+    return part, files
+
+
+def with_edgetpu(bundle: Bundle, out: Path, model: bytes, report: CompilerReport | None, log: str | None) -> Bundle:
+    """`bundle` for `out`, with this compiled model in the place of any that it has. edge.bundle.write.save puts it
+    there. The rest, golden inputs and figures included, stays as it is. Raises BundleError."""
+    part, added = edgetpu_part(model, report, log)
+    old = bundle.manifest.edgetpu
+    gone = {MANIFEST, MANIFEST_HASH} | (set() if old is None else {old.model, *([old.log] if old.log else [])})
+    files = {name: data for name, data in bundle.contents.items() if name not in gone}
+    return seal(out, msgspec.structs.replace(bundle.manifest, edgetpu=part), files | added)

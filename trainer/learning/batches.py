@@ -1,0 +1,73 @@
+"""Batches of augmented photos. Every draw depends on the seed, the epoch, the step and the place in the batch
+alone, so that any machine can make any part of any batch again."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.dataset.rows import RowSource
+from trainer.learning.augment import Augmentation, augment
+
+BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One member's share of a step: pixels uint8 (photos, height, width, 3), and the photos' indices."""
+
+    step: int
+    pixels: NDArray[np.uint8]
+    indices: NDArray[np.int64]
+
+
+class Batches:
+    """The training photos `indices`, shuffled anew every epoch, in batches of 32; of each batch the part of
+    member `rank` of `size`."""
+
+    def __init__(
+        self,
+        pixels: RowSource,
+        indices: NDArray[np.int64],
+        augmentation: Augmentation,
+        seed: int,
+        *,
+        rank: int = 0,
+        size: int = 1,
+    ) -> None:
+        self._pixels = pixels
+        self._indices = indices
+        self._augmentation = augmentation
+        self._seed = seed
+        self._rank, self._size = rank, size
+        self._epoch = -1
+        self.steps_per_epoch = max(1, len(indices) // BATCH)
+
+    def of_steps(self, first: int, end: int) -> Iterator[Batch]:
+        """Batches of the steps first..end-1, each made while the one before is used."""
+        with ThreadPoolExecutor(1) as pool:
+            pending = pool.submit(self._make, first)
+            for step in range(first, end):
+                batch = pending.result()
+                if step + 1 < end:
+                    pending = pool.submit(self._make, step + 1)
+                yield batch
+
+    def _make(self, step: int) -> Batch:
+        epoch, number = divmod(step, self.steps_per_epoch)
+        whole = self._order(epoch)[number * BATCH : (number + 1) * BATCH]
+        mine = np.arange(len(whole))[self._rank :: self._size]
+        draws = [np.random.default_rng((self._seed, epoch, number, place)) for place in mine]
+        pictures = [
+            augment(self._pixels[whole[place]], self._augmentation, rng) for place, rng in zip(mine, draws, strict=True)
+        ]
+        shape = (len(mine), *self._pixels.shape[1:])
+        return Batch(step, np.array(pictures, np.uint8).reshape(shape), whole[mine])
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        if self._epoch != epoch:
+            self._shuffled = np.random.default_rng((self._seed, epoch)).permutation(self._indices)
+            self._epoch = epoch
+        return self._shuffled

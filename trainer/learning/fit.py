@@ -1,0 +1,364 @@
+"""Gradient training: AdamW on a cosine, averaged weights, validation after every epoch, the best kept.
+
+The same loop fine-tunes a folded backbone and trains a network with BatchNorm from scratch, on one machine or
+several. All of its state goes to disk at every epoch and every minute; a killed training goes on from there and
+ends where the uninterrupted one does, since every draw depends on the step alone.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle.manifest import Preprocessing
+from edge.errors import ConfigError, UnavailableError
+from trainer.dataset.photo_set import PhotoSet
+from trainer.learning.augment import Augmentation
+from trainer.learning.batches import BATCH, Batches
+from trainer.learning.checkpoint import Arrays, Checkpoints, pack, unpack
+from trainer.learning.predict import Predictor
+from trainer.learning.schedule import Deadline, Plan, plan_for
+from trainer.learning.team import Team
+from trainer.progress import Progress
+
+# The share of each step's weights that the running average keeps, once warm.
+AVERAGE = 0.99
+LABEL_SMOOTHING = 0.05
+WEIGHT_DECAY = 1e-4
+CHECKPOINT_S = 60.0
+TIMED_STEPS = 6  # what a step costs is measured on these, after one that compiles the graph
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train. peak: AdamW's highest learning rate. class_weights: (classes,), what a photo of each
+    class counts in the loss. patience: epochs without a better validation after which training stops.
+    mixed: compute in float16 where that is safe (GPUs; slower on CPUs)."""
+
+    epochs: int
+    peak: float
+    augmentation: Augmentation
+    seed: int
+    class_weights: NDArray[np.float32]
+    patience: int = 10
+    mixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one pass came to. train_loss is that of augmented photos with smoothed labels, not to be compared
+    with val_loss; rate: the last learning rate."""
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_accuracy: float
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The best state seen: validation accuracy and log-loss, and the epoch (0: the start was best)."""
+
+    val_accuracy: float
+    val_loss: float
+    epoch: int
+    history: tuple[Epoch, ...] = ()
+
+    def beats(self, other: "Outcome") -> bool:
+        """By accuracy, then by log-loss; numbers that are not finite never win."""
+        finite = math.isfinite(self.val_loss)
+        return finite and (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
+
+
+def fit(
+    model: Any,
+    spec: Preprocessing,
+    photos: PhotoSet,
+    recipe: Recipe,
+    progress: Progress,
+    *,
+    keep_start: bool,
+    team: Team,
+    checkpoints: Checkpoints,
+    deadline: Deadline | None = None,
+) -> Outcome:
+    """Train `model` (pixels normalised -> logits), made in the team's scope, in place and leave it at its
+    best validated weights.
+
+    keep_start: the weights it came with compete too, so that a fine-tuning that does not help is thrown
+    away. deadline: makes the best of the time until then instead of recipe.epochs. Raises ConfigError where that
+    would leave a network as random as it came."""
+    training = _Training(model, spec, photos, recipe, team)
+    start = training.evaluate() if keep_start else Outcome(0.0, float("inf"), 0)
+    per_epoch = training.batches.steps_per_epoch
+    state = _State(0, Plan(recipe.epochs * per_epoch, per_epoch, recipe.peak), start)
+    if saved := team.share_bytes(pack(checkpoints.load("training"))):
+        state = training.restore(unpack(saved))
+        progress.say(f"going on after {state.step} of {state.plan.steps} steps")
+    elif deadline is not None:
+        state = _State(0, training.measure(deadline, recipe.peak), start)
+        told = f"{state.plan.steps / state.plan.steps_per_epoch:.1f} epochs fit into the time left"
+        if not state.plan.steps and not keep_start:
+            raise ConfigError(
+                "--time-budget: the time left does not suffice to learn anything from nothing: give more, or --weights "
+                "to start from"
+            )
+        progress.say(told if state.plan.steps else "no time is left for fine-tuning")
+    with progress.stage("training", state.plan.steps) as advance:
+        advance(state.step)
+        for now in training.run(state, checkpoints, deadline):
+            advance(1)
+            if now is not None:
+                progress.say(f"epoch {now.epoch}: validation {now.val_accuracy:.1%}, log-loss {now.val_loss:.3f}")
+    return training.finish()
+
+
+@dataclass(slots=True)
+class _State:
+    """Where a training stands: steps done, the plan, the best so far, this epoch's summed loss."""
+
+    step: int
+    plan: Plan
+    best: Outcome
+    epochs: tuple[Epoch, ...] = ()
+    loss_sum: float = 0.0
+    loss_steps: int = 0
+
+
+class _Training:
+    """Model, optimizer, averages and the compiled step, and how they are saved."""
+
+    def __init__(self, model: Any, spec: Preprocessing, photos: PhotoSet, recipe: Recipe, team: Team) -> None:
+        import keras
+
+        self.model, self.photos, self.recipe, self.team = model, photos, recipe, team
+        self.predictor = Predictor(model, spec)
+        self.batches = Batches(
+            photos.pixels, photos.train, recipe.augmentation, recipe.seed, rank=team.rank, size=team.size
+        )
+        with team.strategy.scope():
+            optimizer: Any = keras.optimizers.AdamW(recipe.peak, weight_decay=WEIGHT_DECAY)
+            self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if recipe.mixed else optimizer
+            self.optimizer.build(model.trainable_variables)
+            self.average = _Average(model)
+        self.predictor.predict(photos.pixels, photos.val[:1])  # traced now, before any mixed precision
+        self.kept = model.get_weights()
+        self._step = self._compile(spec)
+        self._state: _State | None = None
+
+    def evaluate(self) -> Outcome:
+        """The model as it stands, on the validation photos, each member a share of them."""
+        photos = self.photos
+        logits = self.team.gather(lambda rows: self.predictor.predict(photos.pixels, photos.val[rows]), len(photos.val))
+        accuracy, loss = self.predictor.judge(logits, photos.labels[photos.val])
+        return Outcome(accuracy, loss, 0)
+
+    def measure(self, deadline: Deadline, peak: float) -> Plan:
+        """Time a few steps and a validation, undo them, and plan for the time left; the chief decides."""
+        before, variables = self.model.get_weights(), [v.numpy() for v in self.optimizer.variables]
+        averages = self.average.values()
+        with _mixed_precision(self.model, enabled=self.recipe.mixed):
+            for batch in self.batches.of_steps(0, 1):
+                self._one(batch, 0.0)
+            started = time.monotonic()
+            for batch in self.batches.of_steps(0, TIMED_STEPS):
+                self._one(batch, 0.0)
+            step_s = (time.monotonic() - started) / TIMED_STEPS
+        started = time.monotonic()
+        self.evaluate()
+        validation_s = time.monotonic() - started
+        self._put(before, averages, variables)
+        plan = plan_for(deadline.left_s(), step_s, validation_s, self.batches.steps_per_epoch, peak)
+        return Plan(int(self.team.share_bytes(str(plan.steps).encode())), plan.steps_per_epoch, peak)
+
+    def run(self, state: _State, checkpoints: Checkpoints, deadline: Deadline | None) -> Iterator[Epoch | None]:
+        """Do the steps that are left; yields after each, an Epoch where it ended one."""
+        self._state = state
+        plan, saved = state.plan, time.monotonic()
+        with _mixed_precision(self.model, enabled=self.recipe.mixed):
+            for batch in self.batches.of_steps(state.step, plan.steps):
+                loss = self._one(batch, plan.rate(batch.step))
+                state.step = batch.step + 1
+                state.loss_sum, state.loss_steps = state.loss_sum + loss, state.loss_steps + 1
+                over = state.step % plan.steps_per_epoch == 0 or state.step == plan.steps
+                late = deadline is not None and self._chief_says(deadline.left_s() < 0, over)
+                ended = self._end_epoch(state) if over or late else None
+                if late or (ended and ended.epoch - state.best.epoch >= self.recipe.patience):
+                    state.plan = replace(plan, steps=state.step)
+                if ended or time.monotonic() - saved > CHECKPOINT_S:
+                    if self.team.is_chief:
+                        checkpoints.save("training", self._arrays(state))
+                    saved = time.monotonic()
+                yield ended
+                if state.step >= state.plan.steps:
+                    return
+
+    def finish(self) -> Outcome:
+        """Leave the model at its best weights."""
+        assert self._state is not None
+        self.model.set_weights(self.kept)
+        return replace(self._state.best, history=self._state.epochs)
+
+    def restore(self, arrays: Arrays) -> _State:
+        """Go back to where `arrays`, of an earlier run, stood."""
+        count, kept = len(self.model.weights), len(self.kept)
+        self._put(
+            [arrays[f"weight{i}"] for i in range(count)],
+            [arrays[f"average{i}"] for i in range(count)],
+            [arrays[f"optimizer{i}"] for i in range(len(self.optimizer.variables))],
+        )
+        self.kept = [arrays[f"kept{i}"] for i in range(kept)]
+        step, steps, steps_per_epoch, best_epoch, loss_steps = (int(v) for v in arrays["counts"])
+        peak, accuracy, loss, loss_sum = (float(v) for v in arrays["figures"])
+        epochs = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in arrays["history"])
+        plan = Plan(steps, steps_per_epoch, peak)
+        return _State(step, plan, Outcome(accuracy, loss, best_epoch), epochs, loss_sum, loss_steps)
+
+    def _arrays(self, state: _State) -> Arrays:
+        best, plan = state.best, state.plan
+        history = [[e.epoch, e.train_loss, e.val_loss, e.val_accuracy, e.rate] for e in state.epochs]
+        groups = {
+            "weight": self.model.get_weights(),
+            "average": self.average.values(),
+            "optimizer": [v.numpy() for v in self.optimizer.variables],
+            "kept": self.kept,
+        }
+        return {
+            "counts": np.array([state.step, plan.steps, plan.steps_per_epoch, best.epoch, state.loss_steps], np.int64),
+            "figures": np.array([plan.peak, best.val_accuracy, best.val_loss, state.loss_sum], np.float64),
+            "history": np.array(history, np.float64).reshape(-1, 5),
+            **{f"{name}{i}": array for name, arrays in groups.items() for i, array in enumerate(arrays)},
+        }
+
+    def _put(self, weights: list[Any], averages: list[Any], optimizer: list[Any]) -> None:
+        self.model.set_weights(weights)
+        self.average.put(averages)
+        for variable, value in zip(self.optimizer.variables, optimizer, strict=True):
+            variable.assign(value)
+
+    def _end_epoch(self, state: _State) -> Epoch:
+        with self.average.in_place():
+            found = self.evaluate()
+            number = len(state.epochs) + 1
+            if found.beats(state.best):
+                state.best, self.kept = replace(found, epoch=number), self.model.get_weights()
+        rate = state.plan.rate(state.step - 1)
+        ended = Epoch(number, state.loss_sum / state.loss_steps, found.val_loss, found.val_accuracy, rate)
+        state.epochs = (*state.epochs, ended)
+        state.loss_sum, state.loss_steps = 0.0, 0
+        return ended
+
+    def _chief_says(self, answer: bool, now: bool) -> bool:
+        """Members must stop at the same step; a team asks its chief at the ends of epochs only."""
+        if self.team.size == 1:
+            return answer
+        return now and self.team.share_bytes(b"y" if answer else b"n") == b"y"
+
+    def _one(self, batch: Any, rate: float) -> float:
+        import tensorflow as tf
+
+        self.optimizer.learning_rate = rate
+        keep = min(AVERAGE, (1 + batch.step) / (10 + batch.step))
+        labels = self.photos.labels[batch.indices]
+        weights = self.recipe.class_weights[labels]
+        loss = float(self._step(batch.pixels, labels, weights, tf.constant(keep, tf.float32)))
+        if not math.isfinite(loss):
+            raise UnavailableError(
+                f"training broke down at step {batch.step}: the loss is {loss}: give the same command with --restart "
+                "and another --seed"
+            )
+        return loss
+
+    def _compile(self, spec: Preprocessing) -> Any:
+        import keras
+        import tensorflow as tf
+
+        model, optimizer, average, strategy = self.model, self.optimizer, self.average, self.team.strategy
+        mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+        classes = model.output_shape[-1]
+        whole = min(BATCH, len(self.photos.train))
+
+        def on_replica(batch: Any, targets: Any, weights: Any) -> Any:
+            with tf.GradientTape() as tape:
+                logits = model((tf.cast(batch, tf.float32) - mean) / std, training=True)
+                losses = keras.losses.categorical_crossentropy(
+                    tf.one_hot(targets, classes), logits, from_logits=True, label_smoothing=LABEL_SMOOTHING
+                )
+                # Members add their gradients up, so each divides by the whole batch.
+                loss = tf.reduce_sum(losses * weights) / whole
+                scaled = optimizer.scale_loss(loss)
+            gradients = tape.gradient(scaled, model.trainable_variables)
+            optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+            return loss
+
+        def share(value: Any) -> Any:
+            """A member's part of a batch, divided among its own devices."""
+            local = self.team.replicas // self.team.size
+            if local == 1:
+                return value
+            return strategy.experimental_distribute_values_from_function(
+                lambda context: value[context.replica_id_in_sync_group % local :: local]
+            )
+
+        @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+        def step(batch: Any, targets: Any, weights: Any, keep: Any) -> Any:
+            loss = strategy.reduce(
+                tf.distribute.ReduceOp.SUM, strategy.run(on_replica, (batch, targets, weights)), None
+            )
+            average.update(keep)
+            return loss
+
+        return lambda batch, targets, weights, keep: step(share(batch), share(targets), share(weights), keep)
+
+
+@contextmanager
+def _mixed_precision(model: Any, *, enabled: bool) -> Iterator[None]:
+    """float16 in all layers but the last, for this block; variables stay float32."""
+    layers = model.layers[:-1] if enabled else []
+    before = [layer.dtype_policy for layer in layers]
+    for layer in layers:
+        layer.dtype_policy = "mixed_float16"
+    try:
+        yield
+    finally:
+        for layer, policy in zip(layers, before, strict=True):
+            layer.dtype_policy = policy
+
+
+class _Average:
+    """A running average of all weights, the BatchNorm averages among them."""
+
+    def __init__(self, model: Any) -> None:
+        import tensorflow as tf
+
+        self._weights = [weight.value for weight in model.weights]
+        self._means = [tf.Variable(weight, trainable=False) for weight in self._weights]
+
+    def update(self, keep: Any) -> None:
+        for mean, weight in zip(self._means, self._weights, strict=True):
+            mean.assign(mean * keep + weight * (1 - keep))
+
+    def values(self) -> list[NDArray[np.float32]]:
+        return [mean.numpy() for mean in self._means]
+
+    def put(self, values: list[Any]) -> None:
+        for mean, value in zip(self._means, values, strict=True):
+            mean.assign(value)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The averages stand in the model for this block."""
+        saved = [weight.numpy() for weight in self._weights]
+        for weight, mean in zip(self._weights, self._means, strict=True):
+            weight.assign(mean)
+        try:
+            yield
+        finally:
+            for weight, value in zip(self._weights, saved, strict=True):
+                weight.assign(value)

@@ -1,0 +1,1 @@
+"""Which MobileNet, its starting weights, and the Keras model built from them."""

@@ -1,0 +1,199 @@
+"""The weights that a network starts from: Keras' own, their hash pinned where it is known, or a file.
+
+Files are read as arrays, never as a model: a .keras or full-model .h5 file can carry code.
+"""
+
+import contextlib
+import hashlib
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.errors import MissingInputError, ModelError, UnavailableError
+from trainer.networks.families import Network
+
+_BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
+_HDF5_MARK = b"\x89HDF\r\n\x1a\n"
+# The SHA-256 is that of a file used in this project; the MD5s of V3 are Keras' own (keras.applications.
+# mobilenet_v3), those of V1 and V2 are published in a public model store's table (Keras has none). A file that
+# is not here is recorded in the bundle by its SHA-256, not refused.
+PINNED = {
+    "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5": (
+        "sha256",
+        "d43c70f8ea04b1087170401b2f4739f41b94200e30892ea8d050ac65779146c6",
+    ),
+    "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5": ("md5", "f1a68526548f7541cda07e19ba6c85f4"),
+    "mobilenet_1_0_224_tf_no_top.h5": ("md5", "725ccbd03d61d7ced5b5c4cd17e7d527"),
+    "weights_mobilenet_v3_small_minimalistic_224_1.0_float_no_top_v2.h5": ("md5", "cde8136e733e811080d9fcd8a252f7e4"),
+    "weights_mobilenet_v3_large_minimalistic_224_1.0_float_no_top_v2.h5": ("md5", "ec5221f64a2f6d1ef965a614bdae7973"),
+}
+_V1_WIDTHS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
+
+
+def keras_file(network: Network) -> tuple[str, str]:
+    """Name of Keras' ImageNet weights for `network`, without top, and where they are."""
+    family = network.family
+    size = network.size if network.size in family.sizes else 224
+    if network.architecture == "mobilenet_v1":
+        name = f"mobilenet_{_V1_WIDTHS[network.alpha]}_{size}_tf_no_top.h5"
+        return name, _BASE + "mobilenet/" + name
+    if network.architecture == "mobilenet_v2":
+        name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{network.alpha}_{size}_no_top.h5"
+        return name, _BASE + "mobilenet_v2/" + name
+    size_name = network.architecture.removeprefix("mobilenet_v3_")
+    name = f"weights_mobilenet_v3_{size_name}_minimalistic_224_1.0_float_no_top_v2.h5"
+    return name, _BASE + "mobilenet_v3/" + name
+
+
+def find_weights(network: Network, weights: str) -> Path | None:
+    """The weights file, downloaded into Keras' cache where weights is "imagenet"; None for "none".
+
+    Raises UnavailableError where the download fails, with the file to fetch elsewhere; MissingInputError
+    and ModelError for a file that is not there or no weights file, or not the one that its name promises."""
+    if weights == "none":
+        return None
+    path = _download(network) if weights == "imagenet" else Path(weights)
+    try:
+        with path.open("rb") as file:
+            mark = file.read(8)
+    except OSError as error:
+        raise MissingInputError(f"weights {path}: cannot read: {error.strerror or error}") from error
+    if path.suffix != ".h5" or mark != _HDF5_MARK:
+        fix = _fetch_again(path) or "give the *_no_top.h5 file"
+        raise ModelError(f"weights {path}: not a Keras .h5 weights file: {fix}")
+    _check_hash(path)
+    return path
+
+
+def load_weights(backbone: Any, network: Network, path: Path) -> None:
+    """Put the arrays of `path` into the Keras model `backbone`. Raises ModelError where they do not fit, which is
+    told by their shapes before they are read, or are not all finite."""
+    try:
+        _check_shapes(backbone, path)
+        backbone.load_weights(path)
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        reason = lines[0][:160] if lines else type(error).__name__
+        fix = _fetch_again(path) or "check --arch and --alpha against the file"
+        raise ModelError(f"{path}: not weights of {network.title} without top ({reason}): {fix}") from error
+    bad = [variable.path for variable in backbone.weights if not np.isfinite(np.asarray(variable)).all()]
+    if bad:
+        fix = _fetch_again(path) or "give another file"
+        raise ModelError(f"weights {path}: {bad[0]} holds NaN or infinite values, must be finite: {fix}")
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256 in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where Keras keeps downloaded weights, by the rules of keras.utils.get_file."""
+    home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
+    return (home if os.access(home, os.W_OK) else Path("/tmp/.keras")) / "models"
+
+
+def _download(network: Network) -> Path:
+    """Into a private folder first, for Keras takes whatever has the name for whole: a download that was cut short
+    must not get it."""
+    import keras
+
+    name, address = keras_file(network)
+    target = cache_folder() / name
+    if target.exists():
+        return target
+    kind, expected = PINNED.get(name, ("auto", None))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(prefix=".download-", dir=target.parent) as private,
+            contextlib.redirect_stdout(sys.stderr),  # Keras shows its progress there; ours is for results
+        ):
+            fetched = keras.utils.get_file(
+                name, address, cache_dir=private, cache_subdir="", file_hash=expected, hash_algorithm=kind
+            )
+            with Path(fetched).open("rb") as file:
+                os.fsync(file.fileno())
+            Path(fetched).replace(target)
+        return target
+    except Exception as error:
+        raise UnavailableError(
+            f"the ImageNet weights of {network.title} could not be downloaded: fetch Keras' file {name} on a machine "
+            f"with a network ({address}) and give it with --weights FILE"
+        ) from error
+
+
+def _check_hash(path: Path) -> None:
+    pinned = PINNED.get(path.name)
+    if pinned is None:
+        return
+    kind, expected = pinned
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, kind).hexdigest()
+    if found != expected:
+        fix = _fetch_again(path) or "fetch it again, or rename it if you mean this one"
+        raise ModelError(
+            f"weights {path}: {kind} {found[:12]}..., must be {expected[:12]}... for a file of that name: damaged or "
+            f"changed: {fix}"
+        )
+
+
+def _fetch_again(path: Path) -> str:
+    """The fix for a file of the cache; '' for one that the user gave."""
+    return f"delete {path} and try again" if path.absolute().parent == cache_folder().absolute() else ""
+
+
+def _check_shapes(backbone: Any, path: Path) -> None:
+    """Raises ValueError where the file's arrays have not the shapes of the model's: a small file can hold an array
+    that fills all memory once it is read."""
+    import h5py
+
+    expected = [
+        tuple(variable.shape)
+        for layer in backbone.layers
+        for variable in (*layer.trainable_weights, *layer.non_trainable_weights)  # the order of .h5 files
+    ]
+    with h5py.File(path, "r") as file:
+        if path.name.endswith(".weights.h5"):  # Keras 3's own form, whose order is not that of the layers
+            _check_sizes(file, max(map(math.prod, expected), default=0))
+            return
+        number = -1
+        for number, (name, shape) in enumerate(_stored_shapes(file)):
+            if number >= len(expected) or shape != expected[number]:
+                wanted = expected[number] if number < len(expected) else "no more arrays"
+                raise ValueError(f"{name} has the shape {shape}, the network has {wanted} there")
+        if number + 1 < len(expected):
+            raise ValueError(f"{number + 1} arrays, the network has {len(expected)}")
+
+
+def _check_sizes(file: Any, most: int) -> None:
+    """Raises ValueError where an array has more values than `most`."""
+
+    def look(name: str, entry: Any) -> str | None:
+        return name if getattr(entry, "size", 0) > most else None
+
+    if found := file.visititems(look):
+        raise ValueError(f"{found} has {file[found].size} values, the largest array of the network {most}")
+
+
+def _stored_shapes(file: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Names and shapes of the arrays that Keras would read, in its order. `file`: an open h5py.File."""
+    root = file if "layer_names" in file.attrs or "model_weights" not in file else file["model_weights"]
+    for layer in _names(root, "layer_names"):
+        for weight in _names(root[layer], "weight_names"):
+            yield weight, tuple(root[layer][weight].shape)
+
+
+def _names(group: Any, attribute: str) -> Iterator[str]:
+    """A list of names, which Keras writes in parts where it is long: weight_names0, weight_names1 and so on."""
+    parts = [attribute] if attribute in group.attrs else [f"{attribute}{part}" for part in range(len(group.attrs))]
+    for part in parts:
+        for name in group.attrs.get(part, ()):
+            yield name.decode() if isinstance(name, bytes) else str(name)

@@ -1,0 +1,37 @@
+"""Fill in a page template. The one place that sets Jinja up."""
+
+import re
+from typing import Any
+
+from trainer.pages import words
+
+
+def render(template: str, **context: Any) -> str:
+    """Return a template of trainer/pages/templates, filled in. Everything from `context` is escaped; a name that the
+    template uses and `context` lacks is an error."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("trainer", "pages/templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "percent": words.percent,
+        "between": lambda value: "" if value is None else words.between(value),
+        "counted": words.counted,
+        "split_name": words.split_name,
+        "day": lambda created: created[:10],
+        "ticks": _ticks,
+    }
+    return environment.get_template(template).render(context)
+
+
+def _ticks(text: str) -> str:
+    """Mark `option` in running text as code. Everything is escaped first, and only words that begin with -- count, so
+    a class name cannot forge one."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`(--[^`&<]*)`", r"<code>\1</code>", str(escape(text))))

@@ -1,0 +1,98 @@
+"""The trained float model made int8 so that it answers alike, and what that cost."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle.manifest import InputTensor, OutputTensor, Preprocessing
+from edge.inference.runtime import load_runtime
+from edge.inference.tflite import TfliteClassifier
+from trainer.dataset.photo_set import PhotoSet
+from trainer.learning.predict import Predictor
+from trainer.measuring.int8_model import logits_of, run_int8, tensors_of
+from trainer.networks.backbone import fold_batch_norm
+from trainer.progress import Progress
+from trainer.quantizing.convert import best_range, calibrate, finish, spread, tighten
+from trainer.quantizing.equalize import equalize
+from trainer.quantizing.layer_errors import LayerRow, collect_values, compare_layers
+from trainer.quantizing.rounding import round_weights
+
+ROUNDING_PHOTOS = 40  # of the calibration photos; twice as many moved no figure on TrashNet
+COMPARED_PHOTOS = 16
+MAX_LOSS = 0.01  # of validation accuracy, before something is done about it
+
+
+@dataclass(frozen=True, slots=True)
+class Int8:
+    """The .tflite, ready in the device's runtime; its logits on the validation photos, float32 (photos,
+    classes), beside the float model's; where it differs, layer by layer; and what was done about a loss."""
+
+    model: bytes
+    classifier: TfliteClassifier
+    tensors: tuple[InputTensor, OutputTensor]
+    val_logits: NDArray[np.float32]
+    val_float_logits: NDArray[np.float32]
+    layers: tuple[LayerRow, ...]
+    remedy: str | None
+
+
+def to_int8(
+    model: Any,
+    spec: Preprocessing,
+    photos: PhotoSet,
+    calibration: NDArray[np.int64],
+    progress: Progress,
+    threads: int,
+) -> Int8:
+    """Fold, equalize, round and convert a copy of the Keras `model` (normalised pixels -> logits). Where more
+    than a point of validation accuracy is lost, the ranges of its activations are drawn in, and the better
+    of the two is kept."""
+    pixels = photos.pixels
+    float_logits = Predictor(model, spec).predict(pixels, photos.val)
+    some = spread(calibration, ROUNDING_PHOTOS)
+    work = fold_batch_norm(model)
+    equalize(work, spec, pixels, some)
+    with progress.stage("rounding weights", len(some)) as advance:
+        round_weights(work, spec, pixels, some, advance)
+    progress.say(f"quantizing to int8 on {len(calibration)} photos")
+    calibrated = calibrate(work, spec, pixels, calibration)
+    best = _Candidate(finish(calibrated), calibrated, spec, photos, threads)
+    lost = _accuracy(float_logits, photos) - best.accuracy
+    remedy = None
+    if lost > MAX_LOSS:
+        values = collect_values(calibrated, spec, pixels, some)
+        narrow = tighten(calibrated, {name: best_range(seen) for name, seen in values.items()})
+        other = _Candidate(finish(narrow), narrow, spec, photos, threads)
+        better = (other.accuracy, -other.error(float_logits)) > (best.accuracy, -best.error(float_logits))
+        kept = "these ranges were" if better else "the plain ranges were"
+        remedy = (
+            f"int8 lost {lost:.1%} of the validation photos; with activation ranges that cut rare extremes off it "
+            f"loses {_accuracy(float_logits, photos) - other.accuracy:.1%}; {kept} kept"
+        )
+        progress.say(remedy)
+        best = other if better else best
+    compared = spread(photos.val, COMPARED_PHOTOS)
+    rows = compare_layers(best.calibrated, best.model, spec, pixels, compared)
+    return Int8(best.model, best.classifier, best.tensors, best.logits, float_logits, rows, remedy)
+
+
+class _Candidate:
+    """One int8 model and its answers on the validation photos."""
+
+    def __init__(self, model: bytes, calibrated: bytes, spec: Preprocessing, photos: PhotoSet, threads: int) -> None:
+        self.model, self.calibrated = model, calibrated
+        self.classifier = TfliteClassifier(load_runtime(), model, threads=threads)
+        self.tensors = tensors_of(self.classifier)
+        raw = run_int8(self.classifier, spec, self.tensors[0], photos.pixels, photos.val, lambda _: None)
+        self.logits = logits_of(raw, self.tensors[1])
+        self.accuracy = _accuracy(self.logits, photos)
+
+    def error(self, float_logits: NDArray[np.float32]) -> float:
+        """Mean square difference of the logits."""
+        return float(np.square(self.logits - float_logits).mean())
+
+
+def _accuracy(logits: NDArray[np.float32], photos: PhotoSet) -> float:
+    return float((logits.argmax(axis=1) == photos.labels[photos.val]).mean())

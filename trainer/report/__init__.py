@@ -1,0 +1,1 @@
+"""The training report: records, arithmetic, figures, sentences and the page."""

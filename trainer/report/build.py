@@ -1,0 +1,262 @@
+"""Plain inputs -> Report and its pictures. Everything but the test photos' scores may be missing."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import DatasetError
+from trainer.measuring.metrics import (
+    Interval,
+    ScoreTable,
+    Truth,
+    best_scores,
+    calibration_error_by_chance,
+    class_figures,
+    confused_pairs,
+    confusion_matrix,
+    expected_calibration_error,
+    macro_recall,
+    overconfidence,
+    predictions,
+    reliability,
+    top1,
+)
+from trainer.measuring.scaling import Scaling
+from trainer.measuring.threshold import Threshold, coverage_curve, outcome
+from trainer.pages import thumbnail
+from trainer.report.records import (
+    Calibrated,
+    DataSummary,
+    History,
+    Layer,
+    LeftOut,
+    Measured,
+    Model,
+    OutsideFigures,
+    PhotoAnswer,
+    Quantized,
+    Report,
+    Run,
+)
+
+MATRIX_CLASSES = 40  # 1,600 numbers; beyond, report.json would be mostly zeros
+PAIRS = 15
+GALLERY = 12
+OUTSIDE_GALLERY = 6
+HISTOGRAM_BINS = 20
+
+Thumbnail = Callable[[int], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Answers on one set of photos of known classes.
+
+    names: (n,) file names. truth: int64 (n,). scores: float32 (n, classes), calibrated, as the device computes
+    them; uncalibrated: the softmax of the logits as they are; float_scores: of the float model, calibrated alike.
+    thumbnail: photo i as uint8 (height, width, 3), R, G, B, of any size.
+    """
+
+    split: str
+    names: tuple[str, ...]
+    truth: Truth
+    scores: ScoreTable
+    uncalibrated: ScoreTable | None = None
+    float_scores: ScoreTable | None = None
+    thumbnail: Thumbnail | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Answers on photos of things that belong to no class; fields as in Evaluation."""
+
+    title: str
+    names: tuple[str, ...]
+    scores: ScoreTable
+    thumbnail: Thumbnail | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredients:
+    """All that a report is made from. float_top1 and the rest of `quantized` come from the test photos'
+    float_scores; layers and remedy are added to them."""
+
+    run: Run
+    labels: tuple[str, ...]
+    test: Evaluation
+    validation: Evaluation | None = None
+    scaling: Scaling = field(default_factory=Scaling)
+    threshold: Threshold | None = None
+    outside: tuple[Outside, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    data: DataSummary | None = None
+    history: History | None = None
+    layers: tuple[Layer, ...] = ()
+    remedy: str | None = None
+    model: Model | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """JPEG bytes of the gallery: test photos by index, outside photos by (set, index)."""
+
+    test: dict[int, bytes] = field(default_factory=dict)
+    outside: dict[tuple[int, int], bytes] = field(default_factory=dict)
+
+
+def build_report(given: Ingredients) -> tuple[Report, Pictures]:
+    """Work all figures out. Raises DatasetError without test photos, ValueError where shapes do not fit."""
+    threshold = given.threshold or no_threshold()
+    test = _measure(given.test, given, threshold)
+    report = Report(
+        run=given.run,
+        labels=given.labels,
+        test=test,
+        validation=_measure(given.validation, given, threshold) if given.validation else None,
+        threshold=threshold,
+        outside=tuple(_outside(entry, given.labels, threshold.threshold) for entry in given.outside),
+        left_out=given.left_out,
+        data=given.data,
+        history=given.history,
+        quantized=_quantized(given.test, given.layers, given.remedy),
+        model=given.model,
+    )
+    return report, _pictures(given, report)
+
+
+def no_threshold(value: float = 0.0) -> Threshold:
+    """The record of a threshold that nobody chose here: a bundle's own, or none."""
+    note = "no precision was asked for; nothing is called unknown" if value == 0 else "the bundle's own threshold"
+    return Threshold(promise=None, threshold=value, shown=False, bound=None, validation=None, note=note)
+
+
+def _measure(entry: Evaluation, given: Ingredients, threshold: Threshold) -> Measured:
+    _check(entry.split, len(entry.names), entry.scores, given.labels, entry.truth)
+    answers = predictions(entry.scores)
+    overall = top1(entry.truth, entry.scores)
+    if overall is None:
+        raise DatasetError(f"no {entry.split} photos: a report needs at least one")
+    classes = len(given.labels)
+    matrix = confusion_matrix(entry.truth, answers, classes)
+    figures = class_figures(matrix, given.labels)
+    best = best_scores(entry.scores)
+    return Measured(
+        split=entry.split,
+        photos=len(entry.truth),
+        top1=overall,
+        macro_recall=macro_recall(figures),
+        classes=figures,
+        confusion=tuple(map(tuple, matrix.tolist())) if classes <= MATRIX_CLASSES else None,
+        pairs=confused_pairs(matrix, given.labels, PAIRS),
+        calibration=_calibrated(entry, given.scaling),
+        curve=coverage_curve(entry.truth, entry.scores),
+        at_threshold=outcome(entry.truth, entry.scores, threshold.threshold),
+        histogram=_histogram(best),
+        worst=_answers(entry, given.labels, threshold.threshold, _worst(answers != entry.truth, best)),
+        unsure=_answers(entry, given.labels, threshold.threshold, np.argsort(best, kind="stable")[:GALLERY]),
+    )
+
+
+def _check(what: str, names: int, scores: ScoreTable, labels: tuple[str, ...], truth: Truth | None = None) -> None:
+    if scores.shape != (names, len(labels)) or (truth is not None and truth.shape != (names,)):
+        shape = None if truth is None else truth.shape
+        raise ValueError(f"{what}: {names} names, {len(labels)} labels, scores {scores.shape}, truth {shape}")
+
+
+def _calibrated(entry: Evaluation, scaling: Scaling) -> Calibrated:
+    bins = reliability(entry.truth, entry.scores)
+    before = () if entry.uncalibrated is None else reliability(entry.truth, entry.uncalibrated)
+    return Calibrated(
+        temperature=scaling.temperature,
+        bias=scaling.bias,
+        bins=bins,
+        error=expected_calibration_error(bins),
+        error_by_chance=calibration_error_by_chance(entry.scores),
+        excess=overconfidence(bins),
+        bins_before=before,
+        error_before=expected_calibration_error(before),
+    )
+
+
+def _histogram(best: NDArray[np.float64]) -> tuple[float, ...]:
+    counts = np.histogram(best, bins=HISTOGRAM_BINS, range=(0, 1))[0]
+    return tuple((counts / max(1, len(best))).tolist())
+
+
+def _worst(wrong: NDArray[np.bool_], best: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The places of the wrong answers, surest first."""
+    places = np.flatnonzero(wrong)
+    order: NDArray[np.int64] = places[np.argsort(-best[places], kind="stable")][:GALLERY]
+    return order
+
+
+def _answers(
+    entry: Evaluation | Outside, labels: tuple[str, ...], threshold: float, places: NDArray[np.int64]
+) -> tuple[PhotoAnswer, ...]:
+    best, answers = best_scores(entry.scores), predictions(entry.scores)
+    truth = entry.truth if isinstance(entry, Evaluation) else None
+    return tuple(
+        PhotoAnswer(
+            index=i,
+            name=entry.names[i],
+            truth=None if truth is None else labels[truth[i]],
+            answer=labels[answers[i]],
+            score=float(best[i]),
+            truth_score=None if truth is None else round(float(entry.scores[i, truth[i]]), 6),
+            accepted=bool(best[i] >= threshold),
+        )
+        for i in map(int, places)
+    )
+
+
+def _outside(entry: Outside, labels: tuple[str, ...], threshold: float) -> OutsideFigures:
+    _check(entry.title, len(entry.names), entry.scores, labels)
+    if not entry.names:
+        raise DatasetError(f"{entry.title}: no photos outside the classes: add some or leave it out")
+    best, answers = best_scores(entry.scores), predictions(entry.scores)
+    named = Counter(labels[i] for i in answers[best >= threshold])
+    surest = np.argsort(-best, kind="stable")[:OUTSIDE_GALLERY]
+    return OutsideFigures(
+        title=entry.title,
+        photos=len(best),
+        unknown=float((best < threshold).mean()),
+        histogram=_histogram(best),
+        answers=tuple(named.most_common(5)),
+        surest=_answers(entry, labels, threshold, surest),
+    )
+
+
+def _quantized(entry: Evaluation, layers: tuple[Layer, ...], remedy: str | None) -> Quantized | None:
+    if entry.float_scores is None:
+        return None
+    same = predictions(entry.scores) == predictions(entry.float_scores)
+    return Quantized(
+        float_top1=_known(top1(entry.truth, entry.float_scores)),
+        int8_top1=_known(top1(entry.truth, entry.scores)),
+        agreement=float(same.mean()),
+        mean_difference=float(np.abs(entry.scores - entry.float_scores).mean()),
+        layers=layers,
+        remedy=remedy,
+    )
+
+
+def _known(value: Interval | None) -> Interval:
+    assert value is not None  # _measure has seen photos
+    return value
+
+
+def _pictures(given: Ingredients, report: Report) -> Pictures:
+    """The thumbnails that the page shows, each made once."""
+    pictures = Pictures()
+    if given.test.thumbnail is not None:
+        for answer in (*report.test.worst, *report.test.unsure):
+            if answer.index not in pictures.test:
+                pictures.test[answer.index] = thumbnail.encode(given.test.thumbnail(answer.index))
+    for place, (entry, figures) in enumerate(zip(given.outside, report.outside, strict=True)):
+        for answer in figures.surest if entry.thumbnail is not None else ():
+            assert entry.thumbnail is not None
+            pictures.outside[place, answer.index] = thumbnail.encode(entry.thumbnail(answer.index))
+    return pictures

@@ -1,0 +1,246 @@
+"""The report in sentences: what each figure means and what to do about it, for people with a camera and a
+question. Plain text; the page escapes it."""
+
+from typing import NamedTuple
+
+from trainer.measuring.metrics import ClassFigures
+from trainer.measuring.threshold import Threshold
+from trainer.pages.words import between, called, counted, percent
+from trainer.report.records import DataSummary, History, LeftOut, Measured, Model, OutsideFigures, Quantized, Report
+
+FEW_PHOTOS = 100
+FEW_PER_CLASS = 10
+FEW_TO_CALIBRATE = 50
+MEGABYTE = 1_000_000
+
+
+class Said(NamedTuple):
+    """A figure in words: what it means, and what to do (empty: nothing)."""
+
+    means: str
+    do: str
+
+
+def headline(test: Measured) -> Said:
+    """The one figure."""
+    right = round(test.top1.value * test.photos)
+    where = "that it never saw while learning" if test.split == "test" else "in this measurement"
+    means = (
+        f"Of {counted(test.photos, 'photo')} {where}, it named {right:,} rightly. "
+        f"On new photos of the same kind, expect {between(test.top1)}."
+    )
+    few = test.photos < FEW_PHOTOS
+    return Said(means, "Add test photos: that is a wide range." if few else "")
+
+
+def confusion(test: Measured) -> Said:
+    """What is taken for what."""
+    if not test.pairs:
+        return Said("Not one mistake on these photos.", "Try it on harder ones: other days, other light, other places.")
+    top = test.pairs[0]
+    means = f"The commonest mistake: {called(top.truth)} is taken for {called(top.answer)}, {top.photos} of {top.of}."
+    do = "Could you tell those two apart in the photos below? If so, more photos of both help; if not, join the classes"
+    return Said(means, do + " or photograph them differently.")
+
+
+def classes(test: Measured) -> Said:
+    """Which class is weak."""
+    known = [entry for entry in test.classes if entry.recall is not None]
+    weak = weakest(test)
+    best = max(known, key=_recall)
+    if weak is None or _recall(best) == _recall(weak):
+        means = f"Every class is found equally often: {percent(_recall(best))}."
+    else:
+        means = (
+            f"It finds {called(best.name)} best ({percent(_recall(best))}) and {called(weak.name)} worst "
+            f"({percent(_recall(weak))})."
+        )
+    thin = sum(entry.support < FEW_PER_CLASS for entry in test.classes)
+    if thin > 1 and thin >= len(test.classes) / 2:
+        few = (
+            f"{thin:,} of {counted(len(test.classes), 'class', 'classes')} have fewer than {FEW_PER_CLASS} photos here"
+        )
+        return Said(means, f"{few}: do not trust the figures of single classes; add test photos.")
+    if weak is not None and weak.support < FEW_PER_CLASS:
+        return Said(
+            means,
+            f"{called(weak.name)} has only {counted(weak.support, 'photo')} here: its figures are rough; add photos.",
+        )
+    do = "" if weak is None else f"More photos of {called(weak.name)}, taken as the camera will see it, help most."
+    return Said(means, do)
+
+
+def weakest(test: Measured) -> ClassFigures | None:
+    """The class with the lowest recall under 1."""
+    known = [entry for entry in test.classes if entry.recall is not None and entry.recall.value < 1]
+    return min(known, key=_recall) if known else None
+
+
+def worst(test: Measured) -> Said:
+    """The gallery of sure mistakes."""
+    if not test.worst:
+        return Said("There are none: every photo was named rightly.", "")
+    return Said(
+        "Wrong, and sure of it: these mistakes cost most.",
+        "Look at each: if the label is wrong, move the photo to its class; if it shows nothing, delete it; "
+        "if the class just looks different here, add photos like it.",
+    )
+
+
+UNSURE = Said(
+    "Right or wrong, these are the answers with the lowest scores.",
+    "Photos like these teach most: take more of them, label them and train again.",
+)
+
+
+def calibration(test: Measured) -> Said:
+    """Can a score be taken at its word?"""
+    excess = test.calibration.excess or 0.0
+    points = f"{abs(excess) * 100:.0f} points"
+    if test.photos < FEW_TO_CALIBRATE:
+        return Said(f"{counted(test.photos, 'photo')} are too few to say.", "Put more photos aside for the test.")
+    if abs(excess) < 0.03:
+        return Said(
+            "A score can be taken at its word: of the photos with a score of about 80 %, about 80 % are right. "
+            "The closer the dots lie to the dashed line, the better.",
+            "Nothing: take a score as the chance that the name is right.",
+        )
+    if excess > 0:
+        return Said(
+            f"Scores promise too much: on average they are {points} higher than the share that is right.",
+            "Do not read a score as a probability here; more validation photos make the correction better.",
+        )
+    return Said(
+        f"Scores are modest: on average they are {points} lower than the share that is right.",
+        "Nothing is lost, but a threshold needs to be lower than you would think.",
+    )
+
+
+def coverage(test: Measured, threshold: Threshold) -> Said:
+    """The threshold, and what else was to be had."""
+    reached = test.at_threshold
+    if reached is None or threshold.threshold == 0:
+        why = threshold.note[:1].upper() + threshold.note[1:]
+        curve = "The curve shows how many photos could be left unnamed, and what that would gain."
+        if threshold.promise is None:
+            return Said(f"{why}. {curve}", "To choose a threshold, train with `--min-precision 0.95`.")
+        do = (
+            "Nothing; promise more with `--min-precision` if"
+            if threshold.shown
+            else "Add validation photos, or promise less if"
+        )
+        return Said(f"{why}. {curve}", f"{do} photos should be called unknown.")
+    if reached.precision is None:
+        return Said(
+            f"At the threshold of {threshold.threshold:.3g}, all of these photos are called unknown.",
+            "Promise less, or look whether these photos are like those it learned from.",
+        )
+    named = f"At the threshold of {threshold.threshold:.3g} it names {percent(reached.coverage)} of the photos"
+    means = f"{named}, and {percent(reached.precision.value)} of those names are right; the rest it calls unknown."
+    if threshold.promise is None:
+        return Said(means, "If that names too few photos, or too many wrongly, take another threshold from the table.")
+    if reached.precision.value < threshold.promise - 0.02:
+        return Said(
+            f"{means} That is less than the {percent(threshold.promise)} promised.",
+            "The test photos differ from the validation photos, or both are few: look at the mistakes below.",
+        )
+    do = "To have more photos named, promise less with `--min-precision`; to have fewer mistakes, promise more."
+    return Said(f"{means} Promised were {percent(threshold.promise)}.", do)
+
+
+def outside(entry: OutsideFigures, threshold: Threshold) -> Said:
+    """Photos of no class."""
+    means = f"Of {counted(entry.photos, 'photo')}, {percent(entry.unknown)} were called unknown"
+    if entry.answers:
+        means += "; the others were mostly taken for " + " and ".join(called(n) for n, _ in entry.answers[:2])
+    if entry.unknown >= 0.9:
+        return Said(means + ".", "Nothing: such things are kept apart well. Try others, too.")
+    if threshold.threshold == 0:
+        return Said(means + ".", "Without a threshold everything gets a name: train with `--min-precision 0.95`.")
+    return Said(
+        means + ".", "If such things pass in front of your camera, make a class of their own from photos like these."
+    )
+
+
+def left_out(rows: tuple[LeftOut, ...]) -> Said:
+    """One class hidden at a time."""
+    mean = sum(row.unknown for row in rows) / len(rows)
+    return Said(
+        f"For each line a classifier was made without that class and then shown its photos: on average "
+        f"{percent(mean)} of them were called unknown.",
+        "Where the last column is high, such a newcomer would be given a wrong name with certainty.",
+    )
+
+
+def quantized(figures: Quantized) -> Said:
+    """float against int8."""
+    loss = figures.float_top1.value - figures.int8_top1.value
+    means = f"The whole-number model gives the same name as the full one for {percent(figures.agreement)} of the photos"
+    if abs(loss) < 0.01:
+        return Said(f"{means}; it is as good.", "Nothing.")
+    if loss < 0:
+        return Said(f"{means} and happens to be right {-loss * 100:.1f} points more often.", "Nothing.")
+    do = "Train with another `--seed` or a wider network (`--alpha`); the layers below show where it is lost."
+    return Said(
+        f"{means}, but is right {loss * 100:.1f} points less often.",
+        do if loss >= 0.02 else "Nothing: that little is usual.",
+    )
+
+
+def model(figures: Model) -> Said:
+    """The file."""
+    means = f"The model takes {figures.size / MEGABYTE:.1f} MB"
+    if figures.parameters:
+        means += f" and has {figures.parameters / 1e6:.2f} million parameters"
+    return Said(means + ".", "Nothing, unless the device is too slow: `--alpha` and `--size` make it smaller.")
+
+
+def history(figures: History) -> Said:
+    """How it learned."""
+    if figures.kept == 0:
+        return Said(
+            "Fine-tuning did not help on the validation photos, so the first version was kept.",
+            "That is common with few photos. More of them is what helps.",
+        )
+    kept = next((entry for entry in figures.epochs if entry.number == figures.kept), None)
+    means = f"The best pass was number {figures.kept}, and that one was kept"
+    if kept is not None and figures.head_accuracy is not None:
+        means += f": {percent(kept.val_accuracy, 1)} right, {percent(figures.head_accuracy, 1)} before fine-tuning"
+    if figures.kept == figures.epochs[-1].number and len(figures.epochs) > 1:
+        return Said(means + ".", "It was still improving at the end: try more `--epochs`.")
+    return Said(means + ".", "Nothing: it had stopped improving. What helps now is more photos, not more epochs.")
+
+
+def data(summary: DataSummary) -> Said:
+    """The photos."""
+    totals = [sum(values) for values in zip(*summary.counts.values(), strict=True)]
+    means = f"{counted(sum(totals), 'photo')} of {counted(len(totals), 'class', 'classes')}"
+    least, most = min(totals), max(totals)
+    rare = called(summary.classes[totals.index(least)])
+    means += f"; the rarest class, {rare}, has {least:,}, the commonest {most:,}."
+    return Said(means, f"Add photos of {rare}: rare classes are learned worst." if most >= 3 * max(1, least) else "")
+
+
+def next_steps(report: Report) -> tuple[str, ...]:
+    """At most four things to do, the most useful first."""
+    steps = []
+    if report.data is not None:
+        problems = [entry for entry in report.data.findings if entry.severity == "problem"]
+        steps += [f"{entry.title}: {entry.explanation}" for entry in problems[:2]]
+        if report.data.torn:
+            torn = counted(report.data.torn, "group")
+            steps.append(f"{torn} of near-equal photos stand in two splits: put each into one, or the figures flatter.")
+    weak = weakest(report.test)
+    if weak is not None and _recall(weak) < 0.9:
+        steps.append(classes(report.test).do)
+    if report.test.photos < FEW_PHOTOS:
+        steps.append(f"{counted(report.test.photos, 'test photo')} say little: put more aside for the test.")
+    if report.threshold.promise is not None and not report.threshold.shown:
+        steps.append("Add validation photos: the promise could not be shown with these.")
+    if not report.outside and not report.left_out:
+        steps.append("Find out what it says of things outside its classes: `--outside FOLDER`.")
+    return tuple(step for step in steps if step)[:4]
+
+
+def _recall(entry: ClassFigures) -> float:
+    return entry.recall.value if entry.recall is not None else 0.0
