@@ -75,7 +75,7 @@ class TestStreams:
         opened(fps=30.0)
         assert not caplog.records
         opened(fps=120.0)
-        assert "asked for 120 frames/s, at this size it makes 0.00833 to 60" in caplog.text
+        assert "requested 120 frames/s, at this size it makes 0.00833 to 60" in caplog.text
 
     @given(
         main=st.tuples(st.integers(16, 4096), st.integers(16, 4096)).map(lambda size: (size[0] * 2, size[1] * 2)),

@@ -149,7 +149,7 @@ class TestFile:
             file.write_bytes(damage)
         for _ in range(3):
             assert clock.now().word == "dark"
-        assert caplog.text.count("the script before it stays in force") == 1
+        assert caplog.text.count("the previous script stays in force") == 1
 
     def test_at_the_start_it_must_be_there_and_right(self, tmp_path: Path) -> None:
         with pytest.raises(MissingInputError, match="script: cannot read"):

@@ -65,12 +65,12 @@ class TestWholePictures:
         """The lower half of a frame would be of another: here, of another size and colour."""
         with mjpeg_server(frames=60, cut_off=range(20, 40)) as url:
             source = StreamSource(url, wait_s=5)
-            with pytest.raises(CameraError, match=r"or it ended \(20 pictures came cut off\)"):
+            with pytest.raises(CameraError, match=r"or it ended \(20 pictures were truncated\)"):
                 while True:
                     last = source.read()
             assert last.sequence == 39  # of 40 whole ones
             source.close()
-        assert caplog.text.count("sent a picture that is cut off") == 1
+        assert caplog.text.count("sent a truncated picture") == 1
 
     def test_one_that_the_end_of_the_connection_cuts_off_is_left_out(self) -> None:
         with mjpeg_server(frames=20, then="half") as url:
@@ -84,7 +84,7 @@ class TestWholePictures:
     def test_a_camera_that_sends_none_at_all_is_a_fault(self) -> None:
         with mjpeg_server(frames=300, cut_off=range(1, 300)) as url:
             source = StreamSource(url, wait_s=0.5)
-            with pytest.raises(CameraError, match="pictures came cut off"):
+            with pytest.raises(CameraError, match="pictures were truncated"):
                 while True:
                     source.read()
             source.close()

@@ -89,7 +89,7 @@ class TestScript:
         source = camera(f"@{file}")
         source.read()
         file.write_text("vanish")
-        with pytest.raises(CameraError, match="vanished, as its script says"):
+        with pytest.raises(CameraError, match="vanished, by its script"):
             source.read()
         with pytest.raises(CameraError, match="vanished"):
             camera(f"@{file}")

@@ -48,11 +48,11 @@ class TestNegotiation:
     @pytest.mark.parametrize(
         ("asked", "told"),
         [
-            ({"width": 8192, "height": 8192}, "640x480 YUYV, 30 frames/s: asked for 8192x8192;"),
-            ({"width": 32, "height": 32}, "64x48 YUYV, 30 frames/s: asked for 32x32;"),
-            ({"fps": 5.0}, "15 frames/s: asked for 5 frames/s;"),
-            ({"fps": 0.001}, "asked for 0.001 frames/s;"),
-            ({"fps": 1000.0, "pixel_format": "H264"}, "asked for 1000 frames/s, H264;"),
+            ({"width": 8192, "height": 8192}, "640x480 YUYV, 30 frames/s: requested 8192x8192;"),
+            ({"width": 32, "height": 32}, "64x48 YUYV, 30 frames/s: requested 32x32;"),
+            ({"fps": 5.0}, "15 frames/s: requested 5 frames/s;"),
+            ({"fps": 0.001}, "requested 0.001 frames/s;"),
+            ({"fps": 1000.0, "pixel_format": "H264"}, "requested 1000 frames/s, H264;"),
         ],
     )
     def test_what_differs_is_one_warning(
