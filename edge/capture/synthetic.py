@@ -30,7 +30,7 @@ class SyntheticSource:
     has_noise = True
 
     def __init__(self, *, width: int, height: int, fps: float | None, script: str | None = None) -> None:
-        """Read the script. Raises ConfigError or MissingInputError if it is wrong, CameraError if `vanish` is in force."""
+        """Read the script. Raises ConfigError or MissingInputError if it is wrong, CameraError at a `vanish`."""
         self.lossless = fps is None
         self.stalls = not self.lossless
         rate = "flat out" if fps is None else f"{fps:g} frames/s"
@@ -94,7 +94,7 @@ class SyntheticSource:
             raise CameraError("synthetic camera: vanished, by its script: it comes back when that step ends")
 
     def _suffer(self) -> Step:
-        """Apply the script: wait while it stalls, then return the step in force. Raises CameraError, or never returns."""
+        """Apply the script and return the step in force. May wait, raise CameraError, kill the process or hang."""
         step = self._clock.now() if self._clock else Step("run")
         while step.word == "stall" and self._clock:
             self._pacer.pause(min(step.seconds, _POLL_S))

@@ -191,7 +191,7 @@ class TestFaults:
         return lambda: classify(tpu, bench.pictures[1])
 
     def test_error(self, bench: Bench) -> None:
-        with pytest.raises(EngineError, match="inference failed: software Edge TPU: told to fail"):
+        with pytest.raises(EngineError, match="inference failed: software Edge TPU: fails, by its script"):
             self.strike(bench, Script(mode="error"))()
 
     def test_garbage_is_never_twice_the_same(self, bench: Bench) -> None:
@@ -226,7 +226,7 @@ class TestFaults:
         tpu = bench.open()
         classify(tpu, bench.pictures[0])
         classify(tpu, bench.pictures[1])
-        with pytest.raises(EngineError, match="told to fail"):
+        with pytest.raises(EngineError, match="fails, by its script"):
             classify(tpu, bench.pictures[2])
 
     def test_what_was_wrong_for_a_while_is_right_again(self, bench: Bench) -> None:
@@ -240,7 +240,7 @@ class TestFaults:
 class TestDevices:
     def test_refused(self, bench: Bench) -> None:
         write_script(bench.folder, Script(mode="refuse"))
-        with pytest.raises(EngineError, match=r"no Edge TPU .*told to refuse"):
+        with pytest.raises(EngineError, match=r"no Edge TPU .*refuses, by its script"):
             bench.open()
 
     @pytest.mark.parametrize("wanted", ["", "usb", "usb:0", "usb:1", "pci", "pci:0"])

@@ -220,7 +220,7 @@ class TestRepetitions:
         before = show(guard, 1, 2, 3, 4).tolist()
         turns = iter([np.uint8([before])])
         engine.fault = lambda _: next(turns, engine.sound())
-        with pytest.raises(EngineError, match="answered the same input in two ways, asked again because it repeated"):
+        with pytest.raises(EngineError, match="gave two answers to the same input, run again because it repeated"):
             show(guard, 5, 6, 7, 8)
         assert show(guard, 5, 6, 7, 8).tolist() == [5, 6, 7, 8]
 
@@ -354,7 +354,7 @@ class TestCanaries:
         self.serve(guard, clock, 3)
         turns = iter([np.uint8([[3, 200, 5, 1]])])
         engine.fault = lambda _: next(turns, engine.sound())
-        with pytest.raises(EngineError, match="in two ways, asked again because the best class changed"):
+        with pytest.raises(EngineError, match="two answers to the same input, run again because the best class changed"):
             self.serve(guard, clock, 1)
 
     def serve_changes(self, guard: GuardedClassifier, clock: Clock, frames: int, every_s: float) -> None:
@@ -503,7 +503,7 @@ class TestAroundTheSoftwareEdgeTpu:
     @pytest.mark.parametrize(
         ("mode", "said"),
         [
-            ("error", "told to fail"),
+            ("error", "fails, by its script"),
             ("absent", "is gone"),
             ("unwritten", "unwritten"),
             ("constant", "gave all classes the same score"),
