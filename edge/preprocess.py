@@ -187,11 +187,11 @@ def reduce_to(source: Pixels, out: Pixels, scratch: Scratch) -> None:
     While both sides are at least twice the target, average 2x2 pixels. While only one side is at least three times
     the target (a strip), average two pixels along it. Then resize bilinearly. `source` is not changed.
     """
-    # Not INTER_AREA: this is nearly as free of aliasing at a quarter of the cost, 0.22 instead of 0.90 ms from 640x480 to
-    # 224x224 (one x86-64 core, each alone in a loop, 2026-11; twice that on a slower core). A side of less than three
-    # times the target is left to the bilinear step, which aliases little there: a further pass costs more than it
-    # gains. Means of 2x2 or two pixels and INTER_LINEAR_EXACT are integer arithmetic; plain INTER_LINEAR rounds
-    # differently between instruction sets.
+    # Not INTER_AREA: this is nearly as free of aliasing at a quarter of the cost, 0.22 instead of 0.90 ms from
+    # 640x480 to 224x224 (one x86-64 core, each alone in a loop, 2026-11; twice that on a slower core). A side of less
+    # than three times the target is left to the bilinear step, which aliases little there: a further pass costs more
+    # than it gains. Means of 2x2 or two pixels and INTER_LINEAR_EXACT are integer arithmetic; plain INTER_LINEAR
+    # rounds differently between instruction sets.
     height, width = out.shape[:2]
     while True:
         tall, wide = source.shape[0] >= 2 * height, source.shape[1] >= 2 * width
