@@ -126,7 +126,7 @@ class TestFile:
         assert clock.now().seconds == pytest.approx(100, abs=5)
 
     def test_one_that_is_emptied_first_says_nothing_yet(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-        """A shell's `echo run > FILE` empties the file and then writes."""
+        """A shell's `echo run > FILE` empties the file first, and then writes."""
         file = tmp_path / "script"
         file.write_text("dark")
         clock = ScriptClock(f"@{file}")

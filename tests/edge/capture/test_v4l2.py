@@ -1,4 +1,4 @@
-"""USB cameras: what is asked, what is given, and what goes wrong."""
+"""USB cameras: what is requested, what is given, and what goes wrong."""
 
 import errno
 import fcntl
@@ -20,7 +20,7 @@ from edge.errors import CameraError
 
 @pytest.fixture
 def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stand-in webcam's node."""
+    """The device file of a replaced webcam."""
     StandInWebcam.reset()
     monkeypatch.setattr(cv2, "VideoCapture", lambda *_: StandInWebcam())
     monkeypatch.setattr(fcntl, "ioctl", webcam_ioctl())
@@ -105,7 +105,7 @@ class TestFailures:
             opened(tmp_path / "video9")
 
     def test_it_is_the_second_node_of_a_camera(self, device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """USB cameras have a /dev/videoN for metadata as well; what the whole device can do is not what that can."""
+        """USB cameras also have a /dev/videoN for metadata, whose capabilities are not those of the whole device."""
         monkeypatch.setattr(fcntl, "ioctl", webcam_ioctl(node=0x04A00000))
         with pytest.raises(CameraError, match="Stand-in delivers no pictures: not a camera, or its second node"):
             opened(device)
