@@ -23,7 +23,7 @@ _CLOSE_S = 2.0
 
 # (main, lores) in the order in which they are tried. A Pi 5 makes small RGB frames itself, a Pi 4 only YUV420.
 # With lores, main only sets the field of view, in the format that costs the least memory. RGB888 fails at the
-# start with the kernel's test camera vimc, where BGR888 works; libcamera's virtual camera has NV12 alone.
+# start with the kernel's test camera vimc, but BGR888 works; libcamera's virtual camera has NV12 alone.
 _WITH_LORES = (("YUV420", "RGB888"), ("YUV420", "YUV420"), ("RGB888", "YUV420"))
 _MAIN_ONLY = (("RGB888", None), ("BGR888", None), ("XRGB8888", None), ("YUV420", None), ("NV12", None))
 
