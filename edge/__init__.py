@@ -1,7 +1,7 @@
 """Fieldfare's device side: capture, preprocess, classify, decide, record.
 
-Importing this package loads no runtime, no camera library and no TensorFlow; adapters import theirs when
-they are constructed.
+Importing this package loads no runtime, no camera library and no TensorFlow. Adapters import theirs when they are
+constructed.
 """
 
 from importlib.metadata import PackageNotFoundError, version

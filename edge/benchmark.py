@@ -1,8 +1,8 @@
-"""How fast a bundle runs on this board, stage by stage, through the device's own path.
+"""Measure how fast a bundle runs on this board, stage by stage, with the device's own pipeline.
 
-Two halves of equal length. In the first one frame after another goes the whole way alone: that gives each
-stage's time and the time from capture to decision. In the second the stages run side by side, as in the
-service's worker: that gives the frames a second.
+Two halves of equal length. In the first, each frame passes all stages before the next is read: this gives the time
+of each stage, and from capture to decision. In the second, the stages run at the same time, as in the service's
+worker: this gives the frames a second.
 """
 
 import os
@@ -27,7 +27,7 @@ _POLL_S = 0.25
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """Milliseconds."""
+    """The spread of a stage's times, in milliseconds."""
 
     median: float
     p95: float
@@ -36,15 +36,21 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 class BoardState(msgspec.Struct, frozen=True):
-    """temperature_c and power_flags: None where the board does not offer them."""
+    """The board before or after a benchmark; None for what it does not offer."""
 
     temperature_c: float | None
     power_flags: tuple[str, ...] | None
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What a benchmark says. frames: in both halves. fps: of the second half. memory_mb: of this process,
-    shared pages by their share (PSS). seconds: what was asked for."""
+    """The results of a benchmark.
+
+    fallback: why a lesser engine than the configured one ran, or None.
+    seconds: the requested duration.
+    frames: in both halves.
+    fps: frames a second in the second half.
+    memory_mb: of this process, with its share of shared pages (PSS).
+    """
 
     bundle: str
     model: str
@@ -65,7 +71,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class _Stopwatch:
-    """Seconds until which to go on, and who is told how far we are."""
+    """A time limit for one half. `progress` receives the seconds done, of both halves."""
 
     seconds: float
     done_s: float
@@ -90,8 +96,11 @@ def measure(
     board: Board,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Measured:
-    """Run both halves; a source that ends earlier ends them. Closes the source. progress: told the seconds
-    done. Raises CameraError where the source gives fewer than two frames, and what the stages raise."""
+    """Run both halves, or until the source ends. Closes the source.
+
+    progress: called with the seconds done.
+    Raises CameraError if the source gives fewer than two frames, and whatever the stages raise.
+    """
     before = _state(board)
     try:
         rows, engine, fallback = _one_by_one(pipeline, source, _Stopwatch(seconds / 2, 0, progress))
@@ -123,7 +132,7 @@ Row = tuple[float, float, float, float, float]
 
 
 def _one_by_one(pipeline: Pipeline, source: FrameSource, watch: _Stopwatch) -> tuple[list[Row], str, str | None]:
-    """Milliseconds of each stage, frame by frame; engine and fallback as the results name them."""
+    """Return the milliseconds of each stage, frame by frame, and engine and fallback as in the results."""
     rows: list[Row] = []
     engine, fallback = pipeline.classifier.engine, pipeline.fallback
     try:
@@ -143,8 +152,8 @@ def _one_by_one(pipeline: Pipeline, source: FrameSource, watch: _Stopwatch) -> t
 
 
 def _side_by_side(pipeline: Pipeline, source: FrameSource, watch: _Stopwatch) -> tuple[int, float]:
-    """Frames through the worker's three threads, and how many a second; 0 with fewer than two. Closes the
-    source."""
+    """Run frames through the worker's three threads; return how many, and how many a second (0 with fewer than two).
+    Closes the source."""
     stages = Stages(source, pipeline, Pace(None))
     times: list[float] = []
     watch.start()
@@ -164,13 +173,13 @@ def _per_second(times_s: Sequence[float]) -> float:
 
 
 def spread(values_ms: Sequence[float]) -> Spread:
-    """Median, p95, p99 and the largest."""
+    """Return median, p95, p99 and maximum."""
     p50, p95, p99 = np.percentile(np.array(values_ms), [50, 95, 99])
     return Spread(*(round(float(value), 3) for value in (p50, p95, p99, max(values_ms))))
 
 
 def _rate(rows: Sequence[Row]) -> float:
-    """Of a replay that was too short for the second half: from the first half's own times."""
+    """Return frames a second by the times of the first half, for a replay too short for the second."""
     spent_ms = sum(sum(row[:4]) for row in rows)
     return len(rows) / (spent_ms / 1e3) if spent_ms else 0.0
 
@@ -199,7 +208,7 @@ def _release() -> str:
 
 
 def markdown(measured: Measured) -> str:
-    """Two tables to paste into an issue."""
+    """Return two tables to paste into an issue."""
     rows = [
         f"| {name} | {s.median:.2f} | {s.p95:.2f} | {s.p99:.2f} | {s.max:.2f} |"
         for name, s in measured.stages_ms.items()
@@ -242,5 +251,5 @@ def _flags(state: BoardState) -> str:
 
 
 def _cell(text: str) -> str:
-    """A table's cell: no bar, no line break."""
+    """Return the text as a table's cell: bars escaped, no line breaks."""
     return " ".join(text.replace("|", "\\|").split())

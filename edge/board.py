@@ -1,7 +1,7 @@
-"""What the board says of itself: temperature, power, memory, USB, clock. Standard library only.
+"""Read the board's state: temperature, power, memory, clock. Standard library only.
 
-A source that is not there gives None ("not offered"), never a made-up value. Every root can be given, so that
-tests read a tree of their own.
+A source that is missing gives None ("not offered"), never an invented value. Every root folder is an argument, so
+that tests can read a tree of their own.
 """
 
 import os
@@ -30,8 +30,13 @@ _COLDEST_C, _HOTTEST_C = -60.0, 160.0
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """Throttling as one source tells it. now: flags that hold; since_boot: flags that held at any time, None
-    where the source keeps no memory; known: the flags that this source could report at all."""
+    """Throttling, from one source.
+
+    now: flags that are set.
+    since_boot: flags that were set at any time since boot; None if the source does not record that.
+    known: the flags that this source can report at all.
+    source: its name, "sysfs", "hwmon" or "vcgencmd".
+    """
 
     now: tuple[PowerFlag, ...]
     since_boot: tuple[PowerFlag, ...] | None
@@ -41,7 +46,7 @@ class Power:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What changes from second to second. None: the board does not offer it."""
+    """Values that change from second to second; None for what the board does not offer."""
 
     temperature_c: float | None
     power: Power | None
@@ -49,7 +54,7 @@ class Readings:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes, as /proc/meminfo has them."""
+    """Memory and swap in bytes, from /proc/meminfo."""
 
     total: int
     available: int
@@ -57,7 +62,7 @@ class Memory:
 
 
 def parse_temperature(text: str) -> float | None:
-    """Degrees Celsius from a thermal zone's millidegrees; None for what no board can be."""
+    """Return degrees Celsius from a thermal zone's millidegrees; None for an impossible value."""
     try:
         degrees_c = int(text.strip()) / 1000
     except ValueError:
@@ -66,7 +71,7 @@ def parse_temperature(text: str) -> float | None:
 
 
 def parse_throttled(text: str) -> int | None:
-    """The firmware's bits: from sysfs ("50005", hex) or from vcgencmd ("throttled=0x50005")."""
+    """Parse the firmware's bits, from sysfs ("50005", hex) or from vcgencmd ("throttled=0x50005")."""
     try:
         bits = int(text.strip().rpartition("=")[2], 16)
     except ValueError:
@@ -75,7 +80,7 @@ def parse_throttled(text: str) -> int | None:
 
 
 def power_from_bits(bits: int, source: str) -> Power:
-    """The documented bits by name; others are left out."""
+    """Return the documented bits by name; others are ignored."""
     return Power(
         now=tuple(flag for bit, flag in POWER_BITS.items() if bits >> bit & 1),
         since_boot=tuple(flag for bit, flag in POWER_BITS.items() if bits >> bit + _SINCE_BOOT & 1),
@@ -85,7 +90,7 @@ def power_from_bits(bits: int, source: str) -> Power:
 
 
 def parse_memory(text: str) -> Memory | None:
-    """From /proc/meminfo; None where a line is missing."""
+    """Parse /proc/meminfo; None if a line is missing."""
     found: dict[str, int] = {}
     for line in text.splitlines():
         name, _, rest = line.partition(":")
@@ -97,8 +102,8 @@ def parse_memory(text: str) -> Memory | None:
 
 
 def parse_cpu_s(text: str, ticks_per_s: int) -> float | None:
-    """Seconds of CPU, user and system, all threads, from /proc/PID/stat. The name in it may hold anything, so
-    fields are counted from the last closing bracket."""
+    """Return the CPU seconds of a process, user and system, all threads, from its /proc/PID/stat."""
+    # The process's name comes first and may hold anything, so fields are counted from the last closing bracket.
     fields = text.rpartition(")")[2].split()
     try:
         return (int(fields[11]) + int(fields[12])) / ticks_per_s
@@ -107,9 +112,9 @@ def parse_cpu_s(text: str, ticks_per_s: int) -> float | None:
 
 
 class Board:
-    """Reads on demand and keeps nothing, but that a `vcgencmd` which once failed is not called again.
+    """The board's files and programs, read on each call. Used by one thread.
 
-    Used by one thread. Nothing here raises because a source is missing.
+    Missing sources raise nothing. A `vcgencmd` that failed once is not called again.
     """
 
     def __init__(
@@ -120,16 +125,20 @@ class Board:
         run: Path = Path("/run"),
         path: str | None = None,
     ) -> None:
-        """path: where programs are looked for; None for PATH, "" for nowhere."""
+        """sysfs, procfs, run: the folders to read.
+
+        path: the folders to search for programs, as in PATH; None for PATH itself, "" for none.
+        """
         self._sysfs, self._procfs, self._run, self._path = sysfs, procfs, run, path
         self._vcgencmd = self._program("vcgencmd")
 
     def readings(self) -> Readings:
-        """Temperature and power now; a few files, or a call of vcgencmd (at most 2 s, a few ms as a rule)."""
+        """Read temperature and power, from files or by a call of vcgencmd (usually a few ms, at most 2 s)."""
         return Readings(self.temperature_c(), self.power())
 
     def temperature_c(self) -> float | None:
-        """Of the processor where a zone is named after it (`cpu-thermal` on a Pi), else of the first zone."""
+        """Return the processor's temperature if a zone is named after it (`cpu-thermal` on a Pi), else the first
+        zone's."""
         zones = []
         for zone in _numbered(self._sysfs / "class/thermal", "thermal_zone"):
             degrees_c = parse_temperature(_text(zone / "temp") or "")
@@ -138,7 +147,7 @@ class Board:
         return min(zones, key=lambda entry: entry[0])[1] if zones else None
 
     def power(self) -> Power | None:
-        """Firmware flags from sysfs; else the kernel's under-voltage alarm; else vcgencmd."""
+        """Return the firmware's flags from sysfs; else the kernel's under-voltage alarm; else vcgencmd's flags."""
         # A Pi 5's node has an address in its name (soc@...:firmware), if its kernel offers the file at all.
         for place in ("soc*/*firmware", "*firmware"):
             for file in sorted(self._sysfs.glob(f"devices/platform/{place}/get_throttled")):
@@ -161,30 +170,30 @@ class Board:
         return power_from_bits(bits, "vcgencmd")
 
     def model(self) -> str | None:
-        """Such as "Raspberry Pi 4 Model B Rev 1.4", from the device tree."""
+        """Return the board's name from the device tree, such as "Raspberry Pi 4 Model B Rev 1.4"."""
         return (_text(self._procfs / "device-tree/model") or "").replace("\0", "").strip() or None
 
     def processor(self) -> str | None:
-        """The processor's name where /proc/cpuinfo has one."""
+        """Return the processor's name, or None if /proc/cpuinfo has none."""
         for line in (_text(self._procfs / "cpuinfo") or "").splitlines():
             if line.lower().startswith("model name") and ":" in line:
                 return line.split(":", 1)[1].strip() or None
         return None
 
     def cpus(self) -> int:
-        """Cores that this process may use."""
+        """Return the number of cores that this process may use."""
         return len(os.sched_getaffinity(0))
 
     def memory(self) -> Memory | None:
-        """Memory and swap."""
+        """Return memory and swap."""
         return parse_memory(_text(self._procfs / "meminfo") or "")
 
     def cpu_s(self, pid: int) -> float | None:
-        """Seconds of CPU that a process and its threads have used; None once it is gone."""
+        """Return the CPU seconds that a process and its threads have used; None once it has ended."""
         return parse_cpu_s(_text(self._procfs / str(pid) / "stat") or "", os.sysconf("SC_CLK_TCK"))
 
     def pss_bytes(self, pid: int) -> int | None:
-        """A process's memory, shared pages by their share (PSS)."""
+        """Return the memory of a process, with its share of shared pages (PSS)."""
         for line in (_text(self._procfs / str(pid) / "smaps_rollup") or "").splitlines():
             words = line.split()
             if len(words) == 3 and words[0] == "Pss:" and words[1].isdigit():
@@ -192,7 +201,7 @@ class Board:
         return None
 
     def clock_synchronized(self) -> bool | None:
-        """Did the network set the wall clock since boot?"""
+        """Return True if the network has set the wall clock since boot."""
         if (self._run / "systemd/timesync/synchronized").exists():
             return True
         program = self._program("timedatectl")
@@ -204,20 +213,20 @@ class Board:
 
 
 def _zone_rank(kind: str) -> int:
-    """Less is better: the processor's own sensor, the chip's, any other."""
+    """Return a rank, lowest first: the processor's own sensor, the chip's, any other."""
     if "cpu" in kind or "x86_pkg" in kind:
         return 0
     return 1 if "soc" in kind else 2
 
 
 def _numbered(folder: Path, prefix: str) -> list[Path]:
-    """folder/prefix0, prefix1, ... in the order of their numbers."""
+    """Return folder/prefix0, prefix1, ... in the order of their numbers."""
     found = [path for path in folder.glob(f"{prefix}*") if path.name[len(prefix) :].isdecimal()]
     return sorted(found, key=lambda path: int(path.name[len(prefix) :]))
 
 
 def _text(file: Path) -> str | None:
-    """A small file's text; None where it cannot be read (sysfs says EIO, ENODATA and EAGAIN as well)."""
+    """Return a small file's text; None if it cannot be read (sysfs also raises EIO, ENODATA and EAGAIN)."""
     try:
         return file.read_bytes().decode(errors="replace").strip()
     except OSError:
@@ -225,9 +234,10 @@ def _text(file: Path) -> str | None:
 
 
 def _output(command: list[str]) -> str | None:
-    """A program's words; None where it fails or takes longer than 2 s. One that hangs in a driver, where SIGKILL
-    waits, is not waited for, and not started again while it is there."""
+    """Return what a program prints; None if it fails or takes longer than 2 s."""
     program = command[0]
+    # A program that hangs in a driver cannot be killed: SIGKILL waits for the driver. It is neither waited for, nor
+    # started again while it is there.
     if (stuck := _stuck.get(program)) is not None:
         if stuck.poll() is None:
             return None

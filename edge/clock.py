@@ -1,4 +1,4 @@
-"""Both clocks at once: the monotonic one orders and measures, the wall clock is for people."""
+"""Read both clocks: the monotonic one to order and measure, the wall clock for people."""
 
 import logging
 import time
@@ -11,13 +11,13 @@ _MOST_OLD = 30
 
 
 def stamp() -> tuple[float, float]:
-    """Now as (monotonic seconds, wall seconds since 1970 UTC)."""
+    """Return the time now as (monotonic seconds, wall seconds since 1970 UTC)."""
     return time.monotonic(), time.time()
 
 
 class DeviceClock:
-    """Ages of frames by a camera's own timestamps, where those are of the clock that they should be of: the first
-    frame shows it. Used by one thread."""
+    """A camera's own timestamps, trusted if the age of the first frame is plausible, until the clock jumps. Used by
+    one thread."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -25,8 +25,12 @@ class DeviceClock:
         self._old = 0  # frames in a row that claim to be older than a camera's buffers can make them
 
     def age_s(self, claimed_s: float | None) -> float:
-        """Seconds since capture. claimed_s: by the timestamp, None without one; whatever it says of the first
-        frame, that is hardly older than a few seconds."""
+        """Return the seconds since capture; 0 if the timestamps are not trusted.
+
+        claimed_s: the age by the camera's timestamp, or None without one.
+        """
+        # The first frame is hardly older than a few seconds: a greater age shows that the timestamps are of another
+        # clock.
         if self._trusted is None:
             self._trusted = claimed_s is not None and -_ASKEW_S <= claimed_s <= _OLDEST_FIRST_S
             if not self._trusted and claimed_s is not None:

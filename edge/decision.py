@@ -1,4 +1,4 @@
-"""Scores over time -> Decision: smoothing, threshold, unknown. No input or output of its own."""
+"""Decide on a label from scores over time: smoothing, threshold, unknown. No input or output of its own."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,12 @@ UNKNOWN = "unknown"
 
 
 class Decider:
-    """Turns each frame's scores into a decision.
+    """A rule that turns each frame's scores into a decision. Holds a mean of the scores: one instance a camera.
 
-    threshold: best scores under it are called unknown; 0 never says unknown. smoothing: the share of the
-    past in an exponential mean of the scores, 0 (each frame alone) to under 1. Holds the mean: one instance
-    a camera.
+    labels: one for each score.
+    threshold: a best score below it gives "unknown"; 0 never does.
+    smoothing: share of the past in an exponential mean of the scores, from 0 (each frame alone) to below 1.
+    top: how many candidates a decision holds.
     """
 
     def __init__(self, labels: tuple[str, ...], *, threshold: float, smoothing: float, top: int) -> None:
@@ -26,7 +27,7 @@ class Decider:
         self._mean: NDArray[np.float32] | None = None
 
     def decide(self, scores: Scores) -> Decision:
-        """The decision for the newest scores; they must have one value a label."""
+        """Return the decision for the newest scores, which must have one value a label."""
         values = scores.values
         if self.smoothing and self._mean is not None:
             values = self.smoothing * self._mean + (1 - self.smoothing) * values

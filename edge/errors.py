@@ -1,7 +1,7 @@
-"""One tree of errors. Each carries the exit status that the command line ends with (docs/settings.md).
+"""The errors of Fieldfare, each with the exit status of the command line (docs/settings.md).
 
-A message is one line: the value, the allowed range and the fix. The numbers are those of sysexits.h where
-it has one, so that scripts and systemd can tell 'cannot start' from 'try again'.
+A message is one line: the value, the allowed range and the fix. The statuses are those of sysexits.h if it has one,
+so that scripts and systemd can distinguish 'cannot start' from 'try again'.
 """
 
 from typing import ClassVar
@@ -14,13 +14,13 @@ class FieldfareError(Exception):
 
 
 class DataError(FieldfareError, ValueError):
-    """Input is there but wrong: repeating the command cannot help."""
+    """Input that exists but is wrong: repeating the command cannot help."""
 
     exit_status = 65
 
 
 class BundleError(DataError):
-    """A bundle that is damaged, incomplete, of another schema, or not what its manifest says."""
+    """A bundle that is damaged, incomplete, of another schema, or different from its manifest."""
 
 
 class ModelError(DataError):
@@ -36,13 +36,13 @@ class DatasetError(DataError):
 
 
 class MissingInputError(FieldfareError, FileNotFoundError):
-    """A file or folder that was named is not there or cannot be read."""
+    """A named file or folder that does not exist or cannot be read."""
 
     exit_status = 66
 
 
 class UnavailableError(FieldfareError, OSError):
-    """A camera or an accelerator is not there now; trying again later may help."""
+    """A camera or an accelerator that is not available now; trying again later may help."""
 
     exit_status = 69
 
@@ -52,8 +52,8 @@ class CameraError(UnavailableError):
 
 
 class SpentProcessError(CameraError):
-    """As CameraError, from a library that would answer the same for the rest of this process: only a new one can
-    find the camera."""
+    """A camera error that lasts as long as this process, because of the library: only a new process can find the
+    camera."""
 
 
 class EngineError(UnavailableError):
@@ -66,19 +66,19 @@ INSTALL_TRAIN = "pip install '.[train]' in the clone of Fieldfare"
 
 
 class MissingPackageError(FieldfareError, ImportError):
-    """A library that this command needs is not installed."""
+    """A library that this command needs and that is not installed."""
 
     exit_status = 72
 
 
 class OutputExistsError(FieldfareError, FileExistsError):
-    """The place to write to is taken."""
+    """An output that exists already."""
 
     exit_status = 73
 
 
 class StorageError(FieldfareError, OSError):
-    """Writing failed: disk full, read-only, no permission."""
+    """A failure to write: disk full, read-only, no permission."""
 
     exit_status = 74
 
@@ -90,4 +90,4 @@ class ConfigError(FieldfareError, ValueError):
 
 
 class EndOfStream(FieldfareError, EOFError):  # noqa: N818 - the end of a replay is news, not a fault
-    """A source that is finite has handed over its last frame."""
+    """The end of a finite source, after its last frame."""

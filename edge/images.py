@@ -1,4 +1,4 @@
-"""Photos from files: upright, 8-bit colour, or one clear error. Pillow is imported on first use."""
+"""Read photos from files: upright, 8-bit colour, or one clear error. Pillow is imported on first use."""
 
 import io
 import os
@@ -22,20 +22,19 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 _EIGHT_BIT_MODES = frozenset({"RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "La", "RGBa"})
 _ORIENTATION = 0x0112
-# EXIF's orientation -> what makes it upright, as PIL.Image.Transpose counts.
+# EXIF's orientation -> the number of the PIL.Image.Transpose that turns it upright.
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def is_image_name(path: Path) -> bool:
-    """True for the file names that are taken as photos; hidden files, and those in hidden folders, are not."""
+    """Return True if a file of this name is taken as a photo; hidden files, and those in hidden folders, are not."""
     hidden = any(part.startswith(".") and part not in (".", "..") for part in path.parts)
     return path.suffix.lower() in SUFFIXES and not hidden
 
 
 def find_images(root: Path) -> list[Path]:
-    """The photos under `root` by name, in a fixed order; hidden files and folders are passed over. Raises as
-    find_files does."""
+    """Return the photos under `root`, sorted; hidden files and folders are left out. Raises what find_files raises."""
     files = find_files(root)
     try:
         return [file for file in files if is_image_name(file.relative_to(root)) and file.is_file()]
@@ -44,9 +43,12 @@ def find_images(root: Path) -> list[Path]:
 
 
 def find_files(root: Path) -> list[Path]:
-    """All that is no folder under `root`, links that lead nowhere among it, in a fixed order. Linked folders are
-    gone through too, each once, unless they lead back into `root` or to what holds it. Raises MissingInputError with
-    the name of a folder in it that cannot be read: photos must not be missed silently."""
+    """Return everything under `root` except folders, sorted, broken links included.
+
+    Follows linked folders too, each once, unless they lead into `root` or to a folder above it. Raises
+    MissingInputError, with the name, if a folder cannot be read.
+    """
+    # An unreadable folder is an error, because photos must not be missed silently.
     top = root.resolve()
     seen: set[Path] = set()
     found: list[Path] = []
@@ -57,7 +59,7 @@ def find_files(root: Path) -> list[Path]:
 
 
 def _refuse_folder(error: OSError, root: Path) -> None:
-    """But for those that hold no photos of anybody's: the rubbish of another user, a file system's own."""
+    """Raise MissingInputError for an unreadable folder, unless it is hidden or the file system's own."""
     inside = Path(error.filename).relative_to(root).parts
     if any(map(is_out_of_bounds, inside)):
         return
@@ -75,28 +77,27 @@ def _is_to_be_entered(folder: Path, top: Path, seen: set[Path]) -> bool:
 
 
 def is_out_of_bounds(folder: str) -> bool:
-    """Is a folder of this name no place for photos: hidden, or the file system's own?"""
+    """Return True if a folder of this name holds no photos: it is hidden, or the file system's own."""
     return folder.startswith(".") or folder == "lost+found"
 
 
 def readable_name(name: object) -> str:
-    """A file's name as text that every output can carry: bytes that are not UTF-8 and unprintable characters
-    become question marks."""
+    """Return a file's name as printable text: bytes that are not UTF-8 become U+FFFD, unprintable characters question
+    marks."""
     text = os.fsencode(str(name)).decode("utf-8", "replace")
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def read_image(path: Path) -> Pixels:
-    """The photo at `path`, turned upright by its EXIF orientation: uint8 (height, width, 3), B, G, R.
+    """Read the photo at `path`, turned upright by its EXIF orientation: uint8 (height, width, 3), B, G, R, contiguous.
 
-    Transparent pixels become white, grey photos three equal channels. Raises MissingInputError where there
-    is no file, ImageError for anything that is not a whole 8-bit RGB or grey picture of at most
-    100 megapixels.
+    Transparent pixels become white, and a grey photo gets three equal channels. Raises MissingInputError if there is
+    no file, ImageError for anything but a whole 8-bit RGB or grey picture of at most 100 megapixels.
     """
     name = readable_name(path)
     try:
         status = path.stat()
-        plain = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)  # reading a folder says why not
+        plain = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)  # reading a folder raises a clearer error
         if not plain or status.st_size > MAX_FILE_BYTES:
             raise ImageError(f"{name}: not a plain file of at most {MAX_FILE_BYTES >> 20} MiB: not a photo")
         data = path.read_bytes()
@@ -108,7 +109,7 @@ def read_image(path: Path) -> Pixels:
 
 
 def decode_image(data: bytes, name: str) -> Pixels:
-    """As read_image, from bytes; `name` is for the messages."""
+    """Decode a photo from bytes, as read_image does; `name` is for the messages."""
     pil = _pillow()
     if not data:
         raise ImageError(f"{name}: empty file: remove it")
@@ -133,7 +134,7 @@ def decode_image(data: bytes, name: str) -> Pixels:
 def _upright(image: "Image") -> "Image":
     from PIL import Image
 
-    # Not ImageOps.exif_transpose: it writes the EXIF data anew, and fails where any of it is odd.
+    # Not ImageOps.exif_transpose: it writes the EXIF data again, and fails if any of it is malformed.
     way = _TURNS.get(exif_orientation(image))
     turned = image if way is None else image.transpose(Image.Transpose(way))
     if turned.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in turned.info:
@@ -143,12 +144,12 @@ def _upright(image: "Image") -> "Image":
 
 
 def exif_orientation(image: "Image") -> int:
-    """1 to 8, as EXIF counts; 1, upright, where EXIF says nothing that can be read."""
+    """Return EXIF's orientation, 1 to 8; 1, upright, if there is none or it cannot be read."""
     try:
         orientation = int(image.getexif().get(_ORIENTATION, 1))
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001 - whatever bytes may do to Pillow's reader, the picture itself is whole
+    except Exception:  # noqa: BLE001 - malformed EXIF raises anything, but the picture itself is whole
         return 1
     return orientation if orientation in range(1, 9) else 1
 
@@ -169,7 +170,8 @@ def _refuse(image: "Image", data: bytes, name: str) -> None:
 
 
 def _bits_per_channel(image: "Image", data: bytes) -> int:
-    """Pillow hands 16-bit colour PNGs over as 8-bit without a word, so the depth is read from the file."""
+    """Return the bits of each channel in the file."""
+    # Pillow reduces 16-bit colour PNGs to 8 bits silently, so the depth is read from the file's header.
     if data.startswith(_PNG_SIGNATURE):
         return data[24]
     if image.format == "TIFF":
@@ -183,6 +185,6 @@ def _pillow() -> ModuleType:
         from PIL import Image
     except ImportError as error:
         raise MissingPackageError(f"reading photos needs Pillow: {INSTALL_DEVICE}") from error
-    Image.MAX_IMAGE_PIXELS = None  # _refuse has the one limit, and a message
-    warnings.filterwarnings("ignore", module="PIL")  # remarks on odd tags; what matters raises
+    Image.MAX_IMAGE_PIXELS = None  # _refuse has the only limit, with a message
+    warnings.filterwarnings("ignore", module="PIL")  # about malformed tags; real faults raise
     return Image

@@ -1,4 +1,4 @@
-"""Raw output tensor -> Scores: dequantize, softmax or calibrate. Pure."""
+"""Convert a raw output tensor to Scores: dequantize, softmax, calibrate. Pure."""
 
 from functools import lru_cache
 
@@ -12,8 +12,11 @@ from edge.results import Candidate
 
 
 def dequantize(raw: NDArray[np.generic], output: OutputTensor) -> NDArray[np.float32]:
-    """raw: the output tensor in the manifest's dtype, any shape of `classes` values. Returns float32
-    (classes,): (q - zero_point) * scale. Raises EngineError on another size or dtype."""
+    """Return (raw - zero_point) * scale as float32 (classes,), new memory.
+
+    raw: the output tensor in the manifest's dtype, any shape of `classes` values.
+    Raises EngineError if size or dtype differ.
+    """
     if raw.size != output.classes or raw.dtype != np.dtype(output.dtype):
         raise EngineError(
             f"the engine returned {raw.dtype} {raw.shape}, the bundle promises {output.classes} values of "
@@ -25,11 +28,12 @@ def dequantize(raw: NDArray[np.generic], output: OutputTensor) -> NDArray[np.flo
 
 
 def to_scores(raw: NDArray[np.generic], output: OutputTensor, calibration: Calibration) -> Scores:
-    """The calibrated scores of one raw output: float32 (classes,), each finite and in 0..1.
+    """Return the calibrated scores of one raw output: float32 (classes,), each finite and in 0..1.
 
-    Logits go through softmax(logits / temperature + bias). Probabilities are taken as they are at temperature 1
-    without a bias, else through softmax(log(p) / temperature + bias). Raises EngineError as dequantize does, and
-    on values that are not finite."""
+    Logits become softmax(logits / temperature + bias). Probabilities stay as they are if the temperature is 1 and
+    there is no bias; else they become softmax(log(p) / temperature + bias).
+    Raises what dequantize raises, and EngineError if a value is not finite.
+    """
     values = dequantize(raw, output)
     if output.activation == "logits":
         values = calibrated(values, calibration.temperature, calibration.bias)
@@ -44,7 +48,11 @@ def to_scores(raw: NDArray[np.generic], output: OutputTensor, calibration: Calib
 
 
 def calibrated(logits: NDArray[np.float32], temperature: float, bias: tuple[float, ...] | None) -> NDArray[np.float32]:
-    """softmax(logits / temperature + bias) along the last axis, which has one place a class; no bias: zeros."""
+    """Return softmax(logits / temperature + bias), float32 of the same shape.
+
+    logits: float32 (..., classes).
+    bias: one value a class; None for zeros.
+    """
     scaled = logits / np.float32(temperature)
     return softmax(scaled if bias is None else scaled + _as_array(bias))
 
@@ -55,15 +63,15 @@ def _as_array(bias: tuple[float, ...]) -> NDArray[np.float32]:
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Along the last axis; stable for large values."""
+    """Return the softmax along the last axis, float32 of the same shape; stable for large values."""
     exponent = np.exp(logits - logits.max(axis=-1, keepdims=True))
     result: NDArray[np.float32] = exponent / exponent.sum(axis=-1, keepdims=True)
     return result
 
 
 def top_k(scores: Scores, labels: tuple[str, ...], k: int) -> tuple[Candidate, ...]:
-    """The k best candidates, best first (ties: lower class index first); k in 1..len(labels), larger k
-    gives all."""
+    """Return the k best candidates, best first (ties: lower class index first); all of them if k is larger than their
+    number. k must be at least 1."""
     values = scores.values
     k = min(k, values.size)
     best = np.argpartition(-values, k - 1)[:k]

@@ -1,16 +1,13 @@
-"""Frame -> input tensor, with OpenCV: the only resize in the project. Training, calibration, evaluation and
-the device all come through here, so what the network learned on is what it sees in the field.
+"""Convert frames to input tensors with OpenCV. This is the only resize in the project.
 
-Two steps. `fit` cuts and reduces; uint8 in, uint8 out, bit-exact on every platform (means of 2x2 or of two pixels
-and INTER_LINEAR_EXACT are integer arithmetic; plain INTER_LINEAR rounds differently between instruction sets).
-`write` orders the channels and takes each pixel through a table of 256 entries that does normalisation and
-quantization at once, straight into the memory it is given. With `out` for `fit`, neither allocates anything while
-frames keep their size.
+Training, calibration, evaluation and the device all use it, so that the network sees in the field what it learned
+from.
 
-Cost on one x86-64 core for 224x224 from 640x480: 0.22 ms, a quarter of INTER_AREA's 0.90 ms, each alone in a loop
-(2026-11; twice that on a slower core).
+There are two steps. `fit` cuts and reduces, from uint8 to uint8, with the same bits on every platform. `write` orders
+the channels and replaces each pixel by its entry in a table of 256 values, which combines normalisation and
+quantization, directly in the output memory. If `fit` gets `out`, neither allocates memory while frames keep their size.
 
-A region of interest is cut out of the frame before anything else, without copying it.
+A region of interest is cut out of the frame before anything else, without a copy.
 """
 
 import math
@@ -30,10 +27,10 @@ _MAX_SCRATCH = 16
 
 
 class Preprocessor:
-    """Fits frames of any size to one model's input, in two steps: `fit` (the resize, nearly all of the cost) and
-    `write` (channel order and quantization, into the tensor).
+    """The conversion of frames of any size to one model's input, in two steps: `fit` (the resize, nearly all of the
+    cost) and `write` (channel order and quantization, into the tensor).
 
-    region: left, top, width and height of what counts, as shares of the frame from 0 to 1; None for all of it.
+    region: left, top, width and height of the part to use, as shares of the frame from 0 to 1; None for all of it.
     Holds no frame, but scratch memory: for one thread at a time.
     """
 
@@ -48,9 +45,12 @@ class Preprocessor:
         self._scratch = Scratch()
 
     def fit(self, frame_bgr: Pixels, out: Pixels | None = None) -> Pixels:
-        """frame_bgr: uint8 (height, width, 3) in B, G, R. Returns uint8 (H, W, 3), B, G, R, cut and resized: in
-        `out`, contiguous and of that shape, where given, else in new memory. Raises ImageError on any other
-        shape or dtype."""
+        """Cut and resize a frame to uint8 (H, W, 3), B, G, R.
+
+        frame_bgr: uint8 (height, width, 3), B, G, R.
+        out: the memory for the result, contiguous uint8 (H, W, 3); None for new memory.
+        Raises ImageError on any other shape or dtype.
+        """
         if frame_bgr.dtype != np.uint8 or frame_bgr.ndim != 3 or frame_bgr.shape[2] != 3 or not frame_bgr.size:
             raise ImageError(
                 f"a frame must be uint8 (height, width, 3); this one is {frame_bgr.dtype} {frame_bgr.shape}"
@@ -67,25 +67,31 @@ class Preprocessor:
         return fitted
 
     def picture(self, fitted_bgr: Pixels, frame_bgr: Pixels) -> Pixels:
-        """The part of what `fit` made of `frame_bgr` that shows the frame, without a letterbox's bars; a view."""
+        """Return the part of `fitted_bgr` that shows the frame, without a letterbox's bars; a view.
+
+        fitted_bgr: what `fit` made of `frame_bgr`, uint8 (H, W, 3), B, G, R.
+        """
         if self.spec.resize != "letterbox":
             return fitted_bgr
         return self._inside(fitted_bgr, self.seen(frame_bgr))
 
     def seen(self, frame_bgr: Pixels) -> Pixels:
-        """The region of a frame, or all of it where there is none; a view."""
+        """Return the region of a frame, or all of it if there is no region; a view."""
         return frame_bgr if self.region is None else cut_region(frame_bgr, self.region)
 
     @property
     def least_size(self) -> tuple[int, int]:
-        """The smallest (width, height) of the region, or of a whole frame without one, that `fit` does not have to
-        enlarge: what a camera that resizes by itself may be asked for."""
+        """Return the smallest (width, height) of the region, or of the frame without one, that `fit` does not enlarge:
+        a camera that resizes by itself need not deliver more."""
         fraction = self.spec.crop_fraction if self.spec.resize == "crop" else 1.0
         return math.ceil(round(self.width / fraction, 6)), math.ceil(round(self.height / fraction, 6))
 
     def write(self, fitted_bgr: Pixels, out: Tensor) -> None:
-        """Fill `out`, (1, H, W, 3) or (H, W, 3) of the model's dtype, from what `fit` returned; keeps
-        neither."""
+        """Quantize what `fit` returned into `out`; keeps neither.
+
+        fitted_bgr: uint8 (H, W, 3), B, G, R.
+        out: (1, H, W, 3) or (H, W, 3), of the model's dtype.
+        """
         target = out.reshape(self.height, self.width, 3).view(np.uint8)
         if self._plan == "lookup":
             self._order(fitted_bgr, self._ordered)
@@ -96,24 +102,25 @@ class Preprocessor:
             np.bitwise_xor(target, 0x80, out=target)
 
     def new_tensor(self) -> Tensor:
-        """Memory for `write`: (1, H, W, 3) of the model's dtype, contents undefined."""
+        """Return memory for `write`: (1, H, W, 3) of the model's dtype, contents undefined."""
         return np.empty((1, self.height, self.width, 3), self.dtype)
 
     def tensor(self, frame_bgr: Pixels) -> Tensor:
-        """`fit` and `write` at once, in new memory."""
+        """Run `fit` and `write`; return the tensor, (1, H, W, 3) of the model's dtype, new memory."""
         tensor = self.new_tensor()
         self.write(self.fit(frame_bgr), tensor)
         return tensor
 
     def pixels(self, frame_bgr: Pixels) -> Pixels:
-        """As `fit`, but in the model's channel order: what training learns from."""
+        """Run `fit`; return uint8 (H, W, 3) in the model's channel order, new memory. Training learns from these."""
         fitted = self.fit(frame_bgr)
         if self.spec.channel_order == "rgb":
             cv2.cvtColor(fitted, cv2.COLOR_BGR2RGB, dst=fitted)
         return fitted
 
     def quantize(self, pixels: Pixels) -> Tensor:
-        """The table alone: uint8 (..., 3) in the model's channel order to the tensor's dtype, same shape."""
+        """Apply the table alone: from uint8 (..., 3) in the model's channel order to the tensor's dtype, same shape,
+        new memory."""
         flat = pixels.reshape(-1, 1, 3)
         return cv2.LUT(flat, self._table.view(np.uint8)).view(self.dtype).reshape(pixels.shape)
 
@@ -136,7 +143,7 @@ class Preprocessor:
         reduce_to(frame_bgr, self._inside(out, frame_bgr), self._scratch)
 
     def _inside(self, fitted_bgr: Pixels, frame_bgr: Pixels) -> Pixels:
-        """Where a letterbox has the picture."""
+        """Return the picture's part of a letterbox; a view of `fitted_bgr`."""
         height, width = frame_bgr.shape[:2]
         scale = min(self.width / width, self.height / height)
         inner_width = max(1, min(self.width, round(width * scale)))
@@ -146,8 +153,10 @@ class Preprocessor:
 
 
 def cut_region(frame_bgr: Pixels, region: Region) -> Pixels:
-    """The part of a frame that `region` names, a view of it, at least one pixel: each edge at the pixel boundary
-    nearest to its share, halves to the even one."""
+    """Return the part of a frame that `region` names, at least one pixel; a view.
+
+    Each edge lies at the pixel boundary nearest to its share; halves are rounded to the even one.
+    """
     height, width = frame_bgr.shape[:2]
     left, top, wide, high = region
     from_x, from_y = min(round(left * width), width - 1), min(round(top * height), height - 1)
@@ -157,13 +166,13 @@ def cut_region(frame_bgr: Pixels, region: Region) -> Pixels:
 
 
 class Scratch:
-    """Memory for the steps of `reduce_to`, used again while frames keep their size. Not thread-safe."""
+    """Memory for the steps of `reduce_to`, reused while frames keep their size. Not thread-safe."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[int, int], Pixels] = {}
 
     def pixels(self, height: int, width: int) -> Pixels:
-        """uint8 (height, width, 3), contents undefined."""
+        """Return uint8 (height, width, 3), contents undefined; the same memory at each call with this size."""
         kept = self._kept.get((height, width))
         if kept is None:
             if len(self._kept) >= _MAX_SCRATCH:  # photos of many sizes
@@ -173,10 +182,16 @@ class Scratch:
 
 
 def reduce_to(source: Pixels, out: Pixels, scratch: Scratch) -> None:
-    """Resize `source` into `out` (both uint8, (height, width, 3)): 2x2 means while both sides are at least twice
-    the target, means of two along one side while that alone is at least three times (a strip; below that, bilinear
-    aliases little and a pass more costs more than it mends), then bit-exact bilinear. Nearly free of aliasing at a
-    fifth of INTER_AREA's cost."""
+    """Resize `source` into `out`, both uint8 (height, width, 3), with the same bits on every platform.
+
+    While both sides are at least twice the target, average 2x2 pixels. While only one side is at least three times
+    the target (a strip), average two pixels along it. Then resize bilinearly. `source` is not changed.
+    """
+    # Not INTER_AREA: this is nearly as free of aliasing at a quarter of the cost, 0.22 instead of 0.90 ms from
+    # 640x480 to 224x224 (one x86-64 core, each alone in a loop, 2026-11; twice that on a slower core). A side of less
+    # than three times the target is left to the bilinear step, which aliases little there: a further pass costs more
+    # than it gains. Means of 2x2 or two pixels and INTER_LINEAR_EXACT are integer arithmetic; plain INTER_LINEAR
+    # rounds differently between instruction sets.
     height, width = out.shape[:2]
     while True:
         tall, wide = source.shape[0] >= 2 * height, source.shape[1] >= 2 * width
@@ -187,7 +202,7 @@ def reduce_to(source: Pixels, out: Pixels, scratch: Scratch) -> None:
         new_height, new_width = source.shape[0] // (1 + tall), source.shape[1] // (1 + wide)
         even = source[: new_height * (1 + tall), : new_width * (1 + wide)]
         half = scratch.pixels(new_height, new_width)
-        # For 2x2 OpenCV's INTER_AREA is the faster one, and integer arithmetic too.
+        # For 2x2, INTER_AREA is faster than INTER_LINEAR_EXACT, and integer arithmetic too.
         method = cv2.INTER_AREA if tall and wide else cv2.INTER_LINEAR_EXACT
         cv2.resize(even, (new_width, new_height), dst=half, interpolation=method)
         source = half
@@ -195,12 +210,12 @@ def reduce_to(source: Pixels, out: Pixels, scratch: Scratch) -> None:
 
 
 def quantization_table(spec: Preprocessing, tensor: InputTensor) -> Tensor:
-    """The quantized value of every pixel value and channel: (1, 256, 3) of the tensor's dtype.
+    """Return the quantized value of every pixel value and channel: (1, 256, 3) of the tensor's dtype.
 
-    q = floor((pixel - mean) / std / scale + zero_point + 0.5), clipped. Rounding the inner value to 4 places
-    first keeps a float32 scale from tipping exact halves; with MobileNet's -1..1 range it makes q equal to
-    pixel - 128, so that no information is lost.
+    q = floor((pixel - mean) / std / scale + zero_point + 0.5), clipped to the dtype's range.
     """
+    # The inner value is rounded to 4 places first, so that the float32 scale's error does not shift exact halves. With
+    # MobileNet's range of -1..1 this makes q equal to pixel - 128, without loss of information.
     info = np.iinfo(tensor.dtype)
     pixel = np.arange(256, dtype=np.float64)[:, None]
     mean, std = np.array(spec.mean), np.array(spec.std)
@@ -211,7 +226,7 @@ def quantization_table(spec: Preprocessing, tensor: InputTensor) -> Tensor:
 
 
 def _table_plan(table: Tensor) -> str:
-    """How to apply the table cheaply: nothing to do, flip the sign bit, or look every pixel up."""
+    """Return the cheapest way to apply the table: "identity", "flip" (of the sign bit) or "lookup" (of each pixel)."""
     bits = table.view(np.uint8)
     pixel = np.arange(256, dtype=np.uint8)[None, :, None]
     if np.array_equal(bits, np.broadcast_to(pixel, bits.shape)):

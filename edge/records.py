@@ -1,4 +1,4 @@
-"""The array records that travel along the worker's path: Frame -> Scores. What leaves it is in edge.results."""
+"""The worker's records that hold arrays: Frame and Scores. What leaves the worker is in edge.results."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ Pixels = NDArray[np.uint8]
 class Frame:
     """One picture from a source.
 
-    image_bgr: uint8, shape (height, width, 3), channels B, G, R, 0..255; owned by the frame, never reused
-    by the source. sequence counts from 0 and has a gap for every frame the source itself skipped.
-    captured_mono_s is the monotonic clock when the frame was exposed, or as near to it as the source knows;
-    captured_wall_s the wall clock at the same moment, in seconds since 1970 UTC.
-    name is the file behind a replayed frame.
+    image_bgr: uint8, shape (height, width, 3), channels B, G, R, 0..255; never changed by the source afterwards.
+    sequence: counts from 0, with a gap for every frame that the source itself skipped.
+    captured_mono_s: monotonic clock at the exposure, as exactly as the source can give it.
+    captured_wall_s: wall clock at the same moment, in seconds since 1970 UTC.
+    name: the file behind a replayed frame.
     """
 
     image_bgr: Pixels

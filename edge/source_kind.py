@@ -1,4 +1,4 @@
-"""What kind of source a text in camera.source names. The one place that tells them apart."""
+"""Classify the text in camera.source by the kind of source that it names. The only place that does this."""
 
 import re
 from pathlib import Path
@@ -10,8 +10,10 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def source_kind(source: str) -> SourceKind:
-    """By its form alone, but for what lies in /dev: files and folders there (/dev/shm) are replays. Whether there is
-    such a source, or could be, is for edge.capture.opening to say."""
+    """Return the kind of source, by the text's form; in /dev, files and folders (/dev/shm) are replays.
+
+    Does not check that the source exists or that the text is valid: edge.capture.opening does.
+    """
     if source == "synthetic":
         return "synthetic"
     if source.startswith("picamera2"):
@@ -31,5 +33,5 @@ def _is_replay(path: Path) -> bool:
 
 
 def is_live(source: str) -> bool:
-    """Does it show the world as it is now, at a rate of its own? The synthetic camera does so only where asked."""
+    """Return True for sources with a rate of their own: cameras and streams. The synthetic camera does not count."""
     return source_kind(source) in ("picamera2", "v4l2", "stream")

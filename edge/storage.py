@@ -1,9 +1,7 @@
-"""Write whole or not at all: into a hidden sibling, synced, then renamed into place.
+"""Write files and directories atomically: into a hidden folder beside the target, synced, then renamed.
 
-A rename without fsync was torn in 5 of 5 simulated power cuts (measured for this project), so files and
-directories are synced before and after it. A directory takes the place of another in one step
-(renameat2 with RENAME_EXCHANGE, Linux). What a killed process left behind is removed by the next that writes to
-the same place: each holds a lock on its hidden sibling while it lives.
+A directory replaces another one in one step (renameat2 with RENAME_EXCHANGE, Linux). Each process locks its hidden
+folder. The next process that writes to the same target removes the folders that nobody locks, left by killed processes.
 """
 
 import contextlib
@@ -22,7 +20,9 @@ _SUFFIX = ".partial"
 
 
 def write_file(path: Path, data: bytes, *, overwrite: bool = False) -> None:
-    """Put `data` at `path` atomically; raises OutputExistsError or StorageError, leaving nothing behind."""
+    """Write `data` to `path` atomically. Raises OutputExistsError or StorageError, and leaves nothing behind."""
+    # A rename without fsync was torn in 5 of 5 simulated power cuts (measured for this project), so files and
+    # directories are synced before and after it.
     _refuse_existing(path, overwrite=overwrite)
     with _beside(path) as temporary:
         new = temporary / "new"
@@ -32,8 +32,10 @@ def write_file(path: Path, data: bytes, *, overwrite: bool = False) -> None:
 
 
 def write_directory(path: Path, files: Mapping[str, bytes], *, overwrite: bool = False) -> None:
-    """Put a flat directory of `files` at `path`, whole; raises like write_file. With overwrite it changes
-    places with the old one, which is removed last."""
+    """Write a flat directory of `files`, name -> bytes, to `path` atomically. Raises what write_file raises.
+
+    overwrite: exchange it with the directory that exists, which is removed last.
+    """
     _refuse_existing(path, overwrite=overwrite)
     with _beside(path) as temporary:
         new = temporary / "new"
@@ -50,8 +52,8 @@ def write_directory(path: Path, files: Mapping[str, bytes], *, overwrite: bool =
 
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A hidden folder beside `path`, on the same disk, gone after the block; OSErrors in the block become
-    StorageError."""
+    """Make a hidden folder beside `path`, on the same disk, and remove it after the block. An OSError in the block
+    becomes StorageError."""
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,15 +69,15 @@ def _beside(path: Path) -> Iterator[Path]:
 
 
 def clear(path: Path) -> None:
-    """Remove what killed processes left beside `path` when they wrote it; that of living ones is locked."""
+    """Remove what killed processes left beside `path`; what living ones write there is locked, and stays."""
     for entry in path.parent.glob(f".{glob.escape(path.name)}.*{_SUFFIX}"):
-        with contextlib.suppress(OSError), _locked(entry):  # locked, or gone meanwhile, or not ours: not our matter
+        with contextlib.suppress(OSError), _locked(entry):  # locked, gone meanwhile, or another user's
             shutil.rmtree(entry)
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder; raises BlockingIOError where another process does. The end of the process lets go."""
+    """Lock the folder. Raises BlockingIOError if another process holds it. The end of the process unlocks it."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -85,7 +87,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _exchange(one: Path, other: Path) -> None:
-    """Swap two directories in one step; where the file system cannot, in two renames."""
+    """Swap two directories in one step, or in two renames if the file system cannot do that."""
     library = ctypes.CDLL(None, use_errno=True)
     swap = getattr(library, "renameat2", None)
     at_cwd, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux' headers
@@ -100,8 +102,8 @@ def _exchange(one: Path, other: Path) -> None:
 
 
 def check_place(path: Path) -> None:
-    """Find out now whether `path` could be written later: a long training must not end in 'no permission'.
-    Makes its parent folders. Raises StorageError."""
+    """Check that `path` can be written later. Makes its parent folders. Raises StorageError."""
+    # Called before long work, such as a training, which must not end in 'no permission'.
     with _beside(path):
         return
 

@@ -1,9 +1,8 @@
-# Sourced by tools/demo and tools/test: finds Python 3.11-3.13 and keeps a virtual environment up to date.
-# Not a program.
+# Find Python 3.11-3.13 and keep a virtual environment up to date. Sourced by tools/demo and tools/test; not a program.
 
 fail() { echo "$(basename "$0"): $*" >&2; exit 1; }
 
-# prepare EXTRA: .venv with fieldfare[EXTRA], made or renewed when pyproject.toml changed.
+# prepare EXTRA: make .venv with fieldfare[EXTRA], or renew it if pyproject.toml has changed.
 prepare() {
     local python="" candidate mark
     for candidate in "${FIELDFARE_PYTHON:-}" python3.13 python3.12 python3.11 python3; do
@@ -33,5 +32,5 @@ install() {
         fail "the packages could not be installed (above)"
 }
 
-# pip's remarks about unused locations are noise; anything else is shown.
+# Hide pip's remarks about unused locations; show everything else.
 notices() { grep -v "is ignored: it is neither a file nor a directory" || true; }

@@ -1,19 +1,26 @@
-"""How fast does the service recover? Faults by script, against `fieldfare run --service` as systemd starts it.
+"""Measure how fast `fieldfare run --service` recovers from scripted faults.
 
     python tools/bench_faults.py MODEL COMPILED [--rounds 50] [--only NAME ...] [--parallel 4] [--json]
 
-MODEL is a .tflite with metadata, COMPILED its Edge TPU twin (models of ../shared: mobilenet_v1_0.25_128_quant).
-Camera: the synthetic one, driven through its script file. Edge TPU: the software one (edge/fakes), through the
-runtime's real load_delegate, driven through its script. Every fault strikes a service that runs well; a round is
-over when results come again as before. Several services run side by side, each with its own faults, so the
-machine is busier than a real one.
+MODEL is a .tflite with metadata, COMPILED the same model compiled for the Edge TPU (models of ../shared:
+mobilenet_v1_0.25_128_quant). The camera is the synthetic one, controlled through its script file. The Edge TPU is the
+software one (edge/fakes), loaded by the runtime's real load_delegate and controlled through its script. The service is
+started as systemd starts it. Every fault hits a service that runs well; a round is over when results are as before.
+Several services run at the same time, each with its own faults, so the machine is busier than a real one.
 
-results again: from the end of the fault (for those that end: stall, frozen, gone), else from its beginning, to
-the first result of a frame taken after that. back on the TPU: from the end of the fault to the first result of
-the Edge TPU. Counted over all rounds: results older than 3 s when published; results of frames taken while the
-camera was frozen, but for the first; results of an Edge TPU that answers garbage or repeats its answers ("wrong";
-int8 outputs cannot be NaN: noise is what a fault gives there); scores that are not finite; processes left as
-zombies.
+Columns:
+    median, worst   seconds until results come again: to the first result of a frame taken after the end of the fault
+                    (stall, frozen, gone), or after its beginning (all others)
+    limit, late     the seconds allowed, and how many rounds took longer
+    TPU med, worst  seconds from the end of the fault to the first result of the Edge TPU
+
+Counted over all rounds:
+    stale           results older than 3 s when published
+    frozen          results of frames taken while the camera was frozen, except the first
+    wrong           results of an Edge TPU that answers garbage or repeats its answers (an int8 output cannot be NaN:
+                    such a fault gives noise there)
+    not fin         scores that are not finite
+    zombies         processes left as zombies
 """
 
 import argparse
@@ -64,7 +71,7 @@ class Seen:
 
 @dataclass
 class Outcome:
-    """One round. Seconds; None: not within two minutes, or not meant by this fault."""
+    """One round. Times in seconds; None if it took over two minutes, or does not apply to this fault."""
 
     results_again_s: float | None = None
     back_on_tpu_s: float | None = None
@@ -76,7 +83,7 @@ class Outcome:
 
 
 class Service:
-    """A `fieldfare run --service` of its own, and levers for its camera and its Edge TPU."""
+    """A `fieldfare run --service` with a scripted camera and a scripted Edge TPU."""
 
     def __init__(self, folder: Path, bundle: Path, library: Path, answers: bytes) -> None:
         self.folder = folder
@@ -100,17 +107,17 @@ class Service:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def camera(self, script: str) -> None:
-        """Change what the camera suffers."""
+        """Change the camera's script."""
         partial = self.folder / ".camera"
         partial.write_text(script + "\n")
         partial.replace(self.folder / "camera")
 
     def tpu(self, script: Script) -> None:
-        """Change what the Edge TPU suffers."""
+        """Change the Edge TPU's script."""
         write_script(self.folder, script)
 
     def worker(self) -> int:
-        """The process id of the worker."""
+        """Return the process id of the worker."""
         while True:
             found = children(self.process.pid, "edge.worker.main")
             if found:
@@ -118,7 +125,10 @@ class Service:
             time.sleep(0.02)
 
     def wait(self, after_s: float, *, on_tpu: bool = False) -> float | None:
-        """When the first result came of a frame taken after `after_s`; on_tpu: computed there. None: too late."""
+        """Wait for the first result of a frame taken after `after_s`; return its arrival time, None if too late.
+
+        on_tpu: count only results of the Edge TPU.
+        """
         position = 0
         while time.monotonic() - after_s < LIMIT_S:
             while position < len(self.seen):
@@ -132,7 +142,7 @@ class Service:
         return None
 
     def tail(self) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         return "\n".join((self.folder / "log").read_text().splitlines()[-15:])
 
     def close(self) -> None:
@@ -151,7 +161,7 @@ class Service:
 
 
 def children(pid: int, needle: str = "") -> list[int]:
-    """Child processes of `pid` whose command line holds `needle`."""
+    """Return the child processes of `pid` whose command line holds `needle`."""
     try:
         pids = [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         return [child for child in pids if needle in Path(f"/proc/{child}/cmdline").read_text()]
@@ -160,7 +170,7 @@ def children(pid: int, needle: str = "") -> list[int]:
 
 
 def zombies(pid: int) -> int:
-    """Children that ended and were not reaped within a second."""
+    """Count the children that ended and were not reaped within a second."""
     ends = time.monotonic() + 1.0
     while True:
         states = []
@@ -176,7 +186,7 @@ def zombies(pid: int) -> int:
 
 
 def lasting_camera(word: str, shortest_s: float, longest_s: float) -> Callable[[Service, random.Random], Outcome]:
-    """A camera fault that ends by itself."""
+    """Return a camera fault that ends by itself."""
 
     def strike(service: Service, rng: random.Random) -> Outcome:
         began = time.monotonic()
@@ -192,7 +202,7 @@ def lasting_camera(word: str, shortest_s: float, longest_s: float) -> Callable[[
 
 
 def signalled(number: signal.Signals) -> Callable[[Service, random.Random], Outcome]:
-    """A signal to the worker."""
+    """Return a fault that sends a signal to the worker."""
 
     def strike(service: Service, _: random.Random) -> Outcome:
         worker = service.worker()
@@ -206,7 +216,10 @@ def signalled(number: signal.Signals) -> Callable[[Service, random.Random], Outc
 
 
 def failing_tpu(script: Script, lasts_s: float, *, reload: bool = False) -> Callable[[Service, random.Random], Outcome]:
-    """An Edge TPU that fails for a while; reload: it shows at a new start only, which is caused."""
+    """Return a fault of the Edge TPU that lasts about `lasts_s`.
+
+    reload: kill the worker too, for a fault that shows only at a new start.
+    """
 
     def strike(service: Service, rng: random.Random) -> Outcome:
         if reload:
@@ -228,8 +241,7 @@ def failing_tpu(script: Script, lasts_s: float, *, reload: bool = False) -> Call
 
 
 def outage_end(service: Service, began: float) -> float | None:
-    """Seconds from `began` to the first result after the outage that it caused: one that the CPU gave, or the
-    Edge TPU where it was given another try and took it."""
+    """Return the seconds from `began` to the first result that the CPU gave after it; None if too late."""
     position = 0
     while time.monotonic() - began < LIMIT_S:
         while position < len(service.seen):
@@ -298,7 +310,7 @@ def main() -> int:
     arguments = parse_arguments()
     print(
         f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"ai-edge-litert {version('ai-edge-litert')}; {FPS} frames/s, {arguments.parallel} services side by side"
+        f"ai-edge-litert {version('ai-edge-litert')}; {FPS} frames/s, {arguments.parallel} services at the same time"
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -343,7 +355,7 @@ def main() -> int:
 
 
 def one_round(service: Service, fault: str, rng: random.Random) -> Outcome:
-    """Strike a service that runs well, and look at everything that it published meanwhile."""
+    """Apply a fault to a service that runs well, and check everything that it published meanwhile."""
     calm = time.monotonic()
     service.wait(calm, on_tpu=True)
     time.sleep(rng.uniform(1.0, 2.0))
@@ -358,10 +370,10 @@ def one_round(service: Service, fault: str, rng: random.Random) -> Outcome:
 
 
 def prepare(folder: Path, model: Path, compiled: Path) -> tuple[Path, Path, bytes]:
-    """A bundle with both models, the software Edge TPU, and its table of answers."""
+    """Make a bundle with both models, the software Edge TPU, and its table of answers."""
 
     def ask(question: Any) -> str:
-        raise SystemExit(f"bench_faults: the model does not say {question.explanation}: take one with metadata")
+        raise SystemExit(f"bench_faults: the model does not state {question.explanation}: use one with metadata")
 
     path = folder / "bundle"
     save(import_model(model, path, Told(resize="squash"), ask))
@@ -401,9 +413,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("compiled", type=Path)
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="faults whose name holds one of these")
-    parser.add_argument("--parallel", type=int, default=4, help="services side by side")
+    parser.add_argument("--parallel", type=int, default=4, help="services at the same time")
     parser.add_argument("--logs", type=Path, help="keep the services' logs in this folder")
-    parser.add_argument("--verbose", action="store_true", help="every round, on standard error")
+    parser.add_argument("--verbose", action="store_true", help="print every round on standard error")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 

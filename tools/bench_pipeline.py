@@ -1,19 +1,22 @@
-"""Frames a second of the whole product against a bare interpreter loop and others' classifiers, in one sitting.
+"""Compare the frames a second of the whole product with a bare interpreter loop and with other classifiers.
 
     python tools/bench_pipeline.py MODEL [--labels L.txt] [--rivals FOLDER] [--edgetpu SMALL COMPILED] [--json]
 
-fieldfare: `fieldfare run` as a user starts it, supervisor and worker, on a looped folder of frames as fast as it
-goes, every frame classified; counted by its own status. Frames are decoded before the clock starts, as a camera
-hands over pixels and not JPEG. bare: LiteRT's invoke in a loop, on the same model, nothing else. mediapipe and
-tflite-support: their image classifiers on the same frames, already in the colour order that they want, each in an
-environment of its own that is made in FOLDER (--rivals; on Debian they need libusb-1.0-0 and libgles2). All with
-one thread, each in a process of its own; rounds take turns, so that a drifting machine hits all alike, and ratios
-are taken round by round. What is left of a rival's time for anybody who runs the same model in the same runtime is
-in the row `bare`, so each row says what share of its time bare takes, too.
+fieldfare       `fieldfare run` as a user starts it, supervisor and worker, on a looped folder of frames, flat out.
+                Every frame is classified; its own status counts them. Frames are decoded before the clock starts,
+                since a camera delivers pixels, not JPEG.
+bare            LiteRT's invoke in a loop, on the same model, and nothing else. No program that runs this model in
+                this runtime can be faster, so each row also prints the share of its time that `bare` takes.
+mediapipe, tflite-support
+                their image classifiers on the same frames, already in the colour order that they need. Each has an
+                environment of its own, made in FOLDER (--rivals; on Debian they need libusb-1.0-0 and libgles2).
 
-Then: latency from capture to decision at 30 frames/s, and of the bare inference at that rate, as a busy host shows in
-both; with --edgetpu frames/s through the software Edge TPU at 2.6 ms an inference, Coral's own figure for MobileNetV2
-1.0 on USB, in turn with a bare loop on it; memory of all processes (PSS), start to first
+All run with one thread, each in a process of its own. They take turns in rounds, and ratios are computed round by
+round, so that a change in the machine's speed affects all of them.
+
+Further figures: latency from capture to decision at 30 frames/s, and of the bare inference at that rate, since a busy
+host slows both. With --edgetpu, frames/s through the software Edge TPU at 2.6 ms an inference (Coral's own figure for
+MobileNetV2 1.0 on USB), in turn with a bare loop on it. Memory of all processes (PSS), time from start to first
 decision, and CPU at 1 frame/s.
 """
 
@@ -79,7 +82,7 @@ def main() -> int:
 def throughput(
     arguments: argparse.Namespace, folder: Path, bundle: Path, size: str, pythons: dict[str, Path]
 ) -> dict[str, Any]:
-    """Rounds of all in turn on frames of one size."""
+    """Run all of them in turn, for several rounds, on frames of one size."""
     frames = write_frames(folder / size, *(int(v) for v in size.split("x")))
     rates: dict[str, list[float]] = {name: [] for name in ("bare", "fieldfare", *pythons)}
     for number in range(arguments.rounds + 1):  # the first round warms up and is not counted
@@ -113,7 +116,7 @@ def throughput(
 
 @contextmanager
 def running(bundle: Path, *words: object) -> Iterator[tuple[Any, Path]]:
-    """`fieldfare run` with a status file; stopped as systemd stops it."""
+    """Run `fieldfare run` with a status file, and stop it as systemd does."""
     with tempfile.TemporaryDirectory() as run:
         process = subprocess.Popen(
             [sys.executable, "-m", "edge", "run", "--bundle", str(bundle), *map(str, words)],
@@ -129,7 +132,7 @@ def running(bundle: Path, *words: object) -> Iterator[tuple[Any, Path]]:
 
 
 def next_status(file: Path, after_s: float, process: Any) -> status.Status:
-    """The first status written after `after_s` (monotonic) with results in it."""
+    """Wait for the first status written after `after_s` (monotonic) that has results."""
     while True:
         if process.poll() is not None:
             raise SystemExit(f"fieldfare ended with {process.returncode}: {process.stderr.read().decode()}")
@@ -139,7 +142,7 @@ def next_status(file: Path, after_s: float, process: Any) -> status.Status:
 
 
 def product_rate(bundle: Path, frames: Path, seconds: float, *more: object) -> float:
-    """Results a second, by the status of the service itself."""
+    """Return the results a second, by the status of the service itself."""
     words = ("--source", frames, "--flat-out", "--loop", "--threads", 1, "--quiet", *more)
     with running(bundle, *words) as (process, file):
         first = next_status(file, time.monotonic() + 1.0, process)
@@ -148,7 +151,7 @@ def product_rate(bundle: Path, frames: Path, seconds: float, *more: object) -> f
 
 
 def loop_rate(python: Path, name: str, model: Path, frames: Path, seconds: float) -> float:
-    """Frames a second of a loop of rival_loops.py."""
+    """Return the frames a second of a loop of rival_loops.py."""
     command = [str(python), str(LOOPS), name, str(model), str(frames), str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -157,7 +160,7 @@ def loop_rate(python: Path, name: str, model: Path, frames: Path, seconds: float
 
 
 def latency(bundle: Path, seconds: float) -> dict[str, float]:
-    """Capture to decision of a camera at 30 frames a second."""
+    """Measure the time from capture to decision with a camera at 30 frames a second."""
     words = ("--source", "synthetic", "--fps", 30, "--threads", 1, "--json")
     with running(bundle, *words) as (process, _):
         values = [json.loads(process.stdout.readline())["latency_ms"]["total"] for _ in range(int(30 * seconds))]
@@ -171,7 +174,7 @@ def latency(bundle: Path, seconds: float) -> dict[str, float]:
 
 
 def bare_latency(model: Path, folder: Path, seconds: float) -> dict[str, float]:
-    """How long the bare inference takes at the same rate: what is not the product's."""
+    """Measure the bare inference at the same rate: the part of the latency that is not the product's."""
     frames = write_frames(folder / "paced", 640, 480).with_suffix(".npy")
     command = [sys.executable, str(LOOPS), "bare", str(model), str(frames), str(seconds), "30"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -181,7 +184,7 @@ def bare_latency(model: Path, folder: Path, seconds: float) -> dict[str, float]:
 
 
 def idle(bundle: Path, seconds: float = 20.0) -> dict[str, float]:
-    """CPU and memory of all processes at one frame a second."""
+    """Measure CPU and memory of all processes at one frame a second."""
     board = Board()
     with running(bundle, "--source", "synthetic", "--fps", 1, "--threads", 1, "--quiet") as (process, file):
         seen = next_status(file, time.monotonic() + 3.0, process)
@@ -197,7 +200,7 @@ def idle(bundle: Path, seconds: float = 20.0) -> dict[str, float]:
 
 
 def start(bundle: Path, tries: int = 7) -> dict[str, float]:
-    """From the command to its first decision on standard output."""
+    """Measure the time from the command to its first decision on standard output."""
     values = []
     for _ in range(tries):
         began = time.monotonic()
@@ -209,7 +212,7 @@ def start(bundle: Path, tries: int = 7) -> dict[str, float]:
 
 
 def software_edgetpu(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
-    """Frames a second where an inference takes 2.6 ms on a software Edge TPU."""
+    """Measure the frames a second with a software Edge TPU that takes 2.6 ms for an inference."""
     from edge.fakes.software_edgetpu import ENVIRONMENT, Script, answers_for, build, write_answers, write_script
     from edge.inference.edgetpu import load_edgetpu
     from edge.inference.golden import prepare
@@ -248,7 +251,7 @@ def software_edgetpu(arguments: argparse.Namespace, folder: Path) -> dict[str, f
 
 
 def invoke_rate(classifier: Any, tensors: list[Any], seconds: float) -> float:
-    """Inferences a second of a loop that does nothing else."""
+    """Return the inferences a second of a loop that does nothing else."""
     classifier.load(tensors[0])
     count, started = 0, time.perf_counter()
     while (now := time.perf_counter()) - started < seconds:
@@ -259,14 +262,14 @@ def invoke_rate(classifier: Any, tensors: list[Any], seconds: float) -> float:
 
 def make_bundle(model: Path, labels: Path | None, path: Path) -> Path:
     def ask(question: Question) -> str:
-        sys.exit(f"bench_pipeline: the model does not say {question.explanation}: take one with metadata")
+        sys.exit(f"bench_pipeline: the model does not state {question.explanation}: use one with metadata")
 
     save(import_model(model, path, Told(labels=labels, resize="squash"), ask))
     return path
 
 
 def write_frames(folder: Path, width: int, height: int) -> Path:
-    """Eight frames as PNG in `folder`, and as one array (8, height, width, 3), B, G, R, beside it."""
+    """Write eight frames as PNG to `folder`, and as one array, uint8 (8, height, width, 3), B, G, R, beside it."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     frames = []
@@ -279,7 +282,7 @@ def write_frames(folder: Path, width: int, height: int) -> Path:
 
 
 def environment(folder: Path, rival: str) -> Path:
-    """The Python of an environment that holds `rival`; made where it is not there."""
+    """Return the Python of an environment with `rival`; makes the environment if there is none."""
     python = folder / rival / "bin" / "python"
     if not python.exists():
         print(f"making an environment for {rival} in {folder}", file=sys.stderr)

@@ -1,11 +1,11 @@
-"""What training costs as photos grow in number: memory, time a photo, disk, in the frozen phase.
+"""Measure memory, disk and time of training for growing numbers of photos, in the frozen phase.
 
     python tools/bench_scale.py --weights FILE [--counts 1000 10000 100000] [--size 96] [--json]
 
-Makes up photos of 320 x 240 (ten classes: coloured shapes on smooth scenes, no two alike), trains the head on
-them with the product's own command (`fieldfare train --epochs 0`), and prints for each count the peak of the
-resident memory of all its processes together (sampled ten times a second; shared pages count once for each, so
-the truth is lower), and the seconds of each stage for a thousand photos.
+Draws photos of 320 x 240 (ten classes: coloured shapes on smooth scenes, no two alike), and trains the head on them
+with the product's own command (`fieldfare train --epochs 0`). For each count it prints the seconds of each stage for a
+thousand photos, and the peak of the resident memory of all processes together. The memory is sampled ten times a
+second, and counts shared pages once for each process, so the true figure is lower.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def make_photos(root: Path, count: int) -> None:
 
 
 def picture_of(label: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A shape in the class's colour, somewhere on a scene of its own."""
+    """Draw a shape in the class's colour on a random scene: uint8 (240, 320, 3), B, G, R."""
     coarse = rng.integers(30, 220, (8, 10, 3)).astype(np.uint8)
     picture = np.asarray(cv2.resize(coarse, (320, 240), interpolation=cv2.INTER_CUBIC), np.uint8)
     hue = np.uint8([[[18 * label, 230, 230]]])
@@ -126,7 +126,7 @@ def measure(arguments: argparse.Namespace, folder: Path, count: int) -> dict[str
 
 
 def resident(root: int) -> int:
-    """Bytes of resident memory of the process and all its descendants."""
+    """Return the resident memory of the process and all its descendants, in bytes."""
     total, waiting = 0, [root]
     while waiting:
         pid = waiting.pop()

@@ -1,13 +1,18 @@
-"""Fieldfare's trainer against the transfer-learning recipe of the Keras guide, side by side in one sitting.
+"""Compare Fieldfare's trainer with the transfer-learning recipe of the Keras guide.
 
     python tools/bench_training.py DATA --weights FILE [--seeds 3] [--alpha 0.35] [--size 224] [--json]
 
-DATA holds train, val and test folders. recipe: what a user would write after the guide: photos resized by Keras,
-flip and rotation, ten epochs of a dense head on the frozen backbone (Adam 1e-3, dropout 0.2), ten more with all
-layers from the hundredth on at 1e-5, then full-int8 quantization with 100 training photos. fieldfare: the product's
-own command with its default options; budget: the same with --time-budget of a third of the recipe's time. Each
-runs in a process of its own, in turn for every seed, so that a drifting machine hits all alike; wall time is that
-of the whole process, from start to finished int8 model. Figures are top-1 on the test photos.
+DATA holds train, val and test folders.
+
+recipe      what a user would write after the guide: photos resized by Keras, flip and rotation, ten epochs of a dense
+            head on the frozen backbone (Adam 1e-3, dropout 0.2), ten more with all layers from the hundredth on at
+            1e-5, then full-int8 quantization with 100 training photos
+fieldfare   the product's own command with its default options
+budget      the same with --time-budget of a third of the recipe's time
+
+Each runs in a process of its own. They take turns for every seed, so that a change in the machine's speed affects all
+of them. Wall time is that of the whole process, from start to finished int8 model. Accuracy is top-1 on the test
+photos.
 """
 
 import argparse
@@ -100,7 +105,7 @@ def fieldfare_command(arguments: argparse.Namespace, seed: int, out: Path, more:
 
 
 def timed(command: list[str]) -> dict[str, float]:
-    """The figures that `command` prints last, as one JSON object, and its wall time in seconds."""
+    """Run `command`; return the figures of its last line, a JSON object, and its wall time in seconds."""
     started = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - started
@@ -147,7 +152,7 @@ def summarize(rows: dict[str, list[dict[str, float]]]) -> None:
 
 
 def run_recipe(arguments: argparse.Namespace, seed: int) -> None:
-    """The guide's two phases and a full-int8 conversion; prints its figures as JSON."""
+    """Run the guide's two phases and a full-int8 conversion; print the figures as JSON."""
     import keras
     import numpy as np
     import tensorflow as tf

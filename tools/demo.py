@@ -1,9 +1,8 @@
-"""The whole path on a default that needs nothing: digits -> MobileNet -> int8 bundle -> camera -> decisions.
+"""Demonstrate the whole path without photos or a camera: digits -> MobileNet -> int8 bundle -> camera -> decisions.
 
-scikit-learn ships 1,797 scans of handwritten digits (8x8 pixels, 16 greys; UCI Optical Recognition of
-Handwritten Digits). They are painted onto changing noisy grounds, a MobileNet learns them from scratch, and
-the device program then watches a video in which digits that it never saw wander over such grounds.
-Run by tools/demo.
+scikit-learn ships 1,797 scans of handwritten digits (8x8 pixels, 16 greys; UCI Optical Recognition of Handwritten
+Digits). The demo paints them onto noisy backgrounds and trains a MobileNet on them from scratch. Then the device
+program watches a video in which other digits move over such backgrounds. Run by tools/demo.
 """
 
 import argparse
@@ -35,7 +34,7 @@ def main() -> int:
     begin_afresh(out)
     started = time.monotonic()
 
-    title("1  Photos: 1,797 scans of handwritten digits, on noisy grounds")
+    title("1  Photos: 1,797 scans of handwritten digits, on noisy backgrounds")
     test = write_photos(out / "photos")
     title("2  Train a MobileNetV2 0.35 from scratch and quantize it to int8")
     report = train(out, arguments.epochs)
@@ -63,10 +62,10 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def begin_afresh(out: Path) -> None:
-    """An empty folder at `out`; only what an earlier demo made is deleted."""
+    """Make an empty folder at `out`; deletes only what an earlier demo made."""
     mark = out / MARK
     if out.exists() and not mark.is_file() and any(out.iterdir()):
-        sys.exit(f"tools/demo: {out} holds something that no demo made: name a new folder with --out")
+        sys.exit(f"tools/demo: {out} holds files that are not from a demo: name a new folder with --out")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     mark.write_text("Made by tools/demo, which deletes this folder when it runs again.\n")
@@ -77,7 +76,7 @@ def title(text: str) -> None:
 
 
 def write_photos(folder: Path) -> list[tuple[NDArray[np.float64], int]]:
-    """Class folders under train, val and test; returns the test scans with their labels."""
+    """Write class folders under train, val and test; return the test scans with their labels."""
     scans, labels = load_digits(return_X_y=True)
     rest, test = train_test_split(np.arange(len(labels)), test_size=0.2, stratify=labels, random_state=SEED)
     train_part, val = train_test_split(rest, test_size=0.12, stratify=labels[rest], random_state=SEED)
@@ -97,7 +96,7 @@ def write_photos(folder: Path) -> list[tuple[NDArray[np.float64], int]]:
 
 
 def noisy_ground(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Blotches of two dark colours with grain; uint8 (height, width, 3) for size (width, height)."""
+    """Draw blotches of two dark colours with grain: uint8 (height, width, 3) for size (width, height)."""
     small = rng.random((5, 6, 1)).astype(np.float32)
     mix = cv2.resize(small, size, interpolation=cv2.INTER_CUBIC)[..., None]
     colours = rng.uniform(10, 110, (2, 3))
@@ -112,7 +111,7 @@ def paint(
     side: int,
     rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    """The scan's strokes in a light colour over `ground`, its corner at place = (x, y)."""
+    """Return a copy of `ground` with the scan's strokes in a light colour, its corner at place = (x, y)."""
     strokes = cv2.resize((scan / 16).astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
     strokes = np.clip(strokes, 0, 1)[..., None]
     x, y = (int(v) for v in place)
@@ -134,7 +133,7 @@ def train(out: Path, epochs: int) -> dict[str, float]:
 
 
 def write_video(path: Path, test: list[tuple[NDArray[np.float64], int]], digits: int) -> list[int]:
-    """A Motion-JPEG video; returns the digit that each frame shows."""
+    """Write a Motion JPEG video; return the digit that each frame shows."""
     rng = np.random.default_rng(SEED + 1)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), FPS, SCENE)
     if not writer.isOpened():
@@ -161,7 +160,7 @@ def write_video(path: Path, test: list[tuple[NDArray[np.float64], int]], digits:
 
 
 def watch(out: Path, truth: list[int]) -> list[dict[str, object]]:
-    """Run the device program on the video in real time; show its decisions as they come."""
+    """Run the device program on the video in real time, and show its decisions as they arrive."""
     command = [*FIELDFARE, "run", "--bundle", str(out / "digits"), "--source", str(out / "camera.avi"), "--json"]
     results: list[dict[str, object]] = []
     with (
@@ -181,7 +180,7 @@ def watch(out: Path, truth: list[int]) -> list[dict[str, object]]:
 
 
 def show(result: dict[str, object], digit: int, *, live: bool) -> None:
-    """On a terminal one line that moves; elsewhere a line for each digit."""
+    """Print a result: on a terminal one line that is overwritten, elsewhere a line for each digit."""
     right = result["label"] == str(digit)
     text = (
         f"frame {result['frame']:>4}: shown {digit}, seen {result['label']} "

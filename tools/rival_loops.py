@@ -1,10 +1,9 @@
-"""One loop of tools/bench_pipeline.py, run by the Python of the environment that holds the library.
+"""Run one loop of tools/bench_pipeline.py, in the environment that holds its library. Imports nothing of Fieldfare.
 
     python tools/rival_loops.py bare|mediapipe|tflite-support MODEL FRAMES.npy SECONDS [FPS]
 
-FRAMES.npy: uint8 (n, height, width, 3), B, G, R; brought to R, G, B before the clock starts. Prints frames a second;
-with FPS it starts so many a second and prints the median and the 99th percentile of their milliseconds. Imports nothing
-of Fieldfare.
+FRAMES.npy is uint8 (n, height, width, 3), B, G, R; it is converted to R, G, B before the clock starts. Prints frames
+a second. With FPS it starts FPS frames a second, and prints the median and the 99th percentile of their milliseconds.
 """
 
 import sys
@@ -42,7 +41,7 @@ def tflite_support(model):
 
 
 def paced(step, frames, seconds, fps):
-    """Milliseconds of each step."""
+    """Start `fps` steps a second; return the milliseconds that each took."""
     taken = []
     started = time.perf_counter()
     for number in range(int(seconds * fps)):

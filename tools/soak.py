@@ -1,9 +1,10 @@
-"""Does anything grow? `fieldfare run` at full speed for a long time, watched from outside.
+"""Detect leaks: run `fieldfare run` at full speed for a long time, and watch its memory, files and threads.
 
     python tools/soak.py BUNDLE [--minutes 30] [--source synthetic] [--plot FILE.png] [--json]
 
-Every five seconds: resident memory (RSS), proportional memory (PSS), open files, threads and results of supervisor
-and worker. The first two minutes warm up and do not count. Slopes are least squares over the rest, per hour.
+Every five seconds it reads resident memory (RSS), proportional memory (PSS), open files, threads and results of
+supervisor and worker. The first two minutes are a warm-up and do not count. Slopes are least squares over the rest,
+per hour.
 """
 
 import argparse
@@ -29,7 +30,7 @@ WARM_UP_S = 120.0
 
 @dataclass
 class Sample:
-    """One look at both processes together. minutes: since the start."""
+    """The figures of both processes together, `minutes` after the start."""
 
     minutes: float
     rss_mib: float
@@ -63,7 +64,7 @@ def main() -> int:
 
 
 def watch(arguments: argparse.Namespace) -> list[Sample]:
-    """Run the service and look at it until the time is over."""
+    """Run the service, and sample it until the time is over."""
     words = ["--bundle", str(arguments.bundle), "--source", arguments.source, "--flat-out", "--loop", "--quiet"]
     samples: list[Sample] = []
     with tempfile.TemporaryDirectory() as run:
@@ -80,7 +81,7 @@ def watch(arguments: argparse.Namespace) -> list[Sample]:
                     raise SystemExit(f"fieldfare ended with {process.returncode}")
                 seen = status.read(file)
                 if seen.counts.worker_starts != 1 or seen.worker_pid is None:
-                    raise SystemExit(f"the worker did not live: {seen.why}")
+                    raise SystemExit(f"the worker ended, or was started again: {seen.why}")
                 samples.append(look(elapsed_s / 60, [process.pid, seen.worker_pid], seen.counts.results))
                 if sys.stderr.isatty():
                     print(f"\r{samples[-1]}", end="", file=sys.stderr)
@@ -91,7 +92,7 @@ def watch(arguments: argparse.Namespace) -> list[Sample]:
 
 
 def look(minutes: float, pids: list[int], results: int) -> Sample:
-    """All processes together."""
+    """Sample all processes; return their sums."""
     totals = {"Rss:": 0, "Pss:": 0}
     files = threads = 0
     for pid in pids:
@@ -105,7 +106,7 @@ def look(minutes: float, pids: list[int], results: int) -> Sample:
 
 
 def plot(samples: list[Sample], file: Path) -> None:
-    """One panel for each figure over time."""
+    """Plot each figure over time, in a panel of its own."""
     import matplotlib as mpl
 
     mpl.use("Agg")

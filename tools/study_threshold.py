@@ -1,11 +1,16 @@
-"""How good is the rule that chooses the threshold for `unknown`? Simulated classifiers, many times over.
+"""Compare rules that choose the threshold for `unknown`, with simulated classifiers.
 
     python tools/study_threshold.py [--promise 0.95] [--validation 378]
 
-Each repetition draws validation photos, chooses the largest accepted set that a rule passes, and looks at 400
-new photos. Printed for each rule: how often the new photos kept the promise less two points, how often the true
-precision kept it in full, the coverage as a share of the largest that truly keeps it, and how often no
-threshold passed. The figures of trainer/measuring/threshold.py come from here.
+Each repetition draws validation photos, chooses the largest accepted set that passes a rule, and applies its threshold
+to 400 new photos. The columns, for each rule:
+
+    kept - 2   how often the precision on the new photos was at least the promise less two points
+    in full    how often the true precision was at least the promise
+    coverage   as a share of the largest coverage with which the true precision keeps the promise
+    none       how often no threshold passed
+
+The figures of trainer/measuring/threshold.py come from here.
 """
 
 import argparse
@@ -25,12 +30,12 @@ Bound = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
 
 
 def plain(right: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.float64]:
-    """No bound at all: the share itself."""
+    """Return the share itself: no bound."""
     return right / n
 
 
 def clopper_pearson(level: float) -> Bound:
-    """The one-sided exact bound."""
+    """Return the one-sided exact bound."""
 
     def bound(right: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.float64]:
         low = betaincinv(np.maximum(right, 1), n - np.maximum(right, 1) + 1, 1 - level)
@@ -40,7 +45,7 @@ def clopper_pearson(level: float) -> Bound:
 
 
 def wilson(level: float) -> Bound:
-    """The one-sided score bound: the rule in use."""
+    """Return the one-sided score bound, the rule in use."""
     return lambda right, n: lower_bound(right, n, level)
 
 
@@ -60,7 +65,7 @@ RULES: tuple[tuple[str, Bound, bool], ...] = (
 def draw(
     kind: tuple[float, float], shape: tuple[int, int], rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Best scores and whether they are right, each row sorted, highest score first."""
+    """Draw best scores, and whether they are right; each row sorted, highest score first."""
     spread, honesty = kind
     scores = -np.sort(-(1 - 0.8 * rng.beta(1, spread, shape)), axis=1)
     return scores, rng.random(shape) < scores**honesty
@@ -69,7 +74,7 @@ def draw(
 def study(
     kind: tuple[float, float], bound: Bound, strict: bool, args: argparse.Namespace, rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """(kept within the slack, kept in full, coverage relative to the best possible, none found)."""
+    """Return the shares (kept within the slack, kept in full, coverage of the best possible, none found)."""
     scores, right = draw(kind, (args.repetitions, args.validation), rng)
     n = np.broadcast_to(np.arange(1, args.validation + 1), right.shape)
     passes = bound(right.cumsum(axis=1), n) >= args.promise

@@ -1,1 +1,1 @@
-"""Where frames come from: one protocol, and a module for each kind of source."""
+"""Sources of frames: one protocol, and a module for each kind of source."""

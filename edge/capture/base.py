@@ -1,4 +1,4 @@
-"""What a camera is to the rest of the program: FrameSource, and what may be fixed about how it looks."""
+"""The protocol of every frame source, and the camera settings that may be fixed."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,9 +8,10 @@ from edge.records import Frame
 
 @dataclass(frozen=True, slots=True)
 class Optics:
-    """None leaves a value to the camera's own automatics.
+    """Fixed exposure, gain and focus. None leaves a value to the camera's own automatics.
 
-    exposure_us: microseconds. gain: analogue gain as a factor; a USB camera takes its driver's own number.
+    exposure_us: microseconds.
+    gain: analogue gain as a factor; a USB camera takes its driver's own number.
     focus: dioptres, 0 is infinity; a USB camera takes its driver's own number.
     """
 
@@ -20,34 +21,34 @@ class Optics:
 
 
 class FrameSource(Protocol):
-    """A camera, or something that stands in for one.
+    """A camera, or a replacement for one.
 
-    `read` is called by one thread; `close` may be called by another and makes a waiting `read` end soon.
+    One thread calls `read`. Another may call `close`, which makes a waiting `read` end soon.
     """
 
     @property
     def description(self) -> str:
-        """What this is and what was negotiated: kind, size, rate."""
+        """Return kind, size and rate, as negotiated with the source."""
 
     @property
     def lossless(self) -> bool:
-        """True where every frame shall be classified, so the source waits for the device; False where the
-        newest frame wins and the rest are dropped and counted."""
+        """Return True if every frame must be classified, so that the source waits for the device. If False, the
+        newest frame wins, and the others are dropped and counted."""
 
     @property
     def has_noise(self) -> bool:
-        """True where no two frames are ever bit-identical, as a sensor's noise sees to that, so that a repeated
-        frame is a fault; False for replays."""
+        """Return True if a repeated frame is a fault: a sensor's noise never gives two bit-identical frames. False
+        for replays."""
 
     @property
     def stalls(self) -> bool:
-        """True where it is a fault when no frame comes for a time, as of a camera; False where the next one may take
-        as long as it does to be read and decoded."""
+        """Return True if silence is a fault, as with a camera. False if the next frame may take any time to be read
+        and decoded."""
 
     def read(self) -> Frame:
-        """The next frame, in memory of its own. Blocks until there is one.
+        """Return the next frame, in memory of its own. Blocks until there is one.
 
-        Raises EndOfStream after the last, CameraError where the source fails."""
+        Raises EndOfStream after the last frame, CameraError if the source fails."""
 
     def close(self) -> None:
-        """Give the camera back; safe to call twice."""
+        """Release the camera; safe to call twice."""

@@ -1,8 +1,6 @@
-"""OpenCV's FFmpeg, made to hand over whole pictures only.
+"""Open videos and streams with OpenCV's FFmpeg, and deliver whole pictures only.
 
-FFmpeg hides what is missing from a picture: a JPEG that was cut off comes with the lower half of the picture before.
-OpenCV passes no options on to FFmpeg's decoders, so none of them can be told to refuse such a picture (`err_detect`
-and `flags` changed nothing; OpenCV 5.0, FFmpeg 62.28, 2026-11).
+FFmpeg fills in what is missing from a picture: a truncated JPEG gets the lower half of the previous picture.
 """
 
 import os
@@ -15,16 +13,21 @@ from edge.records import Pixels
 if TYPE_CHECKING:
     import cv2
 
-# The first is OpenCV's own, which any option given here replaces. The second leaves out a packet that was cut at the
-# end of a connection, or one of an MPEG transport stream that lacks a part. It is not strict: whole packets are not
-# looked into, so cameras that bend the rules are received as before.
+# OpenCV passes no options on to FFmpeg's decoders, so these cannot be made to refuse a truncated picture: `err_detect`
+# and `flags` changed nothing (OpenCV 5.0, FFmpeg 62.28, 2026-11). Hence `whole_jpeg` below.
+#
+# The first option is OpenCV's own default, which any option given here replaces. The second drops a packet that was
+# cut at the end of a connection, and an MPEG transport stream's packet that lacks a part. It does not look into whole
+# packets, so cameras that bend the rules are received as before.
 _OPTIONS = "rtsp_flags;prefer_tcp|fflags;+discardcorrupt"
 _JPEG_BEGINS, _SCAN_BEGINS, _JPEG_ENDS = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
 
 def open_ffmpeg(name: str, settings: list[int] | None = None) -> "cv2.VideoCapture":
-    """A capture of the file or URL `name`, perhaps not open; `settings`: properties and values in turn. Options that
-    the user gives FFmpeg in OPENCV_FFMPEG_CAPTURE_OPTIONS stand."""
+    """Return a capture of the file or URL `name`, which may have failed to open.
+
+    settings: OpenCV properties and values in turn. If the user has set OPENCV_FFMPEG_CAPTURE_OPTIONS, it stays.
+    """
     import cv2
 
     os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", _OPTIONS)
@@ -32,8 +35,10 @@ def open_ffmpeg(name: str, settings: list[int] | None = None) -> "cv2.VideoCaptu
 
 
 def hands_over_jpegs(capture: "cv2.VideoCapture") -> bool:
-    """Where `capture`, of which nothing was read yet, is of JPEG pictures, let it hand them over as they came, for
-    `whole_jpeg`."""
+    """If `capture` holds JPEG pictures, make it deliver them undecoded, for `whole_jpeg`, and return True.
+
+    Must be called before the first read.
+    """
     import cv2
 
     is_jpeg = int(capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
@@ -41,10 +46,10 @@ def hands_over_jpegs(capture: "cv2.VideoCapture") -> bool:
 
 
 def whole_jpeg(packet: Pixels) -> Pixels | None:
-    """The picture in its own size, uint8, B, G, R, or None where the JPEG is cut off or none.
+    """Decode a JPEG to uint8 (height, width, 3), B, G, R, in its own size. None if it is truncated or not a JPEG.
 
-    One with a hole in it that ends as it should is not told from a whole one: its rest is grey or shifted, but never
-    of another picture.
+    packet: uint8, flat. A JPEG that lacks bytes in the middle passes: its rest is grey or shifted, but never shows
+    another picture.
     """
     import cv2
 

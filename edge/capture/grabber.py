@@ -1,4 +1,4 @@
-"""An OpenCV capture in a thread of its own: whatever it does, nobody waits longer than was said."""
+"""Read an OpenCV capture in a thread of its own, so that a hanging driver delays no caller beyond its time limit."""
 
 import atexit
 import threading
@@ -18,19 +18,21 @@ _JOIN_S = 1.0
 _MARGIN_S = 1.0
 _PAUSE_S = 0.01
 
-# An interpreter that ends while a thread is in OpenCV aborts: "FATAL: exception not rethrown" (6 times of 6,
-# CPython 3.11 with OpenCV 5.0, 2026-11).
+# Closed by `_close_all`: an interpreter that ends while a thread is in OpenCV aborts with "FATAL: exception not
+# rethrown" (6 times of 6, CPython 3.11 with OpenCV 5.0, 2026-11).
 _open: "weakref.WeakSet[Grabber]" = weakref.WeakSet()
 
 
 class Grabber:
-    """Opens a capture, then reads it without a pause; keeps the newest frame only.
+    """An open capture, read without a pause; only the newest frame is kept.
 
-    Drivers and network protocols wait in calls that nobody can interrupt. Here they hold up a thread that is
-    left behind, while `read` and `close` keep to their times. Reading without a pause also keeps the driver's
-    and the network's buffers empty, so that no frame is older than it must be. A frame that was replaced
-    before it was taken leaves a gap in the sequence. `read` is for one thread, `close` for any.
+    A frame that is replaced before it is taken leaves a gap in the sequence. `read` is for one thread, `close` for
+    any.
     """
+
+    # Drivers and network protocols block in calls that cannot be interrupted. A thread of its own can be left behind
+    # in such a call, and `read` and `close` still return in time. Reading without a pause keeps the driver's and the
+    # network's buffers empty, so that frames are as fresh as they can be.
 
     def __init__(
         self,
@@ -43,12 +45,15 @@ class Grabber:
         when: Callable[[cv2.VideoCapture], tuple[float, float]] = lambda _: stamp(),
         decode: Callable[[Pixels], Pixels | None] = lambda image: image,
     ) -> None:
-        """open_capture: opens and sets up, or raises CameraError; runs in the thread. why_silent: what to say
-        where no frame comes. goes_on: after a frame that could not be read, may the next one come? when: monotonic
-        and wall seconds of the frame just read. decode: makes a picture, in memory of its own, of what was read,
-        None where that is damaged and shall be left out.
+        """Open the capture. Raises CameraError if that fails or takes longer than `open_s`.
 
-        Raises CameraError where opening fails or takes longer than `open_s`.
+        open_capture: opens and sets up, or raises CameraError; runs in the thread.
+        open_s: longest time to open, in seconds.
+        wait_s: longest time without a frame, in seconds.
+        why_silent: returns the error message for a missing frame.
+        goes_on: returns True if another frame may follow one that could not be read.
+        when: returns the monotonic and wall seconds of the frame just read.
+        decode: turns what was read into a picture in memory of its own; None drops a damaged one.
         """
         self._open_capture, self._why_silent = open_capture, why_silent
         self._goes_on, self._when, self._decode = goes_on, when, decode
@@ -66,7 +71,7 @@ class Grabber:
             raise self._failure
 
     def read(self) -> Frame:
-        """As FrameSource.read."""
+        """See FrameSource.read."""
         frame = None if self._slot.closed else self._slot.get(self._wait_s)
         if frame is None:
             if self._slot.closed:
@@ -75,7 +80,7 @@ class Grabber:
         return frame
 
     def close(self) -> None:
-        """As FrameSource.close; waits a second for a read under way, which gives the device back."""
+        """See FrameSource.close. Waits up to a second for a running read, whose end releases the device."""
         self._slot.close()
         if threading.current_thread() is not self._thread:
             self._thread.join(_JOIN_S)

@@ -1,4 +1,4 @@
-"""Settings -> a concrete source of frames."""
+"""Open the source of frames that the settings name."""
 
 import math
 import re
@@ -16,11 +16,11 @@ _PICAMERA = re.compile(r"picamera2(?::(\d{1,3}))?")
 
 
 def open_source(camera: Camera, *, model_size: tuple[int, int] | None = None) -> FrameSource:
-    """The source that camera.source names.
+    """Open the source that camera.source names.
 
-    model_size: (width, height) that the model needs of what it is shown, as Preprocessor.least_size gives it. A
-    camera that resizes by itself then hands over a picture of which camera.region is that large, and no larger.
-    Raises ConfigError where camera.source names no source, else what the source raises.
+    model_size: the (width, height) that the model needs, from Preprocessor.least_size. A camera that resizes by
+    itself then delivers pictures in which camera.region has this size, and no larger ones.
+    Raises ConfigError if camera.source names no source, and whatever the source raises.
     """
     source = camera.source
     if source == "synthetic":
@@ -92,13 +92,14 @@ def _open_replay(path: Path, camera: Camera) -> FrameSource:
             f"{shown}: no such picture" if is_image_name(path) else f"source {shown} is not there: give {SOURCES}"
         )
     if path.is_dir() or is_image_name(path):
-        # Pictures have no rate of their own: without one asked for, each is taken as it comes.
+        # Pictures have no rate of their own: without camera.fps they are read as fast as they are taken.
         return FolderSource(path, fps=camera.fps if camera.realtime else None, loop=camera.loop)
     return VideoSource(path, realtime=camera.realtime, fps=camera.fps, loop=camera.loop)
 
 
 def _exists(path: Path) -> bool:
-    """Raises MissingInputError where that cannot be told: no permission, or no name that a file could have."""
+    """Return whether `path` exists. Raises MissingInputError if that cannot be found out: no permission, or not a
+    possible file name."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -109,7 +110,7 @@ def _exists(path: Path) -> bool:
 
 
 def _whole(model_size: tuple[int, int], camera: Camera) -> tuple[int, int]:
-    """How large the whole picture must be for its region to be as large as the model needs."""
+    """Return the (width, height) of a whole picture whose region has the size that the model needs."""
     _, _, width, height = camera.region or (0.0, 0.0, 1.0, 1.0)
     return math.ceil(model_size[0] / width), math.ceil(model_size[1] / height)
 

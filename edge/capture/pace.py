@@ -1,4 +1,4 @@
-"""Real-time pacing for replayed and synthetic sources."""
+"""Pace replayed and synthetic sources in real time."""
 
 import threading
 import time
@@ -7,9 +7,9 @@ from edge.errors import EndOfStream
 
 
 class Pacer:
-    """Releases one frame every 1/fps seconds by the monotonic clock; fps None releases at once.
+    """A timer that releases one frame every 1/fps seconds of the monotonic clock, or at once if fps is None.
 
-    A late caller is not made to wait again: the schedule moves on, as a camera's does.
+    A caller that comes late does not wait again: the schedule moves on, as a camera's does.
     """
 
     def __init__(self, fps: float | None) -> None:
@@ -29,7 +29,7 @@ class Pacer:
             raise EndOfStream("the source was closed")
 
     def pause(self, seconds: float) -> None:
-        """Sleep for so long. Raises EndOfStream once stopped."""
+        """Sleep for `seconds`. Raises EndOfStream once stopped."""
         if self._stop.wait(seconds):
             raise EndOfStream("the source was closed")
 

@@ -1,4 +1,4 @@
-"""The Raspberry Pi's own cameras, through the system's picamera2 (apt install python3-picamera2)."""
+"""Read the Raspberry Pi's own cameras through the system's picamera2 (apt install python3-picamera2)."""
 
 import logging
 import math
@@ -23,22 +23,20 @@ _CLOSE_S = 2.0
 
 # (main, lores) in the order in which they are tried. A Pi 5 makes small RGB frames itself, a Pi 4 only YUV420.
 # With lores, main only sets the field of view, in the format that costs the least memory. RGB888 fails at the
-# start with the kernel's test camera vimc, where BGR888 works; libcamera's virtual camera has NV12 alone.
+# start with the kernel's test camera vimc, but BGR888 works; libcamera's virtual camera has NV12 alone.
 _WITH_LORES = (("YUV420", "RGB888"), ("YUV420", "YUV420"), ("RGB888", "YUV420"))
 _MAIN_ONLY = (("RGB888", None), ("BGR888", None), ("XRGB8888", None), ("YUV420", None), ("NV12", None))
 
 
-# What picamera2 and libcamera's binding raise where they do not take a configuration.
+# What picamera2 and libcamera's binding raise if they reject a configuration.
 _REFUSALS = (RuntimeError, ValueError, OSError, LookupError, TypeError, AttributeError)
 
 
 class PicameraSource:
-    """One libcamera camera by its number, configured once.
+    """One libcamera camera by its number, configured once. Read by one thread.
 
-    With `least`, the (width, height) that the model needs of the whole picture, the camera's ISP makes a second,
-    small stream of the same view, and frames come from that: the processor hardly resizes. Where there is none
-    to be had, frames come from the main stream. Each frame is copied out and its request released at once: held
-    requests stall the camera. Read by one thread.
+    With `least`, frames come from a second, small stream of the same view that the camera's ISP makes, so that the
+    processor hardly has to resize. If the camera offers no such stream, frames come from the main one.
     """
 
     lossless = False
@@ -56,15 +54,25 @@ class PicameraSource:
         least: tuple[int, int] | None = None,
         optics: Optics | None = None,
     ) -> None:
-        """Raises MissingPackageError without picamera2, CameraError without the camera, with it busy or
-        forbidden, ConfigError where it has no such exposure, gain or focus."""
+        """Open and start the camera.
+
+        number: as libcamera counts, from 0.
+        width, height: of the main stream, in pixels.
+        fps: frames a second; None leaves the rate to the camera.
+        wait_s: longest time without a frame, in seconds.
+        least: the (width, height) that the model needs of the whole picture.
+        optics: fixed exposure, gain and focus.
+
+        Raises MissingPackageError without picamera2, CameraError if the camera is absent, busy or forbidden,
+        ConfigError if it has no such exposure, gain or focus.
+        """
         library = _picamera2()
         try:
             found = library.global_camera_info()
         except _REFUSALS as error:
             raise SpentProcessError(f"cameras could not be listed: {_reason(error)}") from error
         if not 0 <= number < len(found):
-            # libcamera looks for cameras once in a process.
+            # libcamera looks for cameras once in a process: only a new process can find this one.
             raise SpentProcessError(f"camera picamera2:{number} is not there; {len(found)} found: {_absent_because()}")
         self._name = f"picamera2:{number}"
         self._clock = DeviceClock(f"camera {self._name}")
@@ -76,7 +84,7 @@ class PicameraSource:
         try:
             self._camera: Any = library(number)
         except _REFUSALS as error:
-            # A constructor that fails late has acquired the camera and does not let go of it.
+            # A constructor that fails late has acquired the camera and does not release it.
             raise SpentProcessError(f"camera {self._name}: {_reason(error)}") from error
         try:
             self._stream = self._start((width, height), least, optics or Optics(), fps)
@@ -93,11 +101,11 @@ class PicameraSource:
         model = found[number].get("Model", "camera")
         self.description = f"{self._name} {model} {self._size[0]}x{self._size[1]}{seen} {self._format}{rate}"
         if main != (width, height):
-            _log.warning("camera %s: asked for %dx%d, it gives %dx%d", self._name, width, height, *main)
+            _log.warning("camera %s: requested %dx%d, it gives %dx%d", self._name, width, height, *main)
         self._warn_of_rate(fps)
 
     def read(self) -> Frame:
-        """As FrameSource.read; gives up after `wait_s` without a frame, and for good."""
+        """See FrameSource.read. After `wait_s` without a frame this and every later call raise CameraError."""
         with self._busy:
             if self._closed:
                 raise EndOfStream("the camera was closed")
@@ -106,7 +114,7 @@ class PicameraSource:
             return self._read()
 
     def close(self) -> None:
-        """As FrameSource.close. A camera that does not let go within 2 s is left to the end of the process."""
+        """See FrameSource.close. A camera that does not stop within 2 s stays open until the process ends."""
         if self._closed:
             return
         self._closed = True
@@ -119,18 +127,18 @@ class PicameraSource:
             self._busy.release()
 
     def _end_read(self) -> bool:
-        """Take the camera from a read under way; False where that does not let go."""
+        """Stop a running read and lock the camera; False if the read does not end."""
         ends_s = time.monotonic() + _CLOSE_S
         while time.monotonic() < ends_s:
-            # Stopping would wait for ever behind a request that a stalled camera never fills. Again and again, as
-            # a read that was about to begin may ask for one more.
+            # `stop` would wait for ever behind a request that a stalled camera never fills. Cancel repeatedly: a read
+            # that was about to begin may queue one more.
             self._camera.cancel_all_and_flush()
             if self._busy.acquire(timeout=0.1):
                 return True
         return False
 
     def _start(self, size: tuple[int, int], least: tuple[int, int] | None, optics: Optics, fps: float | None) -> str:
-        """Configure and start in the first pair of formats that the camera takes; the stream to read."""
+        """Configure and start in the first pair of formats that the camera accepts; return the stream to read."""
         lores = None if least is None else lores_size(size, least)
         refusals = []
         for main_format, lores_format in (*(_WITH_LORES if lores else ()), *_MAIN_ONLY):
@@ -151,14 +159,14 @@ class PicameraSource:
         raise CameraError(f"camera {self._name}: takes no format at {size[0]}x{size[1]}: {refusals[-1]}")
 
     def _warn_of_rate(self, fps: float | None) -> None:
-        """libcamera moves a rate that the sensor's mode does not reach without a word."""
+        """Warn if the sensor's mode does not reach `fps`: libcamera changes the rate silently."""
         limits = self._camera.camera_controls.get("FrameDurationLimits")
         if not fps or not limits or not 0 < limits[0] < limits[1]:
             return
         slowest, fastest = 1e6 / limits[1], 1e6 / limits[0]
         if not 0.98 * slowest <= fps <= 1.02 * fastest:
             _log.warning(
-                "camera %s: asked for %g frames/s, at this size it makes %.3g to %.3g",
+                "camera %s: requested %g frames/s, at this size it makes %.3g to %.3g",
                 self._name,
                 fps,
                 slowest,
@@ -168,8 +176,8 @@ class PicameraSource:
     def _configure(self, main: dict[str, Any], lores: tuple[int, int] | None, lores_format: str | None) -> None:
         from libcamera import ColorSpace
 
-        # BT.601 in video range, which is what OpenCV's conversion from YUV takes; picamera2 would choose BT.709
-        # from 1280x720 on.
+        # BT.601 in video range, which OpenCV's conversion from YUV expects; picamera2 would choose BT.709 from
+        # 1280x720 on.
         self._camera.configure(
             self._camera.create_video_configuration(
                 main=main,
@@ -181,7 +189,7 @@ class PicameraSource:
 
     def _read(self) -> Frame:
         try:
-            # Without a number picamera2's waits block for ever. As a job, `close` can cancel it.
+            # Without a timeout picamera2's waits block for ever. `close` can cancel a job.
             job = self._camera.capture_request(wait=False)
             request = self._camera.wait(job, timeout=self._wait_s)
         except CancelledError as error:
@@ -196,7 +204,7 @@ class PicameraSource:
             buffer = request.make_buffer(self._stream)
             metadata = request.get_metadata()
         finally:
-            request.release()
+            request.release()  # at once, as held requests stall the camera
         now_mono_s, now_wall_s = time.monotonic(), time.time()
         age_s = self._clock.age_s(_claimed_age_s(metadata.get("SensorTimestamp")))
         image_bgr = to_bgr(buffer, self._format, self._size, self._stride)
@@ -206,8 +214,8 @@ class PicameraSource:
 
 
 def lores_size(main: tuple[int, int], least: tuple[int, int]) -> tuple[int, int] | None:
-    """The smallest (width, height) in the shape of `main`, both even, that is nowhere smaller than `least`;
-    None where it would save nothing."""
+    """Return the smallest (width, height) with the aspect ratio of `main`, both even, in which neither side is
+    smaller than in `least`; None if it is no smaller than `main`."""
     scale = max(least[0] / main[0], least[1] / main[1])
     width, height = (2 * math.ceil(round(side * scale, 6) / 2) for side in main)
     return (width, height) if width < main[0] and height < main[1] else None
@@ -225,14 +233,14 @@ def _picamera2() -> Any:
 
 
 def _absent_because() -> str:
-    """Forbidden cameras are not listed, so no permission looks like no camera."""
+    """Return why a camera is missing, with the fix. libcamera does not list cameras without permission."""
     if any(not os.access(node, os.R_OK | os.W_OK) for node in Path("/dev").glob("media*")):
         return "no permission for /dev/media*: add the user to the group `video`"
     return "check the ribbon cable and `rpicam-hello --list-cameras`"
 
 
 def _reason(error: BaseException) -> str:
-    """Why a camera could not be opened, with the fix; picamera2 hides the cause behind the error that it raises."""
+    """Return why a camera could not be opened, with the fix. The cause is behind the error that picamera2 raises."""
     text = _innermost(error)
     lower = text.lower()
     if "permission" in lower or "dma" in lower:
@@ -247,7 +255,7 @@ def _innermost(error: BaseException) -> str:
 
 
 def _within(seconds: float, act: Callable[[], object], what: str) -> None:
-    """Run `act` in a thread of its own, and leave it behind where it takes longer."""
+    """Run `act` in a thread of its own, and leave it behind if it takes longer than `seconds`."""
 
     def body() -> None:
         try:
@@ -263,7 +271,7 @@ def _within(seconds: float, act: Callable[[], object], what: str) -> None:
 
 
 def _claimed_age_s(sensor_timestamp_ns: int | None) -> float | None:
-    """Seconds since the sensor began to read the frame out; its clock is CLOCK_BOOTTIME."""
+    """Return the seconds since the sensor began to read the frame out; its clock is CLOCK_BOOTTIME."""
     if sensor_timestamp_ns is None:
         return None
     return (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - sensor_timestamp_ns) / 1e9

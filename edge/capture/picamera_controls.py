@@ -1,4 +1,4 @@
-"""Exposure, gain, focus and rate in libcamera's words, as far as this camera has them. Pure."""
+"""Translate exposure, gain, focus and rate to libcamera's controls. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +12,13 @@ _AF_CONTINUOUS = 2
 
 
 def controls_for(available: Mapping[str, Any], optics: Optics, fps: float | None) -> dict[str, Any]:
-    """The controls to start a camera with. available: picamera2's camera_controls, name -> (least, most,
-    default). AeEnable is left alone: a fixed exposure or gain ends the automatics for itself, and newer
-    libcamera ignores it (picamera2 issues 933, 1269).
+    """Return the controls to start a camera with.
 
-    Raises ConfigError where the camera has no such control, or not that value.
+    available: picamera2's camera_controls, name -> (least, most, default).
+    Raises ConfigError if the camera has no such control, or the value is out of its range.
     """
+    # AeEnable stays unset: a fixed exposure or gain switches its own automatics off, and newer libcamera ignores
+    # AeEnable (picamera2 issues 933, 1269).
     chosen: dict[str, Any] = {}
     exposure_us = optics.exposure_us
     if exposure_us is not None:
@@ -36,7 +37,8 @@ def controls_for(available: Mapping[str, Any], optics: Optics, fps: float | None
 
 
 def _frame_us(fps: float | None, exposure_us: int | None) -> int:
-    """A frame takes as long as its exposure at least; libcamera would cut the exposure short without a word."""
+    """Return how long a frame takes, in microseconds. Raises ConfigError if the exposure takes longer."""
+    # libcamera would shorten such an exposure silently.
     frame_us = round(1e6 / fps) if fps else max(33_333, exposure_us or 0)
     if exposure_us is not None and exposure_us > frame_us:
         raise ConfigError(
@@ -51,7 +53,7 @@ def _value(available: Mapping[str, Any], control: str, key: str, value: float, a
     if control not in available:
         raise ConfigError(f"camera.{key} = {value:g}: this camera has no {control}: {without}")
     least, most = available[control][:2]
-    # Some cameras state no upper end: 0, or the lower end again.
+    # Some cameras give no upper end: it is 0, or the lower end again.
     if value < least or (most > least and value > most):
         raise ConfigError(f"camera.{key} = {value:g}: must be from {least:g} to {most:g} on this camera, or {without}")
     return value

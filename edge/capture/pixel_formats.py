@@ -1,6 +1,6 @@
-"""Camera buffers in libcamera's pixel formats -> B, G, R pictures. Pure.
+"""Convert camera buffers in libcamera's pixel formats to B, G, R pictures. Pure.
 
-Names are libcamera's, which count from the low byte: RGB888 lies as B, G, R in memory and BGR888 as R, G, B.
+The names are libcamera's, which count from the low byte: RGB888 is B, G, R in memory, and BGR888 is R, G, B.
 """
 
 import cv2
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edge.errors import CameraError
 from edge.records import Pixels
 
-# Bytes a pixel, and the conversion to B, G, R; None where the bytes lie so already.
+# Bytes a pixel, and the conversion to B, G, R; None if the bytes are in this order already.
 _PACKED: dict[str, tuple[int, int | None]] = {
     "RGB888": (3, None),
     "BGR888": (3, cv2.COLOR_RGB2BGR),
@@ -30,12 +30,15 @@ KNOWN = frozenset(_PACKED) | frozenset(_PLANAR)
 
 
 def to_bgr(buffer: NDArray[np.uint8], name: str, size: tuple[int, int], stride: int) -> Pixels:
-    """One frame as uint8 (height, width, 3), B, G, R, contiguous.
+    """Convert one frame to uint8 (height, width, 3), B, G, R, contiguous.
 
-    buffer: uint8, flat, the camera's bytes; size: (width, height), both even for the planar formats; stride:
-    bytes from one row to the next, padding included. YUV is taken as BT.601 in video range. The result is
-    `buffer` itself seen differently where it lies right already, else new memory. Raises CameraError where
-    the format is unknown or the buffer too short.
+    buffer: uint8, flat, the camera's bytes.
+    name: libcamera's name of the format, one of KNOWN.
+    size: (width, height), both even for the planar formats.
+    stride: bytes from one row to the next, padding included.
+
+    YUV is taken as BT.601 in video range. The result is a view of `buffer` if that is contiguous B, G, R already,
+    else new memory. Raises CameraError if the format is unknown or the buffer too short.
     """
     width, height = size
     if name in _PACKED:

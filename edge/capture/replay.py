@@ -1,4 +1,4 @@
-"""Replay: a folder of pictures, one picture, or a video file, in real time or flat out."""
+"""Replay a folder of pictures, one picture, or a video file, in real time or flat out."""
 
 import logging
 from pathlib import Path
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 # A camera hands over pixels, not JPEG: a looped folder is decoded once, up to this much memory.
 CACHE_BYTES = 256 * 1024 * 1024
 
-# What FFmpeg takes by its name alone (.txt, .nfo, .ans and others), and draws as a terminal would.
+# FFmpeg recognizes text files by their name alone (.txt, .nfo, .ans and others), and draws them like a terminal.
 _TEXT_CODEC = "ansi"
 
 
@@ -30,16 +30,15 @@ def _rate(fps: float | None, *, loop: bool) -> str:
 
 
 class FolderSource:
-    """The pictures of a folder in the order of their names; `fps` None: flat out, every picture once read.
-
-    With `loop` it begins again after the last, and keeps decoded pictures while they fit in 256 MiB.
+    """The pictures of a folder, in the order of their names. If `fps` is None they come flat out, and none is
+    dropped. With `loop` it begins again after the last one.
     """
 
     has_noise = False
     stalls = False
 
     def __init__(self, path: Path, *, fps: float | None, loop: bool) -> None:
-        """Raises MissingInputError where there is no folder or no picture in it."""
+        """List the pictures at `path`, a folder or one picture. Raises MissingInputError if there are none."""
         self._paths = [path] if path.is_file() else find_images(path)
         if not self._paths:
             raise MissingInputError(f"{path}: no pictures there (JPEG, PNG, BMP, WebP, TIFF)")
@@ -55,8 +54,8 @@ class FolderSource:
         self._sequence = 0
 
     def read(self) -> Frame:
-        """As FrameSource.read. Pictures that cannot be read are named in the log and left out; where none
-        can be, ImageError is raised."""
+        """See FrameSource.read. Pictures that cannot be read are logged and left out. Raises ImageError if none of
+        them can be read. Looped pictures may be read-only, and shared by the frames that show them."""
         path, image_bgr = self._next_picture()
         self._pacer.wait()
         frame = Frame(image_bgr, self._sequence, *stamp(), name=readable_name(path.relative_to(self._root)))
@@ -64,7 +63,7 @@ class FolderSource:
         return frame
 
     def close(self) -> None:
-        """As FrameSource.close."""
+        """See FrameSource.close."""
         self._pacer.stop()
 
     def _next_picture(self) -> tuple[Path, Pixels]:
@@ -98,14 +97,14 @@ class FolderSource:
 
 
 class VideoSource:
-    """The frames of a video file; real time at the file's own rate or at `fps`, or flat out. Those of a Motion JPEG
-    that are damaged are left out."""
+    """The frames of a video file: in real time at the file's own rate or at `fps`, or flat out. Damaged frames of a
+    Motion JPEG are left out."""
 
     has_noise = False
     stalls = False
 
     def __init__(self, path: Path, *, realtime: bool, fps: float | None, loop: bool) -> None:
-        """Raises MissingInputError where there is no such file, CameraError where OpenCV cannot read it."""
+        """Open the video. Raises MissingInputError if there is no such file, CameraError if OpenCV cannot read it."""
         import cv2
 
         if not path.is_file():
@@ -116,7 +115,7 @@ class VideoSource:
         size = [int(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
         own = float(self._capture.get(cv2.CAP_PROP_FPS))
         self._own_fps = own if 0 < own <= 1000 else 25.0
-        self._promised = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))  # 0 or less, where nothing is known
+        self._promised = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))  # 0 or less: unknown
         rate = (fps or self._own_fps) if realtime else None
         self.lossless = rate is None
         self.description = f"video {path} {size[0]}x{size[1]}, {_rate(rate, loop=loop)}"
@@ -128,7 +127,7 @@ class VideoSource:
         self._warned = False
 
     def read(self) -> Frame:
-        """As FrameSource.read. Where a damaged file ends too soon, the log says so."""
+        """See FrameSource.read. Logs a warning if a damaged file ends too soon."""
         import cv2
 
         image = self._next_picture()
@@ -150,7 +149,8 @@ class VideoSource:
         return frame
 
     def close(self) -> None:
-        """As FrameSource.close; the file itself is closed with the object, as a read may be under way."""
+        """See FrameSource.close."""
+        # The file itself is closed with the object, since a read may be running.
         self._pacer.stop()
 
     def _next_picture(self) -> Pixels | None:
@@ -165,8 +165,10 @@ class VideoSource:
             self._damaged += 1
 
     def _is_of_whole_jpegs(self) -> bool:
-        """Is the first frame a whole JPEG? One of interlaced video is two, which only FFmpeg puts together."""
+        """Return True if the first frame is a whole JPEG."""
         import cv2
+
+        # A frame of interlaced video is two JPEGs, which only FFmpeg puts together.
 
         capture = self._open()
         size = tuple(int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH))
@@ -176,7 +178,7 @@ class VideoSource:
         return image is not None and image.shape[:2] == size
 
     def _end(self) -> str:
-        """What was replayed; warns, once, where that is clearly less than the file promised."""
+        """Return what was replayed. Warns, once, if that is clearly less than the file promised."""
         if not self._damaged and not self._ends_early():
             return f"the video's {self._position} frames were replayed"
         whole = max(self._promised, self._position + self._damaged)
@@ -187,8 +189,8 @@ class VideoSource:
         return f"{replayed}: it is damaged or cut short"
 
     def _ends_early(self) -> bool:
-        # Exact for AVI and MP4, which may count frames that are none; elsewhere reckoned from duration and rate, and
-        # wrong where the rate changes. So the time of the last frame has to be short as well.
+        # AVI and MP4 hold the number of frames, but may count empty ones. For other files it is computed from duration
+        # and rate, and wrong if the rate changes. So the time of the last frame must be short as well.
         by_count = self._promised - self._position
         by_time = self._promised - 1 - self._position_s * self._own_fps
         return min(by_count, by_time) > max(1.0, min(0.05 * self._promised, 2 * self._own_fps))

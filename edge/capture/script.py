@@ -1,12 +1,12 @@
-"""What a synthetic camera shall suffer, as text: "run 5; stall 3; freeze 4; loop". Parsing and clock; no camera.
+"""Parse and time the faults of a synthetic camera, given as text: "run 5; stall 3; freeze 4; loop".
 
     run      a good camera             dark     black frames, bit for bit the same
     stall    reading waits             vanish   gone: reading and opening fail
     freeze   the last frame again      abort, segfault   the process dies of it
     repeat   another word for freeze   hang     reading never returns, not even after close
 
-A number gives the seconds; a last step without one lasts for good, and after a last step that ends the camera
-runs. `loop` at the end begins again. Steps are separated by `;` or lines; `#` begins a comment.
+A number gives the seconds. A last step without one lasts for ever. After a last step with a number, the camera runs.
+`loop` at the end begins again. Steps are separated by `;` or lines; `#` begins a comment.
 """
 
 import logging
@@ -28,7 +28,7 @@ _FOREVER = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One word of a script for so many seconds, which may be infinite."""
+    """One word of a script and its seconds, which may be infinite."""
 
     word: str
     seconds: float = _FOREVER
@@ -36,13 +36,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Steps one after the other; with `loop` for ever."""
+    """Steps one after the other; with `loop` they repeat for ever."""
 
     steps: tuple[Step, ...]
     loop: bool = False
 
     def at(self, elapsed_s: float) -> Step:
-        """What holds `elapsed_s` seconds after the start, and for how many seconds more."""
+        """Return the step in force `elapsed_s` seconds after the start, with the seconds that it still lasts."""
         total_s = sum(step.seconds for step in self.steps)
         left_s = max(0.0, elapsed_s % total_s if self.loop else elapsed_s)
         for step in self.steps:
@@ -53,7 +53,7 @@ class Script:
 
 
 def parse_script(text: str) -> Script:
-    """Raises ConfigError that names the step and what is allowed."""
+    """Parse a script. Raises ConfigError with the wrong step and what is allowed."""
     lines = (line.partition("#")[0] for line in text.splitlines())
     words = [part.split() for line in lines for part in line.split(";") if part.strip()]
     loop = bool(words) and [word.lower() for word in words[-1]] == ["loop"]
@@ -88,25 +88,26 @@ def _parse_step(words: list[str]) -> Step:
 
 
 def keep_clock() -> None:
-    """Let scripts that are not in a file begin now, for this process and all that it starts: a camera process that
-    dies of its script and is started again goes on in it, instead of dying of it for ever."""
+    """Start the clock of scripts that are not in a file, for this process and its children."""
+    # A camera process that a script kills must go on in the script when it is restarted. With a clock of its own it
+    # would begin again, and die again, for ever.
     os.environ[START_VARIABLE] = repr(time.monotonic())
 
 
 class ScriptClock:
-    """A script, and where in it we are.
+    """A script and the time since it began.
 
-    A text counts from `keep_clock`, or from now where nobody called that. `@FILE` reads the script from a file,
-    counts from when that was last written, and reads it anew whenever it changes: `echo stall > FILE` acts at
-    once. A change that cannot be read leaves the script before it in force, with a warning.
+    The time of a text counts from `keep_clock`, or from now if that was not called. `@FILE` reads the script from a
+    file. Its time counts from the last change of the file, and each change is read: `echo stall > FILE` acts at once.
+    If a change cannot be read, the previous script stays in force, and a warning is logged.
     """
 
     def __init__(self, script: str) -> None:
-        """Raises ConfigError for a script that cannot be read, MissingInputError where its file is not there."""
+        """Parse the script. Raises ConfigError if it is wrong, MissingInputError if its file cannot be read."""
         self._file = Path(script[1:]) if script.startswith("@") else None
         self._seen: tuple[int, int, int] | None = None
         self._complaint = ""
-        self._started_s = 0.0  # of the wall clock for a file, as its time stamp is; else of the monotonic one
+        self._started_s = 0.0  # by the wall clock for a file, like its time stamp; else by the monotonic clock
         if self._file is None:
             self._script, self._started_s = parse_script(script), _kept_start_s()
             return
@@ -119,21 +120,21 @@ class ScriptClock:
             raise MissingInputError(f"camera.script {self._file}: cannot read: {error}") from error
 
     def now(self) -> Step:
-        """What holds now, and for how many seconds more."""
+        """Return the step in force now, with the seconds that it still lasts."""
         if self._file is None:
             return self._script.at(time.monotonic() - self._started_s)
         try:
             text, written_s = self._changed(self._file) or ("", 0.0)
-            if text.strip():  # `echo run > FILE` empties the file first: nothing is said yet
+            if text.strip():  # `echo run > FILE` empties the file first
                 self._script, self._started_s, self._complaint = parse_script(text), written_s, ""
         except (OSError, ValueError) as error:
             if str(error) != self._complaint:
                 self._complaint = str(error)
-                _log.warning("camera.script %s: %s; the script before it stays in force", self._file, error)
+                _log.warning("camera.script %s: %s; the previous script stays in force", self._file, error)
         return self._script.at(time.time() - self._started_s)
 
     def _changed(self, file: Path) -> tuple[str, float] | None:
-        """The file's text and when it was written, where that is not what was seen last; else None."""
+        """Return the file's text and when it was written; None if it has not changed since the last call."""
         status = file.stat()
         seen = (status.st_mtime_ns, status.st_size, status.st_ino)
         if seen == self._seen:

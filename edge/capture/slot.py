@@ -1,4 +1,4 @@
-"""A slot between two threads: one place, and the newest frame wins."""
+"""Hand frames from one thread to another through a slot for one: the newest frame wins."""
 
 import threading
 import time
@@ -9,14 +9,14 @@ Item = TypeVar("Item")
 
 
 class FrameSlot(Generic[Item]):
-    """Hands frames (or what was made of them) from the capture thread to the pipeline: one place, newest wins.
+    """A slot for one frame (or what was made of it) between the capture thread and the pipeline.
 
-    With lossless=True `put` waits until the place is free instead. An exception given to `fail` is raised by
-    `get` once the place is empty. One thread puts, one gets; any may close.
+    A newer frame replaces the one in the slot; with lossless=True `put` waits until the slot is empty instead. Once
+    the slot is empty, `get` raises the exception that `fail` received. One thread puts, one gets; any may close.
     """
 
     def __init__(self, *, lossless: bool, on_drop: Callable[[Item], None] = lambda _: None) -> None:
-        """on_drop: told each frame that a newer one replaced, by the thread that put that."""
+        """on_drop: called with each replaced frame, on the thread that called `put`."""
         self.dropped = 0
         self._on_drop = on_drop
         self._lossless = lossless
@@ -24,23 +24,23 @@ class FrameSlot(Generic[Item]):
         self._failure: BaseException | None = None
         self._closed = False
         self._mutex = threading.Lock()
-        # Released when there is something to look at, for who gets and for who puts.
+        # Released to wake the thread that gets (news) or the one that puts (room).
         self._news, self._room = threading.Lock(), threading.Lock()
         self._news.acquire()
         self._room.acquire()
 
     @property
     def closed(self) -> bool:
-        """Has `close` been called?"""
+        """Return True once `close` was called."""
         return self._closed
 
     @property
     def free(self) -> bool:
-        """Would `put` take a frame at once, replacing none?"""
+        """Return True if the slot is empty, so that `put` would neither wait nor replace a frame."""
         return self._frame is None
 
     def put(self, frame: Item) -> bool:
-        """Place a frame; False where the slot was closed and the frame not taken."""
+        """Place a frame; return False if the slot is closed and the frame was not taken."""
         while True:
             with self._mutex:
                 if self._closed:
@@ -56,7 +56,7 @@ class FrameSlot(Generic[Item]):
         return True
 
     def get(self, timeout_s: float) -> Item | None:
-        """The newest frame, or None after `timeout_s` without one or once closed. Raises what `fail` got."""
+        """Return the newest frame; None after `timeout_s` without one, or once closed. Raises what `fail` received."""
         ends_s = time.monotonic() + timeout_s
         while True:
             with self._mutex:
@@ -72,25 +72,27 @@ class FrameSlot(Generic[Item]):
                 return None
 
     def take(self) -> Item | None:
-        """As `get`, but at once, raising nothing, and a waiting `put` goes on waiting until `wake`: for a thread
-        that has to do something before others may use the processor."""
+        """Return the newest frame or None at once; a waiting `put` goes on waiting until `wake`. Raises nothing.
+
+        For a thread that must do something before others may use the processor.
+        """
         with self._mutex:
             frame, self._frame = self._frame, None
             return frame
 
     def wake(self) -> None:
-        """Let a `put` go on that waited for what `take` took."""
+        """Wake a `put` that waits although `take` has emptied the slot."""
         with self._mutex:
             _ring(self._room)
 
     def fail(self, failure: BaseException) -> None:
-        """The source has ended, well or badly."""
+        """Record the end of the source, `failure`, which `get` then raises."""
         with self._mutex:
             self._failure = failure
             _ring(self._news)
 
     def close(self) -> None:
-        """Let both sides go."""
+        """Close the slot, and wake both threads."""
         with self._mutex:
             self._closed = True
             _ring(self._news)
@@ -98,6 +100,7 @@ class FrameSlot(Generic[Item]):
 
 
 def _ring(bell: threading.Lock) -> None:
-    """Wake who waits for it, or who will. The slot's mutex is held, so nobody else releases meanwhile."""
+    """Wake the thread that waits for `bell`, now or next time. Called with the slot's mutex held."""
+    # The mutex keeps other threads from releasing `bell` between these two lines.
     if bell.locked():
         bell.release()

@@ -1,4 +1,4 @@
-"""Network cameras: RTSP and MJPEG over HTTP, through OpenCV's FFmpeg."""
+"""Read network cameras, RTSP and MJPEG over HTTP, through OpenCV's FFmpeg."""
 
 import logging
 import time
@@ -15,12 +15,11 @@ _log = logging.getLogger(__name__)
 
 
 class StreamSource:
-    """A stream by its URL; the newest frame wins.
+    """A stream by its URL; the newest frame wins. Read by one thread.
 
-    A JPEG that is cut off is left out, and so is what FFmpeg knows to be incomplete of other formats. JPEGs come in
-    the size that each has, all else in the size of the first frame. Where the stream ends or falls silent that is a
-    fault, and opening it anew is the caller's. User and password stay out of descriptions and errors. Read by one
-    thread.
+    Truncated JPEGs are left out, and so are frames of other formats that FFmpeg reports as incomplete. Each JPEG
+    keeps its own size; frames of other formats have the size of the first. The end of the stream and silence are
+    faults: CameraError, and the caller opens it again. User and password stay out of descriptions and errors.
     """
 
     lossless = False
@@ -29,8 +28,8 @@ class StreamSource:
     stalls = True
 
     def __init__(self, url: str, *, wait_s: float) -> None:
-        """Raises ConfigError where `url` is no URL of a stream, CameraError where the camera does not answer
-        within `wait_s` seconds, refuses, or sends no video."""
+        """Open the stream. Raises ConfigError if `url` is not the URL of a stream, CameraError if the camera does not
+        answer within `wait_s` seconds, refuses, or sends no video."""
         require_stream(url)
         self._url, self._shown = url, masked(url)
         self._wait_s = wait_s
@@ -41,11 +40,11 @@ class StreamSource:
         )
 
     def read(self) -> Frame:
-        """As FrameSource.read; gives up after `wait_s` without a frame."""
+        """See FrameSource.read; gives up after `wait_s` without a frame."""
         return self._grabber.read()
 
     def close(self) -> None:
-        """As FrameSource.close."""
+        """See FrameSource.close."""
         self._grabber.close()
 
     def _open(self) -> cv2.VideoCapture:
@@ -72,11 +71,11 @@ class StreamSource:
         if image is None:
             self._damaged += 1
             if self._damaged == 1:
-                _log.warning("%s: sent a picture that is cut off: left out, as every such one", self.description)
+                _log.warning("%s: sent a truncated picture: it is left out, like all later ones", self.description)
         return image
 
     def _why_silent(self) -> str:
-        cut_off = f" ({self._damaged} pictures came cut off)" if self._damaged else ""
+        cut_off = f" ({self._damaged} pictures were truncated)" if self._damaged else ""
         return (
             f"stream {self._shown}: no frame within {self._wait_s:g} s, or it ended{cut_off}: check the camera and the "
             "network; for a slow one raise camera.timeout_s"

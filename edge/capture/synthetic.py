@@ -1,4 +1,4 @@
-"""A camera that needs no hardware: a disc that wanders over a colour field, and troubles on request."""
+"""Draw the frames of a camera without hardware: a disc on a colour field, with scripted faults."""
 
 import math
 import os
@@ -20,18 +20,17 @@ _BITS = 16
 
 
 class SyntheticSource:
-    """Endless frames of one size; fps None: as fast as they are taken. `script` says what happens to it when
-    (edge.capture.script).
+    """Endless frames of one size, with the faults of `script` (edge.capture.script). fps None: as fast as they are
+    taken.
 
-    Frame n is the same at every start, and differs everywhere from frame n + 1, as a sensor's noise sees to:
-    in its brightness, in a strip of noise, in the place of the disc, and in a bar in the middle that counts in
-    black and white.
+    Frame n is the same at every start. As with a sensor's noise, it differs everywhere from frame n + 1: in its
+    brightness, in a strip of noise, in the place of the disc, and in a black and white bar in the middle that counts.
     """
 
     has_noise = True
 
     def __init__(self, *, width: int, height: int, fps: float | None, script: str | None = None) -> None:
-        """Raises ConfigError or MissingInputError for the script, CameraError where it says `vanish` now."""
+        """Read the script. Raises ConfigError or MissingInputError if it is wrong, CameraError at a `vanish`."""
         self.lossless = fps is None
         self.stalls = not self.lossless
         rate = "flat out" if fps is None else f"{fps:g} frames/s"
@@ -50,7 +49,7 @@ class SyntheticSource:
         self._noise = np.random.default_rng(7).integers(0, 256, strip).astype(np.uint8)
 
     def read(self) -> Frame:
-        """As FrameSource.read; never ends by itself."""
+        """See FrameSource.read. There is no last frame."""
         self._pacer.wait()
         step = self._suffer()
         if step.word == "dark":
@@ -66,11 +65,11 @@ class SyntheticSource:
         return frame
 
     def close(self) -> None:
-        """As FrameSource.close."""
+        """See FrameSource.close."""
         self._pacer.stop()
 
     def picture(self, number: int) -> Pixels:
-        """Frame `number`, new memory: uint8 (height, width, 3), B, G, R."""
+        """Draw frame `number` in new memory: uint8 (height, width, 3), B, G, R."""
         width, height = self._width, self._height
         image: Pixels = self._fields[number % 2].copy()
         phase = number / 40
@@ -83,7 +82,7 @@ class SyntheticSource:
         return image
 
     def _count(self, image: Pixels, number: int) -> None:
-        """The number's low bits, the lowest on the right, as blocks across the middle."""
+        """Draw the number's low bits as blocks across the middle, the lowest on the right."""
         block = max(1, self._width // (2 * _BITS))
         left, top = (self._width - block * _BITS) // 2, self._height // 2
         for bit in range(_BITS):
@@ -92,10 +91,10 @@ class SyntheticSource:
 
     def _require_there(self) -> None:
         if self._clock and self._clock.now().word == "vanish":
-            raise CameraError("synthetic camera: vanished, as its script says: it comes back when that ends")
+            raise CameraError("synthetic camera: vanished, by its script: it comes back when that step ends")
 
     def _suffer(self) -> Step:
-        """Wait while the script says so; what holds then. Raises CameraError, or does not return at all."""
+        """Apply the script and return the step in force. May wait, raise CameraError, kill the process or hang."""
         step = self._clock.now() if self._clock else Step("run")
         while step.word == "stall" and self._clock:
             self._pacer.pause(min(step.seconds, _POLL_S))
@@ -112,6 +111,6 @@ class SyntheticSource:
 
 
 def _hang() -> NoReturn:
-    """As a driver that is stuck in the kernel."""
+    """Block for ever, like a driver that is stuck in the kernel."""
     while True:
         time.sleep(3600)

@@ -1,4 +1,4 @@
-"""URLs of network cameras: which are taken, and how they may be shown."""
+"""Check the URLs of network cameras, and hide what is secret in them."""
 
 from urllib.parse import urlsplit
 
@@ -8,12 +8,12 @@ SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 
 def masked(source: str) -> str:
-    """A URL without what opens the camera: user and password, and whatever stands behind a `?`. Text that is no
-    URL, such as a path, comes back as it is."""
+    """Return a URL without its secrets: user and password, and everything after a `?`. Text that is not a URL, such
+    as a path, is returned unchanged."""
     scheme, found, rest = source.partition("://")
     if not found:
         return source
-    # A password may hold any sign, so all up to the last @ goes.
+    # A password may contain any character, so everything up to the last @ is hidden.
     _, held, place = rest.rpartition("@")
     path, query, _ = place.partition("?")
     shown = f"{scheme}://{'***@' if held else ''}{path}{'?***' if query else ''}"
@@ -21,7 +21,7 @@ def masked(source: str) -> str:
 
 
 def require_stream(url: str) -> None:
-    """Raises ConfigError where `url` is not the URL of a stream."""
+    """Raise ConfigError if `url` is not the URL of a stream."""
     try:
         parts = urlsplit(url)
         known = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
@@ -29,6 +29,6 @@ def require_stream(url: str) -> None:
         known = False
     if not known or not url.isprintable() or " " in url:
         raise ConfigError(
-            f"camera.source = {masked(url)!r}: must be such as rtsp://user:password@192.168.1.20:554/stream; "
-            f"it begins with {', '.join(SCHEMES)}, and in a password / ? # [ ] stand as %2F %3F %23 %5B %5D"
+            f"camera.source = {masked(url)!r}: must be a URL such as rtsp://user:password@192.168.1.20:554/stream; "
+            f"it begins with {', '.join(SCHEMES)}, and in a password / ? # [ ] are written %2F %3F %23 %5B %5D"
         )

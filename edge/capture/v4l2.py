@@ -1,4 +1,4 @@
-"""USB and other Video4Linux cameras, through OpenCV."""
+"""Read USB and other Video4Linux cameras through OpenCV."""
 
 import logging
 import math
@@ -16,16 +16,15 @@ from edge.records import Frame
 
 _log = logging.getLogger(__name__)
 
-# V4L2_CID_EXPOSURE_AUTO, of linux/v4l2-controls.h. USB cameras know "manual" and "aperture priority".
+# V4L2_CID_EXPOSURE_AUTO, of linux/v4l2-controls.h. USB cameras have "manual" and "aperture priority".
 _EXPOSURE_AUTO, _EXPOSURE_MANUAL, _EXPOSURE_APERTURE_PRIORITY = 0, 1, 3
 
 
 class V4l2Source:
-    """A /dev/videoN device.
+    """A /dev/videoN device. Read by one thread.
 
-    Asks for `width` x `height` at `fps` in `pixel_format` (a FOURCC, or auto) and says what the driver gave: in
-    `description`, and as a warning where that differs. A camera keeps settings from program to program, so the
-    automatics that are wanted are switched on. Read by one thread.
+    Requests `width` x `height` at `fps` in `pixel_format` (a FOURCC, or auto). `description` holds what the driver
+    gave instead; a difference is logged as a warning.
     """
 
     lossless = False
@@ -43,16 +42,16 @@ class V4l2Source:
         pixel_format: str = "auto",
         optics: Optics | None = None,
     ) -> None:
-        """Raises CameraError: not there, no permission, busy, no frames in a format OpenCV knows, or no such
-        exposure, gain or focus."""
+        """Open the camera. Raises CameraError if it is absent, forbidden or busy, gives no frames in a format that
+        OpenCV supports, or has no such exposure, gain or focus."""
         self._device, self._optics = device, optics or Optics()
         self._width, self._height, self._fps = width, height, fps
         self._format = None if pixel_format == "auto" else pixel_format
         self._card = probe(device)
         self.description = f"camera {device}"
         self._clock = DeviceClock(self.description)
-        # OpenCV waits ten seconds for a frame (CAP_PROP_READ_TIMEOUT_MSEC is not for V4L2), and takes another
-        # number from here alone, the first time that it waits.
+        # OpenCV waits ten seconds for a frame. CAP_PROP_READ_TIMEOUT_MSEC does nothing with V4L2; this variable does,
+        # and is read once, at the first wait.
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(math.ceil(wait_s)))
         self._grabber = Grabber(
             self._open,
@@ -64,17 +63,18 @@ class V4l2Source:
         )
 
     def read(self) -> Frame:
-        """As FrameSource.read; gives up after `wait_s` without a frame."""
+        """See FrameSource.read; gives up after `wait_s` without a frame."""
         return self._grabber.read()
 
     def close(self) -> None:
-        """As FrameSource.close; a read under way gives the device back, else the end of the process does."""
+        """See FrameSource.close. A running read releases the device; if it hangs, the end of the process does."""
         self._grabber.close()
 
     def _when(self, capture: cv2.VideoCapture) -> tuple[float, float]:
-        """Drivers stamp frames by the monotonic clock; both clocks at that instant."""
+        """Return monotonic and wall seconds of the frame just read."""
+        # Drivers stamp frames by the monotonic clock.
         now_mono_s, now_wall_s = stamp()
-        stamp_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3  # 0 or less from a driver that has none
+        stamp_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3  # 0 or less: the driver has none
         age_s = self._clock.age_s(now_mono_s - stamp_s if stamp_s > 0 else None)
         return now_mono_s - age_s, now_wall_s - age_s
 
@@ -99,14 +99,15 @@ class V4l2Source:
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._width)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._height)
         if self._fps:
-            capture.set(cv2.CAP_PROP_FPS, max(1, round(self._fps)))  # OpenCV knows whole rates only
+            capture.set(cv2.CAP_PROP_FPS, max(1, round(self._fps)))  # OpenCV takes whole rates only
         self._set_optics(capture)
         self._compare(capture)
 
     def _set_optics(self, capture: cv2.VideoCapture) -> None:
+        # A camera keeps its settings from program to program, so automatics are switched on as well as off.
         optics = self._optics
         if optics.exposure_us is None:
-            # Which of the two a camera calls automatic differs; one without the choice refuses both.
+            # Cameras differ in which of the two is the automatic one; a camera with neither refuses both.
             if not capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, _EXPOSURE_APERTURE_PRIORITY):
                 capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, _EXPOSURE_AUTO)
         else:
@@ -131,7 +132,7 @@ class V4l2Source:
             )
 
     def _compare(self, capture: cv2.VideoCapture) -> None:
-        """Say what the driver gave, and warn where that is not what was asked for."""
+        """Describe what the driver gave, and warn if that is not what was requested."""
         width, height = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         rate, pixel_format = capture.get(cv2.CAP_PROP_FPS), _fourcc(capture.get(cv2.CAP_PROP_FOURCC))
         given_rate = f", {rate:g} frames/s" if 0 < rate < 10_000 else ""
@@ -145,7 +146,7 @@ class V4l2Source:
             unlike.append(self._format)
         if unlike:
             _log.warning(
-                "%s: asked for %s; `v4l2-ctl -d %s --list-formats-ext` shows what it can do",
+                "%s: requested %s; `v4l2-ctl -d %s --list-formats-ext` shows what it can do",
                 self.description,
                 ", ".join(unlike),
                 self._device,

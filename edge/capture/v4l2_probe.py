@@ -1,4 +1,4 @@
-"""Ask a /dev/videoN what it is before OpenCV does: OpenCV only says no, and may take ten seconds to."""
+"""Query a /dev/videoN before OpenCV opens it: OpenCV reports only a failure, and may need ten seconds for that."""
 
 import errno
 import fcntl
@@ -30,7 +30,7 @@ _FIXES = {
 
 
 def probe(device: Path) -> str:
-    """The camera's own name. Raises CameraError where it is not there, forbidden, busy or no camera."""
+    """Return the camera's own name. Raises CameraError if it is absent, forbidden, busy, or not a camera."""
     try:
         handle = os.open(device, os.O_RDWR | os.O_NONBLOCK)
     except OSError as error:
@@ -43,7 +43,7 @@ def probe(device: Path) -> str:
                 "see `v4l2-ctl --list-devices`"
             )
         if capabilities & _VIDEO_CAPTURE:
-            # Giving back no buffers changes nothing, and is refused where another program holds some.
+            # A request for 0 buffers changes nothing, and fails if another program holds some.
             fcntl.ioctl(handle, _REQBUFS, _REQUEST.pack(0, _BUF_TYPE_CAPTURE, _MEMORY_MMAP, 0))
     except OSError as error:
         raise error if isinstance(error, CameraError) else _told(device, error) from error
@@ -53,8 +53,8 @@ def probe(device: Path) -> str:
 
 
 def set_autogain(device: Path, *, on: bool) -> None:
-    """Let the camera choose its gain, or not; for those that can, which OpenCV has no word for. While it is on, the
-    kernel takes a gain and does nothing with it (vivid, Linux 6.12, 2026-11)."""
+    """Switch automatic gain on or off, if the camera has it. OpenCV has no property for this control."""
+    # While it is on, the kernel accepts a gain and ignores it (vivid, Linux 6.12, 2026-11).
     with suppress(OSError):  # EINVAL: no such control, as with most USB cameras
         handle = os.open(device, os.O_RDWR | os.O_NONBLOCK)
         try:
@@ -64,10 +64,10 @@ def set_autogain(device: Path, *, on: bool) -> None:
 
 
 def gone_because(device: Path, wait_s: float) -> str:
-    """Why a camera that worked gives no frame any more, with the fix."""
+    """Return why a camera that worked gives no frames any more, with the fix."""
     if not device.exists():
         return f"camera {device}: unplugged: plug it in again"
-    return f"camera {device}: no frame within {wait_s:g} s: it stalled, or cable or hub fails: plug it in anew"
+    return f"camera {device}: no frame within {wait_s:g} s: it stalled, or cable or hub fails: plug it in again"
 
 
 def _query(handle: int) -> tuple[str, int]:

@@ -1,1 +1,1 @@
-"""Stand-ins for hardware that is not here; each is named for what it is, and none is chosen by default."""
+"""Software replacements for missing hardware. None is ever chosen by default."""

@@ -1,10 +1,10 @@
-/* A software stand-in for libedgetpu, never chosen by default. Through the runtimes' real load_delegate it takes
- * over the nodes named `edgetpu-custom-op` of really compiled models, and answers from a table what the CPU twin
- * would have answered. edge/fakes/software_edgetpu.py builds it and writes its two files; the folder that holds
- * them is named by the environment variable FIELDFARE_SOFTWARE_EDGETPU.
- * What a script and a table are stands in software_edgetpu_files.h.
+/* A software replacement for libedgetpu, never chosen by default. Loaded through the runtimes' real load_delegate, it
+ * takes over the `edgetpu-custom-op` nodes of compiled models, and looks up the answers of the model's CPU version in
+ * a table. edge/fakes/software_edgetpu.py builds it and writes its two files, script and table, to the folder that
+ * the environment variable FIELDFARE_SOFTWARE_EDGETPU names. software_edgetpu_files.h describes both files.
  *
- * Struct prefixes as in tensorflow/lite/core/c/common.h; TensorFlow's wheel ships no TFLite C headers.
+ * The structs repeat the first fields of those in tensorflow/lite/core/c/common.h, because TensorFlow's wheel ships no
+ * TFLite C headers.
  */
 #define _GNU_SOURCE
 #include <stddef.h>
@@ -57,8 +57,8 @@ enum { FLOAT32 = 1, READ_ONLY = 1, DYNAMIC_TENSORS_ALLOWED = 1 }; /* kTfLiteFloa
 typedef struct { char device[NAME_SIZE]; uint64_t plug, inferences; int lost; } Tpu; /* one delegate */
 typedef struct { Tpu *tpu; char *last; size_t bytes; int answered; } Kernel;         /* one node of a model */
 
-/* A thread is woken up to 50 us late (timer slack) unless it asks for better, and later still where its core has to
- * be woken first, as in a virtual machine. Hardware is not late, so the last bit is waited for awake. */
+/* Linux wakes a thread up to 50 us late (timer slack) unless this is set lower, and later still if its core must wake
+ * first, as in a virtual machine. Hardware is not late, so the last AWAKE_NS are spent in a busy loop. */
 enum { AWAKE_NS = 150000 };
 
 static void wait_until(int64_t deadline_ns) {
@@ -78,7 +78,7 @@ static uint64_t mix(uint64_t x) {
     return x ^ (x >> 32);
 }
 
-/* hash_tensor of software_edgetpu.py, which is tested against this one. */
+/* The same as hash_tensor of software_edgetpu.py; a test compares the two. */
 uint64_t software_edgetpu_hash(const char *data, size_t size) {
     uint64_t hash = mix(size);
     for (size_t i = 0; i < size; i += 8) {
@@ -89,7 +89,7 @@ uint64_t software_edgetpu_hash(const char *data, size_t size) {
     return hash;
 }
 
-/* The answer to a hash, or NULL. Called with the lock held. */
+/* Return the answer to a hash, or NULL. Called with the lock held. */
 static const char *find_answer(uint64_t hash, int unknown) {
     uint64_t low = 0, high = table.count;
     while (low < high) {
@@ -103,7 +103,7 @@ static const char *find_answer(uint64_t hash, int unknown) {
 }
 
 static void fill_garbage(char *out, size_t bytes) {
-    static uint64_t state; /* a race makes it no less random */
+    static uint64_t state; /* without a lock: a race makes it no less random */
     for (size_t i = 0; i < bytes; i++) out[i] = (char)(state = mix(state + (uint64_t)now_ns() + i));
 }
 
@@ -113,8 +113,8 @@ static size_t output_bytes(const Context *context, const Node *node) {
     return bytes;
 }
 
-/* The right answer, looked up by the node's first input that is not a constant (a recurrent network's others are
- * its state). 0, or 1 with a report. */
+/* Look up the right answer by the node's first input that is not a constant (the other inputs of a recurrent network
+ * are its state). Return 0, or 1 after a report. */
 static int look_up(Context *context, const Node *node, int unknown, char *out, size_t bytes) {
     const Tensor *input = NULL;
     char problem[PROBLEM_SIZE] = "";
@@ -155,7 +155,7 @@ static int is_plugged(const Script *now, const char *device) {
 /* ---- one node ---- */
 
 static void *kernel_init(Context *context, const char *buffer, size_t length) {
-    const DelegateParams *params = (const void *)buffer; /* what delegates' kernels are given instead of bytes */
+    const DelegateParams *params = (const void *)buffer; /* delegates' kernels receive this instead of bytes */
     Kernel *kernel = calloc(1, sizeof *kernel);
     (void)context; (void)length;
     if (kernel) kernel->tpu = params->delegate->data;
@@ -179,10 +179,10 @@ static int kernel_prepare(Context *context, Node *node) {
     return kernel->last ? 0 : 1;
 }
 
-/* Fill `kernel->last` with what the device answers now. 0, or 1 with a report. */
+/* Fill `kernel->last` with the device's next answer. Return 0, or 1 after a report. */
 static int answer(Context *context, const Node *node, Kernel *kernel, const Script *now, int mode) {
     const Tensor *first = &context->tensors[node->outputs->data[0]];
-    if (mode == ERROR) return context->report(context, "software Edge TPU: told to fail"), 1;
+    if (mode == ERROR) return context->report(context, "software Edge TPU: fails, by its script"), 1;
     if (mode == UNWRITTEN || (mode == STALE && kernel->answered)) return 0;
     kernel->answered = 1;
     if (mode == NAN_ && first->type == FLOAT32) memset(kernel->last, 0xFF, kernel->bytes);
@@ -256,7 +256,7 @@ static const char *choose_device(const Script *now, const char *wanted) {
     return NULL;
 }
 
-/* NULL where `options` are good, else what is wrong with them. */
+/* Return NULL if the options are valid, else the name of the first unknown one. */
 static const char *check_options(char **keys, char **values, size_t count, const char **device) {
     static const char *const KNOWN[] = {"device", "Performance", "Usb.AlwaysDfu", "Usb.MaxBulkInQueueLength"};
     static const char ANY[NAME_SIZE];
@@ -281,7 +281,7 @@ Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count
     const char *device = choose_device(&now, wanted);
     if (now.problem[0]) snprintf(problem, sizeof problem, "software Edge TPU: %s", now.problem);
     else if (bad_option) snprintf(problem, sizeof problem, "software Edge TPU: unknown option '%.60s'", bad_option);
-    else if (now.mode == REFUSE) snprintf(problem, sizeof problem, "software Edge TPU: told to refuse");
+    else if (now.mode == REFUSE) snprintf(problem, sizeof problem, "software Edge TPU: refuses, by its script");
     else if (now.mode == ABSENT || !device)
         snprintf(problem, sizeof problem, "software Edge TPU: no device '%.60s' is plugged in", wanted);
     make_printable(problem);

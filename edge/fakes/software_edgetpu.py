@@ -1,12 +1,15 @@
-"""A software Edge TPU: a stand-in for libedgetpu that compiled models run on through the real load_delegate.
+"""Build and control a software Edge TPU: a library that replaces libedgetpu, loaded through the real load_delegate.
 
-For tests, benchmarks and trying out: it answers from a table what the CPU twin would have answered, takes as
-long as it is told, and suffers on script what hardware suffers. Name the library of `build` as
-`engine.edgetpu_library` and the folder of `write_script` and `write_answers` in the environment variable
-FIELDFARE_SOFTWARE_EDGETPU. Both files may change while it runs; it follows within 10 ms.
+For tests, benchmarks and trials. It runs compiled models: it looks answers up in a table made with the model's CPU
+version, takes a set time for each, and fails by script like hardware. To use it, set
 
-It does not compute: an input that is not in the table has no answer of its own. Where a model's first or last
-operators run on the CPU, the table must hold the tensors between them and the Edge TPU's part.
+    engine.edgetpu_library      the path that `build` returns
+    FIELDFARE_SOFTWARE_EDGETPU  environment variable: the folder of `write_script` and `write_answers`
+
+Both files may change while it runs; changes take effect within 10 ms.
+
+It does not compute: an input that is not in the table has no answer of its own. If a model's first or last operators
+run on the CPU, the table must hold the tensors between them and the Edge TPU's part.
 """
 
 import shutil
@@ -51,7 +54,7 @@ _COMPILE_S = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """What the software Edge TPU shall do; software_edgetpu_files.h says what each key means and may be."""
+    """The behaviour of the software Edge TPU. software_edgetpu_files.h explains each key and its values."""
 
     mode: Mode = "ok"
     at: Literal["invoke", "load"] = "invoke"
@@ -64,15 +67,15 @@ class Script:
     plug: int = 0
 
     def text(self) -> str:
-        """The file's contents."""
+        """Return the file's contents."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values["devices"] = ",".join(self.devices) or "none"
         return " ".join(f"{key}={value}" for key, value in values.items()) + "\n"
 
 
 def build(folder: Path) -> Path:
-    """Compile the library into `folder`, which must exist; returns its path. Raises MissingPackageError without
-    a C compiler, EngineError with the compiler's words where it fails."""
+    """Compile the library into `folder`, which must exist; return its path. Raises MissingPackageError without a C
+    compiler, EngineError with the compiler's messages if it fails."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         raise MissingPackageError("no C compiler (cc) for the software Edge TPU: apt install gcc libc6-dev")
@@ -85,14 +88,16 @@ def build(folder: Path) -> Path:
 
 
 def write_script(folder: Path, script: Script) -> None:
-    """Put `script` into effect, in one step: a reader sees the old one or the new one."""
+    """Write `script` to `folder` atomically: a reader sees the old one or the new one."""
     write_file(folder / "script", script.text().encode(), overwrite=True)
 
 
 def write_answers(folder: Path, answers: Answers, default: bytes | None = None) -> None:
-    """Put a table into effect, in one step. answers: hash_tensor of an input -> the output tensor's bytes;
-    default: for inputs not among them where the script says `unknown=default`. Raises ValueError where they
-    are not all of one size, or there is none."""
+    """Write a table of answers to `folder` atomically. Raises ValueError if it is empty, or the sizes differ.
+
+    answers: hash_tensor of an input -> the output tensor's bytes.
+    default: the answer to other inputs, if the script has `unknown=default`.
+    """
     ordered = sorted(answers.items())
     sizes = {len(answer) for _, answer in ordered} | ({len(default)} if default is not None else set())
     if len(sizes) != 1 or 0 in sizes:
@@ -104,7 +109,10 @@ def write_answers(folder: Path, answers: Answers, default: bytes | None = None) 
 
 
 def answers_for(classifier: Classifier, tensors: Iterable[Tensor]) -> dict[int, bytes]:
-    """The table of what `classifier`, the CPU twin, answers to `tensors` (each the input tensor's values)."""
+    """Return a table of the answers of `classifier`, the CPU version, to `tensors`.
+
+    tensors: quantized inputs as for Classifier.load; the keys are hash_tensor of them.
+    """
     answers = {}
     for tensor in tensors:
         classifier.load(tensor)
@@ -113,7 +121,7 @@ def answers_for(classifier: Classifier, tensors: Iterable[Tensor]) -> dict[int, 
 
 
 def hash_tensor(tensor: NDArray[np.generic]) -> int:
-    """64 bits that tell input tensors apart: software_edgetpu_hash in software_edgetpu.c."""
+    """Return a 64-bit hash of a tensor's bytes, the same as software_edgetpu_hash in software_edgetpu.c."""
     data = tensor.tobytes()
     words = np.frombuffer(data + bytes(-len(data) % 8), "<u8")
     places = np.arange(1, words.size + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)

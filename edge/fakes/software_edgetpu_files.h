@@ -1,4 +1,4 @@
-/* The two files that a software Edge TPU follows, read safely whatever they hold, and read again when they change.
+/* Read the two files that control a software Edge TPU, safely whatever they hold, and again when they change.
  *
  *   script       words KEY=VALUE between spaces or newlines; read again within 10 ms of a change
  *   answers.bin  the table (struct Header), read again with it
@@ -7,14 +7,14 @@
  *   mode=ok        refuse (no new delegate), absent (unplugged: refuse, and inference fails), error (inference
  *                  fails), hang, abort, segfault, garbage (random bytes), constant (all bytes `value`), stale (the
  *                  previous answer again), unwritten (success, output untouched), nan (float32; other types: garbage)
- *   at=invoke      where hang, abort and segfault strike: invoke or load
- *   after=0        how many inferences of each delegate go well before the fault
- *   time_us=0      microseconds for an inference, slept as on hardware
+ *   at=invoke      the call in which hang, abort and segfault happen: invoke or load
+ *   after=0        how many inferences of each delegate succeed before the fault
+ *   time_us=0      microseconds that an inference takes; the processor is free meanwhile, as with hardware
  *   seconds=0      how long a hang lasts; 0: for ever
  *   value=0        byte of mode=constant
  *   unknown=error  an input that is not in the table: error, default (the table's own), pick (one of its answers)
  *   devices=usb:0  what is plugged in: `none`, or names between commas (usb:N, pci:N)
- *   plug=0         how often it was plugged in anew: as on hardware, an old delegate does not survive that
+ *   plug=0         how often it was plugged in again: as on hardware, an old delegate does not survive that
  */
 #ifndef SOFTWARE_EDGETPU_FILES_H
 #define SOFTWARE_EDGETPU_FILES_H
@@ -42,8 +42,8 @@ typedef struct {
     char problem[PROBLEM_SIZE]; /* empty: the script is good */
 } Script;
 
-/* answers.bin: header, `count` hashes ascending, `count` answers in their order, the default answer where it has
- * one. Little-endian. */
+/* answers.bin: header, `count` hashes ascending, `count` answers in their order, the default answer if it has one.
+ * Little-endian. */
 typedef struct { char magic[8]; uint64_t count, answer_bytes, has_default; } Header;
 static const char MAGIC[8] = {'F', 'F', 'T', 'P', 'U', '0', '0', '1'};
 static const uint64_t MAX_TABLE = (uint64_t)1 << 30;
@@ -80,7 +80,7 @@ static int same_stamp(Stamp a, Stamp b) {
            a.size == b.size;
 }
 
-/* The whole file with a zero after it, to be freed; NULL and `problem` where it cannot be had. */
+/* Return the whole file with a zero after it, which the caller frees; or NULL, with `problem` set. */
 static char *read_file(const char *path, uint64_t most, size_t *size, char *problem) {
     struct stat status;
     int plain = !stat(path, &status) && S_ISREG(status.st_mode); /* opening a pipe would wait for its writer */
@@ -186,7 +186,7 @@ static void read_table(const char *path, Table *into) {
     into->problem[0] = 0;
 }
 
-/* Read again what has changed; looks at most every 10 ms unless `at_once`. Called with the lock held. */
+/* Read again what has changed; check at most every 10 ms unless `at_once`. Called with the lock held. */
 static void refresh(int at_once) {
     int64_t now = now_ns();
     char path[4096];

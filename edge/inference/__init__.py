@@ -1,1 +1,1 @@
-"""Engines that turn an input tensor into raw output: one protocol, LiteRT, tflite-runtime, Edge TPU; a guard."""
+"""Engines that turn an input tensor into raw output: a protocol, LiteRT, tflite-runtime, Edge TPU, and a guard."""

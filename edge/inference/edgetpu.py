@@ -1,8 +1,7 @@
-"""The Coral Edge TPU, through libedgetpu's TFLite delegate.
+"""Load libedgetpu's TFLite delegate for the Coral Edge TPU.
 
-libedgetpu can hang, abort or segfault (docs/hardware-status.md); what can be caught is caught here, the rest
-is for whoever watches the process from outside. A hang while loading stops every thread of the process: the
-runtimes load a delegate through ctypes.PyDLL, which keeps the interpreter lock.
+libedgetpu can hang, abort or segfault (docs/hardware-status.md). Errors that can be caught become EngineError; the
+others need a process that watches this one.
 """
 
 import ctypes
@@ -23,17 +22,21 @@ _log = logging.getLogger(__name__)
 def load_edgetpu(
     runtime: TfliteRuntime, *, library: str, device: str, sysfs: Path = SYSFS_USB, dev: Path = DEV
 ) -> object:
-    """The delegate for one Edge TPU.
+    """Load the delegate for one Edge TPU. Logs a warning if its USB link is slow.
 
-    library: a file or a name that the loader finds. device: as choose_device takes it. Raises EngineError with
-    what to check and which Edge TPUs are plugged in. A missing library raises OSError under LiteRT, a failing
-    one ValueError; both arrive here. A slow USB link is logged as a warning.
+    library: a file, or a name that the loader finds.
+    device: as for choose_device.
+    sysfs, dev: folders in which devices are looked up.
+
+    Raises EngineError with what to check and which Edge TPUs are plugged in.
     """
     found = find_devices(sysfs, dev)
     chosen = choose_device(device, found)
     options = {"device": chosen} if chosen else {}
     try:
         _check_library(library)
+        # A hang in here stops every thread of the process: the runtimes load a delegate through ctypes.PyDLL, which
+        # holds the interpreter lock. LiteRT raises OSError for a missing library, ValueError for a failing one.
         delegate: object = runtime.load_delegate(library, options)
     except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or "the library gave no reason"
@@ -48,13 +51,13 @@ def load_edgetpu(
 
 
 def _check_library(library: str) -> None:
-    """Raise OSError where `library` cannot be what is needed, before anything calls into it."""
+    """Raise OSError if `library` is no delegate for this machine, before anything calls into it."""
     path = Path(library)
-    by_path = "/" in library  # else the loader looks in its own folders, not here
+    by_path = "/" in library  # else the loader searches its own folders
     problem = why_not_loadable(path) if by_path and path.is_file() else None
     if problem is not None:
         raise OSError(problem)
-    # LiteRT 2.3 prints a traceback of its own where the library is missing; the loader just says so.
+    # Through ctypes first: LiteRT 2.3 prints a traceback if the library is missing; ctypes only raises OSError.
     loaded = ctypes.CDLL(library)
     for name in _ENTRY_POINTS:
         if not hasattr(loaded, name):

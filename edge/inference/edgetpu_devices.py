@@ -1,4 +1,4 @@
-"""Which Edge TPUs are plugged in, found without libedgetpu: asking it can hang, and opens the device."""
+"""Find the Edge TPUs that are plugged in, without libedgetpu: its own call opens the device, and can hang."""
 
 import os
 import re
@@ -14,7 +14,7 @@ DEV = Path("/dev")
 DPKG = Path("/var/lib/dpkg/info")
 _LIBRARY_FOLDERS = tuple(map(Path, ("/lib", "/usr/lib", "/usr/local/lib", "/opt/lib")))
 
-# Vendor and product on USB: the first until the firmware is loaded (at the first use), the second from then on.
+# USB vendor and product: the first until the firmware is loaded (at the first use), the second from then on.
 _UNLOADED, _LOADED = ("1a6e", "089a"), ("18d1", "9302")
 CORAL_IDS = frozenset({_UNLOADED, _LOADED})
 # Over USB 2 (480 Mbit/s) the input and every parameter that does not fit on the chip take 10 times as long.
@@ -23,10 +23,12 @@ FULL_SPEED_MBIT = 5000
 
 @dataclass(frozen=True, slots=True)
 class EdgeTpuDevice:
-    """One Edge TPU. name: as libedgetpu counts ("usb:0"), by place; that its order is the same was not seen.
+    """One Edge TPU.
 
-    place: bus and ports of a USB one ("2-1.4"), the device file of a PCIe one. speed_mbit: of the USB link.
-    loaded: a USB one has its firmware, so it was used since it was plugged in.
+    name: as libedgetpu counts ("usb:0"), here in the order of `place`; not verified that libedgetpu's is the same.
+    place: bus and ports of a USB device ("2-1.4"), the device file of a PCIe one.
+    speed_mbit: of the USB link.
+    loaded: a USB device has its firmware, so it was used since it was plugged in.
     """
 
     name: str
@@ -37,7 +39,7 @@ class EdgeTpuDevice:
 
     @property
     def warning(self) -> str | None:
-        """What is wrong with the way it is plugged in."""
+        """Return what is wrong with the USB link, or None."""
         if self.speed_mbit is None or self.speed_mbit >= FULL_SPEED_MBIT:
             return None
         return (
@@ -47,7 +49,7 @@ class EdgeTpuDevice:
 
     @property
     def usb_id(self) -> str:
-        """Vendor and product of a USB one, as lsusb shows them."""
+        """Return vendor and product of a USB device, as lsusb shows them."""
         return ":".join(_LOADED if self.loaded else _UNLOADED)
 
     def __str__(self) -> str:
@@ -56,7 +58,7 @@ class EdgeTpuDevice:
 
 
 def find_devices(sysfs: Path = SYSFS_USB, dev: Path = DEV) -> tuple[EdgeTpuDevice, ...]:
-    """The Edge TPUs here, USB before PCIe, each kind by place; those that vanish meanwhile are left out."""
+    """Return the Edge TPUs of this machine, USB before PCIe, each kind by place. One that vanishes is left out."""
     usb: list[EdgeTpuDevice] = []
     for folder in sorted(_entries(sysfs), key=lambda path: _numbers(path.name)):
         ids = _read(folder / "idVendor").lower(), _read(folder / "idProduct").lower()
@@ -70,14 +72,16 @@ def find_devices(sysfs: Path = SYSFS_USB, dev: Path = DEV) -> tuple[EdgeTpuDevic
 
 
 def describe_devices(devices: Sequence[EdgeTpuDevice]) -> str:
-    """The devices in a few words, for messages."""
+    """Return the devices in a few words, for messages."""
     return ", ".join(map(str, devices)) or "none"
 
 
 def choose_device(wanted: str, devices: Sequence[EdgeTpuDevice]) -> str:
-    """What to ask libedgetpu for. wanted: "" or "any", "usb", "pci", "usb:N", "pci:N", or the place of one, as
-    "usb:2-1.4", "2-1.4" or "/dev/apex_0". Only a place is looked up: raises EngineError, which names what is
-    there, where nothing is at it."""
+    """Return libedgetpu's option for the device `wanted`.
+
+    wanted: "" or "any", "usb", "pci", "usb:N", "pci:N", or a place such as "usb:2-1.4", "2-1.4" or "/dev/apex_0".
+    Only places are looked up. Raises EngineError, with the devices found, if there is none at the place.
+    """
     if wanted in ("", "any"):
         return ""
     if re.fullmatch(r"(usb|pci)(:\d+)?", wanted):
@@ -89,8 +93,8 @@ def choose_device(wanted: str, devices: Sequence[EdgeTpuDevice]) -> str:
 
 
 def may_be_installed(library: str) -> bool:
-    """Is there such a file, by its path, or by its name where loaders look? Loads nothing. What lies in a folder that
-    may not be searched is not there."""
+    """Return True if the file `library` exists, by its path, or by its name in the loader's folders. Loads nothing.
+    A file in a folder without permission does not count."""
     if "/" in library:
         return _exists(Path(library))
     folders = [Path(text) for text in os.environ.get("LD_LIBRARY_PATH", "").split(":") if text]
@@ -100,8 +104,11 @@ def may_be_installed(library: str) -> bool:
 
 
 def library_clock(dpkg: Path = DPKG) -> Literal["standard", "maximum"] | None:
-    """Which of Coral's two packages is installed: libedgetpu1-std runs the chip at a reduced clock, -max at the
-    full one (warmer, too hot to touch). None: neither, as with a rebuilt library. From Coral's documents."""
+    """Return which of Coral's two packages is installed; None for neither, as with a rebuilt library.
+
+    libedgetpu1-std runs the chip at a reduced clock, libedgetpu1-max at the full one, which makes it too hot to touch
+    (Coral's documents).
+    """
     clocks: tuple[tuple[str, Literal["standard", "maximum"]], ...] = (("std", "standard"), ("max", "maximum"))
     for suffix, clock in clocks:
         if any(re.fullmatch(rf"libedgetpu1-{suffix}(:\w+)?\.list", path.name) for path in _entries(dpkg)):

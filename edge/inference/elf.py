@@ -1,5 +1,7 @@
-"""Is a file a whole shared library for this machine? The loader says so unclearly, and dies of SIGBUS on one that
-is cut off, as a power cut may leave it."""
+"""Check that a file is a whole shared library for this machine.
+
+The loader's own messages are unclear, and a truncated file, as a power cut may leave it, kills the process by SIGBUS.
+"""
 
 import struct
 import sys
@@ -12,7 +14,7 @@ _HEADER_BYTES = 64
 
 
 def why_not_loadable(library: Path) -> str | None:
-    """What is wrong with the file `library`, or None. Raises OSError where it cannot be read."""
+    """Return what is wrong with the file `library`, or None. Raises OSError if it cannot be read."""
     machine = _machine(library)
     if machine is None:
         return "not a shared library (no ELF file)"
@@ -24,7 +26,7 @@ def why_not_loadable(library: Path) -> str | None:
 
 
 def _machine(path: Path) -> int | None:
-    """The processor that an ELF file is for; None where it is none."""
+    """Return the processor that an ELF file is built for, as e_machine; None if it is not an ELF file."""
     with path.open("rb") as file:
         head = file.read(_HEADER_BYTES)
     if len(head) < _HEADER_BYTES or head[:4] != b"\x7fELF" or head[4] not in (1, 2) or head[5] not in (1, 2):
@@ -34,7 +36,7 @@ def _machine(path: Path) -> int | None:
 
 
 def _promised_bytes(path: Path) -> int:
-    """Where the last of what is loaded ends."""
+    """Return the least size of a whole file: the end of its last loaded segment, in bytes."""
     with path.open("rb") as file:
         head = file.read(_HEADER_BYTES)
         wide, order = head[4] == 2, _order(head)

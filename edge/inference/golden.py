@@ -1,11 +1,8 @@
-"""Golden inputs: frames with known pixels and known raw outputs, and how far a sound engine may stray.
+"""Record golden inputs and check engines with them: frames with known pixels, known raw outputs and a tolerance.
 
-Runtimes, kernels and instruction sets round differently: one model's best score was 167, 169 and 174 of 255
-in three places (measured for this project). So each bundle measures its own spread: more pictures than it keeps go
-through the runtime's default, plain and reference kernels, with one and two threads. Four steady ones are kept,
-of different best classes where there are such. The tolerance is twice the largest difference among them, at
-least 24 steps. Pixels and outputs are compared apart (the model gets the recorded pixels), so a resize that is
-off by a step cannot hide or cause a difference in the outputs.
+Each bundle measures its own tolerance. More pictures than it keeps go through the runtime's default, plain and
+reference kernels, with one and two threads. The four whose outputs differ least are kept, of different best classes
+if possible. The tolerance is twice the largest difference among them, and at least 24 steps.
 """
 
 from collections.abc import Sequence
@@ -25,6 +22,8 @@ from edge.inference.tflite import TfliteClassifier
 from edge.preprocess import Preprocessor, Tensor
 from edge.records import Pixels
 
+# Runtimes, kernels and instruction sets round differently: the best score of one model was 167, 169 and 174 of 255 on
+# three machines (measured for this project).
 MIN_TOLERANCE = 24
 KEPT = 4
 PIXEL_TOLERANCE = 1
@@ -33,7 +32,7 @@ MAX_FRAME_SIDE = 320
 
 @dataclass(frozen=True, slots=True)
 class GoldenReport:
-    """What a check saw: the largest difference in pixel steps and in output steps, and what is wrong."""
+    """The result of a check: the largest difference in pixel steps and in output steps, and what is wrong."""
 
     cases: int
     worst_pixel: int
@@ -43,8 +42,13 @@ class GoldenReport:
 
 @dataclass(frozen=True, slots=True)
 class GoldenInput:
-    """One case, ready to run. tensor: what `Classifier.load` shall write, (H, W, 3); expected: the recorded raw
-    output, flat; pixel_error: largest difference of the resize here from the recorded one, in pixel steps."""
+    """One case, ready to run.
+
+    name: of the frame's file in the bundle.
+    tensor: the input for `Classifier.load`, (H, W, 3), in the model's dtype.
+    expected: the recorded raw output, flat.
+    pixel_error: largest difference of this machine's resize from the recorded one, in pixel steps.
+    """
 
     name: str
     tensor: Tensor
@@ -52,17 +56,17 @@ class GoldenInput:
     pixel_error: int
 
     def answer_of(self, classifier: Classifier) -> NDArray[np.generic]:
-        """The raw output of `classifier` to this input. Raises EngineError where it has another size."""
+        """Return the raw output of `classifier` for this input, flat. Raises EngineError if it has another size."""
         return _run(classifier, self.tensor, self.expected.size)
 
     def output_error(self, answer: NDArray[np.generic]) -> int:
-        """The largest difference of a raw output, of any shape, from the recorded one, in output steps."""
+        """Return the largest difference of a raw output, of any shape, from the recorded one, in output steps."""
         return _distance(answer.reshape(-1), self.expected)
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenInputs:
-    """A bundle's golden inputs, decoded and quantized once, so that running one costs an inference and no more."""
+    """A bundle's golden inputs, decoded and quantized once, so that running one costs no more than an inference."""
 
     cases: tuple[GoldenInput, ...]
     dtype: np.dtype[np.generic]
@@ -83,20 +87,22 @@ class GoldenInputs:
         return GoldenReport(len(self.cases), worst_pixel, worst_output, problem)
 
     def require(self, classifier: Classifier) -> GoldenReport:
-        """As check; raises EngineError where an answer is out of tolerance."""
+        """Run every golden input and compare. Raises EngineError if an answer is out of tolerance."""
         report = self.check(classifier)
         if report.problem is not None:
             raise EngineError(f"{classifier.engine}: wrong answer to a golden input: {report.problem}")
         return report
 
     def most_telling(self, answer: NDArray[np.generic]) -> GoldenInput:
-        """The case whose recorded output lies farthest from `answer`: an engine stuck at it fails there first."""
+        """Return the case whose recorded output differs most from `answer`. An engine stuck at `answer` is the most
+        wrong on it."""
         return max(self.cases, key=lambda case: case.output_error(answer))
 
 
 def prepare(bundle: Bundle, preprocessor: Preprocessor) -> GoldenInputs:
-    """Decode the golden inputs and take their frames through `preprocessor`. Raises BundleError where one does
-    not fit the model."""
+    """Decode the golden inputs and preprocess their frames. Raises BundleError if one does not fit the model."""
+    # Pixels and outputs are compared separately, and the model gets the recorded pixels: a resize that is off by a
+    # step can neither hide nor cause a difference in the outputs.
     golden = bundle.manifest.golden
     cases = []
     for case in golden.cases:
@@ -114,7 +120,7 @@ def prepare(bundle: Bundle, preprocessor: Preprocessor) -> GoldenInputs:
 
 
 def require(bundle: Bundle, classifier: Classifier, preprocessor: Preprocessor) -> GoldenReport:
-    """Run every golden input through `preprocessor` and `classifier`; raises EngineError where an answer is out of
+    """Run every golden input through `preprocessor` and `classifier`. Raises EngineError if an answer is out of
     tolerance."""
     return prepare(bundle, preprocessor).require(classifier)
 
@@ -125,9 +131,11 @@ def make(
     preprocessor: Preprocessor,
     frames_bgr: Sequence[Pixels],
 ) -> tuple[Golden, dict[str, bytes]]:
-    """Record the answers of `model` to `frames_bgr` (uint8, B, G, R): the manifest's part and its files.
+    """Record the answers of `model` to `frames_bgr`; return the manifest's part and its files by name.
 
-    Frames are brought to at most 320 pixels a side first, and stored so; four steady ones are kept."""
+    frames_bgr: uint8 (height, width, 3), B, G, R. They are reduced to at most 320 pixels a side, and stored so; the
+    four with the steadiest outputs are kept.
+    """
     variants = _variants(runtime, model)
     recorded = [_record(preprocessor, variants, frame) for frame in frames_bgr]
     kept = _choose(recorded)
@@ -158,8 +166,9 @@ class _Recorded:
 
 
 def _choose(recorded: Sequence[_Recorded]) -> list[_Recorded]:
-    """The steadiest four; among those steady enough not to widen the tolerance, one of each best class first, so
-    that an engine stuck at one answer is wrong on some."""
+    """Return four pictures: first one of each best class, then the steadiest."""
+    # Different best classes, so that an engine stuck at one answer is wrong on some of them; but only of pictures
+    # steady enough not to widen the tolerance.
     by_spread = sorted(recorded, key=lambda entry: entry.spread)
     first_of: dict[int, _Recorded] = {}
     for entry in by_spread:
@@ -188,8 +197,8 @@ def _run(classifier: Classifier, tensor: Tensor, size: int | None = None) -> NDA
 
 
 def synthetic_frames(count: int = 16) -> list[Pixels]:
-    """Pictures for a bundle that comes without photos: smooth colour fields with shapes on them, the same
-    on every machine. uint8 (240, 320, 3), B, G, R."""
+    """Draw pictures for a bundle without photos: smooth colour fields with shapes on them, the same on every
+    machine. uint8 (240, 320, 3), B, G, R."""
     frames = []
     for number in range(count):
         rng = np.random.default_rng(1000 + number)
@@ -204,7 +213,7 @@ def synthetic_frames(count: int = 16) -> list[Pixels]:
 
 
 def _variants(runtime: TfliteRuntime, model: bytes) -> list[TfliteClassifier]:
-    """The same model with the kernels of the default, the plain and the reference resolver."""
+    """Load the model with the kernels of the default, the plain and the reference resolver."""
     settings: list[tuple[int, dict[str, object]]] = [(1, {}), (2, {})]
     if runtime.resolver_types is not None:
         settings += [
@@ -215,7 +224,7 @@ def _variants(runtime: TfliteRuntime, model: bytes) -> list[TfliteClassifier]:
 
 
 def shrink(frame_bgr: Pixels) -> Pixels:
-    """At most 320 pixels a side, as golden frames are kept; smaller frames come back as they are."""
+    """Reduce a frame to at most 320 pixels a side, the size of golden frames; a smaller one is returned itself."""
     scale = MAX_FRAME_SIDE / max(frame_bgr.shape[:2])
     if scale >= 1:
         return frame_bgr

@@ -1,9 +1,9 @@
-"""The engine guard: answers that an engine cannot have computed do not leave here.
+"""Guard an engine: detect answers that it did not compute, and raise EngineError instead of returning them.
 
-An accelerator that fails does not always say so. It may leave the output as it was, repeat the last answer, or
-answer a constant or noise. What proves nothing by itself (int8 outputs of a sure network repeat naturally) is
-put to the test before it is given out: with a golden input, which shows that the engine works, and by computing it a
-second time, which shows that it did so then.
+A failing accelerator does not always report an error. It may leave the output unchanged, repeat the last answer, or
+return a constant or noise. A suspicious answer proves nothing by itself: int8 outputs of a confident network repeat
+naturally. So it is tested before it is returned. A golden input shows that the engine works now, and the same input
+computed again shows that it worked then.
 """
 
 import logging
@@ -18,19 +18,19 @@ from edge.inference.base import OpenClassifier
 from edge.inference.golden import GoldenInput, GoldenInputs
 from edge.preprocess import Tensor
 
-# A repeated answer that a golden input has just cleared is believed for so long: a sure network on a still scene
-# repeats its answer in nearly every frame, and a probe for each would halve the frame rate. Longer where an
-# inference is slow: probes for one answer take at most so much of the time.
+# How long a repeated answer is trusted after a golden input has cleared it, in seconds: a confident network on a still
+# scene repeats its answer in nearly every frame, and a probe for each would halve the frame rate. Longer if inference
+# is slow, so that the probes for one answer take at most the share CLEARED_SHARE of the time.
 CLEARED_S = 2.0
 CLEARED_SHARE = 0.1
-# Canaries: at most one a second, and at most 1 % of the time. Where the best class is another one than before, as
-# noise has it nearly every time, the answer is tested at once instead, at most ten times a second: in time that the
-# engine would have had nothing to do, and in 1 % of the time where there is none.
+# Canaries run at most once a second, and take at most 1 % of the time. If the best class changes, as it does with
+# nearly every answer that is noise, the answer is tested at once instead, at most ten times a second. These tests use
+# the engine's idle time, or 1 % of the time if it has none.
 CANARY_S = 1.0
 CANARY_SHARE = 0.01
 JUMP_S = 0.1
 _TEST = 2  # inferences of a test: a golden input, and the same input again
-_END = 16  # bytes compared at either end of the output: an unfinished transfer leaves the tail as it was
+_END = 16  # bytes compared at either end of the output: an unfinished transfer leaves the tail unchanged
 _MAX_CLEARED = 64
 _SLOWER = 1.1  # by how much the usual time of an inference may rise with each
 
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Mark:
-    """What an output holds at either end before the engine writes it: uint8 values, and the same as bytes."""
+    """The pattern at either end of an output before the engine writes it: uint8 values, and the same as bytes."""
 
     def __init__(self, values: NDArray[np.uint8]) -> None:
         self.size = values.size
@@ -47,17 +47,18 @@ class _Mark:
 
 
 class GuardedClassifier:
-    """A Classifier around another one; raises EngineError instead of giving out
+    """A Classifier around another one, which raises EngineError instead of returning
 
     - an output of another dtype or size than the golden inputs', or with values that are not finite;
     - an output that the engine did not write: its ends are marked before each inference;
-    - where a golden input fails, or the same input is answered otherwise now: an output whose values are all equal,
-      or that repeats the last one bit by bit although the input was another.
+    - an output whose values are all equal, or that repeats the last one bit by bit although the input has changed, if
+      it fails the test: a golden input fails, or the same input now gives another answer.
 
-    With `canary`, for engines that may answer noise, golden inputs run in turn while it serves, and, where there is
-    time for it, an answer with another best class than when there was time last is tested in the same way. Engines
-    must answer the same input with the same bits. Keeps the last two inputs, as they are (Classifier.load). The golden
-    inputs that ran at the start should have run through the guard, so that it knows the answer before the first. Not
+    With `canary`, for engines that may return noise, golden inputs run in turn between the frames. If there is time,
+    an answer whose best class has changed is tested too.
+
+    Engines must answer the same input with the same bits. Borrows the last two inputs (Classifier.load). Run the
+    golden inputs of the start through the guard too: the first answer is compared with the one before. Not
     thread-safe; `close` closes the engine.
     """
 
@@ -81,7 +82,7 @@ class GuardedClassifier:
         self._input: Tensor | None = None  # what was loaded last
         self._answered: Tensor | None = None  # the input of the last answer
         self._answer = b""
-        self._cleared: dict[bytes, float] = {}  # repeated answers, and until when they are believed
+        self._cleared: dict[bytes, float] = {}  # repeated answers, and until when they are trusted
         self._canary = canary
         self._sung_s = clock()  # when a canary, or a test in its place, ran last
         self._jumped_s = -float("inf")  # when a changed best class was tested last
@@ -89,27 +90,27 @@ class GuardedClassifier:
         self._canaries = 0
         self._usual_s = float("inf")
         self._ended_s = clock()
-        self._spare_s = 0.0  # that the engine had nothing to do since a changed best class was tested last
+        self._spare_s = 0.0  # idle time of the engine since a changed best class was tested last
 
     @property
     def engine(self) -> str:
-        """As Classifier.engine."""
+        """See Classifier.engine."""
         return self._classifier.engine
 
     def load(self, tensor: Tensor) -> None:
-        """As Classifier.load."""
+        """See Classifier.load."""
         self._classifier.load(tensor)
         self._input = tensor
 
     def invoke(self) -> NDArray[np.generic]:
-        """As Classifier.invoke. What was loaded stays loaded, whatever was probed in between."""
+        """See Classifier.invoke. The loaded input stays loaded, even if golden inputs ran in between."""
         started = self._clock()
         raw, answer = self._infer()
         ended = self._clock()
-        # Shorter pauses are what lies between two inferences of an engine that never waits.
+        # A busy engine has pauses between inferences too; only longer ones count as idle time.
         if (pause_s := started - self._ended_s) > self._usual_s:
             self._spare_s += pause_s
-        # One that was held up says nothing of the engine: a longer time counts by and by.
+        # A single slow inference may be due to the operating system, so the usual time rises by 10 % at most.
         self._usual_s = min(ended - started, self._usual_s * _SLOWER)
         suspicion = self._suspicion(raw, answer)
         self._answered, self._answer = self._input, answer
@@ -122,11 +123,11 @@ class GuardedClassifier:
         return raw
 
     def close(self) -> None:
-        """As Classifier.close."""
+        """See Classifier.close."""
         self._classifier.close()
 
     def _watch(self, raw: NDArray[np.generic], answer: bytes, now: float) -> None:
-        """A test or a canary, where one is due."""
+        """Run a test or a canary if one is due."""
         since_s, test_s = now - self._jumped_s, _TEST * self._usual_s
         before = self._best
         if since_s >= JUMP_S and (self._spare_s >= test_s or since_s >= test_s / CANARY_SHARE):
@@ -142,8 +143,8 @@ class GuardedClassifier:
             self._sung_s = now
 
     def _infer(self) -> tuple[NDArray[np.generic], bytes]:
-        """One inference whose output is whole, and its bytes. An output that is its mark is inferred again under the
-        other mark: a model of two classes may hit upon one, not upon both."""
+        """Run one inference; return its output, and that as bytes. Raises EngineError if the output is not whole."""
+        # A model of two classes may answer just what the mark is, but never twice: the second mark is another.
         raw = self._marked_invoke()
         answer = raw.tobytes()
         if self._is_marked(answer):
@@ -166,7 +167,7 @@ class GuardedClassifier:
 
     def _mark(self, memory: NDArray[np.generic]) -> None:
         flat, mark = memory.reshape(-1).view(np.uint8), self._marks[self._turn]
-        if flat.size == mark.size:  # else what comes is refused anyway
+        if flat.size == mark.size:  # an output of another size is refused anyway
             flat[:_END], flat[-_END:] = mark.first, mark.last
 
     def _is_marked(self, answer: bytes) -> bool:
@@ -174,7 +175,7 @@ class GuardedClassifier:
         return answer.startswith(mark.head) or answer.endswith(mark.tail)
 
     def _suspicion(self, raw: NDArray[np.generic], answer: bytes) -> str | None:
-        """What is odd about an answer, as the reason for a golden input."""
+        """Return what is suspicious about an answer, as the reason to run a golden input; None if nothing is."""
         size = raw.dtype.itemsize
         if answer == self._answer and self._answered is not self._input and not self._same_input():
             return "because it repeated its answer to another input"
@@ -194,14 +195,14 @@ class GuardedClassifier:
         self._cleared[answer] = until
 
     def _test(self, raw: NDArray[np.generic], answer: bytes, why: str) -> None:
-        """Does the engine work, and did it for this answer? Raises EngineError where not."""
+        """Check that the engine works, and that it computed this answer. Raises EngineError otherwise."""
         self._probe(self._golden.most_telling(raw), why)
         if self._infer()[1] != answer:
-            raise EngineError(f"{self.engine}: answered the same input in two ways, asked again {why}")
+            raise EngineError(f"{self.engine}: gave two answers to the same input, run again {why}")
         self._answered, self._answer = self._input, answer
 
     def _probe(self, case: GoldenInput, why: str) -> None:
-        """Run a golden input, then put back what was loaded. Raises EngineError where its answer is wrong."""
+        """Run a golden input, then load the frame's input again. Raises EngineError if the answer is wrong."""
         self.probes += 1
         _log.debug("%s: golden input %s %s", self.engine, case.name, why)
         self._classifier.load(case.tensor)

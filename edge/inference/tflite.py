@@ -1,4 +1,4 @@
-"""A .tflite model in LiteRT or tflite-runtime, on the CPU or, through a delegate, on an Edge TPU."""
+"""Run a .tflite model in LiteRT or tflite-runtime, on the CPU or, through a delegate, on an Edge TPU."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,8 +15,15 @@ from edge.preprocess import Tensor
 
 @dataclass(frozen=True, slots=True)
 class TensorDetails:
-    """One tensor as the runtime describes it. signature has -1 for a dimension that may change; scales
-    counts the quantization scales (0: not quantized)."""
+    """One tensor as the runtime describes it.
+
+    name: in the model.
+    shape: with the sizes in use now.
+    signature: the shape, with -1 for a dimension that may change.
+    dtype: NumPy's name of it.
+    scale, zero_point: real value = (value - zero_point) * scale.
+    scales: number of quantization scales, 0 if not quantized.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -28,13 +35,14 @@ class TensorDetails:
 
 
 class TfliteClassifier:
-    """One interpreter with one input and one output.
+    """One interpreter with one input and one output. Not thread-safe.
 
-    Not thread-safe. `load` copies into the interpreter's own input memory. Bytes are copied as bytes: NumPy gives up
-    the interpreter lock to copy more than 500 values, and a busy thread may then keep it: with that, and the guard's
-    own such copies, one in a hundred pauses between two inferences took 1 ms, without 0.2 to 0.5 (2 x86-64 cores,
-    software Edge TPU of 2.6 ms, November 2026).
+    `load` copies the tensor into the interpreter's own input memory.
     """
+
+    # `load` and `invoke` copy plain bytes. NumPy releases the interpreter lock to copy more than 500 values, and a busy
+    # thread may then hold it: with such copies here and in the guard, one in a hundred pauses between two inferences
+    # took 1 ms, without them 0.2 to 0.5 ms (2 x86-64 cores, software Edge TPU of 2.6 ms, November 2026).
 
     def __init__(
         self,
@@ -46,8 +54,14 @@ class TfliteClassifier:
         processor: str = "cpu",
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        """model: a .tflite whose hash was checked (a damaged one can crash the process). Raises EngineError
-        where the runtime refuses it."""
+        """Load the model and allocate its tensors. Raises EngineError if the runtime refuses it.
+
+        model: a .tflite whose hash was checked; a damaged one can crash the process.
+        threads: of the CPU.
+        delegate: what the runtime's load_delegate returned, or None for the CPU.
+        processor: its name in `engine`.
+        options: further arguments of the runtime's interpreter.
+        """
         self._engine = f"{runtime.name} {runtime.version}, {processor}"
         if processor == "cpu":
             self._engine += f", {threads} thread{'s' if threads != 1 else ''}"
@@ -69,11 +83,11 @@ class TfliteClassifier:
 
     @property
     def engine(self) -> str:
-        """As Classifier.engine."""
+        """See Classifier.engine."""
         return self._engine
 
     def load(self, tensor: Tensor) -> None:
-        """As Classifier.load."""
+        """See Classifier.load."""
         self._check_open()
         memory = self._input()
         if (tensor.dtype, tensor.size) != (memory.dtype, memory.size):
@@ -81,12 +95,12 @@ class TfliteClassifier:
         memory.data.cast("B")[:] = np.ascontiguousarray(tensor).data.cast("B")
 
     def mark_output(self, mark: Callable[[NDArray[np.generic]], None]) -> None:
-        """As OpenClassifier.mark_output."""
+        """See OpenClassifier.mark_output."""
         self._check_open()
         mark(self._output())
 
     def invoke(self) -> NDArray[np.generic]:
-        """As Classifier.invoke."""
+        """See Classifier.invoke."""
         self._check_open()
         try:
             self._interpreter.invoke()
@@ -96,7 +110,7 @@ class TfliteClassifier:
         return np.frombuffer(memory.tobytes(), memory.dtype).reshape(memory.shape)
 
     def close(self) -> None:
-        """As Classifier.close."""
+        """See Classifier.close."""
         self._closed = True
         self._interpreter = self._input = self._output = None
 
@@ -106,7 +120,7 @@ class TfliteClassifier:
 
 
 def check_details(classifier: TfliteClassifier, manifest: Manifest) -> None:
-    """Compare what the runtime found in the model with what the manifest says; raises BundleError."""
+    """Compare the tensors that the runtime found in the model with the manifest. Raises BundleError if they differ."""
     if len(classifier.inputs) != 1 or len(classifier.outputs) != 1:
         raise BundleError(
             f"the model has {len(classifier.inputs)} inputs and {len(classifier.outputs)} outputs, must be 1 and 1"

@@ -1,1 +1,1 @@
-"""Where results go."""
+"""The outputs that results are written to."""

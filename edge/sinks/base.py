@@ -1,4 +1,4 @@
-"""What every sink can do."""
+"""The protocol of every sink."""
 
 from typing import Protocol
 
@@ -6,11 +6,14 @@ from edge.results import Result
 
 
 class Sink(Protocol):
-    """Takes results; used by one thread. A file that cannot be written is told in the log and the camera goes
-    on; a standard output that cannot be written ends the program (StorageError, BrokenPipeError)."""
+    """An output for results. Used by one thread.
+
+    If a file cannot be written, that is logged, and the camera goes on. If standard output cannot be written, the
+    program ends (StorageError, BrokenPipeError).
+    """
 
     def write(self, result: Result) -> None:
         """Record one result."""
 
     def close(self) -> None:
-        """Flush and let go; safe to call twice."""
+        """Flush and close; safe to call twice."""

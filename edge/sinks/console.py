@@ -1,4 +1,4 @@
-"""Results for people: a live line on a terminal, plain lines elsewhere."""
+"""Print results for people: a live line on a terminal, plain lines elsewhere."""
 
 from typing import TextIO
 
@@ -10,8 +10,10 @@ _CLEAR_LINE = "\r\x1b[K"
 
 
 class ConsoleSink:
-    """mode all: every result; changes: only when the label changes. On a terminal, frames of a camera share
-    one line that is written over, and a change of label leaves a line behind."""
+    """Results as text. mode "all" prints every result, "changes" only those with a new label.
+
+    On a terminal, the frames of a camera share one line that is overwritten; a new label starts a new line.
+    """
 
     def __init__(self, stream: TextIO, *, mode: ConsoleMode) -> None:
         self._stream = stream
@@ -21,7 +23,7 @@ class ConsoleSink:
         self._open_line = False
 
     def write(self, result: Result) -> None:
-        """As Sink.write."""
+        """See Sink.write."""
         changed = result.label != self._label
         if self._changes_only and not changed:
             return
@@ -34,7 +36,7 @@ class ConsoleSink:
         self._label = result.label
 
     def close(self) -> None:
-        """As Sink.close."""
+        """See Sink.close."""
         if self._open_line:
             self._open_line = False
             self._print("\n")
@@ -50,7 +52,7 @@ class ConsoleSink:
 
 
 def format_result(result: Result) -> str:
-    """One line: what was seen, how sure, the runners-up, the cost."""
+    """Return one line: image or frame, label, score, the other candidates and the time taken."""
     where = result.image or f"frame {result.frame}"
     others = ", ".join(f"{c.label} {c.score:.2f}" for c in result.top if c.label != result.label)
     text = f"{where}: {result.label} {result.score:.2f}"

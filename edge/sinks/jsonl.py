@@ -1,4 +1,4 @@
-"""Results for programs: one JSON object a line, to a stream or to a file that is rotated."""
+"""Write results for programs: one JSON object a line, to a stream or to a file that is rotated."""
 
 import errno
 import logging
@@ -23,7 +23,7 @@ class JsonStreamSink:
         self._stream = stream
 
     def write(self, result: Result) -> None:
-        """As Sink.write; a reader that went away raises BrokenPipeError, a stream that is full StorageError."""
+        """See Sink.write. Raises BrokenPipeError if the reader has gone, StorageError for any other failure."""
         try:
             self._stream.write(_encode(result) + b"\n")
             self._stream.flush()
@@ -33,16 +33,16 @@ class JsonStreamSink:
             raise StorageError(f"standard output: cannot write: {error.strerror or error}") from error
 
     def close(self) -> None:
-        """As Sink.close; the stream stays open."""
+        """See Sink.close. The stream stays open."""
 
 
 class JsonFileSink:
-    """JSON lines to a file. At max_bytes it becomes NAME.1 (and .1 becomes .2 ...); `keep` old ones stay, so
-    a season of results cannot fill the card. After a failure, or where the file was moved or removed, it is opened
-    anew: the stick that it stood on may be another one."""
+    """JSON lines to a file. At max_bytes it becomes NAME.1 (and .1 becomes .2 ...); `keep` old ones stay, so that
+    a season of results cannot fill the card. The file is opened again after a failure, or if it was moved or removed.
+    """
 
     def __init__(self, path: Path, *, max_bytes: int, keep: int, patient: bool = False) -> None:
-        """Raises StorageError where the file cannot be opened; if patient, that is as any later failure."""
+        """Open the file. Raises StorageError if that fails; with `patient` it is logged instead, and tried again."""
         self._path, self._max_bytes, self._keep = path, max_bytes, keep
         self._failed = False
         self._file: BinaryIO | None = None
@@ -54,7 +54,7 @@ class JsonFileSink:
             self._note_failure(error)
 
     def write(self, result: Result) -> None:
-        """As Sink.write; a failure is logged once, and again when it has passed."""
+        """See Sink.write. The first failure is logged, and the next success."""
         line = _encode(result) + b"\n"
         try:
             if self._file is None or not self._is_in_place():
@@ -73,14 +73,15 @@ class JsonFileSink:
             self._failed = False
 
     def close(self) -> None:
-        """As Sink.close."""
+        """See Sink.close."""
         file, self._file = self._file, None
         if file is not None:
-            with suppress(OSError):  # its device is gone; nothing is buffered
+            with suppress(OSError):  # its device is gone, and nothing is buffered
                 file.close()
 
     def _is_in_place(self) -> bool:
-        """Is what is open still what the path names?"""
+        """Return True if the open file is still the one at the path."""
+        # It was moved or removed, or its USB stick was replaced by another one.
         assert self._file is not None
         ours = os.fstat(self._file.fileno())
         try:
@@ -92,7 +93,7 @@ class JsonFileSink:
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.exists() and not (self._path.is_file() or self._path.is_dir()):
-            # A pipe would hold up the whole service until somebody reads it.
+            # Opening a pipe would block the whole service until somebody reads it.
             raise OSError(errno.EINVAL, "not a plain file")
         file: BinaryIO = self._path.open("ab", buffering=0)
         try:
@@ -108,7 +109,7 @@ class JsonFileSink:
         self._failed = True
 
     def _write_whole(self, line: bytes) -> None:
-        """Write the line, or leave the file as it was: no half lines at a full disk."""
+        """Write the whole line, or leave the file unchanged if the disk is full."""
         assert self._file is not None
         start = self._file.tell()
         written = self._file.write(line)
@@ -128,7 +129,8 @@ class JsonFileSink:
 
 
 def _end_half_line(path: Path, file: BinaryIO) -> None:
-    """A power cut may have left half a line; the next result must not be glued to it."""
+    """End the last line of the file at `path` if it lacks its line break."""
+    # A power cut may have left half a line, and the next result must start a line of its own.
     size = path.stat().st_size
     if size:
         with path.open("rb") as reader:

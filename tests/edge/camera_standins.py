@@ -1,4 +1,4 @@
-"""Stand-ins for cameras that are not here. They refuse what the real ones would, and fail when told to."""
+"""Replacements for missing cameras. They refuse what the real ones would, and fail on request."""
 
 import http.server
 import threading
@@ -20,14 +20,14 @@ REDDISH = (40, 90, 200)
 
 
 def scene(width: int, height: int, number: int = 0) -> NDArray[np.uint8]:
-    """B, G, R: left half blue, right half red; brighter from frame to frame."""
+    """Return a picture in B, G, R: left half blue, right half red; brighter from frame to frame."""
     image = np.zeros((height, width, 3), np.uint8)
     image[:, : width // 2], image[:, width // 2 :] = BLUISH, REDDISH
     return image + np.uint8(number % 8)
 
 
 def in_memory(image_bgr: NDArray[np.uint8], name: str, stride: int) -> NDArray[np.uint8]:
-    """A picture as it lies in a camera's buffer: in that pixel format, its rows padded with rubbish."""
+    """Return a picture as in a camera's buffer: in this pixel format, its rows padded with random bytes."""
     height, width = image_bgr.shape[:2]
     if name in ("YUV420", "NV12"):
         padded = np.zeros((height, stride, 3), np.uint8)
@@ -62,10 +62,10 @@ class StandInRequest:
 
 
 class StandInPicamera2:
-    """As much of picamera2's documented interface as the source uses, on one of four machines:
+    """The part of picamera2's documented interface that the source uses, on one of four machines:
 
-    pi4 and pi5 are Raspberry Pis; vimc is the kernel's test camera, virtual libcamera's. Set the class's
-    attributes before it is opened.
+    pi4 and pi5 are Raspberry Pis; vimc is the kernel's test camera, virtual is libcamera's. Set the class's
+    attributes before opening it.
     """
 
     machine: ClassVar[str]
@@ -120,7 +120,7 @@ class StandInPicamera2:
         assert width % 2 == height % 2 == 0, "width and height should be even"
         name = "NV12" if self.machine == "virtual" else stream["format"]
         row = width * {"RGB888": 3, "BGR888": 3, "XRGB8888": 4}.get(name, 1)
-        # A stride of no whole number of pixels, as a real one may be.
+        # The stride is no whole number of pixels, as with some real cameras.
         return {"size": (width, height), "format": name, "stride": -(-row // 64) * 64}
 
     def camera_configuration(self) -> dict[str, Any]:
@@ -164,7 +164,7 @@ class StandInPicamera2:
 
 
 def picamera2_modules() -> dict[str, types.ModuleType]:
-    """What to put into sys.modules."""
+    """Return the modules to put into sys.modules."""
     StandInPicamera2.reset()
     picamera2, libcamera = types.ModuleType("picamera2"), types.ModuleType("libcamera")
     picamera2.Picamera2 = StandInPicamera2  # type: ignore[attr-defined]
@@ -240,7 +240,7 @@ class StandInWebcam:
 def webcam_ioctl(
     *, capabilities: int = 0x84200001, node: int = 0x04200001, busy: bool = False
 ) -> Callable[[int, int, bytes], bytes]:
-    """fcntl.ioctl as a camera's driver answers it."""
+    """Answer fcntl.ioctl as a camera's driver does."""
 
     def ioctl(handle: int, request: int, argument: bytes) -> bytes:
         if request == v4l2_probe._QUERYCAP:
@@ -261,14 +261,16 @@ def mjpeg_server(
     path: str = "/",
     cut_off: range = range(0),
 ) -> Iterator[str]:
-    """A network camera on this machine: its URL. It sends `frames` pictures, one each 10 ms, in the `sizes` one
-    after the other, and then ends, falls silent, or ends in the middle of another one ("half"). Of those whose
-    numbers are in `cut_off` it sends the first half. Another path is not found."""
+    """Run a network camera on this machine; yield its URL. Any other path is not found.
+
+    It sends `frames` pictures, one each 10 ms, in one of the `sizes` after the other, and then ends, falls silent, or
+    ends in the middle of a further picture ("half"). It sends only the first half of the pictures in `cut_off`.
+    """
     over = threading.Event()
 
     class Camera(http.server.BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
-            """Not on the test's output."""
+            """Keep the server's log out of the test's output."""
 
         def do_GET(self) -> None:
             if self.path != path:

@@ -1,4 +1,4 @@
-"""Bundles to test with: a real MobileNet of Coral's, imported once a worker."""
+"""Fixtures with bundles: a real MobileNet of Coral's, imported once for each pytest worker."""
 
 import importlib.util
 import shutil
@@ -41,13 +41,13 @@ def sealed(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundl
 
 @pytest.fixture
 def bundle_copy(sealed: Bundle, tmp_path: Path) -> Path:
-    """The good bundle in a folder of the test's own."""
+    """Copy the good bundle to a folder of the test's own."""
     return Path(shutil.copytree(sealed.path, tmp_path / "birds"))
 
 
 @pytest.fixture
 def picture_bgr() -> NDArray[np.uint8]:
-    """240x320, a bright red square on the left of a dark ground."""
+    """240x320, a bright red square on the left of a dark background."""
     image = np.full((240, 320, 3), 30, np.uint8)
     cv2.rectangle(image, (40, 80), (120, 160), (0, 0, 250), -1)
     return image
@@ -55,24 +55,24 @@ def picture_bgr() -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="session", params=RUNTIMES_HERE)
 def each_runtime(request: pytest.FixtureRequest) -> TfliteRuntime:
-    """Every TFLite runtime that is installed; test_software_edgetpu.py says which are not."""
+    """Every TFLite runtime that is installed; test_software_edgetpu.py skips with the name of the others."""
     return load_runtime(request.param)
 
 
 @pytest.fixture(scope="session")
 def edgetpu_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The software Edge TPU's library; what it does is in the folder that FIELDFARE_SOFTWARE_EDGETPU names."""
+    """The software Edge TPU's library; the folder in FIELDFARE_SOFTWARE_EDGETPU controls it."""
     return software_edgetpu.build(tmp_path_factory.mktemp("edgetpu"))
 
 
 @pytest.fixture(scope="session")
 def prepared_tpu(shared: Path, edgetpu_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """What all software Edge TPUs of a session have in common."""
+    """The parts that all software Edge TPUs of a session share."""
     return prepare(tmp_path_factory.mktemp("prepared"), shared / "models", edgetpu_library)
 
 
 @pytest.fixture
 def software_tpu(prepared_tpu: Prepared, tmp_path: Path) -> SoftwareTpu:
-    """A software Edge TPU of the test's own that is well, and a bundle for it that tests must not change."""
+    """A software Edge TPU of the test's own, without faults, and a bundle for it that tests must not change."""
     (tmp_path / "tpu").mkdir()
     return prepared_tpu.at(tmp_path / "tpu")

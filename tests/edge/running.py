@@ -1,4 +1,4 @@
-"""`fieldfare run` as a process of its own, with the folders that systemd would give it."""
+"""Run `fieldfare run` as a process of its own, with the folders that systemd would give it."""
 
 import json
 import os
@@ -18,7 +18,7 @@ QUICK = {"source": "synthetic", "fps": 30, "width": 160, "height": 120, "timeout
 
 
 class Running:
-    """Started by a settings file; results go to a file of JSON lines, what it says to another."""
+    """A run with a settings file. Results go to a file of JSON lines, messages to another file."""
 
     def __init__(self, folder: Path, bundle: Bundle, *words: str, more: str = "", **camera: object) -> None:
         self.results_file, self.errors_file = folder / "results.jsonl", folder / "errors"
@@ -41,14 +41,14 @@ class Running:
             )
 
     def status(self) -> Status | None:
-        """None before the first."""
+        """Return the latest status; None before the first."""
         try:
             return read(self.run / "status.json")
         except (MissingInputError, DataError):
             return None
 
     def wait_for(self, true: Callable[[Status], object], seconds: float = 60.0) -> Status:
-        """The first status of which `true` holds."""
+        """Wait for the first status for which `true` returns True."""
         seen: list[Status | None] = [None]
 
         def look() -> bool:
@@ -60,28 +60,28 @@ class Running:
         return seen[0]
 
     def wait_until_running(self) -> Status:
-        """The status of a worker that gives results."""
+        """Wait until the worker gives results; return the status."""
         return self.wait_for(lambda status: status.state == "running" and status.worker_pid)
 
     def results(self) -> int:
-        """How many there are so far."""
+        """Return the number of results so far."""
         return self.results_file.read_bytes().count(b"\n") if self.results_file.exists() else 0
 
     def wait_for_more(self, count: int = 3, seconds: float = 60.0) -> None:
-        """So many more results than now."""
+        """Wait for so many more results than now."""
         goal = self.results() + count
         assert wait_until(lambda: self.results() >= goal, seconds), f"{self.status()}\n{self.errors()}"
 
     def errors(self) -> str:
-        """What it has said so far."""
+        """Return its messages so far."""
         return self.errors_file.read_text()
 
     def end(self, number: int = signal.SIGTERM, seconds: float = 30.0) -> int:
-        """Its exit status after that signal."""
+        """Send the signal; return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(seconds)
 
     def close(self) -> None:
-        """Whatever happens, nothing stays."""
+        """End the process, whatever state it is in."""
         self.process.kill()
         self.process.wait(10)

@@ -1,4 +1,4 @@
-"""Sources and engines that do as they are told, for tests of what runs them."""
+"""Scripted sources and engines, for tests of the code that runs them."""
 
 import threading
 import time
@@ -20,9 +20,11 @@ WHITE = 255
 
 
 class ScriptedSource:
-    """Hands over `count` frames, every `period_s`, then does `then`. Frame n is all of the grey value n, with a
-    white square, so that no two are alike; with repeats=True all are alike. Without `stalls` it is as a camera
-    where it is not lossless."""
+    """A source that delivers `count` frames, one every `period_s`, and then calls `then`.
+
+    All pixels of frame n have the grey value n, except a white square, so that no two frames are equal; with
+    repeats=True all are. By default `stalls` is the opposite of `lossless`, as with a camera.
+    """
 
     description = "scripted"
 
@@ -63,11 +65,11 @@ def end() -> None:
 
 
 def say_nothing() -> None:
-    """Read goes on until the source is closed."""
+    """Block `read` until the source is closed."""
 
 
 class ScriptedEngine:
-    """Answers class 7 with a score of 200/256 after `delay_s`; fails at its call number `fails_at`."""
+    """An engine that answers class 7 with a score of 200/256 after `delay_s`; its call number `fails_at` fails."""
 
     engine = "scripted"
 
@@ -92,7 +94,7 @@ class ScriptedEngine:
 
 
 def pipeline(bundle: Bundle, engine: ScriptedEngine, *, fallback: str | None = None) -> Pipeline:
-    """`bundle`'s own path, but for the engine."""
+    """Return the pipeline of `bundle` with another engine."""
     return Pipeline(
         bundle,
         Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input),
@@ -103,12 +105,12 @@ def pipeline(bundle: Bundle, engine: ScriptedEngine, *, fallback: str | None = N
 
 
 def exists(pid: int) -> bool:
-    """Is there such a process? A zombie is one."""
+    """Return True if there is such a process; a zombie counts."""
     return Path(f"/proc/{pid}").exists()
 
 
 def is_gone(pid: int, seconds: float = 30.0) -> bool:
-    """Does it end in time? It may be a zombie, where its parent is not ours to judge."""
+    """Return True if the process ends in time. A zombie counts as ended, since its parent is not under test."""
 
     def gone() -> bool:
         try:
@@ -120,7 +122,7 @@ def is_gone(pid: int, seconds: float = 30.0) -> bool:
 
 
 def wait_until(true: Callable[[], object], seconds: float = 60.0, *, pause_s: float = 0.02) -> bool:
-    """False where it is still not true after `seconds`."""
+    """Wait until `true` returns True; return False if it has not after `seconds`."""
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:

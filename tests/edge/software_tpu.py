@@ -1,4 +1,4 @@
-"""A bundle with a compiled model, and a software Edge TPU that knows its golden inputs by heart."""
+"""Prepare a bundle with a compiled model, and a software Edge TPU with the answers to its golden inputs."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ from edge.preprocess import Preprocessor
 
 @dataclass(frozen=True)
 class SoftwareTpu:
-    """bundle: for it; folder: what the variable FIELDFARE_SOFTWARE_EDGETPU must name."""
+    """A software Edge TPU and the bundle for it. folder: the value for FIELDFARE_SOFTWARE_EDGETPU."""
 
     bundle: Path
     library: Path
@@ -31,27 +31,27 @@ class SoftwareTpu:
 
     @property
     def settings(self) -> str:
-        """The section of the settings."""
+        """Return the [engine] section of the settings."""
         return (
             f'[engine]\ndevice = "usb"\nedgetpu_library = "{self.library}"\nthreads = 1\n'
             "timeout_s = 1.5\nstart_timeout_s = 5\n"
         )
 
     def does(self, script: Script) -> None:
-        """From now on."""
+        """Change its behaviour from now on."""
         write_script(self.folder, script)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What takes time to make, for all tests: a bundle with both models, the library, the table of answers."""
+    """The parts that take time to make, for all tests: a bundle with both models, the library, the table of answers."""
 
     bundle: Path
     library: Path
     answers: bytes
 
     def at(self, folder: Path) -> SoftwareTpu:
-        """One that is well, in a folder of a test's own."""
+        """Make a software Edge TPU without faults, in a folder of a test's own."""
         (folder / "answers.bin").write_bytes(self.answers)
         tpu = SoftwareTpu(self.bundle, self.library, folder)
         tpu.does(Script(unknown="pick"))
@@ -59,7 +59,7 @@ class Prepared:
 
 
 def prepare(folder: Path, models: Path, library: Path) -> Prepared:
-    """Knows all of the golden inputs, and picks an answer for any other."""
+    """Make the parts; the table holds the golden inputs, and for any other input one of their answers is picked."""
     path = folder / "birds"
     name = "mobilenet_v1_0.25_128_quant"
     save(import_model(models / f"{name}.tflite", path, Told(resize="squash"), lambda question: ""))

@@ -1,4 +1,4 @@
-"""What the board says of itself, read from a tree of the test's own."""
+"""Readings of the board, from a tree of the test's own."""
 
 import os
 import stat
@@ -46,7 +46,7 @@ def board(tmp_path: Path) -> Board:
 
 
 def program(tmp_path: Path, name: str, body: str) -> None:
-    """A program on the board's PATH."""
+    """Put a program on the board's PATH."""
     file = tmp_path / "bin" / name
     file.parent.mkdir(exist_ok=True)
     file.write_text(f"#!/bin/sh\n{body}\n")

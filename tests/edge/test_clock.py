@@ -1,4 +1,4 @@
-"""A camera's own timestamps tell how old a frame is, where they are of the right clock."""
+"""A camera's own timestamps give the age of a frame, if they are of the right clock."""
 
 import pytest
 

@@ -116,7 +116,7 @@ def test_mistakes_are_named(text: str, message: str) -> None:
 
 
 def numeric_keys() -> Iterator[tuple[str, str, IntType | FloatType]]:
-    """Every key that takes a number: its section, its name, what is annotated."""
+    """Return every key that takes a number: its section, its name, its annotation."""
     settings = type_info(Settings)
     assert isinstance(settings, StructType)
     for section in settings.fields:

@@ -37,7 +37,7 @@ def test_lossless_photos_come_back_exactly(photo: Image.Image, picture_bgr: NDAr
 
 
 def test_a_photo_is_turned_though_the_rest_of_its_exif_data_is_odd(photo: Image.Image) -> None:
-    """A resolution that is a text: nothing that the picture needs."""
+    """A resolution that is a text: the picture does not need it."""
     exif = Image.Exif()
     exif[0x0112], exif[0x0132] = 6, "yesterday"
     date, resolution = struct.pack(">H", 0x0132), struct.pack(">H", 0x011A)
@@ -87,7 +87,7 @@ def test_transparent_pixels_become_white() -> None:
 
 
 def huge_png() -> bytes:
-    """A gigapixel in 100 bytes."""
+    """Return a PNG of a gigapixel in 100 bytes."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -1,4 +1,4 @@
-"""`import edge` works on a bare laptop and pulls in nothing heavy."""
+"""`import edge` works on a bare laptop and loads nothing heavy."""
 
 import subprocess
 import sys
@@ -13,13 +13,13 @@ HEAVY = ("tensorflow", "keras", "sklearn", "cv2", "PIL", "picamera2", "libcamera
 
 
 def loaded_after(code: str) -> set[str]:
-    """Modules, and the packages that they are of."""
+    """Return the loaded modules, and their packages."""
     script = f"{code}\nimport sys\nprint(*sys.modules, *{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
 
 
-# What the supervisor must never load, on top of that: native code that could take it down with it.
+# The supervisor must load none of these either: native code that could end it.
 NATIVE = ("numpy", "edge.capture.synthetic", "edge.inference.tflite", "edge.worker.pipeline", "edge.worker.main")
 
 

@@ -1,4 +1,4 @@
-"""Raw output -> scores, with numbers computed by hand at both ends of the range."""
+"""Raw output becomes scores, checked with numbers computed by hand at both ends of the range."""
 
 import numpy as np
 import pytest

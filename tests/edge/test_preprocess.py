@@ -1,4 +1,4 @@
-"""Frames become tensors in one way only, computed by hand here where it matters."""
+"""Frames become tensors in one way only, checked with numbers computed by hand."""
 
 import tracemalloc
 from typing import Any
@@ -48,7 +48,7 @@ def make(
         ("int8", np.float32(2 / 255).item(), -1, {0: -128, 1: -127, 127: -1, 128: 0, 254: 126, 255: 127}),
         # The same on uint8: the pixel itself.
         ("uint8", np.float32(2 / 255).item(), 127, {0: 0, 1: 1, 127: 127, 128: 128, 255: 255}),
-        # A scale of 1/128: (p - 127.5) / 127.5 * 128 + 128, and both ends clipped or not as they fall.
+        # A scale of 1/128: (p - 127.5) / 127.5 * 128 + 128; only 256 is clipped.
         ("uint8", 1 / 128, 128, {0: 0, 1: 1, 64: 64, 200: 201, 254: 255, 255: 255}),
         # A scale too small for the range clips on both sides.
         ("int8", 1 / 255, 0, {0: -128, 63: -128, 64: -127, 127: -1, 128: 1, 191: 127, 192: 127}),
@@ -116,7 +116,7 @@ def test_letterbox_keeps_the_shape_and_fills_the_rest() -> None:
 
 
 def test_strong_reduction_does_not_alias() -> None:
-    """A fine checkerboard has one mean; plain bilinear would pick out black or white pixels."""
+    """A fine checkerboard becomes its mean; plain bilinear would pick black or white pixels."""
     board = (np.indices((480, 640)).sum(axis=0) % 2 * 255).astype(np.uint8)
     out = np.empty((60, 80, 3), np.uint8)
     reduce_to(np.repeat(board[..., None], 3, axis=2), out, Scratch())
@@ -126,7 +126,7 @@ def test_strong_reduction_does_not_alias() -> None:
 
 @pytest.mark.parametrize("size", [(1920, 40), (40, 1920), (1920, 238), (1024, 64)])
 def test_nor_where_one_side_is_reduced_far_more_than_the_other(size: tuple[int, int]) -> None:
-    """As with a region that is a strip: noise all but vanishes in a mean, and stays where pixels are picked."""
+    """As with a region that is a strip: noise nearly vanishes in a mean, and stays if single pixels are picked."""
     noise = np.random.default_rng(5).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
     ours = make(size=(32, 32)).fit(noise)
     exact = cv2.resize(noise, (32, 32), interpolation=cv2.INTER_AREA)
@@ -181,7 +181,7 @@ def test_the_frame_itself_is_left_alone() -> None:
 
 
 class TestRegion:
-    """What a setting camera.region cuts out: left, top, width, height as shares."""
+    """The part of a frame that camera.region cuts out: left, top, width, height as shares."""
 
     @pytest.mark.parametrize("resize", ["squash", "crop", "letterbox"])
     def test_it_is_as_if_the_frame_had_been_cut_before(self, resize: str) -> None:
@@ -233,7 +233,7 @@ class TestRegion:
 
 
 class TestLeastSize:
-    """What a camera that resizes by itself may be asked for."""
+    """The smallest size that a camera which resizes by itself must deliver."""
 
     @pytest.mark.parametrize(
         ("options", "expected"),

@@ -1,4 +1,4 @@
-"""One line of output: what is always there, what only where it applies."""
+"""One line of output: the keys that are always there, and those that only sometimes are."""
 
 import msgspec
 

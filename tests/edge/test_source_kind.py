@@ -1,4 +1,4 @@
-"""Which kind of source a text names."""
+"""The kind of source that a text names."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from edge.source_kind import is_live, source_kind
         ("/dev/video0", "v4l2", True),
         ("/dev/v4l/by-id/not-there", "v4l2", True),
         ("/dev/shm", "replay", False),
-        ("/dev/" + "x" * 300, "v4l2", True),  # and told that it is not there
+        ("/dev/" + "x" * 300, "v4l2", True),  # and reported as missing
         ("rtsp://10.0.0.7/stream", "stream", True),
         ("HTTP://10.0.0.7/stream", "stream", True),
         ("ftp://10.0.0.7/stream", "stream", True),  # and refused as such

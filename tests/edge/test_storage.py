@@ -1,4 +1,4 @@
-"""What is written is there whole, or not at all."""
+"""Files and directories are written whole, or not at all."""
 
 import errno
 import os
@@ -60,7 +60,7 @@ def test_a_failure_at_any_step_leaves_the_old_and_no_litter(
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
-    """A limit on file size stands in for the full disk: the kernel refuses the write halfway."""
+    """A limit on file size replaces the full disk: the kernel refuses the write halfway."""
     script = (
         "import resource, sys; from pathlib import Path; from edge.storage import *\n"
         "from edge.errors import StorageError\n"
@@ -82,7 +82,7 @@ def test_a_read_only_place_is_reported(tmp_path: Path) -> None:
 
 
 def test_two_directories_change_places_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No rename of the old one, so there is no moment without a directory."""
+    """The old one is not renamed, so there is no moment without a directory."""
     out = tmp_path / "out"
     write_directory(out, {"old": b"1"})
     monkeypatch.setattr(Path, "rename", lambda *_: pytest.fail("renamed"))

@@ -1,4 +1,4 @@
-"""The test bench: real camera stacks, a real systemd and other processors, on a PC. docs/testbench.md tells more.
+"""Run Fieldfare with real camera stacks, a real systemd and other processors, on a PC (docs/testbench.md).
 
     python tools/testbench tree FOLDER       in a plain folder with Debian 13: libcamera's virtual cameras
     python tools/testbench machine FOLDER    in a virtual machine: systemd, vivid, vimc
@@ -6,10 +6,10 @@
     python tools/testbench armhf FOLDER      emulated, with tflite-runtime
     python tools/testbench build NAME        only build: device, arm64 or armhf
 
-Each puts Fieldfare's wheel into FOLDER and runs the program `run` there, which sees the folder as /bench; for arm64
-and armhf it is a Python program, and Fieldfare can be imported. What it prints comes out, and its status is the
-status here; 69 means that this machine cannot have the bench, and 70 that the bench itself failed. What is built
-stays in FIELDFARE_TESTBENCH_CACHE, or else in the user's cache.
+Each puts Fieldfare's wheel into FOLDER and runs FOLDER/run there, with the folder as /bench. For arm64 and armhf `run`
+is a Python program that can import Fieldfare. Its output is printed, and its exit status is the exit status here;
+69 means that the bench is not available on this machine, 70 that the bench itself failed. What is built stays in
+FIELDFARE_TESTBENCH_CACHE, or in the user's cache.
 """
 
 import argparse
@@ -27,13 +27,13 @@ _UNAVAILABLE, _FAILED = 69, 70
 
 
 def main() -> int:
-    """Entry point; the exit status."""
+    """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="testbench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=("tree", "machine", "arm64", "armhf", "build"))
     parser.add_argument("where", metavar="FOLDER|NAME")
-    parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="for the run, building apart")
+    parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="limit of the run, without building")
     words = parser.parse_args()
     try:
         if words.what == "build":
@@ -58,7 +58,7 @@ def _build(name: str) -> Path:
 
 def _run(what: str, bench: Path, timeout_s: float) -> int:
     if not (bench / "run").is_file():
-        raise host.Failed(f"{bench / 'run'} is not there")
+        raise host.Failed(f"{bench / 'run'} does not exist")
     if what in arm.ARCHITECTURES:
         place = arm.build(what)
         product.wheel(bench)

@@ -1,8 +1,8 @@
-"""A Pi's userland for other processors: Debian unpacked and not set up, Python run by qemu's user-mode emulation.
+"""Build and run a Pi's userland for other processors: Debian, unpacked but not set up, and Python under qemu.
 
-arm64 is Debian 13 with LiteRT and wheels only. armhf is Debian 12, whose Python 3.11 is the last that has a
-tflite-runtime. The package index has no armv7l wheels of NumPy, OpenCV and Pillow: they come from Debian, older
-than pyproject.toml asks for (NumPy 1.24). msgspec is compiled here by a cross compiler.
+arm64 is Debian 13 with LiteRT and wheels only. armhf is Debian 12, whose Python 3.11 is the last with a
+tflite-runtime. The package index has no armv7l wheels of NumPy, OpenCV and Pillow: they come from Debian, older than
+pyproject.toml requires (NumPy 1.24). msgspec is compiled here by a cross compiler.
 """
 
 import shutil
@@ -43,17 +43,17 @@ ARCHITECTURES = {
         packages=("python3", "libpython3.11-dev", "python3-numpy", "python3-opencv", "python3-pil"),
         from_debian=("numpy", "opencv-python-headless", "pillow"),
         compiled=("msgspec",),
-        # Which of several BLAS is used is decided when a package is set up, and these are not.
+        # Setting a package up chooses one of several BLAS libraries; these packages are not set up.
         libraries=("/usr/lib/arm-linux-gnueabihf/blas", "/usr/lib/arm-linux-gnueabihf/lapack"),
     ),
 }
 _CROSS = {"arm-linux-gnueabihf-gcc": "gcc-arm-linux-gnueabihf"}
-# pip takes a wheel for any of these; the newest that Debian 12's C library can run.
+# pip takes a wheel for any of these; the last is the newest that Debian 12's C library can run.
 _MANYLINUX = ("2014", "_2_17", "_2_24", "_2_27", "_2_28", "_2_31", "_2_34", "_2_35")
 
 
 def build(name: str) -> Path:
-    """The folder with `tree`: Debian, and at /opt/site what Fieldfare needs there."""
+    """Return the folder with `tree`: Debian, and at /opt/site the packages that Fieldfare needs."""
     wanted = ARCHITECTURES[name]
     host.require({**host.DEBIAN, **host.ARM, **(_CROSS if wanted.compiled else {})})
     requirements = _requirements(wanted)
@@ -61,7 +61,7 @@ def build(name: str) -> Path:
 
 
 def run(name: str, place: Path, bench: Path, *, timeout_s: float) -> int:
-    """Run `bench`/run there, a Python program; its exit status. Fieldfare and what it needs can be imported."""
+    """Run the Python program `bench`/run there, with Fieldfare and its packages; return the exit status."""
     wanted = ARCHITECTURES[name]
     path = f"PYTHONPATH=/bench/site:/{_SITE},LC_ALL=C.UTF-8,PYTHONDONTWRITEBYTECODE=1"
     libraries = f",LD_LIBRARY_PATH={':'.join(wanted.libraries)}" if wanted.libraries else ""
@@ -71,7 +71,7 @@ def run(name: str, place: Path, bench: Path, *, timeout_s: float) -> int:
 
 
 def _requirements(wanted: _Architecture) -> list[Requirement]:
-    """What Fieldfare asks for on a device with this processor."""
+    """Return the requirements of Fieldfare on a device with this processor."""
     there = {"platform_machine": wanted.machine, "python_version": wanted.python}
     every = [Requirement(text) for text in cache.device_requirements()]
     return [need for need in every if need.marker is None or need.marker.evaluate(there)]
@@ -93,7 +93,8 @@ def _build(name: str, requirements: Sequence[Requirement], tree: Path) -> None:
 
 
 def _install_wheels(wanted: _Architecture, needs: Sequence[Requirement], site: Path) -> None:
-    """Where Debian gives some of them, only those named: pip does not see Debian's."""
+    """Install the wheels of `needs` into `site`."""
+    # pip does not see Debian's packages: with some of them from Debian, it must not install dependencies (--no-deps).
     version = wanted.python.replace(".", "")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--target", site]
     command += ["--only-binary=:all:", "--python-version", wanted.python, "--implementation", "cp"]
@@ -104,7 +105,7 @@ def _install_wheels(wanted: _Architecture, needs: Sequence[Requirement], site: P
 
 
 def _compile(need: Requirement, tree: Path, site: Path) -> None:
-    """msgspec: Python modules, and one extension in one C file."""
+    """Compile msgspec into `site`: Python modules, and one extension in one C file."""
     with tempfile.TemporaryDirectory() as scratch:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
         host.run([*pip, "--no-binary=:all:", "--dest", scratch, f"{need.name}{need.specifier}"])

@@ -1,4 +1,4 @@
-"""The device's disk image, started under qemu. It emulates the processor: KVM is not to be had everywhere."""
+"""Start the device's disk image under qemu. It emulates the processor, since KVM is not available everywhere."""
 
 import subprocess
 from pathlib import Path
@@ -9,16 +9,18 @@ _KERNEL = (
     "root=/dev/vda rw console=ttyS0 panic=-1 quiet mitigations=off fsck.mode=skip systemd.show_status=no "
     "fieldfare.bench"
 )
-# A kernel changes its own code while it starts, with both processors running. The emulator, whose processors are
-# threads, may still serve the breakpoint that stood there meanwhile ("Oops: int3", seen once): not the product's.
+# A kernel changes its own code while it starts, with both processors running, and sets breakpoints meanwhile. The
+# emulator, whose processors are threads, may run such a breakpoint too late ("Oops: int3", seen once). That is no fault
+# of the product, so the machine is started again.
 _STARTS = 3
 
 
 def boot(device: Path, bench: Path, *, timeout_s: float) -> int:
-    """Start `device`, let it run /bench/run, which is `bench`/run here, and power off; the exit status of that.
+    """Start `device`, which runs /bench/run (`bench`/run here) and powers off; return the exit status of `run`.
 
-    `bench`/log holds what it printed, `bench`/console what the kernel did. What the machine writes to its disk is
-    lost. A kernel that panicked before it came to /bench/run is started again: see _STARTS."""
+    `bench`/log holds what `run` printed, `bench`/console what the kernel printed. What the machine writes to its disk
+    is lost. If the kernel panics before /bench/run starts, the machine is started again: see _STARTS.
+    """
     for start in range(1, _STARTS + 1):
         _start(device, bench, timeout_s)
         if (bench / "status").exists():
@@ -26,11 +28,11 @@ def boot(device: Path, bench: Path, *, timeout_s: float) -> int:
         if (bench / "log").exists() or not _panicked(bench / "console"):
             break
         host.say(f"the kernel panicked while it started, {start} of at most {_STARTS} times")
-    raise host.Failed(f"the machine ended without a word:\n{_end_of(bench / 'console')}")
+    raise host.Failed(f"the machine ended without a status:\n{_end_of(bench / 'console')}")
 
 
 def _start(device: Path, bench: Path, timeout_s: float) -> None:
-    """One run of the machine, until it is off. Raises host.Failed with the ends of both logs."""
+    """Run the machine until it is off. Raises host.Failed with the ends of both logs."""
     for name in ("status", "log"):
         (bench / name).unlink(missing_ok=True)
     with (bench / "console").open("wb") as console:

@@ -1,4 +1,4 @@
-"""Things that take minutes to build are built once: each in a folder named after its recipe."""
+"""Build once what takes minutes to build, each in a folder named after its recipe."""
 
 import contextlib
 import fcntl
@@ -14,11 +14,11 @@ import host
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-_NO_INGREDIENTS = ("__main__.py", "boot.py", "enter.py", "product.py")  # they run things, and build none
+_NO_INGREDIENTS = ("__main__.py", "boot.py", "enter.py", "product.py")  # they run things, but build none
 
 
 def folder() -> Path:
-    """Where everything is kept: FIELDFARE_TESTBENCH_CACHE, or a folder of the user's cache."""
+    """Return the folder of everything built: FIELDFARE_TESTBENCH_CACHE, or a folder of the user's cache."""
     told = os.environ.get("FIELDFARE_TESTBENCH_CACHE")
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     path = Path(told) if told else Path(base) / "fieldfare-testbench"
@@ -27,11 +27,12 @@ def folder() -> Path:
 
 
 def built(name: str, build: Callable[[Path], None], *ingredients: str) -> Path:
-    """The folder that `build` has filled: now, or in an earlier run with the same ingredients and recipe.
+    """Return the folder that `build` has filled: now, or in an earlier run with the same ingredients and recipe.
 
-    Processes that want the same wait for the one that builds it. What an interrupted build left is thrown away,
-    and so is what an older recipe made. A build that fails is a fault of the bench with CI set; elsewhere, such as
-    without a network, it only means that the bench is not to be had."""
+    Only one process builds; others that need the same folder wait. What an interrupted build or an older recipe left is
+    deleted. If a build fails, that is a fault of the bench with CI set (Failed). Elsewhere, such as without a network,
+    the bench is not available (Unavailable).
+    """
     recipe = hashlib.sha256("\n".join(ingredients).encode())
     for file in sorted(path for path in HERE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
         if file.name not in _NO_INGREDIENTS:
@@ -57,13 +58,13 @@ def built(name: str, build: Callable[[Path], None], *ingredients: str) -> Path:
 
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
-    """Only one process at a time, of all on this machine."""
+    """Hold the lock `name`, which one process of this machine can hold at a time."""
     with (folder() / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def device_requirements() -> list[str]:
-    """The packages that Fieldfare asks for on a device, as pyproject.toml has them."""
+    """Return the packages that pyproject.toml requires on a device."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return [*project["dependencies"], *project["optional-dependencies"]["device"]]

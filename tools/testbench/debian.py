@@ -1,4 +1,4 @@
-"""Debian in a folder, made by mmdebstrap."""
+"""Make a folder with Debian, with mmdebstrap."""
 
 import os
 import platform
@@ -12,21 +12,24 @@ _FORMAT = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT)", "C
 
 
 def mirror() -> str:
-    """The archive that this machine's own packages come from. Raises Unavailable where that is not Debian's."""
+    """Return the archive of this machine's own packages. Raises Unavailable if that is not Debian's."""
     if platform.freedesktop_os_release().get("ID") != "debian":
         raise host.Unavailable("the test bench builds Debian from the archive that apt uses: this is not Debian")
     for line in host.run(_FORMAT).splitlines():
         address, _, component = line.partition(" ")
         if component == "main" and "security" not in address:
             return address
-    raise host.Unavailable("apt knows no archive: run apt-get update")
+    raise host.Unavailable("apt has no archive: run apt-get update")
 
 
 def make(
     tree: Path, release: str, packages: Sequence[str], *, variant: str, architecture: str = "amd64", setup: str = ""
 ) -> None:
-    """Packages and what they need, unpacked into `tree`; with variant `apt` also set up, with `extract` not.
-    setup: shell, run as the last step; $1 is the tree."""
+    """Unpack packages and their dependencies into `tree`.
+
+    variant: "apt" sets them up too, "extract" does not.
+    setup: shell script, run as the last step; $1 is the tree.
+    """
     command = ["mmdebstrap", "--quiet", f"--variant={variant}", f"--architectures={architecture}"]
     command += [f"--include={','.join(packages)}"] + ([f"--customize-hook={setup}"] if setup else [])
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
@@ -34,13 +37,13 @@ def make(
 
 
 def lend_network(tree: Path) -> None:
-    """Name resolution and certificates of this machine."""
+    """Copy this machine's name resolution and certificates into `tree`."""
     shutil.copy("/etc/resolv.conf", tree / "etc/resolv.conf")
     (tree / "etc/ssl/certs").mkdir(parents=True, exist_ok=True)
     shutil.copy(host.certificates(), tree / "etc/ssl/certs/bench.crt")
 
 
 def shell(tree: Path, script: str) -> str:
-    """Run in `tree` for good, as a step of building it."""
+    """Run a script in `tree`, as a step of building it; its changes stay. Return its output."""
     network = {"SSL_CERT_FILE": "/etc/ssl/certs/bench.crt", "PIP_CERT": "/etc/ssl/certs/bench.crt"}
     return host.run(["chroot", tree, "sh", "-ec", script], env={**host.guest_environment(), **network})

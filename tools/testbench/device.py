@@ -1,4 +1,4 @@
-"""A device: Debian 13 with systemd, libcamera, picamera2, vivid and vimc, as a folder and as a disk image."""
+"""Build a device: Debian 13 with systemd, libcamera, picamera2, vivid and vimc, as a folder and as a disk image."""
 
 import shutil
 import subprocess
@@ -15,13 +15,13 @@ _PACKAGES = (
     *("python3", "python3-venv", "python3-dev", "gcc", "libc6-dev", "libcap-dev", "make", "ca-certificates"),
     *("python3-libcamera", "libcamera-ipa", "v4l-utils", "psmisc"),
 )
-# Only what a virtio disk needs: the whole initramfs takes a minute longer to make and to boot.
+# Only the modules for a virtio disk: the whole initramfs takes a minute longer to make and to boot.
 _SMALL_INITRAMFS = """
 printf 'MODULES=list\\nCOMPRESS=gzip\\nFSTYPE=ext4\\n' >"$1/etc/initramfs-tools/conf.d/bench"
 printf 'virtio_pci\\nvirtio_blk\\next4\\n' >>"$1/etc/initramfs-tools/modules"
 chroot "$1" update-initramfs -u -k all
 """
-# Where README installs it.
+# In the folder that README names.
 _ENVIRONMENT = """
 python3 -m venv --system-site-packages /opt/fieldfare
 /opt/fieldfare/bin/pip install --quiet --no-cache-dir --requirement /tmp/requirements
@@ -41,7 +41,7 @@ depmod $kernel
 
 
 def build() -> Path:
-    """The folder with `tree`, `disk.img`, `vmlinuz` and `initrd`."""
+    """Return the folder with `tree`, `disk.img`, `vmlinuz` and `initrd`."""
     host.require({**host.DEBIAN, **host.MACHINE})
     return cache.built("device", _build, *cache.device_requirements())
 
@@ -72,7 +72,8 @@ def _install_packages(tree: Path) -> None:
 
 
 def _build_vimc(tree: Path) -> None:
-    """vimc is not in Debian's kernel, but its source is in the package of the kernel's source."""
+    """Build and install the kernel module vimc."""
+    # It is not in Debian's kernel, but its source is in the package of the kernel's source.
     debian.shell(tree, _GET_LINUX_SOURCE)
     package = next((tree / "tmp").glob("linux-source-*.deb"))
     unpack = (

@@ -1,4 +1,4 @@
-"""Running something in a Debian folder."""
+"""Run a command in a Debian folder."""
 
 import subprocess
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import host
 
-# The namespaces end with the program, and the mounts with them. What is written goes to memory and is lost.
+# The namespaces end with the program, and with them the mounts. What the program writes stays in memory and is lost.
 _ENTER = """
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$SCRATCH"
@@ -23,7 +23,7 @@ exec chroot . "$@"
 
 
 def enter(tree: Path, bench: Path, command: Sequence[str], *, timeout_s: float) -> int:
-    """Run in `tree`, with the folder `bench` at /bench; the exit status. `tree` stays as it is."""
+    """Run a command in `tree`, with the folder `bench` at /bench; return its exit status. `tree` is not changed."""
     with tempfile.TemporaryDirectory() as scratch:
         places = {"TREE": str(tree), "BENCH": str(bench), "SCRATCH": scratch}
         words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", _ENTER, "enter", *command]

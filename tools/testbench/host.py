@@ -1,4 +1,4 @@
-"""What this machine must have, and how programs are run on it."""
+"""Check that this machine has the programs of the bench, and run them."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 DEBIAN = {"mmdebstrap": "mmdebstrap", "dpkg-deb": "dpkg", "unshare": "util-linux"}
 MACHINE = {"qemu-system-x86_64": "qemu-system-x86", "mke2fs": "e2fsprogs", "xz": "xz-utils"}
 ARM = {"qemu-aarch64-static": "qemu-user-static", "qemu-arm-static": "qemu-user-static"}
-# What those packages only recommend, and cannot do without here.
+# What those packages only recommend, but need here.
 _ALONG = {
     "qemu-system-x86": ("qemu-system-data", "seabios", "ipxe-qemu"),
     "gcc-arm-linux-gnueabihf": ("libc6-dev-armhf-cross",),
@@ -20,15 +20,15 @@ _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 class Unavailable(Exception):  # noqa: N818 - a state of the machine, not a fault of the bench
-    """The bench cannot be had on this machine; the message says why, and how it could be."""
+    """The bench is not available on this machine; the message gives the reason and the fix."""
 
 
 class Failed(Exception):  # noqa: N818
-    """The bench should work here, and does not."""
+    """The bench should work on this machine, but does not."""
 
 
 def require(programs: Mapping[str, str]) -> None:
-    """Raises Unavailable. With CI set, packages that are missing are installed first."""
+    """Raise Unavailable if the bench cannot run here. With CI set, missing packages are installed first."""
     if os.uname().machine != "x86_64":
         raise Unavailable(f"the test bench is for x86-64, this is {os.uname().machine}")
     if os.geteuid() != 0:
@@ -44,7 +44,7 @@ def require(programs: Mapping[str, str]) -> None:
 
 
 def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
-    """Run to the end; standard output. Raises Failed with the end of what it printed."""
+    """Run a command; return its standard output. Raises Failed with the end of what it printed."""
     done = subprocess.run(
         [str(word) for word in command], env=env and dict(env), cwd=cwd, capture_output=True, text=True, check=False
     )
@@ -55,17 +55,17 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, 
 
 
 def say(text: str) -> None:
-    """Progress, on standard error."""
+    """Print progress on standard error."""
     print(f"testbench: {text}", file=sys.stderr, flush=True)
 
 
 def certificates() -> Path:
-    """The certificate authorities that this machine trusts, in one file."""
+    """Return the file with the certificate authorities that this machine trusts."""
     return Path(os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE") or _CERTIFICATES)
 
 
 def guest_environment() -> dict[str, str]:
-    """For a command inside a Debian tree: nothing of this machine's but how to reach the network."""
+    """Return the environment for a command in a Debian tree: of this machine's own, only the network settings."""
     kept = {
         name: value
         for name, value in os.environ.items()

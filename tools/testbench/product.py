@@ -1,4 +1,4 @@
-"""Fieldfare itself, as a wheel."""
+"""Build Fieldfare's wheel."""
 
 import shutil
 import sys
@@ -12,7 +12,8 @@ _SOURCES = ("edge", "trainer", "pyproject.toml", "README.md", "LICENSE")
 
 
 def wheel(into: Path) -> Path:
-    """Build the wheel of the source tree as it is now. Not in place, where setuptools leaves folders behind."""
+    """Build the wheel of the source tree as it is now; return its path."""
+    # In a copy, because setuptools leaves folders behind.
     with tempfile.TemporaryDirectory() as scratch:
         for name in _SOURCES:
             source = cache.ROOT / name

@@ -109,7 +109,7 @@ def test_another_size_than_asked_for_is_a_warning(caplog: pytest.LogCaptureFixtu
     source = opened(width=1000, height=600)
     assert source.read().image_bgr.shape in {(720, 1280, 3), (480, 640, 3)}
     source.close()
-    assert "asked for 1000x600, it gives" in caplog.text
+    assert "requested 1000x600, it gives" in caplog.text
 
 
 def test_where_no_small_stream_is_to_be_had_the_main_one_serves() -> None:

@@ -62,7 +62,7 @@ def test_what_it_cannot_do_is_one_warning(caplog: pytest.LogCaptureFixture) -> N
     assert source.read().image_bgr.size
     source.close()
     (told,) = warnings(caplog)
-    assert "asked for 700x500, 29 frames/s, MJPG; `v4l2-ctl -d /dev/video0 --list-formats-ext`" in told
+    assert "requested 700x500, 29 frames/s, MJPG; `v4l2-ctl -d /dev/video0 --list-formats-ext`" in told
 
 
 def test_colours_are_right() -> None:

@@ -1,4 +1,4 @@
-"""The Pi's own cameras, on a stand-in for picamera2 that refuses what the real one would."""
+"""The Pi's own cameras, with a replacement for picamera2 that refuses what the real one would."""
 
 import sys
 import time
@@ -63,7 +63,7 @@ class TestStreams:
     def test_colours_are_right_on_every_machine(
         self, machine: str, least: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Blue stays blue whatever the format is called; rows are padded in all of them."""
+        """Blue stays blue in every format; rows are padded in all of them."""
         monkeypatch.setattr(StandInPicamera2, "machine", machine)
         image = opened(least=least).read().image_bgr
         height, width = image.shape[:2]
@@ -75,7 +75,7 @@ class TestStreams:
         opened(fps=30.0)
         assert not caplog.records
         opened(fps=120.0)
-        assert "asked for 120 frames/s, at this size it makes 0.00833 to 60" in caplog.text
+        assert "requested 120 frames/s, at this size it makes 0.00833 to 60" in caplog.text
 
     @given(
         main=st.tuples(st.integers(16, 4096), st.integers(16, 4096)).map(lambda size: (size[0] * 2, size[1] * 2)),
@@ -101,7 +101,7 @@ class TestFrames:
 
     def test_requests_are_given_back_at_once(self) -> None:
         source = opened()
-        for _ in range(10):  # the stand-in has one request and no more
+        for _ in range(10):  # the replacement has only one request
             source.read()
         assert StandInPicamera2.latest.held == 0
 
@@ -212,7 +212,7 @@ FIXED_LENS = {name: CAMERA_MODULE_3[name] for name in ("ExposureTime", "Analogue
         ),
         # vimc and the virtual camera have none of this.
         ({}, Optics(), 30, {}),
-        # A camera that states no upper end is believed.
+        # Without an upper end from the camera, every larger value is accepted.
         ({"AnalogueGain": (1, 1, 1)}, Optics(gain=8), None, {"AnalogueGain": 8}),
     ],
 )

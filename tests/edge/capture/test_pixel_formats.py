@@ -1,4 +1,4 @@
-"""Whatever lies in a camera's buffer becomes the same picture."""
+"""Every pixel format in a camera's buffer becomes the same picture."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ ROUNDED = ("YUV420", "NV12")
 @pytest.mark.parametrize("padding", [0, 2, 62])
 @pytest.mark.parametrize("name", EXACT + ROUNDED)
 def test_a_buffer_becomes_the_scene_that_was_seen(name: str, padding: int) -> None:
-    """YUV goes through video range, which loses a level or two."""
+    """YUV is in video range, which loses a level or two."""
     row = 64 * {"RGB888": 3, "BGR888": 3, "XRGB8888": 4, "XBGR8888": 4}.get(name, 1)
     image = to_bgr(in_memory(scene(64, 48), name, row + padding), name, (64, 48), row + padding)
     assert image.shape == (48, 64, 3)
@@ -24,7 +24,7 @@ def test_a_buffer_becomes_the_scene_that_was_seen(name: str, padding: int) -> No
 
 
 def test_the_names_say_the_opposite_of_the_memory() -> None:
-    """libcamera's RGB888 is B, G, R from the lowest address on; taken at its word, blue would be red."""
+    """libcamera's RGB888 is B, G, R in memory; read as R, G, B, blue would be red."""
     one_pixel = np.array([200, 90, 40], np.uint8)
     assert to_bgr(one_pixel, "RGB888", (1, 1), 3).tolist() == [[[200, 90, 40]]]
     assert to_bgr(one_pixel, "BGR888", (1, 1), 3).tolist() == [[[40, 90, 200]]]

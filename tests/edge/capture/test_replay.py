@@ -14,7 +14,7 @@ from edge.preprocess import Preprocessor
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Four pictures, the n-th of grey level 40n, and a file that is none."""
+    """Four pictures, the n-th of grey level 40n, and a file that is no picture."""
     for number in range(4):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((48, 64, 3), 40 * number, np.uint8))
     (tmp_path / "notes.txt").write_text("no picture")
@@ -32,7 +32,7 @@ def video(tmp_path: Path) -> Path:
 
 
 def in_the_middle(video: Path) -> tuple[bytes, int]:
-    """An AVI's bytes, and where its frames are half over."""
+    """Return an AVI's bytes, and the offset of the middle of its frames."""
     whole = video.read_bytes()
     return whole, (whole.index(b"movi") + whole.rindex(b"idx1")) // 2
 
@@ -118,7 +118,7 @@ class TestVideo:
     def test_a_picture_that_is_damaged_is_left_out_and_counted(
         self, video: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """FFmpeg would fill it up with the picture before."""
+        """FFmpeg would complete it with the previous picture."""
         whole = bytearray(video.read_bytes())
         fifth = [place for place in range(whole.index(b"movi"), len(whole)) if whole.startswith(b"00dc", place)][5]
         ends = whole.index(b"\xff\xd9", fifth)
@@ -188,7 +188,7 @@ class TestVideo:
 
     @pytest.mark.parametrize("name", ["notes.txt", "read.nfo", "file_id.diz"])
     def test_text_is_refused(self, name: str, tmp_path: Path) -> None:
-        """FFmpeg would draw it, as on a terminal."""
+        """FFmpeg would draw it like a terminal."""
         text = tmp_path / name
         text.write_text("a line of text\n" * 300)
         with pytest.raises(CameraError, match="text, not a video"):

@@ -126,7 +126,7 @@ class TestFile:
         assert clock.now().seconds == pytest.approx(100, abs=5)
 
     def test_one_that_is_emptied_first_says_nothing_yet(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-        """A shell's `echo run > FILE` empties the file and then writes."""
+        """A shell's `echo run > FILE` empties the file first, and then writes."""
         file = tmp_path / "script"
         file.write_text("dark")
         clock = ScriptClock(f"@{file}")
@@ -149,7 +149,7 @@ class TestFile:
             file.write_bytes(damage)
         for _ in range(3):
             assert clock.now().word == "dark"
-        assert caplog.text.count("the script before it stays in force") == 1
+        assert caplog.text.count("the previous script stays in force") == 1
 
     def test_at_the_start_it_must_be_there_and_right(self, tmp_path: Path) -> None:
         with pytest.raises(MissingInputError, match="script: cannot read"):

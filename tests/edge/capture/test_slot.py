@@ -1,4 +1,4 @@
-"""One place between two threads: the newest frame wins, or, lossless, every frame is taken."""
+"""A slot between two threads: the newest frame wins, or with lossless every frame is taken."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""One contract, every source; and which setting opens which."""
+"""Every source keeps one contract, and each setting opens the right source."""
 
 import fcntl
 import sys
@@ -47,7 +47,7 @@ def video(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hardware(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A picamera2 and a webcam at tmp_path/video0."""
+    """Replace picamera2, and put a webcam at tmp_path/video0."""
     for name, module in picamera2_modules().items():
         monkeypatch.setitem(sys.modules, name, module)
     StandInWebcam.reset()
@@ -67,7 +67,7 @@ SLOW_FPS = 0.05  # twenty seconds a frame: longer than any test waits
 
 
 def makers(folder: Path, video: Path, stack: ExitStack) -> Makers:
-    """Every source, of 64x48."""
+    """Return a function for every kind of source, of 64x48."""
     size = {"width": 64, "height": 48}
     device = folder.parent / "video0"
     return {
@@ -104,7 +104,7 @@ class TestContract:
         assert image.flags.c_contiguous
 
     def test_numbers_count_up_and_clocks_go_forward(self, source: FrameSource) -> None:
-        """A gap in the numbers says that the source itself skipped a frame."""
+        """A gap in the numbers means that the source itself skipped a frame."""
         frames = [source.read() for _ in range(4)]
         numbers = [frame.sequence for frame in frames]
         assert numbers == sorted(set(numbers))
@@ -140,20 +140,20 @@ class TestContract:
         assert not (live and source.lossless)
 
     def test_only_what_may_fall_silent_is_blamed_for_it(self, source: FrameSource) -> None:
-        """A camera, and what plays one at a rate; never a file, however slow it is to read."""
+        """A camera, or a synthetic one with a rate; never a file, however slow it is to read."""
         live = isinstance(source, PicameraSource | V4l2Source | StreamSource)
         plays_one = isinstance(source, SyntheticSource) and not source.lossless
         assert source.stalls == (live or plays_one)
 
     def test_a_camera_repeats_no_frame(self, source: FrameSource) -> None:
-        """Where `has_noise` says so, a repeated frame is a fault, unless a script asked for it."""
+        """With `has_noise` a repeated frame is a fault, unless a script caused it."""
         frames = [source.read() for _ in range(4)][-2:]
         if source.has_noise and "script" not in source.description:
             assert not np.array_equal(frames[0].image_bgr, frames[1].image_bgr)
 
 
 def waiting_sources(folder: Path, video: Path, stack: ExitStack) -> Makers:
-    """Sources in whose `read` somebody waits after at most three frames."""
+    """Return sources whose `read` waits after at most three frames."""
     size = {"width": 64, "height": 48}
     silent = {"frames": 3, "then": "silence"}
     return {
@@ -215,7 +215,7 @@ def test_a_late_reader_gets_the_next_frame_not_a_burst() -> None:
 
 
 class TestOpenSource:
-    """camera.source picks the source."""
+    """camera.source chooses the source."""
 
     @pytest.mark.parametrize(
         ("camera", "error", "message"),

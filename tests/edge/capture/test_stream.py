@@ -1,4 +1,4 @@
-"""Network cameras: a real server on this machine, and one that accepts and says nothing."""
+"""Network cameras: a real server on this machine, and one that accepts connections and sends nothing."""
 
 import socket
 import subprocess
@@ -22,7 +22,7 @@ from edge.errors import CameraError
 
 @pytest.fixture
 def mute() -> Iterator[int]:
-    """The port of a server that accepts and never says a word."""
+    """Run a server that accepts connections and sends nothing; yield its port."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening.getsockname()[1]
 
@@ -36,7 +36,7 @@ class TestFrames:
             source.close()
 
     def test_the_newest_wins(self) -> None:
-        """A reader that is late gets no backlog: the numbers jump."""
+        """A late reader gets no old frames: the numbers jump."""
         with mjpeg_server() as url:
             source = StreamSource(url, wait_s=5)
             first = source.read()
@@ -59,18 +59,18 @@ class TestFrames:
 
 
 class TestWholePictures:
-    """FFmpeg would fill up what is missing from the picture before."""
+    """FFmpeg would complete a picture with parts of the previous one."""
 
     def test_one_that_is_cut_off_on_the_way_is_left_out(self, caplog: pytest.LogCaptureFixture) -> None:
-        """The lower half of a frame would be of another: here, of another size and colour."""
+        """Its lower half would be of another frame: here, of another size and colour."""
         with mjpeg_server(frames=60, cut_off=range(20, 40)) as url:
             source = StreamSource(url, wait_s=5)
-            with pytest.raises(CameraError, match=r"or it ended \(20 pictures came cut off\)"):
+            with pytest.raises(CameraError, match=r"or it ended \(20 pictures were truncated\)"):
                 while True:
                     last = source.read()
             assert last.sequence == 39  # of 40 whole ones
             source.close()
-        assert caplog.text.count("sent a picture that is cut off") == 1
+        assert caplog.text.count("sent a truncated picture") == 1
 
     def test_one_that_the_end_of_the_connection_cuts_off_is_left_out(self) -> None:
         with mjpeg_server(frames=20, then="half") as url:
@@ -84,7 +84,7 @@ class TestWholePictures:
     def test_a_camera_that_sends_none_at_all_is_a_fault(self) -> None:
         with mjpeg_server(frames=300, cut_off=range(1, 300)) as url:
             source = StreamSource(url, wait_s=0.5)
-            with pytest.raises(CameraError, match="pictures came cut off"):
+            with pytest.raises(CameraError, match="pictures were truncated"):
                 while True:
                     source.read()
             source.close()
@@ -111,7 +111,7 @@ class TestWholePictures:
     def test_other_formats_come_without_what_is_known_to_be_incomplete(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A transport stream counts its packets. Without one the picture it belonged to would come half filled."""
+        """A transport stream counts its packets. If one is missing, FFmpeg would deliver its picture half filled."""
         monkeypatch.delenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", raising=False)
         path = tmp_path / "walk.ts"
         writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), 25, (320, 240))
@@ -199,7 +199,7 @@ class TestPasswords:
 
 
 def test_a_program_that_ends_without_closing_ends_well() -> None:
-    """A thread in OpenCV would take the interpreter's end for an exception, and abort."""
+    """Otherwise the interpreter's end is an exception for a thread in OpenCV, and the process aborts."""
     program = (
         "import sys\n"
         "from edge.capture.stream import StreamSource\n"

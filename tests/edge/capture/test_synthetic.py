@@ -1,4 +1,4 @@
-"""The camera that needs no hardware, and what its script makes it suffer."""
+"""The camera without hardware, and the faults of its script."""
 
 import signal
 import subprocess
@@ -36,7 +36,7 @@ class TestPictures:
 
     @given(number=st.integers(0, 10**9), region=st.sampled_from([None, (0.0, 0.8, 0.1, 0.1), (0.9, 0.0, 0.1, 0.1)]))
     def test_nor_are_they_after_cutting_and_resizing(self, number: int, region: tuple[float, ...] | None) -> None:
-        """A frozen camera is told by what the model sees, which may be a corner."""
+        """A frozen camera is detected by the model's input, which may be a corner of the frame."""
         spec = Preprocessing(channel_order="rgb", resize="crop", mean=(127.5,) * 3, std=(127.5,) * 3)
         tensor = InputTensor(width=16, height=16, dtype="int8", quantization=Quantization(scale=2 / 255, zero_point=-1))
         preprocessor = Preprocessor(spec, tensor, region=region)  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ class TestPictures:
         assert not np.array_equal(*seen)
 
     def test_the_bar_in_the_middle_counts(self) -> None:
-        """Sixteen blocks, the lowest bit on the right: 5 is black but for two whites."""
+        """Sixteen blocks, the lowest bit on the right: 5 is black except two whites."""
         image = SyntheticSource(width=320, height=240, fps=None).picture(5)
         bits = [int(image[120 + 2, 80 + 10 * block + 5, 0]) for block in range(16)]
         assert bits == [0] * 13 + [255, 0, 255]
@@ -89,7 +89,7 @@ class TestScript:
         source = camera(f"@{file}")
         source.read()
         file.write_text("vanish")
-        with pytest.raises(CameraError, match="vanished, as its script says"):
+        with pytest.raises(CameraError, match="vanished, by its script"):
             source.read()
         with pytest.raises(CameraError, match="vanished"):
             camera(f"@{file}")

@@ -1,4 +1,4 @@
-"""USB cameras: what is asked, what is given, and what goes wrong."""
+"""USB cameras: what is requested, what is given, and what goes wrong."""
 
 import errno
 import fcntl
@@ -20,7 +20,7 @@ from edge.errors import CameraError
 
 @pytest.fixture
 def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stand-in webcam's node."""
+    """The device file of a replaced webcam."""
     StandInWebcam.reset()
     monkeypatch.setattr(cv2, "VideoCapture", lambda *_: StandInWebcam())
     monkeypatch.setattr(fcntl, "ioctl", webcam_ioctl())
@@ -48,11 +48,11 @@ class TestNegotiation:
     @pytest.mark.parametrize(
         ("asked", "told"),
         [
-            ({"width": 8192, "height": 8192}, "640x480 YUYV, 30 frames/s: asked for 8192x8192;"),
-            ({"width": 32, "height": 32}, "64x48 YUYV, 30 frames/s: asked for 32x32;"),
-            ({"fps": 5.0}, "15 frames/s: asked for 5 frames/s;"),
-            ({"fps": 0.001}, "asked for 0.001 frames/s;"),
-            ({"fps": 1000.0, "pixel_format": "H264"}, "asked for 1000 frames/s, H264;"),
+            ({"width": 8192, "height": 8192}, "640x480 YUYV, 30 frames/s: requested 8192x8192;"),
+            ({"width": 32, "height": 32}, "64x48 YUYV, 30 frames/s: requested 32x32;"),
+            ({"fps": 5.0}, "15 frames/s: requested 5 frames/s;"),
+            ({"fps": 0.001}, "requested 0.001 frames/s;"),
+            ({"fps": 1000.0, "pixel_format": "H264"}, "requested 1000 frames/s, H264;"),
         ],
     )
     def test_what_differs_is_one_warning(
@@ -105,7 +105,7 @@ class TestFailures:
             opened(tmp_path / "video9")
 
     def test_it_is_the_second_node_of_a_camera(self, device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """USB cameras have a /dev/videoN for metadata as well; what the whole device can do is not what that can."""
+        """USB cameras also have a /dev/videoN for metadata, whose capabilities are not those of the whole device."""
         monkeypatch.setattr(fcntl, "ioctl", webcam_ioctl(node=0x04A00000))
         with pytest.raises(CameraError, match="Stand-in delivers no pictures: not a camera, or its second node"):
             opened(device)

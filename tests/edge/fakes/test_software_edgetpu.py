@@ -1,4 +1,4 @@
-"""The software Edge TPU, on Coral's really compiled models and through each runtime's real load_delegate."""
+"""The software Edge TPU, with Coral's compiled models and through each runtime's real load_delegate."""
 
 import ctypes
 import importlib.util
@@ -48,7 +48,7 @@ def test_the_tests_below_ran_with_both_runtimes(module: str) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that the software Edge TPU follows, with a script that lets it work."""
+    """The folder that controls the software Edge TPU, with a script without faults."""
     monkeypatch.setenv(ENVIRONMENT, str(tmp_path))
     write_script(tmp_path, Script())
     return tmp_path
@@ -65,12 +65,12 @@ def classify(classifier: TfliteClassifier, picture: NDArray[np.uint8]) -> NDArra
 
 
 def follow(change: float = 0.02) -> None:
-    """Wait until a running software Edge TPU has read what was written."""
+    """Wait until a running software Edge TPU has read its files again."""
     time.sleep(change)
 
 
 class Bench:
-    """One runtime, one model pair, the CPU twin's answers in the table."""
+    """One runtime and one pair of models, with the answers of the CPU model in the table."""
 
     def __init__(self, runtime: TfliteRuntime, library: Path, shared: Path, folder: Path, model: str = SMALL) -> None:
         self.runtime, self.library, self.folder = runtime, library, folder
@@ -167,7 +167,7 @@ class TestTime:
         assert time.monotonic() - started >= 5 * 0.020
 
     def test_other_threads_run_meanwhile(self, bench: Bench) -> None:
-        """As on hardware: the runtime lets the interpreter lock go while the device computes."""
+        """As on hardware: the runtime releases the interpreter lock while the device computes."""
         write_script(bench.folder, Script(time_us=200_000))
         tpu = bench.open()
         thread = threading.Thread(target=classify, args=(tpu, bench.pictures[0]))
@@ -180,10 +180,10 @@ class TestTime:
 
 
 class TestFaults:
-    """Each is scripted while the engine runs, as hardware fails."""
+    """Each is scripted while the engine runs, since hardware fails then."""
 
     def strike(self, bench: Bench, script: Script) -> Callable[[], NDArray[np.generic]]:
-        """Answers picture 0 rightly, then follows `script`; the next picture is another one."""
+        """Answer picture 0 correctly, then apply `script`; the next picture is another one."""
         tpu = bench.open()
         assert np.array_equal(classify(tpu, bench.pictures[0]), bench.right(0))
         write_script(bench.folder, script)
@@ -191,7 +191,7 @@ class TestFaults:
         return lambda: classify(tpu, bench.pictures[1])
 
     def test_error(self, bench: Bench) -> None:
-        with pytest.raises(EngineError, match="inference failed: software Edge TPU: told to fail"):
+        with pytest.raises(EngineError, match="inference failed: software Edge TPU: fails, by its script"):
             self.strike(bench, Script(mode="error"))()
 
     def test_garbage_is_never_twice_the_same(self, bench: Bench) -> None:
@@ -226,7 +226,7 @@ class TestFaults:
         tpu = bench.open()
         classify(tpu, bench.pictures[0])
         classify(tpu, bench.pictures[1])
-        with pytest.raises(EngineError, match="told to fail"):
+        with pytest.raises(EngineError, match="fails, by its script"):
             classify(tpu, bench.pictures[2])
 
     def test_what_was_wrong_for_a_while_is_right_again(self, bench: Bench) -> None:
@@ -240,7 +240,7 @@ class TestFaults:
 class TestDevices:
     def test_refused(self, bench: Bench) -> None:
         write_script(bench.folder, Script(mode="refuse"))
-        with pytest.raises(EngineError, match=r"no Edge TPU .*told to refuse"):
+        with pytest.raises(EngineError, match=r"no Edge TPU .*refuses, by its script"):
             bench.open()
 
     @pytest.mark.parametrize("wanted", ["", "usb", "usb:0", "usb:1", "pci", "pci:0"])
@@ -310,7 +310,7 @@ print("answered", flush=True)
 
 
 class TestDeaths:
-    """What ends or stops a process is watched from another one."""
+    """Faults that end or stop a process, watched from another one."""
 
     @pytest.fixture
     def child(self, bench: Bench, shared: Path) -> Callable[[Script], subprocess.Popen[str]]:
@@ -347,7 +347,7 @@ class TestDeaths:
 
 @pytest.fixture(scope="module")
 def create(edgetpu_library: Path) -> Callable[[Path], str | None]:
-    """Ask the bare library for a delegate; what it reports, or None where there is one."""
+    """Create a delegate with the bare library; return its report, or None if there is a delegate."""
     loaded = ctypes.CDLL(str(edgetpu_library))
     report_type = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
     loaded.tflite_plugin_create_delegate.restype = ctypes.c_void_p
@@ -368,7 +368,7 @@ def create(edgetpu_library: Path) -> Callable[[Path], str | None]:
 
 
 class TestFiles:
-    """What it reads is checked: neither a script nor a table can crash the process that loads it."""
+    """Its files are checked: neither a script nor a table can crash the process that loads it."""
 
     @pytest.mark.parametrize(
         "text",

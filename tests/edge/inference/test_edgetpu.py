@@ -1,4 +1,4 @@
-"""Which Edge TPUs are plugged in, and what is said where one cannot be had."""
+"""The Edge TPUs that are plugged in, and the errors if none can be used."""
 
 import logging
 import struct
@@ -142,7 +142,7 @@ class TestLoading:
             self.load(tmp_path / "lib.so", sysfs, dev)
 
     def test_a_library_that_is_cut_off(self, sysfs: Path, dev: Path, tmp_path: Path, edgetpu_library: Path) -> None:
-        """The loader would die of it."""
+        """The loader would crash on it."""
         whole = edgetpu_library.read_bytes()
         for size in (70, 3000, 9000):
             (tmp_path / "lib.so").write_bytes(whole[:size])
@@ -187,7 +187,7 @@ class TestLoading:
 def test_a_library_in_a_folder_that_may_not_be_searched_is_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The supervisor asks, and must not die of it. Not by permissions: root, as which tests may run, has them all."""
+    """The supervisor checks this, and must not fail. Simulated, since root may enter every folder."""
 
     def forbidden(path: Path) -> bool:
         raise PermissionError(13, "Permission denied", str(path))

@@ -1,4 +1,4 @@
-"""The engine guard: by a scripted engine with a clock of its own, then around real engines."""
+"""The engine guard: around a scripted engine with a clock of its own, then around real engines."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ SHAPE = (1, 16, 16, 3)
 
 
 class Clock:
-    """Stands still unless moved."""
+    """A clock that stands still unless moved."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -34,8 +34,11 @@ class Clock:
 
 
 class ScriptedEngine:
-    """Two or more classes; its sound answer is made from the input's first values. `fault` turns it bad, `takes_s`
-    moves the clock at each inference."""
+    """An engine of two or more classes, whose right answer is made from the input's first values.
+
+    fault: changes the answer.
+    takes_s: how far each inference moves the clock.
+    """
 
     engine = "scripted"
 
@@ -109,7 +112,7 @@ def show(guard: GuardedClassifier, *values: int) -> NDArray[np.generic]:
 
 
 def show_elsewhere(guard: GuardedClassifier, number: int) -> None:
-    """A picture of its own for each number, to which the sound answer is always the same."""
+    """Classify a different picture for each number; the right answer is the same for all."""
 
     picture = np.full(SHAPE, number, np.uint8)
     picture.reshape(-1)[:4] = 1, 2, 3, 4
@@ -177,7 +180,7 @@ class TestWhatIsRefusedAtOnce:
             show(guard, 3, 4)
 
     def test_an_output_whose_tail_was_not_written(self, clock: Clock) -> None:
-        """As after a transfer that broke off."""
+        """As after an interrupted transfer."""
         engine = ScriptedEngine(clock, 64)
         guard = GuardedClassifier(engine, golden_inputs(64), clock=clock)
 
@@ -196,7 +199,7 @@ class TestWhatIsRefusedAtOnce:
             show(guard, 1, 2, 3, 4)
 
     def test_every_answer_of_a_model_of_two_classes_is_possible(self, clock: Clock) -> None:
-        """Even those that are the mark by chance."""
+        """Even one that equals the mark by chance."""
         engine = ScriptedEngine(clock, 2)
         guard = GuardedClassifier(engine, golden_inputs(2), clock=clock)
         for first in range(0, 256, 5):
@@ -205,7 +208,7 @@ class TestWhatIsRefusedAtOnce:
 
 
 class TestRepetitions:
-    """Not wrong in themselves: a golden input decides, before the answer is given out."""
+    """They need not be wrong: a golden input decides before the answer is returned."""
 
     def test_an_engine_that_is_stuck_is_found_at_the_first_repetition(
         self, guard: GuardedClassifier, engine: ScriptedEngine
@@ -216,16 +219,16 @@ class TestRepetitions:
             show(guard, 5, 6, 7, 8)
 
     def test_an_engine_that_was_stuck_once_is_found_too(self, guard: GuardedClassifier, engine: ScriptedEngine) -> None:
-        """The golden input finds it sound again; only the second asking tells what it had done."""
+        """On the golden input it works again; only the second inference reveals the wrong answer."""
         before = show(guard, 1, 2, 3, 4).tolist()
         turns = iter([np.uint8([before])])
         engine.fault = lambda _: next(turns, engine.sound())
-        with pytest.raises(EngineError, match="answered the same input in two ways, asked again because it repeated"):
+        with pytest.raises(EngineError, match="gave two answers to the same input, run again because it repeated"):
             show(guard, 5, 6, 7, 8)
         assert show(guard, 5, 6, 7, 8).tolist() == [5, 6, 7, 8]
 
     def test_the_golden_input_is_one_that_tells(self, guard: GuardedClassifier, engine: ScriptedEngine) -> None:
-        """Stuck at the answer to a golden input: that one would pass."""
+        """An engine stuck at the answer to a golden input would pass that one."""
         for number in (1, 2):
             stuck = [int(v) for v in case(number).expected]
             engine.fault = None
@@ -267,7 +270,7 @@ class TestRepetitions:
         assert guard.probes == 1
 
     def test_the_answer_to_the_golden_input_is_not_given_out(self, engine: ScriptedEngine, clock: Clock) -> None:
-        """An engine that goes stale right after a canary repeats the canary's answer: that is a repetition too."""
+        """An engine that gets stuck right after a canary repeats the canary's answer: that is a repetition too."""
         guard = GuardedClassifier(engine, golden_inputs(), canary=True, clock=clock)
         show(guard, 9, 6, 6, 6)
         clock.now += CANARY_S
@@ -321,7 +324,7 @@ class TestCanaries:
         assert 5 <= guard.probes <= 6
         assert guard.probes <= 0.0101 * engine.inferences
 
-    @pytest.mark.parametrize("seed", range(1, 6))  # 0 gives the very bytes that outputs are marked with
+    @pytest.mark.parametrize("seed", range(1, 6))  # 0 gives the same bytes that outputs are marked with
     def test_find_noise_as_soon_as_it_changes_the_best_class(
         self, guard: GuardedClassifier, engine: ScriptedEngine, clock: Clock, seed: int
     ) -> None:
@@ -354,7 +357,9 @@ class TestCanaries:
         self.serve(guard, clock, 3)
         turns = iter([np.uint8([[3, 200, 5, 1]])])
         engine.fault = lambda _: next(turns, engine.sound())
-        with pytest.raises(EngineError, match="in two ways, asked again because the best class changed"):
+        with pytest.raises(
+            EngineError, match="two answers to the same input, run again because the best class changed"
+        ):
             self.serve(guard, clock, 1)
 
     def serve_changes(self, guard: GuardedClassifier, clock: Clock, frames: int, every_s: float) -> None:
@@ -366,7 +371,7 @@ class TestCanaries:
         self, guard: GuardedClassifier, engine: ScriptedEngine, clock: Clock
     ) -> None:
         engine.takes_s = 0.003
-        self.serve_changes(guard, clock, 4000, every_s=0.0001)  # that much lies between two inferences anyway
+        self.serve_changes(guard, clock, 4000, every_s=0.0001)  # a usual pause between two inferences
         assert engine.inferences <= 4000 * 1.012  # in place of the canaries
 
     @pytest.mark.parametrize(("every_s", "tested"), [(0.1, 100), (0.033, 34)])
@@ -380,7 +385,7 @@ class TestCanaries:
     def test_sing_on_after_one_inference_that_was_held_up(
         self, guard: GuardedClassifier, engine: ScriptedEngine, clock: Clock
     ) -> None:
-        """By a busy machine, say: it takes 0.07 s once, and one percent of that would be silence for 7 s."""
+        """As on a busy machine: one inference takes 0.07 s, after which 1 % of the time means no canary for 7 s."""
         engine.takes_s = 0.003
         self.serve(guard, clock, 3)
         for _ in range(2):
@@ -429,7 +434,7 @@ class TestGoldenInputs:
         assert "pixels differ" in (report.problem or "")
 
     def test_are_not_all_of_one_class(self, sealed: Bundle) -> None:
-        """So that an engine that always says one class fails on some."""
+        """So that an engine that always answers one class fails on some."""
         assert len({int(np.argmax(case.output)) for case in sealed.manifest.golden.cases}) > 1
 
 
@@ -447,7 +452,7 @@ class TestAroundRealEngines:
             assert np.array_equal(plain.invoke(), guard.invoke())
 
     def test_the_input_survives_an_inference(self, each_runtime: TfliteRuntime, sealed: Bundle) -> None:
-        """The guard infers a second time where an output looks unwritten."""
+        """The guard infers a second time if an output looks unwritten."""
         classifier = TfliteClassifier(each_runtime, sealed.model)
         picture = np.random.default_rng(4).integers(0, 256, (1, 128, 128, 3), np.uint8)
         classifier.load(picture)
@@ -456,7 +461,7 @@ class TestAroundRealEngines:
 
 
 class TestAroundTheSoftwareEdgeTpu:
-    """Every way in which it can answer wrongly, through the real load_delegate and the compiled model."""
+    """Every kind of wrong answer, through the real load_delegate and the compiled model."""
 
     @pytest.fixture
     def pictures(self) -> list[NDArray[np.uint8]]:
@@ -475,7 +480,7 @@ class TestAroundTheSoftwareEdgeTpu:
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> GuardedClassifier:
-        """A guarded software Edge TPU that knows the golden inputs and the pictures, and passed the former."""
+        """Return a guarded software Edge TPU with answers to golden inputs and pictures; the former have run."""
         monkeypatch.setenv(ENVIRONMENT, str(tmp_path))
         twin = TfliteClassifier(each_runtime, sealed.model)
         write_answers(tmp_path, answers_for(twin, [*pictures, *(case.tensor for case in prepared.cases)]))
@@ -503,7 +508,7 @@ class TestAroundTheSoftwareEdgeTpu:
     @pytest.mark.parametrize(
         ("mode", "said"),
         [
-            ("error", "told to fail"),
+            ("error", "fails, by its script"),
             ("absent", "is gone"),
             ("unwritten", "unwritten"),
             ("constant", "gave all classes the same score"),
@@ -524,5 +529,5 @@ class TestAroundTheSoftwareEdgeTpu:
     ) -> None:
         write_script(tmp_path, Script(mode="garbage", time_us=2000))
         with pytest.raises(EngineError, match="run because the best class changed"):
-            for _ in range(500):  # a second of them, however long this machine takes for it
+            for _ in range(500):  # a second of the guard's clock, however long this machine takes
                 self.classify(serving, pictures[0])

@@ -146,11 +146,11 @@ def test_pictures_are_classified(sealed: Bundle, shared: Path) -> None:
 
 
 class TestEdgeTpu:
-    """Through a software stand-in for libedgetpu; no Coral was seen (docs/hardware-status.md)."""
+    """With a software replacement for libedgetpu, never with a real Coral (docs/hardware-status.md)."""
 
     @pytest.fixture
     def with_twin(self, sealed: Bundle, shared: Path, tmp_path: Path) -> Bundle:
-        """The good bundle with Coral's compiled twin."""
+        """The good bundle with Coral's compiled model."""
         manifest = msgspec.structs.replace(
             sealed.manifest,
             edgetpu=EdgeTpu(
@@ -168,7 +168,7 @@ class TestEdgeTpu:
 
     @pytest.fixture
     def answering(self, with_twin: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The stand-in gives the right answers to the golden inputs."""
+        """Let the software Edge TPU give the right answers to the golden inputs."""
         monkeypatch.setenv(ENVIRONMENT, str(tmp_path))
         prep = Preprocessor(with_twin.manifest.preprocessing, with_twin.manifest.input)
         cases = golden.prepare(with_twin, prep).cases
@@ -204,7 +204,7 @@ class TestEdgeTpu:
         pipeline = build_pipeline(with_twin, Engine(edgetpu_library=str(library)), Decisions())
         results = [pipeline.process(Frame(picture_bgr, number, *stamp())) for number in range(3)]
         assert all(result.fallback and result.engine.endswith("cpu, 2 threads") for result in results)
-        assert caplog.text == ""  # who runs it says so: the supervisor by its state, the commands in a line
+        assert caplog.text == ""  # the caller reports it: the supervisor by its state, the commands in a line
 
     def test_a_bundle_without_a_twin_is_no_fallback_unless_the_tpu_was_asked_for(self, sealed: Bundle) -> None:
         assert open_classifier(sealed, Engine(device="auto")).fallback is None

@@ -1,4 +1,4 @@
-"""Results reach people and programs; trouble with a disk never stops the camera."""
+"""Results reach people and programs; a failing disk never stops the camera."""
 
 import io
 import json
@@ -121,7 +121,7 @@ def test_a_place_that_cannot_be_written_is_an_error_at_the_start(tmp_path: Path)
 
 
 def test_a_pipe_is_no_place_for_results(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It would hold up the whole service until somebody reads it."""
+    """Opening it would block the whole service until somebody reads it."""
     path = tmp_path / "results.jsonl"
     sink = JsonFileSink(path, max_bytes=1000, keep=1)
     path.unlink()
@@ -181,7 +181,7 @@ def test_a_file_that_was_taken_away_is_begun_anew(tmp_path: Path, how: str) -> N
 def test_a_stick_that_was_pulled_and_put_back_is_written_to_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What was open then never works again, so the device is played by a descriptor that is closed underneath."""
+    """An open file on a pulled stick never works again; closing its descriptor has the same effect."""
     path = tmp_path / "results.jsonl"
     sink = JsonFileSink(path, max_bytes=10**6, keep=1)
     sink.write(result(0))

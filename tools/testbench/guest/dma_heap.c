@@ -1,5 +1,5 @@
-/* For LD_PRELOAD: memory from /dev/dma_heap/ where the kernel has none, so that libcamera's virtual camera runs in
- * a plain folder. A buffer is a memfd. The heap itself only has to open: an empty file of that name will do. */
+/* For LD_PRELOAD: allocate the buffers of /dev/dma_heap/ on a kernel that has none, so that libcamera's virtual camera
+ * runs in a plain folder. A buffer is a memfd. Opening the heap must succeed: an empty file of that name is enough. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/dma-buf.h>
@@ -31,7 +31,7 @@ int ioctl(int fd, unsigned long request, ...)
     va_start(rest, request);
     void *argument = va_arg(rest, void *);
     va_end(rest);
-    request = (uint32_t)request; /* Python hands on a sign-extended int */
+    request = (uint32_t)request; /* Python passes a sign-extended int */
     if (request == DMA_HEAP_IOCTL_ALLOC)
         return allocate(argument);
     if (_IOC_TYPE(request) == DMA_BUF_BASE)

@@ -1,4 +1,4 @@
-"""picamera2 imports pykms for its preview on a screen, which no test opens; the package exists on a Pi only."""
+"""Replace pykms, which exists on a Pi only. picamera2 imports it for its preview on a screen, which no test opens."""
 
 
 class _AnyName(type):
@@ -7,4 +7,4 @@ class _AnyName(type):
 
 
 class PixelFormat(metaclass=_AnyName):
-    """Looked up while picamera2 is imported, and not used."""
+    """A name that picamera2 looks up while it is imported, but does not use."""
