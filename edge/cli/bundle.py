@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class BundleCommands(click.Group):
-    """The commands below plus those that other packages name under `fieldfare.bundle_commands`."""
+    """The commands below, and those that other packages name under `fieldfare.bundle_commands`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """As click.Group."""
+        """List their names, as click.Group does."""
         plugged = {entry.name for entry in entry_points(group="fieldfare.bundle_commands")}
         return sorted(plugged.union(super().list_commands(ctx)))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """As click.Group."""
+        """Return one, as click.Group does; None if there is no such command."""
         found = super().get_command(ctx, cmd_name)
         for entry in entry_points(group="fieldfare.bundle_commands", name=cmd_name) if found is None else ():
             command = entry.load()
