@@ -6,7 +6,7 @@ How the format grows (docs/bundle.md explains it to people; the two change toget
    that has its default, so a bundle that does not use the new key opens on older readers. The schema stays.
 2. A key that changes what the old ones mean raises the schema: older readers must refuse such a bundle, as they would
    classify wrongly with it. Append to `_MIGRATIONS` what turns an older manifest into the new form.
-3. No required key is added, renamed or dropped without 2.
+3. Without 2, no required key is added, dropped, renamed or made optional, and no default changes.
 """
 
 from collections.abc import Callable
