@@ -1,8 +1,14 @@
-"""Settings: TOML -> typed and frozen. Nothing is clamped: a value out of range stops with file, key, value."""
+"""Read settings: a TOML file and the command line's options, merged once and converted once to typed, frozen records.
+
+Nothing is clamped: a value out of range is an error with file, key and value. Keys, sections and ranges in messages are
+derived from the records.
+"""
 
 import codecs
 import difflib
 import re
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,9 +31,11 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Region = tuple[Share, Share, Share, Share]
 _LONGEST = 100  # characters of a value in a message
 _DIGITS = 9  # of a side in --size
+# Stands for the bundle in the settings of a command that does not open it by them.
+NO_BUNDLE = "(none)"
 
 _TEXT = "a text that is not empty and holds no NUL character"
-# What msgspec and `_range` would put less helpfully.
+# Keys for which neither msgspec's words nor the types' own are helpful enough.
 _CHOICES = {
     "bundle": _TEXT,
     "camera.source": _TEXT,
@@ -39,8 +47,6 @@ _CHOICES = {
     "camera.format": "auto, MJPG, YUYV or another four-letter code that `v4l2-ctl --list-formats-ext` shows",
     "camera.region": "four numbers from 0 to 1: left, top, width and height as shares of the picture",
     "engine.device": "auto, cpu, any, usb, pci, usb:N, pci:N, or a place such as 2-1.4 or /dev/apex_0",
-    "engine.runtime": "auto, litert or tflite-runtime",
-    "output.console": "all, changes or off",
 }
 
 
@@ -49,12 +55,15 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Camera(Section, frozen=True, kw_only=True):
-    """[camera]: where frames come from. fps: frames a second, absent for the source's own rate.
+    """[camera]: the source of the frames.
 
-    region: left, top, width and height of what is classified, as shares of the picture. timeout_s: seconds
-    without a frame that are a stall. frozen_s: seconds of bit-identical frames that are a frozen camera, 0
-    never. exposure in microseconds, focus in dioptres, gain as a factor: for cameras that have them. format:
-    the pixel format asked of a V4L2 camera. script: what a synthetic camera shall suffer.
+    - fps: frames a second; None: the source's own rate.
+    - timeout_s: seconds without a frame that are a stall.
+    - frozen_s: seconds of bit-identical frames that are a frozen camera; 0: never.
+    - region: left, top, width and height of what is classified, as shares of the picture.
+    - exposure (microseconds), gain (a factor), focus (dioptres): for cameras that have them.
+    - format: the pixel format to set on a V4L2 camera.
+    - script: the faults of a synthetic camera.
     """
 
     source: Text = "picamera2"
@@ -80,19 +89,21 @@ class Camera(Section, frozen=True, kw_only=True):
 
     @property
     def endless(self) -> bool:
-        """May the source be opened again after a fault? A replay would begin at its first frame."""
+        """Whether the source may be opened again after a fault: a replay would begin at its first frame."""
         return self.loop or self.source == "synthetic" or is_live(self.source)
 
     @property
     def patience_s(self) -> float:
-        """How long without a frame is a stall: never less than three frames of a slow camera."""
+        """Seconds without a frame that are a stall: never less than three frames of a slow camera."""
         return max(self.timeout_s, 3 / self.fps if self.fps else 0.0)
 
 
 class Engine(Section, frozen=True, kw_only=True):
-    """[engine]: what computes. device auto: the Edge TPU where the bundle and the machine have one.
+    """[engine]: what computes.
 
-    timeout_s: an inference that takes longer is hung. start_timeout_s: opening an Edge TPU that takes longer is.
+    - device: auto is the Edge TPU if both the bundle and the machine have one.
+    - timeout_s: an inference that takes longer is hung.
+    - start_timeout_s: an Edge TPU that takes longer to open is hung.
     """
 
     runtime: RuntimeName = "auto"
@@ -103,12 +114,12 @@ class Engine(Section, frozen=True, kw_only=True):
     start_timeout_s: Annotated[float, Meta(ge=1, le=600)] = 10.0
 
     def at(self, device: str) -> "Engine":
-        """The same with another `device`."""
+        """Return these settings with another `device`."""
         return msgspec.structs.replace(self, device=device)
 
 
 class Decisions(Section, frozen=True, kw_only=True):
-    """[decision]: threshold absent: the bundle's own."""
+    """[decision]: from scores to a label. threshold: None is the bundle's own."""
 
     threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
     smoothing: Annotated[float, Meta(ge=0, lt=1)] = 0.0
@@ -116,7 +127,7 @@ class Decisions(Section, frozen=True, kw_only=True):
 
 
 class Output(Section, frozen=True, kw_only=True):
-    """[output]: where results go. jsonl is rotated at max_mb megabytes, `keep` old files are kept."""
+    """[output]: what results are written to. jsonl is rotated at max_mb megabytes, `keep` old files are kept."""
 
     console: ConsoleMode = "all"
     jsonl: Text | None = None
@@ -125,8 +136,12 @@ class Output(Section, frozen=True, kw_only=True):
 
 
 class Load(Section, frozen=True, kw_only=True):
-    """[load]: what classifying may cost. max_fps: decisions a second. cpu_percent: share of all cores that
-    the service may use. max_temperature_c: the board's, from where it slows down."""
+    """[load]: what classifying may cost.
+
+    - max_fps: decisions a second.
+    - cpu_percent: share of all cores that the service may use.
+    - max_temperature_c: the temperature of the board that must not be passed.
+    """
 
     max_fps: Annotated[float, Meta(ge=0.001, le=1000)] | None = None
     cpu_percent: Annotated[float, Meta(ge=1, le=100)] | None = None
@@ -134,9 +149,12 @@ class Load(Section, frozen=True, kw_only=True):
 
 
 class Recovery(Section, frozen=True, kw_only=True):
-    """[recovery]: how far the supervisor may go. usb_reset: reset a USB camera or Coral that restarts do not
-    mend. reboot_after_min: minutes without a result until a reboot is asked for, absent for never;
-    reboots_a_day: at most so many in 24 hours."""
+    """[recovery]: how far the supervisor may go.
+
+    - usb_reset: reset a USB camera or Coral that restarts do not mend.
+    - reboot_after_min: minutes without a result until a reboot is requested; None: never.
+    - reboots_a_day: at most so many in 24 hours.
+    """
 
     usb_reset: bool = True
     reboot_after_min: Annotated[float, Meta(ge=1, le=10_000)] | None = None
@@ -155,67 +173,112 @@ class Settings(Section, frozen=True, kw_only=True):
     recovery: Recovery = Recovery()
 
 
-def load_settings(path: Path) -> Settings:
-    """Read a settings file. Raises MissingInputError or ConfigError."""
+def load_settings(path: Path | None, /, **options: object) -> Settings:
+    """Read the settings file at `path`, or none, with `options` put over it as in settings_from.
+
+    Raises MissingInputError or ConfigError.
+    """
+    if path is None:
+        return settings_from({}, **options)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise MissingInputError(f"settings {path}: cannot read: {error.strerror or error}") from error
-    return parse_settings(data, str(path))
+    return parse_settings(data, str(path), **options)
 
 
-def parse_settings(data: bytes, name: str) -> Settings:
-    """As load_settings, from bytes; `name` is for the messages. A byte order mark, as some editors put it
-    first, is passed over."""
+def parse_settings(data: bytes, file: str, /, **options: object) -> Settings:
+    """Read settings from the bytes of a file, as load_settings; `file` is for messages.
+
+    A byte order mark, as some editors put it first, is skipped.
+    """
     try:
         values = msgspec.toml.decode(data.removeprefix(codecs.BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{name}: not valid TOML: {error}") from error
-    try:
-        return settings_from(values)
-    except ConfigError as error:
-        raise ConfigError(f"{name}: {error}") from error
+        raise ConfigError(f"{file}: not valid TOML: {error}") from error
+    return settings_from(values, file, **options)
 
 
-def settings_from(values: dict[str, Any]) -> Settings:
-    """Settings from decoded TOML or the command line's options. Raises ConfigError."""
+def settings_from(values: Mapping[str, Any], file: str | None = None, /, **options: object) -> Settings:
+    """Convert decoded TOML, with `options` put over it, to Settings.
+
+    options: values by the names of their keys, such as `fps`; None was not given. A value of the file that an option
+    replaces is not judged. Raises ConfigError, which names the file unless an option is wrong.
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    merged = _merged(values, given)
     try:
-        return msgspec.convert(values, type=Settings)
+        return msgspec.convert(merged, type=Settings)
     except msgspec.ValidationError as error:
-        raise ConfigError(explain(error, values)) from error
+        path, message = _explain(error, merged)
+        in_file = file is not None and path not in {_path_of(key) for key in given}
+        raise ConfigError(f"{file}: {message}" if in_file else message) from error
+
+
+def check_sendable(settings: Settings) -> None:
+    """Raise ConfigError unless all texts can be sent to the worker.
+
+    A file is UTF-8, but words of the command line, such as a folder's name, may be any bytes.
+    """
+    try:
+        msgspec.msgpack.encode(settings)
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{error.object!a}: not UTF-8: rename it") from error
+
+
+def _merged(values: Mapping[str, Any], options: Mapping[str, object]) -> dict[str, Any]:
+    merged = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
+    for key, value in options.items():
+        section, _, name = _path_of(key).rpartition(".")
+        table = merged.setdefault(section, {}) if section else merged
+        if isinstance(table, dict):  # else the file has something else there, and the conversion reports it
+            table[name] = value
+    return merged
+
+
+@cache
+def _sections() -> dict[str, tuple[str, ...]]:
+    """List the keys of each section; those of the top level are under ""."""
+    tables = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    kinds = {name: kind for name, kind in tables.items() if isinstance(kind, type) and issubclass(kind, Section)}
+    return {"": Settings.__struct_fields__, **{name: kind.__struct_fields__ for name, kind in kinds.items()}}
+
+
+def _path_of(key: str) -> str:
+    """Return the path of the one key that is called `key`, such as "camera.fps"."""
+    (section,) = (name for name, keys in _sections().items() if key in keys)
+    return f"{section}.{key}" if section else key
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """The option --size, as (width, height); whether a camera may be asked for it, settings_from says. Raises
-    ConfigError."""
+    """Parse the option --size as (width, height); settings_from judges the range. Raises ConfigError."""
     sides = text.lower().split("x")
     if len(sides) != 2 or not all(side.isascii() and side.isdecimal() and len(side) <= _DIGITS for side in sides):
         raise ConfigError(f"--size {shorten(text)}: must be WIDTHxHEIGHT, such as 640x480")
     return int(sides[0]), int(sides[1])
 
 
-def explain(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
-    """Key, value, what is allowed; for an unknown key the nearest known one."""
-    message, _, where = str(error).partition(" - at `$")
-    path = re.sub(r"\[.*?\]", "", where.rstrip("`").lstrip("."))
+def _explain(error: msgspec.ValidationError, values: dict[str, Any]) -> tuple[str, str]:
+    """Return the key's path, and a message: key, value, what is allowed; for an unknown key the nearest known one."""
+    message, _, place = str(error).partition(" - at `$")
+    path = re.sub(r"\[.*?\]", "", place.rstrip("`").lstrip("."))
     unknown = re.search(r"unknown field `(.*)`", message, re.DOTALL)
     if unknown:
-        known = _known_keys(path)
+        known = _sections().get(path, ())
         near = difflib.get_close_matches(unknown[1], known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-        place = f"[{path}] " if path else ""
-        return f"{place}unknown key {_shown(unknown[1])}: {hint}"
+        return path, f"{f'[{path}] ' if path else ''}unknown key {_shown(unknown[1])}: {hint}"
     missing = re.search(r"missing required field `(.+?)`", message)
     if missing:
-        return f"key {missing[1]!r} is missing"
+        return missing[1], f"key {missing[1]!r} is missing"
     own = re.fullmatch(r"(\w+) (must .*)", message)
     if own:
         path, message = f"{path}.{own[1]}", own[2].removeprefix("must be ")
     value: Any = values
     for key in path.split(".") if path else ():
         value = value.get(key) if isinstance(value, dict) else None
-    allowed = None if own else _CHOICES.get(path) or _range(path)
-    return f"{path} = {_shown(value)}: must be {allowed or message.replace('Expected ', '', 1).replace('`', '')}"
+    allowed = None if own else _CHOICES.get(path) or _allowed(path)
+    return path, f"{path} = {_shown(value)}: must be {allowed or message.replace('Expected ', '', 1).replace('`', '')}"
 
 
 def _shown(value: Any) -> str:
@@ -226,12 +289,15 @@ def _shown(value: Any) -> str:
 
 
 def shorten(text: str) -> str:
-    """The beginning of a text that is too long for a message."""
+    """Cut a text that is too long for a message."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
-def _range(path: str) -> str | None:
-    """What a numeric key takes, from its annotation, such as "a whole number from 32 to 8192"; None for others."""
+def _allowed(path: str) -> str | None:
+    """Describe what a number or a choice may be, from its annotation, such as "a whole number from 32 to 8192".
+
+    None for keys of other types.
+    """
     kind: Type | None = type_info(Settings)
     for key in path.split("."):
         fields = kind.fields if isinstance(kind, StructType) else ()
@@ -239,23 +305,12 @@ def _range(path: str) -> str | None:
     kinds = kind.types if isinstance(kind, UnionType) else (kind,)
     words = [str(value) for one in kinds if isinstance(one, LiteralType) for value in one.values]
     numbers = [_ends(one) for one in kinds if isinstance(one, IntType | FloatType)]
-    return ", or ".join(words + numbers) if numbers else None
+    if numbers:
+        return ", or ".join(words + numbers)
+    return f"{', '.join(words[:-1])} or {words[-1]}" if words else None
 
 
 def _ends(kind: IntType | FloatType) -> str:
     ends = (("from", kind.ge), ("over", kind.gt), ("to", kind.le), ("to under", kind.lt))
-    said = [f"{word} {end:.15g}" for word, end in ends if end is not None]
-    return " ".join(["a whole number" if isinstance(kind, IntType) else "a number", *said])
-
-
-def _known_keys(section: str) -> list[str]:
-    kinds: dict[str, type[Section]] = {
-        "": Settings,
-        "camera": Camera,
-        "engine": Engine,
-        "decision": Decisions,
-        "output": Output,
-        "load": Load,
-        "recovery": Recovery,
-    }
-    return list(kinds[section].__struct_fields__) if section in kinds else []
+    limits = [f"{word} {end:.15g}" for word, end in ends if end is not None]
+    return " ".join(["a whole number" if isinstance(kind, IntType) else "a number", *limits])

@@ -1,9 +1,16 @@
-"""The manifest: what a bundle says of itself. Decoded strictly: an unknown key or a wrong type is an error.
+"""Describe a bundle in typed records, and convert them to the JSON of manifest.json and back, strictly.
 
-Described for people in docs/bundle.md; the two change together.
+How the format grows (docs/bundle.md explains it to people; the two change together):
+
+1. A new key is optional: its default means what bundles meant that did not have it. `encode` leaves out every key
+   that has its default, so a bundle that does not use the new key opens on older readers. The schema stays.
+2. A key that changes what the old ones mean raises the schema: older readers must refuse such a bundle, as they would
+   classify wrongly with it. Append to `_MIGRATIONS` what turns an older manifest into the new form.
+3. Without 2, no required key is added, dropped, renamed or made optional, and no default changes.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -11,7 +18,11 @@ from msgspec import Meta
 
 from edge.errors import BundleError
 
-SCHEMA = 1
+Json = dict[str, Any]
+# One step for each schema before the newest, oldest first: step N - 1 takes the JSON of schema N and returns that of
+# schema N + 1. There is no way back: an older reader refuses a newer schema.
+_MIGRATIONS: tuple[Callable[[Json], Json], ...] = ()
+SCHEMA = 1 + len(_MIGRATIONS)
 
 # \Z, as $ would let a line break follow.
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -28,7 +39,7 @@ Activation = Literal["logits", "probabilities"]
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of every manifest record."""
+    """Base of every record of the manifest: an unknown key is an error."""
 
 
 class FileEntry(Strict, frozen=True, kw_only=True):
@@ -65,13 +76,17 @@ class OutputTensor(Strict, frozen=True, kw_only=True):
 
 
 class Preprocessing(Strict, frozen=True, kw_only=True):
-    """From a frame to the input tensor; edge.preprocess is its one implementation.
+    """The way from a frame to the input tensor; edge.preprocess is its one implementation.
 
-    The cut-out (crop: the largest centred one of the model's aspect ratio, times crop_fraction) or the whole
-    frame is halved with 2x2 means while both sides are at least twice the target, one side alone while that is at
-    least three times, then brought to size with bit-exact bilinear interpolation; letterbox keeps the aspect ratio
-    and fills the rest with `pad`.
-    The network sees real = (pixel - mean) / std for each channel, in channel_order.
+    - channel_order: of the tensor.
+    - resize: squash takes the whole frame, crop the largest centred cut-out of the model's aspect ratio, letterbox
+      the whole frame with bars.
+    - crop_fraction: the share of that cut-out's sides which is used.
+    - pad: the brightness of the bars.
+    - mean, std: the network sees real = (pixel - mean) / std for each channel, in channel_order.
+
+    The picture is halved with 2x2 means while both sides are at least twice the target, one side alone while that is
+    at least three times, then brought to size with bit-exact bilinear interpolation.
     """
 
     channel_order: Channels
@@ -83,9 +98,13 @@ class Preprocessing(Strict, frozen=True, kw_only=True):
 
 
 class Calibration(Strict, frozen=True, kw_only=True):
-    """scores = softmax(logits / temperature + bias); a best score under `threshold` is reported as unknown.
-    bias: one number a class, None for zeros. promised_precision: the share of right answers above the threshold that
-    validation photos bear out."""
+    """The way from outputs to scores: softmax(logits / temperature + bias).
+
+    - bias: one number a class, None for zeros.
+    - threshold: a best score under it is reported as unknown.
+    - promised_precision: the share of right answers above the threshold, as shown by validation photos.
+    - method: how these were found.
+    """
 
     temperature: Positive = 1.0
     bias: tuple[Bias, ...] | None = None
@@ -96,7 +115,9 @@ class Calibration(Strict, frozen=True, kw_only=True):
 
 class Metrics(Strict, frozen=True, kw_only=True):
     """Figures measured through the device's own pre- and postprocessing, and on which photos.
-    calibration_error: expected difference between score and share right, in 15 bins."""
+
+    calibration_error: expected difference between score and share right, in 15 bins.
+    """
 
     split: str
     photos: Annotated[int, Meta(ge=1)]
@@ -108,8 +129,12 @@ class Metrics(Strict, frozen=True, kw_only=True):
 
 
 class GoldenCase(Strict, frozen=True, kw_only=True):
-    """frame: a PNG as a camera would hand it over; pixels: what the resize must make of it (PNG, in the
-    tensor's channel order stored as R, G, B); output: the raw output tensor."""
+    """A picture with a known answer.
+
+    - frame: a PNG as a camera would deliver it.
+    - pixels: what the resize must make of it, a PNG in the tensor's channel order, stored as R, G, B.
+    - output: the raw output tensor.
+    """
 
     frame: FileName
     pixels: FileName
@@ -127,9 +152,10 @@ class Golden(Strict, frozen=True, kw_only=True):
 
 
 class EdgeTpu(Strict, frozen=True, kw_only=True):
-    """The compiled twin and what the compiler said of it; None where its words were not to be had.
+    """The model compiled for the Edge TPU, with figures from the compiler's log; None if there was no log.
 
-    operators_on_cpu is always known: those left over in the compiled model itself."""
+    operators_on_cpu is always known: they are left over in the compiled model itself.
+    """
 
     model: FileName
     log: FileName | None = None
@@ -141,7 +167,7 @@ class EdgeTpu(Strict, frozen=True, kw_only=True):
 
 
 class Architecture(Strict, frozen=True, kw_only=True):
-    """The network behind the model, where Fieldfare trained it."""
+    """The network behind the model, if Fieldfare trained it."""
 
     family: str
     alpha: Positive
@@ -151,7 +177,7 @@ class Architecture(Strict, frozen=True, kw_only=True):
 
 
 class Origin(Strict, frozen=True, kw_only=True):
-    """Who made the bundle, from what."""
+    """Who made the bundle, and from what."""
 
     kind: Literal["trained", "imported"]
     source: str
@@ -184,33 +210,65 @@ class _SchemaOnly(msgspec.Struct):
 
 
 def decode(data: bytes) -> Manifest:
-    """Bytes of manifest.json to a Manifest.
+    """Decode the bytes of manifest.json, of this schema or an older one.
 
-    Raises BundleError: not JSON, another schema, an unknown key, a value out of range, a name that is listed
-    twice or referred to but not listed.
+    Raises BundleError: not JSON, an unknown schema, an unknown key, a value out of range, a name that is listed
+    twice, or used but not listed.
     """
     try:
         schema = msgspec.json.decode(data, type=_SchemaOnly).schema
-        if schema != SCHEMA:
+        if not 1 <= schema <= SCHEMA:
             raise BundleError(
-                f"manifest.json: schema {schema} is unknown; this version reads schema {SCHEMA}: "
+                f"manifest.json: schema {schema} is unknown; this version reads schema {_readable()}: "
                 "update Fieldfare or make the bundle again"
             )
-        manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BundleError(f"manifest.json: {error}; make the bundle again") from error
+        if schema == SCHEMA:
+            manifest = msgspec.json.decode(data, type=Manifest)
+        else:
+            manifest = msgspec.convert(_migrated(msgspec.json.decode(data), schema), type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # Only a newer Fieldfare writes keys that this one lacks.
+        fix = "update Fieldfare or make" if "unknown field" in str(error) else "make"
+        raise BundleError(f"manifest.json: {error}; {fix} the bundle again") from error
     _check_references(manifest)
     _check_ranges(manifest)
     return manifest
 
 
 def encode(manifest: Manifest) -> bytes:
-    """A Manifest to the bytes of manifest.json: indented, ending in a newline."""
-    return msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
+    """Encode as the bytes of manifest.json: indented, without keys that have their defaults, ending in a newline."""
+    return msgspec.json.format(msgspec.json.encode(_without_defaults(manifest)), indent=1) + b"\n"
+
+
+def _without_defaults(record: Strict) -> Json:
+    # Not msgspec's omit_defaults: for numbers and texts that compares identity, so a 1.0 that was computed or decoded
+    # would be written and the 1.0 of the class would not. Equal manifests must give equal bytes, and so equal ids.
+    kept = {}
+    for field in msgspec.structs.fields(record):
+        value = getattr(record, field.name)
+        if value != field.default:
+            kept[field.encode_name] = _plain(value)
+    return kept
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Strict):
+        return _without_defaults(value)
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _readable() -> str:
+    return "1" if SCHEMA == 1 else f"1 to {SCHEMA}"
+
+
+def _migrated(raw: Json, schema: int) -> Json:
+    for step in _MIGRATIONS[schema - 1 :]:
+        raw = step(raw)
+    return raw
 
 
 def referenced_files(manifest: Manifest) -> list[str]:
-    """The names that the manifest's parts refer to."""
+    """List the names that the manifest's parts refer to."""
     names = [manifest.model, manifest.labels]
     names += [name for case in manifest.golden.cases for name in (case.frame, case.pixels)]
     if manifest.edgetpu is not None:

@@ -1,10 +1,7 @@
 """Open a bundle, as a directory or packed in one file, and check every byte before anything parses it.
 
-Order: the manifest's own hash, the manifest, the set of files, sizes, SHA-256 of each. Only then may a
-runtime see the model. All files are read once into memory, so what was checked is what is used.
-
-The packed form is a stored (uncompressed) ZIP whose end comment is the SHA-256 of all bytes before it: any
-unzip program opens it, and a flipped byte is found before the ZIP is parsed.
+Order: the manifest's own hash, the manifest, the set of files, sizes, SHA-256 of each. Only then may a runtime see the
+model.
 """
 
 import hashlib
@@ -22,12 +19,15 @@ from edge.errors import BundleError, MissingInputError
 MANIFEST = "manifest.json"
 MANIFEST_HASH = "manifest.sha256"
 PACK_SUFFIX = ".fieldfare"
+# The packed form is a ZIP without compression, which any unzip program opens. Its end comment is this mark and the
+# SHA-256 of all bytes before it, so a flipped byte is found before the ZIP is parsed.
 PACK_MARK = b"fieldfare-sha256:"
 PACK_COMMENT_SIZE = len(PACK_MARK) + 64
 # A MobileNet bundle has 1-12 MB; the cap keeps a wrong path from filling a Pi's memory.
 MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 MAX_FILES = 64
-# The custom operator that the compiler puts in place of what it maps (tflite_graph has it parsed; here bytes do).
+# The custom operator that the compiler puts in place of what it maps. Its bytes are looked for, not parsed: the parser
+# of .tflite files is the trainer's (trainer/edgetpu/tflite_graph.py).
 EDGETPU_OPERATOR = b"edgetpu-custom-op"
 
 
@@ -35,13 +35,16 @@ EDGETPU_OPERATOR = b"edgetpu-custom-op"
 class Bundle:
     """A bundle whose every byte matched its hashes when it was opened.
 
-    bundle_id is the first 12 hex digits of the manifest's SHA-256, which covers all other files' hashes.
+    - bundle_id: the first 12 hex digits of the manifest's SHA-256, which covers all other files' hashes.
+    - labels: one for each output of the model, in its order.
+    - contents: all files by name, manifest.json and manifest.sha256 included.
     """
 
     path: Path
     manifest: Manifest
     bundle_id: str
     labels: tuple[str, ...]
+    # Read once and kept in memory, so that what was checked is what is used.
     contents: dict[str, bytes]
 
     @property
@@ -51,19 +54,19 @@ class Bundle:
 
     @property
     def edgetpu_model(self) -> bytes | None:
-        """The compiled twin, where the bundle has one."""
+        """The model compiled for the Edge TPU; None if the bundle has none."""
         return None if self.manifest.edgetpu is None else self.contents[self.manifest.edgetpu.model]
 
     @property
     def size(self) -> int:
-        """Bytes of all files together."""
+        """The size of all files together, in bytes."""
         return sum(map(len, self.contents.values()))
 
 
 def open_bundle(path: Path | str) -> Bundle:
     """Read and verify the bundle at `path`.
 
-    Raises MissingInputError (nothing there, unreadable) or BundleError (anything in it is not as written).
+    Raises MissingInputError (nothing there, unreadable) or BundleError (damaged, incomplete, not a bundle).
     """
     path = Path(path)
     try:
@@ -72,7 +75,7 @@ def open_bundle(path: Path | str) -> Bundle:
         raise MissingInputError(f"bundle {path}: {error.strerror or error}: no bundle there") from error
     except OSError as error:
         raise MissingInputError(f"bundle {path}: cannot read: {error.strerror or error}") from error
-    if not contents:  # such as where a stick will be
+    if not contents:  # such as the mount point of a stick that is not plugged in
         raise MissingInputError(f"bundle {path}: an empty folder: no bundle there")
     try:
         return check_contents(path, contents)
@@ -81,7 +84,7 @@ def open_bundle(path: Path | str) -> Bundle:
 
 
 def check_contents(path: Path, contents: dict[str, bytes]) -> Bundle:
-    """Verify files already in memory against the manifest among them; raises BundleError."""
+    """Verify files in memory against the manifest among them. Raises BundleError."""
     for name in (MANIFEST, MANIFEST_HASH):
         if name not in contents:
             raise BundleError(f"{name} is missing: not a Fieldfare bundle, or copied in part")
@@ -98,12 +101,12 @@ def check_contents(path: Path, contents: dict[str, bytes]) -> Bundle:
 
 
 def manifest_hash_line(digest: str) -> bytes:
-    """The content of manifest.sha256, as `sha256sum -c` reads it."""
+    """Return the content of manifest.sha256, in the form that `sha256sum -c` reads."""
     return f"{digest}  {MANIFEST}\n".encode()
 
 
 def parse_labels(data: bytes) -> tuple[str, ...]:
-    """One label a line, UTF-8, none empty; raises BundleError."""
+    """Parse one label a line, UTF-8, none empty. Raises BundleError."""
     try:
         labels = tuple(line.strip() for line in data.decode("utf-8-sig").splitlines())
     except UnicodeDecodeError as error:
@@ -115,12 +118,13 @@ def parse_labels(data: bytes) -> tuple[str, ...]:
 
 
 def pack_bytes(bundle: Bundle) -> bytes:
-    """The packed form: the same bytes for the same bundle, wherever and whenever it is packed."""
+    """Pack a bundle into the bytes of one file: the same bytes for the same bundle, on every machine."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(bundle.contents):
+            # ZipInfo would note the system and the time of packing. 1980 is the earliest date that a ZIP can hold.
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3
+            entry.create_system = 3  # Unix
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
             archive.writestr(entry, bundle.contents[name])
         archive.comment = PACK_MARK + b"0" * 64
@@ -138,15 +142,13 @@ def _check_files(manifest: Manifest, contents: dict[str, bytes]) -> None:
     for entry in manifest.files:
         data = contents[entry.name]
         if len(data) != entry.size:
-            raise BundleError(
-                f"{entry.name} has {len(data)} bytes, the manifest says {entry.size}: copy the bundle again"
-            )
+            raise BundleError(f"{entry.name} has {len(data)} bytes, must have {entry.size}: copy the bundle again")
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             raise BundleError(f"{entry.name} is damaged (SHA-256 differs): copy the bundle again")
 
 
 def is_compiled(model: bytes) -> bool:
-    """Was this .tflite compiled for the Edge TPU? A CPU cannot run what is in it."""
+    """Return whether this .tflite was compiled for the Edge TPU: a CPU cannot run it then."""
     return EDGETPU_OPERATOR in model
 
 

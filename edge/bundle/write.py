@@ -24,8 +24,10 @@ from edge.storage import check_place, write_directory, write_file
 
 
 def seal(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
-    """The bundle of `manifest` (whose `files` are filled in here) and `files`, checked as on opening.
-    `path` is where it will live. Raises BundleError."""
+    """Make the bundle of `manifest`, whose `files` are filled in here, and `files`; checked as on opening.
+
+    path: the place that `save` will write it to. Raises BundleError.
+    """
     entries = tuple(
         FileEntry(name=name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
         for name, data in sorted(files.items())
@@ -37,8 +39,10 @@ def seal(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
 
 
 def check_target(path: Path, *, overwrite: bool) -> Path:
-    """`path`, resolved, as a place for a bundle: free, or, with overwrite, holding a bundle and nothing else.
-    Asked before any work. Raises OutputExistsError or StorageError."""
+    """Return `path`, resolved, if a bundle can be written there: it is free, or holds a bundle and overwrite is set.
+
+    Call it before any work. Raises OutputExistsError or StorageError.
+    """
     try:
         path = path.resolve()
         exists = path.exists()
@@ -64,8 +68,10 @@ def _holds_bundle(path: Path) -> bool:
 
 
 def save(bundle: Bundle, *, overwrite: bool = False) -> None:
-    """Write the bundle to its path: packed in one file where that ends in .fieldfare, else a directory.
-    Raises OutputExistsError or StorageError; never leaves half a bundle."""
+    """Write the bundle to its path: packed in one file if that ends in .fieldfare, else a directory.
+
+    Raises OutputExistsError or StorageError; never leaves half a bundle.
+    """
     check_target(bundle.path, overwrite=overwrite)
     if bundle.path.suffix == PACK_SUFFIX:
         write_file(bundle.path, pack_bytes(bundle), overwrite=overwrite)

@@ -1,4 +1,4 @@
-"""The command `fieldfare`. Sub-commands are imported when they are called, so that --help is quick."""
+"""Run the command `fieldfare`; sub-commands are imported when they are needed."""
 
 import importlib
 import io
@@ -25,14 +25,14 @@ _INTERRUPTED = 130
 
 
 class Commands(click.Group):
-    """Built-in commands plus those that other packages name under `fieldfare.commands`."""
+    """Built-in commands, and those that other packages name under `fieldfare.commands`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """As click.Group."""
+        """List their names, as click.Group does."""
         return sorted(self._targets())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """As click.Group."""
+        """Import one, as click.Group does; None if there is no such command."""
         target = self._targets().get(cmd_name)
         if target is None:
             return None
@@ -65,7 +65,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: errors of ours are one line and an exit status, never a traceback."""
+    """Run the command line and exit; an error of ours is one line and an exit status, never a traceback."""
     fill_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -1,4 +1,4 @@
-"""fieldfare bundle: look at, verify, pack and import model bundles."""
+"""fieldfare bundle: show, verify, pack and import model bundles."""
 
 import sys
 from importlib.metadata import entry_points
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge.cli import options
+
 if TYPE_CHECKING:
     from edge.bundle.manifest import EdgeTpu
     from edge.bundle.store import Bundle
@@ -14,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class BundleCommands(click.Group):
-    """The commands below plus those that other packages name under `fieldfare.bundle_commands`."""
+    """The commands below, and those that other packages name under `fieldfare.bundle_commands`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """As click.Group."""
+        """List their names, as click.Group does."""
         plugged = {entry.name for entry in entry_points(group="fieldfare.bundle_commands")}
         return sorted(plugged.union(super().list_commands(ctx)))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """As click.Group."""
+        """Return one, as click.Group does; None if there is no such command."""
         found = super().get_command(ctx, cmd_name)
         for entry in entry_points(group="fieldfare.bundle_commands", name=cmd_name) if found is None else ():
             command = entry.load()
@@ -42,7 +44,7 @@ def bundle() -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="The manifest and the bundle's id as JSON.")
 def show(path: Path, as_json: bool) -> None:
-    """What is in the bundle at PATH. Hashes are checked; the model is not run."""
+    """Show what is in the bundle at PATH. Hashes are checked; the model is not run."""
     import msgspec
 
     from edge.bundle.store import open_bundle
@@ -58,24 +60,24 @@ def show(path: Path, as_json: bool) -> None:
 
 @bundle.command(epilog="Example: fieldfare bundle verify birds.fieldfare")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--runtime", default="auto", help="auto, litert or tflite-runtime.", show_default=True)
+@options.runtime
 @click.option("--json", "as_json", is_flag=True, help="The outcome as one JSON object.")
-def verify(path: Path, runtime: str, as_json: bool) -> None:
+def verify(path: Path, runtime: str | None, as_json: bool) -> None:
     """Check the bundle at PATH: every hash, the model's tensors against the manifest, the golden inputs.
 
-    Status 0 where all holds, 65 where anything does not, 66 where there is no bundle.
+    Status 0 if all holds, 65 if anything does not, 66 if there is no bundle.
     """
     import msgspec
 
     from edge.bundle.store import open_bundle
-    from edge.config import settings_from
+    from edge.config import NO_BUNDLE, load_settings
     from edge.errors import BundleError, EngineError
     from edge.inference import golden
     from edge.inference.runtime import load_runtime
     from edge.inference.tflite import TfliteClassifier, check_details
     from edge.preprocess import Preprocessor
 
-    engine = settings_from({"bundle": str(path), "engine": {"runtime": runtime}}).engine
+    engine = load_settings(None, bundle=NO_BUNDLE, runtime=runtime).engine
     opened = open_bundle(path)
     manifest = opened.manifest
     try:
@@ -88,8 +90,8 @@ def verify(path: Path, runtime: str, as_json: bool) -> None:
         outcome = {"bundle": opened.bundle_id, "engine": classifier.engine, "golden": report}
         click.echo(msgspec.json.encode(outcome).decode())
         return
-    click.echo(f"{len(manifest.files)} files, {opened.size / 1e6:.1f} MB: sizes and SHA-256 as the manifest says")
-    click.echo(f"tensors as the manifest says ({classifier.engine})")
+    click.echo(f"{len(manifest.files)} files, {opened.size / 1e6:.1f} MB: sizes and SHA-256 match the manifest")
+    click.echo(f"tensors match the manifest ({classifier.engine})")
     click.echo(
         f"{report.cases} golden inputs: pixels differ by {report.worst_pixel} steps (at most "
         f"{manifest.golden.pixel_tolerance}), outputs by {report.worst_output} "
@@ -101,7 +103,7 @@ def verify(path: Path, runtime: str, as_json: bool) -> None:
 @bundle.command(epilog="Example: fieldfare bundle pack birds --out /media/stick/birds.fieldfare")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: PATH.fieldfare]")
-@click.option("--overwrite", is_flag=True, help="Replace the file where it exists.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 def pack(path: Path, out: Path | None, overwrite: bool) -> None:
     """Put the bundle at PATH into one file, to carry on a stick."""
     from edge.bundle.store import PACK_SUFFIX, open_bundle, pack_bytes
@@ -140,30 +142,30 @@ def pack(path: Path, out: Path | None, overwrite: bool) -> None:
     multiple=True,
     help="A photo for the golden inputs; may be given several times.  [default: synthetic pictures]",
 )
-@click.option("--runtime", default="auto", help="auto, litert or tflite-runtime.", show_default=True)
-@click.option("--overwrite", is_flag=True, help="Replace the bundle where it exists.")
+@options.runtime
+@click.option("--overwrite", is_flag=True, help="Replace the bundle if it exists.")
 def import_(
     model: Path,
     out: Path,
     labels: Path | None,
     normalize: str | None,
     samples: tuple[Path, ...],
-    runtime: str,
+    runtime: str | None,
     overwrite: bool,
     **told: Any,
 ) -> None:
     """Wrap a full-int8 classifier made elsewhere (MODEL, a .tflite) into a bundle.
 
-    What the file says of itself is taken from it: shapes, types, quantization, and the normalization, colours
-    and labels that TFLite metadata may hold. What it does not say is asked for: on a terminal by a question,
-    elsewhere by an error that names the option.
+    What the file holds is taken from it: shapes, types, quantization, and the normalization, colours and
+    labels that TFLite metadata may have. For the rest, a terminal shows a question; a script gets an error
+    that names the option.
     """
     from edge.bundle.write import check_target, save
-    from edge.config import settings_from
+    from edge.config import NO_BUNDLE, load_settings
     from edge.images import read_image
     from edge.importing.importer import Told, import_model, parse_normalize
 
-    engine = settings_from({"bundle": str(out), "engine": {"runtime": runtime}}).engine
+    engine = load_settings(None, bundle=NO_BUNDLE, runtime=runtime).engine
     check_target(out, overwrite=overwrite)
     try:
         parsed = None if normalize is None else parse_normalize(normalize)
@@ -185,9 +187,9 @@ def import_(
 def _ask(question: "Question") -> str:
     if not sys.stdin.isatty():
         raise click.UsageError(
-            f"the file does not say {question.explanation}: add {question.option} {' | '.join(question.choices)}"
+            f"the file does not show {question.explanation}: add {question.option} {' | '.join(question.choices)}"
         )
-    click.echo(f"The file does not say {question.explanation}.", err=True)
+    click.echo(f"The file does not show {question.explanation}.", err=True)
     if "MEAN,STD" in question.choices:
         return str(click.prompt(f"{question.option} ({', '.join(question.choices)})", err=True))
     return str(click.prompt(question.option, type=click.Choice(question.choices), err=True))

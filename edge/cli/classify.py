@@ -1,12 +1,13 @@
-"""fieldfare classify: pictures from files."""
+"""fieldfare classify: classify pictures from files."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge.cli import options
 from edge.cli.streams import quieten_opencv
 
 if TYPE_CHECKING:
@@ -16,46 +17,28 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: fieldfare classify birds owl.jpg wren.jpg --json")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("images", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--runtime", default="auto", help="auto, litert or tflite-runtime.", show_default=True)
-@click.option(
-    "--device", default="auto", help="auto, cpu, any, usb[:N], pci[:N], or an Edge TPU's place.", show_default=True
-)
-@click.option("--threads", type=int, default=2, help="CPU threads for inference.", show_default=True)
-@click.option("--top", type=int, default=3, help="How many candidates to report.", show_default=True)
-@click.option("--threshold", type=float, help="Best scores under it are 'unknown'.  [default: the bundle's]")
+@options.runtime
+@options.device
+@options.threads
+@options.top
+@options.threshold
 @click.option("--json", "json_lines", is_flag=True, help="One JSON object a line.")
-def classify(
-    bundle: Path,
-    images: tuple[Path, ...],
-    runtime: str,
-    device: str,
-    threads: int,
-    top: int,
-    threshold: float | None,
-    json_lines: bool,
-) -> None:
-    """Say what is on each of the IMAGES (files, or folders of them) with the BUNDLE.
+def classify(bundle: Path, images: tuple[Path, ...], json_lines: bool, **given: Any) -> None:
+    """Classify each of the IMAGES (files, or folders of them) with the BUNDLE.
 
-    A picture that cannot be read is reported and the rest go on; the exit status is then 65, or 66 where a
+    A picture that cannot be read is reported and the rest go on; the exit status is then 65, or 66 if a
     file is not there or a folder has no pictures.
     """
     quieten_opencv()
     from edge.cli.outputs import build_sinks
     from edge.clock import stamp
-    from edge.config import Output, settings_from
+    from edge.config import Output, load_settings
     from edge.errors import ImageError, MissingInputError
     from edge.images import read_image, readable_name
     from edge.records import Frame
     from edge.worker.assemble import open_pipeline
 
-    settings = settings_from(
-        {
-            "bundle": str(bundle),
-            "engine": {"runtime": runtime, "device": device, "threads": threads},
-            "decision": {"top": top, "threshold": threshold},
-        }
-    )
-    pipeline = open_pipeline(settings)
+    pipeline = open_pipeline(load_settings(None, bundle=str(bundle), **given))
     if pipeline.fallback is not None:
         click.echo(f"fieldfare: from the CPU: {pipeline.fallback}", err=True)
     (sink,) = build_sinks(Output(), json_lines=json_lines)
@@ -77,7 +60,7 @@ def classify(
 
 
 def _expand(images: tuple[Path, ...]) -> Iterator["Path | MissingInputError"]:
-    """The pictures in order; in the place of a folder that has none, or cannot be read, what is wrong with it."""
+    """Yield the pictures in order; for a folder that has none, or cannot be read, the error."""
     from edge.errors import MissingInputError
     from edge.images import find_images, readable_name
 

@@ -1,4 +1,4 @@
-"""fieldfare doctor: what is wrong between camera and result, and how to mend it."""
+"""fieldfare doctor: find what is wrong between camera and result, and how to mend it."""
 
 import sys
 from pathlib import Path
@@ -20,11 +20,11 @@ _SERVICE_SETTINGS = Path("/etc/fieldfare/fieldfare.toml")
 def doctor(config: Path | None, bundle: str | None, source: str | None, as_json: bool) -> None:
     """Look at everything between camera and result: board, libraries, settings, camera, bundle, Coral, service.
 
-    Without any option, the settings of the service are taken where they are. Cameras, engines and libraries
-    are tried in child processes, so one that hangs or crashes is reported; it takes 20 seconds at most,
-    or 45 where the settings give the camera longer.
+    Without any option, the settings of the service are taken if there are any. Cameras, engines and
+    libraries are tried in child processes, so one that hangs or crashes is reported; it takes 20 seconds at
+    most, or 45 if the settings give the camera longer.
 
-    Status 0 where nothing stands in the way (there may be warnings), 69 where something does.
+    Status 0 if nothing stands in the way (there may be warnings), 69 if something does.
     """
     import msgspec
 
@@ -43,10 +43,8 @@ def doctor(config: Path | None, bundle: str | None, source: str | None, as_json:
 
 
 def _case(config: Path | None, bundle: str | None, source: str | None) -> "Case":
-    """What the options name; a settings file that is wrong is a finding and not the end."""
-    import msgspec
-
-    from edge.config import load_settings, settings_from
+    """Return the case that the options name; a settings file that is wrong is a finding and not the end."""
+    from edge.config import NO_BUNDLE, load_settings
     from edge.doctor.case import Case
     from edge.errors import FieldfareError
 
@@ -54,13 +52,10 @@ def _case(config: Path | None, bundle: str | None, source: str | None) -> "Case"
         config = _SERVICE_SETTINGS
     settings, error = None, None
     try:
-        values = msgspec.to_builtins(load_settings(config)) if config is not None else {}
-        if bundle is not None:
-            values["bundle"] = bundle
-        if source is not None:
-            values.setdefault("camera", {})["source"] = source
-        if values:
-            settings = settings_from({"bundle": "(none)", **values})
+        if config is not None:
+            settings = load_settings(config, bundle=bundle, source=source)
+        elif bundle is not None or source is not None:
+            settings = load_settings(None, bundle=NO_BUNDLE if bundle is None else bundle, source=source)
     except FieldfareError as wrong:
         error = str(wrong)
     named = bundle or (settings.bundle if settings is not None and config is not None else None)

@@ -1,4 +1,4 @@
-"""Options that are numbers."""
+"""Check options that are numbers."""
 
 import math
 from typing import Any
@@ -7,11 +7,12 @@ import click
 
 
 class FloatRange(click.FloatRange):
-    """As click's, without "nan": it is neither under the least nor over the most, so click lets it through."""
+    """click's FloatRange that refuses "nan" too."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """As click.ParamType."""
+        """Convert the option's text, as click.ParamType does."""
         number = super().convert(value, param, ctx)
+        # It is neither under the least nor over the most, so click accepts it.
         if math.isnan(number):
             self.fail(f"{number} is not in the range {self._describe_range()}.", param, ctx)
         return number

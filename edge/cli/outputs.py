@@ -1,4 +1,4 @@
-"""Settings -> concrete sinks. Light: the supervisor imports it."""
+"""Build the sinks that the settings name. Imports nothing heavy: the supervisor uses it."""
 
 import sys
 from collections.abc import Callable
@@ -13,9 +13,13 @@ from edge.sinks.jsonl import JsonFileSink, JsonStreamSink
 
 
 def build_sinks(output: Output, *, json_lines: bool, patient: bool = False) -> list[Sink]:
-    """The sinks of a run; with json_lines standard output carries JSON and nothing else. patient: a file that
-    cannot be opened is tried again with every result, else StorageError is raised; so it is where standard output is
-    wanted and closed."""
+    """Build the sinks of a run.
+
+    - json_lines: standard output carries JSON and nothing else.
+    - patient: a file that cannot be opened is tried again with every result; otherwise it raises StorageError.
+
+    Raises StorageError if standard output is needed and closed.
+    """
     if (json_lines or output.console != "off") and is_stdout_closed():
         raise StorageError("standard output: closed")
     makers: list[Callable[[], Sink]] = []

@@ -1,4 +1,4 @@
-"""fieldfare run: the device program."""
+"""fieldfare run: classify what a camera sees, as the device does."""
 
 import logging
 import os
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import __version__
-from edge.errors import ConfigError
+from edge.cli import options
 
 if TYPE_CHECKING:
+    from edge.config import Settings
     from edge.supervision.supervisor import Place, Supervisor
 
 _log = logging.getLogger(__name__)
@@ -22,46 +23,42 @@ _log = logging.getLogger(__name__)
 
 @click.command(epilog="Example: fieldfare run --bundle birds --source /dev/video0 --json")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file (TOML); options override it.")
-@click.option("--bundle", help="Bundle: a directory or a .fieldfare file.")
-@click.option(
-    "--source", help="A folder, a picture or video file, /dev/videoN, picamera2[:N], a stream's URL or synthetic."
-)
-@click.option("--size", metavar="WxH", help="Frame size to ask the camera for.  [default: 640x480]")
+@click.option("--bundle", help=options.BUNDLE)
+@click.option("--source", help=options.SOURCES)
+@options.size
 @click.option("--fps", type=float, help="Frames a second; folders without it are replayed flat out.")
 @click.option("--flat-out", is_flag=True, help="Replay as fast as possible, every frame classified.")
 @click.option("--loop", is_flag=True, help="Begin a replay again after its last frame.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after this many.")
-@click.option("--runtime", help="auto, litert or tflite-runtime.  [default: auto]")
-@click.option("--device", help="auto, cpu, any, usb[:N], pci[:N], or an Edge TPU's place.  [default: auto]")
-@click.option("--threads", type=int, help="CPU threads for inference.  [default: 2]")
-@click.option("--threshold", type=float, help="Best scores under it are 'unknown'.  [default: the bundle's]")
+@options.runtime
+@options.device
+@options.threads
+@options.threshold
 @click.option("--smoothing", type=float, help="Share of the past in each score, 0 to under 1.  [default: 0]")
-@click.option("--top", type=int, help="How many candidates to report.  [default: 3]")
+@options.top
 @click.option("--jsonl", help="Also write JSON lines to this file, rotated at 64 MB.")
 @click.option("--quiet", is_flag=True, help="No results on standard output.")
 @click.option("--service", is_flag=True, help="Never give up: wait for a camera that is not there yet.")
 @click.option("--json", "json_lines", is_flag=True, help="JSON lines on standard output.")
-def run(config: Path | None, size: str | None, frames: int | None, **options: Any) -> None:
+def run(config: Path | None, frames: int | None, service: bool, json_lines: bool, **given: Any) -> None:
     """Classify what a camera sees, until Ctrl-C, SIGTERM or the end of a replay.
 
     Live decisions go to the terminal, or with --json one object a line to standard output. Everything else
-    that there is to say goes to standard error.
+    goes to standard error.
     """
     from edge.capture.script import keep_clock
     from edge.cli.outputs import build_sinks
     from edge.supervision.supervisor import Supervisor
     from edge.supervision.systemd import SystemdNotifier
 
-    settings = _settings(config, size, options)
+    settings = _settings(config, **given)
     _log_to_stderr()
     keep_clock()
     with ExitStack() as stack:
-        sinks = build_sinks(settings.output, json_lines=options["json_lines"], patient=options["service"])
+        sinks = build_sinks(settings.output, json_lines=json_lines, patient=service)
         for sink in sinks:
             stack.callback(sink.close)
-        supervisor = Supervisor(
-            settings, sinks, SystemdNotifier(), _place(), service=options["service"], max_frames=frames
-        )
+        supervisor = Supervisor(settings, sinks, SystemdNotifier(), _place(), service=service, max_frames=frames)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _: _stop(supervisor, received))
         _log.info("fieldfare %s, Python %s", __version__, platform.python_version())
@@ -75,7 +72,7 @@ def run(config: Path | None, size: str | None, frames: int | None, **options: An
 
 
 def _place() -> "Place":
-    """systemd names the folders in the environment; by hand there are none, so no status file."""
+    """Return the folders that systemd names in the environment; by hand there are none, so no status file."""
     from edge.supervision.supervisor import Place
 
     run, state = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("STATE_DIRECTORY")
@@ -83,59 +80,37 @@ def _place() -> "Place":
 
 
 def _stop(supervisor: "Supervisor", received: int) -> None:
-    """End after the current frame; a second signal ends at once, and the worker with it."""
+    """End after the current frame; a second signal ends this process at once, and the worker with it."""
     supervisor.stop()
     signal.signal(received, signal.SIG_DFL)
 
 
-def _settings(config: Path | None, size: str | None, options: dict[str, Any]) -> Any:
-    """The file's settings, overridden by the options that were given."""
-    import msgspec
+def _settings(
+    config: Path | None, *, size: str | None, flat_out: bool, loop: bool, quiet: bool, **given: Any
+) -> "Settings":
+    """Read the settings: the file's, with the options that were given put over them."""
+    from edge.config import check_sendable, load_settings, parse_size
 
-    from edge.config import load_settings, parse_size, settings_from
-
-    values: dict[str, Any] = {}
-    if config is not None:
-        values = msgspec.to_builtins(load_settings(config))
-    places = {
-        "source": "camera",
-        "fps": "camera",
-        "runtime": "engine",
-        "device": "engine",
-        "threads": "engine",
-        "threshold": "decision",
-        "smoothing": "decision",
-        "top": "decision",
-        "jsonl": "output",
-    }
-    for key, section in places.items():
-        if options[key] is not None:
-            values.setdefault(section, {})[key] = options[key]
-    camera = values.setdefault("camera", {})
-    if size is not None:
-        camera["width"], camera["height"] = parse_size(size)
-    if options["flat_out"]:
-        camera["realtime"] = False
-    if options["loop"]:
-        camera["loop"] = True
-    if options["quiet"]:
-        values.setdefault("output", {})["console"] = "off"
-    if options["bundle"] is not None:
-        values["bundle"] = options["bundle"]
-    if "bundle" not in values:
+    if config is None and given["bundle"] is None:
         raise click.UsageError("name a bundle with --bundle, or a settings file with --config")
-    if config is None and options["source"] is None:
+    if config is None and given["source"] is None:
         raise click.UsageError("name a source with --source: a folder, a video file, /dev/video0, picamera2")
-    settings = settings_from(values)
-    try:
-        msgspec.json.encode(settings)  # as it will be told to the worker
-    except UnicodeEncodeError as error:
-        raise ConfigError(f"{error.object!a}: not UTF-8: rename it") from error
+    width, height = (None, None) if size is None else parse_size(size)
+    settings = load_settings(
+        config,
+        width=width,
+        height=height,
+        realtime=False if flat_out else None,
+        loop=True if loop else None,
+        console="off" if quiet else None,
+        **given,
+    )
+    check_sendable(settings)
     return settings
 
 
 def _log_to_stderr() -> None:
-    """Plain lines; systemd's journal adds the time itself, so only a terminal or file gets it from us."""
+    """Log plain lines. The journal adds the time itself, so only a terminal or a file gets it from us."""
     under_systemd = "JOURNAL_STREAM" in os.environ
     logging.basicConfig(
         stream=sys.stderr,

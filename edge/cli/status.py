@@ -1,4 +1,4 @@
-"""fieldfare status: how the service is."""
+"""fieldfare status: show the state of the service."""
 
 import time
 from pathlib import Path
@@ -21,13 +21,13 @@ RUN = Path("/run/fieldfare")
     type=click.Path(path_type=Path),
     default=RUN,
     show_default=True,
-    help="Where the service keeps its status.",
+    help="The folder in which the service keeps its status.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The whole status as JSON, one object a line.")
 def status(name: str | None, run_dir: Path, as_json: bool) -> None:
-    """Say how the service is, or that of the instance NAME, where there are several.
+    """Show the state of the service, or of its instance NAME if there are several.
 
-    Exit status: 0 where results come (running or degraded), 69 where none do, 66 where there is no service.
+    Exit status: 0 if it is running or degraded, 69 if not, 66 if there is no service.
     """
     import msgspec
 
@@ -48,7 +48,7 @@ def status(name: str | None, run_dir: Path, as_json: bool) -> None:
 
 
 def _files(run_dir: Path, name: str | None) -> list[Path]:
-    """The status files of the instance `name`, or of all."""
+    """Find the status file of the instance `name`, or those of all."""
     places = [run_dir / name] if name else [run_dir, *sorted(p for p in _folders(run_dir))]
     files = [place / "status.json" for place in places if (place / "status.json").is_file()]
     if not files:
@@ -67,7 +67,7 @@ def _folders(run_dir: Path) -> list[Path]:
 
 
 def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
-    """For people: one line a matter."""
+    """Describe a status for people, one line a subject."""
     counts, load = seen.counts, seen.load
     state = seen.state if alive or seen.state in ("failed", "stopped") else f"not running (was {seen.state})"
     lines = [

@@ -1,4 +1,4 @@
-"""Standard input, output and error, which whoever starts a program may have closed."""
+"""Make standard input, output and error usable, also if the parent process has closed them."""
 
 import fcntl
 import os
@@ -6,8 +6,9 @@ import sys
 
 
 def fill_closed() -> None:
-    """Put /dev/null where a standard stream is closed: else the next file or pipe that is opened takes its number, and
-    gets what is printed. Standard output is put there for reading only, so that what is lost there is an error."""
+    """Open /dev/null in place of each standard stream that is closed."""
+    # Otherwise the next file or pipe that is opened takes its number, and what is printed goes into that. Standard
+    # output is opened for reading only, so that printing to it is an error and not a silent loss.
     for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
@@ -24,15 +25,17 @@ def fill_closed() -> None:
 
 
 def quieten_opencv() -> None:
-    """Keep OpenCV and its FFmpeg from writing beside our own messages, as a worker's is kept; before it is imported,
-    and unless the user wants to hear it."""
+    """Keep OpenCV and its FFmpeg from writing between our own messages, unless the user has set these variables.
+
+    Call it before OpenCV is imported. A worker does the same.
+    """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
 
 
 def is_stdout_closed() -> bool:
-    """Can nothing at all be written to standard output?"""
+    """Return whether nothing at all can be written to standard output."""
     try:
         return fcntl.fcntl(sys.stdout.fileno(), fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
-    except (OSError, ValueError):  # it is none of the system's files
+    except (OSError, ValueError):  # it has no file descriptor, as under a test
         return False

@@ -1,19 +1,15 @@
-"""Wrap a classifier made elsewhere into a bundle: write what the file says, ask for what it does not."""
+"""Wrap a classifier made elsewhere into a bundle: read what its file holds, ask the user for the rest."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
-from edge import __version__
 from edge.bundle.manifest import (
     Activation,
     Channels,
     InputTensor,
-    Manifest,
-    Origin,
     OutputTensor,
     Preprocessing,
     Quantization,
@@ -22,23 +18,24 @@ from edge.bundle.manifest import (
     Triple,
 )
 from edge.bundle.store import Bundle, is_compiled, parse_labels
-from edge.bundle.write import seal
 from edge.errors import BundleError, ConfigError, MissingInputError, ModelError
 from edge.images import readable_name
 from edge.importing.metadata import ModelMetadata, read_metadata
 from edge.importing.model_trial import Probe, probe_model
 from edge.inference import golden
+from edge.inference.assembly import Parts, assemble
 from edge.inference.runtime import RuntimeName, load_runtime
 from edge.inference.tflite import TensorDetails
-from edge.preprocess import Preprocessor
 from edge.records import Pixels
 
 MIN_CLASSES = 2
+# Ranges in which networks are trained to see pixels, as (mean, std) for pixels of 0..255.
+RANGES = {"-1..1": (127.5, 127.5), "0..1": (0.0, 255.0), "0..255": (0.0, 1.0)}
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the user told us; None where the file is to be asked, then the user."""
+    """What the user gave as options; None: look into the file, then ask the user."""
 
     labels: Path | None = None
     normalize: tuple[Triple, Triple] | None = None
@@ -49,7 +46,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One thing that the .tflite does not say: the option that answers it, its choices, and an explanation."""
+    """One thing that the .tflite does not hold: the option that answers it, its choices, and an explanation."""
 
     option: str
     choices: tuple[str, ...]
@@ -59,16 +56,16 @@ class Question:
 Ask = Callable[[Question], str]
 NORMALIZE = Question(
     "--normalize",
-    ("-1..1", "0..1", "0..255", "MEAN,STD"),
+    (*RANGES, "MEAN,STD"),
     "the range in which the network was trained to see pixels",
 )
-CHANNEL_ORDER = Question("--channel-order", ("rgb", "bgr"), "the order of the colour channels")
+CHANNEL_ORDER = Question("--channel-order", get_args(Channels), "the order of the colour channels")
 RESIZE = Question(
     "--resize",
-    ("squash", "crop", "letterbox"),
+    get_args(Resize),
     "how pictures of another shape were fitted in training: squeezed, cut to the middle, or with bars",
 )
-ACTIVATION = Question("--activation", ("logits", "probabilities"), "what the model's outputs are")
+ACTIVATION = Question("--activation", get_args(Activation), "what the model's outputs are")
 
 
 def import_model(
@@ -80,38 +77,31 @@ def import_model(
     runtime: RuntimeName = "auto",
     samples_bgr: Sequence[Pixels] = (),
 ) -> Bundle:
-    """A sealed bundle (not yet written) of the classifier at `path`.
+    """Seal a bundle, not yet written, of the classifier at `path`.
 
-    Asks through `ask` for what neither `told` nor the file says. samples_bgr: pictures for the golden
-    inputs; synthetic ones where empty. Raises MissingInputError, ModelError, BundleError."""
+    Calls `ask` for what neither `told` nor the file holds. samples_bgr: pictures for the golden inputs; synthetic ones
+    if empty. Raises MissingInputError, ModelError, BundleError.
+    """
     model, metadata = _read(path)
     engine = load_runtime(runtime)
-    tensor, output = _tensors(path, probe_model(path, runtime), metadata, told, ask)
-    names = _names(path, told, metadata, output.classes)
+    tensors = _tensors(path, probe_model(path, runtime), metadata, told, ask)
+    names = _names(path, told, metadata, tensors[1].classes)
     mean, std = _normalization(told, metadata, ask)
-    preprocessing = Preprocessing(
-        channel_order=told.channel_order or cast("Channels | None", metadata.colour) or _channels(ask),
-        resize=told.resize or cast("Resize", ask(RESIZE)),
-        mean=mean,
-        std=std,
-    )
-    frames = list(samples_bgr) or golden.synthetic_frames()
-    checks, files = golden.make(engine, model, Preprocessor(preprocessing, tensor), frames)
-    manifest = Manifest(
-        schema=1,
+    parts = Parts(
         name=readable_name(path.stem),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        origin=Origin(kind="imported", source=readable_name(path.name), tool=f"fieldfare {__version__}"),
-        model="model.tflite",
-        labels="labels.txt",
-        input=tensor,
-        preprocessing=preprocessing,
-        output=output,
-        golden=checks,
-        files=(),
+        kind="imported",
+        source=readable_name(path.name),
+        model=model,
+        labels=names,
+        preprocessing=Preprocessing(
+            channel_order=told.channel_order or cast("Channels | None", metadata.colour) or _channels(ask),
+            resize=told.resize or cast("Resize", ask(RESIZE)),
+            mean=mean,
+            std=std,
+        ),
+        tensors=tensors,
     )
-    files |= {"model.tflite": model, "labels.txt": "".join(f"{name}\n" for name in names).encode()}
-    return seal(out, manifest, files)
+    return assemble(out, parts, engine, list(samples_bgr) or golden.synthetic_frames())
 
 
 def _read(path: Path) -> tuple[bytes, ModelMetadata]:
@@ -141,17 +131,18 @@ def _names(path: Path, told: Told, metadata: ModelMetadata, outputs: int) -> tup
 
 
 def parse_normalize(text: str) -> tuple[Triple, Triple]:
-    """'-1..1', '0..1', '0..255' or 'MEAN,STD' (one number each, or 3,3) to (mean, std) for pixels 0..255.
-    Raises ValueError."""
-    known = {"-1..1": (127.5, 127.5), "0..1": (0.0, 255.0), "0..255": (0.0, 1.0)}
-    if text in known:
-        mean, std = known[text]
+    """Parse '-1..1', '0..1', '0..255' or 'MEAN,STD' (one number each, or three and three).
+
+    Returns (mean, std) for pixels of 0..255. Raises ValueError.
+    """
+    if text in RANGES:
+        mean, std = RANGES[text]
         return (mean,) * 3, (std,) * 3
     numbers = [float(part) for part in text.split(",")]
     if len(numbers) == 2:
         numbers = [numbers[0]] * 3 + [numbers[1]] * 3
     if len(numbers) != 6 or not all(map(math.isfinite, numbers)) or any(value <= 0 for value in numbers[3:]):
-        raise ValueError(f"{text!r}: must be -1..1, 0..1, 0..255, MEAN,STD or three means and three stds")
+        raise ValueError(f"{text!r}: must be {', '.join(RANGES)}, MEAN,STD or three means and three stds")
     return cast("Triple", tuple(numbers[:3])), cast("Triple", tuple(numbers[3:]))
 
 

@@ -1,8 +1,7 @@
-"""What a .tflite says of itself beyond its tensors: the TFLite metadata that some tools embed.
+"""Read the TFLite metadata that some tools embed in a .tflite: normalization, colours, labels.
 
-The metadata is a flatbuffer (identifier M001) in the model's buffer TFLITE_METADATA; label files are appended
-to the .tflite as a ZIP. Field numbers are those of TensorFlow's metadata_schema.fbs. Read with the
-bounds-checked Python flatbuffers, so damaged bytes raise instead of crashing.
+The metadata is a flatbuffer (identifier M001) in the model's buffer TFLITE_METADATA; label files are appended to the
+.tflite as a ZIP. Field numbers are those of TensorFlow's metadata_schema.fbs and schema.fbs.
 """
 
 import io
@@ -22,7 +21,13 @@ _SOFTMAX, _LOGISTIC, _CUSTOM = 25, 14, 32  # tflite.BuiltinOperator
 
 @dataclass(frozen=True, slots=True)
 class ModelMetadata:
-    """What was found; None where the file does not say."""
+    """What was found in a file; None for what it does not hold.
+
+    - mean, std: of the normalization, one number or one for each channel.
+    - colour: the channel order.
+    - labels: the bytes of the embedded labels file.
+    - activation: what the outputs are.
+    """
 
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
@@ -32,7 +37,7 @@ class ModelMetadata:
 
 
 def read_metadata(model: bytes) -> ModelMetadata:
-    """The embedded metadata of a .tflite. Raises ModelError where the bytes are not a TFLite flatbuffer."""
+    """Read the embedded metadata of a .tflite. Raises ModelError if the bytes are not a TFLite flatbuffer."""
     if len(model) < 8 or model[4:8] != b"TFL3":
         raise ModelError("not a TFLite model (no TFL3 mark): give the .tflite file")
     labels = _embedded_labels(model)
@@ -47,6 +52,7 @@ def read_metadata(model: bytes) -> ModelMetadata:
 class _Node:
     """A flatbuffer table with field access by number."""
 
+    # The Python flatbuffers checks bounds, so that damaged bytes raise an error and do not crash.
     def __init__(self, data: bytes, position: int) -> None:
         try:
             from flatbuffers.table import Table
@@ -112,12 +118,15 @@ def _input_metadata(model: bytes) -> ModelMetadata:
 
 
 def _output_activation(model: bytes) -> Activation | None:
-    """Probabilities where a softmax or sigmoid is among the last four operators (RESHAPE or QUANTIZE
-    may follow); None where the operators     cannot tell (a compiled model is one custom operator)."""
+    """Return "probabilities" if a softmax or sigmoid is among the last four operators, else "logits".
+
+    None if that cannot be seen: a compiled model is one custom operator.
+    """
     root = _root(model)
     codes = [max(code.byte(0), code.number(3)) for code in root.nodes(1)]
     graphs = root.nodes(2)
     operators = [codes[operator.number(0)] for operator in graphs[0].nodes(3)] if graphs else []
+    # RESHAPE, QUANTIZE or DEQUANTIZE may follow it.
     if any(code in (_SOFTMAX, _LOGISTIC) for code in operators[-4:]):
         return "probabilities"
     return "logits" if operators and operators[-1] != _CUSTOM else None
@@ -147,7 +156,7 @@ def _tensor(tensor: _Node) -> ModelMetadata:
 
 
 def _embedded_labels(model: bytes) -> bytes | None:
-    """The one .txt file of the appended ZIP; None where there is none, or more than one."""
+    """Return the one .txt file of the appended ZIP; None if there is none, or more than one."""
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             texts = [e for e in archive.infolist() if e.filename.endswith(".txt")]

@@ -1,5 +1,6 @@
 """Settings are strict: file, key, value, range and the nearest known key."""
 
+import os
 import re
 import string
 from collections.abc import Iterator
@@ -11,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.inspect import FloatType, IntType, StructType, UnionType, type_info
 
-from edge.config import Camera, Settings, load_settings, parse_settings, parse_size, settings_from
+from edge.config import (
+    Camera,
+    Settings,
+    check_sendable,
+    load_settings,
+    parse_settings,
+    parse_size,
+    settings_from,
+)
 from edge.errors import ConfigError, MissingInputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +94,7 @@ def test_a_slow_camera_is_given_the_time_of_three_frames(
         ),
         ('bundle = "b"\n[recovery]\nusb_reset = "no"', "recovery.usb_reset = 'no': must be bool, got str"),
         ('bundle = "b"\n[engine]\nruntime = "onnx"', "engine.runtime = 'onnx': must be auto, litert or tflite-runtime"),
+        ('bundle = "b"\n[output]\nconsole = "some"', "output.console = 'some': must be all, changes or off"),
         ('bundle = "b"\n[decision]\nsmoothing = 1.0', "decision.smoothing = 1.0: must be a number from 0 to under 1"),
         ('bundle = "b"\ncamera = 640', "camera = 640: must be object, got int"),
         (
@@ -113,6 +123,52 @@ def test_mistakes_are_named(text: str, message: str) -> None:
         parse_settings(text.encode(), "/etc/fieldfare.toml")
     assert str(caught.value).startswith("/etc/fieldfare.toml: ")
     assert message in str(caught.value)
+
+
+class TestOptions:
+    """Options of the command line are put over the file's values, by the names of the keys."""
+
+    FILE = b'bundle = "birds"\n[camera]\nsource = "clip.avi"\nfps = 5\n'
+
+    def test_replace_what_the_file_has_and_leave_the_rest(self) -> None:
+        settings = parse_settings(self.FILE, "f.toml", source="synthetic", threads=4, fps=None, console="off")
+        assert settings.camera == Camera(source="synthetic", fps=5)
+        assert (settings.bundle, settings.engine.threads, settings.output.console) == ("birds", 4, "off")
+
+    def test_need_no_file(self, tmp_path: Path) -> None:
+        (tmp_path / "f.toml").write_bytes(self.FILE)
+        without = load_settings(None, bundle="birds", source="clip.avi", fps=5)
+        assert without == load_settings(tmp_path / "f.toml")
+
+    def test_may_name_the_bundle_that_the_file_leaves_out(self) -> None:
+        assert parse_settings(b"[camera]\nfps = 5\n", "f.toml", bundle="birds").bundle == "birds"
+
+    @pytest.mark.parametrize(
+        "text",
+        ['bundle = "b"\n[camera]\nwidth = 7', 'bundle = "b"\n[camera]\nsuorce = "x"', "[camera]\n", "camera = 640"],
+    )
+    def test_an_error_in_the_file_names_the_file_also_beside_an_option(self, text: str) -> None:
+        with pytest.raises(ConfigError, match=r"^f\.toml: "):
+            parse_settings(text.encode(), "f.toml", fps=5.0, threads=1)
+
+    def test_an_error_in_an_option_does_not(self) -> None:
+        with pytest.raises(ConfigError, match=r"^camera\.fps = 0: must be a number from 0\.001 to 1000$"):
+            parse_settings(self.FILE, "f.toml", fps=0)
+
+    def test_a_value_that_an_option_replaces_is_not_judged(self) -> None:
+        assert parse_settings(b'bundle = ""\n', "f.toml", bundle="birds").bundle == "birds"
+
+    @pytest.mark.parametrize("key", ["timeout_s", "zzz"])
+    def test_a_name_must_be_that_of_one_key(self, key: str) -> None:
+        with pytest.raises(ValueError, match="unpack"):
+            settings_from({}, bundle="birds", **{key: 1})
+
+
+def test_bytes_that_are_no_utf_8_cannot_be_sent_to_the_worker() -> None:
+    settings = load_settings(None, bundle=os.fsdecode(b"bird\xe9"))
+    with pytest.raises(ConfigError, match=r"^'bird\\udce9': not UTF-8: rename it$"):
+        check_sendable(settings)
+    check_sendable(load_settings(None, bundle="bird\u00e9"))
 
 
 def numeric_keys() -> Iterator[tuple[str, str, IntType | FloatType]]:

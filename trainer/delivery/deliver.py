@@ -15,14 +15,15 @@ from edge.bundle.write import save
 from edge.errors import ModelError, StorageError, UnavailableError
 from edge.images import read_image, readable_name
 from edge.inference import golden
+from edge.inference.assembly import Parts, assemble
 from edge.inference.runtime import load_runtime
 from edge.records import Pixels
 from edge.storage import write_file
 from trainer.dataset.listing import SPLITS
 from trainer.dataset.photos import Photos
-from trainer.delivery.bundle import write_bundle
 from trainer.delivery.records import Delivery, Figures
 from trainer.delivery.report_input import gather
+from trainer.edgetpu.bundling import edgetpu_part
 from trainer.edgetpu.compatibility import Verdict, judge
 from trainer.edgetpu.compiling import COMMAND, Compiled, compile_model
 from trainer.edgetpu.tflite_graph import read_graph
@@ -168,9 +169,9 @@ def _write_bundle(given: Delivery, made: Int8, figures: Figures, compiled: Compi
     assert test is not None  # every split has photos of every class
     assert test_float is not None
     threshold = figures.threshold
-    bundle = write_bundle(
-        options.out,
+    parts = Parts(
         name=readable_name(options.out.resolve().name.removesuffix(".fieldfare")),
+        kind="trained",
         source=readable_name(options.data.resolve().name),
         model=made.model,
         labels=given.data.photos.listing.classes,
@@ -200,10 +201,9 @@ def _write_bundle(given: Delivery, made: Int8, figures: Figures, compiled: Compi
             calibration_error=figures.calibration_error,
         ),
         notes=given.data.photos.unreadable[:20],
-        runtime=load_runtime(),
-        golden_frames=_golden_frames(given),
-        compiled=compiled,
+        edgetpu=None if compiled is None else edgetpu_part(compiled.model, compiled.report, compiled.log),
     )
+    bundle = assemble(options.out, parts, load_runtime(), _golden_frames(given))
     save(bundle, overwrite=options.overwrite)
     return bundle
 

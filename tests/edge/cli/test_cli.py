@@ -121,7 +121,7 @@ def test_import_asks_on_a_terminal(small_model: Path, tmp_path: Path) -> None:
     os.close(controller)
     os.close(terminal)
     assert child.returncode == 0, errors
-    assert "The file does not say how pictures of another shape were fitted" in errors
+    assert "The file does not show how pictures of another shape were fitted" in errors
     assert open_bundle(tmp_path / "out").manifest.preprocessing.resize == "crop"
 
 

@@ -1,0 +1,91 @@
+"""Assemble a new bundle from a model and what its maker knows: golden answers, files, manifest, seal.
+
+Trainer and importer both end here. It lies beside `golden`, above edge.bundle, since recording golden answers runs the
+model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from edge import __version__
+from edge.bundle.manifest import (
+    SCHEMA,
+    Architecture,
+    Calibration,
+    EdgeTpu,
+    InputTensor,
+    Manifest,
+    Metrics,
+    Origin,
+    OutputTensor,
+    Preprocessing,
+)
+from edge.bundle.store import Bundle
+from edge.bundle.write import seal
+from edge.inference import golden
+from edge.inference.runtime import TfliteRuntime
+from edge.preprocess import Preprocessor
+from edge.records import Pixels
+
+MODEL_NAME = "model.tflite"
+LABELS_NAME = "labels.txt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What only the maker of a bundle knows.
+
+    - name: for people.
+    - kind, source, notes: of its `Origin`.
+    - model: the int8 .tflite for the CPU.
+    - labels: in the order of the model's outputs.
+    - tensors: the model's input and output.
+    - edgetpu: the compiled model's record in the manifest, and its files.
+    - the rest: as in `Manifest`.
+    """
+
+    name: str
+    kind: Literal["trained", "imported"]
+    source: str
+    notes: Sequence[str] = ()
+    model: bytes
+    labels: Sequence[str]
+    architecture: Architecture | None = None
+    preprocessing: Preprocessing
+    tensors: tuple[InputTensor, OutputTensor]
+    calibration: Calibration = field(default_factory=Calibration)
+    metrics: Metrics | None = None
+    edgetpu: tuple[EdgeTpu, dict[str, bytes]] | None = None
+
+
+def assemble(out: Path, parts: Parts, runtime: TfliteRuntime, frames_bgr: Sequence[Pixels]) -> Bundle:
+    """Seal the bundle for `out`; edge.bundle.write.save puts it there.
+
+    frames_bgr: candidates for golden inputs, uint8 (height, width, 3), B, G, R. Raises BundleError.
+    """
+    tensor, output = parts.tensors
+    checks, files = golden.make(runtime, parts.model, Preprocessor(parts.preprocessing, tensor), frames_bgr)
+    files[MODEL_NAME] = parts.model
+    files[LABELS_NAME] = "".join(f"{label}\n" for label in parts.labels).encode()
+    edgetpu, compiled = parts.edgetpu or (None, {})
+    manifest = Manifest(
+        schema=SCHEMA,
+        name=parts.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        origin=Origin(kind=parts.kind, source=parts.source, tool=f"fieldfare {__version__}", notes=tuple(parts.notes)),
+        architecture=parts.architecture,
+        model=MODEL_NAME,
+        labels=LABELS_NAME,
+        input=tensor,
+        preprocessing=parts.preprocessing,
+        output=output,
+        calibration=parts.calibration,
+        metrics=parts.metrics,
+        golden=checks,
+        edgetpu=edgetpu,
+        files=(),
+    )
+    return seal(out, manifest, files | compiled)

@@ -1,0 +1,22 @@
+"""Build from the sources alone. What is built stands in pyproject.toml."""
+
+import shutil
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+
+class BuildFromSources(build_py):
+    """As setuptools' own, into an empty folder."""
+
+    def run(self) -> None:
+        """Empty the build folder, then build."""
+        # setuptools builds in build/lib of the clone, leaves it there, and packs all of it the next time. So after
+        # `git pull` and `pip install .`, modules that had been moved were installed under their old names, too.
+        if not self.editable_mode and Path(self.build_lib).exists():
+            shutil.rmtree(self.build_lib)
+        super().run()
+
+
+setup(cmdclass={"build_py": BuildFromSources})
