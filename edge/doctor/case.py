@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Protocol
 
 from edge.board import Board
 from edge.config import Settings, load_settings
-from edge.doctor.children import Outcome, probe
+from edge.doctor.children import Outcome, call, probe
 from edge.errors import FieldfareError
 from edge.source_kind import source_kind
 
@@ -26,23 +25,6 @@ class Ask(Protocol):
 
     def __call__(self, name: str, arguments: object, timeout_s: float) -> Outcome:
         """As children.probe."""
-
-
-def call(command: list[str]) -> str | None:
-    """What a program of the system prints; None where it is not there, fails or takes longer than 3 s."""
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=3,
-            check=False,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
 
 
 @dataclass(frozen=True, slots=True)
