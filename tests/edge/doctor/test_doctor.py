@@ -184,8 +184,8 @@ def test_one_runtime_is_enough() -> None:
 
 
 def test_a_library_that_crashes_is_a_problem() -> None:
-    finding = only(software.judge_libraries(Outcome("crashed", why="died of an illegal instruction"), {}))
-    assert (finding.kind, finding.seen) == ("problem", "died of an illegal instruction")
+    finding = only(software.judge_libraries(Outcome("crashed", why="died of SIGILL"), {}))
+    assert (finding.kind, finding.seen) == ("problem", "died of SIGILL")
 
 
 # Cameras
@@ -391,8 +391,8 @@ def test_a_coral_is_missed_only_where_it_is_asked_for(case: Case) -> None:
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        (Outcome("crashed", why="died of a segmentation fault"), "rebuilt"),
-        (Outcome("crashed", why="died of an abort"), "rebuilt"),
+        (Outcome("crashed", why="died of SIGSEGV"), "rebuilt"),
+        (Outcome("crashed", why="died of SIGABRT"), "rebuilt"),
         (Outcome("hung", why="no answer within 7 s"), "unplug"),
         (Outcome("refused", why="no Edge TPU (libedgetpu.so.1)"), "libedgetpu"),
     ],
