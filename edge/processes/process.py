@@ -39,7 +39,7 @@ class Command:
 
 def module_command(module: str, words: Sequence[str] = (), variables: Mapping[str, str] | None = None) -> Command:
     """Return the command that runs `module` with the Python, `edge` and `trainer` of this process."""
-    # -P: a Python file in the current folder (a USB stick, say) must not be imported in place of a library.
+    # -P: a Python file in the current folder, such as a USB stick, must not be imported in place of a library.
     return Command(
         (sys.executable, "-P", "-m", module, *words), {**(variables or {}), "PYTHONPATH": _module_search_path()}
     )
