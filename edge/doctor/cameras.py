@@ -1,4 +1,4 @@
-"""Cameras: which there are, whether this user may open them, and a frame from the configured one."""
+"""Check the cameras: which are connected, may this user open them, does the configured one give a frame?"""
 
 import grp
 import os
@@ -18,11 +18,12 @@ _GROUPS = "sudo usermod -aG video,plugdev $USER, then log in again"
 
 
 def v4l2(case: Case) -> list[Finding]:
-    """Video4Linux devices by name. On a Pi most of them belong to the video hardware, not to a camera."""
+    """List the Video4Linux devices by name."""
     folder = case.sysfs / "class/video4linux"
     nodes = sorted(folder.glob("video*"), key=lambda path: (len(path.name), path.name)) if folder.is_dir() else []
     if not nodes:
         return [Finding("v4l2", "V4L2 devices", "not here", "no /dev/video*")]
+    # By name: a Pi has more than ten nodes, and most of them belong to the video hardware, not to a camera.
     names: dict[str, list[str]] = {}
     for node in nodes:
         names.setdefault(_name(node), []).append(node.name.removeprefix("video"))
@@ -32,13 +33,13 @@ def v4l2(case: Case) -> list[Finding]:
 
 def _name(node: Path) -> str:
     try:
-        return (node / "name").read_bytes().decode(errors="replace").strip() or "without a name"
+        return (node / "name").read_bytes().decode(errors="replace").strip() or "unnamed"
     except OSError:
-        return "without a name"
+        return "unnamed"
 
 
 def permissions(case: Case) -> list[Finding]:
-    """Nodes that a camera needs, and the groups of this user and of the service's."""
+    """Check the device files that a camera needs, and the groups of this user and of the service's."""
     nodes = [node for pattern in ("video*", "media*", "dma_heap/*") for node in sorted(case.dev.glob(pattern))]
     refused = [str(node) for node in nodes if not case.may_use(node)]
     findings = []
@@ -67,17 +68,21 @@ def _groups() -> Finding:
 
 
 def judge_groups(rows: Iterable[tuple[str, set[str]]], *, root: bool) -> Finding:
-    """rows: users with their groups, this one first. root needs none."""
-    said, missing = [], []
+    """Judge users by their groups.
+
+    rows: users with their groups, this one first
+    root: this user is root, who needs none
+    """
+    seen, missing = [], []
     for number, (user, groups) in enumerate(rows):
         lacking = [name for name in ("video", "plugdev") if name not in groups]
         if number == 0 and root:
             lacking = []
-        said.append(f"{user}: {'root' if number == 0 and root else _have(lacking)}")
+        seen.append(f"{user}: {'root' if number == 0 and root else _have(lacking)}")
         missing += [f"sudo usermod -aG {','.join(lacking)} {user}"] if lacking else []
     if missing:
-        return Finding("groups", "groups", "warning", "; ".join(said), f"{'; '.join(missing)}; then log in again")
-    return Finding("groups", "groups", "ok", "; ".join(said))
+        return Finding("groups", "groups", "warning", "; ".join(seen), f"{'; '.join(missing)}; then log in again")
+    return Finding("groups", "groups", "ok", "; ".join(seen))
 
 
 def _have(lacking: list[str]) -> str:
@@ -85,10 +90,10 @@ def _have(lacking: list[str]) -> str:
 
 
 def pi_cameras(case: Case) -> list[Finding]:
-    """What picamera2 sees, in a child: it can hang, and its import can fail in several ways."""
+    """List the cameras that picamera2 finds, in a child: it can hang, and its import can fail in several ways."""
     wanted = case.settings is not None and source_kind(case.settings.camera.source) == "picamera2"
     absent: Kind = "problem" if wanted else "not here"
-    outcome = case.ask("pi_cameras", [], case.child_s)
+    outcome = case.probe("pi_cameras", [], case.child_s)
     if outcome.ending == "answered":
         models = [f"{number} {model}" for number, model in enumerate(outcome.answer)]
         if models:
@@ -110,7 +115,7 @@ def pi_cameras(case: Case) -> list[Finding]:
 
 
 def frame(case: Case) -> list[Finding]:
-    """One frame from the configured source, in a child that gets the time which the settings give the camera."""
+    """Read a frame from the configured source, in a child that gets as long as the settings give the camera."""
     if case.settings is None:
         return [Finding("frame", "a frame", "not here", "no source was named: give --config or --source")]
     camera = case.settings.camera
@@ -120,10 +125,10 @@ def frame(case: Case) -> list[Finding]:
 
 def _frame(case: Case, camera: Camera) -> Finding:
     limit_s = case.child_s + min(camera.patience_s, case.patience_s)
-    outcome = case.ask("frame", [msgspec.to_builtins(camera)], limit_s)
+    outcome = case.probe("frame", [msgspec.to_builtins(camera)], limit_s)
     if outcome.ending == "hung" and camera.patience_s > case.patience_s:
         seen = f"{masked(camera.source)}: {outcome.why}, but the settings allow {camera.patience_s:g} s for a frame"
-        return Finding("frame", "a frame", "warning", seen, "`fieldfare run` waits for as long as the settings say")
+        return Finding("frame", "a frame", "warning", seen, "`fieldfare run` waits for as long as the settings allow")
     if outcome.ending != "answered":
         mend = {
             "hung": "the camera stalls: check cable and power supply; another program may hold it",

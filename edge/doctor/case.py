@@ -1,8 +1,7 @@
-"""What is examined: the machine's roots and what the user named."""
+"""The case to examine: the machine's folders, the user's settings and the services that run."""
 
 import os
 import re
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Protocol
 
 from edge.board import Board
 from edge.config import Settings, load_settings
-from edge.doctor.children import Outcome, probe
+from edge.doctor.children import Outcome, call, probe
 from edge.errors import FieldfareError
 from edge.source_kind import source_kind
 
@@ -21,34 +20,21 @@ _LIST = [
 ]
 
 
-class Ask(Protocol):
-    """children.probe, or what a test puts in its place."""
+class Probe(Protocol):
+    """The signature of children.probe; tests pass their own."""
 
     def __call__(self, name: str, arguments: object, timeout_s: float) -> Outcome:
-        """As children.probe."""
-
-
-def call(command: list[str]) -> str | None:
-    """What a program of the system prints; None where it is not there, fails or takes longer than 3 s."""
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=3,
-            check=False,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
+        """Call a function of edge.doctor.probe, as children.probe does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A service that runs: `fieldfare`, or the instance `fieldfare@NAME`. settings: None where they are not
-    known, so that it may use everything."""
+    """A running service.
+
+    name: `fieldfare`, or the instance `fieldfare@NAME`
+    sub_state: systemd's, such as "running"
+    settings: None if they are not known, so that it may use everything
+    """
 
     name: str
     sub_state: str
@@ -57,8 +43,21 @@ class Unit:
 
 @dataclass(frozen=True)
 class Case:
-    """settings: of the file, or of --bundle and --source; None where neither says anything or the file is
-    wrong, which settings_error then tells. The roots are for tests."""
+    """What the checks look at.
+
+    settings: from the file, or from --bundle and --source; None without either, or if the file is wrong
+    settings_from: the name of the file
+    settings_error: what is wrong with it
+    bundle: the bundle's folder
+    sysfs, dev, etc: folders of the system; tests pass their own
+    board: the machine
+    probe: calls a function of edge.doctor.probe in a child
+    call: runs a program of the system
+    child_s: seconds for a child
+    patience_s: most seconds to wait for a camera, whatever its settings allow
+    delegate_s: seconds for the Edge TPU's library to load
+    edgetpu_s: seconds for the golden inputs on the Edge TPU
+    """
 
     settings: Settings | None = None
     settings_from: str | None = None
@@ -68,26 +67,26 @@ class Case:
     dev: Path = Path("/dev")
     etc: Path = Path("/etc")
     board: Board = field(default_factory=Board)
-    ask: Ask = probe
+    probe: Probe = probe
     call: Callable[[list[str]], str | None] = call
-    # Children run side by side, so these are not added up, but for the two of the Edge TPU.
+    # Children run side by side. Only the two of the Edge TPU run one after the other, so only their times add up.
     child_s: float = 15.0
-    patience_s: float = 30.0  # more than that is not waited for a camera, whatever its settings allow
+    patience_s: float = 30.0
     delegate_s: float = 7.0
     edgetpu_s: float = 9.0
 
     def may_use(self, node: Path) -> bool:
-        """May this user read and write a device?"""
+        """Return whether this user may read and write a device."""
         return os.access(node, os.R_OK | os.W_OK)
 
     def units(self) -> list[Unit]:
-        """The services that run, as systemd lists them; none where it does not answer."""
+        """Return the services that run, as systemd lists them; none if it does not answer."""
         line = rf"^[^\w\n]*({SERVICE}(?:@\S+)?)\.service\s+\S+\s+\S+\s+(\S+)"
         found = re.findall(line, self.call(_LIST) or "", re.MULTILINE)
         return [Unit(name, sub_state, self._settings_of(name)) for name, sub_state in found]
 
     def _settings_of(self, unit: str) -> Settings | None:
-        """Of an instance, from the file that fieldfare@.service names. `fieldfare` may use everything."""
+        """Read an instance's settings from the file that fieldfare@.service names; None for `fieldfare` itself."""
         instance = unit.partition("@")[2]
         try:
             return load_settings(self.etc / "fieldfare" / f"{instance}.toml") if instance else None
@@ -95,14 +94,14 @@ class Case:
             return None
 
     def camera_in_use(self, source: str) -> str | None:
-        """Why a camera is to be left alone: a service that runs uses it. None: it can be tried."""
+        """Return why a camera must not be opened: a running service uses it. None if it can be tried."""
         if source_kind(source) not in ("picamera2", "v4l2"):
             return None
         mine = self._camera(source)
         return self._in_use(lambda theirs: self._camera(theirs.camera.source) == mine)
 
     def edgetpu_in_use(self) -> str | None:
-        """As camera_in_use, for Edge TPUs: which one of several it is, is not told apart."""
+        """Return why the Edge TPU must not be opened, as camera_in_use does. Several count as one."""
         return self._in_use(lambda theirs: theirs.engine.device != "cpu")
 
     def _in_use(self, uses: Callable[[Settings], bool]) -> str | None:
@@ -116,10 +115,10 @@ class Case:
                 names.append(unit.name)
         if not names:
             return None
-        return f"in use by {' and '.join(users)}: sudo systemctl stop {' '.join(names)}, then ask again"
+        return f"in use by {' and '.join(users)}: sudo systemctl stop {' '.join(names)}, then try again"
 
     def _camera(self, source: str) -> str:
-        """One name for what has several: picamera2 is picamera2:0, and a link in /dev is what it leads to."""
+        """Return one name for a camera that has several: picamera2 is picamera2:0, and a link in /dev is its target."""
         if source.startswith("/dev/"):
             return os.path.realpath(self.dev / source.removeprefix("/dev/").lstrip("/"))
         kind, _, number = source.partition(":")

@@ -1,126 +1,83 @@
-"""Something dangerous in a child process, and how that ended: answered, refused, crashed or hung.
+"""Try something dangerous in a child process, and report how that ended: answered, refused, crashed or hung.
 
-The child writes its answer as JSON to standard output. Both its streams are files, not pipes: a grandchild that
-keeps a pipe open would hold us up.
+The child writes its answer as JSON to standard output.
 """
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
+from edge.processes.process import Command, describe_exit, last_line, module_command
+from edge.processes.run import MAX_BYTES, run
+
 Ending = Literal["answered", "refused", "crashed", "hung"]
-_REAP_S = 0.5
-_lock = threading.Lock()
-_running: "set[subprocess.Popen[bytes]]" = set()
+_CALL_S = 3.0
 _interrupted = threading.Event()
-_SIGNALS: dict[int, str] = {
-    signal.SIGSEGV: "a segmentation fault",
-    signal.SIGABRT: "an abort",
-    signal.SIGBUS: "a bus error",
-    signal.SIGILL: "an illegal instruction: a library built for another processor",
-    signal.SIGKILL: "SIGKILL: out of memory?",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """answer: the decoded JSON where it answered, else None. why: in words how it failed."""
+    """How a child ended.
+
+    ending: of which kind that was
+    answer: the decoded JSON if it answered, else None
+    why: how it failed, in words
+    """
 
     ending: Ending
     answer: Any = None
     why: str = ""
 
 
-def run(command: Sequence[str], timeout_s: float) -> Outcome:
-    """Run `command` for at most `timeout_s`, then kill it with all that it started. Not even a process that
-    SIGKILL does not end (a camera driver can cause that) is waited for longer than half a second more."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = _start(command, out, err)
-        if child is None:
-            return Outcome("refused", why="interrupted")
-        try:
-            child.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return Outcome("hung", why=_kill(child, timeout_s))
-        finally:
-            with _lock:
-                _running.discard(child)
-        out.seek(0)
-        err.seek(0)
-        return _judge(child.returncode, out.read(), err.read().decode(errors="replace"))
+def try_command(command: Command, timeout_s: float) -> Outcome:
+    """Run `command` for at most `timeout_s` and judge its end."""
+    if _interrupted.is_set():
+        return Outcome("refused", why="interrupted")
+    finished = run(command, timeout_s, cancelled=_interrupted)
+    if finished.killed_for == "cancelled":
+        return Outcome("refused", why="interrupted")
+    if finished.killed_for == "time":
+        why = f"no answer within {timeout_s:g} s"
+        if not finished.gone:
+            why += ", and SIGKILL does not end it: only a restart of the board will"
+        return Outcome("hung", why=why)
+    if finished.killed_for == "output":
+        return Outcome("refused", why=f"printed more than {MAX_BYTES >> 20} MiB")
+    return _judge(finished.status, finished.output, finished.errors)
 
 
-def _start(command: Sequence[str], out: IO[bytes], err: IO[bytes]) -> "subprocess.Popen[bytes] | None":
-    # The child finds the same `edge` as we did, installed or not.
-    root = str(Path(__file__).resolve().parents[2])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), root]))}
-    with _lock:
-        if _interrupted.is_set():
-            return None
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True, env=environment
-        )
-        _running.add(child)
-    return child
-
-
-def interrupt() -> None:
-    """Ctrl-C reaches the parent only: end all children, and start no more in this process."""
-    _interrupted.set()
-    with _lock:
-        for child in _running:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-
-
-def probe(name: str, arguments: object, timeout_s: float) -> Outcome:
-    """One function of edge.doctor.probe in a child; `arguments` travel as JSON."""
-    # -P: no Python file of the current folder (a stick, say) is imported.
-    words = [sys.executable, "-P", "-m", "edge.doctor.probe", name, msgspec.json.encode(arguments).decode()]
-    return run(words, timeout_s)
-
-
-def _judge(status: int, out: bytes, err: str) -> Outcome:
-    said = last_line(err)
+def _judge(status: int, output: bytes, errors: bytes) -> Outcome:
     if status < 0:
-        what = _SIGNALS.get(-status, f"signal {-status}")
-        return Outcome("crashed", why=f"died of {what}" + (f" ({said})" if said else ""))
+        return Outcome("crashed", why=describe_exit(status, errors))
     try:
-        answer = msgspec.json.decode(out)
+        answer = msgspec.json.decode(output)
     except msgspec.DecodeError:
-        return Outcome("refused", why=said or f"status {status} without a word")
+        return Outcome("refused", why=last_line(errors) or describe_exit(status, errors))
     if isinstance(answer, dict) and set(answer) == {"refused"}:
         return Outcome("refused", why=str(answer["refused"]))
     return Outcome("answered", answer)
 
 
-def last_line(text: str, limit: int = 300) -> str:
-    """The last line that says something: of a traceback, the error."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:limit] if lines else ""
+def probe(name: str, arguments: object, timeout_s: float) -> Outcome:
+    """Call one function of edge.doctor.probe in a child; `arguments` travel as JSON."""
+    words = [name, msgspec.json.encode(arguments).decode()]
+    return try_command(module_command("edge.doctor.probe", words), timeout_s)
 
 
-def _kill(child: "subprocess.Popen[bytes]", timeout_s: float) -> str:
-    with_what = f"no answer within {timeout_s:g} s"
+def call(words: Sequence[str]) -> str | None:
+    """Return what a program of the system prints; None if it is missing, fails or takes longer than 3 s."""
     try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return with_what
-    until = time.monotonic() + _REAP_S
-    while child.poll() is None and time.monotonic() < until:
-        time.sleep(0.02)
-    if child.returncode is None:
-        child.returncode = -signal.SIGKILL  # else its ResourceWarning would speak of it again
-        return f"{with_what}, and SIGKILL does not end it: only a restart of the board will"
-    return with_what
+        finished = run(Command(words), _CALL_S, cancelled=_interrupted)
+    except OSError:
+        return None
+    ended_well = finished.killed_for is None and finished.status == 0
+    return finished.output.decode(errors="replace") if ended_well else None
+
+
+def interrupt() -> None:
+    """End all children, and start no more in this process."""
+    # Ctrl-C reaches this process only: each child has a session of its own.
+    _interrupted.set()

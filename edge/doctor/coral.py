@@ -1,4 +1,4 @@
-"""The Coral Edge TPU: on the bus, allowed, and its library loaded in a child."""
+"""Check the Coral Edge TPU: is it connected, may this user open it, does it give the right answers?"""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ _RULES = "install systemd/60-fieldfare-coral.rules, plug it in again, and be in 
 
 
 def device(case: Case) -> list[Finding]:
-    """Is there one, at which speed, and may this user open it?"""
+    """Find it, and check its speed and permissions."""
     found = edge_tpus(case.sysfs, case.dev)
     if not found:
         wanted = _wants_edgetpu(case)
@@ -42,13 +42,13 @@ def _pcie(case: Case, node: Path) -> Finding:
 
 
 def engine(case: Case) -> list[Finding]:
-    """The delegate first, then the compiled model's golden inputs through it."""
+    """Load its library, then run the compiled model on its golden inputs."""
     skipped = _why_not(case)
     if skipped is not None:
         return [Finding("edgetpu", "Edge TPU", "not here", skipped)]
     settings = case.settings.engine if case.settings else Engine()
     kind = "" if settings.device in ("auto", "edgetpu", "any") else settings.device
-    made = case.ask("delegate", [settings.edgetpu_library, kind, settings.runtime], case.delegate_s)
+    made = case.probe("delegate", [settings.edgetpu_library, kind, settings.runtime], case.delegate_s)
     severity: Kind = "problem" if _wants_edgetpu(case) else "warning"
     if made.ending != "answered":
         mend = {
@@ -66,7 +66,7 @@ def engine(case: Case) -> list[Finding]:
 def _golden(case: Case, settings: Engine, severity: Kind) -> Finding:
     wanted = {"device": settings.device if settings.device not in ("auto", "cpu") else "edgetpu"}
     values = {"runtime": settings.runtime, "threads": settings.threads, "edgetpu_library": settings.edgetpu_library}
-    outcome = case.ask("golden", [case.bundle, {**values, **wanted}], case.edgetpu_s)
+    outcome = case.probe("golden", [case.bundle, {**values, **wanted}], case.edgetpu_s)
     if outcome.ending != "answered":
         if "no model compiled" in outcome.why:
             mend = "`fieldfare compile`, or `fieldfare bundle add-edgetpu` (docs/edge-tpu.md)"
@@ -80,7 +80,7 @@ def _golden(case: Case, settings: Engine, severity: Kind) -> Finding:
 
 def _why_not(case: Case) -> str | None:
     if case.settings is not None and case.settings.engine.device == "cpu":
-        return 'the settings say device = "cpu"'
+        return 'the settings have device = "cpu"'
     has_coral = any(f.kind in ("ok", "warning") for f in device(case))
     if not has_coral and not _wants_edgetpu(case):
         return "no Coral to try it with"

@@ -1,4 +1,4 @@
-"""All checks, side by side, each on its own: one that fails does not keep the others from speaking."""
+"""Run all checks side by side. One that fails does not stop the others."""
 
 import traceback
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from edge.doctor.findings import Finding, Report, report
 
 Check = Callable[[Case], list[Finding]]
 
-# In the order of the path from camera to result; it is the order of the report, not of the work.
+# From camera to result. That is the order of the report; the checks run all at once.
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("system", machine.system),
     ("python", machine.python),
@@ -42,15 +42,15 @@ def examine(
     checks: Sequence[tuple[str, Check]] = CHECKS,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Run every check; `progress` is told each one's name when it is done, from any thread."""
+    """Run every check; `progress` is called with the name of each when it is done, from any thread."""
 
     def run(name: str, check: Check) -> list[Finding]:
         try:
             return check(case)
-        except Exception as error:  # noqa: BLE001 - a doctor who stumbles must go on and say where
+        except Exception as error:  # noqa: BLE001 - a fault in one check must not stop the others
             place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
-            seen = f"the check itself failed: {type(error).__name__}: {error} ({where})"
+            line = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
+            seen = f"the check itself failed: {type(error).__name__}: {error} ({line})"
             return [Finding(name, name, "problem", seen, "a fault of Fieldfare: please report it")]
         finally:
             progress(name)

@@ -1,4 +1,4 @@
-"""What the doctor says."""
+"""The doctor's findings and report."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -11,8 +11,14 @@ PROBLEM_STATUS = 69  # as UnavailableError: something stands between camera and 
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that was looked at. id: a fixed word for scripts. seen: what was found, or for "not here" why
-    nothing was looked at. mend: what to do, where there is something to do."""
+    """The result of looking at one thing.
+
+    id: a fixed word for scripts
+    looked_at: its title
+    kind: how it is
+    seen: what was found, or for "not here" why nothing was looked at
+    mend: what to do, if anything
+    """
 
     id: str
     looked_at: str
@@ -22,13 +28,13 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All findings in the order of the path, and the exit status that they make."""
+    """All findings in the order of the path from camera to result, and the exit status."""
 
     findings: tuple[Finding, ...]
     status: int
 
 
 def report(findings: Iterable[Finding]) -> Report:
-    """Status 0 where nothing stands in the way (warnings included), else 69."""
+    """Build the report. Its status is 69 if there is a problem, else 0, even with warnings."""
     everything = tuple(findings)
     return Report(everything, PROBLEM_STATUS if any(f.kind == "problem" for f in everything) else 0)

@@ -1,4 +1,4 @@
-"""The board and its system: Python, memory, clock, temperature, power."""
+"""Check the board and its system: Python, memory, clock, temperature, power."""
 
 import platform
 import struct
@@ -14,7 +14,7 @@ _LITTLE_MEMORY = 150 * 10**6  # `fieldfare bench` with a MobileNetV1 0.25 took 8
 
 
 def python(_: Case) -> list[Finding]:
-    """A Python that there are wheels for."""
+    """Check that wheels exist for this Python."""
     seen = f"{platform.python_version()}, {sys.prefix}"
     if _PYTHONS[0] <= sys.version_info[:2] <= _PYTHONS[1]:
         return [Finding("python", "Python", "ok", seen)]
@@ -22,12 +22,12 @@ def python(_: Case) -> list[Finding]:
 
 
 def system(case: Case) -> list[Finding]:
-    """Operating system and processor."""
+    """Check operating system and processor."""
     return judge_system(release(case), platform.machine(), struct.calcsize("P") * 8, sys.version_info[:2])
 
 
 def release(case: Case) -> dict[str, str]:
-    """/etc/os-release as a dict; empty where there is none."""
+    """Return /etc/os-release as a dict; empty if there is none."""
     try:
         return platform.freedesktop_os_release() if str(case.etc) == "/etc" else _os_release(case)
     except OSError:
@@ -41,8 +41,9 @@ def _os_release(case: Case) -> dict[str, str]:
 
 
 def judge_system(names: dict[str, str], machine: str, bits: int, version: tuple[int, int]) -> list[Finding]:
-    """A 32-bit program has no LiteRT, and from Python 3.12 on no runtime at all."""
+    """Judge operating system and processor by their words and the Python version."""
     seen = f"{names.get('PRETTY_NAME', 'Linux')}, {machine}, {bits}-bit programs"
+    # 32-bit programs have no LiteRT, and from Python 3.12 on no runtime at all.
     if bits == 64:
         return [Finding("system", "system", "ok", seen)]
     if version >= (3, 12):
@@ -54,17 +55,17 @@ def judge_system(names: dict[str, str], machine: str, bits: int, version: tuple[
 
 
 def board(case: Case) -> list[Finding]:
-    """Model and cores."""
+    """Name the board and its cores."""
     model = case.board.model() or case.board.processor()
     cores = case.board.cpus()
-    return [Finding("board", "board", "ok", f"{model or 'does not say what it is'}, {cores} core{'s'[: cores > 1]}")]
+    return [Finding("board", "board", "ok", f"{model or 'unknown model'}, {cores} core{'s'[: cores > 1]}")]
 
 
 def memory(case: Case) -> list[Finding]:
-    """Room for the service."""
+    """Check the memory that is left for the service."""
     found = case.board.memory()
     if found is None:
-        return [Finding("memory", "memory", "not here", "the system does not say")]
+        return [Finding("memory", "memory", "not here", "the system does not report it")]
     seen = f"{_mb(found.available)} of {_mb(found.total)} free, swap {_mb(found.swap_total)}"
     if found.available >= _LITTLE_MEMORY:
         return [Finding("memory", "memory", "ok", seen)]
@@ -72,10 +73,10 @@ def memory(case: Case) -> list[Finding]:
 
 
 def clock(case: Case) -> list[Finding]:
-    """Can the times in the results be trusted?"""
+    """Check that the network has set the clock, so that the times in the results are right."""
     state = case.board.clock_synchronized()
     if state is None:
-        return [Finding("clock", "clock", "not here", "the system does not say whether the network set it")]
+        return [Finding("clock", "clock", "not here", "the system does not report whether the network set it")]
     if state:
         return [Finding("clock", "clock", "ok", "set by the network")]
     mend = "connect it to a network once, or fit a clock module: until then captured_wall_s is wrong"
@@ -83,7 +84,7 @@ def clock(case: Case) -> list[Finding]:
 
 
 def temperature(case: Case) -> list[Finding]:
-    """Against [load] max_temperature_c."""
+    """Compare the temperature with [load] max_temperature_c."""
     degrees_c = case.board.temperature_c()
     ceiling_c = (case.settings.load if case.settings else Load()).max_temperature_c
     if degrees_c is None:
@@ -95,20 +96,21 @@ def temperature(case: Case) -> list[Finding]:
 
 
 def power(case: Case) -> list[Finding]:
-    """Under-voltage and throttling."""
+    """Check for under-voltage and throttling."""
     found = case.board.power()
     if found is None:
-        return [Finding("power", "power", "not here", "the board does not tell (only a Raspberry Pi does)")]
+        return [Finding("power", "power", "not here", "the board does not report it (only a Raspberry Pi does)")]
     return [judge_power(found)]
 
 
 def judge_power(found: Power) -> Finding:
-    """Under-voltage now is a problem: cameras and Corals fall off the bus. The rest costs speed only."""
+    """Judge the power flags of now and since boot."""
     seen = ", ".join(found.now) or "all is well"
     if found.since_boot is not None:
         before = [flag for flag in found.since_boot if flag not in found.now]
         seen += f"; earlier since boot: {', '.join(before)}" if before else ""
     supply = "use the board's own power supply, a short cable, and a powered hub for a Coral"
+    # Cameras and Corals drop off the bus at under-voltage. The other flags cost speed only.
     if "under-voltage" in found.now:
         return Finding("power", "power", "problem", f"{seen} ({found.source})", supply)
     if "under-voltage" in (found.since_boot or ()):

@@ -1,6 +1,6 @@
-"""The child's side: `python -m edge.doctor.probe NAME ARGUMENTS-AS-JSON` prints an answer as JSON.
+"""Call one function that may crash or hang, in a child of the doctor, and print its answer as JSON.
 
-The only module of the doctor that touches native libraries. What a library prints goes to standard error.
+Run as `python -m edge.doctor.probe NAME ARGUMENTS-AS-JSON`. The only module of the doctor that uses native libraries.
 """
 
 import importlib
@@ -17,11 +17,11 @@ from edge.config import Camera, Engine
 from edge.errors import FieldfareError
 
 _FRAMES = 3  # the first of a camera can be black or torn
-_SLOW_FPS = 1.0  # under it the first frame has to do
+_SLOW_FPS = 1.0  # below that, the first frame must suffice
 
 
 def libraries(names: list[str]) -> dict[str, Any]:
-    """Import one module after another: {name: {"version": ..., "error": ...}}."""
+    """Import one module after another. Returns {name: {"version": ..., "error": ...}}."""
     found = {}
     for name in names:
         try:
@@ -34,13 +34,13 @@ def libraries(names: list[str]) -> dict[str, Any]:
 
 
 def pi_cameras() -> list[str]:
-    """The models that picamera2 lists, by number."""
+    """Return the models that picamera2 lists, by number."""
     module: Any = importlib.import_module("picamera2")
     return [str(entry.get("Model", "camera")) for entry in module.Picamera2.global_camera_info()]
 
 
 def frame(camera: dict[str, Any]) -> dict[str, Any]:
-    """The configured source opened and read: its description, the frame's size, its mean brightness."""
+    """Open the configured source and read a frame. Returns its description, size and brightness."""
     from edge.capture.opening import open_source
     from edge.errors import EndOfStream
 
@@ -62,7 +62,7 @@ def frame(camera: dict[str, Any]) -> dict[str, Any]:
 
 
 def bundle(path: str) -> dict[str, Any]:
-    """A bundle opened, every hash checked; the model is not parsed."""
+    """Open a bundle and check every hash. The model is not parsed."""
     from edge.bundle.store import open_bundle
 
     opened = open_bundle(Path(path))
@@ -76,7 +76,7 @@ def bundle(path: str) -> dict[str, Any]:
 
 
 def golden(path: str, engine: dict[str, Any]) -> dict[str, Any]:
-    """The bundle's golden inputs through one engine, with no lesser one in its place."""
+    """Run the bundle's golden inputs on one engine, without a fallback."""
     from edge.bundle.store import open_bundle
     from edge.worker.assemble import open_classifier, open_on_edgetpu
 
@@ -87,7 +87,7 @@ def golden(path: str, engine: dict[str, Any]) -> dict[str, Any]:
 
 
 def delegate(library: str, device: str, runtime: str) -> dict[str, Any]:
-    """libedgetpu loaded and its delegate made, as the service would."""
+    """Load libedgetpu and make its delegate, as the service does."""
     from edge.inference.edgetpu import load_edgetpu
     from edge.inference.runtime import RuntimeName, load_runtime
 
@@ -107,8 +107,9 @@ _PROBES: dict[str, Callable[..., Any]] = {
 
 
 def main(name: str, arguments: str) -> None:
-    """Answer, or say in one line why not; then leave without tidying up, as native libraries may hang there."""
+    """Write the answer, or in one line why there is none."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash of libedgetpu would leave hundreds of megabytes
+    # Libraries print to standard output, too, which is the answer's: from here on that goes to standard error.
     channel = os.dup(1)
     os.dup2(2, 1)
     try:
@@ -117,7 +118,7 @@ def main(name: str, arguments: str) -> None:
         answer = {"refused": " ".join(str(error).split())}
     os.write(channel, msgspec.json.encode(answer))
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(0)  # native libraries may hang while they are unloaded
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the user made: settings, bundle, the model's answers on the CPU, the folder for results, the service."""
+"""Check what the user set up: settings, bundle, its answers on the CPU, the folder for results, the service."""
 
 import os
 import pwd
@@ -22,7 +22,7 @@ _FINAL = {
 
 
 def settings(case: Case) -> list[Finding]:
-    """Is the file valid?"""
+    """Check the settings."""
     if case.settings_error is not None:
         mend = "every key is in docs/settings.md"
         return [Finding("settings", "settings", "problem", case.settings_error, mend)]
@@ -32,10 +32,10 @@ def settings(case: Case) -> list[Finding]:
 
 
 def bundle(case: Case) -> list[Finding]:
-    """Opened in a child, every hash checked."""
+    """Open the bundle in a child and check every hash."""
     if case.bundle is None:
         return [Finding("bundle", "bundle", "not here", "none was named: give --config or --bundle")]
-    outcome = case.ask("bundle", [case.bundle], case.child_s)
+    outcome = case.probe("bundle", [case.bundle], case.child_s)
     if outcome.ending != "answered":
         seen = outcome.why if outcome.ending == "refused" else f"{case.bundle} {outcome.ending}: {outcome.why}"
         return [Finding("bundle", "bundle", "problem", seen, "copy it again, then `fieldfare bundle verify`")]
@@ -45,12 +45,12 @@ def bundle(case: Case) -> list[Finding]:
 
 
 def cpu(case: Case) -> list[Finding]:
-    """Known pictures, known answers, through this machine's own runtime, in a child."""
+    """Run the golden inputs through this machine's own runtime, in a child, and compare the answers."""
     if case.bundle is None:
         return [Finding("cpu", "CPU engine", "not here", "no bundle was named")]
     engine = case.settings.engine if case.settings else None
     values = {"device": "cpu", "runtime": engine.runtime, "threads": engine.threads} if engine else {"device": "cpu"}
-    outcome = case.ask("golden", [case.bundle, values], case.child_s)
+    outcome = case.probe("golden", [case.bundle, values], case.child_s)
     if outcome.ending == "answered":
         return [Finding("cpu", "CPU engine", "ok", f"golden inputs right ({outcome.answer['engine']})")]
     mend = "see the findings on libraries and bundle above, then `fieldfare bundle verify`"
@@ -59,12 +59,12 @@ def cpu(case: Case) -> list[Finding]:
 
 
 def results(case: Case) -> list[Finding]:
-    """Room and right to write where the results go. A folder that is not there yet is made by `run`, so what
-    counts is the nearest one above it that is."""
+    """Check space and permission to write the results."""
     if case.settings is None or case.settings.output.jsonl is None:
         return [Finding("results", "results", "not here", "the settings name no [output] jsonl")]
     output = case.settings.output
     file = Path(output.jsonl or "").absolute()
+    # `run` makes a folder that is missing, so the nearest one above it decides.
     folder = next(place for place in file.parents if os.path.lexists(place))
     wrong = _judge_file(file) or _judge_parent(folder, file.parent)
     if wrong is not None:
@@ -73,13 +73,13 @@ def results(case: Case) -> list[Finding]:
 
 
 def _judge_file(file: Path) -> Finding | None:
-    """What is wrong with a results file that is there already; None: nothing, or there is none."""
+    """Return what is wrong with an existing results file; None if nothing is, or there is none."""
     try:
         mode = file.stat().st_mode
-    except OSError:  # not there; or out of sight, which the folder's right to write tells
+    except OSError:  # missing, or out of reach: then the check of the folder reports it
         return None
     if not stat.S_ISREG(mode):
-        seen = f"{file} is {'a folder' if stat.S_ISDIR(mode) else 'no plain file'}"
+        seen = f"{file} is {'a folder' if stat.S_ISDIR(mode) else 'not a plain file'}"
         return Finding("results", "results", "problem", seen, "name a file in [output] jsonl")
     if _writer(file, os.W_OK, 0o200) is None:
         mend = f"sudo chown {SERVICE}: {file}, or name another [output] jsonl"
@@ -88,19 +88,23 @@ def _judge_file(file: Path) -> Finding | None:
 
 
 def _judge_parent(folder: Path, wanted: Path) -> Finding | None:
-    """What keeps `wanted` from being made in `folder`, the nearest place above it that is there; None: nothing."""
+    """Return what keeps `wanted` from being made in `folder`, the nearest place above it; None if nothing does."""
     if not folder.is_dir():
         mend = "name another [output] jsonl"
-        return Finding("results", "results", "problem", f"{folder} is no folder", mend)
+        return Finding("results", "results", "problem", f"{folder} is not a folder", mend)
     if folder != wanted and _writer(folder) is None:
-        seen = f"{wanted} is not there, and {folder} not writable"
+        seen = f"{wanted} is missing, and {folder} not writable"
         mend = f"sudo install -d -o {SERVICE} -g {SERVICE} {wanted}"
         return Finding("results", "results", "problem", seen, mend)
     return None
 
 
 def judge_folder(folder: Path, free: int, wanted: int) -> Finding:
-    """free: bytes there; wanted: what results may come to take."""
+    """Judge the folder for the results.
+
+    free: bytes free there
+    wanted: bytes that the results can take in the end
+    """
     seen = f"{folder}, {free / 10**9:.1f} GB free, results take up to {wanted / 10**9:.2f} GB"
     writer = _writer(folder)
     if writer is None:
@@ -114,8 +118,11 @@ def judge_folder(folder: Path, free: int, wanted: int) -> Finding:
 
 
 def _writer(place: Path, wanted: int = os.W_OK | os.X_OK, owners: int = 0o300) -> str | None:
-    """Who may write: this user (""), or the service's, who owns it; None: neither. wanted: as os.access takes it,
-    owners: the same as bits of a mode; of a folder unless they are given."""
+    """Return who may write: "" for this user, words for the service's user if that owns it, None for neither.
+
+    wanted: the permissions, as os.access takes them; by default those for a folder
+    owners: the same as bits of a mode
+    """
     if os.access(place, wanted):
         return ""
     try:
@@ -128,18 +135,19 @@ def _writer(place: Path, wanted: int = os.W_OK | os.X_OK, owners: int = 0o300) -
 
 
 def service(case: Case) -> list[Finding]:
-    """What systemd says of it and of each instance that runs. Where there are instances, it need not run itself."""
+    """Check the state of the service and of each running instance in systemd."""
     instances = [unit.name for unit in case.units() if unit.name != SERVICE]
-    said = case.call(["systemctl", "show", f"--property={_PROPERTIES}", SERVICE, *instances])
-    if said is None:
+    shown = case.call(["systemctl", "show", f"--property={_PROPERTIES}", SERVICE, *instances])
+    if shown is None:
         return [Finding("service", "service", "not here", "systemd does not run here")]
-    own, *others = [dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in said.split("\n\n")]
+    own, *others = [dict(re.findall(r"^(\w+)=(.*)$", block, re.MULTILINE)) for block in shown.split("\n\n")]
     findings = [judge_service(found, name) for name, found in zip(instances, others, strict=False)]
+    # With instances, the service itself need not run.
     return findings if findings and own.get("ActiveState") == "inactive" else [judge_service(own), *findings]
 
 
 def judge_service(found: dict[str, str], name: str = SERVICE) -> Finding:
-    """From `systemctl show NAME`."""
+    """Judge a service by what `systemctl show NAME` printed."""
     if found.get("LoadState") != "loaded":
         why = f"{found.get('LoadState', 'not known')} (docs/raspberry-pi.md installs it)"
         return Finding("service", "service", "not here", why)
@@ -159,5 +167,5 @@ def judge_service(found: dict[str, str], name: str = SERVICE) -> Finding:
         mend = f"sudo systemctl enable {name}"
         return Finding("service", "service", "warning", f"{seen}; not started at boot", mend)
     if restarts.isdecimal() and int(restarts) > 0:
-        return Finding("service", "service", "warning", seen, f"journalctl -u {name} says why")
+        return Finding("service", "service", "warning", seen, f"for the reason: journalctl -u {name}")
     return Finding("service", "service", "ok", seen)

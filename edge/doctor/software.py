@@ -1,4 +1,4 @@
-"""Libraries: what is installed, what imports, and pairs that are known not to work together."""
+"""Check the libraries: which are installed, which can be imported, and which are known not to work together."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from edge.doctor.children import Outcome
 from edge.doctor.findings import Finding, Kind
 from edge.errors import INSTALL_DEVICE
 
-# Distribution -> the module that is imported.
+# Distribution -> module.
 _PACKAGES = {
     "numpy": "numpy",
     "opencv-python-headless": "cv2",
@@ -26,7 +26,7 @@ REBUILT = "take a libedgetpu rebuilt for recent TensorFlow (docs/raspberry-pi.md
 
 
 def installed(packages: Mapping[str, str] = _PACKAGES) -> dict[str, str]:
-    """Versions by distribution, of those that are here; nothing is imported."""
+    """Return the versions of the installed distributions, without importing them."""
     found = {}
     for name in packages:
         try:
@@ -37,14 +37,14 @@ def installed(packages: Mapping[str, str] = _PACKAGES) -> dict[str, str]:
 
 
 def libraries(case: Case) -> list[Finding]:
-    """NumPy, OpenCV and a TFLite runtime import, tried in one child."""
+    """Import NumPy, OpenCV and a TFLite runtime, in one child."""
     modules = ["numpy", "cv2", "ai_edge_litert.interpreter", "tflite_runtime.interpreter"]
-    outcome = case.ask("libraries", [modules], case.child_s)
+    outcome = case.probe("libraries", [modules], case.child_s)
     return judge_libraries(outcome, installed())
 
 
 def judge_libraries(outcome: Outcome, versions: Mapping[str, str]) -> list[Finding]:
-    """One finding a library; of the two runtimes one is enough."""
+    """Judge each library; one of the two runtimes is enough."""
     if outcome.ending != "answered":
         return [Finding("libraries", "libraries", "problem", outcome.why, f"install them again: {INSTALL_DEVICE}")]
     tried: dict[str, dict[str, str | None]] = outcome.answer
@@ -59,7 +59,11 @@ def judge_libraries(outcome: Outcome, versions: Mapping[str, str]) -> list[Findi
         return [*findings, litert]
     if older.kind == "ok":
         spare = Finding(
-            "litert", "LiteRT", "warning", litert.seen, "tflite-runtime serves; LiteRT is faster: " + INSTALL_DEVICE
+            "litert",
+            "LiteRT",
+            "warning",
+            litert.seen,
+            "tflite-runtime is used instead; LiteRT is faster: " + INSTALL_DEVICE,
         )
         return [*findings, spare, older]
     return [*findings, litert, older] if "tflite-runtime" in versions else [*findings, litert]
@@ -82,19 +86,19 @@ def _library(
 
 
 def pairs(case: Case) -> list[Finding]:
-    """Combinations that are known not to work, from the versions alone."""
+    """Check the versions for combinations that are known not to work."""
     return judge_pairs(installed(), edgetpu_packages(case))
 
 
 def edgetpu_packages(case: Case) -> dict[str, str]:
-    """libedgetpu as the distribution's packages have it: {package: version}."""
-    said = case.call(["dpkg-query", "--show", "--showformat", r"${Package} ${Version}\n", "libedgetpu1*"])
-    pairs_ = (line.split() for line in (said or "").splitlines())
+    """Return the distribution's packages of libedgetpu: {package: version}."""
+    printed = case.call(["dpkg-query", "--show", "--showformat", r"${Package} ${Version}\n", "libedgetpu1*"])
+    pairs_ = (line.split() for line in (printed or "").splitlines())
     return {words[0]: words[1] for words in pairs_ if len(words) == 2}
 
 
 def judge_pairs(versions: Mapping[str, str], edgetpu: Mapping[str, str]) -> list[Finding]:
-    """Each bad pair once; one finding "ok" where there is none."""
+    """Judge the versions: a finding for each bad pair, or one "ok"."""
     findings = []
 
     def add(id_: str, kind: Kind, seen: str, mend: str) -> None:
@@ -128,11 +132,12 @@ def judge_pairs(versions: Mapping[str, str], edgetpu: Mapping[str, str]) -> list
 
 
 def is_stock_edgetpu(version: str) -> bool:
-    """Coral's own packages end at 16.0 (2021); rebuilt ones name their TensorFlow, as in 16.0tf2.17.1-1."""
+    """Return whether a package of libedgetpu is Coral's own, not a rebuilt one."""
+    # Coral's end at 16.0 (2021). Rebuilt ones name their TensorFlow, as in 16.0tf2.17.1-1.
     return re.fullmatch(r"1[0-6](\.\d+)*(-\d+)?", version) is not None
 
 
 def parse_version(text: str) -> tuple[int, ...]:
-    """The leading numbers of a version: "2.4.6rc1" -> (2, 4, 6)."""
+    """Return the leading numbers of a version: "2.4.6rc1" -> (2, 4, 6)."""
     found = re.match(r"\d+(?:\.\d+)*", text)
     return tuple(int(part) for part in found[0].split(".")) if found else ()

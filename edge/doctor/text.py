@@ -1,4 +1,4 @@
-"""The report for people: aligned, 80 columns, colour on a terminal only."""
+"""Format the report for people: aligned, 80 columns, in colour."""
 
 import textwrap
 
@@ -12,8 +12,8 @@ _KIND = 9
 
 
 def render(report: Report, *, width: int = 80) -> str:
-    """One finding a paragraph: kind, what was looked at, what was seen, and below it how to mend it. Ends with
-    a count. With colour; click.echo takes it off where there is no terminal."""
+    """Return a paragraph for each finding: kind, title, what was seen, and below it what to do. Ends with a count."""
+    # Always in colour: click.echo removes that if the output is no terminal.
     lines = []
     for finding in report.findings:
         indent = " " * (_KIND + _TITLE)
@@ -26,7 +26,7 @@ def render(report: Report, *, width: int = 80) -> str:
 
 
 def summary(report: Report) -> str:
-    """One line: how many of each, and what that means."""
+    """Return one line: how many of each kind, and the verdict."""
     count = {kind: sum(f.kind == kind for f in report.findings) for kind in _COLOURS}
     parts = [f"{count['ok']} ok"]
     for kind, plural in (("warning", "warnings"), ("problem", "problems")):

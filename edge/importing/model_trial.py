@@ -1,10 +1,8 @@
-"""Try a model that nobody has vouched for, in a child process: a damaged .tflite can crash the runtime (18 of
-20,003 mutants of a small model did, measured for this project).
+"""Try a model from an unknown source in a child process, as a damaged .tflite can crash the runtime.
 
 Run as `python -m edge.importing.model_trial MODEL RUNTIME`; prints the tensors as JSON.
 """
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import cast
@@ -12,15 +10,25 @@ from typing import cast
 import msgspec
 import numpy as np
 
-from edge.errors import EngineError, ModelError
+from edge.errors import EngineError, ModelError, UnavailableError
 from edge.inference.runtime import RuntimeName, load_runtime
 from edge.inference.tflite import TensorDetails, TfliteClassifier
+from edge.processes.child import limit_memory
+from edge.processes.process import describe_exit, last_line, module_command
+from edge.processes.run import MAX_BYTES, Finished, run
 
 TIMEOUT_S = 120
+# A damaged model can request any amount of memory. This much address space is far more than a classifier needs.
+_MEMORY_BYTES = 4 << 30
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """What the child reports: the tensors, or why the runtime refused."""
+    """The child's answer.
+
+    inputs: the model's input tensors
+    outputs: its output tensors
+    problem: why the runtime refused it, else None
+    """
 
     inputs: list[TensorDetails] = []
     outputs: list[TensorDetails] = []
@@ -28,25 +36,34 @@ class Probe(msgspec.Struct, frozen=True):
 
 
 def probe_model(path: Path, runtime: RuntimeName = "auto") -> Probe:
-    """Load and run `path` once with zeros in a child process. Raises ModelError where the runtime refuses
-    it, crashes on it or does not answer within two minutes."""
-    # -P: no Python file of the current folder (a stick, say) is imported.
-    command = [sys.executable, "-P", "-m", "edge.importing.model_trial", str(path), runtime]
+    """Load `path` and run it once with zeros in a child process.
+
+    Raises ModelError if the runtime refuses it, crashes on it or does not answer within two minutes, and
+    UnavailableError if no process can be started.
+    """
+    # 18 of 20,003 mutants of a small model crashed the runtime (measured for this project).
     try:
-        child = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ModelError(f"{path}: no answer within {TIMEOUT_S} s: not a usable model") from error
-    if child.returncode < 0:
-        raise ModelError(f"{path}: the runtime crashed on it (signal {-child.returncode}): damaged model")
-    try:
-        probe = msgspec.json.decode(child.stdout, type=Probe)
-    except msgspec.DecodeError as error:
-        said = child.stderr.decode(errors="replace").strip().splitlines()
-        reason = said[-1] if said else f"status {child.returncode}"
-        raise ModelError(f"{path}: cannot be loaded: {reason}") from error
+        finished = run(module_command("edge.importing.model_trial", [str(path), runtime]), TIMEOUT_S)
+    except OSError as error:
+        raise UnavailableError(f"{path}: no process can be started to try it: {error.strerror or error}") from error
+    probe = _read(path, finished)
     if probe.problem is not None:
         raise ModelError(f"{path}: {probe.problem}")
     return probe
+
+
+def _read(path: Path, finished: Finished) -> Probe:
+    if finished.killed_for == "time":
+        raise ModelError(f"{path}: no answer within {TIMEOUT_S} s: not a usable model")
+    if finished.killed_for is not None:
+        raise ModelError(f"{path}: the runtime printed more than {MAX_BYTES >> 20} MiB: not a usable model")
+    if finished.status < 0:
+        raise ModelError(f"{path}: the runtime {describe_exit(finished.status)}: damaged model")
+    try:
+        return msgspec.json.decode(finished.output, type=Probe)
+    except msgspec.DecodeError as error:
+        reason = last_line(finished.errors) or describe_exit(finished.status, finished.errors)
+        raise ModelError(f"{path}: cannot be loaded: {reason}") from error
 
 
 def _main(path: str, runtime: str) -> Probe:
@@ -61,4 +78,5 @@ def _main(path: str, runtime: str) -> Probe:
 
 
 if __name__ == "__main__":
+    limit_memory(_MEMORY_BYTES)
     sys.stdout.buffer.write(msgspec.json.encode(_main(*sys.argv[1:3])))

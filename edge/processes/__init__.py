@@ -1,1 +1,1 @@
-"""Work in processes of their own: starting, bounding and ending them, and the messages between them. No NumPy."""
+"""Work in processes of their own: start, limit and end them, and the messages between them. No NumPy."""

@@ -1,61 +1,48 @@
-"""A child process of the supervisor: started in a session of its own, listened to, killed, never left a zombie."""
+"""Run a long-lived module of ours in a process of its own, and relay what it prints to the log.
+
+The functions are for the child itself: to end with its parent, to take no more memory than it may.
+"""
 
 import ctypes
 import logging
 import os
+import resource
 import signal
-import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
+
+from edge.processes.process import PIPE, Process, module_command
 
 _log = logging.getLogger(__name__)
 
 _SET_PDEATHSIG = 1  # linux/prctl.h
 _TAIL = 12
 _MAX_LINE = 4096
-# Of what libraries say, at most so many lines in so many seconds.
+# A library that has lost its device may report that thousands of times a second, and an SD card is small: at most so
+# many lines in so many seconds are relayed.
 _LINES_A_WINDOW = 50
 _WINDOW_S = 10.0
-# What LiteRT says at every start and cannot be told not to.
+# LiteRT prints these at every start, and no option keeps it from that.
 _NOISE = ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.", "INFO: Applying 1 TensorFlow Lite delegate(s)")
 
 
-class Child:
-    """`python -m MODULE WORDS`. Its standard error is relayed line by line to ours. Used by one thread."""
+class Child(Process):
+    """`python -m MODULE WORDS`, whose standard error is relayed line by line to our log. Used by one thread."""
 
     def __init__(self, module: str, words: Sequence[str] = (), *, pass_fds: Sequence[int] = ()) -> None:
-        """Raises OSError where no process can be started (no memory, too many)."""
-        root = str(Path(__file__).resolve().parents[2])
-        # -P: the folder that the user happens to be in is not searched for modules.
-        path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=pass_fds,
-            start_new_session=True,  # Ctrl-C in a terminal is for the supervisor
-            env={"OPENCV_LOG_LEVEL": "ERROR", **os.environ, "PYTHONPATH": path},
-        )
-        assert self._process.stderr is not None
-        self.stderr = self._process.stderr
+        """Start it. Raises OSError if it cannot be started."""
+        variables = {"OPENCV_LOG_LEVEL": os.environ.get("OPENCV_LOG_LEVEL", "ERROR")}
+        super().__init__(module_command(module, words, variables), stderr=PIPE, pass_fds=pass_fds)
         os.set_blocking(self.stderr.fileno(), False)
         self.started_s = time.monotonic()
         self.tail: deque[str] = deque(maxlen=_TAIL)
         self._rest = b""
-        self._window_s, self._said, self._left_out = self.started_s, 0, 0
-        self._swept = False
-
-    @property
-    def pid(self) -> int:
-        """Of the process."""
-        return self._process.pid
+        self._window_s, self._relayed, self._left_out = self.started_s, 0, 0
 
     def relay(self) -> bool:
-        """Pass on what it wrote to standard error; False once it has closed that."""
+        """Log what it wrote to standard error; False once it has closed that."""
         try:
             data = os.read(self.stderr.fileno(), 65536)
         except BlockingIOError:
@@ -68,12 +55,11 @@ class Child:
             text = line.decode(errors="replace").rstrip()
             if text and not text.startswith(_NOISE):
                 self.tail.append(text[:_MAX_LINE])
-                self._pass_on(text)
+                self._log_line(text)
         return bool(data)
 
-    def _pass_on(self, line: str) -> None:
-        """The child's own log lines keep their level. Anything else is a library's: it informs, up to a limit, as one
-        that has lost its device may say so thousands of times a second, and a card is small."""
+    def _log_line(self, line: str) -> None:
+        """Log a line of the child's own log at its level, and a library's line as information, up to a limit."""
         level, _, text = line.partition(" ")
         if level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
             _log.log(getattr(logging, level), "%s", text)
@@ -82,54 +68,26 @@ class Child:
         if now - self._window_s > _WINDOW_S:
             if self._left_out:
                 _log.info("worker: %d more such lines were left out", self._left_out)
-            self._window_s, self._said, self._left_out = now, 0, 0
-        if self._said < _LINES_A_WINDOW:
-            self._said += 1
+            self._window_s, self._relayed, self._left_out = now, 0, 0
+        if self._relayed < _LINES_A_WINDOW:
+            self._relayed += 1
             _log.info("worker: %s", line)
         else:
             self._left_out += 1
 
-    def exit_status(self) -> int | None:
-        """None while it runs, else as subprocess has it: minus the signal where one ended it. Reaps it."""
-        return self._process.poll()
-
-    def kill(self) -> None:
-        """SIGKILL to it and all that it has started, also where itself it has ended; ends also what is stopped."""
-        if self._swept:
-            return
-        # Once after its end: helpers keep the group's number from being given away, but no longer than they live.
-        self._swept = self._process.poll() is not None
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            _log.debug("process %d was gone already", self._process.pid)
-
-    def wait(self, seconds: float) -> bool:
-        """False where it is still there after `seconds`: in a driver, where even SIGKILL waits."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
-    def close(self) -> None:
-        """Close the pipe."""
-        self.stderr.close()
-
 
 def die_with(parent: int) -> None:
-    """In a child: end when `parent` does, whatever ends that. It would hold its device for ever."""
+    """End this process when `parent` ends, however that happens. Called in the child."""
+    # A child that outlives its parent would hold camera or Edge TPU for ever.
     ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
 
 
-def describe_exit(status: int) -> str:
-    """How a process ended, for people."""
-    if status >= 0:
-        return f"ended with status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    return f"died of {name}"
+def limit_memory(size: int) -> None:
+    """Limit the address space of this process to `size` bytes, and let a crash leave no core file."""
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    size = min(size, sys.maxsize)  # a 32-bit system takes no larger number
+    soft = size if most == resource.RLIM_INFINITY else min(size, most)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

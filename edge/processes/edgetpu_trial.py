@@ -1,7 +1,4 @@
-"""Try the Edge TPU in a process of its own, edge.worker.edgetpu_trial_child, before anything else relies on it.
-
-Imports neither NumPy nor a runtime: the supervisor uses it, too.
-"""
+"""Try the Edge TPU in a process of its own, edge.worker.edgetpu_trial_child, before anything else relies on it."""
 
 import os
 import time
@@ -9,21 +6,23 @@ import time
 import msgspec
 
 from edge.config import Settings
-from edge.processes.child import Child, describe_exit
+from edge.processes.child import Child
+from edge.processes.process import describe_exit
 
 PROBE = "edge.worker.edgetpu_trial_child"
 # On top of engine.start_timeout_s: loading libraries.
 LOADING_S = 5.0
 PREFIX = "DEBUG Edge TPU: "
-# The probe's exit status where all is well. Not 0: a library may end the process that loads it, with that.
+# The child's exit status if all is well. Not 0: a library may end the process that loads it with that.
 WORKS = 3
 _DIE_S = 1.0
 _LISTEN_S = 0.1
 
 
 def hand_over(settings: Settings) -> int:
-    """A file descriptor that the probe can read `settings` from, however large they are; the caller closes it."""
+    """Return a file descriptor to read `settings` from. The caller closes it."""
     data = msgspec.json.encode(settings)
+    # Not a pipe: it holds 64 KiB, and settings can be larger.
     memory = os.memfd_create("fieldfare-settings")
     with os.fdopen(os.dup(memory), "wb") as stream:
         stream.write(data)
@@ -32,8 +31,10 @@ def hand_over(settings: Settings) -> int:
 
 
 def why_unusable(settings: Settings) -> str | None:
-    """Try the Edge TPU in a process of its own; what is wrong with it, None where it answers rightly. Waits for at
-    most engine.start_timeout_s and some seconds."""
+    """Try the Edge TPU, and return what is wrong with it; None if its answers are right.
+
+    Waits for at most engine.start_timeout_s and some seconds.
+    """
     try:
         memory = hand_over(settings)
     except UnicodeEncodeError as error:
@@ -48,17 +49,15 @@ def why_unusable(settings: Settings) -> str | None:
         os.close(memory)
     try:
         limit_s = settings.engine.start_timeout_s + LOADING_S
-        while not child.wait(_LISTEN_S):  # a library that talks a lot would stop at a full pipe
+        while not child.wait(_LISTEN_S):  # a full pipe would stop a library that prints a lot
             child.relay()
             if time.monotonic() - child.started_s > limit_s:
                 return f"opening the Edge TPU took more than {limit_s:g} s"
         child.relay()
         status = child.exit_status()
-        told = [line.removeprefix(PREFIX) for line in child.tail if line.startswith(PREFIX)]
+        reasons = [line.removeprefix(PREFIX) for line in child.tail if line.startswith(PREFIX)]
         if status == WORKS:
             return None
-        return told[-1] if told else f"the process that opened the Edge TPU {describe_exit(status or 0)}"
+        return reasons[-1] if reasons else f"the process that opened the Edge TPU {describe_exit(status or 0)}"
     finally:
-        child.kill()
-        child.wait(_DIE_S)
-        child.close()
+        child.end(_DIE_S)

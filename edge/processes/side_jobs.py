@@ -1,4 +1,4 @@
-"""Short programs beside the worker, each in a process of its own with a time limit: probes and resets."""
+"""Run short programs beside the worker, each in a process of its own with a time limit: probes and resets."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ _DIE_S = 1.0
 
 
 class SideJobs:
-    """Used by one thread; `finished` must be called now and then."""
+    """The programs that run now. Used by one thread, which must call `finished` now and then."""
 
     def __init__(self) -> None:
         self._running: dict[Child, tuple[str, float]] = {}
@@ -20,7 +20,7 @@ class SideJobs:
     def start(
         self, what: str, module: str, words: Sequence[str], limit_s: float, *, pass_fds: Sequence[int] = ()
     ) -> bool:
-        """Run `python -m MODULE WORDS` for at most `limit_s` seconds; False where no process can be started."""
+        """Run `python -m MODULE WORDS` for at most `limit_s` seconds; False if no process can be started."""
         try:
             child = Child(module, words, pass_fds=pass_fds)
         except OSError as error:
@@ -30,11 +30,11 @@ class SideJobs:
         return True
 
     def runs(self, what: str) -> bool:
-        """Is such a job under way?"""
+        """Return whether such a job is running."""
         return any(name == what for name, _ in self._running.values())
 
     def finished(self) -> list[tuple[str, int | None]]:
-        """Jobs that ended since the last call, with their exit statuses; None: it hung and was killed."""
+        """Return the jobs that ended since the last call with their exit statuses; None if it hung and was killed."""
         done = []
         for child, (what, ends_s) in list(self._running.items()):
             child.relay()
@@ -56,7 +56,5 @@ class SideJobs:
     def close(self) -> None:
         """Kill what still runs."""
         for child in self._running:
-            child.kill()
-            child.wait(_DIE_S)
-            child.close()
+            child.end(_DIE_S)
         self._running.clear()

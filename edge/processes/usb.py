@@ -1,7 +1,7 @@
-"""Reset a device on USB: what pulling it out and putting it back does, for those that hang.
+"""Reset a USB device that hangs, as pulling it out and putting it back would.
 
-`python -m edge.processes.usb NODE PARENT` in a process of its own, as the call may hang in the kernel. Needs write
-access to the node: the udev rules give it for the Coral.
+Run as `python -m edge.processes.usb NODE PARENT`, as the call may hang in the kernel. Needs write access to the node:
+the udev rules give it for the Coral.
 """
 
 import fcntl
@@ -24,9 +24,12 @@ _NODES = Path("/dev/bus/usb")
 
 
 def coral_node(wanted: str, most: int, sysfs: Path = _SYSFS, nodes: Path = _NODES, dev: Path = DEV) -> Path | None:
-    """The device file of the Coral on USB that `wanted` (as engine.device) surely means, else None: another
-    service may be using the others. most: how many Edge TPUs there were at most; where one of several has gone,
-    numbers mean nothing any more."""
+    """Return the device file of the Coral on USB that `wanted` surely means, None if there is none.
+
+    wanted: as engine.device
+    most: how many Edge TPUs there were at most
+    """
+    # Resetting another one would break the service that uses that. Numbers mean nothing once one of several is gone.
     there = edge_tpus(sysfs, dev)
     for device in there:
         by_place = wanted in (device.place, f"usb:{device.place}")
@@ -38,17 +41,17 @@ def coral_node(wanted: str, most: int, sysfs: Path = _SYSFS, nodes: Path = _NODE
 
 
 def usb_node(place: str, sysfs: Path = _SYSFS, nodes: Path = _NODES) -> Path:
-    """The device file of what is plugged in at `place`, such as 2-1.4."""
+    """Return the device file of what is plugged in at `place`, such as 2-1.4."""
     return _node(sysfs / "bus/usb/devices" / place, nodes)
 
 
 def edge_tpus(sysfs: Path = _SYSFS, dev: Path = DEV) -> tuple[EdgeTpuDevice, ...]:
-    """Those that are plugged in."""
+    """Return the Edge TPUs that are plugged in."""
     return find_devices(sysfs / "bus/usb/devices", dev)
 
 
 def camera_node(video: str, sysfs: Path = _SYSFS, nodes: Path = _NODES) -> Path | None:
-    """The device file of the USB device behind /dev/videoN; None where it is not on USB, or gone."""
+    """Return the device file of the USB device behind /dev/videoN; None if it is not on USB, or gone."""
     device = (sysfs / "class/video4linux" / Path(os.path.realpath(video)).name / "device").resolve()
     for folder in (device, *device.parents):
         if (folder / "busnum").is_file():
@@ -57,7 +60,7 @@ def camera_node(video: str, sysfs: Path = _SYSFS, nodes: Path = _NODES) -> Path 
 
 
 def reset(node: Path) -> None:
-    """Raises OSError: PermissionError without write access, ENODEV where it is gone."""
+    """Reset the device. Raises OSError: PermissionError without write access, ENODEV if it is gone."""
     handle = os.open(node, os.O_WRONLY | os.O_CLOEXEC)
     try:
         fcntl.ioctl(handle, USBDEVFS_RESET, 0)
@@ -66,7 +69,7 @@ def reset(node: Path) -> None:
 
 
 def start_reset(jobs: SideJobs, what: str, node: Path) -> None:
-    """Reset `node` beside everything else, unless a reset hangs already; `what` is for the log."""
+    """Start a reset of `node` among the side jobs, unless one hangs already; `what` is for the log."""
     if jobs.runs(RESET_JOB):
         return
     _log.warning("resetting %s on USB (%s)", what, node)
@@ -85,7 +88,7 @@ def _text(path: Path) -> str:
 
 
 def main() -> int:
-    """Entry point; status 0 after a reset, 69 where it failed."""
+    """Reset the device; returns the exit status, 0 after a reset and 69 if it failed."""
     die_with(int(sys.argv[2]))
     try:
         reset(Path(sys.argv[1]))

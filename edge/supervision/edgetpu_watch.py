@@ -6,9 +6,9 @@ import time
 
 from edge.config import Settings
 from edge.inference.edgetpu_devices import may_be_installed
-from edge.processes.child import describe_exit
 from edge.processes.edgetpu_trial import LOADING_S, PROBE, WORKS, hand_over
 from edge.processes.messages import OPENING_EDGETPU, Started
+from edge.processes.process import describe_exit
 from edge.processes.side_jobs import SideJobs
 from edge.processes.usb import coral_node, edge_tpus, start_reset
 from edge.supervision.recovery import EdgeTpuPolicy, UsbResets

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from edge.errors import EngineError, UnavailableError
-from edge.processes.child import Child, describe_exit
+from edge.processes.child import Child
 from edge.processes.messages import (
     CLASSIFYING,
     Begin,
@@ -22,6 +22,7 @@ from edge.processes.messages import (
     Stop,
     pair,
 )
+from edge.processes.process import describe_exit
 from edge.supervision.recovery import FaultKind
 
 _log = logging.getLogger(__name__)

@@ -1,12 +1,11 @@
-"""The child process that decodes photos: a decoder that crashes, hangs or eats memory takes only this down.
+"""Decode photos in a child process: a decoder that crashes, hangs or takes all memory ends only this one.
 
-Run by trainer.dataset.decoding as `python -P -m trainer.dataset.decode_child SETUP`. Jobs come on standard input,
-answers go to standard output, both as JSON lines; decoded rows go straight into the parent's file of rows.
+Run by trainer.dataset.decoding as `python -m trainer.dataset.decode_child SETUP`. Jobs come on standard input, answers
+go to standard output, both as JSON lines. Decoded rows go straight into the parent's file of rows.
 """
 
 import contextlib
 import os
-import resource
 import signal
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from edge.bundle.manifest import InputTensor, Preprocessing
 from edge.errors import ImageError, MissingInputError, StorageError
 from edge.images import read_image, readable_name
 from edge.preprocess import Preprocessor
+from edge.processes.child import limit_memory
 from edge.records import Pixels
 from trainer.dataset.duplicates import fingerprint
 from trainer.dataset.inspection import PhotoRecord, inspect
@@ -27,8 +27,15 @@ from trainer.dataset.rows import Rows
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """How to decode, where the rows go (an inherited file descriptor), and the limits: bytes of address space,
-    and seconds a photo, after which the kernel ends this process should the parent be gone."""
+    """How to decode, and the limits.
+
+    spec: the preprocessing
+    tensor: the model's input
+    rows_fd: the inherited file descriptor of the file of rows
+    count: how many rows it has
+    memory_bytes: address space of the process
+    limit_s: seconds a photo
+    """
 
     spec: Preprocessing
     tensor: InputTensor
@@ -39,15 +46,22 @@ class Setup(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A photo: the row to write, and its path as bytes, for names need not be UTF-8."""
+    """A photo: the row to write, and its path. Bytes, because names need not be UTF-8."""
 
     index: int
     path: bytes
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of a job. index -1: ready for jobs. problem: why the photo cannot be read; storage: why its
-    row could not be stored."""
+    """The result of a job.
+
+    index: the job's, or -1: the process is ready for jobs
+    record: the photo's properties
+    hash: its fingerprint
+    grey: its small grey copy, to compare with those of similar fingerprints
+    problem: why it cannot be read
+    storage: why its row could not be stored
+    """
 
     index: int
     record: PhotoRecord | None = None
@@ -59,17 +73,18 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def work(setup: Setup) -> None:
     """Answer jobs until there are no more."""
-    _limit(setup)
+    _limit(setup.memory_bytes)
     preprocessor = Preprocessor(setup.spec, setup.tensor)
-    # Letterbox bars are no part of the picture: duplicates and figures go by the whole of it.
+    # Letterbox bars are no part of the picture: duplicates and brightness are judged without them.
     squash = Preprocessor(replace(setup.spec, resize="squash"), setup.tensor)
     whole = squash if setup.spec.resize == "letterbox" else preprocessor
     rows = Rows(setup.rows_fd, setup.count, (setup.tensor.height, setup.tensor.width, 3), np.uint8)
     decoder, encoder = msgspec.json.Decoder(Job), msgspec.json.Encoder()
-    _say(encoder.encode(Answer(-1)))
+    _write(encoder.encode(Answer(-1)))
     for line in sys.stdin.buffer:
+        # The parent ends us after limit_s; this is for a parent that is gone.
         signal.setitimer(signal.ITIMER_REAL, 2 * setup.limit_s)
-        _say(encoder.encode(_answer(decoder.decode(line), preprocessor, whole, rows)))
+        _write(encoder.encode(_answer(decoder.decode(line), preprocessor, whole, rows)))
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
@@ -99,18 +114,14 @@ def _describe(index: int, path: Path, view: Pixels) -> Answer:
     return Answer(index, inspect(path, view), bits.tobytes(), grey.tobytes())
 
 
-def _limit(setup: Setup) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its children
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    soft = setup.memory_bytes if most == resource.RLIM_INFINITY else min(setup.memory_bytes, most)
-    resource.setrlimit(resource.RLIMIT_AS, (soft, most))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def _limit(memory_bytes: int) -> None:
+    limit_memory(memory_bytes)
     cv2.setNumThreads(1)  # one child a core; and thread stacks count as address space
-    with contextlib.suppress(OSError):  # where memory runs out, this goes before the training does
+    with contextlib.suppress(OSError):  # when memory runs out, this must end before the training does
         Path("/proc/self/oom_score_adj").write_text("500")
 
 
-def _say(line: bytes) -> None:
+def _write(line: bytes) -> None:
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
 

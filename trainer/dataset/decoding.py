@@ -1,12 +1,11 @@
-"""Decodes photos in limited child processes, for a damaged photo can crash a decoder, hang it or make it take
-all memory. The parent hands out paths and watches; pixels never pass through it.
+"""Decode photos in limited child processes: a damaged one can crash a decoder, hang it or make it take all memory.
+
+The parent hands out paths and watches; pixels never pass through it.
 """
 
 import math
 import os
 import selectors
-import subprocess
-import sys
 import tempfile
 import time
 from collections import deque
@@ -20,22 +19,25 @@ import msgspec
 from edge.bundle.manifest import InputTensor, Preprocessing
 from edge.errors import StorageError, UnavailableError
 from edge.images import readable_name
+from edge.processes.process import PIPE, Command, Process, describe_exit, last_line, module_command
 from trainer.dataset.decode_child import Answer, Job, Setup
 from trainer.dataset.decode_limits import MEMORY_BYTES
 from trainer.dataset.rows import Rows
 
 LIMIT_S = 60.0
-_PROGRAM = ("-P", "-m", "trainer.dataset.decode_child")  # -P: no Python file of the current folder is imported
-_IN_FLIGHT = 8  # photos that a child knows of, so that it never waits for the parent
+_MODULE = "trainer.dataset.decode_child"
+_IN_FLIGHT = 8  # photos that a child has been given, so that it never waits for the parent
 _PER_CHILD = 50  # fewer photos are not worth the 0.2 s that a child takes to start
-_CHANCES = 2  # a child may also be ended by the kernel for what others took
+_CHANCES = 2  # the kernel may also end a child for the memory that others took
 _TICK_S = 0.5
+_LAST_BYTES = 4096  # of what children wrote to standard error
+_REAP_S = 5.0  # a disk that does not answer can hold up the end of a child
 # BLAS would start a thread a core, each with its own share of the limited address space.
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_VARIABLES = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 class Decoders:
-    """Child processes that decode photos into `rows`, one for each of `workers` where there is enough to do.
+    """Child processes that decode photos into rows.
 
     A context manager: leaving it ends the children, whatever the reason. One thread at a time.
     """
@@ -49,17 +51,24 @@ class Decoders:
         workers: int,
         limit_s: float = LIMIT_S,
         memory_bytes: int = MEMORY_BYTES,
-        program: Sequence[str] = _PROGRAM,
+        module: str = _MODULE,
     ) -> None:
-        """limit_s: seconds a photo. memory_bytes: address space of each child. program: what Python is told to
-        run; tests name their own."""
+        """Start nothing yet.
+
+        spec, tensor: what a row must be
+        rows: gets the decoded photos
+        workers: how many children at most
+        limit_s: seconds a photo
+        memory_bytes: address space of each child
+        module: what a child runs; tests name their own
+        """
         self._setup = Setup(spec, tensor, rows.fileno(), len(rows), memory_bytes, limit_s)
         self._workers = workers
-        self._program = tuple(program)
+        self._module = module
         self._children: list[_Child] = []
         self._stillborn = 0
         self._selector = selectors.DefaultSelector()
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - what the children say, for the case that they cannot start
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - standard error of all children, closed by `close`
 
     def __enter__(self) -> "Decoders":
         return self
@@ -74,15 +83,15 @@ class Decoders:
         for child in self._children:
             child.kill()
         for child in self._children:
-            child.reap()
+            child.end()
         self._children.clear()
         self._selector.close()
-        self._said.close()
+        self._errors.close()
 
     def decode(self, paths: Sequence[Path]) -> Iterator[Answer]:
-        """Decode each of `paths` into the row of its number; answers in the order in which they are ready.
+        """Decode each of `paths` into the row of its number. Yields answers as they arrive, in any order.
 
-        Raises StorageError where a row cannot be stored, UnavailableError where children do not start.
+        Raises StorageError if a row cannot be stored, UnavailableError if children do not start.
         """
         waiting = deque(range(len(paths)))
         failures: dict[int, int] = {}
@@ -110,7 +119,7 @@ class Decoders:
         failures: dict[int, int],
         paths: Sequence[Path],
     ) -> Iterator[Answer]:
-        """What one child has to say now; a dead or late one is replaced."""
+        """Yield the answers of one child that have arrived. Replaces the child if it is dead or late."""
         answers = child.read() if ready else []
         for answer in answers or ():
             if answer.storage:
@@ -129,21 +138,20 @@ class Decoders:
         elif failures[blamed] < _CHANCES:
             waiting.appendleft(blamed)
         else:
-            yield Answer(blamed, problem=f"{name}: crashed the decoder ({child.ending}): remove or copy it again")
+            yield Answer(blamed, problem=f"{name}: crashed the decoder, which {child.ending}: remove or copy it again")
 
     def _start(self) -> None:
         words = msgspec.json.encode(self._setup).decode()
-        child = _Child([sys.executable, *self._program, words], self._setup.rows_fd, self._said)
+        child = _Child(module_command(self._module, [words], _VARIABLES), self._setup.rows_fd, self._errors)
         self._children.append(child)
         self._selector.register(child.answers, selectors.EVENT_READ, child)
 
     def _replace(self, child: "_Child", late: bool, waiting: deque[int]) -> int | None:
-        """Start another in the place of `child`, whose other photos go back to `waiting`. Returns the photo that
-        it was at; None where it had none."""
+        """Replace `child`, whose photos go back to `waiting` but for the one that it was at. Returns that one; None
+        if there was none."""
         self._selector.unregister(child.answers)
         self._children.remove(child)
-        child.kill()
-        child.reap()
+        child.end()
         if not child.ready:
             self._stillborn += 1
             if self._stillborn >= _CHANCES:
@@ -159,29 +167,17 @@ class Decoders:
     def _why(self, child: "_Child", late: bool) -> str:
         if late:
             return f"the decoding process did not start within {self._setup.limit_s:g} s: try again"
-        self._said.seek(0)
-        lines = self._said.read()[-4000:].decode(errors="replace").strip().splitlines()
-        return f"the decoding process did not start ({lines[-1] if lines else child.ending})"
+        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _LAST_BYTES))
+        reason = last_line(self._errors.read()) or f"it {child.ending}"
+        return f"the decoding process did not start: {reason}"
 
 
 class _Child:
     """One process, the photos it has been given and not answered for, and how long it has been at the first."""
 
-    def __init__(self, command: list[str], rows_fd: int, said: IO[bytes]) -> None:
-        environment = {**os.environ, **_ENVIRONMENT}
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            pass_fds=(rows_fd,),
-            env=environment,
-            bufsize=0,
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._orders: IO[bytes] = self._process.stdin
-        self.answers: IO[bytes] = self._process.stdout
+    def __init__(self, command: Command, rows_fd: int, errors: IO[bytes]) -> None:
+        self._process = Process(command, stdin=PIPE, stdout=PIPE, stderr=errors, pass_fds=[rows_fd])
+        self.answers = self._process.stdout
         self.jobs: deque[int] = deque()
         self.ready = False
         self._rest = b""
@@ -189,12 +185,12 @@ class _Child:
 
     @property
     def ending(self) -> str:
-        """How it ended, once reaped."""
-        status = self._process.returncode
-        return f"signal {-status}" if status is not None and status < 0 else f"status {status}"
+        """How it ended, once `end` was called."""
+        status = self._process.exit_status()
+        return "cannot be killed" if status is None else describe_exit(status)
 
     def feed(self, waiting: deque[int], paths: Sequence[Path]) -> None:
-        """Hand over photos until it knows of enough."""
+        """Hand over photos until it has enough of them."""
         if not self.ready:
             return
         lines = []
@@ -202,12 +198,13 @@ class _Child:
             self.jobs.append(waiting.popleft())
             lines.append(msgspec.json.encode(Job(self.jobs[-1], os.fsencode(paths[self.jobs[-1]]))) + b"\n")
         try:
-            self._orders.write(b"".join(lines))  # at most 8 paths of 4 KiB: the pipe holds 64, so this never waits
+            # At most 8 paths of 4 KiB: the pipe holds 64 KiB, so this never waits.
+            self._process.stdin.write(b"".join(lines))
         except BrokenPipeError:
-            return  # it has died; its answers end, which is how that is noticed
+            return  # it is dead, which `read` will find
 
     def read(self) -> list[Answer] | None:
-        """The answers that have arrived; None where it is dead."""
+        """Return the answers that have arrived; None if it is dead."""
         data = os.read(self.answers.fileno(), 1 << 16)
         if not data:
             return None
@@ -221,19 +218,15 @@ class _Child:
         return photos
 
     def late(self, passed: float, limit_s: float) -> bool:
-        """Has it been at one photo, or at its start, for longer than `limit_s`?"""
+        """Return whether it has been at one photo, or at its start, for longer than `limit_s`."""
         busy = self.jobs or not self.ready
         self._spent_s = self._spent_s + passed if busy else 0.0
         return self._spent_s > (limit_s if self.ready else max(limit_s, LIMIT_S))
 
     def kill(self) -> None:
+        """Send SIGKILL to it, without waiting."""
         self._process.kill()
 
-    def reap(self) -> None:
-        """Wait for its end, which a disk that does not answer can hold up: not for ever."""
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.returncode = -9
-        for pipe in (self._orders, self.answers):
-            pipe.close()
+    def end(self) -> None:
+        """Kill it, reap it and close its pipes."""
+        self._process.end(_REAP_S)

@@ -1,41 +1,36 @@
 """Run edgetpu_compiler: on this machine, in a container, or on another machine through ssh.
 
-The command is one string, split as a shell does, without a shell. Called as it is, it gets paths in a temporary
-folder, which `{folder}` in the command stands for, so that a container can mount it. A command that begins with
-ssh gets no paths: the model goes in and the results come back as tar archives on its standard input and output.
+The command is one string, split as a shell does, and run without a shell. It gets paths in a temporary folder. For a
+container to mount, `{folder}` in the command is replaced by that folder. A command that begins with ssh gets no paths:
+the model goes in and the results come back as tar archives on its standard input and output.
 """
 
 import contextlib
 import io
-import os
-import selectors
 import shlex
 import shutil
-import signal
-import subprocess
 import tarfile
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from edge.errors import ModelError, StorageError, UnavailableError
+from edge.processes.process import Command
+from edge.processes.run import run
 from trainer.edgetpu.compiler_report import last_words
 
 COMMAND = "edgetpu_compiler"
 TIMEOUT_S = 300.0
 GRACE_S = 30.0  # beyond its own time limit, for it to end by itself
-LINGER_S = 2.0  # once it has ended, for what a process that it left behind still has to print
+LINGER_S = 2.0  # once it has ended, for the output of a process that it left behind
 MAX_BYTES = 256 * 1024 * 1024  # of what comes back; a model that a Coral can use has some 40 MB at most
 MAX_WORDS = 16 * 1024 * 1024  # bytes; the longest words recorded have some 3,000
 _SSH_FAILED = 255  # ssh's own status: no connection, no such host
-_NOT_CALLED = (125, 126, 127)  # docker's own failure; found but not to be run; not found (docker and any shell)
+_NOT_CALLED = (125, 126, 127)  # failure of docker itself; found but cannot be run; not found (docker and any shell)
 
-# The compiler's words go into a file, because standard output is the archive's. No file may grow beyond 256 MiB
-# (512 where the shell counts in KiB).
+# The compiler's words go into a file, because standard output is the archive's. No file may grow beyond 256 MiB, or
+# 512 MiB with a shell that counts in KiB.
 _REMOTE = """\
 f=$(mktemp -d) && trap 'rm -rf "$f"' EXIT && cd "$f" && tar -xf - || exit 254
 (ulimit -f 524288; {program} {options} --out_dir . model.tflite) >compiler.out 2>&1
@@ -47,7 +42,13 @@ exit $s
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How the compiler ended, what it printed, and its files where it left them."""
+    """How the compiler ended.
+
+    status: its exit status, minus the signal if one ended it
+    said: what it printed
+    model: the compiled model if it left one
+    log: its log, "" if it left none
+    """
 
     status: int
     said: str
@@ -56,13 +57,15 @@ class Answer:
 
 
 def run_compiler(model: bytes, command: str, timeout_s: float) -> Answer:
-    """Compile `model` with `command`. Raises UnavailableError where it cannot be called, StorageError without
-    room for its files, ModelError where it does not end within timeout_s and half a minute, or prints without end:
-    then it is killed with all that it started."""
+    """Compile `model` with `command`.
+
+    Raises UnavailableError if it cannot be called, StorageError without room for its files, and ModelError if it does
+    not end within timeout_s and half a minute, or prints without end. Then it is killed with all that it started.
+    """
     words = split_command(command)
     call = _over_ssh if Path(words[0]).name == "ssh" else _here
     answer = call(model, words, timeout_s, ["--show_operations", "--timeout_sec", f"{timeout_s:.0f}"])
-    if answer.model is None and "timeout_sec" in answer.said:  # 15.0 and older seem not to know that option
+    if answer.model is None and "timeout_sec" in answer.said:  # 15.0 and older seem to lack that option
         answer = call(model, words, timeout_s, ["--show_operations"])
     if answer.model is None and answer.status in _NOT_CALLED:
         raise UnavailableError(f"{command}: cannot be called: {last_words(answer.said) or f'status {answer.status}'}")
@@ -83,7 +86,7 @@ def _here(model: bytes, words: list[str], timeout_s: float, options: list[str]) 
 
 @contextlib.contextmanager
 def _folder_with(model: bytes) -> Iterator[Path]:
-    """A temporary folder with the model, gone after the block. Raises StorageError."""
+    """Make a temporary folder with the model for the time of the block. Raises StorageError."""
     with contextlib.ExitStack() as stack:
         folder = None
         try:
@@ -102,7 +105,7 @@ def _folder_with(model: bytes) -> Iterator[Path]:
 
 
 def split_command(command: str) -> list[str]:
-    """The words of a command as a shell would split them. Raises UnavailableError where it cannot be split."""
+    """Split a command into words as a shell would. Raises UnavailableError if it cannot be split."""
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -125,7 +128,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _over_ssh(model: bytes, words: list[str], timeout_s: float, options: list[str]) -> Answer:
-    """The last word is the program there, all before it is ssh, its options and the host."""
+    """Run ssh, its options and the host, which is all but the last word; that one is the program there."""
     if len(words) < 3:
         raise UnavailableError(f"compiler command {shlex.join(words)!r}: must be: ssh [options] HOST {COMMAND}")
     if shutil.which(words[0]) is None:
@@ -135,7 +138,7 @@ def _over_ssh(model: bytes, words: list[str], timeout_s: float, options: list[st
     status, said, archive = _run(called, timeout_s, merged=False, given=_pack("model.tflite", model))
     if status == _SSH_FAILED or not archive:
         raise UnavailableError(
-            f"{shlex.join(words)}: no answer (status {status}): {last_words(_text(said)) or 'nothing said'}"
+            f"{shlex.join(words)}: no answer (status {status}): {last_words(_text(said)) or 'no output'}"
         )
     files = _unpack(archive)
     words_there, log = _text(files.get("compiler.out", b"")), _text(files.get("model_edgetpu.log", b""))
@@ -158,7 +161,8 @@ def _pack(name: str, data: bytes) -> bytes:
 
 
 def _unpack(data: bytes) -> dict[str, bytes]:
-    """Plain files of an archive, in memory: nothing that it says is written anywhere."""
+    """Return the plain files of an archive, by name."""
+    # In memory: an archive from another machine must not choose a path to write to.
     files: dict[str, bytes] = {}
     size = 0
     try:
@@ -180,97 +184,27 @@ def _unpack(data: bytes) -> dict[str, bytes]:
 
 
 def _run(words: list[str], timeout_s: float, *, merged: bool, given: bytes = b"") -> tuple[int, bytes, bytes]:
-    """Status, what was said, and standard output apart where it is not merged into that. The compiler works in a
-    child of its own, so the whole process group is ended where it takes too long, prints too much, leaves a
-    process behind that keeps its output open, or the user interrupts."""
+    """Return the status, what the program printed, and standard output if that is not merged into what it printed."""
+    limit_s = timeout_s + GRACE_S
+    # Merged, standard output is words; else it is the archive of ssh.
+    max_output = MAX_WORDS if merged else MAX_BYTES
     try:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
-            process_group=0,
+        finished = run(
+            Command(words),
+            limit_s,
+            given=given,
+            merged=merged,
+            max_output=max_output,
+            max_errors=MAX_WORDS,
+            linger_s=LINGER_S,
         )
     except OSError as error:
         raise UnavailableError(f"{words[0]}: cannot be started: {error.strerror or error}") from error
-    with process:
-        try:
-            talk = _Talk(process, given, words[0])
-            finished = talk.follow(time.monotonic() + timeout_s + GRACE_S)
-        except BaseException as error:
-            _end(process)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise ModelError(
-                    f"{words[0]}: no end after {timeout_s + GRACE_S:.0f} s: "
-                    "the model is too large, or --timeout too short"
-                ) from error
-            raise
-        if not finished:
-            _end(process)
-    output, errors = bytes(talk.output), bytes(talk.errors)
-    return (process.returncode, output, b"") if merged else (process.returncode, errors, output)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-class _Talk:
-    """What a process is given and what it prints, each within its bounds. For one thread; the caller ends the
-    process."""
-
-    def __init__(self, process: subprocess.Popen[bytes], given: bytes, title: str) -> None:
-        self.output, self.errors = bytearray(), bytearray()
-        self._process, self._title = process, title
-        self._left = memoryview(given)
-
-    def follow(self, deadline: float) -> bool:
-        """Until the process has ended and its output is read. False where something that it left behind keeps that
-        open for LINGER_S more. Raises TimeoutExpired at the deadline, ModelError where it prints too much."""
-        process, ended = self._process, None
-        assert process.stdin is not None
-        assert process.stdout is not None
-        os.set_blocking(process.stdin.fileno(), False)
-        with selectors.DefaultSelector() as pipes:
-            pipes.register(process.stdin, selectors.EVENT_WRITE, self._give)
-            # Without standard error apart, standard output is words; else it is the archive of ssh.
-            bound = MAX_WORDS if process.stderr is None else MAX_BYTES
-            pipes.register(process.stdout, selectors.EVENT_READ, partial(self._take, self.output, bound))
-            if process.stderr is not None:
-                pipes.register(process.stderr, selectors.EVENT_READ, partial(self._take, self.errors, MAX_WORDS))
-            while pipes.get_map():
-                now = time.monotonic()
-                if ended is None and process.poll() is not None:
-                    ended = now
-                if ended is not None and now > ended + LINGER_S:
-                    return False
-                if now > deadline:
-                    raise subprocess.TimeoutExpired(self._title, deadline)
-                for key, _ in pipes.select(0.1):
-                    if not key.data(key.fileobj):
-                        pipes.unregister(key.fileobj)
-        process.wait(max(0.0, deadline - time.monotonic()))
-        return True
-
-    def _take(self, gathered: bytearray, bound: int, pipe: Any) -> bool:
-        """Read one piece. False once there is no more."""
-        piece = os.read(pipe.fileno(), 1 << 16)
-        gathered += piece
-        if len(gathered) > bound:
-            raise ModelError(f"{self._title}: printed more than {bound >> 20} MiB and was ended: is it the compiler?")
-        return bool(piece)
-
-    def _give(self, pipe: Any) -> bool:
-        """Write one piece. False once all is given, or nobody reads."""
-        try:
-            self._left = self._left[os.write(pipe.fileno(), self._left[: 1 << 16]) :]
-        except BlockingIOError:
-            return True
-        except BrokenPipeError:
-            self._left = self._left[:0]
-        if self._left:
-            return True
-        with contextlib.suppress(BrokenPipeError):
-            pipe.close()
-        return False
+    if finished.killed_for == "time":
+        raise ModelError(f"{words[0]}: no end after {limit_s:.0f} s: the model is too large, or --timeout too short")
+    if finished.killed_for is not None:
+        bound = max_output if len(finished.output) > max_output else MAX_WORDS
+        raise ModelError(f"{words[0]}: printed more than {bound >> 20} MiB and was ended: is it the compiler?")
+    if merged:
+        return finished.status, finished.output, b""
+    return finished.status, finished.errors, finished.output

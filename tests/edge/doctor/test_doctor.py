@@ -55,7 +55,7 @@ def case(tmp_path: Path) -> Case:
     """A bare machine: no device, no systemd, no child that answers."""
     board = Board(sysfs=tmp_path / "sys", procfs=tmp_path / "proc", run=tmp_path / "run", path="")
     sysfs, dev, etc = tmp_path / "sys", tmp_path / "dev", tmp_path / "etc"
-    return Case(sysfs=sysfs, dev=dev, etc=etc, board=board, ask=Children(), call=lambda _: None)
+    return Case(sysfs=sysfs, dev=dev, etc=etc, board=board, probe=Children(), call=lambda _: None)
 
 
 class Systemctl:
@@ -184,8 +184,8 @@ def test_one_runtime_is_enough() -> None:
 
 
 def test_a_library_that_crashes_is_a_problem() -> None:
-    finding = only(software.judge_libraries(Outcome("crashed", why="died of an illegal instruction"), {}))
-    assert (finding.kind, finding.seen) == ("problem", "died of an illegal instruction")
+    finding = only(software.judge_libraries(Outcome("crashed", why="died of SIGILL"), {}))
+    assert (finding.kind, finding.seen) == ("problem", "died of SIGILL")
 
 
 # Cameras
@@ -227,7 +227,7 @@ def test_groups() -> None:
     ],
 )
 def test_what_ails_picamera2(case: Case, outcome: Outcome, words: str) -> None:
-    wanted = configured(replace(case, ask=Children(pi_cameras=outcome)), camera={"source": "picamera2"})
+    wanted = configured(replace(case, probe=Children(pi_cameras=outcome)), camera={"source": "picamera2"})
     finding = only(cameras.pi_cameras(wanted))
     assert finding.kind == "problem"
     assert words in (finding.mend or "")
@@ -241,7 +241,7 @@ def test_a_running_service_keeps_its_camera(case: Case) -> None:
     busy = configured(replace(case, call=Systemctl(fieldfare=Systemctl.RUNNING)), camera={"source": "/dev/video0"})
     finding = only(cameras.frame(busy))
     assert finding.kind == "not here"
-    assert finding.seen == "in use by fieldfare: sudo systemctl stop fieldfare, then ask again"
+    assert finding.seen == "in use by fieldfare: sudo systemctl stop fieldfare, then try again"
 
 
 FRAME = {"description": "camera", "size": [640, 480], "mean": 90.0, "spread": 40.0}
@@ -270,12 +270,12 @@ def test_an_instance_keeps_its_own_camera_only(
     (case.dev / "v4l/by-id/usb-webcam").symlink_to("../../video0")
     plant("etc/fieldfare/front.toml", f'bundle = "birds"\n[camera]\nsource = "{theirs}"\n')
     children = Children(frame=FRAME)
-    machine_ = replace(case, ask=children, call=Systemctl(fieldfare_front=Systemctl.RUNNING))
+    machine_ = replace(case, probe=children, call=Systemctl(fieldfare_front=Systemctl.RUNNING))
     finding = only(cameras.frame(configured(machine_, camera={"source": mine})))
     assert (finding.kind == "ok", bool(children.asked)) == (tried, tried)
     if not tried:
         assert finding.kind == "not here"
-        assert finding.seen == "in use by fieldfare@front: sudo systemctl stop fieldfare@front, then ask again"
+        assert finding.seen == "in use by fieldfare@front: sudo systemctl stop fieldfare@front, then try again"
 
 
 @pytest.mark.parametrize("text", [None, "not TOML", "bundle = 1", "[camera]\nsource = '/dev/video7'"])
@@ -297,7 +297,7 @@ def test_an_instance_with_settings_that_cannot_be_read_may_use_everything(
     ("state", "tried"), [("activating start", False), ("activating auto-restart", True), ("active running", False)]
 )
 def test_a_service_that_waits_for_its_restart_holds_nothing(case: Case, state: str, tried: bool) -> None:
-    machine_ = replace(case, ask=Children(frame=FRAME), call=Systemctl(fieldfare_front=state))
+    machine_ = replace(case, probe=Children(frame=FRAME), call=Systemctl(fieldfare_front=state))
     finding = only(cameras.frame(configured(machine_, camera={"source": "/dev/video0"})))
     assert (finding.kind == "ok") == tried
 
@@ -313,7 +313,7 @@ def test_a_service_that_waits_for_its_restart_holds_nothing(case: Case, state: s
 )
 def test_one_frame_is_taken(case: Case, outcome: Any, kind: str, words: str) -> None:
     finding = only(
-        cameras.frame(configured(replace(case, ask=Children(frame=outcome)), camera={"source": "/dev/video0"}))
+        cameras.frame(configured(replace(case, probe=Children(frame=outcome)), camera={"source": "/dev/video0"}))
     )
     assert finding.kind == kind
     assert words in finding.seen
@@ -322,7 +322,7 @@ def test_one_frame_is_taken(case: Case, outcome: Any, kind: str, words: str) -> 
 @pytest.mark.parametrize(("keys", "waited_s"), [({}, 3), ({"timeout_s": 20}, 20), ({"fps": 0.1}, 30)])
 def test_a_camera_gets_the_time_that_its_settings_give_it(case: Case, keys: dict[str, Any], waited_s: float) -> None:
     children = Children(frame=FRAME)
-    cameras.frame(configured(replace(case, ask=children), camera={"source": "rtsp://cam/1", **keys}))
+    cameras.frame(configured(replace(case, probe=children), camera={"source": "rtsp://cam/1", **keys}))
     ((_, (camera,)),) = children.asked
     assert settings_from({"bundle": "b", "camera": camera}).camera.patience_s == pytest.approx(waited_s)
     assert children.limits["frame"] >= waited_s + 10  # to load the libraries, too
@@ -331,7 +331,7 @@ def test_a_camera_gets_the_time_that_its_settings_give_it(case: Case, keys: dict
 def test_a_camera_that_may_take_longer_than_the_doctor_waits_is_not_said_to_be_broken(case: Case) -> None:
     hung = Children(frame=Outcome("hung", why="no answer within 45 s"))
     slow = {"source": "rtsp://cam/1", "timeout_s": 600}
-    finding = only(cameras.frame(configured(replace(case, ask=hung), camera=slow)))
+    finding = only(cameras.frame(configured(replace(case, probe=hung), camera=slow)))
     assert finding.kind == "warning"
     assert finding.seen == "rtsp://cam/1: no answer within 45 s, but the settings allow 600 s for a frame"
     assert hung.limits["frame"] < 60
@@ -343,7 +343,7 @@ def test_of_a_slow_camera_one_frame_will_do() -> None:
 
 def test_a_password_in_a_url_is_not_shown(case: Case) -> None:
     hung = Children(frame=Outcome("hung", why="no answer within 15 s"))
-    finding = only(cameras.frame(configured(replace(case, ask=hung), camera={"source": "rtsp://me:secret@cam/1"})))
+    finding = only(cameras.frame(configured(replace(case, probe=hung), camera={"source": "rtsp://me:secret@cam/1"})))
     assert "secret" not in finding.seen
 
 
@@ -391,14 +391,14 @@ def test_a_coral_is_missed_only_where_it_is_asked_for(case: Case) -> None:
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        (Outcome("crashed", why="died of a segmentation fault"), "rebuilt"),
-        (Outcome("crashed", why="died of an abort"), "rebuilt"),
+        (Outcome("crashed", why="died of SIGSEGV"), "rebuilt"),
+        (Outcome("crashed", why="died of SIGABRT"), "rebuilt"),
         (Outcome("hung", why="no answer within 7 s"), "unplug"),
         (Outcome("refused", why="no Edge TPU (libedgetpu.so.1)"), "libedgetpu"),
     ],
 )
 def test_a_delegate_that_does_not_load(case: Case, outcome: Outcome, words: str) -> None:
-    wanted = configured(replace(case, ask=Children(delegate=outcome)), engine={"device": "edgetpu"})
+    wanted = configured(replace(case, probe=Children(delegate=outcome)), engine={"device": "edgetpu"})
     finding = only(coral.engine(wanted))
     assert finding.kind == "problem"
     assert outcome.why in finding.seen
@@ -422,12 +422,12 @@ def test_an_edge_tpu_that_an_instance_may_use_is_left_alone(
         plant(f"etc/fieldfare/{name}.toml", f'bundle = "birds"\n[engine]\ndevice = "{device}"\n')
     children = Children(delegate={}, golden={"engine": "edgetpu:usb:0"})
     running = Systemctl(**{f"fieldfare_{name}": Systemctl.RUNNING for name in devices})
-    finding = only(coral.engine(configured(replace(case, ask=children, call=running), engine={"device": "usb:0"})))
+    finding = only(coral.engine(configured(replace(case, probe=children, call=running), engine={"device": "usb:0"})))
     if users is None:
         assert finding.kind == "ok"
     else:
         stop = users.replace(" and ", " ")
-        seen = f"in use by {users}: sudo systemctl stop {stop}, then ask again"
+        seen = f"in use by {users}: sudo systemctl stop {stop}, then try again"
         assert (finding.kind, finding.seen, children.asked) == ("not here", seen, [])
 
 
@@ -441,7 +441,7 @@ def test_an_edge_tpu_that_an_instance_may_use_is_left_alone(
 )
 def test_golden_inputs_on_the_edge_tpu(case: Case, outcome: Any, kind: str, mend: str | None) -> None:
     children = Children(delegate={}, golden=outcome)
-    finding = only(coral.engine(configured(replace(case, ask=children), engine={"device": "usb:0"})))
+    finding = only(coral.engine(configured(replace(case, probe=children), engine={"device": "usb:0"})))
     assert finding.kind == kind
     assert (mend or "") in (finding.mend or "")
     assert children.asked[-1][1][1]["device"] == "usb:0"
@@ -457,7 +457,7 @@ def test_wrong_settings_are_a_finding(case: Case) -> None:
 
 def test_wrong_answers_of_the_model(case: Case) -> None:
     wrong = Outcome("refused", why="wrong answer to a golden input")
-    assert only(setup.cpu(configured(replace(case, ask=Children(golden=wrong))))).kind == "problem"
+    assert only(setup.cpu(configured(replace(case, probe=Children(golden=wrong))))).kind == "problem"
 
 
 @pytest.mark.parametrize(("free", "kind"), [(10**10, "ok"), (3 * 10**8, "warning"), (10**8, "problem")])
@@ -480,7 +480,7 @@ def test_a_folder_that_cannot_be_made(case: Case, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "access", lambda *_: False)
     finding = results_in(case, tmp_path / "no" / "results.jsonl")
     assert finding.kind == "problem"
-    assert finding.seen == f"{tmp_path / 'no'} is not there, and {tmp_path} not writable"
+    assert finding.seen == f"{tmp_path / 'no'} is missing, and {tmp_path} not writable"
     assert "sudo install -d" in (finding.mend or "")
 
 
@@ -488,7 +488,7 @@ def test_a_folder_that_cannot_be_made(case: Case, tmp_path: Path, monkeypatch: p
     ("make", "words"),
     [
         (lambda file: file.mkdir(), "is a folder"),
-        (os.mkfifo, "is no plain file"),
+        (os.mkfifo, "is not a plain file"),
         (lambda file: file.touch(), "is not writable"),
     ],
     ids=["folder", "pipe", "read-only"],
@@ -506,7 +506,7 @@ def test_what_results_cannot_be_written_to(
 def test_a_file_where_the_folder_for_the_results_should_be(case: Case, tmp_path: Path) -> None:
     (tmp_path / "results").touch()
     finding = results_in(case, tmp_path / "results" / "today" / "results.jsonl")
-    assert (finding.kind, finding.seen) == ("problem", f"{tmp_path / 'results'} is no folder")
+    assert (finding.kind, finding.seen) == ("problem", f"{tmp_path / 'results'} is not a folder")
 
 
 @pytest.mark.parametrize(
@@ -593,7 +593,7 @@ def test_where_every_child_hangs_the_whole_takes_as_long_as_its_slowest(case: Ca
         assert all_asked.wait(60), f"one after the other: {asked}"
         return Outcome("hung", why=f"no answer within {timeout_s:g} s")
 
-    made = examine(configured(replace(case, ask=hang), engine={"device": "edgetpu"}))
+    made = examine(configured(replace(case, probe=hang), engine={"device": "edgetpu"}))
     assert all_asked.is_set()
     assert made.status == 69
     assert Case().child_s + 1 < 20
@@ -601,7 +601,7 @@ def test_where_every_child_hangs_the_whole_takes_as_long_as_its_slowest(case: Ca
 
 
 def test_a_bare_machine_has_an_answer_to_every_check(case: Case) -> None:
-    made = examine(replace(case, ask=Children(**FINE)))
+    made = examine(replace(case, probe=Children(**FINE)))
     assert len(made.findings) >= len(CHECKS)
     assert all(finding.mend for finding in made.findings if finding.kind in ("warning", "problem"))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from scripted import exists, is_gone, wait_until
 
-from edge.processes.child import Child, describe_exit
+from edge.processes.child import Child
 
 Start = Callable[..., Child]
 
@@ -182,15 +182,9 @@ def test_waiting_has_an_end(start: Start) -> None:
     assert child.exit_status() is None
 
 
-@pytest.mark.parametrize(
-    ("status", "words"),
-    [
-        (0, "ended with status 0"),
-        (69, "ended with status 69"),
-        (-9, "died of SIGKILL"),
-        (-signal.SIGSEGV, "died of SIGSEGV"),
-        (-99, "died of signal 99"),
-    ],
-)
-def test_how_it_ended_in_words(status: int, words: str) -> None:
-    assert describe_exit(status) == words
+def test_a_child_that_limits_its_memory_gets_no_more(start: Start) -> None:
+    code = "from edge.processes.child import limit_memory\nlimit_memory(512 << 20)\nlen(bytearray(1 << 30))"
+    child = start(code)
+    hear_all(child)
+    assert child.wait(30.0)
+    assert child.tail[-1] == "MemoryError"

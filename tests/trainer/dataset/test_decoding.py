@@ -39,6 +39,16 @@ decode_child.work(msgspec.json.decode(sys.argv[1].encode(), type=decode_child.Se
 
 
 @pytest.fixture
+def unruly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module that decodes as UNRULY does."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "an_unruly_decoder.py").write_text(UNRULY)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    return "an_unruly_decoder"
+
+
+@pytest.fixture
 def photos(tmp_path, paint, save_photo):
     """Three photos that are as they should be."""
     rng = np.random.default_rng(0)
@@ -120,16 +130,18 @@ def test_a_hundred_megapixels_fit_into_a_childs_memory(tmp_path, decode):
     assert decode([bomb(tmp_path / "large.png", 9_900)])[0] == {}
 
 
-def test_a_photo_that_crashes_the_decoder_is_named_and_the_others_are_decoded(tmp_path, photos, decode, spec, tensor):
+def test_a_photo_that_crashes_the_decoder_is_named_and_the_others_are_decoded(
+    tmp_path, photos, decode, spec, tensor, unruly
+):
     paths = [photos[0], tmp_path / "crash.jpg", photos[1], tmp_path / "crash too.jpg", photos[2]]
-    problems, rows = decode(paths, program=("-P", "-c", UNRULY))
+    problems, rows = decode(paths, module=unruly)
     assert sorted(problems) == [1, 3]
-    assert "crash.jpg: crashed the decoder (signal 11): remove or copy it again" in problems[1]
+    assert "crash.jpg: crashed the decoder, which died of SIGSEGV: remove or copy it again" in problems[1]
     assert np.array_equal(rows[4], Preprocessor(spec, tensor).pixels(read_image(photos[2])))
 
 
-def test_a_photo_that_hangs_is_named_after_the_time_limit(tmp_path, photos, decode):
-    problems, _ = decode([photos[0], tmp_path / "hang.jpg", *photos[1:]], program=("-P", "-c", UNRULY), limit_s=2.5)
+def test_a_photo_that_hangs_is_named_after_the_time_limit(tmp_path, photos, decode, unruly):
+    problems, _ = decode([photos[0], tmp_path / "hang.jpg", *photos[1:]], module=unruly, limit_s=2.5)
     assert list(problems) == [1]
     assert "hang.jpg: took over 2.5 s to decode: remove or convert it" in problems[1]
 
@@ -140,8 +152,8 @@ def test_a_photo_that_really_takes_long_meets_the_limit(tmp_path, photos, decode
     assert "took over 0.01 s" in problems[0]
 
 
-def test_any_other_error_of_a_decoder_is_an_answer_about_its_photo(tmp_path, photos, decode):
-    problems, _ = decode([tmp_path / "odd.jpg", *photos], program=("-P", "-c", UNRULY))
+def test_any_other_error_of_a_decoder_is_an_answer_about_its_photo(tmp_path, photos, decode, unruly):
+    problems, _ = decode([tmp_path / "odd.jpg", *photos], module=unruly)
     assert list(problems) == [0]
     assert "damaged (RuntimeError: something else)" in problems[0]
 
@@ -177,8 +189,8 @@ def test_children_are_gone_whatever_ends_the_work(photos, tmp_path, spec, tensor
 
 
 def test_children_that_cannot_start_are_one_clear_error(photos, decode):
-    with pytest.raises(UnavailableError, match=r"the decoding process did not start \(.*No module named nowhere"):
-        decode(photos, program=("-P", "-m", "nowhere"))
+    with pytest.raises(UnavailableError, match=r"the decoding process did not start: .*No module named nowhere"):
+        decode(photos, module="nowhere")
 
 
 def test_names_that_are_no_text_and_folders_that_look_like_photos(tmp_path, photos, decode):

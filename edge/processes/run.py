@@ -1,0 +1,145 @@
+"""Run a process to completion with limits on its time and its output."""
+
+import os
+import selectors
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, Literal
+
+from edge.processes.process import DEVNULL, PIPE, STDOUT, Command, Process
+
+MAX_BYTES = 16 << 20
+Limit = Literal["time", "output", "cancelled"]
+
+_TICK_S = 0.1
+# On a busy machine with two cores a killed process took over half a second to go; doctor then blames a driver.
+_REAP_S = 2.0
+_PIECE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A process that ended or was killed.
+
+    status: its exit status, minus the signal if one ended it
+    output: what it wrote to standard output, up to a limit
+    errors: what it wrote to standard error, up to a limit; nothing if that was merged into the output
+    killed_for: the limit that it broke, "cancelled", or None if it ended by itself
+    gone: False if it is still there after SIGKILL, as it hangs in a driver
+    """
+
+    status: int
+    output: bytes
+    errors: bytes
+    killed_for: Limit | None
+    gone: bool = True
+
+
+def run(
+    command: Command,
+    limit_s: float,
+    *,
+    given: bytes = b"",
+    merged: bool = False,
+    max_output: int = MAX_BYTES,
+    max_errors: int = MAX_BYTES,
+    linger_s: float = 0.0,
+    cancelled: threading.Event | None = None,
+) -> Finished:
+    """Run `command` until it ends, and kill everything that it left behind.
+
+    Raises OSError if it cannot be started. Returns within 2 s after a kill, even if SIGKILL does not end it.
+
+    limit_s: seconds after which it is killed
+    given: what it can read from standard input
+    merged: its standard error goes into its output
+    max_output: bytes of output after which it is killed
+    max_errors: the same for standard error
+    linger_s: how long after its end to read on while another process keeps its output open
+    cancelled: kills it soon after it was set
+    """
+    process = Process(command, stdin=PIPE if given else DEVNULL, stdout=PIPE, stderr=STDOUT if merged else PIPE)
+    try:
+        with _Dialogue(process, given, max_output, None if merged else max_errors) as dialogue:
+            killed_for = dialogue.follow(time.monotonic() + limit_s, linger_s, cancelled or threading.Event())
+    finally:
+        gone = process.end(_REAP_S)
+    status = process.exit_status()
+    return Finished(
+        -signal.SIGKILL if status is None else status, bytes(dialogue.output), bytes(dialogue.errors), killed_for, gone
+    )
+
+
+class _Dialogue:
+    """The pipes of one process, and what was read from them. The caller ends the process."""
+
+    def __init__(self, process: Process, given: bytes, max_output: int, max_errors: int | None) -> None:
+        """max_errors: None if standard error has no pipe of its own."""
+        self.output, self.errors = bytearray(), bytearray()
+        self._process, self._left, self._flooded = process, memoryview(given), False
+        self._pipes = selectors.DefaultSelector()
+        self._pipes.register(process.stdout, selectors.EVENT_READ, partial(self._take, self.output, max_output))
+        if max_errors is not None:
+            self._pipes.register(process.stderr, selectors.EVENT_READ, partial(self._take, self.errors, max_errors))
+        if given:
+            os.set_blocking(process.stdin.fileno(), False)
+            self._pipes.register(process.stdin, selectors.EVENT_WRITE, self._give)
+
+    def __enter__(self) -> "_Dialogue":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pipes.close()
+
+    def follow(self, deadline_s: float, linger_s: float, cancelled: threading.Event) -> Limit | None:
+        """Read and write until the process has ended and its output is read. Returns what to kill it for."""
+        ended_s: float | None = None
+        while True:
+            if ended_s is None and self._process.exit_status() is not None:
+                ended_s = time.monotonic()
+            patience_s = _TICK_S if ended_s is None else ended_s + linger_s - time.monotonic()
+            moved = self._move(max(0.0, min(_TICK_S, patience_s)))
+            if self._flooded:
+                return "output"
+            if ended_s is None:
+                if cancelled.is_set():
+                    return "cancelled"
+                if time.monotonic() > deadline_s:
+                    return "time"
+            # All that it wrote itself is in the pipes by now. If they stay open, another process holds them: one that
+            # it left behind, and that may live for ever.
+            elif not self._pipes.get_map() or (not moved and patience_s <= 0):
+                return None
+
+    def _move(self, seconds: float) -> bool:
+        """Wait for at most `seconds` for a pipe, or for the end if all pipes are closed; False if nothing came."""
+        if not self._pipes.get_map():
+            return self._process.wait(seconds)
+        ready = self._pipes.select(seconds)
+        for key, _ in ready:
+            if not key.data(key.fileobj):
+                self._pipes.unregister(key.fileobj)
+        return bool(ready)
+
+    def _take(self, gathered: bytearray, most: int, pipe: IO[bytes]) -> bool:
+        """Read one piece. False once there is no more."""
+        piece = os.read(pipe.fileno(), _PIECE)
+        gathered += piece
+        self._flooded = self._flooded or len(gathered) > most
+        return bool(piece)
+
+    def _give(self, pipe: IO[bytes]) -> bool:
+        """Write one piece. False once all is written, or nobody reads."""
+        try:
+            self._left = self._left[os.write(pipe.fileno(), self._left[:_PIECE]) :]
+        except BlockingIOError:
+            return True
+        except BrokenPipeError:
+            self._left = self._left[:0]
+        if self._left:
+            return True
+        pipe.close()
+        return False
