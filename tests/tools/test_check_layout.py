@@ -13,7 +13,7 @@ WAYS = {
     "from a module": "from edge.low.part import name\n",
     "from a folder": "from edge.low import part\n",
     "inside a function": "def late():\n    from edge.low.part import name\n    return name\n",
-    "for type checking only": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from edge.low.part import name\n",
+    "for type checking": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from edge.low.part import name\n",
 }
 
 
