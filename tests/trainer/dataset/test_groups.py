@@ -116,7 +116,7 @@ def test_names_that_do_not_match_or_whose_group_is_empty_are_groups_of_their_own
 
 
 def test_a_pattern_that_is_found_nowhere_is_an_error_with_an_example():
-    with pytest.raises(DatasetError, match=r"found in no file name: mend it \(a photo here: 'owl/1\.jpg'\)"):
+    with pytest.raises(DatasetError, match=r"found in no file name: fix it \(a photo here: 'owl/1\.jpg'\)"):
         visits("name:visit", "owl/1.jpg", "owl/2.jpg")
 
 
@@ -166,7 +166,7 @@ def test_photos_that_the_table_does_not_name_or_leaves_empty_are_counted(tmp_pat
         ("photo,visit\nowl/1.jpg,A\n", r"no column 'file', there are 'photo', 'visit'"),
         ("", r"no column 'file', there are none"),
         ("file,visit\nelsewhere/1.jpg,A\n", r"names none of the photos"),
-        ("file,visit\nowl/1.jpg,A\nowl/1.jpg,B\n", r"line 3: 'owl/1\.jpg' stands there twice, as two visits"),
+        ("file,visit\nowl/1.jpg,A\nowl/1.jpg,B\n", r"line 3: 'owl/1\.jpg' occurs twice, with two visits"),
         ("file,visit\nowl/1.jpg\n", r"names none of the photos"),
     ],
 )

@@ -204,7 +204,7 @@ def test_a_class_that_a_split_lacks_is_named_with_the_folder_as_it_is_called(tmp
 def test_a_folder_that_is_no_split_beside_split_folders_is_not_taken_for_a_class(tmp_path):
     """Else train, val and test would become the classes, and nobody would notice before the field."""
     fill(tmp_path, train__owl=4, train__wren=4, test__owl=4, test__wren=4, unsorted=9)
-    with pytest.raises(DatasetError, match="'unsorted' stands beside the split folders"):
+    with pytest.raises(DatasetError, match="'unsorted' is beside the split folders"):
         list_photos(tmp_path)
 
 
@@ -215,7 +215,7 @@ def test_two_folders_for_one_split_are_refused(tmp_path):
 
 
 def test_the_word_for_no_class_cannot_be_a_class(tmp_path):
-    with pytest.raises(DatasetError, match="class folder 'unknown': the device says that where no class fits"):
+    with pytest.raises(DatasetError, match="class folder 'unknown': the device reports this name when no class fits"):
         list_photos(fill(tmp_path, owl=4, unknown=4))
 
 
