@@ -300,7 +300,7 @@ def test_a_model_that_maps_in_part_is_left_out_unless_that_is_allowed(
     assert json.loads(refused.stdout)["edgetpu"] == "refused"
     (warning,) = [line for line in refused.stderr.splitlines() if line.startswith("warning: ")]
     operators = len(read_graph(open_bundle(out).model).operators)
-    reason = f"3 of {operators} operators would stay on the CPU (the compiler does not say which)"
+    reason = f"3 of {operators} operators would stay on the CPU (the compiler does not name them)"
     assert warning.startswith(f"warning: the bundle is for the CPU only: {reason}")
     assert "--allow-partial" in warning
     assert f"; later: fieldfare compile {out}, or, from another machine, fieldfare bundle add-edgetpu" in warning

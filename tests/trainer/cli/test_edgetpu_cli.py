@@ -70,7 +70,7 @@ def compile_(run_fieldfare) -> Callable[..., subprocess.CompletedProcess[str]]:
 def test_a_model_that_maps_as_a_whole_is_status_0(run_fieldfare, models):
     done = run_fieldfare("check-edgetpu", models / f"{NAME}.tflite")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "maps as a whole, 31 operators (predicted, the compiler was not asked)" in done.stdout
+    assert "maps as a whole, 31 operators (predicted without the compiler)" in done.stdout
     assert "0.46 MiB, fit the on-chip memory" in done.stdout
 
 
@@ -162,7 +162,7 @@ def test_a_partial_mapping_is_refused_unless_it_is_allowed(compile_, bundle, sha
     words = retold((shared / "edgetpu" / "compiler_stdout_partial.txt").read_text(), 28, 3)
     done = compile_(bundle, say=words)
     assert done.returncode == 65
-    assert "3 of 31 operators would stay on the CPU (the compiler does not say which)" in done.stderr
+    assert "3 of 31 operators would stay on the CPU (the compiler does not name them)" in done.stderr
     assert "--allow-partial" in done.stderr
     assert open_bundle(bundle).edgetpu_model is None
     assert compile_(bundle, "--allow-partial", say=words).returncode == 0
@@ -233,7 +233,7 @@ def test_without_a_log_what_only_the_compiler_knows_stays_open(run_fieldfare, bu
     out = tmp_path / "new.fieldfare"
     done = run_fieldfare("bundle", "add-edgetpu", bundle, models / f"{NAME}_edgetpu.tflite", "--out", out)
     assert done.returncode == 0, done.stderr
-    assert "give its words with --log" in done.stdout
+    assert "give the compiler's output with --log" in done.stdout
     edgetpu = open_bundle(out).manifest.edgetpu
     assert (edgetpu.log, edgetpu.compiler_version, edgetpu.operators_on_tpu, edgetpu.operators_on_cpu) == (
         None,
@@ -280,7 +280,7 @@ def test_a_log_of_another_models_compilation_is_refused(run_fieldfare, bundle, m
     log = shared / "edgetpu" / "compiler_stdout_whole.txt"
     done = run_fieldfare("bundle", "add-edgetpu", bundle, models / f"{NAME}_edgetpu.tflite", "--log", log)
     assert done.returncode == 65
-    assert f"{log}: the compiler's words tell of 214 operators, the model has 31" in done.stderr
+    assert f"{log}: the compiler reports 214 operators, the model has 31" in done.stderr
     assert open_bundle(bundle).edgetpu_model is None
 
 
@@ -289,14 +289,14 @@ def test_a_log_without_a_table_does_not_say_which_operators_stay(run_fieldfare, 
     log.write_text(retold((shared / "edgetpu" / "compiler_stdout_partial.txt").read_text(), 28, 3))
     done = run_fieldfare("bundle", "add-edgetpu", bundle, models / f"{NAME}_edgetpu.tflite", "--log", log)
     assert done.returncode == 65
-    assert "3 operators stay on the CPU (the compiler does not say which)" in done.stderr
+    assert "3 operators stay on the CPU (the compiler does not name them)" in done.stderr
 
 
 def test_a_log_of_something_else_is_refused(run_fieldfare, bundle, models):
     twin = models / f"{NAME}_edgetpu.tflite"
     done = run_fieldfare("bundle", "add-edgetpu", bundle, twin, "--log", models / "imagenet_labels.txt")
     assert done.returncode == 65
-    assert "printed nothing that is known" in done.stderr
+    assert "the compiler's output is not recognized" in done.stderr
 
 
 def test_a_log_that_tells_of_operators_on_the_cpu_makes_it_partial(run_fieldfare, bundle, models, shared, tmp_path):
@@ -309,7 +309,7 @@ def test_a_log_that_tells_of_operators_on_the_cpu_makes_it_partial(run_fieldfare
     assert "6 operators stay on the CPU (CONCATENATION, RESIZE_NEAREST_NEIGHBOR" in refused.stderr
     allowed = run_fieldfare(*words, *log, "--allow-partial")
     assert allowed.returncode == 0
-    assert "warning: the compiler's words tell of 6 operators on the CPU, its file of 0" in allowed.stderr
+    assert "warning: the compiler reports 6 operators on the CPU, its file has 0" in allowed.stderr
 
 
 def test_the_stand_in_makes_twins_that_are_known_as_compiled():

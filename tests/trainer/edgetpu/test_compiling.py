@@ -143,7 +143,7 @@ def test_rows_of_one_operator_and_status_are_added_up():
     ],
 )
 def test_words_that_are_not_known_are_no_report(text):
-    with pytest.raises(ModelError, match="printed nothing that is known"):
+    with pytest.raises(ModelError, match="the compiler's output is not recognized"):
         parse_report(text)
 
 
@@ -180,7 +180,7 @@ def test_what_is_repeated_of_the_compilers_words_cannot_steer_a_terminal():
     ],
 )
 def test_words_of_another_model_are_known_by_the_number_of_operators(words, told):
-    with pytest.raises(ModelError, match=f"words tell of {told} operators, the model has 2: .*another model"):
+    with pytest.raises(ModelError, match=f"the compiler reports {told} operators, the model has 2: .*another model"):
         check_counts(parse_report(words), read_graph(tflite()))
 
 
@@ -244,14 +244,14 @@ def test_a_partial_mapping_names_the_operators_and_how_to_allow_it(stand_in, rec
     compiled = compile_model(deeplab, command=stand_in(**told), allow_partial=True)
     assert (compiled.report.on_tpu, compiled.report.on_cpu) == (69, 3)
     assert compiled.remarks == (
-        "the compiler's words tell of 3 operators on the CPU, its file of 8: do they belong together?",
+        "the compiler reports 3 operators on the CPU, its file has 8: do they belong together?",
     )
 
 
 def test_words_of_another_models_compilation_are_not_taken(stand_in, recorded, coral, model):
     """All is well with them and with the file, but they do not belong together."""
     told = {"say": recorded("compiler_stdout_whole.txt"), "output": coral("mobilenet_v1_0.25_128_quant_edgetpu")}
-    with pytest.raises(ModelError, match="words tell of 214 operators, the model has 31"):
+    with pytest.raises(ModelError, match="the compiler reports 214 operators, the model has 31"):
         compile_model(model, command=stand_in(**told))
 
 
@@ -270,7 +270,7 @@ def test_a_refusal_repeats_the_compilers_reason_and_what_the_check_says(stand_in
         ({"say": "", "output": "none", "status": 3}, "status 3"),
         ({"say": "", "output": "none", "status": "crash"}, r"the compiler crashed \(SIGSEGV\)"),
         ({"say": "", "output": "none", "status": 139}, r"the compiler crashed \(SIGSEGV\)"),
-        ({"output": "none"}, r"ended well but left no model_edgetpu.tflite: Model compiled successfully"),
+        ({"output": "none"}, r"ended with status 0 but wrote no model_edgetpu.tflite: Model compiled successfully"),
         ({"output": "twin", "status": 1}, "refused the model"),
     ],
     ids=["says why", "says nothing", "crashes", "crashes in a container", "leaves no file", "leaves a file and fails"],
@@ -313,7 +313,7 @@ def test_an_output_of_another_scale_is_refused(stand_in, tmp_path):
 
 
 def test_a_compiler_that_prints_nothing_known_is_not_trusted(stand_in, model):
-    with pytest.raises(ModelError, match="printed nothing that is known: All is well"):
+    with pytest.raises(ModelError, match="the compiler's output is not recognized: All is well"):
         compile_model(model, command=stand_in(say="All is well\n"))
 
 
@@ -322,7 +322,7 @@ def test_a_version_that_is_new_is_taken_with_a_remark(stand_in, model):
     compiled = compile_model(model, command=stand_in(say=words))
     assert compiled.report.version == "17.0.1"
     assert compiled.remarks == (
-        "compiler version 17.0.1: output of 14.1, 15.0 and 16.0 has been seen here, not of this one",
+        "compiler version 17.0.1: only output of 14.1, 15.0 and 16.0 has been tested, not of this one",
     )
 
 
@@ -482,7 +482,7 @@ def test_through_ssh_the_model_goes_there_and_the_results_come_back(stand_in, ss
 
 def test_a_refusal_comes_through_ssh_too(stand_in, ssh, recorded, model):
     stand_in(say=recorded("compiler_stdout_refused.txt"), output="none", status=1)
-    with pytest.raises(ModelError, match=r"Model not quantized \(check-edgetpu sees no reason\)"):
+    with pytest.raises(ModelError, match=r"Model not quantized \(check-edgetpu finds no reason\)"):
         compile_model(model, command=f"{ssh} build {shlex.quote(COMMAND)}")
 
 
