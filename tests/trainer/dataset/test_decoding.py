@@ -6,17 +6,25 @@ import signal
 import struct
 import time
 import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from edge.bundle.manifest import InputTensor, Preprocessing
 from edge.errors import UnavailableError
 from edge.images import read_image
 from edge.preprocess import Preprocessor
+from edge.records import Pixels
 from trainer.dataset.decoding import Decoders
 from trainer.dataset.rows import Rows
+
+Paint = Callable[..., Pixels]
+SavePhoto = Callable[..., Path]
+Decode = Callable[..., tuple[dict[int, str], Rows]]
 
 # A decoder of its own making: what the name of a photo says, happens to the process that reads it.
 UNRULY = """
@@ -39,18 +47,18 @@ decode_child.work(msgspec.json.decode(sys.argv[1].encode(), type=decode_child.Se
 
 
 @pytest.fixture
-def photos(tmp_path, paint, save_photo):
+def photos(tmp_path: Path, paint: Paint, save_photo: SavePhoto) -> list[Path]:
     """Three photos that are as they should be."""
     rng = np.random.default_rng(0)
     return [save_photo(tmp_path / f"good{number}.jpg", paint(rng)) for number in range(3)]
 
 
 @pytest.fixture
-def decode(tmp_path, spec, tensor):
+def decode(tmp_path: Path, spec: Preprocessing, tensor: InputTensor) -> Iterator[Decode]:
     """Decode paths; gives the problems by index and the rows."""
     made = []
 
-    def run(paths, *, workers=1, **options):
+    def run(paths: Sequence[Path], *, workers: int = 1, **options: Any) -> tuple[dict[int, str], Rows]:
         rows = Rows.create(tmp_path, len(paths), (tensor.height, tensor.width, 3), np.uint8, "a test")
         made.append(rows)
         with Decoders(spec, tensor, rows, workers=workers, **options) as decoders:
@@ -85,7 +93,9 @@ def bomb(path: Path, side: int) -> Path:
     return path
 
 
-def test_rows_are_what_the_device_makes_of_each_photo(photos, decode, spec, tensor):
+def test_rows_are_what_the_device_makes_of_each_photo(
+    photos: list[Path], decode: Decode, spec: Preprocessing, tensor: InputTensor
+) -> None:
     problems, rows = decode(photos * 40, workers=3)
     assert problems == {}
     for number, path in enumerate(photos):
@@ -93,7 +103,7 @@ def test_rows_are_what_the_device_makes_of_each_photo(photos, decode, spec, tens
         assert all(np.array_equal(row, expected) for row in rows[number::3])
 
 
-def test_a_decompression_bomb_is_refused_by_its_size_unread(tmp_path, photos, decode):
+def test_a_decompression_bomb_is_refused_by_its_size_unread(tmp_path: Path, photos: list[Path], decode: Decode) -> None:
     path = bomb(tmp_path / "bomb.png", 30_000)
     assert path.stat().st_size < 200_000
     problems, _ = decode([path, *photos])
@@ -101,7 +111,9 @@ def test_a_decompression_bomb_is_refused_by_its_size_unread(tmp_path, photos, de
     assert "30000x30000 is 900 megapixels, at most 100" in problems[0]
 
 
-def test_a_photo_that_is_cut_short_is_named_and_the_others_are_decoded(tmp_path, photos, decode):
+def test_a_photo_that_is_cut_short_is_named_and_the_others_are_decoded(
+    tmp_path: Path, photos: list[Path], decode: Decode
+) -> None:
     short = tmp_path / "short.jpg"
     short.write_bytes(photos[0].read_bytes()[:800])
     problems, _ = decode([photos[0], short, *photos[1:]])
@@ -109,18 +121,20 @@ def test_a_photo_that_is_cut_short_is_named_and_the_others_are_decoded(tmp_path,
     assert "short.jpg: damaged or cut short" in problems[1]
 
 
-def test_a_photo_that_needs_more_memory_than_a_child_has(tmp_path, photos, decode):
+def test_a_photo_that_needs_more_memory_than_a_child_has(tmp_path: Path, photos: list[Path], decode: Decode) -> None:
     path = bomb(tmp_path / "large.png", 9_900)
     problems, _ = decode([path, *photos], memory_bytes=700 << 20)
     assert list(problems) == [0]
     assert "memory" in problems[0]
 
 
-def test_a_hundred_megapixels_fit_into_a_childs_memory(tmp_path, decode):
+def test_a_hundred_megapixels_fit_into_a_childs_memory(tmp_path: Path, decode: Decode) -> None:
     assert decode([bomb(tmp_path / "large.png", 9_900)])[0] == {}
 
 
-def test_a_photo_that_crashes_the_decoder_is_named_and_the_others_are_decoded(tmp_path, photos, decode, spec, tensor):
+def test_a_photo_that_crashes_the_decoder_is_named_and_the_others_are_decoded(
+    tmp_path: Path, photos: list[Path], decode: Decode, spec: Preprocessing, tensor: InputTensor
+) -> None:
     paths = [photos[0], tmp_path / "crash.jpg", photos[1], tmp_path / "crash too.jpg", photos[2]]
     problems, rows = decode(paths, program=("-P", "-c", UNRULY))
     assert sorted(problems) == [1, 3]
@@ -128,25 +142,29 @@ def test_a_photo_that_crashes_the_decoder_is_named_and_the_others_are_decoded(tm
     assert np.array_equal(rows[4], Preprocessor(spec, tensor).pixels(read_image(photos[2])))
 
 
-def test_a_photo_that_hangs_is_named_after_the_time_limit(tmp_path, photos, decode):
+def test_a_photo_that_hangs_is_named_after_the_time_limit(tmp_path: Path, photos: list[Path], decode: Decode) -> None:
     problems, _ = decode([photos[0], tmp_path / "hang.jpg", *photos[1:]], program=("-P", "-c", UNRULY), limit_s=2.5)
     assert list(problems) == [1]
     assert "hang.jpg: took over 2.5 s to decode: remove or convert it" in problems[1]
 
 
-def test_a_photo_that_really_takes_long_meets_the_limit(tmp_path, photos, decode):
+def test_a_photo_that_really_takes_long_meets_the_limit(tmp_path: Path, photos: list[Path], decode: Decode) -> None:
     large = bomb(tmp_path / "large.png", 9_900)
     problems, _ = decode([large, *photos], limit_s=0.01)
     assert "took over 0.01 s" in problems[0]
 
 
-def test_any_other_error_of_a_decoder_is_an_answer_about_its_photo(tmp_path, photos, decode):
+def test_any_other_error_of_a_decoder_is_an_answer_about_its_photo(
+    tmp_path: Path, photos: list[Path], decode: Decode
+) -> None:
     problems, _ = decode([tmp_path / "odd.jpg", *photos], program=("-P", "-c", UNRULY))
     assert list(problems) == [0]
     assert "damaged (RuntimeError: something else)" in problems[0]
 
 
-def test_a_child_that_somebody_kills_is_replaced_and_no_photo_is_lost_or_blamed(photos, tmp_path, spec, tensor):
+def test_a_child_that_somebody_kills_is_replaced_and_no_photo_is_lost_or_blamed(
+    photos: list[Path], tmp_path: Path, spec: Preprocessing, tensor: InputTensor
+) -> None:
     """As the kernel does where memory runs out: it need not be this photo's fault."""
     paths = photos * 60
     with (
@@ -162,7 +180,9 @@ def test_a_child_that_somebody_kills_is_replaced_and_no_photo_is_lost_or_blamed(
     assert [answer.problem for answer in answers if answer.problem] == []
 
 
-def test_children_are_gone_whatever_ends_the_work(photos, tmp_path, spec, tensor):
+def test_children_are_gone_whatever_ends_the_work(
+    photos: list[Path], tmp_path: Path, spec: Preprocessing, tensor: InputTensor
+) -> None:
     """Ctrl-C, or an error of whoever takes the answers."""
     before = set(children())
     with (
@@ -176,12 +196,14 @@ def test_children_are_gone_whatever_ends_the_work(photos, tmp_path, spec, tensor
     assert not set(children()) - before
 
 
-def test_children_that_cannot_start_are_one_clear_error(photos, decode):
+def test_children_that_cannot_start_are_one_clear_error(photos: list[Path], decode: Decode) -> None:
     with pytest.raises(UnavailableError, match=r"the decoding process did not start \(.*No module named nowhere"):
         decode(photos, program=("-P", "-m", "nowhere"))
 
 
-def test_names_that_are_no_text_and_folders_that_look_like_photos(tmp_path, photos, decode):
+def test_names_that_are_no_text_and_folders_that_look_like_photos(
+    tmp_path: Path, photos: list[Path], decode: Decode
+) -> None:
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/gr\xfcn\n.jpg"))
     odd.write_bytes(photos[0].read_bytes())
     (tmp_path / "folder.jpg").mkdir()
@@ -191,7 +213,7 @@ def test_names_that_are_no_text_and_folders_that_look_like_photos(tmp_path, phot
     assert "not a plain file" in problems[2]
 
 
-def test_records_say_what_the_file_is(tmp_path, spec, tensor, paint):
+def test_records_say_what_the_file_is(tmp_path: Path, spec: Preprocessing, tensor: InputTensor, paint: Paint) -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x010F], exif[0x0110] = 6, "Browning", "BTC-7"
     exif.get_ifd(0x8769)[0x9003] = "2024:05:01 06:30:00"
