@@ -1,5 +1,5 @@
-"""Native libraries' chatter, kept off the terminal unless something fails. In processes of their own, whose
-standard output and error are the real ones."""
+"""The output of native libraries, kept off the terminal unless something fails. The tests run in processes of their
+own, whose standard output and error are the real ones."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Photos for a training: what is said of them before anything is learned."""
+"""Photos for a training: the warnings about them before anything is learned."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ Shapes = Callable[[Path, int], Path]
 
 
 class Heard:
-    """Progress that keeps what was said."""
+    """A Progress that keeps its messages."""
 
     def __init__(self) -> None:
         self.said: list[str] = []

@@ -58,13 +58,13 @@ def photos(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Path:
 
 @pytest.fixture(scope="module")
 def head_only(v2_weights: Path) -> tuple[object, ...]:
-    """The quickest training that there is."""
+    """The options of the quickest training."""
     return ("--weights", v2_weights, "--size", 32, "--epochs", 0)
 
 
 @pytest.fixture
 def train(photos: Path, tmp_path: Path, run_fieldfare: Run) -> Callable[..., tuple[dict[str, Any], Path]]:
-    """Train on the shapes; what it reported and where the bundle is."""
+    """Train on the shapes. Returns the report and the path of the bundle."""
 
     def run(*words: object, name: str = "bundle", **options: object) -> tuple[dict[str, Any], Path]:
         out = tmp_path / name
@@ -84,12 +84,12 @@ def names_in(folder: Path) -> list[str]:
 
 
 def page_of(out: Path) -> dict[str, Any]:
-    """The report beside the bundle."""
+    """Return the report beside the bundle."""
     return json.loads(out.with_name(f"{out.name.removesuffix('.fieldfare')}-report.json").read_text())
 
 
 def told(**what: object) -> dict[str, str]:
-    """An environment in which the stand-in for Coral's compiler does `what`."""
+    """Return an environment in which the stand-in for Coral's compiler behaves as `what` describes."""
     return {**os.environ, "RECORDED_COMPILER": json.dumps(what, default=str)}
 
 
@@ -156,7 +156,7 @@ def test_mobilenet_v1_is_trained_alike(train: Train, shared: Path, run_fieldfare
 
 
 def test_mobilenet_v3_is_trained_from_scratch_in_mixed_precision(train: Train, run_fieldfare: Run) -> None:
-    """float16 is for GPUs; a CPU does it, too. What comes out is an int8 model like any other."""
+    """float16 is for GPUs, but works on a CPU, too. The result is an int8 model like any other."""
     report, out = train("--arch", "mobilenet_v3_small", *SCRATCH, "--precision", "mixed")
     assert report["best_epoch"] > 0
     assert report["edgetpu_check"] == "whole", "the minimalistic form has no operator that the Edge TPU lacks"
@@ -237,7 +237,7 @@ def full(
     save_photo: SavePhoto,
     head_only: tuple[object, ...],
 ) -> SimpleNamespace:
-    """What a training with all of them said and wrote. Each photo lies in the folder of one of six days."""
+    """The output of a training with all of these options. Each photo is in the folder of one of six days."""
     root = tmp_path_factory.mktemp("full")
     photos = shapes(root / "photos", PER_CLASS)
     for number, path in enumerate(sorted(photos.rglob("*.jpg"))):
@@ -305,13 +305,13 @@ def test_a_model_that_compiles_whole_goes_into_the_bundle_with_the_compilers_wor
     assert "Model compiled successfully in 12 ms." in full.page["model"]["edgetpu"]["compiler"]
 
 
-# The Edge TPU, where not all goes well
+# The Edge TPU, when not all goes well
 
 
 def test_a_model_that_maps_in_part_is_left_out_unless_that_is_allowed(
     photos: Path, tmp_path: Path, head_only: tuple[object, ...], run_fieldfare: Run, train: Train, shared: Path
 ) -> None:
-    """What the compiler says is a recording of another model, with the number of operators of this one."""
+    """The compiler's output is a recording of another model, with the number of operators of this one."""
     partial = told(say=shared / "edgetpu" / "compiler_stdout_partial.txt", cpu=3)
     out = tmp_path / "bundle"
     words = ("--edgetpu", "--compiler", COMPILER)
@@ -363,7 +363,7 @@ def on_a_disk_that_fills(command: Sequence[object]) -> subprocess.CompletedProce
 def test_a_disk_that_is_full_when_the_bundle_is_written_leaves_no_half_bundle(
     photos: Path, tmp_path: Path, head_only: tuple[object, ...]
 ) -> None:
-    """But what was learned, for the next attempt."""
+    """What was learned is left for the next attempt."""
     command = ["train", photos, "--out", tmp_path / "bundle", *head_only]
     done = on_a_disk_that_fills(command)
     assert done.returncode == 74, done.stderr

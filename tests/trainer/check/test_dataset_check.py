@@ -1,4 +1,4 @@
-"""What the dataset check finds: one made dataset for each finding, and none where there is nothing to find."""
+"""The findings of the dataset check: a generated dataset for each finding, and one without any."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ CLASSES = ("owl", "wren")
 
 @pytest.fixture
 def fill(tmp_path: Path, paint: Paint, save_photo: SavePhoto) -> Fill:
-    """Class folders of photos that differ, under split folders where `splits` are named."""
+    """Fill class folders with different photos, in split folders if `splits` are named."""
 
     def make(
         per_class: int = 60, splits: tuple[str, ...] = ("",), classes: tuple[str, ...] = CLASSES, seed: int = 1
@@ -49,7 +49,7 @@ def fill(tmp_path: Path, paint: Paint, save_photo: SavePhoto) -> Fill:
 
 @pytest.fixture
 def check(tmp_path: Path, spec: Preprocessing, tensor: InputTensor) -> Check:
-    """The whole check, as `fieldfare dataset check` does it, for a model of 32 pixels."""
+    """Run the whole check, as `fieldfare dataset check` does, for a model of 32 pixels."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
 
@@ -74,7 +74,7 @@ def kinds(report: DatasetReport) -> list[str]:
 
 
 def only(report: DatasetReport) -> Finding:
-    """The one finding there is."""
+    """Return the only finding."""
     assert len(report.findings) == 1, kinds(report)
     return report.findings[0]
 
@@ -299,7 +299,7 @@ def test_class_names_that_look_alike(fill: Fill, check: Check) -> None:
 
 
 def film(folder: Path, frames: int, name: str = "clip_{:03}.jpg", seed: int = 9, **exif_of: object) -> None:
-    """Frames of a camera that pans: neighbours are alike, but no near-duplicates."""
+    """Save the frames of a camera that pans: neighbours are alike, but no near-duplicates."""
     rng = np.random.default_rng(seed)
     strip = cv2.resize(rng.integers(30, 220, (6, 40, 3)).astype(np.uint8), (1600, 240), interpolation=cv2.INTER_CUBIC)
     folder.mkdir(parents=True, exist_ok=True)
@@ -362,7 +362,7 @@ def test_sub_folders_suggest_to_group_by_them_until_it_is_done(
 def test_trashnet_with_its_original_numbered_names_raises_no_false_alarm(
     shared: Path, tmp_path: Path, check: Check
 ) -> None:
-    """Single things, photographed one after the other on one white board, then split at random."""
+    """They show single objects, photographed one after the other on one white board, then split at random."""
     data = shared / "data" / "trashnet"
     rows = [line.split(",") for line in (data / "MANIFEST.csv").read_text().splitlines()[1:]]
     for file, source, _ in rows:

@@ -1,4 +1,4 @@
-"""What training tells its user, on standard error."""
+"""The output of a training on standard error."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ Shown = Callable[[Talk], str]
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shown:
-    """Run something with a ConsoleProgress that writes to no terminal; its standard error."""
+    """Run something with a ConsoleProgress that writes to no terminal. Returns its standard error."""
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     monkeypatch.setenv("COLUMNS", "80")
 

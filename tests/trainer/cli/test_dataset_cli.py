@@ -38,7 +38,7 @@ def check(run_fieldfare: Run, *words: object) -> subprocess.CompletedProcess[str
 
 
 def flat(text: str) -> str:
-    """Without the line breaks that a narrow terminal asks for."""
+    """Return `text` without the line breaks of a narrow terminal."""
     return " ".join(text.split())
 
 
@@ -198,7 +198,7 @@ def test_stopped_in_the_middle_it_leaves_no_process_and_no_file(tmp_path: Path, 
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     command = [sys.executable, "-m", "edge", "dataset", "check", str(root)]
-    # Python ignores SIGINT where its parent did (a shell's background job): give it back.
+    # Python ignores SIGINT if its parent did (a shell's background job): restore the default.
     process = subprocess.Popen(
         command,
         env={**os.environ, "TMPDIR": str(scratch)},

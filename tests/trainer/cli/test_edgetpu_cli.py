@@ -49,7 +49,7 @@ def bundle(finished: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def whole(shared: Path, tmp_path: Path) -> Path:
-    """What the compiler said of a model that it mapped whole, with the number of operators of this one."""
+    """The compiler's output for a model that it mapped whole, with the number of operators of this one."""
     words = (shared / "edgetpu" / "compiler_stdout_whole.txt").read_text()
     (tmp_path / "words.txt").write_text(retold(words, 31))
     return tmp_path / "words.txt"
@@ -57,7 +57,7 @@ def whole(shared: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def compile_(run_fieldfare: Run) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """fieldfare compile with the stand-in, told what to do."""
+    """Run fieldfare compile with the stand-in, which behaves as the keywords describe."""
 
     def run(*words: object, **told: object) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "RECORDED_COMPILER": json.dumps(told, default=str)}
@@ -213,7 +213,7 @@ def test_a_signal_ends_the_compiler_too_and_leaves_no_files(
 
 
 def wait_for(true: Callable[[], object]) -> Any:
-    """Its answer once it is true, within half a minute."""
+    """Call `true` until its result is true, for at most half a minute. Returns that result."""
     for _ in range(600):
         if answer := true():
             return answer

@@ -226,7 +226,7 @@ def test_near_duplicates_are_counted_in_the_text_and_on_the_page(
 def test_a_folder_in_the_place_of_the_page_is_told_before_the_work(
     tmp_path: Path, run_fieldfare: Run, words: tuple[str, ...]
 ) -> None:
-    """Before the bundles are opened, which are not there."""
+    """The error comes before the bundles are opened, which do not exist."""
     done = run_fieldfare("compare", "a", "b", "photos", "--report", tmp_path, *words)
     assert done.returncode == 73
     assert done.stderr.strip().endswith(

@@ -1,4 +1,4 @@
-"""How many photos are decoded at once, where nobody says."""
+"""How many photos are decoded at once by default."""
 
 import os
 from pathlib import Path

@@ -26,7 +26,7 @@ Paint = Callable[..., Pixels]
 SavePhoto = Callable[..., Path]
 Decode = Callable[..., tuple[dict[int, str], Rows]]
 
-# A decoder of its own making: what the name of a photo says, happens to the process that reads it.
+# A decoder that crashes, hangs or raises an error, as the name of the photo demands.
 UNRULY = """
 import os, signal, sys, time
 import msgspec
@@ -48,14 +48,14 @@ decode_child.work(msgspec.json.decode(sys.argv[1].encode(), type=decode_child.Se
 
 @pytest.fixture
 def photos(tmp_path: Path, paint: Paint, save_photo: SavePhoto) -> list[Path]:
-    """Three photos that are as they should be."""
+    """Three good photos."""
     rng = np.random.default_rng(0)
     return [save_photo(tmp_path / f"good{number}.jpg", paint(rng)) for number in range(3)]
 
 
 @pytest.fixture
 def decode(tmp_path: Path, spec: Preprocessing, tensor: InputTensor) -> Iterator[Decode]:
-    """Decode paths; gives the problems by index and the rows."""
+    """Decode paths. Returns the problems by index, and the rows."""
     made = []
 
     def run(paths: Sequence[Path], *, workers: int = 1, **options: Any) -> tuple[dict[int, str], Rows]:
@@ -72,7 +72,7 @@ def decode(tmp_path: Path, spec: Preprocessing, tensor: InputTensor) -> Iterator
 
 
 def children() -> list[int]:
-    """Processes that this one has started and that live."""
+    """Return the ids of this process's living children."""
     tasks = Path("/proc/self/task").iterdir()
     found: list[int] = []
     for task in tasks:
@@ -82,7 +82,7 @@ def children() -> list[int]:
 
 
 def bomb(path: Path, side: int) -> Path:
-    """A PNG of `side` x `side` black pixels, 1 bit each: a few kB that become a large picture."""
+    """Write a PNG of `side` x `side` black pixels, 1 bit each: a few kB that become a large picture."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -165,7 +165,7 @@ def test_any_other_error_of_a_decoder_is_an_answer_about_its_photo(
 def test_a_child_that_somebody_kills_is_replaced_and_no_photo_is_lost_or_blamed(
     photos: list[Path], tmp_path: Path, spec: Preprocessing, tensor: InputTensor
 ) -> None:
-    """As the kernel does where memory runs out: it need not be this photo's fault."""
+    """The kernel does so when memory runs out, and the photo need not be the cause."""
     paths = photos * 60
     with (
         Rows.create(tmp_path, len(paths), (32, 32, 3), np.uint8, "a test") as rows,
@@ -183,7 +183,7 @@ def test_a_child_that_somebody_kills_is_replaced_and_no_photo_is_lost_or_blamed(
 def test_children_are_gone_whatever_ends_the_work(
     photos: list[Path], tmp_path: Path, spec: Preprocessing, tensor: InputTensor
 ) -> None:
-    """Ctrl-C, or an error of whoever takes the answers."""
+    """Ctrl-C, or an error in the code that takes the answers."""
     before = set(children())
     with (
         Rows.create(tmp_path, 300, (32, 32, 3), np.uint8, "a test") as rows,

@@ -31,7 +31,7 @@ def flip_bits(row: np.ndarray, which: Sequence[int]) -> np.ndarray:
 
 
 def brute_force(hashes: np.ndarray) -> list[int]:
-    """Every pair compared; groups numbered by their first member."""
+    """Compare every pair. Returns groups numbered by their first member."""
     groups = list(range(len(hashes)))
     for first in range(len(hashes)):
         for second in range(first + 1, len(hashes)):
@@ -151,7 +151,7 @@ def test_equal_hashes_of_pictures_that_look_different_are_not_enough() -> None:
 
 
 def disc(rng: np.random.Generator) -> np.ndarray:
-    """A plain disc on a plain ground, somewhere."""
+    """Paint a plain disc at a random place on a plain ground."""
     picture = np.full((64, 64, 3), rng.integers(0, 256), np.uint8)
     x, y, radius, level = (int(rng.integers(*span)) for span in ((14, 50), (14, 50), (5, 14), (0, 256)))
     cv2.circle(picture, (x, y), radius, (level, level, level), -1)
@@ -159,7 +159,7 @@ def disc(rng: np.random.Generator) -> np.ndarray:
 
 
 def test_flat_pictures_of_different_things_do_not_all_hang_together() -> None:
-    """Their hashes are nearly all zeros, so that 12 bits say little."""
+    """Their hashes are nearly all zeros, so a distance of 12 bits means little."""
     rng = np.random.default_rng(2)
     sizes = np.bincount(grouped([disc(rng) for _ in range(400)]))
     assert sizes.max() <= 8

@@ -82,7 +82,7 @@ def test_a_class_may_be_named_train_where_other_classes_stand_beside_it(tmp_path
     [("train", "eval"), ("training_set", "test_set"), ("val", "test"), ("images-train", "images-val"), ("train",)],
 )
 def test_split_folders_of_other_names_are_not_taken_for_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
-    """Else a model would learn to tell the one from the other."""
+    """A model would learn to distinguish the splits."""
     fill(tmp_path, **{f"{name}__{label}": 4 for name in names for label in ("owl", "wren")})
     with pytest.raises(DatasetError, match=r"look like splits, not classes.*name them train, val and test"):
         list_photos(tmp_path)
@@ -94,7 +94,7 @@ def test_one_class_of_visits_may_be_named_like_a_split(tmp_path: Path) -> None:
 
 
 def test_linked_folders_of_photos_are_gone_through_each_once(tmp_path: Path) -> None:
-    """Visits on another disk, say. A link back into the class, or to what holds it, would never end."""
+    """Visits may be on another disk. Following a link back into the class, or to its parent, would never end."""
     root = fill(tmp_path / "photos", owl=4, wren=4)
     fill(tmp_path / "disk", visit=3)
     (root / "owl" / "a visit").symlink_to(tmp_path / "disk" / "visit")
@@ -202,7 +202,7 @@ def test_a_class_that_a_split_lacks_is_named_with_the_folder_as_it_is_called(tmp
 
 
 def test_a_folder_that_is_no_split_beside_split_folders_is_not_taken_for_a_class(tmp_path: Path) -> None:
-    """Else train, val and test would become the classes, and nobody would notice before the field."""
+    """Otherwise train, val and test would become the classes, and nobody would notice before the field."""
     fill(tmp_path, train__owl=4, train__wren=4, test__owl=4, test__wren=4, unsorted=9)
     with pytest.raises(DatasetError, match="'unsorted' is beside the split folders"):
         list_photos(tmp_path)
@@ -443,7 +443,7 @@ def test_an_empty_class_is_not_taken_for_one_of_copies() -> None:
 
 
 def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not by permissions: root, as which tests may run, has them all."""
+    """The test does not use permissions, because it may run as root, which has them all."""
 
     def refuse(path: Path) -> object:
         raise PermissionError(13, "Permission denied", str(path))

@@ -57,7 +57,7 @@ def load(tmp_path: Path, spec: Preprocessing, tensor: InputTensor) -> Load:
 
 
 def assert_rows_are_the_photos(photos: Photos, spec: Preprocessing, tensor: InputTensor) -> None:
-    """Every row is what the device would make of the photo that the listing has in its place."""
+    """Assert that every row is what the device would make of the photo at its place in the listing."""
     assert len(photos.pixels) == len(photos.hashes) == len(photos.greys) == len(photos.listing.photos)
     for row, photo in enumerate(photos.listing.photos):
         expected = Preprocessor(spec, tensor).pixels(read_image(photo.path))

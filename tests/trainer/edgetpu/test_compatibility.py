@@ -1,5 +1,5 @@
-"""What the Edge TPU compiler makes of a model, predicted: held against the pairs that Coral publishes, then rule by
-rule on graphs made by hand."""
+"""The prediction of what the Edge TPU compiler maps: checked on the pairs that Coral publishes, then rule by rule on
+graphs made by hand."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def load(shared: Path) -> Load:
 
 
 def status_of(graph: Graph) -> str:
-    """What becomes of a graph of one operator."""
+    """Return the status of the only operator of `graph`."""
     return judge(graph).rows[0].status
 
 
@@ -174,7 +174,7 @@ def test_operators_that_wait_for_each_other_are_left_on_the_cpu() -> None:
 
 
 def test_a_free_batch_is_refused() -> None:
-    """A batch that is only marked as free is 1 in the file: refused after Coral's rule, but that was not seen."""
+    """A batch that is only marked as free is 1 in the file: Coral's rule refuses it, but no such case was seen."""
     verdict = judge(network(("RELU", 1, (0,), 1), flow=activation(1, 8, 8, 4, signature=(-1, 8, 8, 4))))
     assert verdict.outcome == "refused"
     assert "dynamic-sized tensors" in verdict.refusal

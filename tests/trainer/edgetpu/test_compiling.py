@@ -1,5 +1,5 @@
-"""int8 model -> its Edge TPU twin. Coral's compiler is not to be had here: what it printed in real runs
-(shared/edgetpu) is parsed as it is, and replayed by a stand-in (recorded_compiler.py) where it would be called."""
+"""Compiling an int8 model for the Edge TPU. Coral's compiler is not available here: its output of real runs
+(shared/edgetpu) is parsed as it is, and replayed by a stand-in (recorded_compiler.py) instead of the compiler."""
 
 import errno
 import io
@@ -55,7 +55,7 @@ def model(coral: Files) -> bytes:
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """The command of the stand-in, told what to do."""
+    """Prepare the stand-in's behaviour. Returns its command."""
 
     def tell(**told: object) -> str:
         monkeypatch.setenv("RECORDED_COMPILER", json.dumps(told, default=str))
@@ -236,7 +236,7 @@ def test_the_compiler_is_found_on_the_path(
 
 
 def test_the_log_file_adds_the_table_that_was_not_printed(stand_in: StandIn, recorded: Files) -> None:
-    model = tflite(operators=("RELU",) * 25)  # as many as the log tells of
+    model = tflite(operators=("RELU",) * 25)  # as many as in the log
     command = stand_in(say="Model compiled successfully in 12 ms.\n", log=recorded("compiler_log_mixed.log"))
     compiled = compile_model(model, command=command, allow_partial=True)
     assert (compiled.report.on_tpu, compiled.report.on_cpu) == (19, 6)
@@ -264,7 +264,7 @@ def test_a_partial_mapping_names_the_operators_and_how_to_allow_it(
 def test_words_of_another_models_compilation_are_not_taken(
     stand_in: StandIn, recorded: Files, coral: Files, model: bytes
 ) -> None:
-    """All is well with them and with the file, but they do not belong together."""
+    """The output and the file are good by themselves, but do not belong together."""
     told = {"say": recorded("compiler_stdout_whole.txt"), "output": coral("mobilenet_v1_0.25_128_quant_edgetpu")}
     with pytest.raises(ModelError, match="the compiler reports 214 operators, the model has 31"):
         compile_model(model, command=stand_in(**told))
@@ -376,7 +376,7 @@ def test_a_compiler_that_prints_without_end_is_ended(
 def test_a_compiler_that_leaves_a_process_behind_is_not_waited_for(
     stand_in: StandIn, model: bytes, tmp_path: Path
 ) -> None:
-    """As one that starts a daemon, which keeps the standard output of the compiler open."""
+    """A daemon that it starts keeps the compiler's standard output open."""
     started = time.monotonic()
     try:
         compiled = compile_model(model, command=stand_in(status="leaves a child", seen=tmp_path / "child"))
@@ -423,7 +423,7 @@ def test_a_command_that_is_none_is_told(model: bytes, command: str) -> None:
 
 
 def test_a_compiler_that_cannot_be_started_is_unavailable(tmp_path: Path, model: bytes) -> None:
-    """As on an ARM machine, where the kernel refuses the program."""
+    """On an ARM machine, the kernel refuses the program."""
     program = tmp_path / "edgetpu_compiler"
     program.write_bytes(b"\x7fELF, but not really")
     program.chmod(0o755)
@@ -503,7 +503,7 @@ def ssh(tmp_path: Path) -> Path:
 def test_through_ssh_the_model_goes_there_and_the_results_come_back(
     stand_in: StandIn, ssh: Path, recorded: Files, tmp_path: Path
 ) -> None:
-    model = tflite(operators=("RELU",) * 25)  # as many as the log tells of
+    model = tflite(operators=("RELU",) * 25)  # as many as in the log
     stand_in(log=recorded("compiler_log_mixed.log"))
     command = f"{ssh} -p 2222 build {shlex.quote(COMMAND)}"
     compiled = compile_model(model, command=command, allow_partial=True)
@@ -542,7 +542,7 @@ def test_what_comes_back_through_ssh_is_bounded(
 
 
 def test_an_archive_that_claims_more_than_it_holds_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As one with a sparse file does: holes of gigabytes in a few bytes."""
+    """An archive with a sparse file does: holes of gigabytes in a few bytes."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as file:
         entry = tarfile.TarInfo("model_edgetpu.tflite")

@@ -1,4 +1,4 @@
-"""A .tflite as records, and what a damaged one does: one error, soon, whatever the bytes."""
+"""Reading a .tflite file into records. A damaged file leads to one error, soon, whatever its bytes are."""
 
 import struct
 import time
@@ -116,7 +116,7 @@ def test_what_is_no_tflite_is_told_by_its_missing_mark(data: bytes) -> None:
     ],
 )
 def test_a_model_that_was_cut_anywhere_is_refused(shared: Path, name: str) -> None:
-    """As a copy that was interrupted. What is missing may be a constant, a name or the code for the Edge TPU."""
+    """An interrupted copy is. The missing part may be a constant, a name or the code for the Edge TPU."""
     data = (shared / "models" / f"{name}.tflite").read_bytes()
     assert read_graph(data).operators
     for end in [len(data) * part // 200 for part in range(200)] + [len(data) - missing for missing in (1, 4, 20)]:
@@ -127,13 +127,13 @@ def test_a_model_that_was_cut_anywhere_is_refused(shared: Path, name: str) -> No
 
 @pytest.mark.parametrize("count", [MAX_ENTRIES + 1, 2**31, 2**32 - 1])
 def test_no_claimed_length_is_believed(count: int) -> None:
-    """Wherever a word of the file is turned into a huge length or offset, reading ends at once."""
+    """Whichever word of the file becomes a huge length or offset, reading ends at once."""
     for place in range(8, len(SMALL) - 4, 4):
         read_or_refuse(SMALL[:place] + struct.pack("<I", count) + SMALL[place + 4 :])
 
 
 def read_or_refuse(data: bytes) -> None:
-    """In less than a second of the processor's, however busy the machine is."""
+    """Read `data`, or fail with a ModelError, within a second of processor time."""
     started = time.process_time()
     try:
         read_graph(data)
