@@ -69,6 +69,6 @@ def test_what_had_begun_to_run_is_not_run_twice(boot: ModuleType, qemu: Path, be
 
 def test_a_machine_that_ends_otherwise_is_a_failure_at_once(boot: ModuleType, qemu: Path, bench: Path) -> None:
     act(qemu, "echo no disk")
-    with pytest.raises(Exception, match="ended without a word"):
+    with pytest.raises(Exception, match="ended without a status"):
         boot.boot(Path("device"), bench, timeout_s=30)
     assert starts(bench) == 1

@@ -1,4 +1,4 @@
-"""What the trainer's tests share: pictures that are made up, and photos of coloured shapes."""
+"""Fixtures that the trainer's tests share: generated pictures, and photos of coloured shapes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +16,13 @@ COLOURS_BGR = {"blue-triangle": (230, 40, 20), "green-square": (30, 220, 30), "r
 
 
 def scene(rng: np.random.Generator, width: int = 96, height: int = 72) -> Pixels:
-    """A smooth, many-coloured picture: no two draws look alike, and a JPEG of it looks like it."""
+    """Draw a smooth picture of many colours, uint8 (height, width, 3): no two are alike, and JPEG hardly changes it."""
     coarse = rng.integers(60, 190, (6, 8, 3)).astype(np.uint8)
     return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def shape(kind: str, rng: np.random.Generator) -> Pixels:
-    """One of three coloured shapes, somewhere on a scene: B, G, R."""
+    """Draw one of three coloured shapes at a random place on a scene: uint8 (72, 96, 3), B, G, R."""
     picture = scene(rng)
     x, y, r = int(rng.integers(30, 66)), int(rng.integers(25, 47)), int(rng.integers(14, 22))
     colour = COLOURS_BGR[kind]
@@ -44,19 +44,19 @@ def write(path: Path, picture: Pixels, quality: int = 92) -> Path:
 
 @pytest.fixture(scope="session")
 def paint() -> Callable[..., Pixels]:
-    """scene(rng, width, height)."""
+    """Draw a picture: scene(rng, width, height)."""
     return scene
 
 
 @pytest.fixture(scope="session")
 def save_photo() -> Callable[..., Path]:
-    """write(path, picture, quality)."""
+    """Save a picture: write(path, picture, quality)."""
     return write
 
 
 @pytest.fixture(scope="session")
 def shapes() -> Callable[[Path, int], Path]:
-    """Fill a folder with so many photos of each of three coloured shapes."""
+    """Fill a folder with photos of three coloured shapes: (folder, photos of each) -> folder."""
 
     def make(root: Path, per_class: int) -> Path:
         rng = np.random.default_rng(7)
@@ -105,8 +105,10 @@ def lively() -> Callable[[Any, int], Any]:
 
 @pytest.fixture(scope="session")
 def untrained(lively: Callable[[Any, int], Any], spec: Preprocessing) -> Callable[..., Any]:
-    """A folded network that was never trained and still tells `pixels` apart: (architecture, alpha, pixels) ->
-    Keras model to three logits. folded=False leaves BatchNorm in, as a training from scratch does."""
+    """Build a folded network that was never trained, but gives different answers to different `pixels`.
+
+    (architecture, alpha, pixels) -> Keras model with three logits. folded=False leaves BatchNorm in, as a training
+    from scratch does."""
 
     def build(architecture: str, alpha: float, pixels: Pixels, *, folded: bool = True) -> Any:
         import keras
@@ -129,14 +131,14 @@ def untrained(lively: Callable[[Any, int], Any], spec: Preprocessing) -> Callabl
 
 @pytest.fixture(scope="session")
 def pictures() -> Pixels:
-    """Forty of 32 pixels a side, without anything quite dark or quite bright: (40, 32, 32, 3)."""
+    """Forty pictures without very dark or very bright pixels: uint8 (40, 32, 32, 3)."""
     rng = np.random.default_rng(0)
     return np.stack([scene(rng, 32, 32) for _ in range(40)]).clip(40, 210)
 
 
 @pytest.fixture(scope="session")
 def spec() -> Preprocessing:
-    """How MobileNets want their pixels."""
+    """The preprocessing of MobileNets."""
     return Preprocessing(channel_order="rgb", resize="squash", mean=(127.5,) * 3, std=(127.5,) * 3)
 
 

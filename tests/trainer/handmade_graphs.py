@@ -9,12 +9,12 @@ from trainer.edgetpu.tflite_graph import Graph, Operator, Options, Tensor
 
 
 def activation(*shape: int, dtype: str = "INT8", **more: Any) -> Tensor:
-    """What flows: one scale, not constant."""
+    """Return an activation: one scale, not constant."""
     return Tensor(name=f"tensor {shape}", dtype=dtype, shape=shape, **{"scales": 1, "scale": 0.5, **more})
 
 
 def weights(*shape: int, dtype: str = "INT8", **more: Any) -> Tensor:
-    """A quantized constant."""
+    """Return a quantized constant."""
     size = 1
     for side in shape:
         size *= side
@@ -22,14 +22,14 @@ def weights(*shape: int, dtype: str = "INT8", **more: Any) -> Tensor:
 
 
 def numbers(*values: int) -> Tensor:
-    """A constant of axes, paddings or strides."""
+    """Return a constant of axes, paddings or strides."""
     return Tensor(
         name="numbers", dtype="INT32", shape=(len(values),), constant=True, size=4 * len(values), values=values
     )
 
 
 def graph_of(name: str, version: int, inputs: list[Tensor], output: Tensor, **options: Any) -> Graph:
-    """One operator."""
+    """Return a graph of one operator."""
     operator = Operator(
         name=name,
         version=version,
@@ -41,7 +41,9 @@ def graph_of(name: str, version: int, inputs: list[Tensor], output: Tensor, **op
 
 
 def network(*steps: tuple[str, int, tuple[int, ...], int], flow: Tensor | None = None) -> Graph:
-    """Operators (name, version, numbers of inputs, number of output) on equal 8-bit tensors; 0 is the input."""
+    """Return a graph of operators (name, version, indices of inputs, index of output) on equal 8-bit tensors.
+
+    Tensor 0 is the input."""
     last = max(step[3] for step in steps)
     return Graph(
         operators=tuple(
@@ -60,7 +62,7 @@ def tflite(
     scale: float = 0.5,
     prefix: str = "t",
 ) -> bytes:
-    """A real .tflite of int8 operators in a row, with one constant."""
+    """Write a real .tflite of int8 operators in a row, with one constant."""
     model, graph = schema.ModelT(), schema.SubGraphT()
     model.version, model.subgraphs, model.description = 3, [graph], "made by a test"
     model.buffers = [schema.BufferT(), schema.BufferT()]

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """A STAND-IN, not Coral's edgetpu_compiler: it replays recorded output and compiles nothing.
 
-It takes the compiler's options and does what RECORDED_COMPILER says, a JSON object in the environment:
+It takes the compiler's options and behaves as RECORDED_COMPILER describes, a JSON object in the environment:
   say     file whose content it prints, or text
-  cpu     so many of the given model's operators stay on the CPU, in what it says and only there
-  log     file or text that it leaves as *_edgetpu.log
+  cpu     how many of the given model's operators stay on the CPU, in its output and only there
+  log     file or text that it writes to *_edgetpu.log
   output  "twin": the given model with all operators replaced by one empty edgetpu-custom-op (the default);
           "none", "same", "garbage"; or a file, such as a compiled model of Coral's, that it copies
   status  its exit status; "crash" ends it by SIGSEGV, "hang" never ends, with a child that does not either,
           "endless" prints without end, "leaves a child" ends at once and leaves one that holds its output open
-  refuses option that it does not know: it says so as the compiler says it of others, and ends
-  seen    file that it writes its arguments to, and the child's process id where there is a child
+  refuses option that it rejects as unknown, with the compiler's message for unknown options
+  seen    file that it writes its arguments to, or the child's process id if there is a child
 """
 
 import json
@@ -36,7 +36,7 @@ def text_of(source: str) -> str:
 
 
 def retold(words: str, on_tpu: int, on_cpu: int = 0) -> str:
-    """Recorded words as they would be for a model of so many operators; their table is left out."""
+    """Return recorded output as it would be for a model of so many operators, without the table."""
     for title, count in (
         ("Total number of operations", on_tpu + on_cpu),
         ("Number of operations that will run on Edge TPU", on_tpu),
@@ -47,7 +47,7 @@ def retold(words: str, on_tpu: int, on_cpu: int = 0) -> str:
 
 
 def is_at_work(process: int) -> bool:
-    """False once a process is gone, or dead and not yet collected by its new parent."""
+    """Return False if a process is gone, or dead and not yet collected by its new parent."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
@@ -55,7 +55,7 @@ def is_at_work(process: int) -> bool:
 
 
 def twin_of(model: bytes) -> tuple[bytes, int]:
-    """The model with its operators replaced by one for the Edge TPU, as empty as this compiler is."""
+    """Return the model with its operators replaced by an empty one for the Edge TPU, and how many there were."""
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 

@@ -1,17 +1,20 @@
-"""Photos for a training: what is said of them before anything is learned."""
+"""Photos for a training: the warnings about them before anything is learned."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edge.bundle.manifest import Preprocessing
 from trainer.dataset.listing import list_photos
 from trainer.networks.families import Network
 from trainer.options import Options
 from trainer.prepare import load
 
+Shapes = Callable[[Path, int], Path]
+
 
 class Heard:
-    """Progress that keeps what was said."""
+    """A Progress that keeps its messages."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -24,7 +27,7 @@ class Heard:
         yield lambda _: None
 
 
-def test_links_that_lead_nowhere_are_a_warning(tmp_path, shapes, spec):
+def test_links_that_lead_nowhere_are_a_warning(tmp_path: Path, shapes: Shapes, spec: Preprocessing) -> None:
     photos, heard = shapes(tmp_path / "photos", 8), Heard()
     (photos / "red-disc" / "gone.jpg").symlink_to(tmp_path / "unplugged" / "gone.jpg")
     options = Options(data=photos, out=tmp_path / "bundle", network=Network("mobilenet_v2", 0.35, 32), weights="none")

@@ -6,15 +6,23 @@ import resource
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from edge.bundle.store import open_bundle
+from edge.records import Pixels
 from trainer.edgetpu.tflite_graph import read_graph
+
+Paint = Callable[..., Pixels]
+SavePhoto = Callable[..., Path]
+Shapes = Callable[[Path, int], Path]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Train = Callable[..., tuple[dict[str, Any], Path]]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -43,22 +51,22 @@ main()
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory, shapes) -> Path:
+def photos(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Path:
     """Ninety photos of three coloured shapes."""
     return shapes(tmp_path_factory.mktemp("photos") / "shapes", PER_CLASS)
 
 
 @pytest.fixture(scope="module")
-def head_only(v2_weights) -> tuple[object, ...]:
-    """The quickest training that there is."""
+def head_only(v2_weights: Path) -> tuple[object, ...]:
+    """The options of the quickest training."""
     return ("--weights", v2_weights, "--size", 32, "--epochs", 0)
 
 
 @pytest.fixture
-def train(photos, tmp_path, run_fieldfare) -> Callable[..., tuple[dict, Path]]:
-    """Train on the shapes; what it reported and where the bundle is."""
+def train(photos: Path, tmp_path: Path, run_fieldfare: Run) -> Callable[..., tuple[dict[str, Any], Path]]:
+    """Train on the shapes. Returns the report and the path of the bundle."""
 
-    def run(*words: object, name: str = "bundle", **options: object) -> tuple[dict, Path]:
+    def run(*words: object, name: str = "bundle", **options: object) -> tuple[dict[str, Any], Path]:
         out = tmp_path / name
         done = run_fieldfare("train", photos, "--out", out, "--json", *words, **options)
         assert done.returncode == 0, done.stderr
@@ -75,19 +83,19 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def page_of(out: Path) -> dict:
-    """The report beside the bundle."""
+def page_of(out: Path) -> dict[str, Any]:
+    """Return the report beside the bundle."""
     return json.loads(out.with_name(f"{out.name.removesuffix('.fieldfare')}-report.json").read_text())
 
 
 def told(**what: object) -> dict[str, str]:
-    """An environment in which the stand-in for Coral's compiler does `what`."""
+    """Return an environment in which the stand-in for Coral's compiler behaves as `what` describes."""
     return {**os.environ, "RECORDED_COMPILER": json.dumps(what, default=str)}
 
 
 def test_training_from_scratch_gives_a_report_and_a_bundle_and_the_same_ones_again(
-    train, photos, tmp_path, run_fieldfare
-):
+    train: Train, photos: Path, tmp_path: Path, run_fieldfare: Run
+) -> None:
     out = tmp_path / "shapes"
     done = run_fieldfare("train", photos, "--out", out, "--json", *SCRATCH)
     assert done.returncode == 0, done.stderr
@@ -130,7 +138,7 @@ def test_training_from_scratch_gives_a_report_and_a_bundle_and_the_same_ones_aga
     assert open_bundle(same).manifest.files == bundle.manifest.files  # with every file's SHA-256
 
 
-def test_fine_tuning_learns_the_shapes(train, v2_weights):
+def test_fine_tuning_learns_the_shapes(train: Train, v2_weights: Path) -> None:
     report, out = train("--weights", v2_weights, "--size", 64, "--epochs", 2)
     assert report["val_top1_head"] >= 0.9
     assert report["val_top1_float"] >= report["val_top1_head"], "a tuning that does not help is thrown away"
@@ -139,7 +147,7 @@ def test_fine_tuning_learns_the_shapes(train, v2_weights):
     assert len(page_of(out)["history"]["epochs"]) == 2
 
 
-def test_mobilenet_v1_is_trained_alike(train, shared, run_fieldfare):
+def test_mobilenet_v1_is_trained_alike(train: Train, shared: Path, run_fieldfare: Run) -> None:
     weights = shared / "weights" / V1_WEIGHTS
     report, out = train("--arch", "mobilenet_v1", "--alpha", 0.5, "--weights", weights, "--size", 64, "--epochs", 1)
     assert report["test_top1_int8"] >= 0.9
@@ -147,8 +155,8 @@ def test_mobilenet_v1_is_trained_alike(train, shared, run_fieldfare):
     assert run_fieldfare("bundle", "verify", out).returncode == 0
 
 
-def test_mobilenet_v3_is_trained_from_scratch_in_mixed_precision(train, run_fieldfare):
-    """float16 is for GPUs; a CPU does it, too. What comes out is an int8 model like any other."""
+def test_mobilenet_v3_is_trained_from_scratch_in_mixed_precision(train: Train, run_fieldfare: Run) -> None:
+    """float16 is for GPUs, but works on a CPU, too. The result is an int8 model like any other."""
     report, out = train("--arch", "mobilenet_v3_small", *SCRATCH, "--precision", "mixed")
     assert report["best_epoch"] > 0
     assert report["edgetpu_check"] == "whole", "the minimalistic form has no operator that the Edge TPU lacks"
@@ -158,7 +166,9 @@ def test_mobilenet_v3_is_trained_from_scratch_in_mixed_precision(train, run_fiel
     assert run_fieldfare("bundle", "verify", out).returncode == 0
 
 
-def test_another_seed_draws_another_split_and_overwrite_replaces_the_bundle(train, head_only):
+def test_another_seed_draws_another_split_and_overwrite_replaces_the_bundle(
+    train: Train, head_only: tuple[object, ...]
+) -> None:
     _, out = train(*head_only)
     before = open_bundle(out)
     report, _ = train(*head_only, "--seed", 1, "--overwrite")
@@ -169,7 +179,7 @@ def test_another_seed_draws_another_split_and_overwrite_replaces_the_bundle(trai
     assert names_in(out.parent) == ["bundle", "bundle-report.html", "bundle-report.json"], "nothing else is left"
 
 
-def test_a_time_budget_takes_the_place_of_epochs(train, v2_weights):
+def test_a_time_budget_takes_the_place_of_epochs(train: Train, v2_weights: Path) -> None:
     """However little fits into 42 seconds here, there is a bundle at the end."""
     report, out = train("--weights", v2_weights, "--size", 64, "--time-budget", 0.7)
     assert report["test_top1_int8"] >= 0.9
@@ -177,7 +187,9 @@ def test_a_time_budget_takes_the_place_of_epochs(train, v2_weights):
     assert not out.with_name("bundle.training").exists()
 
 
-def test_a_thousand_classes_of_four_photos(tmp_path, paint, save_photo, head_only, run_fieldfare):
+def test_a_thousand_classes_of_four_photos(
+    tmp_path: Path, paint: Paint, save_photo: SavePhoto, head_only: tuple[object, ...], run_fieldfare: Run
+) -> None:
     """Two of each to learn from, one to validate, one to test."""
     rng, photos = np.random.default_rng(5), tmp_path / "photos"
     for label in range(CLASSES):
@@ -191,7 +203,9 @@ def test_a_thousand_classes_of_four_photos(tmp_path, paint, save_photo, head_onl
     assert page_of(out)["test"]["confusion"] is None, "no matrix of a million numbers"
 
 
-def test_unreadable_photos_that_are_left_out_are_told_counted_and_noted(tmp_path, shapes, head_only, run_fieldfare):
+def test_unreadable_photos_that_are_left_out_are_told_counted_and_noted(
+    tmp_path: Path, shapes: Shapes, head_only: tuple[object, ...], run_fieldfare: Run
+) -> None:
     photos = shapes(tmp_path / "photos", 12)
     (photos / "red-disc" / "003.jpg").write_bytes(b"this is no photo")
     refused = run_fieldfare("train", photos, "--out", tmp_path / "bundle", *head_only)
@@ -216,8 +230,14 @@ def test_unreadable_photos_that_are_left_out_are_told_counted_and_noted(tmp_path
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory, shapes, paint, save_photo, head_only) -> SimpleNamespace:
-    """What a training with all of them said and wrote. Each photo lies in the folder of one of six days."""
+def full(
+    tmp_path_factory: pytest.TempPathFactory,
+    shapes: Shapes,
+    paint: Paint,
+    save_photo: SavePhoto,
+    head_only: tuple[object, ...],
+) -> SimpleNamespace:
+    """The output of a training with all of these options. Each photo is in the folder of one of six days."""
     root = tmp_path_factory.mktemp("full")
     photos = shapes(root / "photos", PER_CLASS)
     for number, path in enumerate(sorted(photos.rglob("*.jpg"))):
@@ -243,7 +263,7 @@ def full(tmp_path_factory, shapes, paint, save_photo, head_only) -> SimpleNamesp
     return SimpleNamespace(out=out, photos=photos, said=done.stderr, report=json.loads(done.stdout), page=page_of(out))
 
 
-def test_a_packed_bundle_is_one_file_that_classifies(full, run_fieldfare):
+def test_a_packed_bundle_is_one_file_that_classifies(full: SimpleNamespace, run_fieldfare: Run) -> None:
     assert full.out.is_file()
     assert full.report["report"] == str(full.out.with_name("shapes-report.html"))
     done = run_fieldfare("classify", full.out, full.photos / "red-disc" / "day0" / "000.jpg", "--json")
@@ -251,17 +271,17 @@ def test_a_packed_bundle_is_one_file_that_classifies(full, run_fieldfare):
     assert json.loads(done.stdout)["label"] == "red-disc"
 
 
-def test_photos_of_one_visit_stay_together(full):
+def test_photos_of_one_visit_stay_together(full: SimpleNamespace) -> None:
     """Six days of five photos a class: four to learn from, one to validate, one to test. Without visits it would
     be 22, 4 and 4."""
     assert full.page["data"]["counts"] == {"train": [20] * 3, "val": [5] * 3, "test": [5] * 3}
 
 
-def test_class_weights_stand_in_the_report(full):
+def test_class_weights_stand_in_the_report(full: SimpleNamespace) -> None:
     assert full.page["run"]["options"]["class weights"] == "balanced"
 
 
-def test_photos_outside_the_classes_are_shown_to_the_finished_model(full):
+def test_photos_outside_the_classes_are_shown_to_the_finished_model(full: SimpleNamespace) -> None:
     (outside,) = full.page["outside"]
     assert (outside["title"], outside["photos"]) == ("empty scenes", 8)
     assert sum(count for _, count in outside["answers"]) == 8
@@ -269,12 +289,12 @@ def test_photos_outside_the_classes_are_shown_to_the_finished_model(full):
     assert f"8 photos outside the classes: {outside['unknown']:.0%} called unknown" in full.said
 
 
-def test_classes_that_a_head_never_saw_are_in_the_report(full):
+def test_classes_that_a_head_never_saw_are_in_the_report(full: SimpleNamespace) -> None:
     assert [row["name"] for row in full.page["left_out"]] == full.report["classes"]
     assert [row["photos"] for row in full.page["left_out"]] == [5, 5, 5]
 
 
-def test_a_model_that_compiles_whole_goes_into_the_bundle_with_the_compilers_words(full):
+def test_a_model_that_compiles_whole_goes_into_the_bundle_with_the_compilers_words(full: SimpleNamespace) -> None:
     bundle = open_bundle(full.out)
     edgetpu = bundle.manifest.edgetpu
     assert full.report["edgetpu"] == f"{edgetpu.operators_on_tpu} operators on the TPU, 0 on the CPU"
@@ -285,13 +305,13 @@ def test_a_model_that_compiles_whole_goes_into_the_bundle_with_the_compilers_wor
     assert "Model compiled successfully in 12 ms." in full.page["model"]["edgetpu"]["compiler"]
 
 
-# The Edge TPU, where not all goes well
+# The Edge TPU, when not all goes well
 
 
 def test_a_model_that_maps_in_part_is_left_out_unless_that_is_allowed(
-    photos, tmp_path, head_only, run_fieldfare, train, shared
-):
-    """What the compiler says is a recording of another model, with the number of operators of this one."""
+    photos: Path, tmp_path: Path, head_only: tuple[object, ...], run_fieldfare: Run, train: Train, shared: Path
+) -> None:
+    """The compiler's output is a recording of another model, with the number of operators of this one."""
     partial = told(say=shared / "edgetpu" / "compiler_stdout_partial.txt", cpu=3)
     out = tmp_path / "bundle"
     words = ("--edgetpu", "--compiler", COMPILER)
@@ -300,7 +320,7 @@ def test_a_model_that_maps_in_part_is_left_out_unless_that_is_allowed(
     assert json.loads(refused.stdout)["edgetpu"] == "refused"
     (warning,) = [line for line in refused.stderr.splitlines() if line.startswith("warning: ")]
     operators = len(read_graph(open_bundle(out).model).operators)
-    reason = f"3 of {operators} operators would stay on the CPU (the compiler does not say which)"
+    reason = f"3 of {operators} operators would stay on the CPU (the compiler does not name them)"
     assert warning.startswith(f"warning: the bundle is for the CPU only: {reason}")
     assert "--allow-partial" in warning
     assert f"; later: fieldfare compile {out}, or, from another machine, fieldfare bundle add-edgetpu" in warning
@@ -313,8 +333,8 @@ def test_a_model_that_maps_in_part_is_left_out_unless_that_is_allowed(
 
 
 def test_without_the_compiler_the_bundle_is_for_the_cpu_and_the_compiled_model_can_be_added_later(
-    photos, tmp_path, head_only, run_fieldfare
-):
+    photos: Path, tmp_path: Path, head_only: tuple[object, ...], run_fieldfare: Run
+) -> None:
     """With the very command that the warning names."""
     out = tmp_path / "bundle"
     nowhere = {**os.environ, "PATH": "/nowhere"}
@@ -335,13 +355,15 @@ def test_without_the_compiler_the_bundle_is_for_the_cpu_and_the_compiled_model_c
 # What goes wrong
 
 
-def on_a_disk_that_fills(command) -> subprocess.CompletedProcess[str]:
+def on_a_disk_that_fills(command: Sequence[object]) -> subprocess.CompletedProcess[str]:
     program = [sys.executable, "-c", DISK_FULL_AT_THE_END, *map(str, command)]
     return subprocess.run(program, capture_output=True, text=True, check=False)
 
 
-def test_a_disk_that_is_full_when_the_bundle_is_written_leaves_no_half_bundle(photos, tmp_path, head_only):
-    """But what was learned, for the next attempt."""
+def test_a_disk_that_is_full_when_the_bundle_is_written_leaves_no_half_bundle(
+    photos: Path, tmp_path: Path, head_only: tuple[object, ...]
+) -> None:
+    """What was learned is left for the next attempt."""
     command = ["train", photos, "--out", tmp_path / "bundle", *head_only]
     done = on_a_disk_that_fills(command)
     assert done.returncode == 74, done.stderr
@@ -351,7 +373,9 @@ def test_a_disk_that_is_full_when_the_bundle_is_written_leaves_no_half_bundle(ph
     assert names_in(tmp_path) == ["bundle.training"], "no report of a bundle that is not there"
 
 
-def test_a_disk_that_is_full_leaves_the_bundle_that_was_to_be_replaced_with_its_own_report(train, photos, head_only):
+def test_a_disk_that_is_full_leaves_the_bundle_that_was_to_be_replaced_with_its_own_report(
+    train: Train, photos: Path, head_only: tuple[object, ...]
+) -> None:
     _, out = train(*head_only)
     before = {path.name: path.read_bytes() for path in out.parent.glob("bundle-report.*")}
     command = ["train", photos, "--out", out, *head_only, "--seed", 1, "--overwrite", "--restart"]
@@ -372,8 +396,14 @@ def test_a_disk_that_is_full_leaves_the_bundle_that_was_to_be_replaced_with_its_
     ids=["photos", "features", "conversion"],
 )
 def test_a_temporary_folder_that_is_full_is_an_error_in_one_line(
-    photos, tmp_path, head_only, run_fieldfare, limit, what, left
-):
+    photos: Path,
+    tmp_path: Path,
+    head_only: tuple[object, ...],
+    run_fieldfare: Run,
+    limit: int,
+    what: str,
+    left: list[str],
+) -> None:
     def shrink() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
@@ -394,8 +424,8 @@ def test_a_temporary_folder_that_is_full_is_an_error_in_one_line(
 
 
 def test_trashnet_with_default_options_beats_the_recipe_that_everybody_uses(
-    shared, v2_weights, tmp_path, run_fieldfare
-):
+    shared: Path, v2_weights: Path, tmp_path: Path, run_fieldfare: Run
+) -> None:
     """The Keras guide's two phases come to 79.8 % as float and 78.5 % as int8 (shared/FACTS.md). Here
     (2 x86-64 cores, 2026-11): 87.9 and 88.5 %, calibration error 0.028, 96.9 % of the named right."""
     out = tmp_path / "trashnet"

@@ -1,4 +1,4 @@
-"""Classes that are too small, too unequal, or hard to tell apart by name."""
+"""Find classes that are too small, too unequal, or hard to distinguish by name."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ UNBALANCED = 4.0
 
 
 def class_findings(evidence: Evidence, refusal: str | None) -> Iterator[Finding]:
-    """refusal: why no splits could be made, if so."""
+    """Yield the findings about classes. refusal: why no splits could be made, or None."""
     listing = evidence.photos.listing
     counts = np.bincount(evidence.labels, minlength=len(listing.classes))
     short = np.flatnonzero(counts < MIN_PHOTOS)
@@ -27,8 +27,8 @@ def class_findings(evidence: Evidence, refusal: str | None) -> Iterator[Finding]
             kind="too-small-class",
             severity="problem",
             title=f"{counted(len(short), 'class', 'classes')} too small to train on",
-            explanation=f"Every class needs {MIN_PHOTOS} readable photos at the very least: some to learn from, one "
-            "each to choose and to test by. Add photos, or remove the folder.",
+            explanation=f"Every class needs at least {MIN_PHOTOS} readable photos: two for training, one for "
+            "validation and one for the test. Add photos, or remove the folder.",
             count=len(short),
             examples=_sizes(evidence, short, counts),
         )
@@ -57,9 +57,9 @@ def _few(evidence: Evidence, counts: NDArray[np.int64]) -> Iterator[Finding]:
         kind="few-photos",
         severity="warning",
         title=f"{counted(len(chosen), 'class', 'classes')} with few photos",
-        explanation=f"Under {FEW_PHOTOS} photos of a class leave fewer than {FEW_TEST_PHOTOS} for the test: one photo "
-        f"more or less that is right moves the class's figure by over ten points. From about {GOOD_PHOTOS} photos of "
-        "different scenes on, figures mean something. Add photos, or read the figures of these classes with care.",
+        explanation=f"With under {FEW_PHOTOS} photos, a class has fewer than {FEW_TEST_PHOTOS} in the test: a single "
+        f"right or wrong photo moves its figure by over ten points. From about {GOOD_PHOTOS} photos of different "
+        "scenes on, the figures are reliable. Add photos, or read the figures of these classes with care.",
         count=len(chosen),
         examples=_sizes(evidence, chosen[np.argsort(counts[chosen], kind="stable")], counts),
     )
@@ -78,9 +78,9 @@ def _unequal(evidence: Evidence, counts: NDArray[np.int64]) -> Iterator[Finding]
         kind="unbalanced-classes",
         severity="warning",
         title=f"the largest class has {factor:.0f} times as many photos as the smallest",
-        explanation=f"{names[large]!r} has {counts[large]:,} photos, {names[small]!r} has {counts[small]:,}. In doubt "
-        "the model will say what it saw most. Add photos of the small classes where you can, and look at the figures "
-        "of each class, not at the overall one.",
+        explanation=f"{names[large]!r} has {counts[large]:,} photos, {names[small]!r} has {counts[small]:,}. When it "
+        "is unsure, the model prefers the class that it saw most. Add photos of the small classes if you can, and "
+        "look at the figures of each class, not at the overall one.",
         count=len(there),
         examples=_sizes(evidence, there[np.argsort(counts[there], kind="stable")], counts),
     )
@@ -97,8 +97,8 @@ def _alike(evidence: Evidence) -> Iterator[Finding]:
             kind="class-names-alike",
             severity="warning",
             title=f"{counted(len(alike), 'class name is', 'class names are')} written in more than one way",
-            explanation="Names that differ in capitals, blanks or signs only are different classes to the model. If "
-            "they mean the same, put their photos into one folder.",
+            explanation="Names that differ only in capitals, spaces or punctuation are different classes to the "
+            "model. If they mean the same, put their photos into one folder.",
             count=len(alike),
             examples=tuple(" / ".join(repr(name) for name in names) for names in alike[:MAX_EXAMPLES]),
         )

@@ -1,4 +1,4 @@
-"""The same picture more than once: exact copies by their bytes, near-duplicates by trainer.dataset.duplicates."""
+"""Find pictures that occur more than once: exact copies by their bytes, near-duplicates by their looks."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -11,22 +11,23 @@ from trainer.dataset.components import numbered
 from trainer.dataset.duplicates import distances
 from trainer.pages.words import counted
 
-_LOOKED_AT = 40  # members of a group among which the closest pair is looked for
+# Members of a group among which the closest pair is searched: all pairs of a long recording would be too many.
+_LOOKED_AT = 40
 
 
 def exact_groups(evidence: Evidence) -> NDArray[np.int64]:
-    """(photos,): files with the same bytes share a number."""
+    """Return a number for each photo, int64 (photos,): files with the same bytes share one."""
     return numbered(record.sha256 for record in evidence.photos.records)
 
 
 def conflicting(evidence: Evidence) -> NDArray[np.int64]:
-    """The photos of which an exact copy stands in another class, sorted: nobody can learn from those."""
+    """Return the sorted indices of the photos that have an exact copy in another class."""
     groups = exact_groups(evidence)
     return np.flatnonzero(_differ(groups, evidence.labels)[groups])
 
 
 def copy_findings(evidence: Evidence) -> Iterator[Finding]:
-    """Conflicts, then leaks, then mere copies, then near-duplicates where exact copies do not say the same."""
+    """Yield findings of conflicts, then leaks, then harmless copies, then near-duplicates that are no exact copies."""
     exact = exact_groups(evidence)
     conflicts, leaks = _differ(exact, evidence.labels), _differ(exact, evidence.sides)
     several = np.bincount(exact, minlength=len(exact)) > 1
@@ -46,41 +47,43 @@ _CONFLICT: _Words = (
     "label-conflict",
     "problem",
     "filed under several classes",
-    "The very same file stands in two or more classes; at most one can be right. Look at each and remove the wrong "
-    "ones. Until then training leaves all of them out where it makes the splits itself.",
+    "The same file is in two or more classes; at most one can be right. Look at each and remove the wrong ones. "
+    "Until then, training leaves all of them out when it makes the splits itself.",
 )
 _LEAK: _Words = (
     "leak",
     "problem",
     "in more than one split",
-    "The very same file is learned from and tested on, so the figures come out better than the field will. Keep each "
-    "in one split only.",
+    "The same file is used for learning and for testing, so the figures are better than they will be in the field. "
+    "Keep each in one split only.",
 )
 _COPIES: _Words = (
     "exact-copies",
     "warning",
-    "standing several times in one class",
-    "Copies teach nothing and count double in the figures. Training keeps them on one side of its splits; better, "
+    "several times in one class",
+    "Copies teach nothing and count double in the figures. Training keeps them in one split, but it is better to "
     "remove all but one of each.",
 )
 _NEAR_CONFLICT: _Words = (
     "near-duplicates-across-classes",
     "warning",
     "nearly the same as a photo of another class",
-    "Frames of one scene, or one picture saved twice, stand in different classes. That is right where something came "
-    "into the scene or left it; else one of each pair is in the wrong folder.",
+    "Frames of one scene, or one picture saved twice, are in different classes. That is right if something came into "
+    "the scene or left it; otherwise one of each pair is in the wrong folder.",
 )
 _NEAR_LEAK: _Words = (
     "near-duplicates-across-splits",
     "problem",
     "nearly the same as a photo of another split",
-    "Frames of one scene are learned from and tested on, so the figures come out better than the field will. Move "
-    "each scene into one split; or give the class folders alone, and training keeps such photos together.",
+    "Frames of one scene are used for learning and for testing, so the figures are better than they will be in the "
+    "field. Move each scene into one split; or give the class folders alone, and training keeps such photos together.",
 )
 
 
 def _differ(groups: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """By number of a group, (photos,): do its members differ in `values`? Those with -1 do not count."""
+    """Return for each group number, bool (photos,), whether the group's members differ in `values`.
+
+    Members with the value -1 do not count."""
     counted = np.flatnonzero(values >= 0)
     low = np.full(len(groups), np.iinfo(np.int64).max)
     high = np.full(len(groups), -1)
@@ -90,7 +93,7 @@ def _differ(groups: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.
 
 
 def _members(groups: NDArray[np.int64], chosen: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
-    """The photos of each group whose number is `chosen`."""
+    """Return the indices of the photos of each group whose number is `chosen`, an array for each group."""
     photos = np.flatnonzero(chosen[groups])
     photos = photos[np.argsort(groups[photos], kind="stable")]
     return [part for part in np.split(photos, np.flatnonzero(np.diff(groups[photos])) + 1) if len(part)]
@@ -135,7 +138,7 @@ def _near(evidence: Evidence, exact: NDArray[np.int64], values: NDArray[np.int64
 def _closest(
     evidence: Evidence, part: NDArray[np.int64], exact: NDArray[np.int64], values: NDArray[np.int64]
 ) -> tuple[int, int] | None:
-    """Of one group, two photos that differ in `values` and are no exact copies: the pair most alike."""
+    """Return the most similar two photos of group `part` that differ in `values` and are no exact copies."""
     looked_at = [i for value in np.unique(values[part])[:5] for i in part[values[part] == value][: _LOOKED_AT // 5]]
     pairs = np.array(
         [(a, b) for a, b in combinations(looked_at, 2) if values[a] != values[b] and exact[a] != exact[b]], np.int64

@@ -1,4 +1,4 @@
-"""Photos, records, near-duplicates and splits -> what somebody should know of them before training."""
+"""Examine photos, their records, near-duplicates and splits, and report what matters before training."""
 
 import msgspec
 import numpy as np
@@ -18,7 +18,7 @@ __all__ = ["ClassSummary", "DatasetReport", "Evidence", "Finding", "Place", "Sev
 
 
 class ClassSummary(msgspec.Struct, frozen=True):
-    """How many readable photos a class has, and how many of them each split."""
+    """How many readable photos a class has, in all and in each split."""
 
     name: str
     photos: int
@@ -28,9 +28,18 @@ class ClassSummary(msgspec.Struct, frozen=True):
 
 
 class DatasetReport(msgspec.Struct, frozen=True):
-    """A folder of photos, judged. photos are the readable ones; near_duplicates those that are nearly the same
-    as an earlier one; visits: how many the user's --group-by found, None where there is none; findings: worst
-    first."""
+    """A report on a folder of photos.
+
+    photos: how many are readable.
+    unreadable: how many are not.
+    near_duplicates: photos that are nearly the same as an earlier one.
+    visits: how many --group-by found; None without --group-by.
+    unmatched: photos that belong to no visit.
+    splits_given: whether the folders themselves name the splits.
+    splits: photos by split.
+    left_out: photos in no split.
+    findings: worst first.
+    """
 
     folder: str
     photos: int
@@ -45,12 +54,12 @@ class DatasetReport(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
     def of(self, severity: Severity) -> tuple[Finding, ...]:
-        """The findings of one severity."""
+        """Return the findings of one severity."""
         return tuple(finding for finding in self.findings if finding.severity == severity)
 
 
 def conflicts(photos: Photos) -> NDArray[np.int64]:
-    """Indices of the photos whose exact copy stands in another class, for assign_splits to leave out."""
+    """Return the indices of photos that have an exact copy in another class; assign_splits leaves them out."""
     return conflicting(Evidence(photos, np.arange(len(photos.listing.photos)), None))
 
 
@@ -62,8 +71,13 @@ def examine(
     visits: Visits | None = None,
     refusal: str | None = None,
 ) -> DatasetReport:
-    """duplicates: what group_duplicates found, (photos,), not joined with visits. splits: what assign_splits
-    made, or None and `refusal`, its error, where it could not. Linear in the photos; reads no pixels."""
+    """Report on `photos`. Takes time linear in their number and reads no pixels.
+
+    duplicates: int64 (photos,), the result of group_duplicates, not joined with visits.
+    splits: the result of assign_splits, or None if it raised an error.
+    visits: the result of visit_groups, or None without --group-by.
+    refusal: the text of that error, or None.
+    """
     evidence = Evidence(photos, duplicates, splits)
     findings = [
         *class_findings(evidence, refusal),

@@ -1,4 +1,4 @@
-"""What single files say: unreadable, misnamed, tiny, blank, dark, turned, converted."""
+"""Find what is wrong with single files: unreadable, misnamed, tiny, blank, dark, turned, converted."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from trainer.pages.words import counted
 # Of TrashNet's 2,521 photos none has a contrast under 7.5 or a mean outside 77..225.
 BLANK_CONTRAST = 4.0
 DARK, BRIGHT = 20.0, 235.0
-# A lit thing on black, or a drawing on white, is no badly exposed photo.
+# A lit object on black, or a drawing on white, has more contrast than this: it is not badly exposed.
 EXPOSED_CONTRAST = 25.0
 EXTREME_ASPECT = 4.0
 
@@ -19,7 +19,7 @@ _Test = Callable[[PhotoRecord], bool]
 
 
 def file_findings(evidence: Evidence) -> Iterator[Finding]:
-    """In the order in which a person would want to hear of them."""
+    """Yield the findings about single files, the most urgent first."""
     yield from _unreadable(evidence)
     yield from _broken_links(evidence)
     height, width = evidence.photos.pixels.shape[1:3]
@@ -31,8 +31,8 @@ def file_findings(evidence: Evidence) -> Iterator[Finding]:
             kind="ignored-files",
             severity="remark",
             title=f"{counted(ignored, 'file')} passed over",
-            explanation="By their names these are no photos (JPEG, PNG, BMP, WebP, TIFF), or they are hidden. "
-            "Nothing need be done unless photos are among them: convert those.",
+            explanation="By their names these are not photos (JPEG, PNG, BMP, WebP, TIFF), or they are hidden. "
+            "If photos are among them, convert those; otherwise nothing needs to be done.",
             count=ignored,
         )
 
@@ -46,7 +46,7 @@ def _unreadable(evidence: Evidence) -> Iterator[Finding]:
         kind="unreadable",
         severity="problem",
         title=f"{counted(len(reasons), 'photo')} cannot be read",
-        explanation="Training stops at such files unless it is told --skip-unreadable. Copy them again from the "
+        explanation="Training stops at such files unless --skip-unreadable is given. Copy them again from the "
         "camera, convert them, or remove them.",
         count=len(reasons),
         examples=tuple(reason.removeprefix(root) for reason in reasons[:MAX_EXAMPLES]),
@@ -60,7 +60,7 @@ def _broken_links(evidence: Evidence) -> Iterator[Finding]:
             kind="broken-links",
             severity="problem",
             title=f"{counted(len(broken), 'link to a photo leads', 'links to photos lead')} nowhere",
-            explanation="Training goes on without them. Is the disk there that they lead to? Mend or remove the links.",
+            explanation="Training goes on without them. Is the disk mounted that they lead to? Repair or remove them.",
             count=len(broken),
             examples=tuple(readable_name(path.relative_to(listing.root)) for path in broken[:MAX_EXAMPLES]),
         )
@@ -81,50 +81,52 @@ def _suspicious(evidence: Evidence, width: int, height: int) -> Iterator[Finding
 
 
 def _kinds(width: int, height: int) -> list[tuple[str, Severity, str, str, _Test]]:
-    """(kind, severity, what they are, explanation, test of one photo)."""
+    """Return the kinds of findings: (kind, severity, what they are, explanation, test of one photo)."""
     return [
         (
             "blank",
             "warning",
             "blank or nearly so",
-            "There is nothing to be seen in them: a covered lens, a failed flash, fog. Look at them and remove those "
-            "that show nothing.",
+            "They seem to show nothing: a covered lens, a failed flash, fog. Look at them and remove those that show "
+            "nothing.",
             lambda record: record.contrast < BLANK_CONTRAST,
         ),
         (
             "very-dark",
             "warning",
             "very dark",
-            "Hardly anything can be made out. Keep them if the camera will see such pictures, too; else remove them.",
+            "Hardly anything can be made out. Keep them if the camera will see such pictures, too; otherwise remove "
+            "them.",
             lambda record: record.brightness < DARK and BLANK_CONTRAST <= record.contrast < EXPOSED_CONTRAST,
         ),
         (
             "very-bright",
             "warning",
             "very bright",
-            "They are washed out. Keep them if the camera will see such pictures, too; else remove them.",
+            "They are washed out. Keep them if the camera will see such pictures, too; otherwise remove them.",
             lambda record: record.brightness > BRIGHT and BLANK_CONTRAST <= record.contrast < EXPOSED_CONTRAST,
         ),
         (
             "tiny",
             "warning",
             "smaller than the model's view",
-            f"The model looks at {width}x{height} pixels; these have fewer and are blown up. Thumbnails instead of "
-            "photos? Use the originals, or a smaller --size.",
+            f"The model looks at {width}x{height} pixels; these have fewer and are enlarged. Are they thumbnails? Use "
+            "the originals, or a smaller --size.",
             lambda record: record.width < width or record.height < height,
         ),
         (
             "extreme-shape",
             "warning",
             f"more than {EXTREME_ASPECT:g} times as long as wide",
-            "They are squeezed or cut hard to fit the model's square view. Panoramas or strips? Cut out what matters.",
+            "They are squeezed or cut to fit the model's square view. Are they panoramas or strips? Cut out what "
+            "matters.",
             lambda record: max(record.width, record.height) > EXTREME_ASPECT * min(record.width, record.height),
         ),
         (
             "turned",
             "remark",
             "turned upright by their EXIF data",
-            "The camera was held upright and noted that in the file. Training and the device both heed it.",
+            "The camera was held upright and noted that in the file. Training and the device both turn such photos.",
             lambda record: record.orientation != 1,
         ),
         (
@@ -149,8 +151,8 @@ def _wrong_endings(evidence: Evidence) -> Iterator[Finding]:
             kind="wrong-ending",
             severity="remark",
             title=f"{counted(len(found), 'photo')} named as another format",
-            explanation="They can be read all the same, but other programs may refuse them: rename them, or save them "
-            "again in the format that they are named for.",
+            explanation="Fieldfare reads them, but other programs may not: rename them, or save them again in the "
+            "format that their names promise.",
             count=len(found),
             examples=tuple(f"{evidence.name(index)} is {records[index].format}" for index in found[:MAX_EXAMPLES]),
         )
@@ -164,8 +166,8 @@ def _converted(evidence: Evidence) -> Iterator[Finding]:
             kind="colour-mode",
             severity="remark",
             title=f"{counted(len(ways), 'photo')} converted to plain colour",
-            explanation=f"{told}. Grey becomes three equal channels, what is transparent becomes white. See that not "
-            "one class alone is so, or the model will learn that instead of the things themselves.",
+            explanation=f"{told}. Grey becomes three equal channels, transparent areas become white. If only one class "
+            "has such photos, the model learns the format instead of the things themselves.",
             count=len(ways),
             examples=evidence.names(ways),
         )

@@ -1,4 +1,4 @@
-"""What the dataset check says, and what all of its parts look at."""
+"""The records of the dataset check: its findings, and the evidence from which they are made."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,11 +27,12 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that somebody should know.
+    """One thing that the user should know about the photos.
 
-    kind: a fixed word, for scripts. count: how many photos are concerned, or classes where the title speaks of
-    those. examples: up to 20 files, or remarks about files. pairs: up to 20 pairs of photos that belong to the
-    finding, to be shown side by side.
+    kind: a fixed word, for scripts.
+    count: how many photos are concerned, or classes if the title counts classes.
+    examples: up to 20 files, or remarks about files.
+    pairs: up to 20 pairs of photos to show side by side.
     """
 
     kind: str
@@ -45,8 +46,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is judged. groups: near-duplicates, (photos,). splits: None where none could be made. given: the
-    folders themselves name the splits."""
+    """The photos that are examined, and what is known about them.
+
+    groups: near-duplicates, int64 (photos,): photos of one group share a number.
+    splits: sorted indices of the photos of each split; None if no splits could be made.
+    """
 
     photos: Photos
     groups: NDArray[np.int64]
@@ -54,17 +58,17 @@ class Evidence:
 
     @cached_property
     def given(self) -> bool:
-        """Do the folders themselves name the splits?"""
+        """Whether the folders themselves name the splits."""
         return any(photo.split for photo in self.photos.listing.photos)
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
-        """The class of each photo, (photos,)."""
+        """The class index of each photo, int64 (photos,)."""
         return self.photos.listing.labels
 
     @cached_property
     def sides(self) -> NDArray[np.int64]:
-        """The split of each photo as its place in SPLITS, -1 for none: (photos,)."""
+        """The split of each photo as an index into SPLITS, -1 for none: int64 (photos,)."""
         sides = np.full(len(self.photos.listing.photos), -1)
         for number, split in enumerate(SPLITS):
             if self.splits is not None:
@@ -72,16 +76,16 @@ class Evidence:
         return sides
 
     def name(self, index: int) -> str:
-        """The photo's file, below the folder."""
+        """Return the photo's file, relative to the folder."""
         listing = self.photos.listing
         return readable_name(listing.photos[index].path.relative_to(listing.root))
 
     def names(self, indices: Iterable[int] | NDArray[np.int64]) -> tuple[str, ...]:
-        """As many as a finding shows."""
+        """Return the files of the first MAX_EXAMPLES photos."""
         return tuple(self.name(int(index)) for _, index in zip(range(MAX_EXAMPLES), indices, strict=False))
 
     def place(self, index: int) -> Place:
-        """The photo as a finding shows it."""
+        """Return the photo's file, class and split, as a finding shows them."""
         side = int(self.sides[index])
         return Place(
             self.name(index),
@@ -90,5 +94,5 @@ class Evidence:
         )
 
     def pairs(self, pairs: Iterable[tuple[int, int]]) -> tuple[tuple[Place, Place], ...]:
-        """As many as a finding shows."""
+        """Return the first MAX_EXAMPLES pairs."""
         return tuple((self.place(a), self.place(b)) for _, (a, b) in zip(range(MAX_EXAMPLES), pairs, strict=False))

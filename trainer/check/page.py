@@ -1,4 +1,4 @@
-"""The dataset check's report as one HTML page with small pictures in it. Needs nothing from any network."""
+"""Write the dataset check's report as one self-contained HTML page with small pictures."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _MAX_SAMPLED_CLASSES = 60
 
 
 class _Thumbnails:
-    """Small pictures as data: URLs, made from what the model sees, in the photo's own shape."""
+    """Small pictures as data: URLs, each made once, from the model's input and in the photo's own shape."""
 
     def __init__(self, photos: Photos, names: dict[str, int]) -> None:
         self._photos = photos
@@ -28,7 +28,7 @@ class _Thumbnails:
         self._made: dict[int, str] = {}
 
     def of_file(self, file: str) -> str:
-        """'' where there is no such readable photo."""
+        """Return the picture of `file`; '' if it is no readable photo."""
         index = self._names.get(file)
         return "" if index is None else self.of(index)
 
@@ -41,13 +41,14 @@ class _Thumbnails:
 
 
 def write_page(target: Path, report: DatasetReport, photos: Photos, *, overwrite: bool = False) -> None:
-    """Write the page to `target`, whole or not at all. photos.pixels in R, G, B. Raises OutputExistsError,
-    StorageError."""
+    """Write the page to `target`, whole or not at all. photos.pixels must be in R, G, B.
+
+    Raises OutputExistsError or StorageError."""
     write_file(target, render(report, photos).encode(), overwrite=overwrite)
 
 
 def render(report: DatasetReport, photos: Photos) -> str:
-    """The page as text. Names of files and classes are escaped."""
+    """Return the page as text. Names of files and classes are escaped."""
     wanted = {file for finding in report.findings for file in _files(finding)}
     names = _places(photos, wanted) if wanted else {}
     thumbnails = _Thumbnails(photos, names)
@@ -69,7 +70,7 @@ def _files(finding: Finding) -> list[str]:
 
 
 def _places(photos: Photos, wanted: set[str]) -> dict[str, int]:
-    """Index by file, of the files that the findings name."""
+    """Return the photo's index for each of the `wanted` files."""
     from trainer.check.findings import Evidence
 
     count = len(photos.listing.photos)
@@ -78,7 +79,7 @@ def _places(photos: Photos, wanted: set[str]) -> dict[str, int]:
 
 
 def _samples(photos: Photos, thumbnails: _Thumbnails) -> dict[str, list[str]]:
-    """A few pictures of each class, from all over it."""
+    """Return a few pictures of each class, evenly spread over its photos."""
     labels = photos.listing.labels
     samples = {}
     for label, name in enumerate(photos.listing.classes[:_MAX_SAMPLED_CLASSES]):

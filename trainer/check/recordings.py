@@ -1,6 +1,6 @@
-"""Frames of one recording, or photos of one visit, on several sides of a split: by the moments in their EXIF
-data, by numbered names, by sub-folder. Names alone prove nothing, for many collections are merely numbered
-through: neighbours must look alike, too, several times in a row.
+"""Find recordings, or photos of one visit, that are spread over several splits.
+
+The evidence is the times in EXIF data, numbered names, or sub-folders.
 """
 
 import re
@@ -17,14 +17,15 @@ from trainer.check.findings import MAX_EXAMPLES, Evidence, Finding
 from trainer.dataset.duplicates import distances
 from trainer.pages.words import counted
 
-# (bits that differ at most, correlation of the grey copies at least, photos in a row at least). With its original
-# names TrashNet, which is numbered through and shows single things on one white board, has up to five unlike things
-# in a row that pass the first, and up to three that pass the second.
+# (most bits that differ, least correlation of the grey copies, fewest photos in a row). Numbered names alone prove
+# nothing, because many collections are numbered from end to end: neighbours must also look alike, several times in a
+# row. TrashNet with its original names is such a collection, of single objects on one white board. Up to five
+# different objects in a row pass the first measure there, and up to three pass the second.
 _LOOSE, _TIGHT = (60, 0.8, 8), (30, 0.9, 5)
-# Two shots of one thing, or a series; another thing takes longer to set up.
+# Two shots of one object, or a series, are closer in time than this: setting up another object takes longer.
 CLOSE_S = 10.0
 TIMED_RUN = 3
-# A moment that so many photos share is a clock that was never set.
+# If more photos than this share a moment, the camera's clock was never set.
 _SHARED_MOMENT = 20
 _SAMPLE = 30
 _NUMBERED = re.compile(r"(.*?)(\d{1,15})\D*")
@@ -33,7 +34,7 @@ _Runs = list[NDArray[np.int64]]
 
 
 def recording_findings(evidence: Evidence, *, grouped: bool) -> Iterator[Finding]:
-    """grouped: the user has said already what a visit is."""
+    """Yield the findings about recordings. grouped: whether the user gave --group-by."""
     runs = {
         "by the times in their EXIF data": _spread(evidence, timed_runs(evidence)),
         "by their numbered names and their looks": _spread(evidence, numbered_runs(evidence)),
@@ -52,8 +53,8 @@ def recording_findings(evidence: Evidence, *, grouped: bool) -> Iterator[Finding
             kind="recording-across-splits",
             severity="warning",
             title=f"{counted(len(found), 'recording')} ({counted(len(photos), 'photo')}) in more than one split",
-            explanation=f"Found {how}. Photos of one visit look alike; learned from and tested on, they make the "
-            f"figures better than the field will. {ways}",
+            explanation=f"Found {how}. Photos of one visit look alike. If they are used for learning and for testing, "
+            f"the figures are better than they will be in the field. {ways}",
             count=len(photos),
             examples=evidence.names(photos),
             pairs=evidence.pairs(_across(evidence, run) for run in found),
@@ -69,15 +70,17 @@ def _unused_folders(evidence: Evidence) -> Iterator[Finding]:
     yield Finding(
         kind="group-by",
         severity="remark",
-        title=f"photos lie in {counted(len(folders), 'sub-folder')} of their class folders",
-        explanation="If each holds the photos of one visit, --group-by folder keeps them on one side of the split.",
+        title=f"photos are in {counted(len(folders), 'sub-folder')} of their class folders",
+        explanation="If each holds the photos of one visit, --group-by folder keeps them in one split.",
         count=len(folders),
         examples=tuple(readable_name(name) for name in sorted(folders)[:MAX_EXAMPLES]),
     )
 
 
 def timed_runs(evidence: Evidence) -> _Runs:
-    """Photos of one camera, each taken within seconds of the one before."""
+    """Return runs of photos by one camera, each taken at most CLOSE_S seconds after the one before.
+
+    A run is an array of photo indices in order of time, int64, of TIMED_RUN or more."""
     records = evidence.photos.records
     by_camera: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for index, record in enumerate(records):
@@ -96,7 +99,9 @@ def timed_runs(evidence: Evidence) -> _Runs:
 
 
 def numbered_runs(evidence: Evidence) -> _Runs:
-    """Photos whose names differ in their last number only, each looking like the one before."""
+    """Return runs of photos whose names differ only in their last number and that each look like the one before.
+
+    A run is an array of photo indices in order of that number, int64."""
     photos = evidence.photos.listing.photos
     matches = [_NUMBERED.fullmatch(PurePath(photo.path.name).stem) for photo in photos]
     keys = sorted(
@@ -113,13 +118,13 @@ def numbered_runs(evidence: Evidence) -> _Runs:
 
 
 def _longest(evidence: Evidence, run: NDArray[np.int64]) -> int:
-    """How many in a row are alike by the tighter measure."""
+    """Return how many photos in a row are alike by the tighter measure."""
     close = _look_alike(evidence, run[:-1], run[1:], _TIGHT)
     return int(np.diff(np.flatnonzero(np.r_[True, ~close, True])).max())
 
 
 def _same_folders(evidence: Evidence) -> _Runs:
-    """Photos of sub-folders that stand under several splits by the same name, where both look alike."""
+    """Return the photos of sub-folders that several splits have under one name, if photos in both look alike."""
     folders: dict[tuple[str, int], list[int]] = defaultdict(list)
     for index, name in enumerate(_subfolders(evidence)):
         if name and evidence.sides[index] >= 0:
@@ -144,7 +149,9 @@ def _thinned(run: NDArray[np.int64]) -> NDArray[np.int64]:
 def _look_alike(
     evidence: Evidence, one: NDArray[np.int64], other: NDArray[np.int64], measure: tuple[int, float, int]
 ) -> NDArray[np.bool_]:
-    """Looser than near-duplicates: one scene, in which things may have moved."""
+    """Return for each pair of photos, bool (pairs,), whether they show one scene, in which things may have moved.
+
+    This is looser than for near-duplicates. measure: _LOOSE or _TIGHT."""
     bits, correlation, _ = measure
     close = distances(evidence.photos.hashes, one, other) <= bits
     places = np.flatnonzero(close)
@@ -156,29 +163,29 @@ def _look_alike(
 
 
 def _spread(evidence: Evidence, runs: Sequence[NDArray[np.int64]]) -> _Runs:
-    """Those that stand on more than one side."""
+    """Return the runs that are in more than one split."""
     sides = [evidence.sides[run] for run in runs]
     return [run for run, on in zip(runs, sides, strict=True) if len(np.unique(on[on >= 0])) > 1]
 
 
 def _across(evidence: Evidence, run: NDArray[np.int64]) -> tuple[int, int]:
-    """Two neighbours of a spread run that stand on different sides."""
+    """Return the first two neighbours of `run` that are in different splits."""
     run = run[evidence.sides[run] >= 0]
     place = int(np.flatnonzero(np.diff(evidence.sides[run]))[0])
     return int(run[place]), int(run[place + 1])
 
 
 def _advice(evidence: Evidence, concerned: NDArray[np.int64]) -> str:
-    """Which --group-by would help with the photos `concerned`."""
+    """Return a sentence on the --group-by that would keep the photos `concerned` together."""
     folders = _subfolders(evidence)
     if 2 * sum(bool(folders[index]) for index in concerned) >= len(concerned):
-        return "--group-by folder keeps each sub-folder on one side."
+        return "--group-by folder keeps each sub-folder in one split."
     photos = evidence.photos.listing.photos
     matches = [_NUMBERED.fullmatch(PurePath(photo.path.name).stem) for photo in photos]
     prefixes = Counter(match.group(1) for match in matches if match)
-    # Where nearly all names have one prefix, grouping by it would leave nothing to split.
+    # If one prefix has more than 30 % of the photos, grouping by it would leave too little to split.
     if prefixes and prefixes.most_common(1)[0][1] <= 0.3 * len(photos) and all(matches[i] for i in concerned):
-        return r"--group-by 'name:^(.*?)\d+\D*$' keeps names on one side that differ in their last number only."
+        return r"--group-by 'name:^(.*?)\d+\D*$' keeps photos in one split whose names differ only in the last number."
     return "write a table with the columns file and visit, and give --group-by csv:TABLE.csv:visit."
 
 

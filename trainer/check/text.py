@@ -1,4 +1,4 @@
-"""The dataset check's report as text for a terminal, with rich."""
+"""Print the dataset check's report on a terminal, with rich."""
 
 from pathlib import Path
 
@@ -17,7 +17,9 @@ _STYLES: dict[Severity, str] = {"problem": "bold red", "warning": "bold yellow",
 
 
 def show(report: DatasetReport, page: Path | None, console: Console | None = None) -> None:
-    """Print `report`; page: where the pictures are. Names of files and classes are never taken as markup."""
+    """Print `report`. Names of files and classes are never taken as markup.
+
+    page: the HTML page that was written, to be named at the end."""
     console = console or Console(highlight=False)
     if not console.is_terminal:
         console.width = 110
@@ -34,11 +36,11 @@ def show(report: DatasetReport, page: Path | None, console: Console | None = Non
 
 
 def summary(report: DatasetReport) -> str:
-    """One sentence on photos, splits and groups."""
+    """Return one sentence on photos, splits and groups."""
     words = [f"{counted(report.photos, 'photo')} of {counted(len(report.classes), 'class', 'classes')}"]
     if report.unreadable:
         words.append(f"{report.unreadable:,} more cannot be read")
-    whose = "as the folders say" if report.splits_given else "as training would split them"
+    whose = "as the folders name them" if report.splits_given else "as training would split them"
     if any(report.splits.values()):
         words.append(", ".join(f"{count:,} {split}" for split, count in report.splits.items()) + f" ({whose})")
     words.append(counted(report.near_duplicates, "near-duplicate"))
@@ -47,7 +49,7 @@ def summary(report: DatasetReport) -> str:
     if report.visits is not None:
         words.append(counted(report.visits, "visit"))
     if report.unmatched:
-        words.append(f"{counted(report.unmatched, 'photo')} of no visit, each taken as one of its own")
+        words.append(f"{counted(report.unmatched, 'photo')} of no visit, each a visit of its own")
     return "; ".join(words)
 
 
@@ -83,6 +85,6 @@ def _named(place: Place) -> str:
 def _verdict(report: DatasetReport) -> str:
     problems, warnings = len(report.of("problem")), len(report.of("warning"))
     if not problems and not warnings:
-        return "Nothing stands against training on these photos."
+        return "No problems found: you can train on these photos."
     told = [counted(count, word) for count, word in ((problems, "problem"), (warnings, "warning")) if count]
-    return f"{' and '.join(told)}." + (" See to the problems before you train." if problems else "")
+    return f"{' and '.join(told)}." + (" Fix the problems before you train." if problems else "")

@@ -1,1 +1,1 @@
-"""The trainer's commands. Each module is imported when its command is called."""
+"""The trainer's commands. A module is imported only when its command is called."""

@@ -1,4 +1,4 @@
-"""fieldfare compare: which of two bundles is better, and is it more than chance?"""
+"""fieldfare compare: report which of two bundles is better, and whether the difference is more than chance."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ from trainer.cli.packages import require
 @click.option(
     "--split",
     type=click.Choice(["test", "val", "train", "all"]),
-    help="Which photos of DATA.  [default: its test folder, without one all]",
+    help="Which photos of DATA to use.  [default: its test folder; all if there is none]",
 )
 @click.option("--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="CPU threads for inference.")
-@click.option("--skip-unreadable", is_flag=True, help="Leave out, for both, photos that cannot be read.")
+@click.option("--skip-unreadable", is_flag=True, help="Leave out photos that cannot be read, for both bundles.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Also write a page.")
-@click.option("--overwrite", is_flag=True, help="Replace the page where it exists.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.option("--overwrite", is_flag=True, help="Replace the page if it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def compare(
     a: Path,
     b: Path,
@@ -33,7 +33,7 @@ def compare(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Run the bundles A and B on the same photos in DATA and say which is better.
+    """Run the bundles A and B on the same photos in DATA and report which is better.
 
     DATA is as for `fieldfare train`: a folder of photos for each class, or train, val and test folders of those.
     Classes are matched by name. Use photos that neither bundle learned from.

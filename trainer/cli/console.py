@@ -1,4 +1,4 @@
-"""Progress bars and the summary table, with rich, on standard error: standard output is for results."""
+"""Show progress bars and the summary table, with rich, on standard error: standard output is for results."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,14 +13,14 @@ from trainer.progress import Advance
 
 
 class ConsoleProgress:
-    """Bars on a terminal; one line a stage elsewhere."""
+    """A Progress that shows bars on a terminal, and otherwise prints one line a stage."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
 
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[Advance]:
-        """As Progress.stage."""
+        """Show a bar of `total` steps while the block runs. See Progress.stage."""
         if not self._console.is_terminal:
             self._console.print(f"{title} ({total})")
             yield lambda _: None
@@ -37,11 +37,12 @@ class ConsoleProgress:
             yield lambda steps: bars.advance(task, steps)
 
     def say(self, text: str) -> None:
-        """As Progress.say."""
+        """Print `text` above the bars. See Progress.say."""
         self._console.print(text, markup=False, soft_wrap=True)
 
     def table(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
-        """A table of two columns. Names of classes and folders may hold brackets: nothing is markup."""
+        """Print a table of two columns."""
+        # Text() keeps brackets in the names of classes and folders from being taken as markup.
         table = Table(title=Text(title), show_header=False, title_justify="left")
         for name, value in rows:
             table.add_row(Text(name), Text(value))

@@ -1,4 +1,4 @@
-"""fieldfare dataset: look at a folder of photos before training on it."""
+"""fieldfare dataset: check a folder of photos before training on it."""
 
 import signal
 import sys
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 @click.group()
 def dataset() -> None:
-    """Look after a folder of photos."""
+    """Check a folder of photos before training on it."""
 
 
 @dataset.command(
-    epilog="Example: fieldfare dataset check my-photos --group-by folder --report photos.html  --  Status: 0; with "
-    "--strict 65 where there are problems."
+    epilog="Example: fieldfare dataset check my-photos --group-by folder --report photos.html  --  Exit status: 0; "
+    "with --strict, 65 if there are problems."
 )
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
     "--group-by",
     metavar="folder|name:REGEX|csv:FILE:COLUMN",
-    help="What makes one visit, of which no photo may stand on another side of a split: the sub-folder in the class "
-    "folder, what REGEX finds in the file name, or a column of a table whose column 'file' names the photos.",
+    help="What makes one visit, whose photos must all be in one split: the sub-folder in the class folder, what REGEX "
+    "finds in the file name, or a column of a table whose column 'file' names the photos.",
 )
 @click.option(
     "--size",
@@ -41,17 +41,19 @@ def dataset() -> None:
     show_default=True,
     help="Input side in pixels of the model that the photos are for.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of the split.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed of the split."
+)
 @click.option(
     "--workers",
     type=click.IntRange(1, 256),
     default=default_workers,
-    help="Processes that decode photos.  [default: all cores, fewer where memory is short]",
+    help="Processes that decode photos.  [default: all cores, fewer if memory is short]",
 )
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Also write a page with pictures.")
-@click.option("--overwrite", is_flag=True, help="Replace the page where it exists.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output instead of text.")
-@click.option("--strict", is_flag=True, help="End with status 65 where there are problems.")
+@click.option("--overwrite", is_flag=True, help="Replace the page if it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output instead of text.")
+@click.option("--strict", is_flag=True, help="Exit with status 65 if there are problems.")
 def check(
     data: Path,
     group_by: str | None,
@@ -63,14 +65,14 @@ def check(
     as_json: bool,
     strict: bool,
 ) -> None:
-    """Look through the photos in DATA and say what is wrong with them.
+    """Check the photos in DATA and report what is wrong with them.
 
-    Finds unreadable and suspicious files, copies and near-duplicates across classes and splits, classes that are
-    too small, and recordings that are spread over splits. Changes nothing.
+    The check finds unreadable and suspicious files, copies and near-duplicates across classes and splits, classes
+    that are too small, and recordings that are spread over splits. It changes nothing.
     """
     require("checking photos", "rich", "scipy", "PIL", "jinja2")
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that child processes go
+        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that child processes end
     import msgspec
 
     from trainer.check.text import show
@@ -108,7 +110,7 @@ def _look(
     rule = None if group_by is None else parse_group_by(group_by)
     listing = list_photos(data, min_photos=0)
     if rule is not None:
-        visit_groups(listing, rule)  # a table that is not there is told before the photos are read
+        visit_groups(listing, rule)  # so that a missing table is reported before the photos are read
     spec = Preprocessing(channel_order="rgb", resize="squash", mean=(127.5,) * 3, std=(127.5,) * 3)
     scale = Quantization(scale=1 / 127.5, zero_point=-1)
     tensor = InputTensor(width=size, height=size, dtype="int8", quantization=scale)
@@ -126,13 +128,13 @@ def _look(
 
 
 def _check_target(report: Path, *, overwrite: bool) -> None:
-    """Before any work: can the page be written there?"""
+    """Raise before any work if the page cannot be written to `report`."""
     from edge.storage import check_place
 
     if report.suffix.lower() not in (".html", ".htm"):
         raise click.UsageError(f"--report {report}: must end in .html")
     if report.is_dir() or not report.absolute().parent.is_dir():
-        raise OutputExistsError(f"--report {report}: is a folder, or its folder is not there: choose another place")
+        raise OutputExistsError(f"--report {report}: is a folder, or its folder does not exist: choose another place")
     if report.exists() and not overwrite:
         raise OutputExistsError(f"--report {report} exists: choose another name or add --overwrite")
     check_place(report)

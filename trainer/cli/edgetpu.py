@@ -1,6 +1,6 @@
-"""fieldfare check-edgetpu, compile, bundle add-edgetpu: the command lines around the Edge TPU compiler.
+"""fieldfare check-edgetpu, compile and bundle add-edgetpu: predict, run and import the Edge TPU compiler's work.
 
-None of them needs TensorFlow.
+None of these commands needs TensorFlow.
 """
 
 import shlex
@@ -26,16 +26,16 @@ _MAX_BYTES = 1024**3
 
 @click.command(
     "check-edgetpu",
-    epilog="Exit statuses: 0 all of it maps, 1 it maps in part or not at all, 65 not a model, 66 not there. "
+    epilog="Exit statuses: 0 all of it maps, 1 it maps in part or not at all, 65 not a model, 66 no such file. "
     "Example: fieldfare check-edgetpu birds",
 )
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="The verdict as one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as one JSON object.")
 def check_edgetpu(model: Path, as_json: bool) -> None:
-    """What of MODEL the Edge TPU would run, without asking the compiler.
+    """Predict what of MODEL the Edge TPU would run, without the compiler.
 
-    MODEL is a .tflite or a bundle. Of a model that is compiled already, it says what is left on the CPU; of a
-    bundle that holds a compiled model, it looks at both, and the status is that of the compiled one.
+    MODEL is a .tflite file or a bundle. For a model that is already compiled, the command lists what is left on the
+    CPU. For a bundle with a compiled model, it examines both models, and the exit status is that of the compiled one.
     """
     import msgspec
 
@@ -63,8 +63,8 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
 
 @click.command(
     "compile",
-    epilog="Exit statuses: 0 done, 65 the compiler refuses the model or maps it in part, 66 not there, 69 no compiler, "
-    "73 the output exists, 74 no room to write. Examples: fieldfare compile birds; "
+    epilog="Exit statuses: 0 done, 65 the compiler refuses the model or maps it in part, 66 no such file, 69 no "
+    "compiler, 73 the output exists, 74 the disk is full. Examples: fieldfare compile birds; "
     "fieldfare compile birds --compiler 'ssh builder edgetpu_compiler'; "
     "fieldfare compile birds --compiler 'docker run --rm -v {folder}:{folder} coral edgetpu_compiler'",
 )
@@ -74,30 +74,32 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
     default="edgetpu_compiler",
     show_default=True,
     metavar="COMMAND",
-    help="How it is called, as one string. {folder} stands for the folder of the files; a command that begins with "
-    "ssh sends and fetches them itself.",
+    help="Command that calls the compiler, as one string. {folder} stands for the folder of the files. If the command "
+    "begins with ssh, the files are sent and fetched over it.",
 )
-@click.option("--timeout", type=FloatRange(1, 86_400), default=300.0, show_default=True, help="Seconds.")
-@click.option("--allow-partial", is_flag=True, help="Take a model of which some operators stay on the CPU.")
+@click.option("--timeout", type=FloatRange(1, 86_400), default=300.0, show_default=True, help="Most seconds to wait.")
+@click.option("--allow-partial", is_flag=True, help="Accept a model if some of its operators stay on the CPU.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Bundle or .tflite to write.  [default: into the bundle itself; MODEL_edgetpu.tflite]",
+    help="Bundle or .tflite file to write.  [default: the bundle itself, or MODEL_edgetpu.tflite]",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a compiled model, or the output where it exists.")
-@click.option("--json", "as_json", is_flag=True, help="The outcome as one JSON object.")
+@click.option("--overwrite", is_flag=True, help="Replace a compiled model, or the output if it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def compile_(
     model: Path, compiler: str, timeout: float, allow_partial: bool, out: Path | None, overwrite: bool, as_json: bool
 ) -> None:
-    """Compile MODEL, a bundle or a .tflite, for the Coral Edge TPU with Coral's edgetpu_compiler.
+    """Compile MODEL, a bundle or a .tflite file, for the Coral Edge TPU with Coral's edgetpu_compiler.
 
-    It runs on x86-64 Linux only, and may be in a container or on another machine. A bundle gets the compiled model
-    beside the one for the CPU.
+    The compiler runs only on x86-64 Linux, but may be in a container or on another machine. A bundle gets the
+    compiled model beside the one for the CPU.
     """
     from trainer.edgetpu.compiling import compile_model
 
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that compiler and files go
+        signal.signal(
+            number, lambda received, _: sys.exit(128 + received)
+        )  # so that the compiler ends and its files go
     data, bundle = _open(model)
     target = _target(model, bundle, out, overwrite=overwrite)
     try:
@@ -112,23 +114,23 @@ def compile_(
 
 @click.command(
     "add-edgetpu",
-    epilog="Exit statuses: 0 done, 65 not the bundle's model compiled, or in part only, 66 not there, "
-    "73 the bundle has one, or the output exists. Example: fieldfare bundle add-edgetpu birds model_edgetpu.tflite "
+    epilog="Exit statuses: 0 done, 65 compiled from another model, or only in part, 66 no such file, 73 the bundle "
+    "has a compiled model, or the output exists. Example: fieldfare bundle add-edgetpu birds model_edgetpu.tflite "
     "--log model_edgetpu.log",
 )
 @click.argument("path", metavar="BUNDLE", type=click.Path(path_type=Path))
 @click.argument("compiled", type=click.Path(path_type=Path))
 @click.option("--log", type=click.Path(path_type=Path), help="What the compiler printed, or its .log file.")
-@click.option("--allow-partial", is_flag=True, help="Take a model of which some operators stay on the CPU.")
+@click.option("--allow-partial", is_flag=True, help="Accept a model if some of its operators stay on the CPU.")
 @click.option("--out", type=click.Path(path_type=Path), help="Bundle to write.  [default: BUNDLE itself]")
-@click.option("--overwrite", is_flag=True, help="Replace a compiled model, or the output where it exists.")
+@click.option("--overwrite", is_flag=True, help="Replace a compiled model, or the output if it exists.")
 def add_edgetpu(
     path: Path, compiled: Path, log: Path | None, allow_partial: bool, out: Path | None, overwrite: bool
 ) -> None:
-    """Put COMPILED, the bundle's model as the Edge TPU compiler made it elsewhere, into BUNDLE.
+    """Put COMPILED, the bundle's model after it was compiled for the Edge TPU elsewhere, into BUNDLE.
 
-    Its inputs and outputs must be those of the bundle's model. Take model.tflite out of the bundle to compile it; in
-    a packed bundle, any unzip program finds it.
+    Its inputs and outputs must be those of the bundle's model. To compile, take model.tflite out of the bundle; any
+    unzip program opens a packed bundle.
     """
     from edge.bundle.store import open_bundle
     from edge.bundle.write import save
@@ -147,14 +149,16 @@ def add_edgetpu(
     left = 0 if part is None else part.operators_on_cpu
     click.echo(f"{target}: bundle {made.bundle_id}, compiled model of {len(model) / 1e6:.1f} MB, {left} on the CPU")
     if report is None:
-        click.echo("compiler version and memory are not known: give its words with --log")
+        click.echo("compiler version and memory are not known: give the compiler's output with --log")
 
 
 def _checked(
     bundle: "Bundle", compiled: tuple[Path, bytes], log: tuple[Path | None, str | None], *, allow_partial: bool
 ) -> "tuple[CompilerReport | None, tuple[str, ...]]":
-    """The report in the log and remarks. Raises ModelError where the compiled model is not the bundle's, where
-    it is mapped in part without leave, or where the log is none, or of another model."""
+    """Return the report in the log, and warnings.
+
+    Raises ModelError if the compiled model is not the bundle's, if some of its operators stay on the CPU without
+    allow_partial, or if the log is no compiler's output or that of another model."""
     from trainer.edgetpu.compiling import check_counts, check_twin, parse_report, remarks
     from trainer.edgetpu.tflite_graph import read_graph
 
@@ -172,7 +176,7 @@ def _checked(
         raise ModelError(f"{log[0]}: {error}") from error
     left = max(twin.on_cpu, 0 if report is None else report.on_cpu)
     if left and not allow_partial:
-        names = twin.names(on_tpu=False) or (report and report.left_out) or "the compiler does not say which"
+        names = twin.names(on_tpu=False) or (report and report.left_out) or "the compiler does not name them"
         raise ModelError(f"{path}: {left} operators stay on the CPU ({names}): allow it with --allow-partial")
     return report, () if report is None else remarks(report, twin)
 
@@ -185,7 +189,7 @@ def _add_later(model: Path, bundle: "Bundle | None") -> str:
 
 
 def _open(path: Path) -> "tuple[bytes, Bundle | None]":
-    """The model for the CPU, and the bundle where that is what `path` is."""
+    """Return the model for the CPU, and the bundle if `path` is one."""
     from edge.bundle.store import PACK_SUFFIX, open_bundle
 
     if path.is_dir() or path.suffix == PACK_SUFFIX:
@@ -206,7 +210,7 @@ def _read(path: Path) -> bytes:
 
 
 def _target(path: Path, bundle: "Bundle | None", out: Path | None, *, overwrite: bool) -> Path:
-    """Where the result goes, looked for before any work. Raises OutputExistsError."""
+    """Return the path of the result. Raises OutputExistsError, before any work, if it cannot be written."""
     from edge.bundle.write import check_target
     from edge.errors import OutputExistsError
 
@@ -224,7 +228,7 @@ def _target(path: Path, bundle: "Bundle | None", out: Path | None, *, overwrite:
 
 
 def _store(compiled: "Compiled", bundle: "Bundle | None", target: Path, *, overwrite: bool) -> str | None:
-    """Write the new bundle, or the compiled model and its log. Returns the bundle's id."""
+    """Write the new bundle, or the compiled model and its log. Returns the bundle's id, if there is a bundle."""
     from edge.bundle.write import save
     from edge.storage import write_file
     from trainer.edgetpu.bundling import with_edgetpu
@@ -287,10 +291,10 @@ def _headline(verdict: "Verdict") -> str:
         return f"compiled, {parts} for the Edge TPU, {left}"
     total = (verdict.on_tpu or 0) + verdict.on_cpu
     if verdict.outcome == "whole":
-        return f"maps as a whole, {total} operators (predicted, the compiler was not asked)"
+        return f"maps as a whole, {total} operators (predicted without the compiler)"
     if verdict.outcome == "partial":
-        return f"maps in part, {verdict.on_tpu} of {total} operators (predicted, the compiler was not asked)"
-    return f"does not map: {verdict.refusal} (predicted, the compiler was not asked)"
+        return f"maps in part, {verdict.on_tpu} of {total} operators (predicted without the compiler)"
+    return f"does not map: {verdict.refusal} (predicted without the compiler)"
 
 
 def _memory(verdict: "Verdict") -> str:

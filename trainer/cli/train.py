@@ -1,4 +1,4 @@
-"""fieldfare train: the command line of the trainer."""
+"""fieldfare train: train a model on a folder of photos and write a bundle."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ Which network? Measured with TrashNet's 2,521 photos (docs/training.md):
   Pi Zero 2, Pi 3, or several cameras   --alpha 0.35 --size 96
   Pi 4, Pi 5 on the CPU                 --alpha 0.35 --size 224   (the default)
   with a Coral, or for most accuracy    --alpha 1.0 --size 224
-All of these are expected to run on the Edge TPU whole; every training says what is expected of its model.
+All of these are expected to run entirely on the Edge TPU; every training reports what is expected of its model.
 mobilenet_v3_* are the minimalistic forms: the full ones need operators that the Edge TPU does not have.
 
 Example: fieldfare train my-photos --out birds --time-budget 10"""
@@ -31,14 +31,14 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="Bundle to write: a directory, or NAME.fieldfare. Beside it: NAME-report.html and .json.",
+    help="Bundle to write: a folder, or NAME.fieldfare. NAME-report.html and .json are written beside it.",
 )
 @click.option(
     "--arch",
     type=click.Choice(["mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large"]),
     default="mobilenet_v2",
     show_default=True,
-    help="Network.",
+    help="Network architecture.",
 )
 @click.option("--alpha", type=FloatRange(0.1, 1.4), default=0.35, show_default=True, help="Width multiplier.")
 @click.option("--size", type=click.IntRange(32, 320), default=224, show_default=True, help="Input side in pixels.")
@@ -47,7 +47,7 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
     default="imagenet",
     show_default=True,
     metavar="imagenet|none|FILE",
-    help="Start from Keras' ImageNet weights, from nothing, or from a *_no_top.h5 file.",
+    help="Start from Keras' ImageNet weights, from random ones (none), or from a *_no_top.h5 file.",
 )
 @click.option(
     "--epochs",
@@ -59,74 +59,74 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
     "time_budget_min",
     type=FloatRange(0.5, 100_000),
     metavar="MINUTES",
-    help="Make the best of this time, the bundle included, instead of --epochs.",
+    help="Time for training and bundle, instead of --epochs.",
 )
 @click.option(
     "--min-precision",
     type=FloatRange(0, 1, max_open=True),
     default=0.95,
     show_default=True,
-    help="Say 'unknown' so often that this share of the named is right; 0: never.",
+    help="Answer 'unknown' often enough that this share of the named photos is right; 0: never.",
 )
 @click.option(
     "--outside",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Photos of things that belong to no class: how they fare, in the report.",
+    help="Photos of things that belong to no class; the report shows how many are called unknown.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of all chance.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed.")
 @click.option(
     "--resize",
     type=click.Choice(["squash", "crop", "letterbox"]),
     default="squash",
     show_default=True,
-    help="How pictures of another shape are fitted, in training and on the device.",
+    help="How pictures that are not square are fitted, in training and on the device.",
 )
 @click.option(
     "--mirror/--no-mirror",
     default=True,
     show_default=True,
-    help="Left and right do not matter (they do in text).",
+    help="Also learn from mirrored photos. Use --no-mirror if left and right matter, as in text.",
 )
 @click.option(
     "--group-by",
     metavar="folder|name:REGEX|csv:FILE:COLUMN",
-    help="What belongs together and must not be both learned from and tested on: visits, cameras, days.",
+    help="Photos that must stay in one split, by visit, camera or day: never both learned from and tested on.",
 )
 @click.option(
     "--class-weights",
     type=click.Choice(["none", "sqrt", "balanced"]),
     default="none",
     show_default=True,
-    help="Let photos of small classes count more.",
+    help="Give photos of small classes more weight.",
 )
 @click.option(
     "--patience",
     type=click.IntRange(1, 10_000),
     default=10,
     show_default=True,
-    help="Stop after so many epochs without a better validation.",
+    help="Stop after this many epochs without a better result on the validation photos.",
 )
 @click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "mixed"]),
     default="auto",
     show_default=True,
-    help="Arithmetic of training; auto: mixed with float16 on a GPU.",
+    help="Arithmetic of training; auto: mixed (with float16) on a GPU, otherwise float32.",
 )
-@click.option("--edgetpu", is_flag=True, help="Also compile for the Coral Edge TPU, where its compiler is.")
+@click.option("--edgetpu", is_flag=True, help="Also compile for the Coral Edge TPU, if its compiler is available.")
 @click.option("--compiler", metavar="COMMAND", help="The compiler of --edgetpu.  [default: edgetpu_compiler]")
-@click.option("--allow-partial", is_flag=True, help="With --edgetpu, take a model that runs there only in part.")
+@click.option("--allow-partial", is_flag=True, help="With --edgetpu, accept a model that runs there only in part.")
 @click.option("--skip-unreadable", is_flag=True, help="Leave out photos that cannot be read.")
-@click.option("--overwrite", is_flag=True, help="Replace the bundle where it exists.")
-@click.option("--restart", is_flag=True, help="Throw an unfinished training away instead of going on with it.")
+@click.option("--overwrite", is_flag=True, help="Replace the bundle if it exists.")
+@click.option("--restart", is_flag=True, help="Discard an unfinished training instead of resuming it.")
 @click.option(
     "--workers",
     type=click.IntRange(1, 256),
     default=os.cpu_count() or 2,
-    help="Processes and threads; fewer decode photos where memory is short.  [default: all cores]",
+    help="Processes and threads; fewer decode photos if memory is short.  [default: all cores]",
 )
-@click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output at the end.")
 def train(
     data: Path,
     out: Path,
@@ -141,8 +141,8 @@ def train(
     """Train a MobileNet on the photos in DATA and write a model bundle.
 
     DATA holds one folder of photos per class, or train, val and test folders of such folders. Without those,
-    15 % of each class are set aside for validation and 15 % for the test, near-duplicates on one side.
-    A training that was interrupted goes on when the same command is given again.
+    15 % of each class are set aside for validation and 15 % for the test; near-duplicates stay in one split.
+    To resume a training that was interrupted, give the same command again.
     """
     require("training", "tensorflow", "scipy", "rich", "matplotlib", "jinja2")
     if weights == "none" and options["epochs"] == 0:
@@ -152,7 +152,7 @@ def train(
     if not options["edgetpu"] and (options["compiler"] is not None or options["allow_partial"]):
         raise click.UsageError("--compiler and --allow-partial are for --edgetpu: add it, or leave them out")
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that temporary files go
+        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that temporary files are removed
     import msgspec
 
     from trainer.cli.console import ConsoleProgress

@@ -1,1 +1,1 @@
-"""Two bundles on the same photos, and whether their difference is more than chance."""
+"""Compare two bundles on the same photos, and test whether their difference is more than chance."""

@@ -1,5 +1,4 @@
-"""Two bundles on the same photos, each through its own preprocessing, as on the device: which is better, and is
-the difference more than chance?"""
+"""Run two bundles on the same photos, each with its own preprocessing as on the device, and compare their answers."""
 
 import time
 from collections.abc import Sequence
@@ -31,8 +30,17 @@ _VIEW = 224  # pixels
 
 
 class Contender(msgspec.Struct, frozen=True, kw_only=True):
-    """One bundle and how it did. width, height: of its input in pixels; bytes_model: of its int8 model;
-    invoke_ms: the median of one inference here; at_threshold: with its own threshold for unknown."""
+    """One bundle and its results.
+
+    path: the bundle's file or folder.
+    width, height: of its input, in pixels.
+    bytes_model: size of its int8 model.
+    invoke_ms: median time of one inference on this computer.
+    top1: share of right answers, with its interval.
+    threshold: its own threshold for unknown.
+    at_threshold: the result with that threshold.
+    curve: the results with other thresholds.
+    """
 
     path: str
     bundle_id: str
@@ -47,7 +55,12 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClassContest(msgspec.Struct, frozen=True):
-    """One class: its photos, how many each names rightly, and how many only one does."""
+    """One class.
+
+    photos: how many there are.
+    right_a, right_b: how many A, or B, names rightly.
+    only_a, only_b: how many only A, or only B, names rightly.
+    """
 
     name: str
     photos: int
@@ -58,9 +71,19 @@ class ClassContest(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome. near_duplicates: photos that are nearly the same as an earlier one, each counted all the same;
-    better: the one with more right answers, None where they have as many; certain: the
-    difference is more than chance (McNemar's exact p under 0.05); verdict says both in a sentence."""
+    """The result of a comparison.
+
+    data: the folder of photos.
+    split: 'train', 'val', 'test' or 'all'.
+    photos: how many were compared on.
+    unreadable: for each photo that was left out, the reason.
+    near_duplicates: photos that are nearly the same as an earlier one; they are counted like any other.
+    notes: warnings about the choice of photos.
+    better: 'A' or 'B', the one with more right answers; None if both have the same number.
+    certain: whether the difference is more than chance (McNemar's exact p under 0.05).
+    verdict: both in a sentence.
+    classes: class by class, sorted by name.
+    """
 
     data: str
     split: str
@@ -79,7 +102,14 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A photo that only one named rightly: `who` did, the other said `other`."""
+    """A photo that only one bundle named rightly.
+
+    who: 'A' or 'B', the one that is right.
+    name: the photo's file.
+    truth: its class.
+    other: the other bundle's answer.
+    picture: a thumbnail, as JPEG.
+    """
 
     who: str
     name: str
@@ -90,7 +120,12 @@ class Disagreement:
 
 @dataclass(slots=True)
 class _Answers:
-    """What one bundle said: names, best scores as the device rounds them, and milliseconds."""
+    """One bundle's answers, photo by photo.
+
+    names: the class with the best score.
+    best: that score, rounded as on the device.
+    ms: milliseconds of one inference.
+    """
 
     names: list[str] = field(default_factory=list)
     best: list[float] = field(default_factory=list)
@@ -98,10 +133,10 @@ class _Answers:
 
 
 class Runner:
-    """A bundle's int8 model with its own pre- and postprocessing, on the CPU. Used by one thread."""
+    """A bundle's int8 model with its own pre- and postprocessing, on the CPU. Not for use by several threads."""
 
     def __init__(self, bundle: Bundle, runtime: TfliteRuntime, threads: int) -> None:
-        """Raises EngineError, or BundleError where the model is not what its manifest says."""
+        """Load the model. Raises EngineError, or BundleError if the model does not match its manifest."""
         self.bundle = bundle
         manifest = bundle.manifest
         self._classifier = TfliteClassifier(runtime, bundle.model, threads=threads)
@@ -110,7 +145,7 @@ class Runner:
         self.answers = _Answers()
 
     def look(self, frame_bgr: Pixels) -> str:
-        """Classify one frame, keep the answer and return its name."""
+        """Classify one frame, uint8 (height, width, 3), B, G, R; keep the answer and return its name."""
         self._classifier.load(self._preprocessor.tensor(frame_bgr))
         started = time.perf_counter()
         raw = self._classifier.invoke()
@@ -129,27 +164,32 @@ class Runner:
 def choose_photos(
     listing: Listing, split: str | None, labels: Sequence[set[str]]
 ) -> tuple[list[Photo], str, list[str]]:
-    """The photos to compare on, their split ('train', 'val', 'test' or 'all') and remarks.
+    """Return the photos to compare on, their split ('train', 'val', 'test' or 'all') and warnings.
 
-    split None: the test folder where there is one, else all. labels: the names that each bundle knows; where
-    one knows more, its further classes are left out. Raises BundleError where each knows classes that the other
-    does not, DatasetError where no photos remain or a folder is a class of neither."""
+    Raises BundleError if each bundle has classes that the other has not; DatasetError if no photos remain or a folder
+    is a class of neither.
+
+    split: None for the test folder if there is one, otherwise all.
+    labels: the classes of each bundle. If one has more, photos of those are left out.
+    """
     common = _common(labels[0], labels[1])
     notes = []
     if extra := (labels[0] | labels[1]) - common:
         notes.append(
-            f"only {'A' if labels[0] - common else 'B'} knows {_list(extra)}: photos of those are left out, and "
-            "saying so of another photo counts as wrong"
+            f"only {'A' if labels[0] - common else 'B'} has {_list(extra)}: photos of those are left out, and "
+            "such an answer to another photo counts as wrong"
         )
     if strange := set(listing.classes) - (labels[0] | labels[1]):
         raise DatasetError(
-            f"{listing.root}: neither bundle knows {_list(strange)}: name the folders as the bundles' labels"
+            f"{listing.root}: neither bundle has {_list(strange)}: name the folders like the bundles' labels"
         )
     there = {photo.split for photo in listing.photos}
     if split is None:
         split = "test" if "test" in there else "all"
         if split == "all":
-            notes.append("no test folder: all photos are used, and a bundle that learned from them looks too good")
+            notes.append(
+                "no test folder: all photos are used, and the figures of a bundle that learned from them are too good"
+            )
     elif split != "all" and split not in there:
         raise DatasetError(f"{listing.root}: no {split} folder: give --split all")
     photos = [
@@ -158,7 +198,7 @@ def choose_photos(
         if (split == "all" or photo.split == split) and listing.classes[photo.label] in common
     ]
     if not photos:
-        raise DatasetError(f"{listing.root}: no photos of a class that both bundles know ({_list(common)})")
+        raise DatasetError(f"{listing.root}: no photos of a class that both bundles have ({_list(common)})")
     return photos, split, notes
 
 
@@ -173,9 +213,14 @@ def compare_bundles(
     threads: int = 2,
     pictures: bool = False,
 ) -> tuple[Comparison, tuple[Disagreement, ...]]:
-    """Run both on the same photos, each photo decoded once, and say which is better. pictures: also keep some
-    photos that only one named rightly. Raises as choose_photos, and DatasetError at a photo that cannot be
-    read unless skip_unreadable."""
+    """Run both bundles on the same photos, decoding each photo once, and return which is better.
+
+    Raises the errors of choose_photos, and DatasetError at a photo that cannot be read unless skip_unreadable.
+
+    split: see choose_photos.
+    threads: of the inference.
+    pictures: whether to keep some photos that only one named rightly; otherwise the second result is empty.
+    """
     photos, chosen, notes = choose_photos(listing, split, [set(bundle.labels) for bundle in pair])
     a, b = (Runner(bundle, runtime, threads) for bundle in pair)
     unreadable: list[str] = []
@@ -216,17 +261,17 @@ def compare_bundles(
 
 
 def verdict(paired: Paired, a: Interval, b: Interval, photos: int) -> tuple[str | None, bool, str]:
-    """(the better one, more than chance?, one sentence)."""
+    """Return the better one ('A', 'B' or None), whether that is more than chance, and a sentence on both."""
     certain = paired.p < SIGNIFICANT
     figures = f"A is right on {a.value:.1%}, B on {b.value:.1%} of the same {photos} photos"
     if paired.only_a == paired.only_b:
         if paired.only_a == 0:
-            return None, False, f"No difference: both are right on {a.value:.1%}, on the same photos of {photos}."
+            return None, False, f"No difference: both are right on the same {a.value:.1%} of {photos} photos."
         return None, False, f"No difference: {figures}."
     better = "A" if paired.only_a > paired.only_b else "B"
     if certain:
-        return better, True, f"{better} is better: {figures}, and so large a difference is hardly chance."
-    return better, False, f"{better} did better here, but it may be chance: {figures}."
+        return better, True, f"{better} is better: {figures}; so large a difference is hardly chance."
+    return better, False, f"{better} did better here, but that may be chance: {figures}."
 
 
 def _conclude(a: Runner, b: Runner, truth: NDArray[np.object_]) -> Comparison:
@@ -277,7 +322,7 @@ def _contender(runner: Runner, right: NDArray[np.bool_]) -> Contender:
 
 
 def _fingerprint(frame_bgr: Pixels) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """As the dataset check takes it, from a view of the default size."""
+    """Return the hash and grey copy of a frame, as the dataset check computes them for a model of 224 pixels."""
     small = cv2.resize(frame_bgr, (_VIEW, _VIEW), interpolation=cv2.INTER_AREA)
     return fingerprint(cv2.cvtColor(small, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False))
 
@@ -291,13 +336,13 @@ def _common(a: set[str], b: set[str]) -> set[str]:
     if a <= b or b <= a:
         return a & b
     raise BundleError(
-        f"the bundles do not know the same classes: only A knows {_list(a - b)}, only B {_list(b - a)}: compare "
-        "bundles of the same labels, or of which one knows all of the other's"
+        f"the bundles have different classes: only A has {_list(a - b)}, only B {_list(b - a)}: compare bundles with "
+        "the same labels, or one that has all labels of the other"
     )
 
 
 def _list(names: set[str]) -> str:
-    """Up to three names, sorted, and how many more."""
+    """Return up to three names, sorted, and how many more there are."""
     shown = ", ".join(repr(name) for name in sorted(names)[:3])
     return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 

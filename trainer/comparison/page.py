@@ -1,4 +1,4 @@
-"""A comparison of two bundles -> text for the terminal, and one self-contained HTML page."""
+"""Show a comparison of two bundles as text for the terminal, and as one self-contained HTML page."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ CLASSES_SHOWN = 20
 
 
 def terminal_lines(result: Comparison) -> list[str]:
-    """What `fieldfare compare` prints: the verdict first, then the figures side by side."""
+    """Return the lines that `fieldfare compare` prints: the verdict, then the figures side by side."""
     a, b, paired = result.a, result.b, result.paired
     rows = [("", "A", "B"), *rows_of(a, b)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -36,19 +36,19 @@ def terminal_lines(result: Comparison) -> list[str]:
 
 
 def near_duplicates(result: Comparison) -> str:
-    """What photos that are nearly the same mean for the verdict; '' where there are none."""
+    """Return a sentence on what near-duplicates mean for the verdict; '' if there are none."""
     if not result.near_duplicates:
         return ""
     copies = counted(result.near_duplicates, "photo")
     verb = "is" if result.near_duplicates == 1 else "are"
     return (
-        f"{copies} of {result.photos:,} {verb} nearly the same as another and counted like any: the difference looks "
-        "surer than it is."
+        f"{copies} of {result.photos:,} {verb} nearly the same as another, but counted like any other: the difference "
+        "looks more certain than it is."
     )
 
 
 def rows_of(a: Contender, b: Contender) -> list[tuple[str, str, str]]:
-    """The figures of both, a line each."""
+    """Return the figures of both as rows: (title, A, B)."""
     return [
         ("right", _share(a.top1), _share(b.top1)),
         ("at its own threshold", _at_threshold(a), _at_threshold(b)),
@@ -59,19 +59,19 @@ def rows_of(a: Contender, b: Contender) -> list[tuple[str, str, str]]:
 
 
 def points(difference: Interval) -> str:
-    """'+3.2 points, 95 % interval -0.4 to +6.7'."""
+    """Return a difference as '+3.2 points, 95 % interval -0.4 to +6.7'."""
     value, low, high = (f"{share * 100:+.1f}" for share in (difference.value, difference.low, difference.high))
     return f"{value} points, 95 % interval {low} to {high}"
 
 
 def most_different(result: Comparison) -> list[ClassContest]:
-    """Classes in which one is right more often, the largest difference first."""
+    """Return the classes in which one is right more often, the largest difference first."""
     uneven = [entry for entry in result.classes if entry.right_a != entry.right_b]
     return sorted(uneven, key=lambda entry: -abs(entry.right_a - entry.right_b))
 
 
 def render_comparison(result: Comparison, shown: Sequence[Disagreement]) -> str:
-    """The page; it needs no network and no other file."""
+    """Return the page as text. It needs no network and no other file."""
     from trainer.pages.render import render
     from trainer.report import figures
 

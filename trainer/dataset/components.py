@@ -1,4 +1,4 @@
-"""Groups of photos as an array of numbers: each photo's is the index of its group's first member."""
+"""Number groups of photos: each photo's number is the index of its group's first member."""
 
 from collections.abc import Hashable, Iterable
 
@@ -7,14 +7,16 @@ from numpy.typing import NDArray
 
 
 def numbered(keys: Iterable[Hashable]) -> NDArray[np.int64]:
-    """Equal keys get equal numbers, that of their first place."""
+    """Return int64 (keys,): for each key, the index of the first key that is equal to it."""
     first: dict[Hashable, int] = {}
     return np.fromiter((first.setdefault(key, place) for place, key in enumerate(keys)), dtype=np.int64)
 
 
 def linked(groups: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-    """`groups`, (photos,), each numbered by a member, after joining the groups of first[i] and second[i] for
-    every i. The number of a group is that of its first member. Linear."""
+    """Return `groups` after joining the groups of photos first[i] and second[i] for every i.
+
+    groups: int64 (photos,), each group numbered by any of its members. In the result, int64 (photos,), the number of
+    a group is the index of its first member. Takes linear time."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

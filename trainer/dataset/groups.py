@@ -1,6 +1,4 @@
-"""Which photos belong together, so that a split must not part them: those of one visit, as the user says by
-folder, file name or table, joined with near-duplicates.
-"""
+"""Group photos that must stay in one split: near-duplicates, and those of one visit by folder, file name or table."""
 
 import csv
 import re
@@ -21,16 +19,22 @@ from edge.images import readable_name
 from trainer.dataset.components import linked, numbered
 from trainer.dataset.listing import Listing, Photo
 
-# A nested repeat, such as ^(a+)+b, takes time that doubles with every letter; a fair pattern goes through a million
-# names in about a second.
+# Matching a nested repeat, such as ^(a+)+b, takes time that doubles with every letter. A harmless pattern takes about
+# a second for a million names.
 MATCHING_S = 10.0
 _FORMS = "'folder', 'name:REGEX' or 'csv:FILE:COLUMN'"
 
 
 @dataclass(frozen=True, slots=True)
 class GroupBy:
-    """What makes a visit: the sub-folder inside the class folder, what `pattern` finds in the file name, or
-    `column` of the CSV `table`. text: as the user wrote it."""
+    """The rule by which photos form visits.
+
+    kind: by sub-folder of the class folder, by file name, or by CSV table.
+    text: the rule as the user wrote it.
+    pattern: for "name", matched with the file name.
+    table: for "csv", the file.
+    column: for "csv", the column of the table that names the visit.
+    """
 
     kind: Literal["folder", "name", "csv"]
     text: str
@@ -41,8 +45,12 @@ class GroupBy:
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """groups, (photos,): photos of one visit share a number. count: how many visits there are; unmatched: how
-    many photos belong to none, each a group of its own."""
+    """The visits that a GroupBy found.
+
+    groups: int64 (photos,): photos of one visit share a number.
+    count: how many visits there are.
+    unmatched: how many photos belong to none; each is a group of its own.
+    """
 
     groups: NDArray[np.int64]
     count: int
@@ -50,7 +58,7 @@ class Visits:
 
 
 def parse_group_by(text: str) -> GroupBy:
-    """The value of --group-by. Raises ConfigError on anything that is not one of the three forms."""
+    """Parse the value of --group-by. Raises ConfigError if it is not one of the three forms."""
     kind, _, rest = text.partition(":")
     if text == "folder":
         return GroupBy("folder", text)
@@ -58,7 +66,7 @@ def parse_group_by(text: str) -> GroupBy:
         try:
             return GroupBy("name", text, pattern=re.compile(rest))
         except (re.error, RecursionError, OverflowError) as error:
-            raise ConfigError(f"--group-by {text!r}: not a regular expression ({error}): mend the pattern") from error
+            raise ConfigError(f"--group-by {text!r}: not a regular expression ({error}): fix the pattern") from error
     table, _, column = rest.rpartition(":")
     if kind == "csv" and table and column:
         return GroupBy("csv", text, table=Path(table), column=column)
@@ -66,10 +74,10 @@ def parse_group_by(text: str) -> GroupBy:
 
 
 def visit_groups(listing: Listing, group_by: GroupBy) -> Visits:
-    """The visit of each photo. Photos with the same folder, text or cell belong together whatever their class.
+    """Find the visit of each photo. Photos with the same folder, text or cell belong together in any class.
 
-    Raises DatasetError where no photo belongs to any visit, the table has not the columns, or the pattern takes
-    over MATCHING_S; MissingInputError where there is no table."""
+    Raises DatasetError if no photo belongs to any visit, the table lacks a column, or the pattern takes over
+    MATCHING_S; MissingInputError if the table cannot be read."""
     if group_by.kind == "csv":
         visit_of = _table(group_by)
         names: list[str] = [visit_of.get(_key(photo.path.relative_to(listing.root))) or "" for photo in listing.photos]
@@ -88,14 +96,15 @@ def visit_groups(listing: Listing, group_by: GroupBy) -> Visits:
 
 _NOTHING = {
     "folder": "no photo lies in a sub-folder of its class folder: make one for each visit, or group by name",
-    "name": "the pattern is found in no file name: mend it",
+    "name": "the pattern is found in no file name: fix it",
     "csv": "the table names none of the photos: its column 'file' must hold paths below the folder of photos",
 }
 
 
 def join_groups(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Groups that tear neither: photos stay together where `one` or `other`, both (photos,), says so. The
-    number of a group is that of its first member."""
+    """Return int64 (photos,): photos share a number if they do in `one` or in `other`, both (photos,).
+
+    The number of a group is the index of its first member."""
     _, starts, inverse = np.unique(other, return_index=True, return_inverse=True)
     return linked(numbered(one.tolist()), np.arange(len(one)), starts[inverse.reshape(-1)])
 
@@ -107,8 +116,8 @@ def _subfolder(root: Path, photo: Photo) -> str:
 
 @contextmanager
 def _bounded(group_by: GroupBy, listing: Listing) -> Iterator[None]:
-    """Ends the block by an alarm, which interrupts even a single match. In the main thread only, where handlers
-    run; elsewhere nothing is bounded."""
+    """Raise DatasetError in the block after MATCHING_S. Only the main thread is bounded."""
+    # An alarm interrupts even a single match. Python runs signal handlers in the main thread only.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -137,13 +146,13 @@ def _found(group_by: GroupBy, name: str) -> str:
 
 
 def _key(path: Path | str) -> str:
-    """A path as tables may spell it: either slash, with or without ./, composed or decomposed accents."""
+    """Return one spelling for all that tables use: either slash, with or without ./, composed or split accents."""
     text = unicodedata.normalize("NFC", str(path).strip().replace("\\", "/"))
     return text.removeprefix("./")
 
 
 def _table(group_by: GroupBy) -> dict[str, str]:
-    """Visit by file."""
+    """Read the table. Returns the visit of each file."""
     table = group_by.table
     assert table is not None
     where = f"--group-by {readable_name(table)}"
@@ -151,7 +160,7 @@ def _table(group_by: GroupBy) -> dict[str, str]:
         with table.open(encoding="utf-8-sig", newline="") as file:
             head = file.readline()
             file.seek(0)
-            # Spreadsheets write what their country uses.
+            # Spreadsheets write the delimiter of their country.
             rows = csv.DictReader(file, delimiter=max(",;\t", key=head.count))
             for column in ("file", group_by.column):
                 if column not in (rows.fieldnames or ()):
@@ -171,5 +180,5 @@ def _visits_of(rows: "csv.DictReader[str]", column: str, where: str) -> dict[str
     for row in rows:
         key, visit = _key(row["file"] or ""), (row[column] or "").strip()
         if visit_of.setdefault(key, visit) != visit:
-            raise DatasetError(f"{where}, line {rows.line_num}: {key!r} stands there twice, as two visits: keep one")
+            raise DatasetError(f"{where}, line {rows.line_num}: {key!r} occurs twice, with two visits: keep one")
     return visit_of

@@ -1,5 +1,6 @@
-"""What a photo's file says of itself, and how its picture looks at a glance: the facts that the dataset check
-judges. Pillow is imported on first use; the file has been read once before, by edge.images."""
+"""Read what the dataset check needs of a photo: its file's format, colour mode and EXIF data, and its brightness.
+
+Pillow is imported on first use. edge.images has read the file before, and accepted it."""
 
 import hashlib
 import re
@@ -26,7 +27,7 @@ ENDINGS = {
     "TIFF": frozenset({".tif", ".tiff"}),
 }
 _MAKE, _MODEL, _EXIF_IFD = 0x010F, 0x0110, 0x8769
-# Not DateTime (0x0132): that is when a program last saved the file, the same for a whole export.
+# Not DateTime (0x0132): that is when a program last saved the file, and is the same for a whole export.
 _TAKEN = ((0x9003, 0x9291), (0x9004, 0x9292))  # (moment, fraction of a second): original, digitized
 _SERIAL = 0xA431
 _MOMENT = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)")
@@ -36,10 +37,14 @@ _DAMAGED_EXIF = (ValueError, TypeError, KeyError, IndexError, SyntaxError, OSErr
 class PhotoRecord(msgspec.Struct, frozen=True, gc=False):
     """One readable photo.
 
-    width and height in pixels, once upright; mode is the file's own colour mode in Pillow's words. captured_s:
-    the moment in EXIF, in seconds since 1970 by the camera's clock. camera: make, model and serial number.
-    brightness and contrast: mean and standard deviation of the grey picture, in levels of 255, the whole picture at
-    the model's input size.
+    width, height: in pixels, after the picture was turned upright.
+    mode: the file's own colour mode, by Pillow's names.
+    frames: pictures in the file.
+    orientation: EXIF orientation, 1 to 8.
+    captured_s: the moment in EXIF, in seconds since 1970 by the camera's clock; None if there is none.
+    camera: make, model and serial number; '' if unknown.
+    brightness, contrast: mean and standard deviation of the grey picture in levels of 255, of the whole picture at
+        the model's input size.
     """
 
     sha256: bytes
@@ -58,8 +63,10 @@ class PhotoRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 def inspect(path: Path, view: Pixels) -> PhotoRecord:
-    """path: a photo that edge.images.read_image accepts. view: uint8 (height, width, 3), the whole picture at
-    the model's input size. Raises OSError where the file is gone."""
+    """Read the record of the photo `path`, which edge.images.read_image must have accepted.
+
+    view: uint8 (height, width, 3), R, G, B, the whole picture at the model's input size. Raises OSError if the file
+    is gone."""
     from PIL import Image
 
     with path.open("rb") as file:
@@ -88,7 +95,7 @@ def _figures(view: Pixels) -> tuple[float, float]:
 
 
 def _exif(image: "Image") -> tuple[float | None, str]:
-    """(moment, camera); what is damaged counts as not there."""
+    """Return (moment, camera). Damaged data counts as missing."""
     try:
         exif = image.getexif()
         if not exif:

@@ -1,4 +1,4 @@
-"""A folder of photos -> classes, and files by name; trainer.dataset.photos decodes them."""
+"""List the classes and photo files of a folder by their names; trainer.dataset.photos decodes the files."""
 
 import re
 import unicodedata
@@ -19,10 +19,10 @@ from edge.images import find_files, find_images, is_image_name, is_out_of_bounds
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
-# One photo of each class for each split, and one more to learn from.
+# Of each class, one photo for each split and a second one for train.
 MIN_PHOTOS = 4
 _MOST_NAMED = 10  # classes in one message
-# Invisible, and part of names all the same: of emoji, and of words in Persian and Indic scripts.
+# Invisible, but legitimate inside names: of emoji, and of words in Persian and Indic scripts.
 _JOINERS = "\u200c\u200d"
 _ALIASES: dict[str, Split] = {
     "train": "train",
@@ -49,8 +49,14 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All photos under one folder, in a fixed order. ignored counts files that are no photos by name; broken are
-    symbolic links with a photo's name that lead nowhere."""
+    """All photos under one folder, in a fixed order.
+
+    root: the folder.
+    classes: names, sorted; the index of a name is the class's label.
+    photos: the files.
+    ignored: how many files are no photos by their names.
+    broken: symbolic links with a photo's name that lead nowhere.
+    """
 
     root: Path
     classes: tuple[str, ...]
@@ -60,16 +66,16 @@ class Listing:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """The class index of every photo, (photos,)."""
+        """The class index of each photo, int64 (photos,)."""
         return np.array([photo.label for photo in self.photos], dtype=np.int64)
 
 
 def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
     """Find classes and photos under `root`: class folders, or train/val/test folders of class folders.
 
-    Raises MissingInputError where there is no folder, DatasetError on one class only, a class without
-    photos or with fewer than min_photos, or splits that name different classes. min_photos 0: classes may be
-    empty, too, for the dataset check to tell."""
+    Raises MissingInputError if there is no folder; DatasetError if there is only one class, a class has no photos or
+    fewer than min_photos, or splits have different classes. With min_photos 0, classes may be empty; the dataset
+    check reports them itself."""
     if not root.is_dir():
         raise MissingInputError(f"{root}: no such folder: give a folder with one folder of photos per class")
     folders = _folders(root)
@@ -79,8 +85,8 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
         if len(splits) < len(folders):
             others = sorted({folder.name for folder in folders} - {folder.name for folder in splits.values()})
             raise DatasetError(
-                f"{root}: {others[0]!r} stands beside the split folders: only one each of train, val and test may: "
-                "move it elsewhere"
+                f"{root}: {others[0]!r} is beside the split folders: only one each of train, val and test may be "
+                "there: move it elsewhere"
             )
         per_split: dict[Split | None, list[Path]] = {s: _folders(f) for s, f in splits.items()}
     else:
@@ -113,12 +119,13 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
 
 
 def _check_split_names(root: Path, folders: Sequence[Path]) -> None:
-    """Split folders of other names would be taken for classes, and a model learn to tell train from test."""
+    """Raise DatasetError if folders are named like splits, but not as this program names them."""
+    # They would be taken for classes, and the model would learn to distinguish train from test.
     alike = [folder for folder in folders if _SPLIT_LIKE.search(folder.name) and not _holds_photos(folder)]
     if len(alike) > 1 or (alike and len(folders) == 1):
         raise DatasetError(
-            f"{root}: {named(folder.name for folder in alike)} look like splits, not classes, as their photos stand in "
-            "folders of their own: name them train, val and test, or give the folder of classes itself"
+            f"{root}: {named(folder.name for folder in alike)} look like splits, not classes, because their photos are "
+            "in sub-folders: name them train, val and test, or give the folder of classes itself"
         )
 
 
@@ -127,7 +134,7 @@ def _holds_photos(folder: Path) -> bool:
 
 
 def named(names: Iterable[str]) -> str:
-    """Up to ten names, each in quotes, and how many more."""
+    """Return up to ten names, each in quotes, and how many more there are."""
     shown = [repr(name) for name in names]
     more = len(shown) - _MOST_NAMED
     return ", ".join(shown[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
@@ -147,7 +154,7 @@ def _no_photos(root: Path, empty: list[Path], broken: list[Path]) -> str:
 
 
 def _folders(root: Path) -> list[Path]:
-    """Without those that are nobody's class: hidden ones, and a file system's own."""
+    """Return the folders that can be classes: not hidden ones, nor a file system's own."""
     return [entry for entry in _entries(root) if entry.is_dir() and not is_out_of_bounds(entry.name)]
 
 
@@ -168,7 +175,7 @@ def _check_classes(root: Path, classes: tuple[str, ...]) -> None:
     for name in classes:
         if name == UNKNOWN:
             raise DatasetError(
-                f"{root}: class folder {name!r}: the device says that where no class fits: choose another name"
+                f"{root}: class folder {name!r}: the device reports this name when no class fits: choose another name"
             )
         if name != name.strip() or name != name.strip(_JOINERS):
             raise DatasetError(f"{root}: class folder {name!r}: blanks or joiners at its ends: rename it")
@@ -190,7 +197,7 @@ def _check_counts(root: Path, classes: tuple[str, ...], photos: list[Photo], lea
 
 
 def _described(character: str) -> str:
-    """'U+202E RIGHT-TO-LEFT OVERRIDE'."""
-    if "\udc80" <= character <= "\udcff":  # how Python shows a byte of a file name that it cannot decode
+    """Return a character's code and name, such as 'U+202E RIGHT-TO-LEFT OVERRIDE'."""
+    if "\udc80" <= character <= "\udcff":  # Python's stand-in for a byte of a file name that it cannot decode
         return f"the byte 0x{ord(character) - 0xDC00:02X}, which is not UTF-8"
     return f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()

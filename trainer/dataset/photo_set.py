@@ -1,4 +1,4 @@
-"""The photos that a training learns from and chooses by."""
+"""The photos of a training: pixels, labels, and the splits to learn from and to choose by."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,13 @@ from trainer.dataset.rows import RowSource
 
 @dataclass(frozen=True, slots=True)
 class PhotoSet:
-    """pixels: uint8 (photos, height, width, 3); labels: (photos,); train and val index both."""
+    """Photos in memory or on disk.
+
+    pixels: uint8 (photos, height, width, 3), in the model's channel order.
+    labels: class indices, int64 (photos,).
+    train: indices of the photos to learn from, int64.
+    val: indices of the photos to choose by, int64.
+    """
 
     pixels: RowSource
     labels: NDArray[np.int64]

@@ -20,9 +20,14 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """Decoded photos: pixels is uint8 (photos, height, width, 3) in the model's channel order, on disk; hashes
-    and greys, uint8 (photos, 32) and (photos, 256), are for trainer.dataset.duplicates; records say what each file is.
-    unreadable names what was left out, and why."""
+    """Decoded photos.
+
+    listing: the photos that were read.
+    pixels: uint8 (photos, height, width, 3), in the model's channel order, on disk.
+    hashes, greys: uint8 (photos, 32) and (photos, 256), for trainer.dataset.duplicates.
+    unreadable: for each photo that was left out, its file and the reason.
+    records: for each photo, what trainer.dataset.inspection found.
+    """
 
     listing: Listing
     pixels: Rows
@@ -44,8 +49,8 @@ def load_photos(
 ) -> Photos:
     """Decode all photos of `listing` with `workers` child processes into a file under `folder`.
 
-    Raises DatasetError at photos that cannot be read, naming the first, unless skip_unreadable; StorageError
-    where the disk is full."""
+    Raises DatasetError if photos cannot be read, naming the first, unless skip_unreadable; StorageError if the disk
+    is full."""
     count = len(listing.photos)
     rows = Rows.create(folder, count, (tensor.height, tensor.width, 3), np.uint8, "the decoded photos")
     hashes = np.zeros((count, 32), np.uint8)

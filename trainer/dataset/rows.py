@@ -1,7 +1,4 @@
-"""An array on disk, read and written by the row.
-
-Not mapped: mapped pages count as the process's memory, and a hundred thousand photos at 224 pixels are 15 GB.
-"""
+"""Read and write an array on disk, row by row."""
 
 import os
 import tempfile
@@ -15,23 +12,28 @@ from edge.errors import StorageError
 
 
 class RowSource(Protocol):
-    """What reads like an array along its first axis: Rows, or an array in memory."""
+    """An array that is read along its first axis: Rows, or an array in memory."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(rows, ...)."""
+        """The shape, (rows, ...)."""
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        """One row for a number, several for an array of numbers or of truth values, or a slice; copies."""
+        """Return one row for a number, or several for a slice or an array of numbers or truth values.
+
+        Rows copies; an array in memory lends a view for a number or a slice."""
 
 
+# The file is not mapped into memory, because mapped pages count as the process's memory: a hundred thousand photos at
+# 224 pixels are 15 GB.
 class Rows:
-    """`count` rows of one shape and dtype in a file without a name: whatever ends this process, nothing of it
-    stays on the disk. Reading is safe from several threads; so is writing different rows, also from child
-    processes that inherit `fileno`."""
+    """`count` rows of one shape and dtype, in a file on disk.
+
+    The file has no name, so nothing stays on the disk however this process ends. Reading is safe from several
+    threads. So is writing different rows, also from child processes that inherit `fileno`."""
 
     def __init__(self, handle: int, count: int, row_shape: tuple[int, ...], dtype: DTypeLike) -> None:
-        """Takes over `handle`, an open file of the right size; Rows.create makes one."""
+        """Take over `handle`, an open file of the right size. Rows.create makes one."""
         self._handle = handle
         self.dtype = np.dtype(dtype)
         self.shape = (count, *row_shape)
@@ -40,8 +42,9 @@ class Rows:
 
     @classmethod
     def create(cls, folder: Path, count: int, row_shape: tuple[int, ...], dtype: DTypeLike, what: str) -> "Rows":
-        """Room for all rows, taken now, in `folder`. what: named in the message of the StorageError that is
-        raised where they do not fit."""
+        """Create the file in `folder` and reserve its space now.
+
+        Raises StorageError if it does not fit. what: name of the content, for that message."""
         size = count * int(np.prod(row_shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         try:
             handle, name = tempfile.mkstemp(prefix="fieldfare-rows-", dir=folder)
@@ -54,7 +57,7 @@ class Rows:
         except OSError as error:
             raise StorageError(
                 f"{folder}: {size / 1e9:.1f} GB for {what} do not fit ({error.strerror or error}): "
-                "free some space or set TMPDIR to a larger disk"
+                "free some space, or set TMPDIR to a folder on a larger disk"
             ) from error
         return cls(handle, count, row_shape, dtype)
 
@@ -62,7 +65,7 @@ class Rows:
         return self.shape[0]
 
     def fileno(self) -> int:
-        """The open file; row i stands at byte i * row size."""
+        """Return the open file. Row i starts at byte i * row size."""
         return self._handle
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
@@ -94,13 +97,12 @@ class Rows:
             raise StorageError(f"temporary files: cannot write: {error.strerror or error}") from error
 
     def write_block(self, start: int, rows: NDArray[Any]) -> None:
-        """Store several rows, from `start` on."""
+        """Store several rows, from `start` on. Raises StorageError."""
         for number, row in enumerate(rows):
             self.write(start + number, row)
 
     def select(self, kept: NDArray[np.int64]) -> "Rows":
-        """The same file, of which only the rows `kept` show, in that order. This one must not be used any
-        longer."""
+        """Return the same file with only the rows `kept`, in that order. This object must not be used afterwards."""
         chosen = Rows(self._handle, len(kept), self.shape[1:], self.dtype)
         chosen._places = kept if self._places is None else self._places[kept]
         self._handle = -1

@@ -1,8 +1,8 @@
-"""Whole groups of photos -> train, val and test, each with its share of every class.
+"""Divide groups of photos into train, val and test, so that each split gets its share of every class.
 
-Greedy, as for stratified group k-folds: groups of rare classes first, then large before small. A group goes to
-train while train has room for it in all of the group's classes, so that bursts are learned from and val and
-test hold many scenes; else to where each class falls short the most.
+The algorithm is greedy, as for stratified group k-folds: groups of rare classes come first, then large groups before
+small ones. A group goes to train as long as train has room for it in all of the group's classes, so that large bursts
+are in train, and val and test hold many scenes. Otherwise it goes to the split whose classes lack the most photos.
 """
 
 from collections import Counter
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from edge.errors import DatasetError
 from trainer.dataset.listing import SHARES, SPLITS, Listing, Split, named
 
-# A class of fewer groups is shared out before the others, while every split still has room.
+# A class of fewer groups is assigned before the others, while every split still has room.
 _FEW_GROUPS = 9
-_ATTEMPTS = 8  # other orders that are tried where a class is missing from a split
+_ATTEMPTS = 8  # orders that are tried if a class is missing from a split
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Photos that stay together: which, and how many of each class."""
+    """Photos that stay together: their indices, and (class, number of photos) for each class."""
 
     members: tuple[int, ...]
     classes: tuple[tuple[int, int], ...]
@@ -31,12 +31,14 @@ class _Group:
 def assign_splits(
     listing: Listing, groups: NDArray[np.int64], seed: int, left_out: Sequence[int] | NDArray[np.int64] = ()
 ) -> tuple[dict[Split, NDArray[np.int64]], int]:
-    """Indices of the photos of each split, sorted, and how many groups the folders themselves tear apart.
+    """Return the sorted indices of the photos of each split, and how many groups the folders themselves divide.
 
-    groups: (photos,), equal numbers for photos that belong together: they always land on one side of a split
-    made here. Stratified by class, 70/15/15, drawn with `seed`. Photos whose folder names a split stay there; a
-    val or test split that is not there is drawn from train. left_out: photos that no split made here takes.
-    Raises DatasetError where a class cannot be in every split.
+    The splits are stratified by class, 70/15/15, and drawn with `seed`. Photos whose folder names a split stay in it;
+    if there is no val or test folder, that split is drawn from train. Raises DatasetError if a class cannot be in
+    every split.
+
+    groups: (photos,), equal numbers for photos that belong together; no split made here divides them.
+    left_out: photos that no split made here takes.
     """
     chosen: list[Split | None] = [photo.split for photo in listing.photos]
     out = {int(index) for index in left_out if chosen[int(index)] is None}
@@ -60,7 +62,7 @@ def assign_splits(
 
 
 def _groups(pool: Sequence[int], groups: NDArray[np.int64], listing: Listing, rng: np.random.Generator) -> list[_Group]:
-    """In the order in which they are to be given out."""
+    """Return the groups of the photos `pool`, in the order in which they are assigned."""
     members: dict[int, list[int]] = {}
     for index in pool:
         members.setdefault(int(groups[index]), []).append(index)
@@ -74,14 +76,15 @@ def _groups(pool: Sequence[int], groups: NDArray[np.int64], listing: Listing, rn
 
     def urgency(group: _Group) -> tuple[int, int]:
         rarest = min(spread[label] for label, _ in group.classes)
-        # By powers of two, for visits of 12 and of 15 photos are alike; bursts and single photos are not.
+        # Sizes count by powers of two: visits of 12 and of 15 photos stay in random order, but bursts come before
+        # single photos.
         return min(rarest, _FEW_GROUPS), -len(group.members).bit_length()
 
     return sorted(whole, key=urgency)
 
 
 def _share_out(whole: Sequence[_Group], wanted: Sequence[Split]) -> tuple[list[Split], bool]:
-    """The side of each group, and whether every class is on every side."""
+    """Return the split of each group, and whether every class is in every split."""
     photos: Counter[int] = Counter()
     left: Counter[int] = Counter()  # groups of each class that are still to come
     for group in whole:
@@ -127,7 +130,7 @@ def _side(
         return "train"
 
     def cost(split: Split) -> float:
-        """By how much the squared distance from the quotas, in shares of them, would grow."""
+        """Return the growth of the squared distance from the quotas, in shares of them."""
         return sum(
             ((room[split][label] - count) ** 2 - room[split][label] ** 2) / quota[split][label]
             for label, count in group.classes

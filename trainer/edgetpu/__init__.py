@@ -1,1 +1,1 @@
-"""What of a model a Coral runs: reading .tflite files, predicting, calling the compiler, bundling its output."""
+"""Models for the Edge TPU: read .tflite files, predict what maps, call the compiler, bundle its output."""

@@ -1,4 +1,4 @@
-"""Put a compiled model into a bundle: the manifest's part and the files, for a new bundle or a finished one."""
+"""Put a compiled model into a bundle, new or finished: the manifest's record and the files."""
 
 from pathlib import Path
 
@@ -16,7 +16,9 @@ LOG_NAME = "compiler.log"
 
 
 def edgetpu_part(model: bytes, report: CompilerReport | None, log: str | None) -> tuple[EdgeTpu, dict[str, bytes]]:
-    """The manifest's record and the files. Without the compiler's words, what only they tell is left open."""
+    """Return the manifest's record and the files, by name.
+
+    report, log: None if the compiler's output is missing; what only it contains is then None in the record."""
     files = {MODEL_NAME: model}
     if log is not None:
         files[LOG_NAME] = log.encode()
@@ -33,8 +35,10 @@ def edgetpu_part(model: bytes, report: CompilerReport | None, log: str | None) -
 
 
 def with_edgetpu(bundle: Bundle, out: Path, model: bytes, report: CompilerReport | None, log: str | None) -> Bundle:
-    """`bundle` for `out`, with this compiled model in the place of any that it has. edge.bundle.write.save puts it
-    there. The rest, golden inputs and figures included, stays as it is. Raises BundleError."""
+    """Return `bundle` for the path `out`, with this compiled model instead of any that it has.
+
+    The rest, golden inputs and figures included, is unchanged. edge.bundle.write.save writes the result. Raises
+    BundleError."""
     part, added = edgetpu_part(model, report, log)
     old = bundle.manifest.edgetpu
     gone = {MANIFEST, MANIFEST_HASH} | (set() if old is None else {old.model, *([old.log] if old.log else [])})

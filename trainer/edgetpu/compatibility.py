@@ -1,10 +1,12 @@
-"""What the Edge TPU compiler will make of a model, without the compiler: graph -> Verdict. Pure.
+"""Predict, without the compiler, what of a model's graph the Edge TPU compiler will map. Pure.
 
-The rule by which it divides a graph was read off Coral's pairs and agrees with its documentation ("the first part
-runs on the Edge TPU"). Operators are taken in their order of execution and gathered into parts that are all for
-the Edge TPU or all for the CPU, each part holding every operator of its kind whose inputs are there by then. The
-first part for the Edge TPU is mapped, be it after operators for the CPU (MoveNet begins with two). Everything
-later stays on the CPU, supported or not: "More than one subgraph is not supported".
+The rule by which the compiler divides a graph was derived from Coral's pairs of models, and agrees with its
+documentation ("the first part runs on the Edge TPU"):
+
+1. Operators are taken in their order of execution and collected into parts. A part is all for the Edge TPU or all for
+   the CPU, and holds every operator of its kind whose inputs are available by then.
+2. The first part for the Edge TPU is mapped, even if operators for the CPU come before it (MoveNet begins with two).
+3. Everything later stays on the CPU, supported or not: "More than one subgraph is not supported".
 """
 
 from collections.abc import Sequence
@@ -31,13 +33,17 @@ _SPLIT = Reason(ONE_SUBGRAPH, "", "")
 _REFUSED = Reason("", "the compiler refuses the whole model", "")
 _LEFT = Reason("", "left on the CPU by the compiler", "")
 _LARGER_PART = (
-    "that the first part is mapped, where a later one is larger (google-coral/edgetpu issue 461 tells of the contrary)"
+    "that the first part is mapped although a later one is larger (google-coral/edgetpu issue 461 reports the contrary)"
 )
 
 
 class OperatorVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Operators of one name, version and fate. status: the compiler's words where they are known; detail: what in
-    this model; seen: a mapping of this version has been seen (True as well where it is not mapped)."""
+    """Operators of one name, version and outcome, counted together.
+
+    status: the compiler's wording, or ours if that is not known.
+    detail: what in this model leads to it.
+    seen: whether a mapping of this version has been seen; also True if the operator is not mapped.
+    """
 
     operator: str
     version: int
@@ -49,7 +55,12 @@ class OperatorVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True):
-    """Constants of the mapped operators against the on-chip memory. streamed: at least, at most, in bytes."""
+    """The constants of the mapped operators, compared with the on-chip memory.
+
+    size: in bytes.
+    fits: "perhaps" if the memory that is left for them decides.
+    streamed: (at least, at most) in bytes, at each inference.
+    """
 
     size: int
     fits: Literal["yes", "perhaps", "no"]
@@ -57,9 +68,18 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of a model. compiled: it is the compiler's output already, so the rows are facts, and how many
-    operators are inside its edgetpu_parts is not known (on_tpu is None). refusal: why the compiler takes nothing of
-    it. splits_at: the first operator that keeps what depends on it off the Edge TPU."""
+    """The prediction for a model, or the facts if it is compiled.
+
+    compiled: whether the model is the compiler's output. How many operators its parts contain is then not known.
+    on_tpu, on_cpu: how many operators run there; on_tpu is None for a compiled model.
+    rows: the operators, in order of execution.
+    edgetpu_parts: for a compiled model, how many parts run on the Edge TPU.
+    refusal: why the compiler maps nothing of the model.
+    splits_at: the first operator that keeps itself, and what depends on it, on the CPU.
+    parameters: None if nothing is mapped, or the model is compiled.
+    changes: what to change so that more is mapped.
+    not_seen: the parts of the prediction that rest on no mapping that was seen.
+    """
 
     outcome: Outcome
     compiled: bool
@@ -74,7 +94,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     not_seen: tuple[str, ...] = ()
 
     def names(self, *, on_tpu: bool) -> str:
-        """The operators of one side, as 'CONV_2D x2, ARG_MAX', in order of execution."""
+        """Return the operators of one side, as 'CONV_2D x2, ARG_MAX', in order of execution."""
         counts: dict[str, int] = {}
         for row in self.rows:
             if row.maps == on_tpu:
@@ -83,7 +103,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(graph: Graph) -> Verdict:
-    """What the compiler will make of `graph`, or, where that is its output, what it has made."""
+    """Predict what the compiler maps of `graph`; if that is the compiler's output, return what it mapped."""
     if graph.compiled:
         return _compiled(graph)
     reasons = [why_not(operator, graph) for operator in graph.operators]
@@ -113,7 +133,8 @@ def judge(graph: Graph) -> Verdict:
 
 
 def parts(graph: Graph, supported: Sequence[bool]) -> list[tuple[bool, list[int]]]:
-    """The graph divided as the module's text has it: for the Edge TPU or not, and the numbers of operators."""
+    """Divide the graph by rule 1 of the module. Returns, for each part, whether it is for the Edge TPU, and the
+    indices of its operators."""
     produced = {number for operator in graph.operators for number in operator.outputs if number >= 0}
     ready = {number for number in range(len(graph.tensors)) if number not in produced}
     left = list(range(len(graph.operators)))
@@ -132,7 +153,7 @@ def parts(graph: Graph, supported: Sequence[bool]) -> list[tuple[bool, list[int]
                 ready.update(operator.outputs)
             else:
                 waiting.append(number)
-        if kind is None:  # what is left waits for itself: no order of execution
+        if kind is None:  # a cycle: the rest has no order of execution
             break
         found.append((kind, part))
         left = waiting
@@ -140,7 +161,7 @@ def parts(graph: Graph, supported: Sequence[bool]) -> list[tuple[bool, list[int]
 
 
 def _refusal(graph: Graph, mapped: set[int]) -> tuple[str | None, str, str]:
-    """Why the compiler would take nothing of the model; what to change; what of this nobody has seen."""
+    """Return why the compiler would map nothing (or None), what to change, and what of this has not been seen."""
     for operator in graph.operators:
         if operator.version > READABLE.get(operator.name, operator.version):
             reported = (operator.name, operator.version) in REPORTED_UNREADABLE
@@ -180,7 +201,7 @@ def _compiled(graph: Graph) -> Verdict:
 
 
 def _rows(operators: Sequence[Operator], fates: Sequence[Reason | None]) -> tuple[OperatorVerdict, ...]:
-    """Operators of one name, version and fate together, in the order of their first."""
+    """Count operators of one name, version and outcome together, in the order of their first occurrence."""
     groups: dict[OperatorVerdict, int] = {}
     for operator, reason in zip(operators, fates, strict=True):
         row = OperatorVerdict(
@@ -197,7 +218,7 @@ def _rows(operators: Sequence[Operator], fates: Sequence[Reason | None]) -> tupl
 
 
 def _split(graph: Graph, reasons: Sequence[Reason | None], mapped: set[int]) -> str | None:
-    """The first operator after the mapped part's begin that stays on the CPU for a reason of its own."""
+    """Return the first operator after the start of the mapped part that stays on the CPU for its own reason."""
     if not mapped:
         return None
     for number, (operator, reason) in enumerate(zip(graph.operators, reasons, strict=True)):
@@ -218,7 +239,9 @@ def _parameters(graph: Graph, numbers: set[int]) -> Parameters:
 
 
 def _changes(graph: Graph, reasons: Sequence[Reason | None], refusal_fix: str) -> tuple[str, ...]:
-    """What to change, each with the operators that it helps; what makes the compiler read the model comes first."""
+    """Return what to change, each with the operators that it helps.
+
+    The change that makes the compiler accept the model at all comes first."""
     helped: dict[str, dict[str, None]] = {}
     for operator, reason in zip(graph.operators, reasons, strict=True):
         if reason is not None and reason.fix != refusal_fix:
@@ -228,7 +251,7 @@ def _changes(graph: Graph, reasons: Sequence[Reason | None], refusal_fix: str) -
 
 
 def _not_seen(graph: Graph, reasons: Sequence[Reason | None], mapped: set[int]) -> list[str]:
-    """The judgements that rest on documents or inference, not on a mapping that was seen."""
+    """Return the predictions that rest on documents or inference, not on a mapping that was seen."""
     found = []
     for number, (operator, reason) in enumerate(zip(graph.operators, reasons, strict=True)):
         if reason is None and number in mapped and operator.version not in SEEN.get(operator.name, ()):

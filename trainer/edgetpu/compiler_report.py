@@ -1,4 +1,4 @@
-"""What edgetpu_compiler prints and logs -> a report. Read by the lines of real runs of versions 14.1 to 16.0."""
+"""Parse what edgetpu_compiler prints and logs. The patterns are from real runs of versions 14.1 to 16.0."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 @dataclass(frozen=True, slots=True)
 class OperatorRow:
-    """Operators of one name and status in the compiler's table, added up."""
+    """Operators of one name and status in the compiler's table, counted together."""
 
     operator: str
     count: int
@@ -21,8 +21,15 @@ class OperatorRow:
 
 @dataclass(frozen=True, slots=True)
 class CompilerReport:
-    """What the compiler said; None where it did not say, no rows where it printed no table. total: operators of the
-    model in its own words."""
+    """The contents of the compiler's output. None and no rows stand for what it did not print.
+
+    version: "unknown" if it printed none.
+    on_tpu, on_cpu: how many operators run there.
+    on_chip_bytes: memory on the chip that holds parameters.
+    off_chip_bytes: parameters that are streamed at each inference.
+    rows: its table of operators.
+    total: how many operators the model has, by its own count.
+    """
 
     version: str
     on_tpu: int
@@ -34,12 +41,12 @@ class CompilerReport:
 
     @property
     def tested(self) -> bool:
-        """True where real output of this version was read before."""
+        """Whether this parser was tested with real output of this version."""
         return self.version.startswith(TESTED_VERSIONS)
 
     @property
     def left_out(self) -> str:
-        """The operators on the CPU, as 'CONV_2D x2, ARG_MAX'; empty where there is no table."""
+        """The operators on the CPU, as 'CONV_2D x2, ARG_MAX'; empty without a table."""
         counts: dict[str, int] = {}
         for row in self.rows:
             if row.status != MAPPED:
@@ -48,8 +55,9 @@ class CompilerReport:
 
 
 def parse_report(text: str) -> CompilerReport:
-    """Read what the compiler printed, its log appended or not; without a version that is 'unknown'. Raises ModelError
-    where nothing of where operators run is in it."""
+    """Parse what the compiler printed, with or without its log appended.
+
+    Raises ModelError if it does not show how many operators run on the Edge TPU."""
     version = re.search(r"Edge TPU Compiler version (\S+)", text)
     rows = _table(text)
     total = _number(text, r"Total number of operations: (\d+)")
@@ -62,7 +70,7 @@ def parse_report(text: str) -> CompilerReport:
     if on_tpu is None and on_cpu is None and "Model compiled successfully" in text:
         on_tpu = total
     if on_tpu is None:
-        raise ModelError(f"the compiler printed nothing that is known: {last_words(text) or 'nothing at all'}")
+        raise ModelError(f"the compiler's output is not recognized: {last_words(text) or 'it is empty'}")
     return CompilerReport(
         version=_printable(version[1])[:40] if version else "unknown",
         on_tpu=on_tpu,
@@ -75,20 +83,20 @@ def parse_report(text: str) -> CompilerReport:
 
 
 def last_words(text: str) -> str:
-    """The last lines that say something, for an error message; the version and the time-out are no news."""
+    """Return the last lines for an error message, at most 300 characters, without the usual version and time-out."""
     noise = ("Edge TPU Compiler version", "Started a compilation timeout", "Compilation child process")
     lines = [_printable(" ".join(line.split())) for line in text.splitlines() if line.strip()]
     return "; ".join(line for line in lines if not line.startswith(noise))[-300:]
 
 
 def _printable(text: str) -> str:
-    """Without what would move the cursor or change colours of a terminal."""
+    """Replace the characters that would move a terminal's cursor or change its colours."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _table(text: str) -> tuple[OperatorRow, ...]:
-    """The rows under a heading 'Operator Count Status', those of one operator and status added up. Output and log
-    may both hold the table: the one with most operators counts."""
+    """Return the rows under a heading 'Operator Count Status', those of one operator and status added up."""
+    # Output and log may both hold the table: the one with the most operators is taken.
     tables: list[dict[tuple[str, str], int]] = []
     inside = False
     for line in text.splitlines():

@@ -1,7 +1,7 @@
-"""int8 model -> its Edge TPU twin, through Coral's edgetpu_compiler where there is one.
+"""Compile an int8 model for the Edge TPU with Coral's edgetpu_compiler, and check the result.
 
-The compiler is closed and runs on x86-64 Linux only; version 16.0 is the last. Nothing that it hands over is
-trusted: the report must be known, the file a compiled model with the tensors of the one that was given.
+The compiler is closed source and runs only on x86-64 Linux; version 16.0 is the last. Its output is not trusted: the
+report must be recognized, and the file must be a compiled model with the inputs and outputs of the given one.
 """
 
 import signal
@@ -29,7 +29,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """The compiled twin, the compiler's report, its words, and what is worth a warning."""
+    """A compiled model.
+
+    model: the .tflite file.
+    report: the compiler's output, parsed.
+    log: the compiler's output and log as text.
+    remarks: warnings.
+    """
 
     model: bytes
     report: CompilerReport
@@ -42,9 +48,9 @@ def compile_model(
 ) -> Compiled:
     """Compile `model` with `command` (see trainer.edgetpu.compiler_call).
 
-    Raises UnavailableError without a compiler, StorageError without room for its files; ModelError where it refuses,
-    crashes, does not end in time, maps the model only in part (unless allow_partial), or hands over something that
-    is not this model compiled.
+    Raises UnavailableError without a compiler; StorageError if its files do not fit on the disk; ModelError if it
+    refuses the model, crashes, takes over timeout_s, maps the model only in part (unless allow_partial), or returns
+    something other than this model compiled.
     """
     source = read_graph(model)
     answer = run_compiler(model, command, timeout_s)
@@ -56,7 +62,7 @@ def compile_model(
     check_counts(report, source)
     left = max(report.on_cpu, twin.on_cpu)
     if left and not allow_partial:
-        names = report.left_out or twin.names(on_tpu=False) or "the compiler does not say which"
+        names = report.left_out or twin.names(on_tpu=False) or "the compiler does not name them"
         raise ModelError(
             f"{left} of {report.on_tpu + report.on_cpu} operators would stay on the CPU ({names}): see "
             "`fieldfare check-edgetpu`, or allow it with --allow-partial"
@@ -65,8 +71,10 @@ def compile_model(
 
 
 def check_twin(compiled: bytes, source: Graph, title: str, *, fix: str = "copy it again") -> Verdict:
-    """What `compiled` is made of. Raises ModelError where it is no compiled model, or its inputs and outputs are
-    not those of `source` in shape, type, scale and zero point. fix: what helps where the file itself is bad."""
+    """Return what the compiled model `compiled` maps.
+
+    Raises ModelError if it is no compiled model, or its inputs and outputs differ from those of `source` in shape,
+    type, scale or zero point. title: name of the file in messages. fix: advice if the file itself is bad."""
     try:
         graph = read_graph(compiled)
     except ModelError as error:
@@ -90,40 +98,41 @@ def check_twin(compiled: bytes, source: Graph, title: str, *, fix: str = "copy i
 
 
 def check_counts(report: CompilerReport, source: Graph) -> None:
-    """Raises ModelError where the compiler tells of another number of operators than `source` has. How it counts
-    those of IF and WHILE is not known: a model with them is not counted."""
+    """Raise ModelError if the compiler reports another number of operators than `source` has."""
+    # How the compiler counts the operators inside IF and WHILE is not known, so a model with them is not checked.
     ours = len(source.operators)
     for theirs in (report.on_tpu + report.on_cpu, report.total):
         if theirs is not None and theirs != ours and source.subgraphs == 1:
             raise ModelError(
-                f"the compiler's words tell of {theirs} operators, the model has {ours}: "
-                "they are of another model's compilation"
+                f"the compiler reports {theirs} operators, the model has {ours}: "
+                "the report is of another model's compilation"
             )
 
 
 def remarks(report: CompilerReport, twin: Verdict) -> tuple[str, ...]:
-    """What is odd, but no reason to refuse."""
+    """Return warnings about what is unusual, but no reason to refuse."""
     found = []
     if not report.tested:
         found.append(
-            f"compiler version {report.version}: output of 14.1, 15.0 and 16.0 has been seen here, not of this one"
+            f"compiler version {report.version}: only output of 14.1, 15.0 and 16.0 has been tested, not of this one"
         )
     if report.on_cpu != twin.on_cpu:
         found.append(
-            f"the compiler's words tell of {report.on_cpu} operators on the CPU, its file of {twin.on_cpu}: "
+            f"the compiler reports {report.on_cpu} operators on the CPU, its file has {twin.on_cpu}: "
             "do they belong together?"
         )
     return tuple(found)
 
 
 def _failure(answer: Answer) -> str:
-    """How a compilation ended that came to nothing. Containers and shells tell of a signal as 128 more."""
+    """Return how a failed compilation ended."""
     said = last_words(answer.said)
+    # Containers and shells report the end by a signal as the status 128 + signal.
     number = -answer.status if answer.status < 0 else answer.status - 128
     with suppress(ValueError):  # no signal
         return f"the compiler crashed ({signal.Signals(number).name})" + (f": {said}" if said else "")
     if answer.status == 0:
-        return "the compiler ended well but left no model_edgetpu.tflite" + (f": {said}" if said else "")
+        return "the compiler ended with status 0 but wrote no model_edgetpu.tflite" + (f": {said}" if said else "")
     return f"the compiler refused the model: {said or f'status {answer.status}'}"
 
 
@@ -133,9 +142,9 @@ def _face(tensor: Tensor) -> str:
 
 
 def _prediction(verdict: Verdict) -> str:
-    """What the check says of a model that was refused."""
+    """Return what check-edgetpu predicts for a model that the compiler refused."""
     if verdict.outcome == "whole":
-        return " (check-edgetpu sees no reason)"
+        return " (check-edgetpu finds no reason)"
     reason = verdict.refusal or f"first on the CPU {verdict.splits_at or verdict.names(on_tpu=False)}"
     change = f"; change: {verdict.changes[0]}" if verdict.changes else ""
     return f" (check-edgetpu: {reason}{change})"

@@ -1,8 +1,4 @@
-"""Would the Edge TPU take this operator? One operator at a time, whatever stands around it.
-
-Types, version and rank first, as the compiler's reports have it (DEQUANTIZE, which is not on Coral's list, is
-reported for its type), then the limitations that Coral documents for each operator.
-"""
+"""Check whether the Edge TPU would take a single operator, regardless of the rest of the graph."""
 
 import math
 from collections.abc import Callable
@@ -32,7 +28,7 @@ ONE_SCALE_FIX = (
 FULL_INTEGER_FIX = "quantize to full integer: TFLITE_BUILTINS_INT8 and a representative dataset"
 _INPUT_FIX = "convert with inference_input_type = tf.uint8 or tf.int8"
 _OUTPUT_FIX = "convert with inference_output_type = tf.uint8 or tf.int8"
-_FLOAT_FIX = "keep arithmetic on floats and whole numbers out of the model: end it before, and compute the rest apart"
+_FLOAT_FIX = "keep arithmetic on floats and integers out of the model: end it before, and compute the rest separately"
 _CUSTOM_FIX = "it runs on the CPU by design; at the end of a model that costs little"
 _REPLACEMENTS = {
     "HARD_SWISH": "use ReLU6 (MobileNetV3: minimalistic=True)",
@@ -48,8 +44,13 @@ _REPLACEMENTS = {
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """Why an operator stays on the CPU. status: the compiler's words; detail: what in this model; fix: what to
-    change. documented: False where it is inferred, and the compiler may decide otherwise."""
+    """The reason why an operator stays on the CPU.
+
+    status: the compiler's message.
+    detail: what in this model leads to it.
+    fix: what to change.
+    documented: False if the reason is inferred, and the compiler may decide otherwise.
+    """
 
     status: str
     detail: str
@@ -58,7 +59,9 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 def why_not(operator: Operator, graph: Graph) -> Reason | None:
-    """None where the Edge TPU would take the operator by itself."""
+    """Return why the operator stays on the CPU, or None if the Edge TPU would take it by itself."""
+    # Type, version and rank come first, as in the compiler's reports: DEQUANTIZE, which is not on Coral's list, is
+    # reported for its type. Then come the limitations that Coral documents for each operator.
     return (
         _conversion(operator, graph)
         or _type(operator, graph)
@@ -70,13 +73,13 @@ def why_not(operator: Operator, graph: Graph) -> Reason | None:
 
 
 def activations(operator: Operator, graph: Graph) -> list[Tensor]:
-    """What flows through the operator: its tensors that are neither constant nor state."""
+    """Return the operator's inputs and outputs that are neither constant nor state."""
     tensors = graph.present(operator.inputs) + graph.present(operator.outputs)
     return [tensor for tensor in tensors if not tensor.constant and not tensor.variable]
 
 
 def _conversion(operator: Operator, graph: Graph) -> Reason | None:
-    """QUANTIZE from float and DEQUANTIZE: usual at the ends of a model, where they cost little."""
+    """Check QUANTIZE from float and DEQUANTIZE. At the ends of a model, which is usual, they cost little."""
     given, output = _input(operator, graph, 0), _output(operator, graph)
     if operator.name == "QUANTIZE" and given is not None and given.dtype not in EIGHT_BITS:
         at_end = operator.inputs[0] in graph.inputs
@@ -113,7 +116,7 @@ def _support(operator: Operator) -> Reason | None:
         allowed = ", ".join(map(str, versions))
         fix = f"version {allowed}: convert with TensorFlow 2.5 to 2.8, or without what the version stands for"
         if operator.name == "FULLY_CONNECTED":
-            fix = "Dense on more than two dimensions asks for it: Flatten before Dense, or use Conv2D with a 1x1 kernel"
+            fix = "Dense on more than two dimensions needs it: Flatten before Dense, or use Conv2D with a 1x1 kernel"
         if record := RECORDED_REFUSED.get((operator.name, operator.version)):
             detail = f"version {operator.version}, {record}"
             return Reason(WRONG_VERSION, detail, _REPLACEMENTS.get(operator.name, fix), documented=False)
@@ -209,7 +212,7 @@ def _concatenation(operator: Operator, graph: Graph) -> Reason | None:
 
 
 def _axes(operator: Operator, graph: Graph, place: int) -> set[int]:
-    """The axes in a constant input, counted from the front."""
+    """Return the axes in a constant input, counted from the front."""
     axes, given = _input(operator, graph, place), _input(operator, graph, 1 - place)
     rank = 0 if given is None else len(given.shape)
     return set() if axes is None else {axis % rank if rank else axis for axis in axes.values}
@@ -268,11 +271,11 @@ def _prelu(operator: Operator, graph: Graph) -> Reason | None:
 
 
 def _resize(operator: Operator, graph: Graph) -> Reason | None:
-    """DeepLab's resize of 1x1 with align_corners stays on the CPU; MoveNet's of 6x6 to 24x24 do not."""
     given, output = _input(operator, graph, 0), _output(operator, graph)
     if given is None or output is None:
         return None
     sizes = f"{_sides(given.shape[1:3])} to {_sides(output.shape[1:3])}"
+    # In Coral's pairs, DeepLab's resize of 1x1 with align_corners stays on the CPU; MoveNet's of 6x6 to 24x24 do not.
     if operator.options.align_corners and 1 in given.shape[1:3]:
         return _limitation(f"{sizes} with align_corners", "a broadcast instead: ADD or MUL with a tensor of full size")
     if math.prod(output.shape) > RESIZE_BYTES:

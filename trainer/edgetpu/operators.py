@@ -1,14 +1,14 @@
-"""What is known of the Edge TPU compiler's taste: operators, versions, its own words, memory. Facts only.
+"""The facts that are known about the Edge TPU compiler: operators, versions, its messages, memory.
 
-Sources, by the letter that stands with each fact:
+Sources, by the letter beside each fact:
   (D) Coral's list of supported operations, coral.ai/docs/edgetpu/models-intro, for runtime 14, compiler 16.
   (P) Pairs of a model and its compiled twin that Coral publishes (google-coral/test_data at 104342d), compared
-      operator by operator. The only source that tells versions.
-  (L) What the compiler printed for others: the logs and reports in google-coral/edgetpu's issues, by number.
+      operator by operator. The only source that shows versions.
+  (L) What the compiler printed for its users: the logs and reports in google-coral/edgetpu's issues, by number.
   (T) TensorFlow's registry of kernels, tensorflow/lite/kernels/register.cc, as of 2022.
 """
 
-# The compiler's words for an operator (L; all of them stand in recorded logs)
+# The compiler's messages for an operator (L; all of them occur in recorded logs)
 MAPPED = "Mapped to Edge TPU"
 NOT_SUPPORTED = "Operation not supported"
 WRONG_VERSION = "Operation version not supported"
@@ -22,8 +22,8 @@ NOT_STATIC = (
     "Attempting to use a delegate that only supports static-sized tensors with a graph that has dynamic-sized tensors"
 )
 
-# (D) The supported operators; the versions are those of their 8-bit kernels in TensorFlow 2.5, from which the
-# compiler was built in 2021: 1 for uint8, then int8, and what needs no more than that.
+# (D) The supported operators. The versions are those of their 8-bit kernels in TensorFlow 2.5, from which the compiler
+# was built in 2021: 1 for uint8, the next for int8, and those that need no more than that.
 SUPPORTED: dict[str, tuple[int, ...]] = {
     "ADD": (1, 2),
     "AVERAGE_POOL_2D": (1, 2),
@@ -90,11 +90,11 @@ SEEN: dict[str, tuple[int, ...]] = {
 
 # Reported as "Operation version not supported" by compiler 16 (a public build log; from Dense on a 3-D tensor).
 REPORTED_REFUSED = {("FULLY_CONNECTED", 9)}
-# (L) The same was said of RESIZE_NEAREST_NEIGHBOR by compiler 14.1 (known_refused in shared/edgetpu/known_good_ops.json
-# and the log beside it; tensorflow issue 42024) and 15.0 (issue 420). The logs tell no versions, but these models came
-# from TensorFlow 2.3 and 2.5, whose resize has half_pixel_centers: version 3. Without them it is version 2, which is
-# mapped (yolov5 pull request 1127; by compiler 16.0 in yolov7 pull request 1672 and in published logs of a YOLOv5s and
-# a YOLOv9t). That 16.0 maps version 3, too, is in one user's notes only.
+# (L) Compiler 14.1 reported the same of RESIZE_NEAREST_NEIGHBOR (known_refused in shared/edgetpu/known_good_ops.json
+# and the log beside it; tensorflow issue 42024), and so did 15.0 (issue 420). The logs show no versions, but these
+# models came from TensorFlow 2.3 and 2.5, whose resize has half_pixel_centers: version 3. Without half_pixel_centers
+# it is version 2, which is mapped (yolov5 pull request 1127; by compiler 16.0 in yolov7 pull request 1672 and in
+# published logs of a YOLOv5s and a YOLOv9t). Only one user's notes report that 16.0 maps version 3, too.
 _RECORD = "refused by compilers 14.1 and 15.0 (tensorflow issue 42024, edgetpu issue 420); 16.0 may map it"
 RECORDED_REFUSED = {("RESIZE_NEAREST_NEIGHBOR", 3): _RECORD}
 
@@ -143,14 +143,14 @@ READABLE: dict[str, int] = {
 }
 REPORTED_UNREADABLE = {("CONV_2D", 6), ("TRANSPOSE_CONV", 4), ("QUANTIZE", 3), ("EXP", 2), ("TILE", 3)}
 
-# (D) At most so many elements in a SOFTMAX.
+# (D) The most elements that a SOFTMAX may have.
 SOFTMAX_ELEMENTS = 16_000
-# (L) A resize from 64x64 to 128x128 with 32 channels (0.5 MB) was mapped, one to 512x512 (8 MB) not (issue 31).
-# Where between the two the limit lies is not known; this is half of the on-chip memory.
+# (L) A resize from 64x64 to 128x128 with 32 channels (0.5 MB) was mapped, one to 512x512 (8 MB) was not (issue 31).
+# The limit between the two is not known; this is half of the on-chip memory.
 RESIZE_BYTES = 4 * 1024**2
 
 # (L) Of the 8 MiB on the chip, 7.0 to 7.9 MiB were left for parameters in most logs of compilers 14 to 16 (used and
-# remaining added up); large activations leave less (6.1 MiB in issue 433). What does not fit is streamed over
-# USB or PCIe at each inference.
+# remaining added up); large activations leave less (6.1 MiB in issue 433). Parameters that do not fit are streamed
+# over USB or PCIe at each inference.
 ON_CHIP_LOW = 7 * 1024**2
 ON_CHIP_HIGH = int(7.9 * 1024**2)

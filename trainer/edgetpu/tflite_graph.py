@@ -1,9 +1,9 @@
-"""A .tflite's graph as plain records: operators, their options, tensors. Nothing is run or loaded in a runtime.
+"""Read a .tflite file's graph into plain records: operators, their options, tensors. No runtime is needed.
 
-The file may be damaged or hostile. The flatbuffers classes check every offset, but a vector may claim 2^32
-entries and many tables may point at one long vector, so lengths are compared with the file before they are
-walked, and what is read in all is bounded. Every vector, text and constant must lie inside the file as a whole,
-read or not: a file that was cut short is refused.
+The file may be damaged or hostile. The flatbuffers classes check every offset, but a vector may claim 2^32 entries,
+and many tables may point at one long vector. Therefore lengths are compared with the file before the entries are
+read, and the total that is read is bounded. Every vector, text and constant must be entirely inside the file, even if
+it is not read: a file that was cut short is refused.
 """
 
 import struct
@@ -18,8 +18,8 @@ from edge.errors import INSTALL_DEVICE, MissingPackageError, ModelError
 EDGETPU_OPERATOR = "edgetpu-custom-op"
 # EfficientDet-Lite3 has some 700 operators and 1,500 tensors; the largest language models some 10,000.
 MAX_ENTRIES = 50_000
-MAX_WORK = 1_000_000  # tensor references, dimensions and 16 bytes of names each, in the whole file
-MAX_VALUES = 64  # of a constant that is kept: axes, paddings, strides
+MAX_WORK = 1_000_000  # in the whole file, counted in tensor references, dimensions and names per 16 bytes
+MAX_VALUES = 64  # of a constant whose values are kept: axes, paddings, strides
 _ZIP_BEGIN, _ZIP_END, _ZIP_END_BYTES = b"PK\x03\x04", b"PK\x05\x06", 22
 
 _ACTIVATIONS = {0: None, 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH", 5: "SIGN_BIT"}
@@ -39,9 +39,18 @@ _OPTIONS = {  # the operators whose options matter here, and the table that hold
 
 
 class Tensor(msgspec.Struct, frozen=True, kw_only=True):
-    """One tensor. shape: as stored; signature: with -1 where the size is free, empty where the file has none.
-    scale and zero_point: of the first channel; scales: how many there are, along `axis`. values: of a
-    constant of at most 64 int32 or int64, else empty. size: bytes of its constant data."""
+    """One tensor.
+
+    shape: as stored.
+    signature: the shape with -1 for each free size; empty if the file has none.
+    scales: how many scales there are, along `axis`; 0 if the tensor is not quantized.
+    scale, zero_point: of the first channel.
+    constant: whether the file holds its data.
+    variable: whether it keeps state between inferences.
+    size: bytes of its constant data.
+    values: of a constant of at most 64 int32 or int64, otherwise empty.
+    all_zero: whether it is a constant of int8 or uint8, at most 64 KiB, that is zero throughout.
+    """
 
     name: str
     dtype: str
@@ -59,12 +68,12 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def static(self) -> bool:
-        """True where every dimension has one size."""
+        """Whether every dimension has a fixed size."""
         return all(side >= 0 for side in (*self.shape, *self.signature))
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What of an operator's options decides whether the Edge TPU takes it."""
+    """The options of an operator that decide whether the Edge TPU takes it."""
 
     activation: str | None = None
     dilation: tuple[int, int] = (1, 1)
@@ -78,7 +87,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
-    """One operator, in the order of execution. inputs: numbers of tensors, -1 for one that is left out."""
+    """One operator.
+
+    inputs, outputs: indices of tensors, -1 for one that is left out.
+    custom: the name of a custom operator, otherwise None.
+    """
 
     name: str
     version: int
@@ -89,17 +102,23 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def on_edgetpu(self) -> bool:
-        """True for what the compiler puts in the place of all that it maps."""
+        """Whether this is the operator with which the compiler replaces all that it maps."""
         return self.custom == EDGETPU_OPERATOR
 
     @property
     def title(self) -> str:
-        """Its name; that of a custom operator with what it calls itself."""
+        """The name; for a custom operator, 'CUSTOM' and its own name."""
         return self.name if self.custom is None else f"{self.name} {self.custom}"
 
 
 class Graph(msgspec.Struct, frozen=True, kw_only=True):
-    """The main subgraph of a model; subgraphs: how many the file holds (others belong to IF and WHILE)."""
+    """The main subgraph of a model.
+
+    operators: in order of execution.
+    tensors: all tensors of the subgraph.
+    inputs, outputs: indices of tensors.
+    subgraphs: how many the file holds; the others belong to IF and WHILE.
+    """
 
     operators: tuple[Operator, ...]
     tensors: tuple[Tensor, ...]
@@ -109,17 +128,18 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def compiled(self) -> bool:
-        """True where the Edge TPU compiler has mapped something."""
+        """Whether the Edge TPU compiler has mapped something."""
         return any(operator.on_edgetpu for operator in self.operators)
 
     def present(self, numbers: tuple[int, ...]) -> list[Tensor]:
-        """The tensors of these numbers; those left out are passed over."""
+        """Return the tensors with these indices, without those that are left out (-1)."""
         return [self.tensors[number] for number in numbers if number >= 0]
 
 
 def read_graph(model: bytes) -> Graph:
-    """The graph of a .tflite. Raises ModelError where the bytes are not a whole TFLite model, MissingPackageError
-    without the package that knows the format."""
+    """Read the graph of a .tflite file.
+
+    Raises ModelError if the bytes are not a complete TFLite model, MissingPackageError without ai-edge-litert."""
     if len(model) < 8 or model[4:8] != b"TFL3":
         raise ModelError("not a TFLite model (no TFL3 mark): give the .tflite file")
     try:
@@ -146,12 +166,12 @@ def _names(enumeration: Any) -> dict[int, str]:
 
 @cache
 def _vectors(kind: type) -> tuple[str, ...]:
-    """The methods of a class of the schema that lend a vector of numbers."""
+    """Return the names of the methods of a schema class that return a vector of numbers."""
     return tuple(name for name in vars(kind) if name.endswith("AsNumpy"))
 
 
 class _Reader:
-    """Walks one file. Not for use by several threads."""
+    """A reader of one file. Not for use by several threads."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -162,7 +182,7 @@ class _Reader:
         self._kinds = _names(self._schema.BuiltinOptions)
         self._work = MAX_WORK
         self._start = np.frombuffer(data, np.uint8).ctypes.data
-        self._end = 0  # of what was looked at
+        self._end = 0  # of all vectors, texts and constants that were checked
         self._buffers = self._count(self._model.BuffersLength(), "buffers")
 
     def graph(self) -> Graph:
@@ -190,14 +210,14 @@ class _Reader:
         )
 
     def _count(self, count: int, what: str) -> int:
-        """The length of a vector of tables, four bytes an entry at least."""
+        """Return `count`, the length of a vector of tables, after checking it: an entry takes at least four bytes."""
         if count > MAX_ENTRIES or 4 * count > len(self._data):
             raise ModelError(f"damaged .tflite: it claims {count} {what}, at most {MAX_ENTRIES}; copy it again")
         self._spend(count)
         return int(count)
 
     def _rest(self, subgraphs: int) -> None:
-        """What no record is made of must be whole, too."""
+        """Check that the parts of the file that become no record are complete, too."""
         for number in range(self._buffers):
             self._whole(buffer := self._model.Buffers(number))
             self._inside(buffer.Offset(), buffer.Size())
@@ -210,16 +230,16 @@ class _Reader:
         self._text(self._model, 10)
         for number in range(self._count(self._model.MetadataLength(), "metadata")):
             self._text(self._model.Metadata(number), 4)
-        begin = self._data.find(_ZIP_BEGIN, self._end)  # labels and the like, behind the tables
+        begin = self._data.find(_ZIP_BEGIN, self._end)  # a ZIP archive with labels and the like, after the tables
         if begin >= 0 and not begin < self._data.rfind(_ZIP_END) <= len(self._data) - _ZIP_END_BYTES:
             raise ModelError("damaged .tflite: the files that are packed at its end are cut short; copy it again")
 
     def _whole(self, table: Any) -> None:
-        """Raises ValueError where one of its vectors of numbers leaves the file; nothing is copied."""
+        """Raise ValueError if one of the table's vectors of numbers exceeds the file. Nothing is copied."""
         kind: Any = type(table)
         for name in _vectors(kind):
             vector = getattr(table, name)()
-            if not isinstance(vector, int):  # 0 where there is none
+            if not isinstance(vector, int):  # 0 stands for no vector
                 self._end = max(self._end, vector.ctypes.data - self._start + vector.nbytes)
 
     def _inside(self, start: int, length: int) -> None:
@@ -236,7 +256,7 @@ class _Reader:
             raise ModelError(f"damaged .tflite: more than {MAX_WORK} entries in its lists; copy it again")
 
     def _numbers(self, count: int, read: Any) -> tuple[int, ...]:
-        """A vector of integers, empty where the file has none."""
+        """Return a vector of integers; empty if the file has none."""
         if not count:
             return ()
         self._spend(count)
@@ -256,7 +276,8 @@ class _Reader:
         return name, int(code.Version()), custom
 
     def _text(self, table: Any, slot: int) -> str:
-        """The text in this slot of the table. The schema's own methods shorten one that leaves the file."""
+        """Return the text in this slot of the table. Raises ModelError if it exceeds the file."""
+        # The schema's own methods would shorten such a text without an error.
         offset = table._tab.Offset(slot)
         if not offset:
             return ""
@@ -293,15 +314,15 @@ class _Reader:
         )
 
     def _content(self, number: int) -> tuple[int, bytes]:
-        """Bytes of a constant, and the bytes themselves where they are few enough to be looked at."""
+        """Return the size of a constant in bytes, and its bytes if they are few enough to examine (64 KiB)."""
         if not self._buffers and not number:
             return 0, b""
         if number >= self._buffers:
             raise ModelError(f"damaged .tflite: buffer {number} of {self._buffers} is used; copy it again")
         buffer = self._model.Buffers(number)
         if not buffer.DataLength():
-            return int(buffer.Size()), b""  # kept behind the tables, where models exceed 2 GB
-        content = buffer.DataAsNumpy()  # raises ValueError where it leaves the file
+            return int(buffer.Size()), b""  # models of over 2 GB keep it after the tables
+        content = buffer.DataAsNumpy()  # raises ValueError if it exceeds the file
         if content.size > 64 * 1024:
             return content.size, b""
         self._spend(1 + content.size // 1024)
@@ -334,7 +355,7 @@ class _Reader:
 
 
 def _read_options(found: Any) -> Options:
-    """The fields that this kind of options has; the others keep their defaults."""
+    """Read the fields that this kind of options has; the others keep their defaults."""
 
     def field(name: str, *, default: Any = 0) -> Any:
         return getattr(found, name)() if hasattr(found, name) else default
@@ -354,7 +375,7 @@ def _read_options(found: Any) -> Options:
 
 
 def _integers(content: bytes, dtype: str) -> tuple[int, ...]:
-    """The values of a short constant of int32 or int64, little-endian as the format has them."""
+    """Return the values of a short constant of int32 or int64, which the format stores little-endian."""
     width, code = {"INT32": (4, "i"), "INT64": (8, "q")}.get(dtype, (1, ""))
     if not code or not content or len(content) % width or len(content) > width * MAX_VALUES:
         return ()

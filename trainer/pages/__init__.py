@@ -1,1 +1,1 @@
-"""What all of the trainer's pages share: templates, thumbnails, and numbers in words."""
+"""The parts that all of the trainer's pages share: templates, thumbnails, and numbers in words."""

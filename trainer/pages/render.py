@@ -7,8 +7,9 @@ from trainer.pages import words
 
 
 def render(template: str, **context: Any) -> str:
-    """Return a template of trainer/pages/templates, filled in. Everything from `context` is escaped; a name that the
-    template uses and `context` lacks is an error."""
+    """Return a template of trainer/pages/templates, filled in. Everything from `context` is escaped.
+
+    Raises jinja2.UndefinedError if the template uses a name that `context` lacks."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -30,8 +31,8 @@ def render(template: str, **context: Any) -> str:
 
 
 def _ticks(text: str) -> str:
-    """Mark `option` in running text as code. Everything is escaped first, and only words that begin with -- count, so
-    a class name cannot forge one."""
+    """Mark `--option` in running text as code."""
     from markupsafe import Markup, escape
 
+    # Everything is escaped first, and only words that begin with -- count: a class name cannot inject markup.
     return Markup(re.sub(r"`(--[^`&<]*)`", r"<code>\1</code>", str(escape(text))))

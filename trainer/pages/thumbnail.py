@@ -11,8 +11,9 @@ JPEG_QUALITY = 78
 
 
 def encode(picture_rgb: NDArray[np.uint8], size: tuple[int, int] | None = None) -> bytes:
-    """Return a JPEG of uint8 (height, width, 3), R, G, B: `size` is (width, height); without it the longer side is
-    at most SIDE pixels and the shape is kept."""
+    """Return a JPEG of `picture_rgb`, uint8 (height, width, 3), R, G, B. Raises ValueError if it is something else.
+
+    size: (width, height); without it the longer side is at most SIDE pixels, and the proportions are kept."""
     if size is None:
         height, width = picture_rgb.shape[:2]
         size = fitted(width, height, min(SIDE, max(height, width)))
@@ -24,11 +25,11 @@ def encode(picture_rgb: NDArray[np.uint8], size: tuple[int, int] | None = None) 
 
 
 def fitted(width: int, height: int, side: int) -> tuple[int, int]:
-    """Return (width, height) scaled so that the longer one is `side` pixels, neither under 1."""
+    """Return (width, height) scaled so that the longer side is `side` pixels; both are at least 1."""
     scale = side / max(width, height)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def data_url(data: bytes, mime: str = "image/jpeg") -> str:
-    """Return `data` as an address that can stand in a page."""
+    """Return `data` as a `data:` address for use in a page."""
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"

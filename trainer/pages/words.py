@@ -1,4 +1,4 @@
-"""Numbers and names as they appear in the trainer's pages and sentences. Plain text: the page escapes it."""
+"""Write numbers and names as the trainer's pages and sentences show them. Plain text: the page escapes it."""
 
 from typing import Protocol
 
@@ -19,7 +19,7 @@ class Bounds(Protocol):
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """Return 0.869 as '87 %', with a space that does not break. 100 appears only for exactly that."""
+    """Return 0.869 as '87 %', with a no-break space. '100 %' stands only for exactly 1."""
     text = f"{share * 100:.{digits}f}"
     if share < 1 and float(text) == 100:
         text = f"{100 - 10**-digits:.{digits}f}" if digits else "99.9"

@@ -1,6 +1,8 @@
-"""What the dataset check finds: one made dataset for each finding, and none where there is nothing to find."""
+"""The findings of the dataset check: a generated dataset for each finding, and one without any."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import msgspec
@@ -8,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge.bundle.manifest import InputTensor, Preprocessing
 from edge.errors import DatasetError
+from edge.records import Pixels
 from trainer.check.examine import DatasetReport, Finding, conflicts, examine
 from trainer.dataset.duplicates import group_duplicates
 from trainer.dataset.groups import join_groups, parse_group_by, visit_groups
@@ -16,12 +20,17 @@ from trainer.dataset.listing import list_photos
 from trainer.dataset.photos import load_photos
 from trainer.dataset.splitting import assign_splits
 
+Paint = Callable[..., Pixels]
+SavePhoto = Callable[..., Path]
+Fill = Callable[..., Path]
+Check = Callable[..., DatasetReport]
+
 CLASSES = ("owl", "wren")
 
 
 @pytest.fixture
-def fill(tmp_path, paint, save_photo):
-    """Class folders of photos that differ, under split folders where `splits` are named."""
+def fill(tmp_path: Path, paint: Paint, save_photo: SavePhoto) -> Fill:
+    """Fill class folders with different photos, in split folders if `splits` are named."""
 
     def make(
         per_class: int = 60, splits: tuple[str, ...] = ("",), classes: tuple[str, ...] = CLASSES, seed: int = 1
@@ -39,8 +48,8 @@ def fill(tmp_path, paint, save_photo):
 
 
 @pytest.fixture
-def check(tmp_path, spec, tensor):
-    """The whole check, as `fieldfare dataset check` does it, for a model of 32 pixels."""
+def check(tmp_path: Path, spec: Preprocessing, tensor: InputTensor) -> Check:
+    """Run the whole check, as `fieldfare dataset check` does, for a model of 32 pixels."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
 
@@ -65,7 +74,7 @@ def kinds(report: DatasetReport) -> list[str]:
 
 
 def only(report: DatasetReport) -> Finding:
-    """The one finding there is."""
+    """Return the only finding."""
     assert len(report.findings) == 1, kinds(report)
     return report.findings[0]
 
@@ -74,7 +83,7 @@ def first(folder: Path, number: int = 0) -> Path:
     return sorted(folder.iterdir())[number]
 
 
-def test_links_that_lead_nowhere_are_counted_also_where_a_photo_cannot_be_read(fill, check):
+def test_links_that_lead_nowhere_are_counted_also_where_a_photo_cannot_be_read(fill: Fill, check: Check) -> None:
     root = fill()
     for name in ("a.jpg", "b.jpg"):
         (root / "owl" / name).symlink_to(root / "unplugged" / name)
@@ -86,21 +95,21 @@ def test_links_that_lead_nowhere_are_counted_also_where_a_photo_cannot_be_read(f
     assert report.photos == 120
 
 
-def test_a_good_dataset_gives_no_finding_at_all(fill, check):
+def test_a_good_dataset_gives_no_finding_at_all(fill: Fill, check: Check) -> None:
     report = check(fill())
     assert report.findings == ()
     assert (report.photos, report.splits) == (120, {"train": 84, "val": 18, "test": 18})
     assert [(entry.name, entry.photos, entry.test) for entry in report.classes] == [("owl", 60, 9), ("wren", 60, 9)]
 
 
-def test_the_report_is_json_and_comes_back_as_it_was(fill, check):
+def test_the_report_is_json_and_comes_back_as_it_was(fill: Fill, check: Check) -> None:
     root = fill(5)
     (root / "owl" / "broken.jpg").write_bytes(b"x")
     report = check(root)
     assert msgspec.json.decode(msgspec.json.encode(report), type=DatasetReport) == report
 
 
-def test_where_no_photo_can_be_read_at_all_that_is_what_is_said(tmp_path, check):
+def test_where_no_photo_can_be_read_at_all_that_is_what_is_said(tmp_path: Path, check: Check) -> None:
     for label in CLASSES:
         (tmp_path / "photos" / label).mkdir(parents=True)
         (tmp_path / "photos" / label / "1.jpg").write_bytes(b"x")
@@ -110,7 +119,7 @@ def test_where_no_photo_can_be_read_at_all_that_is_what_is_said(tmp_path, check)
 # Files
 
 
-def test_unreadable_photos_are_a_problem_and_named_with_their_reasons(fill, check):
+def test_unreadable_photos_are_a_problem_and_named_with_their_reasons(fill: Fill, check: Check) -> None:
     root = fill()
     (root / "owl" / "broken.jpg").write_bytes(b"this is no photo")
     finding = only(check(root))
@@ -118,7 +127,7 @@ def test_unreadable_photos_are_a_problem_and_named_with_their_reasons(fill, chec
     assert finding.examples[0].startswith("owl/broken.jpg: not a picture")
 
 
-def test_names_that_are_no_text_are_shown_with_question_marks(fill, check):
+def test_names_that_are_no_text_are_shown_with_question_marks(fill: Fill, check: Check) -> None:
     root = fill()
     (root / "owl" / "tab\there.jpg").write_bytes(b"this is no photo")
     assert only(check(root)).examples[0].startswith("owl/tab?here.jpg: ")
@@ -133,7 +142,7 @@ def wide(path: Path) -> None:
     cv2.imwrite(str(path), cv2.resize(picture, (400, 80)))
 
 
-def shade(low: int, high: int):
+def shade(low: int, high: int) -> Callable[[Path], None]:
     def paint_it(path: Path) -> None:
         rng = np.random.default_rng(5)
         coarse = rng.integers(low, high, (6, 8, 3)).astype(np.uint8)
@@ -142,7 +151,7 @@ def shade(low: int, high: int):
     return paint_it
 
 
-def from_scene(**options):
+def from_scene(**options: Any) -> Callable[[Path], None]:
     def save(path: Path) -> None:
         coarse = np.random.default_rng(6).integers(60, 190, (6, 8, 3)).astype(np.uint8)
         image = Image.fromarray(cv2.resize(coarse, (96, 72), interpolation=cv2.INTER_CUBIC))
@@ -179,7 +188,9 @@ def two_pages(path: Path) -> None:
         ("ignored-files", "remark", "notes.txt", Path.touch),
     ],
 )
-def test_each_kind_of_suspicious_file(fill, check, kind, severity, name, make):
+def test_each_kind_of_suspicious_file(
+    fill: Fill, check: Check, kind: str, severity: str, name: str, make: Callable[[Path], None]
+) -> None:
     root = fill()
     make(root / "owl" / name)
     finding = only(check(root))
@@ -188,7 +199,7 @@ def test_each_kind_of_suspicious_file(fill, check, kind, severity, name, make):
         assert finding.examples[0].startswith(f"owl/{name}")
 
 
-def test_a_lit_thing_on_black_is_not_called_dark(fill, check, save_photo):
+def test_a_lit_thing_on_black_is_not_called_dark(fill: Fill, check: Check, save_photo: SavePhoto) -> None:
     root = fill()
     picture = np.zeros((72, 96, 3), np.uint8)
     cv2.circle(picture, (40, 40), 12, (250, 250, 250), -1)
@@ -199,7 +210,7 @@ def test_a_lit_thing_on_black_is_not_called_dark(fill, check, save_photo):
 # Copies
 
 
-def test_copies_within_a_class_are_shown_as_pairs(fill, check):
+def test_copies_within_a_class_are_shown_as_pairs(fill: Fill, check: Check) -> None:
     root = fill()
     original = first(root / "owl")
     (root / "owl" / "zz copy.jpg").write_bytes(original.read_bytes())
@@ -208,7 +219,7 @@ def test_copies_within_a_class_are_shown_as_pairs(fill, check):
     assert [place.file for place in finding.pairs[0]] == [f"owl/{original.name}", "owl/zz copy.jpg"]
 
 
-def test_one_photo_in_two_classes_is_a_conflict_and_left_out_of_the_splits(fill, check):
+def test_one_photo_in_two_classes_is_a_conflict_and_left_out_of_the_splits(fill: Fill, check: Check) -> None:
     root = fill()
     (root / "wren" / "same.jpg").write_bytes(first(root / "owl").read_bytes())
     report = check(root)
@@ -219,7 +230,7 @@ def test_one_photo_in_two_classes_is_a_conflict_and_left_out_of_the_splits(fill,
     assert sum(report.splits.values()) == report.photos - 2
 
 
-def test_one_photo_in_two_splits_is_a_leak(fill, check):
+def test_one_photo_in_two_splits_is_a_leak(fill: Fill, check: Check) -> None:
     root = fill(60, ("train", "test"))
     (root / "test" / "owl" / "same.jpg").write_bytes(first(root / "train" / "owl").read_bytes())
     finding = only(check(root))
@@ -227,7 +238,7 @@ def test_one_photo_in_two_splits_is_a_leak(fill, check):
     assert sorted(place.split for place in finding.pairs[0]) == ["test", "train"]
 
 
-def test_a_photo_saved_again_in_another_class_is_a_warning_with_the_pair(fill, check):
+def test_a_photo_saved_again_in_another_class_is_a_warning_with_the_pair(fill: Fill, check: Check) -> None:
     root = fill()
     Image.open(first(root / "owl")).save(root / "wren" / "again.jpg", quality=70)
     finding = only(check(root))
@@ -235,7 +246,7 @@ def test_a_photo_saved_again_in_another_class_is_a_warning_with_the_pair(fill, c
     assert [place.label for place in finding.pairs[0]] == ["owl", "wren"]
 
 
-def test_a_photo_saved_again_in_another_given_split_is_a_leak(fill, check):
+def test_a_photo_saved_again_in_another_given_split_is_a_leak(fill: Fill, check: Check) -> None:
     root = fill(60, ("train", "test"))
     Image.open(first(root / "train" / "owl")).save(root / "test" / "owl" / "again.jpg", quality=70)
     report = check(root)
@@ -243,7 +254,7 @@ def test_a_photo_saved_again_in_another_given_split_is_a_leak(fill, check):
     assert only(report).severity == "problem"
 
 
-def test_identical_photos_in_all_classes_are_told_and_cannot_be_split(fill, check):
+def test_identical_photos_in_all_classes_are_told_and_cannot_be_split(fill: Fill, check: Check) -> None:
     root = fill(6, classes=("owl",))
     for number in range(6):
         (root / "wren").mkdir(exist_ok=True)
@@ -256,7 +267,7 @@ def test_identical_photos_in_all_classes_are_told_and_cannot_be_split(fill, chec
 # Classes
 
 
-def test_classes_that_are_too_small_to_train_on_are_told_together(fill, check):
+def test_classes_that_are_too_small_to_train_on_are_told_together(fill: Fill, check: Check) -> None:
     root = fill(3, classes=("kite", "owl"))
     (root / "wren").mkdir()
     finding = check(root).of("problem")[0]
@@ -264,13 +275,13 @@ def test_classes_that_are_too_small_to_train_on_are_told_together(fill, check):
     assert finding.examples == ("kite: 3 photos", "owl: 3 photos", "wren: 0 photos")
 
 
-def test_small_classes_say_from_when_on_figures_mean_something(fill, check):
+def test_small_classes_say_from_when_on_figures_mean_something(fill: Fill, check: Check) -> None:
     finding = only(check(fill(30)))
     assert (finding.kind, finding.severity, finding.count) == ("few-photos", "warning", 2)
     assert "From about 200 photos" in finding.explanation
 
 
-def test_unequal_classes(fill, check):
+def test_unequal_classes(fill: Fill, check: Check) -> None:
     fill(60)
     root = fill(300, classes=("robin",), seed=2)
     finding = only(check(root))
@@ -278,7 +289,7 @@ def test_unequal_classes(fill, check):
     assert finding.title == "the largest class has 5 times as many photos as the smallest"
 
 
-def test_class_names_that_look_alike(fill, check):
+def test_class_names_that_look_alike(fill: Fill, check: Check) -> None:
     finding = only(check(fill(50, classes=("Great tit", "great_tit", "wren"))))
     assert finding.kind == "class-names-alike"
     assert finding.examples == ("'Great tit' / 'great_tit'",)
@@ -288,7 +299,7 @@ def test_class_names_that_look_alike(fill, check):
 
 
 def film(folder: Path, frames: int, name: str = "clip_{:03}.jpg", seed: int = 9, **exif_of: object) -> None:
-    """Frames of a camera that pans: neighbours are alike, but no near-duplicates."""
+    """Save the frames of a camera that pans: neighbours are alike, but no near-duplicates."""
     rng = np.random.default_rng(seed)
     strip = cv2.resize(rng.integers(30, 220, (6, 40, 3)).astype(np.uint8), (1600, 240), interpolation=cv2.INTER_CUBIC)
     folder.mkdir(parents=True, exist_ok=True)
@@ -301,7 +312,7 @@ def film(folder: Path, frames: int, name: str = "clip_{:03}.jpg", seed: int = 9,
         Image.fromarray(strip[:, left : left + 320]).save(folder / name.format(number), exif=exif, quality=90)
 
 
-def test_a_film_spread_over_given_splits_is_found_by_names_and_looks(fill, check, tmp_path):
+def test_a_film_spread_over_given_splits_is_found_by_names_and_looks(fill: Fill, check: Check, tmp_path: Path) -> None:
     root = fill(60, ("train", "test"))
     film(tmp_path / "film", 30)
     for number, frame in enumerate(sorted((tmp_path / "film").iterdir())):
@@ -312,7 +323,9 @@ def test_a_film_spread_over_given_splits_is_found_by_names_and_looks(fill, check
     assert found["recording-across-splits"].count >= 25
 
 
-def test_photos_taken_within_seconds_are_found_by_their_exif_data_whatever_their_names(fill, check, tmp_path):
+def test_photos_taken_within_seconds_are_found_by_their_exif_data_whatever_their_names(
+    fill: Fill, check: Check, tmp_path: Path
+) -> None:
     root = fill(60, ("train", "test"))
     film(tmp_path / "film", 8, exif=True)
     for number, frame in enumerate(sorted((tmp_path / "film").iterdir())):
@@ -322,7 +335,7 @@ def test_photos_taken_within_seconds_are_found_by_their_exif_data_whatever_their
     assert found["recording-across-splits"].count == 8
 
 
-def test_numbering_alone_is_no_recording(tmp_path, check, paint, save_photo):
+def test_numbering_alone_is_no_recording(tmp_path: Path, check: Check, paint: Paint, save_photo: SavePhoto) -> None:
     rng = np.random.default_rng(3)
     for split in ("train", "test"):
         for label in CLASSES:
@@ -331,7 +344,9 @@ def test_numbering_alone_is_no_recording(tmp_path, check, paint, save_photo):
     assert check(tmp_path / "numbered").findings == ()
 
 
-def test_sub_folders_suggest_to_group_by_them_until_it_is_done(fill, check, paint, save_photo):
+def test_sub_folders_suggest_to_group_by_them_until_it_is_done(
+    fill: Fill, check: Check, paint: Paint, save_photo: SavePhoto
+) -> None:
     root, rng = fill(0), np.random.default_rng(8)
     for label in CLASSES:
         for number in range(60):
@@ -344,8 +359,10 @@ def test_sub_folders_suggest_to_group_by_them_until_it_is_done(fill, check, pain
     assert (report.visits, report.unmatched) == (20, 0)
 
 
-def test_trashnet_with_its_original_numbered_names_raises_no_false_alarm(shared, tmp_path, check):
-    """Single things, photographed one after the other on one white board, then split at random."""
+def test_trashnet_with_its_original_numbered_names_raises_no_false_alarm(
+    shared: Path, tmp_path: Path, check: Check
+) -> None:
+    """They show single objects, photographed one after the other on one white board, then split at random."""
     data = shared / "data" / "trashnet"
     rows = [line.split(",") for line in (data / "MANIFEST.csv").read_text().splitlines()[1:]]
     for file, source, _ in rows:

@@ -7,14 +7,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from edge.records import Pixels
+
+Paint = Callable[..., Pixels]
+SavePhoto = Callable[..., Path]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
 
 @pytest.fixture
-def photo_folder(tmp_path, paint, save_photo):
+def photo_folder(tmp_path: Path, paint: Paint, save_photo: SavePhoto) -> Path:
     """Two classes of twelve photos, one of which is in both."""
     rng = np.random.default_rng(0)
     for label in ("owl", "wren"):
@@ -25,16 +33,16 @@ def photo_folder(tmp_path, paint, save_photo):
     return tmp_path / "photos"
 
 
-def check(run_fieldfare, *words):
+def check(run_fieldfare: Run, *words: object) -> subprocess.CompletedProcess[str]:
     return run_fieldfare("dataset", "check", "--size", "32", *words)
 
 
-def flat(text):
-    """Without the line breaks that a narrow terminal asks for."""
+def flat(text: str) -> str:
+    """Return `text` without the line breaks of a narrow terminal."""
     return " ".join(text.split())
 
 
-def test_the_summary_names_classes_splits_and_findings_worst_first(photo_folder, run_fieldfare):
+def test_the_summary_names_classes_splits_and_findings_worst_first(photo_folder: Path, run_fieldfare: Run) -> None:
     done = check(run_fieldfare, photo_folder)
     assert done.returncode == 0, done.stderr
     assert re.search(r"owl .* 12 .* wren .* 13 ", done.stdout, re.DOTALL)
@@ -43,20 +51,20 @@ def test_the_summary_names_classes_splits_and_findings_worst_first(photo_folder,
     assert "owl/visit0/0.jpg  =  wren/same.jpg" in done.stdout
 
 
-def test_json_is_one_object_on_standard_output(photo_folder, run_fieldfare):
+def test_json_is_one_object_on_standard_output(photo_folder: Path, run_fieldfare: Run) -> None:
     report = json.loads(check(run_fieldfare, photo_folder, "--json").stdout)
     assert report["photos"] == 25
     assert report["findings"][0]["kind"] == "label-conflict"
     assert report["findings"][0]["pairs"][0][0] == {"file": "owl/visit0/0.jpg", "label": "owl", "split": None}
 
 
-def test_strict_ends_with_65_where_there_are_problems_only(photo_folder, run_fieldfare):
+def test_strict_ends_with_65_where_there_are_problems_only(photo_folder: Path, run_fieldfare: Run) -> None:
     assert check(run_fieldfare, photo_folder, "--strict").returncode == 65
     (photo_folder / "wren" / "same.jpg").unlink()
     assert check(run_fieldfare, photo_folder, "--strict").returncode == 0  # warnings are left
 
 
-def test_visits_are_counted(photo_folder, run_fieldfare):
+def test_visits_are_counted(photo_folder: Path, run_fieldfare: Run) -> None:
     done = check(run_fieldfare, photo_folder, "--group-by", "folder")
     assert "6 visits; 1 photo of no visit" in flat(done.stdout)
 
@@ -70,14 +78,16 @@ def test_visits_are_counted(photo_folder, run_fieldfare):
         ("csv:nowhere.csv:visit", 66, "nowhere.csv: no such file"),
     ],
 )
-def test_a_group_by_that_cannot_be_is_one_line_and_told_at_once(photo_folder, run_fieldfare, group_by, status, message):
+def test_a_group_by_that_cannot_be_is_one_line_and_told_at_once(
+    photo_folder: Path, run_fieldfare: Run, group_by: str, status: int, message: str
+) -> None:
     done = check(run_fieldfare, photo_folder, "--group-by", group_by)
     assert done.returncode == status
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_links_that_lead_nowhere_are_a_problem(photo_folder, run_fieldfare):
+def test_links_that_lead_nowhere_are_a_problem(photo_folder: Path, run_fieldfare: Run) -> None:
     (photo_folder / "owl" / "gone.jpg").symlink_to(photo_folder / "nowhere.jpg")
     report = json.loads(check(run_fieldfare, photo_folder, "--json").stdout)
     (found,) = [finding for finding in report["findings"] if finding["kind"] == "broken-links"]
@@ -85,7 +95,7 @@ def test_links_that_lead_nowhere_are_a_problem(photo_folder, run_fieldfare):
     assert found["title"] == "1 link to a photo leads nowhere"
 
 
-def test_a_folder_that_is_not_there(tmp_path, run_fieldfare):
+def test_a_folder_that_is_not_there(tmp_path: Path, run_fieldfare: Run) -> None:
     done = check(run_fieldfare, tmp_path / "nowhere")
     assert (done.returncode, done.stdout) == (66, "")
     assert "no such folder" in done.stderr
@@ -94,7 +104,7 @@ def test_a_folder_that_is_not_there(tmp_path, run_fieldfare):
 # The page
 
 
-def test_the_page_stands_alone_and_shows_the_pictures(photo_folder, tmp_path, run_fieldfare):
+def test_the_page_stands_alone_and_shows_the_pictures(photo_folder: Path, tmp_path: Path, run_fieldfare: Run) -> None:
     page = tmp_path / "page.html"
     assert check(run_fieldfare, photo_folder, "--report", page).returncode == 0
     text = page.read_text()
@@ -105,7 +115,9 @@ def test_the_page_stands_alone_and_shows_the_pictures(photo_folder, tmp_path, ru
     assert not re.search(r"<script|https?://|@import|url\(", text)
 
 
-def test_odd_names_of_classes_and_files_are_text_everywhere(tmp_path, run_fieldfare, paint, save_photo):
+def test_odd_names_of_classes_and_files_are_text_everywhere(
+    tmp_path: Path, run_fieldfare: Run, paint: Paint, save_photo: SavePhoto
+) -> None:
     """Neither HTML, nor rich's markup, nor terminal codes."""
     rng, page = np.random.default_rng(0), tmp_path / "page.html"
     names = ("<script>alert(1)<", "[bold red]owl[", "{{ 7*7 }}", "'\";--", "R\u00f6tel \u9e1f \U0001f426")
@@ -124,14 +136,18 @@ def test_odd_names_of_classes_and_files_are_text_everywhere(tmp_path, run_fieldf
     assert "R\u00f6tel \u9e1f \U0001f426" in text
 
 
-def test_a_page_that_cannot_be_written_is_told_before_the_work(photo_folder, tmp_path, run_fieldfare):
+def test_a_page_that_cannot_be_written_is_told_before_the_work(
+    photo_folder: Path, tmp_path: Path, run_fieldfare: Run
+) -> None:
     assert check(run_fieldfare, photo_folder, "--report", tmp_path / "page.pdf").returncode == 2
     done = check(run_fieldfare, photo_folder, "--report", tmp_path / "nowhere" / "page.html")
     assert done.returncode == 73
     assert "reading photos" not in done.stderr
 
 
-def test_a_page_that_exists_is_replaced_only_with_overwrite(photo_folder, tmp_path, run_fieldfare):
+def test_a_page_that_exists_is_replaced_only_with_overwrite(
+    photo_folder: Path, tmp_path: Path, run_fieldfare: Run
+) -> None:
     page = tmp_path / "page.html"
     page.write_text("mine")
     refused = check(run_fieldfare, photo_folder, "--report", page)
@@ -144,7 +160,7 @@ def test_a_page_that_exists_is_replaced_only_with_overwrite(photo_folder, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "photos"], "nothing else is left"
 
 
-def test_a_thousand_classes_give_a_table_of_the_smallest_and_a_page_of_some(tmp_path, run_fieldfare):
+def test_a_thousand_classes_give_a_table_of_the_smallest_and_a_page_of_some(tmp_path: Path, run_fieldfare: Run) -> None:
     tile = Image.effect_noise((40, 40), 60)
     for label in range(1000):
         folder = tmp_path / "photos" / f"species {label:04}"
@@ -161,7 +177,7 @@ def test_a_thousand_classes_give_a_table_of_the_smallest_and_a_page_of_some(tmp_
 # Leaving
 
 
-def test_tensorflow_is_not_needed(photo_folder):
+def test_tensorflow_is_not_needed(photo_folder: Path) -> None:
     code = (
         "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None; from edge.cli import main; "
         f"sys.argv = ['fieldfare', 'dataset', 'check', {str(photo_folder)!r}, '--size', '32']; main()"
@@ -172,7 +188,7 @@ def test_tensorflow_is_not_needed(photo_folder):
 
 @pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_in_the_middle_it_leaves_no_process_and_no_file(tmp_path, number):
+def test_stopped_in_the_middle_it_leaves_no_process_and_no_file(tmp_path: Path, number: signal.Signals) -> None:
     root = tmp_path / "photos"
     for label in ("owl", "wren"):
         (root / label).mkdir(parents=True)
@@ -182,7 +198,7 @@ def test_stopped_in_the_middle_it_leaves_no_process_and_no_file(tmp_path, number
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     command = [sys.executable, "-m", "edge", "dataset", "check", str(root)]
-    # Python ignores SIGINT where its parent did (a shell's background job): give it back.
+    # Python ignores SIGINT if its parent did (a shell's background job): restore the default.
     process = subprocess.Popen(
         command,
         env={**os.environ, "TMPDIR": str(scratch)},

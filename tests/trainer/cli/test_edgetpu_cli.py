@@ -22,17 +22,19 @@ from edge.bundle.store import open_bundle
 from edge.bundle.write import save
 from edge.importing.importer import Told, import_model
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
 COMMAND = shlex.join([sys.executable, str(Path(recorded_compiler.__file__))])
 NAME = "mobilenet_v1_0.25_128_quant"
 
 
 @pytest.fixture(scope="module")
-def models(shared) -> Path:
+def models(shared: Path) -> Path:
     return shared / "models"
 
 
 @pytest.fixture(scope="module")
-def finished(models, tmp_path_factory) -> Path:
+def finished(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of one of Coral's models, for the CPU."""
     out = tmp_path_factory.mktemp("finished") / "birds"
     save(import_model(models / f"{NAME}.tflite", out, Told(resize="squash"), lambda _: pytest.fail("asked")))
@@ -40,22 +42,22 @@ def finished(models, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def bundle(finished, tmp_path) -> Path:
+def bundle(finished: Path, tmp_path: Path) -> Path:
     """A copy of it."""
     return Path(shutil.copytree(finished, tmp_path / "birds"))
 
 
 @pytest.fixture
-def whole(shared, tmp_path) -> Path:
-    """What the compiler said of a model that it mapped whole, with the number of operators of this one."""
+def whole(shared: Path, tmp_path: Path) -> Path:
+    """The compiler's output for a model that it mapped whole, with the number of operators of this one."""
     words = (shared / "edgetpu" / "compiler_stdout_whole.txt").read_text()
     (tmp_path / "words.txt").write_text(retold(words, 31))
     return tmp_path / "words.txt"
 
 
 @pytest.fixture
-def compile_(run_fieldfare) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """fieldfare compile with the stand-in, told what to do."""
+def compile_(run_fieldfare: Run) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run fieldfare compile with the stand-in, which behaves as the keywords describe."""
 
     def run(*words: object, **told: object) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "RECORDED_COMPILER": json.dumps(told, default=str)}
@@ -67,14 +69,14 @@ def compile_(run_fieldfare) -> Callable[..., subprocess.CompletedProcess[str]]:
 # check-edgetpu
 
 
-def test_a_model_that_maps_as_a_whole_is_status_0(run_fieldfare, models):
+def test_a_model_that_maps_as_a_whole_is_status_0(run_fieldfare: Run, models: Path) -> None:
     done = run_fieldfare("check-edgetpu", models / f"{NAME}.tflite")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "maps as a whole, 31 operators (predicted, the compiler was not asked)" in done.stdout
+    assert "maps as a whole, 31 operators (predicted without the compiler)" in done.stdout
     assert "0.46 MiB, fit the on-chip memory" in done.stdout
 
 
-def test_a_model_that_maps_in_part_is_status_1_and_says_where_and_why(run_fieldfare, models):
+def test_a_model_that_maps_in_part_is_status_1_and_says_where_and_why(run_fieldfare: Run, models: Path) -> None:
     done = run_fieldfare("check-edgetpu", models / "deeplabv3_mnv2_dm05_pascal_quant.tflite")
     assert done.returncode == 1
     assert "maps in part, 64 of 72 operators" in done.stdout
@@ -82,13 +84,13 @@ def test_a_model_that_maps_in_part_is_status_1_and_says_where_and_why(run_fieldf
     assert "More than one subgraph is not supported" in done.stdout
 
 
-def test_a_compiled_model_tells_what_is_left_on_the_cpu(run_fieldfare, models):
+def test_a_compiled_model_tells_what_is_left_on_the_cpu(run_fieldfare: Run, models: Path) -> None:
     done = run_fieldfare("check-edgetpu", models / "movenet_single_pose_lightning_ptq_edgetpu.tflite")
     assert done.returncode == 1
     assert "compiled, one part for the Edge TPU, 59 operators are left on the CPU" in done.stdout
 
 
-def test_the_verdict_as_json(run_fieldfare, models):
+def test_the_verdict_as_json(run_fieldfare: Run, models: Path) -> None:
     done = run_fieldfare("check-edgetpu", models / "model_invoking_error.tflite", "--json")
     assert done.returncode == 1
     answer = json.loads(done.stdout)
@@ -97,14 +99,14 @@ def test_the_verdict_as_json(run_fieldfare, models):
 
 
 @pytest.mark.parametrize(("name", "status"), [("cat.bmp", 65), ("imagenet_labels.txt", 65), ("nothing-here", 66)])
-def test_what_is_no_model_is_an_error_in_one_line(run_fieldfare, models, name, status):
+def test_what_is_no_model_is_an_error_in_one_line(run_fieldfare: Run, models: Path, name: str, status: int) -> None:
     done = run_fieldfare("check-edgetpu", models / name)
     assert done.returncode == status
     assert done.stderr.startswith(f"fieldfare: {models / name}: ")
     assert done.stderr.count("\n") == 1
 
 
-def test_nothing_heavy_is_loaded_with_the_commands():
+def test_nothing_heavy_is_loaded_with_the_commands() -> None:
     """Neither TensorFlow, nor a runtime, nor NumPy before a command is called; TensorFlow never."""
     code = (
         "import sys, trainer.cli.edgetpu; heavy = {'tensorflow', 'numpy', 'ai_edge_litert', 'flatbuffers'};"
@@ -118,7 +120,9 @@ def test_nothing_heavy_is_loaded_with_the_commands():
 # compile
 
 
-def test_a_bundle_gets_its_compiled_model_with_what_the_compiler_said(compile_, run_fieldfare, bundle, models, whole):
+def test_a_bundle_gets_its_compiled_model_with_what_the_compiler_said(
+    compile_: Run, run_fieldfare: Run, bundle: Path, models: Path, whole: Path
+) -> None:
     before = open_bundle(bundle)
     done = compile_(bundle, output=models / f"{NAME}_edgetpu.tflite", say=whole)
     assert (done.returncode, done.stderr) == (0, "")
@@ -138,7 +142,7 @@ def test_a_bundle_gets_its_compiled_model_with_what_the_compiler_said(compile_, 
     assert compile_(bundle, "--overwrite").returncode == 0
 
 
-def test_a_bundle_may_be_left_as_it_is(compile_, bundle, tmp_path):
+def test_a_bundle_may_be_left_as_it_is(compile_: Run, bundle: Path, tmp_path: Path) -> None:
     before = open_bundle(bundle).bundle_id
     done = compile_(bundle, "--out", tmp_path / "new.fieldfare", "--json")
     assert done.returncode == 0
@@ -146,7 +150,7 @@ def test_a_bundle_may_be_left_as_it_is(compile_, bundle, tmp_path):
     assert open_bundle(bundle).bundle_id == before
 
 
-def test_a_model_file_gets_a_twin_beside_it(compile_, tmp_path):
+def test_a_model_file_gets_a_twin_beside_it(compile_: Run, tmp_path: Path) -> None:
     (tmp_path / "small.tflite").write_bytes(tflite())
     done = compile_(tmp_path / "small.tflite")
     assert done.returncode == 0, done.stderr
@@ -158,17 +162,17 @@ def test_a_model_file_gets_a_twin_beside_it(compile_, tmp_path):
     assert compile_(tmp_path / "small.tflite").returncode == 73
 
 
-def test_a_partial_mapping_is_refused_unless_it_is_allowed(compile_, bundle, shared):
+def test_a_partial_mapping_is_refused_unless_it_is_allowed(compile_: Run, bundle: Path, shared: Path) -> None:
     words = retold((shared / "edgetpu" / "compiler_stdout_partial.txt").read_text(), 28, 3)
     done = compile_(bundle, say=words)
     assert done.returncode == 65
-    assert "3 of 31 operators would stay on the CPU (the compiler does not say which)" in done.stderr
+    assert "3 of 31 operators would stay on the CPU (the compiler does not name them)" in done.stderr
     assert "--allow-partial" in done.stderr
     assert open_bundle(bundle).edgetpu_model is None
     assert compile_(bundle, "--allow-partial", say=words).returncode == 0
 
 
-def test_a_refusal_leaves_the_bundle_as_it_is(compile_, bundle, shared):
+def test_a_refusal_leaves_the_bundle_as_it_is(compile_: Run, bundle: Path, shared: Path) -> None:
     done = compile_(bundle, say=shared / "edgetpu" / "compiler_stdout_refused.txt", output="none", status=1)
     assert done.returncode == 65
     assert done.stderr.count("\n") == 1
@@ -176,14 +180,14 @@ def test_a_refusal_leaves_the_bundle_as_it_is(compile_, bundle, shared):
     assert open_bundle(bundle).edgetpu_model is None
 
 
-def test_without_a_compiler_one_line_says_how_to_add_the_model_later(run_fieldfare, bundle):
+def test_without_a_compiler_one_line_says_how_to_add_the_model_later(run_fieldfare: Run, bundle: Path) -> None:
     done = run_fieldfare("compile", bundle, env={**os.environ, "PATH": "/nowhere"})
     assert done.returncode == 69
     assert done.stderr.count("\n") == 1
     assert f"fieldfare bundle add-edgetpu {bundle} model_edgetpu.tflite --log words.txt" in done.stderr
 
 
-def test_a_model_that_is_no_bundle_is_not_told_to_be_added_to_one(run_fieldfare, tmp_path):
+def test_a_model_that_is_no_bundle_is_not_told_to_be_added_to_one(run_fieldfare: Run, tmp_path: Path) -> None:
     (tmp_path / "small.tflite").write_bytes(tflite())
     done = run_fieldfare("compile", tmp_path / "small.tflite", env={**os.environ, "PATH": "/nowhere"})
     assert done.returncode == 69
@@ -191,7 +195,9 @@ def test_a_model_that_is_no_bundle_is_not_told_to_be_added_to_one(run_fieldfare,
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_compiler_too_and_leaves_no_files(bundle, tmp_path, number):
+def test_a_signal_ends_the_compiler_too_and_leaves_no_files(
+    bundle: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     scratch, child = tmp_path / "scratch", tmp_path / "child"
     scratch.mkdir()
     told = json.dumps({"status": "hang", "seen": str(child)})
@@ -207,7 +213,7 @@ def test_a_signal_ends_the_compiler_too_and_leaves_no_files(bundle, tmp_path, nu
 
 
 def wait_for(true: Callable[[], object]) -> Any:
-    """Its answer once it is true, within half a minute."""
+    """Call `true` until its result is true, for at most half a minute. Returns that result."""
     for _ in range(600):
         if answer := true():
             return answer
@@ -218,7 +224,9 @@ def wait_for(true: Callable[[], object]) -> Any:
 # bundle add-edgetpu
 
 
-def test_a_model_compiled_elsewhere_is_added_with_its_log(run_fieldfare, bundle, models, whole):
+def test_a_model_compiled_elsewhere_is_added_with_its_log(
+    run_fieldfare: Run, bundle: Path, models: Path, whole: Path
+) -> None:
     twin = models / f"{NAME}_edgetpu.tflite"
     done = run_fieldfare("bundle", "add-edgetpu", bundle, twin, "--log", whole)
     assert (done.returncode, done.stderr) == (0, "")
@@ -229,11 +237,13 @@ def test_a_model_compiled_elsewhere_is_added_with_its_log(run_fieldfare, bundle,
     assert verified.returncode == 0, verified.stderr
 
 
-def test_without_a_log_what_only_the_compiler_knows_stays_open(run_fieldfare, bundle, models, tmp_path):
+def test_without_a_log_what_only_the_compiler_knows_stays_open(
+    run_fieldfare: Run, bundle: Path, models: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "new.fieldfare"
     done = run_fieldfare("bundle", "add-edgetpu", bundle, models / f"{NAME}_edgetpu.tflite", "--out", out)
     assert done.returncode == 0, done.stderr
-    assert "give its words with --log" in done.stdout
+    assert "give the compiler's output with --log" in done.stdout
     edgetpu = open_bundle(out).manifest.edgetpu
     assert (edgetpu.log, edgetpu.compiler_version, edgetpu.operators_on_tpu, edgetpu.operators_on_cpu) == (
         None,
@@ -242,7 +252,9 @@ def test_without_a_log_what_only_the_compiler_knows_stays_open(run_fieldfare, bu
     assert open_bundle(bundle).edgetpu_model is None
 
 
-def test_a_second_one_replaces_the_first_only_when_told(run_fieldfare, bundle, models, whole):
+def test_a_second_one_replaces_the_first_only_when_told(
+    run_fieldfare: Run, bundle: Path, models: Path, whole: Path
+) -> None:
     words = ("bundle", "add-edgetpu", bundle, models / f"{NAME}_edgetpu.tflite")
     assert run_fieldfare(*words, "--log", whole).returncode == 0
     again = run_fieldfare(*words)
@@ -260,14 +272,18 @@ def test_a_second_one_replaces_the_first_only_when_told(run_fieldfare, bundle, m
         ("cat.bmp", "not a TFLite model"),
     ],
 )
-def test_what_is_not_this_bundles_model_compiled_is_refused(run_fieldfare, bundle, models, name, reason):
+def test_what_is_not_this_bundles_model_compiled_is_refused(
+    run_fieldfare: Run, bundle: Path, models: Path, name: str, reason: str
+) -> None:
     done = run_fieldfare("bundle", "add-edgetpu", bundle, models / name)
     assert done.returncode == 65
     assert reason in done.stderr
     assert open_bundle(bundle).edgetpu_model is None
 
 
-def test_a_compiled_model_that_was_cut_short_is_refused(run_fieldfare, bundle, models, tmp_path):
+def test_a_compiled_model_that_was_cut_short_is_refused(
+    run_fieldfare: Run, bundle: Path, models: Path, tmp_path: Path
+) -> None:
     cut = tmp_path / "model_edgetpu.tflite"
     cut.write_bytes((models / f"{NAME}_edgetpu.tflite").read_bytes()[:-30_000])
     done = run_fieldfare("bundle", "add-edgetpu", bundle, cut)
@@ -276,30 +292,36 @@ def test_a_compiled_model_that_was_cut_short_is_refused(run_fieldfare, bundle, m
     assert done.stderr.endswith("; copy it again\n")
 
 
-def test_a_log_of_another_models_compilation_is_refused(run_fieldfare, bundle, models, shared):
+def test_a_log_of_another_models_compilation_is_refused(
+    run_fieldfare: Run, bundle: Path, models: Path, shared: Path
+) -> None:
     log = shared / "edgetpu" / "compiler_stdout_whole.txt"
     done = run_fieldfare("bundle", "add-edgetpu", bundle, models / f"{NAME}_edgetpu.tflite", "--log", log)
     assert done.returncode == 65
-    assert f"{log}: the compiler's words tell of 214 operators, the model has 31" in done.stderr
+    assert f"{log}: the compiler reports 214 operators, the model has 31" in done.stderr
     assert open_bundle(bundle).edgetpu_model is None
 
 
-def test_a_log_without_a_table_does_not_say_which_operators_stay(run_fieldfare, bundle, models, shared, tmp_path):
+def test_a_log_without_a_table_does_not_say_which_operators_stay(
+    run_fieldfare: Run, bundle: Path, models: Path, shared: Path, tmp_path: Path
+) -> None:
     log = tmp_path / "words.txt"
     log.write_text(retold((shared / "edgetpu" / "compiler_stdout_partial.txt").read_text(), 28, 3))
     done = run_fieldfare("bundle", "add-edgetpu", bundle, models / f"{NAME}_edgetpu.tflite", "--log", log)
     assert done.returncode == 65
-    assert "3 operators stay on the CPU (the compiler does not say which)" in done.stderr
+    assert "3 operators stay on the CPU (the compiler does not name them)" in done.stderr
 
 
-def test_a_log_of_something_else_is_refused(run_fieldfare, bundle, models):
+def test_a_log_of_something_else_is_refused(run_fieldfare: Run, bundle: Path, models: Path) -> None:
     twin = models / f"{NAME}_edgetpu.tflite"
     done = run_fieldfare("bundle", "add-edgetpu", bundle, twin, "--log", models / "imagenet_labels.txt")
     assert done.returncode == 65
-    assert "printed nothing that is known" in done.stderr
+    assert "the compiler's output is not recognized" in done.stderr
 
 
-def test_a_log_that_tells_of_operators_on_the_cpu_makes_it_partial(run_fieldfare, bundle, models, shared, tmp_path):
+def test_a_log_that_tells_of_operators_on_the_cpu_makes_it_partial(
+    run_fieldfare: Run, bundle: Path, models: Path, shared: Path, tmp_path: Path
+) -> None:
     words = ("bundle", "add-edgetpu", bundle, models / f"{NAME}_edgetpu.tflite")
     mixed = (shared / "edgetpu" / "compiler_log_mixed.log").read_text()  # of 25 operators; the model has 31
     (tmp_path / "mixed.log").write_text(re.sub(r"(CONV_2D +)11 ", r"\g<1>17 ", mixed))
@@ -309,10 +331,10 @@ def test_a_log_that_tells_of_operators_on_the_cpu_makes_it_partial(run_fieldfare
     assert "6 operators stay on the CPU (CONCATENATION, RESIZE_NEAREST_NEIGHBOR" in refused.stderr
     allowed = run_fieldfare(*words, *log, "--allow-partial")
     assert allowed.returncode == 0
-    assert "warning: the compiler's words tell of 6 operators on the CPU, its file of 0" in allowed.stderr
+    assert "warning: the compiler reports 6 operators on the CPU, its file has 0" in allowed.stderr
 
 
-def test_the_stand_in_makes_twins_that_are_known_as_compiled():
+def test_the_stand_in_makes_twins_that_are_known_as_compiled() -> None:
     """So that the tests of training can use it for models that Coral never compiled."""
     model, count = twin_of(tflite(operators=("RELU", "ADD")))
     assert (model[4:8], count) == (b"TFL3", 2)

@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -10,6 +11,8 @@ import pytest
 
 from edge.errors import MissingPackageError
 from trainer.cli import train as cli
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 HEAVY = ("tensorflow", "keras", "sklearn", "rich", "cv2")
 
@@ -22,7 +25,7 @@ def fill(root: Path, **counts: int) -> Path:
     return root
 
 
-def test_help_shows_an_example_and_loads_no_heavy_library():
+def test_help_shows_an_example_and_loads_no_heavy_library() -> None:
     code = (
         "import sys\n"
         "from edge.cli import cli\n"
@@ -35,7 +38,7 @@ def test_help_shows_an_example_and_loads_no_heavy_library():
 
 
 @pytest.mark.parametrize("out", ["a-directory", "a-file.fieldfare"])
-def test_an_output_that_exists_is_refused_before_anything_else(tmp_path, run_fieldfare, out):
+def test_an_output_that_exists_is_refused_before_anything_else(tmp_path: Path, run_fieldfare: Run, out: str) -> None:
     """Even before the photos are looked for; and it stays as it was."""
     if out == "a-directory":
         (tmp_path / out).mkdir()
@@ -50,7 +53,7 @@ def test_an_output_that_exists_is_refused_before_anything_else(tmp_path, run_fie
 
 
 @pytest.mark.parametrize("out", ["photos/bundle", "photos/owl/bundle.fieldfare", "."])
-def test_a_bundle_is_not_written_among_the_photos_nor_over_them(tmp_path, run_fieldfare, out):
+def test_a_bundle_is_not_written_among_the_photos_nor_over_them(tmp_path: Path, run_fieldfare: Run, out: str) -> None:
     photos = fill(tmp_path / "photos", owl=5, wren=5)
     done = run_fieldfare("train", photos, "--out", tmp_path / out, "--overwrite")
     assert done.returncode == 73
@@ -58,26 +61,26 @@ def test_a_bundle_is_not_written_among_the_photos_nor_over_them(tmp_path, run_fi
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 10
 
 
-def test_training_the_head_of_a_network_without_weights_is_wrong_usage(tmp_path):
+def test_training_the_head_of_a_network_without_weights_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(click.UsageError, match="--epochs 0 trains the head only"):
         words = [str(tmp_path), "--out", str(tmp_path / "bundle"), "--weights", "none", "--epochs", "0"]
         cli.train.main(words, standalone_mode=False)
 
 
 @pytest.mark.parametrize("words", [["--compiler", "edgetpu_compiler"], ["--allow-partial"]], ids=" ".join)
-def test_options_of_the_compiler_without_edgetpu_are_wrong_usage(tmp_path, words):
+def test_options_of_the_compiler_without_edgetpu_are_wrong_usage(tmp_path: Path, words: list[str]) -> None:
     with pytest.raises(click.UsageError, match="--compiler and --allow-partial are for --edgetpu"):
         cli.train.main([str(tmp_path), "--out", str(tmp_path / "bundle"), *words], standalone_mode=False)
 
 
-def test_missing_photos_are_told_with_status_66(tmp_path, run_fieldfare):
+def test_missing_photos_are_told_with_status_66(tmp_path: Path, run_fieldfare: Run) -> None:
     done = run_fieldfare("train", tmp_path / "nowhere", "--out", tmp_path / "bundle", "--json")
     assert done.returncode == 66
     assert done.stderr.startswith(f"fieldfare: {tmp_path}/nowhere: no such folder")
     assert done.stdout == ""
 
 
-def test_a_folder_that_cannot_be_trained_on_is_told_with_status_65(tmp_path, run_fieldfare):
+def test_a_folder_that_cannot_be_trained_on_is_told_with_status_65(tmp_path: Path, run_fieldfare: Run) -> None:
     done = run_fieldfare("train", fill(tmp_path / "photos", owl=5), "--out", tmp_path / "bundle")
     assert done.returncode == 65
     assert "one class only ('owl')" in done.stderr
@@ -85,7 +88,7 @@ def test_a_folder_that_cannot_be_trained_on_is_told_with_status_65(tmp_path, run
     assert not (tmp_path / "bundle").exists()
 
 
-def test_weights_that_are_not_there_are_told_before_the_photos_are_read(tmp_path, run_fieldfare):
+def test_weights_that_are_not_there_are_told_before_the_photos_are_read(tmp_path: Path, run_fieldfare: Run) -> None:
     """The photos are empty files: had they been read first, the error would be about them."""
     photos = fill(tmp_path / "photos", owl=5, wren=5)
     done = run_fieldfare("train", photos, "--out", tmp_path / "bundle", "--weights", tmp_path / "none.h5")
@@ -94,7 +97,7 @@ def test_weights_that_are_not_there_are_told_before_the_photos_are_read(tmp_path
     assert "Traceback" not in done.stderr
 
 
-def test_photos_outside_of_which_none_can_be_read_are_told_before_learning(tmp_path, run_fieldfare):
+def test_photos_outside_of_which_none_can_be_read_are_told_before_learning(tmp_path: Path, run_fieldfare: Run) -> None:
     """The photos of the classes are empty files, and have not been looked at yet."""
     photos = fill(tmp_path / "photos", owl=5, wren=5)
     strangers = fill(tmp_path, strangers=2) / "strangers"
@@ -107,7 +110,7 @@ def test_photos_outside_of_which_none_can_be_read_are_told_before_learning(tmp_p
     assert "Traceback" not in done.stderr
 
 
-def test_a_group_by_that_finds_nothing_is_told_before_the_photos_are_read(tmp_path, run_fieldfare):
+def test_a_group_by_that_finds_nothing_is_told_before_the_photos_are_read(tmp_path: Path, run_fieldfare: Run) -> None:
     photos = fill(tmp_path / "photos", owl=5, wren=5)
     done = run_fieldfare("train", photos, "--out", tmp_path / "bundle", "--group-by", "name:nowhere")
     assert done.returncode == 65
@@ -132,19 +135,21 @@ def test_a_group_by_that_finds_nothing_is_told_before_the_photos_are_read(tmp_pa
     ],
     ids=" ".join,
 )
-def test_options_out_of_range_are_wrong_usage(words):
+def test_options_out_of_range_are_wrong_usage(words: list[str]) -> None:
     with pytest.raises(click.BadParameter) as caught:
         cli.train.main(["photos", "--out", "bundle", *words], standalone_mode=False)
     assert caught.value.param.opts == [words[0]]
 
 
-def test_the_output_must_be_named():
+def test_the_output_must_be_named() -> None:
     with pytest.raises(click.MissingParameter) as caught:
         cli.train.main(["photos"], standalone_mode=False)
     assert caught.value.param.opts == ["--out"]
 
 
-def test_a_device_without_the_trainers_libraries_is_told_what_to_install(tmp_path, monkeypatch):
+def test_a_device_without_the_trainers_libraries_is_told_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find_spec(name))
     with pytest.raises(MissingPackageError, match=r"training needs matplotlib: pip install '\.\[train\]'"):

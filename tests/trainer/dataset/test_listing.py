@@ -38,7 +38,7 @@ def made_up(labels: list[int], splits: list[str | None] | None = None) -> Listin
 # Listing
 
 
-def test_class_folders_are_classes_in_alphabetical_order(tmp_path):
+def test_class_folders_are_classes_in_alphabetical_order(tmp_path: Path) -> None:
     listing = list_photos(fill(tmp_path, wren=5, owl=4, kite=6))
     assert listing.classes == ("kite", "owl", "wren")
     assert Counter(listing.labels.tolist()) == {0: 6, 1: 4, 2: 5}
@@ -46,7 +46,7 @@ def test_class_folders_are_classes_in_alphabetical_order(tmp_path):
     assert all(photo.path.parent.name == listing.classes[photo.label] for photo in listing.photos)
 
 
-def test_the_order_of_photos_does_not_depend_on_when_files_were_made(tmp_path):
+def test_the_order_of_photos_does_not_depend_on_when_files_were_made(tmp_path: Path) -> None:
     for name in ("c", "a", "b", "d"):
         for kind in ("owl", "wren"):
             path = tmp_path / kind / f"{name}.png"
@@ -56,7 +56,7 @@ def test_the_order_of_photos_does_not_depend_on_when_files_were_made(tmp_path):
     assert names == ["a.png", "b.png", "c.png", "d.png"] * 2
 
 
-def test_photos_in_folders_below_a_class_folder_count_as_that_class(tmp_path):
+def test_photos_in_folders_below_a_class_folder_count_as_that_class(tmp_path: Path) -> None:
     listing = list_photos(fill(tmp_path, owl__day=3, owl__night=3, wren=4))
     assert listing.classes == ("owl", "wren")
     assert Counter(listing.labels.tolist()) == {0: 6, 1: 4}
@@ -64,14 +64,14 @@ def test_photos_in_folders_below_a_class_folder_count_as_that_class(tmp_path):
 
 @pytest.mark.parametrize("val", ["val", "valid", "validation", "Validation"])
 @pytest.mark.parametrize(("train", "test"), [("train", "test"), ("training", "testing")])
-def test_split_folders_go_by_their_usual_names(tmp_path, train, val, test):
+def test_split_folders_go_by_their_usual_names(tmp_path: Path, train: str, val: str, test: str) -> None:
     counts = {f"{train}__owl": 4, f"{train}__wren": 4, f"{val}__owl": 2, f"{val}__wren": 2}
     listing = list_photos(fill(tmp_path, **counts, **{f"{test}__owl": 1, f"{test}__wren": 3}))
     assert listing.classes == ("owl", "wren")
     assert Counter(photo.split for photo in listing.photos) == {"train": 8, "val": 4, "test": 4}
 
 
-def test_a_class_may_be_named_train_where_other_classes_stand_beside_it(tmp_path):
+def test_a_class_may_be_named_train_where_other_classes_stand_beside_it(tmp_path: Path) -> None:
     listing = list_photos(fill(tmp_path, train=4, tram=4, bus=4))
     assert listing.classes == ("bus", "train", "tram")
     assert {photo.split for photo in listing.photos} == {None}
@@ -81,20 +81,20 @@ def test_a_class_may_be_named_train_where_other_classes_stand_beside_it(tmp_path
     "names",
     [("train", "eval"), ("training_set", "test_set"), ("val", "test"), ("images-train", "images-val"), ("train",)],
 )
-def test_split_folders_of_other_names_are_not_taken_for_classes(tmp_path, names):
-    """Else a model would learn to tell the one from the other."""
+def test_split_folders_of_other_names_are_not_taken_for_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """A model would learn to distinguish the splits."""
     fill(tmp_path, **{f"{name}__{label}": 4 for name in names for label in ("owl", "wren")})
     with pytest.raises(DatasetError, match=r"look like splits, not classes.*name them train, val and test"):
         list_photos(tmp_path)
 
 
-def test_one_class_of_visits_may_be_named_like_a_split(tmp_path):
+def test_one_class_of_visits_may_be_named_like_a_split(tmp_path: Path) -> None:
     listing = list_photos(fill(tmp_path, test__day=3, test__night=3, control=4))
     assert listing.classes == ("control", "test")
 
 
-def test_linked_folders_of_photos_are_gone_through_each_once(tmp_path):
-    """Visits on another disk, say. A link back into the class, or to what holds it, would never end."""
+def test_linked_folders_of_photos_are_gone_through_each_once(tmp_path: Path) -> None:
+    """Visits may be on another disk. Following a link back into the class, or to its parent, would never end."""
     root = fill(tmp_path / "photos", owl=4, wren=4)
     fill(tmp_path / "disk", visit=3)
     (root / "owl" / "a visit").symlink_to(tmp_path / "disk" / "visit")
@@ -106,7 +106,7 @@ def test_linked_folders_of_photos_are_gone_through_each_once(tmp_path):
     assert (listing.ignored, listing.broken) == (0, ())
 
 
-def test_files_that_are_no_photos_are_counted_and_left_out(tmp_path):
+def test_files_that_are_no_photos_are_counted_and_left_out(tmp_path: Path) -> None:
     fill(tmp_path, owl=4, wren=4)
     (tmp_path / "owl" / "notes.txt").touch()
     (tmp_path / "wren" / "clip.mp4").touch()
@@ -116,49 +116,49 @@ def test_files_that_are_no_photos_are_counted_and_left_out(tmp_path):
     assert len(listing.photos) == 8
 
 
-def test_hidden_folders_and_files_beside_the_classes_are_no_classes(tmp_path):
+def test_hidden_folders_and_files_beside_the_classes_are_no_classes(tmp_path: Path) -> None:
     fill(tmp_path, owl=4, wren=4)
     (tmp_path / ".cache").mkdir()
     (tmp_path / "README.txt").touch()
     assert list_photos(tmp_path).classes == ("owl", "wren")
 
 
-def test_a_missing_folder_is_named(tmp_path):
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match=r"nowhere: no such folder"):
         list_photos(tmp_path / "nowhere")
 
 
-def test_a_file_instead_of_a_folder_is_named(tmp_path):
+def test_a_file_instead_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "photos.zip").touch()
     with pytest.raises(MissingInputError, match=r"photos\.zip: no such folder"):
         list_photos(tmp_path / "photos.zip")
 
 
-def test_a_folder_without_class_folders_is_refused(tmp_path):
+def test_a_folder_without_class_folders_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
     with pytest.raises(DatasetError, match="no class folders"):
         list_photos(tmp_path)
 
 
-def test_one_class_is_refused_with_the_way_out(tmp_path):
+def test_one_class_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"one class only \('owl'\), must be 2 or more: add a folder"):
         list_photos(fill(tmp_path, owl=20))
 
 
-def test_a_class_without_photos_is_refused_by_its_folder(tmp_path):
+def test_a_class_without_photos_is_refused_by_its_folder(tmp_path: Path) -> None:
     fill(tmp_path, owl=4, wren=0)
     (tmp_path / "wren" / "list.csv").touch()
     with pytest.raises(DatasetError, match=r"wren: no photos \(JPEG, PNG"):
         list_photos(tmp_path)
 
 
-def test_a_class_of_three_photos_is_too_small_and_of_four_is_not(tmp_path):
+def test_a_class_of_three_photos_is_too_small_and_of_four_is_not(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"class 'wren' has 3 photos, at least 4"):
         list_photos(fill(tmp_path / "three", owl=9, wren=3))
     assert len(list_photos(fill(tmp_path / "four", owl=9, wren=4)).photos) == 13
 
 
-def test_all_classes_that_are_too_small_are_named_and_ten_are_enough(tmp_path):
+def test_all_classes_that_are_too_small_are_named_and_ten_are_enough(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"3 classes have 3 photos or fewer, at least 4 each: .*: 'a', 'b', 'c'$"):
         list_photos(fill(tmp_path / "few", a=3, b=1, c=3, owl=9))
     many = {f"c{number:02}": 3 for number in range(13)}
@@ -166,12 +166,12 @@ def test_all_classes_that_are_too_small_are_named_and_ten_are_enough(tmp_path):
         list_photos(fill(tmp_path / "many", owl=9, **many))
 
 
-def test_all_classes_without_photos_are_named(tmp_path):
+def test_all_classes_without_photos_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"no photos \(JPEG.*\) in 'kite', 'owl': add some or remove the folders"):
         list_photos(fill(tmp_path, kite=0, owl=0, wren=4))
 
 
-def test_links_that_lead_nowhere_are_kept_apart_by_their_names(tmp_path):
+def test_links_that_lead_nowhere_are_kept_apart_by_their_names(tmp_path: Path) -> None:
     fill(tmp_path, owl=4, wren=4)
     (tmp_path / "owl" / "whole.jpg").symlink_to(tmp_path / "wren" / "000.jpg")
     (tmp_path / "owl" / "notes.txt").symlink_to(tmp_path / "gone.txt")
@@ -182,44 +182,44 @@ def test_links_that_lead_nowhere_are_kept_apart_by_their_names(tmp_path):
     assert (len(listing.photos), listing.ignored) == (9, 0)
 
 
-def test_a_class_of_links_that_lead_nowhere_is_told_as_such(tmp_path):
+def test_a_class_of_links_that_lead_nowhere_is_told_as_such(tmp_path: Path) -> None:
     fill(tmp_path, owl=4, wren=0)
     (tmp_path / "wren" / "1.jpg").symlink_to(tmp_path / "gone.jpg")
     with pytest.raises(DatasetError, match=r"wren: no photos .*\(1 links there lead nowhere\)"):
         list_photos(tmp_path)
 
 
-def test_the_dataset_check_lists_classes_however_small(tmp_path):
+def test_the_dataset_check_lists_classes_however_small(tmp_path: Path) -> None:
     listing = list_photos(fill(tmp_path, owl=1, wren=0), min_photos=0)
     assert listing.classes == ("owl", "wren")
     assert listing.labels.tolist() == [0]
 
 
-def test_a_class_that_a_split_lacks_is_named_with_the_folder_as_it_is_called(tmp_path):
+def test_a_class_that_a_split_lacks_is_named_with_the_folder_as_it_is_called(tmp_path: Path) -> None:
     fill(tmp_path, train__owl=4, train__wren=4, validation__owl=2, test__owl=2, test__wren=2)
     with pytest.raises(DatasetError, match=r"/validation: class folder 'wren' is missing there"):
         list_photos(tmp_path)
 
 
-def test_a_folder_that_is_no_split_beside_split_folders_is_not_taken_for_a_class(tmp_path):
-    """Else train, val and test would become the classes, and nobody would notice before the field."""
+def test_a_folder_that_is_no_split_beside_split_folders_is_not_taken_for_a_class(tmp_path: Path) -> None:
+    """Otherwise train, val and test would become the classes, and nobody would notice before the field."""
     fill(tmp_path, train__owl=4, train__wren=4, test__owl=4, test__wren=4, unsorted=9)
-    with pytest.raises(DatasetError, match="'unsorted' stands beside the split folders"):
+    with pytest.raises(DatasetError, match="'unsorted' is beside the split folders"):
         list_photos(tmp_path)
 
 
-def test_two_folders_for_one_split_are_refused(tmp_path):
+def test_two_folders_for_one_split_are_refused(tmp_path: Path) -> None:
     fill(tmp_path, train__owl=4, train__wren=4, val__owl=4, val__wren=4, validation__owl=4, validation__wren=4)
     with pytest.raises(DatasetError, match="only one each of train, val and test"):
         list_photos(tmp_path)
 
 
-def test_the_word_for_no_class_cannot_be_a_class(tmp_path):
-    with pytest.raises(DatasetError, match="class folder 'unknown': the device says that where no class fits"):
+def test_the_word_for_no_class_cannot_be_a_class(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="class folder 'unknown': the device reports this name when no class fits"):
         list_photos(fill(tmp_path, owl=4, unknown=4))
 
 
-def test_a_bundle_among_the_photos_is_no_class(tmp_path):
+def test_a_bundle_among_the_photos_is_no_class(tmp_path: Path) -> None:
     """It holds pictures, too: its golden inputs."""
     fill(tmp_path, owl=4, wren=4, birds=4)
     (tmp_path / "birds" / "manifest.sha256").touch()
@@ -239,14 +239,16 @@ def test_a_bundle_among_the_photos_is_no_class(tmp_path):
         ("o\udce9wl", "holds the byte 0xE9, which is not UTF-8, unprintable"),
     ],
 )
-def test_class_names_that_cannot_be_read_on_a_screen_are_refused_with_the_reason(tmp_path, name, what):
+def test_class_names_that_cannot_be_read_on_a_screen_are_refused_with_the_reason(
+    tmp_path: Path, name: str, what: str
+) -> None:
     fill(tmp_path, wren=4)
     (tmp_path / name).mkdir()
     with pytest.raises(DatasetError, match=f"{what}: rename it"):
         list_photos(tmp_path)
 
 
-def test_joiners_belong_to_names_of_emoji_and_in_persian(tmp_path):
+def test_joiners_belong_to_names_of_emoji_and_in_persian(tmp_path: Path) -> None:
     """And the labels file of a bundle gives the same names back."""
     names = ("\u06af\u0644\u200c\u0647\u0627", "\U0001f469\u200d\U0001f52c")  # flowers, a woman scientist
     listing = list_photos(fill(tmp_path, **dict.fromkeys(names, 4)))
@@ -257,7 +259,7 @@ def test_joiners_belong_to_names_of_emoji_and_in_persian(tmp_path):
 # Splits
 
 
-def test_each_class_is_split_70_15_15():
+def test_each_class_is_split_70_15_15() -> None:
     listing = made_up([0] * 100 + [1] * 20 + [2] * 40)
     splits, torn = assign_splits(listing, alone(listing), seed=0)
     shares = {split: Counter(listing.labels[indices].tolist()) for split, indices in splits.items()}
@@ -265,13 +267,13 @@ def test_each_class_is_split_70_15_15():
     assert torn == 0
 
 
-def test_four_photos_a_class_are_enough_for_all_three_splits():
+def test_four_photos_a_class_are_enough_for_all_three_splits() -> None:
     listing = made_up([0] * 4 + [1] * 4)
     splits, _ = assign_splits(listing, alone(listing), seed=0)
     assert {split: len(indices) for split, indices in splits.items()} == {"train": 4, "val": 2, "test": 2}
 
 
-def test_the_same_seed_splits_alike_and_another_seed_otherwise():
+def test_the_same_seed_splits_alike_and_another_seed_otherwise() -> None:
     listing = made_up([0] * 50 + [1] * 50)
     first, again, other = (assign_splits(listing, alone(listing), seed)[0] for seed in (3, 3, 4))
     assert all(np.array_equal(first[split], again[split]) for split in SPLITS)
@@ -283,7 +285,7 @@ def test_the_same_seed_splits_alike_and_another_seed_otherwise():
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 25)), min_size=60, max_size=120),
     st.integers(0, 2**31 - 1),
 )
-def test_near_duplicates_always_land_on_one_side_even_across_classes(drawn, seed):
+def test_near_duplicates_always_land_on_one_side_even_across_classes(drawn: list[tuple[int, int]], seed: int) -> None:
     """(class, group) pairs, drawn freely: the same photo may have been filed under two classes."""
     fixed = [(label, 1000 + 100 * label + n) for label in range(3) for n in range(12)]
     labels, groups = zip(*(drawn + fixed), strict=True)
@@ -300,7 +302,7 @@ def test_near_duplicates_always_land_on_one_side_even_across_classes(drawn, seed
     assert all(set(listing.labels[indices]) == {0, 1, 2} for indices in splits.values())
 
 
-def test_large_groups_stay_in_train_so_that_the_test_holds_many_scenes():
+def test_large_groups_stay_in_train_so_that_the_test_holds_many_scenes() -> None:
     burst = [0] * 30 + list(range(100, 130))  # thirty frames of one scene, thirty other photos
     listing = made_up([0] * 60 + [1] * 60)
     groups = np.array(burst + list(range(200, 260)))
@@ -309,7 +311,7 @@ def test_large_groups_stay_in_train_so_that_the_test_holds_many_scenes():
     assert len(splits["test"]) == 18
 
 
-def test_a_class_that_is_mostly_one_scene_still_has_other_scenes_in_every_split():
+def test_a_class_that_is_mostly_one_scene_still_has_other_scenes_in_every_split() -> None:
     """Ninety frames of one owl and eight other photos: the eight are shared out."""
     listing = made_up([0] * 98 + [1] * 98)
     groups = np.array([0] * 90 + list(range(100, 108)) + list(range(200, 298)))
@@ -318,7 +320,7 @@ def test_a_class_that_is_mostly_one_scene_still_has_other_scenes_in_every_split(
     assert owls == {"train": 90, "val": 4, "test": 4}
 
 
-def test_split_folders_are_kept_as_they_are():
+def test_split_folders_are_kept_as_they_are() -> None:
     parts = ["train"] * 6 + ["val"] * 2 + ["test"] * 2
     listing = made_up([0] * 10 + [1] * 10, parts * 2)
     splits, _ = assign_splits(listing, alone(listing), seed=5)
@@ -326,7 +328,7 @@ def test_split_folders_are_kept_as_they_are():
         assert [listing.photos[i].split for i in splits[split]] == [split] * len(splits[split])
 
 
-def test_a_validation_split_that_is_not_there_is_drawn_from_train_and_never_from_test():
+def test_a_validation_split_that_is_not_there_is_drawn_from_train_and_never_from_test() -> None:
     parts = ["train"] * 20 + ["test"] * 5
     listing = made_up([0] * 25 + [1] * 25, parts * 2)
     splits, _ = assign_splits(listing, alone(listing), seed=5)
@@ -334,7 +336,7 @@ def test_a_validation_split_that_is_not_there_is_drawn_from_train_and_never_from
     assert {listing.photos[i].split for i in splits["val"]} == {"train"}
 
 
-def test_near_duplicates_that_the_folders_themselves_tear_apart_are_counted():
+def test_near_duplicates_that_the_folders_themselves_tear_apart_are_counted() -> None:
     parts = ["train"] * 4 + ["val"] * 2 + ["test"] * 2
     listing = made_up([0] * 8 + [1] * 8, parts * 2)
     groups = np.arange(16)
@@ -344,7 +346,7 @@ def test_near_duplicates_that_the_folders_themselves_tear_apart_are_counted():
     assert assign_splits(listing, groups, seed=0)[1] == 2
 
 
-def test_a_class_of_one_scene_only_cannot_be_split():
+def test_a_class_of_one_scene_only_cannot_be_split() -> None:
     listing = made_up([0] * 10 + [1] * 10)
     groups = np.array([0] * 10 + list(range(10, 20)))
     with pytest.raises(DatasetError, match=r"class 'class 0' has no photo left for val: .* photos of other scenes"):
@@ -367,7 +369,7 @@ def mixed_visits(visits: int, classes: int, seed: int) -> tuple[Listing, np.ndar
     return made_up(labels), np.array(groups)
 
 
-def test_visits_of_several_classes_are_shared_out_70_15_15_in_every_class():
+def test_visits_of_several_classes_are_shared_out_70_15_15_in_every_class() -> None:
     listing, visits = mixed_visits(visits=300, classes=7, seed=0)
     splits, torn = assign_splits(listing, visits, seed=0)
     assert torn == 0
@@ -378,7 +380,7 @@ def test_visits_of_several_classes_are_shared_out_70_15_15_in_every_class():
         assert shares[6] > 0
 
 
-def test_three_visits_of_a_class_go_to_three_splits():
+def test_three_visits_of_a_class_go_to_three_splits() -> None:
     """Though train has room for all of them."""
     listing = made_up([0] * 12 + [1] * 100)
     visits = np.array([0] * 4 + [4] * 4 + [8] * 4 + list(range(12, 112)))
@@ -387,14 +389,14 @@ def test_three_visits_of_a_class_go_to_three_splits():
         assert [int((listing.labels[splits[split]] == 0).sum()) for split in SPLITS] == [4, 4, 4]
 
 
-def test_a_class_in_two_visits_only_cannot_be_in_three_splits():
+def test_a_class_in_two_visits_only_cannot_be_in_three_splits() -> None:
     listing = made_up([0] * 20 + [1] * 20)
     visits = np.array([0] * 10 + [10] * 10 + list(range(20, 40)))
     with pytest.raises(DatasetError, match=r"class 'class 0' has no photo left for .* of too few visits"):
         assign_splits(listing, visits, seed=0)
 
 
-def test_a_thousand_classes_are_no_matter():
+def test_a_thousand_classes_are_no_matter() -> None:
     labels = sorted(list(range(1000)) * 6)
     listing = made_up(labels)
     splits, _ = assign_splits(listing, alone(listing), seed=0)
@@ -404,26 +406,26 @@ def test_a_thousand_classes_are_no_matter():
 # Photos left out
 
 
-def test_photos_that_are_left_out_are_in_no_split_made_here():
+def test_photos_that_are_left_out_are_in_no_split_made_here() -> None:
     listing = made_up([0] * 50 + [1] * 50)
     splits, _ = assign_splits(listing, alone(listing), seed=0, left_out=[3, 70])
     assert set(range(100)) - set(np.concatenate(list(splits.values()))) == {3, 70}
 
 
-def test_photos_that_the_folders_place_are_never_left_out():
+def test_photos_that_the_folders_place_are_never_left_out() -> None:
     listing = made_up([0] * 10 + [1] * 10, (["train"] * 6 + ["val"] * 2 + ["test"] * 2) * 2)
     splits, _ = assign_splits(listing, alone(listing), seed=0, left_out=[0, 9])
     assert 0 in splits["train"]
     assert 9 in splits["test"]
 
 
-def test_where_leaving_out_nearly_empties_a_class_the_error_says_so():
+def test_where_leaving_out_nearly_empties_a_class_the_error_says_so() -> None:
     listing = made_up([0] * 5 + [1] * 50)
     with pytest.raises(DatasetError, match=r"\(4 that are filed under several classes were left out\); add photos"):
         assign_splits(listing, alone(listing), seed=0, left_out=range(4))
 
 
-def test_where_all_photos_of_classes_are_copies_the_way_out_is_to_remove_the_wrong_ones():
+def test_where_all_photos_of_classes_are_copies_the_way_out_is_to_remove_the_wrong_ones() -> None:
     """Not more photos: those would not make the copies right."""
     listing = made_up([0] * 5 + [1] * 5 + [2] * 50)
     message = (
@@ -434,14 +436,14 @@ def test_where_all_photos_of_classes_are_copies_the_way_out_is_to_remove_the_wro
         assign_splits(listing, alone(listing), seed=0, left_out=range(10))
 
 
-def test_an_empty_class_is_not_taken_for_one_of_copies():
+def test_an_empty_class_is_not_taken_for_one_of_copies() -> None:
     listing = Listing(Path("made-up"), ("none", "owl", "wren"), made_up([1] * 9 + [2] * 9).photos, 0)
     with pytest.raises(DatasetError, match=r"class 'none' has no photo left for train: .*; add photos"):
         assign_splits(listing, alone(listing), seed=0)
 
 
 def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not by permissions: root, as which tests may run, has them all."""
+    """The test does not use permissions, because it may run as root, which has them all."""
 
     def refuse(path: Path) -> object:
         raise PermissionError(13, "Permission denied", str(path))

@@ -3,22 +3,30 @@
 import errno
 import hashlib
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+from edge.bundle.manifest import InputTensor, Preprocessing
 from edge.errors import DatasetError, StorageError
 from edge.images import read_image
 from edge.preprocess import Preprocessor
+from edge.records import Pixels
 from trainer.dataset.duplicates import fingerprint
 from trainer.dataset.listing import Listing, list_photos
-from trainer.dataset.photos import load_photos
+from trainer.dataset.photos import Photos, load_photos
+
+Paint = Callable[..., Pixels]
+SavePhoto = Callable[..., Path]
+Load = Callable[..., Photos]
 
 
 @pytest.fixture
-def photo_folder(tmp_path, paint, save_photo):
+def photo_folder(tmp_path: Path, paint: Paint, save_photo: SavePhoto) -> Path:
     """Two classes of six photos, of different sizes."""
     rng = np.random.default_rng(0)
     for label in ("owl", "wren"):
@@ -28,12 +36,19 @@ def photo_folder(tmp_path, paint, save_photo):
 
 
 @pytest.fixture
-def load(tmp_path, spec, tensor):
+def load(tmp_path: Path, spec: Preprocessing, tensor: InputTensor) -> Load:
     """load_photos with everything that does not matter filled in."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
 
-    def run(folder, *, skip_unreadable=False, workers=2, progress=lambda _: None, spec=spec):
+    def run(
+        folder: Path | Listing,
+        *,
+        skip_unreadable: bool = False,
+        workers: int = 2,
+        progress: Callable[[int], None] = lambda _: None,
+        spec: Preprocessing = spec,
+    ) -> Photos:
         options = {"workers": workers, "skip_unreadable": skip_unreadable, "progress": progress}
         listing = folder if isinstance(folder, Listing) else list_photos(folder)
         return load_photos(listing, spec, tensor, scratch, **options)
@@ -41,8 +56,8 @@ def load(tmp_path, spec, tensor):
     return run
 
 
-def assert_rows_are_the_photos(photos, spec, tensor):
-    """Every row is what the device would make of the photo that the listing has in its place."""
+def assert_rows_are_the_photos(photos: Photos, spec: Preprocessing, tensor: InputTensor) -> None:
+    """Assert that every row is what the device would make of the photo at its place in the listing."""
     assert len(photos.pixels) == len(photos.hashes) == len(photos.greys) == len(photos.listing.photos)
     for row, photo in enumerate(photos.listing.photos):
         expected = Preprocessor(spec, tensor).pixels(read_image(photo.path))
@@ -51,14 +66,16 @@ def assert_rows_are_the_photos(photos, spec, tensor):
         assert np.array_equal(photos.greys[row], fingerprint(expected)[1]), photo.path
 
 
-def test_each_row_is_what_the_device_would_make_of_the_photo(photo_folder, load, spec, tensor):
+def test_each_row_is_what_the_device_would_make_of_the_photo(
+    photo_folder: Path, load: Load, spec: Preprocessing, tensor: InputTensor
+) -> None:
     photos = load(photo_folder)
     assert photos.pixels.shape == (12, 32, 32, 3)
     assert photos.unreadable == ()
     assert_rows_are_the_photos(photos, spec, tensor)
 
 
-def test_pixels_are_in_the_models_channel_order(tmp_path, load, save_photo):
+def test_pixels_are_in_the_models_channel_order(tmp_path: Path, load: Load, save_photo: SavePhoto) -> None:
     blue_bgr = np.full((40, 40, 3), (250, 10, 0), np.uint8)
     for label in ("owl", "wren"):
         for number in range(4):
@@ -68,15 +85,17 @@ def test_pixels_are_in_the_models_channel_order(tmp_path, load, save_photo):
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_any_number_of_workers_gives_the_photos_in_order_and_counts_each_once(
-    photo_folder, load, spec, tensor, workers
-):
+    photo_folder: Path, load: Load, spec: Preprocessing, tensor: InputTensor, workers: int
+) -> None:
     steps = []
     photos = load(photo_folder, workers=workers, progress=steps.append)
     assert_rows_are_the_photos(photos, spec, tensor)
     assert sum(steps) == 12
 
 
-def test_a_photo_with_an_exif_orientation_is_turned_upright(tmp_path, load, paint, save_photo):
+def test_a_photo_with_an_exif_orientation_is_turned_upright(
+    tmp_path: Path, load: Load, paint: Paint, save_photo: SavePhoto
+) -> None:
     """Orientation 6: the camera was held upright, the file lies on its side."""
     upright = np.ascontiguousarray(paint(np.random.default_rng(1), 64, 64)[:, :, ::-1])
     lying = np.ascontiguousarray(np.rot90(upright))
@@ -93,13 +112,13 @@ def test_a_photo_with_an_exif_orientation_is_turned_upright(tmp_path, load, pain
     assert np.array_equal(photos.pixels[3], photos.pixels[0])
 
 
-def test_an_unreadable_photo_is_an_error_that_names_it_and_the_way_round(photo_folder, load):
+def test_an_unreadable_photo_is_an_error_that_names_it_and_the_way_round(photo_folder: Path, load: Load) -> None:
     (photo_folder / "owl" / "2.jpg").write_bytes(b"this is no photo")
     with pytest.raises(DatasetError, match=r"owl/2\.jpg: .*; or leave such photos out with --skip-unreadable"):
         load(photo_folder)
 
 
-def test_of_several_unreadable_photos_the_first_is_named_and_all_are_counted(photo_folder, load):
+def test_of_several_unreadable_photos_the_first_is_named_and_all_are_counted(photo_folder: Path, load: Load) -> None:
     (photo_folder / "wren" / "0.jpg").write_bytes(b"")
     cut_short = photo_folder / "owl" / "4.jpg"
     cut_short.write_bytes(cut_short.read_bytes()[:700])
@@ -107,7 +126,9 @@ def test_of_several_unreadable_photos_the_first_is_named_and_all_are_counted(pho
         load(photo_folder)
 
 
-def test_unreadable_photos_can_be_left_out_and_the_rest_stays_aligned(photo_folder, load, spec, tensor):
+def test_unreadable_photos_can_be_left_out_and_the_rest_stays_aligned(
+    photo_folder: Path, load: Load, spec: Preprocessing, tensor: InputTensor
+) -> None:
     (photo_folder / "owl" / "0.jpg").write_bytes(b"")
     (photo_folder / "owl" / "3.jpg").write_bytes(b"this is no photo")
     (photo_folder / "wren" / "5.jpg").write_bytes(b"nor this")
@@ -120,7 +141,9 @@ def test_unreadable_photos_can_be_left_out_and_the_rest_stays_aligned(photo_fold
     assert all(name in problem for problem, name in left_out)
 
 
-def test_a_photo_that_the_disk_does_not_give_is_left_out_as_well(photo_folder, load, spec, tensor):
+def test_a_photo_that_the_disk_does_not_give_is_left_out_as_well(
+    photo_folder: Path, load: Load, spec: Preprocessing, tensor: InputTensor
+) -> None:
     """Gone since it was listed, no permission, a bad sector: to the user it is unreadable like any other."""
     listing = list_photos(photo_folder)
     (photo_folder / "owl" / "1.jpg").unlink()
@@ -131,7 +154,7 @@ def test_a_photo_that_the_disk_does_not_give_is_left_out_as_well(photo_folder, l
     assert_rows_are_the_photos(photos, spec, tensor)
 
 
-def test_each_photo_has_a_record_in_its_place(photo_folder, load):
+def test_each_photo_has_a_record_in_its_place(photo_folder: Path, load: Load) -> None:
     (photo_folder / "owl" / "2.jpg").write_bytes(b"")
     photos = load(photo_folder, skip_unreadable=True)
     sizes = [(record.width, record.height) for record in photos.records]
@@ -141,10 +164,12 @@ def test_each_photo_has_a_record_in_its_place(photo_folder, load):
     assert photos.records[0].size_bytes == len(first)
 
 
-def test_the_space_is_reserved_before_any_photo_is_read(photo_folder, load, monkeypatch):
+def test_the_space_is_reserved_before_any_photo_is_read(
+    photo_folder: Path, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A full disk found later would be a SIGBUS, not an error."""
 
-    def full(*_):
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     steps = []
@@ -154,7 +179,9 @@ def test_the_space_is_reserved_before_any_photo_is_read(photo_folder, load, monk
     assert steps == []
 
 
-def test_letterboxed_photos_keep_their_shape(tmp_path, load, save_photo, spec):
+def test_letterboxed_photos_keep_their_shape(
+    tmp_path: Path, load: Load, save_photo: SavePhoto, spec: Preprocessing
+) -> None:
     wide = np.full((20, 80, 3), 255, np.uint8)
     for label in ("owl", "wren"):
         for number in range(4):

@@ -4,6 +4,9 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from trainer.dataset.rows import Rows
 
 
 @pytest.fixture
-def rows(tmp_path):
+def rows(tmp_path: Path) -> Iterator[Rows]:
     """Five rows of 2x3 bytes: 0 1 2 3 4 5, 10 11 12 ..."""
     with Rows.create(tmp_path, 5, (2, 3), np.uint8, "a test") as made:
         for number in range(5):
@@ -29,7 +32,7 @@ def stacked(*numbers: int) -> np.ndarray:
     return np.array([row(number) for number in numbers], np.uint8).reshape(-1, 2, 3)
 
 
-def test_it_reads_like_an_array(rows):
+def test_it_reads_like_an_array(rows: Rows) -> None:
     assert rows.shape == (5, 2, 3)
     assert len(rows) == 5
     assert np.array_equal(rows[3], row(3))
@@ -50,22 +53,22 @@ def test_it_reads_like_an_array(rows):
         (np.array([], np.int64), ()),
     ],
 )
-def test_several_rows_at_once(rows, index, numbers):
+def test_several_rows_at_once(rows: Rows, index: Any, numbers: tuple[int, ...]) -> None:
     assert np.array_equal(rows[index], stacked(*numbers))
 
 
 @pytest.mark.parametrize("index", [5, -6])
-def test_there_is_nothing_beyond_the_ends(rows, index):
+def test_there_is_nothing_beyond_the_ends(rows: Rows, index: int) -> None:
     with pytest.raises(IndexError, match=f"row {index} of 5"):
         rows[index]
 
 
-def test_what_is_read_is_a_copy(rows):
+def test_what_is_read_is_a_copy(rows: Rows) -> None:
     rows[1][:] = 99
     assert np.array_equal(rows[1], row(1))
 
 
-def test_a_selection_shows_some_rows_in_its_own_order(rows):
+def test_a_selection_shows_some_rows_in_its_own_order(rows: Rows) -> None:
     chosen = rows.select(np.array([4, 1, 3])).select(np.array([2, 0]))
     assert chosen.shape == (2, 2, 3)
     assert np.array_equal(chosen[:], stacked(3, 4))
@@ -73,31 +76,31 @@ def test_a_selection_shows_some_rows_in_its_own_order(rows):
     chosen.close()
 
 
-def test_rows_of_wider_numbers(tmp_path):
+def test_rows_of_wider_numbers(tmp_path: Path) -> None:
     with Rows.create(tmp_path, 3, (4,), np.float32, "features") as features:
         features.write(1, np.array([1.5, -2, 0, 7]))
         assert features[1].tolist() == [1.5, -2, 0, 7]
         assert features[0].tolist() == [0, 0, 0, 0]
 
 
-def test_a_child_process_may_write_rows_by_the_inherited_file(rows):
+def test_a_child_process_may_write_rows_by_the_inherited_file(rows: Rows) -> None:
     code = "import os, sys; os.pwrite(int(sys.argv[1]), bytes([7] * 6), 2 * 6)"
     subprocess.run([sys.executable, "-c", code, str(rows.fileno())], pass_fds=(rows.fileno(),), check=True)
     assert (rows[2] == 7).all()
     assert np.array_equal(rows[1], row(1))
 
 
-def test_nothing_of_it_has_a_name_in_the_folder(tmp_path, rows):
+def test_nothing_of_it_has_a_name_in_the_folder(tmp_path: Path, rows: Rows) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_rows_are_fine(tmp_path):
+def test_no_rows_are_fine(tmp_path: Path) -> None:
     with Rows.create(tmp_path, 0, (2, 3), np.uint8, "nothing") as none:
         assert none[:].shape == (0, 2, 3)
 
 
-def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):
-    def full(*_):
+def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
@@ -105,12 +108,12 @@ def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):
         Rows.create(tmp_path, 1000, (1000, 1000, 3), np.uint8, "the photos")
 
 
-def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path):
+def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="No such file or directory"):
         Rows.create(tmp_path / "nowhere", 1, (1,), np.uint8, "a test")
 
 
-def test_closing_twice_is_safe(tmp_path):
+def test_closing_twice_is_safe(tmp_path: Path) -> None:
     made = Rows.create(tmp_path, 1, (1,), np.uint8, "a test")
     made.close()
     made.close()

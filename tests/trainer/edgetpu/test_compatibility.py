@@ -1,7 +1,9 @@
-"""What the Edge TPU compiler makes of a model, predicted: held against the pairs that Coral publishes, then rule by
-rule on graphs made by hand."""
+"""The prediction of what the Edge TPU compiler maps: checked on the pairs that Coral publishes, then rule by rule on
+graphs made by hand."""
 
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from handmade_graphs import activation, graph_of, network, numbers, tflite, weights
@@ -24,18 +26,20 @@ from trainer.edgetpu.operators import (
 )
 from trainer.edgetpu.tflite_graph import Graph, Operator, read_graph
 
+Load = Callable[[str], Graph]
+
 MIB = 1024**2
 REFUSED = {*REPORTED_REFUSED, *REPORTED_UNREADABLE, *RECORDED_REFUSED}
 
 
 @pytest.fixture(scope="module")
-def load(shared):
+def load(shared: Path) -> Load:
     """The graph of one of Coral's models."""
     return lambda name: read_graph((shared / "models" / f"{name}.tflite").read_bytes())
 
 
 def status_of(graph: Graph) -> str:
-    """What becomes of a graph of one operator."""
+    """Return the status of the only operator of `graph`."""
     return judge(graph).rows[0].status
 
 
@@ -51,7 +55,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_the_prediction_agrees_with_the_compiled_twin_operator_by_operator(load, name):
+def test_the_prediction_agrees_with_the_compiled_twin_operator_by_operator(load: Load, name: str) -> None:
     """By name and by the tensor that it makes, which the compiler keeps."""
     source, twin = load(name), load(f"{name}_edgetpu")
     supported = [judge_one(source, number) for number in range(len(source.operators))]
@@ -82,7 +86,7 @@ def made(graph: Graph, operator: Operator) -> tuple[str, tuple[str, ...]]:
         ("tf2_mobilenet_v2_1.0_224_ptq", 68),
     ],
 )
-def test_models_that_coral_ships_compiled_whole_are_judged_whole(load, name, operators):
+def test_models_that_coral_ships_compiled_whole_are_judged_whole(load: Load, name: str, operators: int) -> None:
     verdict = judge(load(name))
     assert (verdict.outcome, verdict.on_tpu, verdict.on_cpu) == ("whole", operators, 0)
     assert verdict.not_seen == ()
@@ -90,14 +94,14 @@ def test_models_that_coral_ships_compiled_whole_are_judged_whole(load, name, ope
     assert verdict.parameters.fits == "yes"
 
 
-def test_deeplab_is_split_by_the_resize_of_its_pooled_branch(load):
+def test_deeplab_is_split_by_the_resize_of_its_pooled_branch(load: Load) -> None:
     verdict = judge(load("deeplabv3_mnv2_dm05_pascal_quant"))
     assert (verdict.outcome, verdict.on_tpu, verdict.on_cpu) == ("partial", 64, 8)
     assert verdict.splits_at == "operator 64, RESIZE_BILINEAR (ResizeBilinear)"
     assert verdict.names(on_tpu=False) == "RESIZE_BILINEAR x3, QUANTIZE, CONCATENATION, CONV_2D x2, ARG_MAX"
 
 
-def test_movenet_begins_with_operators_for_the_cpu_and_is_mapped_after_them(load):
+def test_movenet_begins_with_operators_for_the_cpu_and_is_mapped_after_them(load: Load) -> None:
     verdict = judge(load("movenet_single_pose_lightning_ptq"))
     assert (verdict.outcome, verdict.on_tpu, verdict.on_cpu) == ("partial", 98, 59)
     assert verdict.rows[0].operator == "CAST"
@@ -111,19 +115,19 @@ def test_movenet_begins_with_operators_for_the_cpu_and_is_mapped_after_them(load
 @pytest.mark.parametrize(
     "name", [name for name in PAIRS if name[:4] in ("mobi", "kera")] + ["mobilenet_v1_0.5_160_quant"]
 )
-def test_a_whole_compiled_model_has_nothing_left_on_the_cpu(load, name):
+def test_a_whole_compiled_model_has_nothing_left_on_the_cpu(load: Load, name: str) -> None:
     verdict = judge(load(f"{name}_edgetpu"))
     assert (verdict.compiled, verdict.outcome, verdict.on_tpu, verdict.on_cpu) == (True, "whole", None, 0)
     assert verdict.edgetpu_parts == 1
 
 
-def test_a_partly_compiled_model_tells_what_is_left(load):
+def test_a_partly_compiled_model_tells_what_is_left(load: Load) -> None:
     verdict = judge(load("deeplabv3_mnv2_dm05_pascal_quant_edgetpu"))
     assert (verdict.compiled, verdict.outcome, verdict.on_cpu) == (True, "partial", 8)
     assert verdict.names(on_tpu=False) == "RESIZE_BILINEAR x3, QUANTIZE, CONCATENATION, CONV_2D x2, ARG_MAX"
 
 
-def test_a_model_that_is_not_quantized_is_refused(load):
+def test_a_model_that_is_not_quantized_is_refused(load: Load) -> None:
     verdict = judge(load("model_invoking_error"))
     assert (verdict.outcome, verdict.refusal, verdict.parameters) == ("refused", "Model not quantized", None)
 
@@ -131,7 +135,7 @@ def test_a_model_that_is_not_quantized_is_refused(load):
 # How a graph is divided
 
 
-def test_what_depends_on_an_operator_for_the_cpu_stays_there_and_a_branch_that_does_not_is_mapped():
+def test_what_depends_on_an_operator_for_the_cpu_stays_there_and_a_branch_that_does_not_is_mapped() -> None:
     graph = network(("CONV_2D", 3, (0,), 1), ("ELU", 1, (1,), 2), ("ADD", 2, (1, 2), 3), ("RELU", 1, (1,), 4))
     verdict = judge(graph)
     assert [(row.operator, row.status) for row in verdict.rows] == [
@@ -142,14 +146,14 @@ def test_what_depends_on_an_operator_for_the_cpu_stays_there_and_a_branch_that_d
     ]
 
 
-def test_the_first_part_is_mapped_and_a_larger_later_one_is_told_as_not_certain():
+def test_the_first_part_is_mapped_and_a_larger_later_one_is_told_as_not_certain() -> None:
     chain = [("RELU", 1, (0,), 1), ("ELU", 1, (1,), 2), ("RELU", 1, (2,), 3), ("RELU", 1, (3,), 4)]
     verdict = judge(network(*chain))
     assert (verdict.on_tpu, verdict.on_cpu) == (1, 3)
     assert any("issue 461" in text for text in verdict.not_seen)
 
 
-def test_a_detection_model_leaves_its_custom_operator_on_the_cpu():
+def test_a_detection_model_leaves_its_custom_operator_on_the_cpu() -> None:
     """As SSD and EfficientDet: the compiler calls it an unsupported data type."""
     base = network(("CONV_2D", 1, (0,), 1), ("LOGISTIC", 1, (1,), 2))
     boxes = activation(1, 10, 4, dtype="FLOAT32", scales=0)
@@ -161,7 +165,7 @@ def test_a_detection_model_leaves_its_custom_operator_on_the_cpu():
     assert verdict.names(on_tpu=False) == "CUSTOM TFLite_Detection_PostProcess"
 
 
-def test_operators_that_wait_for_each_other_are_left_on_the_cpu():
+def test_operators_that_wait_for_each_other_are_left_on_the_cpu() -> None:
     verdict = judge(network(("RELU", 1, (0,), 1), ("ADD", 2, (1, 3), 2), ("ADD", 2, (2, 2), 3)))
     assert (verdict.on_tpu, verdict.on_cpu) == (1, 2)
 
@@ -169,8 +173,8 @@ def test_operators_that_wait_for_each_other_are_left_on_the_cpu():
 # Why a whole model is refused
 
 
-def test_a_free_batch_is_refused():
-    """A batch that is only marked as free is 1 in the file: refused after Coral's rule, but that was not seen."""
+def test_a_free_batch_is_refused() -> None:
+    """A batch that is only marked as free is 1 in the file: Coral's rule refuses it, but no such case was seen."""
     verdict = judge(network(("RELU", 1, (0,), 1), flow=activation(1, 8, 8, 4, signature=(-1, 8, 8, 4))))
     assert verdict.outcome == "refused"
     assert "dynamic-sized tensors" in verdict.refusal
@@ -183,19 +187,19 @@ def test_a_free_batch_is_refused():
 @pytest.mark.parametrize(
     ("name", "version", "seen"), [("CONV_2D", 6, True), ("TRANSPOSE_CONV", 4, True), ("ADD", 5, False)]
 )
-def test_a_version_that_the_compiler_cannot_read_spoils_the_whole_model(name, version, seen):
+def test_a_version_that_the_compiler_cannot_read_spoils_the_whole_model(name: str, version: int, seen: bool) -> None:
     verdict = judge(network(("RELU", 1, (0,), 1), (name, version, (1,), 2)))
     assert verdict.outcome == "refused"
     assert verdict.refusal == f"Didn't find op for builtin opcode '{name}' version '{version}'"
     assert bool(verdict.not_seen) is not seen
 
 
-def test_a_float_model_is_refused_as_not_quantized():
+def test_a_float_model_is_refused_as_not_quantized() -> None:
     verdict = judge(network(("CONV_2D", 1, (0,), 1), flow=activation(1, 8, 8, 3, dtype="FLOAT32", scales=0)))
     assert (verdict.outcome, verdict.refusal) == ("refused", "Model not quantized")
 
 
-def test_float_at_both_ends_leaves_only_these_on_the_cpu():
+def test_float_at_both_ends_leaves_only_these_on_the_cpu() -> None:
     given, result = activation(1, 4, dtype="FLOAT32", scales=0), activation(1, 4)
     steps = (("QUANTIZE", 0, 1), ("RELU", 1, 2), ("DEQUANTIZE", 2, 3))
     graph = Graph(
@@ -270,22 +274,22 @@ DENSE = [activation(1, 16), weights(10, 16)]
     ],
     ids=lambda value: value if isinstance(value, str) else value.operators[0].name,
 )
-def test_an_operator_maps_or_stays_for_a_reason_in_the_compilers_words(graph, status):
+def test_an_operator_maps_or_stays_for_a_reason_in_the_compilers_words(graph: Graph, status: str) -> None:
     assert status_of(graph) == status
 
 
-def test_every_reason_comes_with_what_to_change():
+def test_every_reason_comes_with_what_to_change() -> None:
     verdict = judge(graph_of("FULLY_CONNECTED", 4, [DENSE[0], weights(10, 16, scales=10)], activation(1, 10)))
     assert "_experimental_disable_per_channel_quantization_for_dense_layers = True" in verdict.changes[0]
 
 
-def test_a_version_that_nobody_has_seen_mapped_is_told():
+def test_a_version_that_nobody_has_seen_mapped_is_told() -> None:
     verdict = judge(graph_of("MAX_POOL_2D", 2, [FLOW], FLOW))
     assert (verdict.rows[0].maps, verdict.rows[0].seen) == (True, False)
     assert verdict.not_seen == ("that MAX_POOL_2D of version 2 is mapped",)
 
 
-def test_a_refusal_that_rests_on_a_log_names_it_and_is_not_called_certain():
+def test_a_refusal_that_rests_on_a_log_names_it_and_is_not_called_certain() -> None:
     """The log is of an older compiler."""
     chain = network(("RELU", 1, (0,), 1), ("RESIZE_NEAREST_NEIGHBOR", 3, (1,), 2))
     verdict = judge(chain)
@@ -311,7 +315,9 @@ def test_a_refusal_that_rests_on_a_log_names_it_and_is_not_called_certain():
     ("mib", "fits", "streamed"),
     [(7.0, "yes", (0, 0)), (7.5, "perhaps", (0, MIB // 2)), (8.9, "no", (1 * MIB, round(1.9 * MIB)))],
 )
-def test_parameters_are_held_against_the_memory_that_compilers_report(mib, fits, streamed):
+def test_parameters_are_held_against_the_memory_that_compilers_report(
+    mib: float, fits: str, streamed: tuple[int, int]
+) -> None:
     """7.0 to 7.9 MiB are left for them in most logs."""
     dense = graph_of("FULLY_CONNECTED", 4, [activation(1, 1), weights(int(mib * MIB), 1)], activation(1, 1))
     parameters = judge(dense).parameters
@@ -322,7 +328,7 @@ def test_parameters_are_held_against_the_memory_that_compilers_report(mib, fits,
 # The tables
 
 
-def test_the_tables_agree_with_each_other(shared):
+def test_the_tables_agree_with_each_other(shared: Path) -> None:
     import json
 
     for name, versions in SEEN.items():
@@ -338,5 +344,5 @@ def test_the_tables_agree_with_each_other(shared):
         assert not refused & {*SUPPORTED.get(name, ()), *SEEN.get(name, ())}, name
 
 
-def test_a_model_from_a_file_is_judged_as_one_made_by_hand():
+def test_a_model_from_a_file_is_judged_as_one_made_by_hand() -> None:
     assert judge(read_graph(tflite(operators=("RELU", "ELU")))).refusal is None

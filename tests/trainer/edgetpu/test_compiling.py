@@ -1,5 +1,5 @@
-"""int8 model -> its Edge TPU twin. Coral's compiler is not to be had here: what it printed in real runs
-(shared/edgetpu) is parsed as it is, and replayed by a stand-in (recorded_compiler.py) where it would be called."""
+"""Compiling an int8 model for the Edge TPU. Coral's compiler is not available here: its output of real runs
+(shared/edgetpu) is parsed as it is, and replayed by a stand-in (recorded_compiler.py) instead of the compiler."""
 
 import errno
 import io
@@ -26,6 +26,9 @@ from trainer.edgetpu.compiler_report import last_words
 from trainer.edgetpu.compiling import OperatorRow, check_counts, compile_model, parse_report
 from trainer.edgetpu.tflite_graph import read_graph
 
+Files = Callable[[str], Path]
+StandIn = Callable[..., str]
+
 MAPPED = "Mapped to Edge TPU"
 ONE_SUBGRAPH = "More than one subgraph is not supported"
 STAND_IN = Path(recorded_compiler.__file__)
@@ -45,14 +48,14 @@ def coral(shared: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def model(coral) -> bytes:
+def model(coral: Files) -> bytes:
     """A model of which Coral publishes the compiled twin."""
     return coral("mobilenet_v1_0.25_128_quant").read_bytes()
 
 
 @pytest.fixture
-def stand_in(monkeypatch) -> Callable[..., str]:
-    """The command of the stand-in, told what to do."""
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Prepare the stand-in's behaviour. Returns its command."""
 
     def tell(**told: object) -> str:
         monkeypatch.setenv("RECORDED_COMPILER", json.dumps(told, default=str))
@@ -64,7 +67,7 @@ def stand_in(monkeypatch) -> Callable[..., str]:
 # What the compiler prints
 
 
-def test_a_model_mapped_whole_is_counted_from_the_table(recorded):
+def test_a_model_mapped_whole_is_counted_from_the_table(recorded: Files) -> None:
     """33 + 1 + 3 + 21 + 1 + 23 + 132 = 214, which the text gives as its total, too."""
     report = parse_report(recorded("compiler_stdout_whole.txt").read_text())
     assert report.version == "15.0.340273435"
@@ -82,7 +85,7 @@ def test_a_model_mapped_whole_is_counted_from_the_table(recorded):
     )
 
 
-def test_a_model_mapped_in_part_is_counted_from_its_summary(recorded):
+def test_a_model_mapped_in_part_is_counted_from_its_summary(recorded: Files) -> None:
     report = parse_report(recorded("compiler_stdout_partial.txt").read_text())
     assert report.version == "16.0.384591198"
     assert (report.on_tpu, report.on_cpu) == (264, 3)
@@ -91,7 +94,7 @@ def test_a_model_mapped_in_part_is_counted_from_its_summary(recorded):
     assert report.rows == ()
 
 
-def test_a_log_alone_tells_operators_by_where_they_run_and_why(recorded):
+def test_a_log_alone_tells_operators_by_where_they_run_and_why(recorded: Files) -> None:
     """On the TPU 6 + 11 + 2 = 19, on the CPU 1 + 1 + 2 + 1 + 1 = 6."""
     report = parse_report(recorded("compiler_log_mixed.log").read_text())
     assert report.version == "14.1.317412892"
@@ -102,25 +105,25 @@ def test_a_log_alone_tells_operators_by_where_they_run_and_why(recorded):
     assert OperatorRow("CONV_2D", 2, ONE_SUBGRAPH) in report.rows
 
 
-def test_a_refusal_is_no_report(recorded):
+def test_a_refusal_is_no_report(recorded: Files) -> None:
     with pytest.raises(ModelError, match="Model not quantized"):
         parse_report(recorded("compiler_stdout_refused.txt").read_text())
 
 
-def test_a_table_that_is_printed_and_logged_counts_once(recorded):
+def test_a_table_that_is_printed_and_logged_counts_once(recorded: Files) -> None:
     printed = recorded("compiler_stdout_whole.txt").read_text()
     logged = "Edge TPU Compiler version 15.0.340273435\n" + printed[printed.index("Operator ") :]
     assert parse_report(printed + "\n" + logged) == parse_report(printed)
 
 
-def test_the_log_adds_its_table_to_a_summary_without_one(recorded):
+def test_the_log_adds_its_table_to_a_summary_without_one(recorded: Files) -> None:
     printed = recorded("compiler_stdout_partial.txt").read_text()
     report = parse_report(printed + recorded("compiler_log_mixed.log").read_text())
     assert (report.version, report.on_tpu, report.on_cpu) == ("16.0.384591198", 264, 3)
     assert len(report.rows) == 8
 
 
-def test_rows_of_one_operator_and_status_are_added_up():
+def test_rows_of_one_operator_and_status_are_added_up() -> None:
     rows = f"CONV_2D  2  {MAPPED}\nCONV_2D  2  {MAPPED}\n\nCONV_2D  3  {ONE_SUBGRAPH}\nCUSTOM 1 {ONE_SUBGRAPH}\n"
     report = parse_report(
         f"Edge TPU Compiler version 16.0.384591198\nOperator  Count  Status\n\n{rows}\nThe end 3 times.\n"
@@ -142,12 +145,12 @@ def test_rows_of_one_operator_and_status_are_added_up():
         "Number of operations that will run on Edge TPU: many\n",
     ],
 )
-def test_words_that_are_not_known_are_no_report(text):
-    with pytest.raises(ModelError, match="printed nothing that is known"):
+def test_words_that_are_not_known_are_no_report(text: str) -> None:
+    with pytest.raises(ModelError, match="the compiler's output is not recognized"):
         parse_report(text)
 
 
-def test_a_version_that_nobody_here_has_seen_is_told():
+def test_a_version_that_nobody_here_has_seen_is_told() -> None:
     assert not parse_report(
         "Edge TPU Compiler version 17.0\nNumber of operations that will run on Edge TPU: 3\n"
     ).tested
@@ -163,12 +166,12 @@ def test_a_version_that_nobody_here_has_seen_is_told():
         ("Some compiler", "unknown"),
     ],
 )
-def test_counts_are_taken_with_any_version_or_none(line, version):
+def test_counts_are_taken_with_any_version_or_none(line: str, version: str) -> None:
     report = parse_report(f"{line}\nNumber of operations that will run on Edge TPU: 3\n")
     assert (report.version, report.on_tpu, report.tested) == (version, 3, False)
 
 
-def test_what_is_repeated_of_the_compilers_words_cannot_steer_a_terminal():
+def test_what_is_repeated_of_the_compilers_words_cannot_steer_a_terminal() -> None:
     assert last_words("\x1b[2J\x1b]0;title\x07Invalid\tmodel\n\u202eX\n") == "?[2J?]0;title?Invalid model; ?X"
 
 
@@ -179,12 +182,12 @@ def test_what_is_repeated_of_the_compilers_words_cannot_steer_a_terminal():
         ("Number of operations that will run on Edge TPU: 2\nTotal number of operations: 31\n", 31),
     ],
 )
-def test_words_of_another_model_are_known_by_the_number_of_operators(words, told):
-    with pytest.raises(ModelError, match=f"words tell of {told} operators, the model has 2: .*another model"):
+def test_words_of_another_model_are_known_by_the_number_of_operators(words: str, told: int) -> None:
+    with pytest.raises(ModelError, match=f"the compiler reports {told} operators, the model has 2: .*another model"):
         check_counts(parse_report(words), read_graph(tflite()))
 
 
-def test_words_of_this_model_are_known_by_the_number_of_operators():
+def test_words_of_this_model_are_known_by_the_number_of_operators() -> None:
     words = "Number of operations that will run on Edge TPU: 2\nTotal number of operations: 2\n"
     check_counts(parse_report(words), read_graph(tflite()))
 
@@ -192,7 +195,9 @@ def test_words_of_this_model_are_known_by_the_number_of_operators():
 # Calling it
 
 
-def test_a_compiled_model_comes_with_its_report_and_the_compilers_words(stand_in, recorded, coral, model):
+def test_a_compiled_model_comes_with_its_report_and_the_compilers_words(
+    stand_in: StandIn, recorded: Files, coral: Files, model: bytes
+) -> None:
     words = retold(recorded("compiler_stdout_whole.txt").read_text(), 31)
     twin = coral("mobilenet_v1_0.25_128_quant_edgetpu")
     compiled = compile_model(model, command=stand_in(say=words, output=twin))
@@ -202,20 +207,26 @@ def test_a_compiled_model_comes_with_its_report_and_the_compilers_words(stand_in
     assert compiled.remarks == ()
 
 
-def test_the_compiler_gets_the_model_and_its_documented_options(stand_in, model, tmp_path):
+def test_the_compiler_gets_the_model_and_its_documented_options(
+    stand_in: StandIn, model: bytes, tmp_path: Path
+) -> None:
     compile_model(model, command=stand_in(seen=tmp_path / "seen"), timeout_s=120)
     options = (tmp_path / "seen").read_text().splitlines()
     assert options[:4] == ["--show_operations", "--timeout_sec", "120", "--out_dir"]
     assert options[5:] == [f"{options[4]}/model.tflite"]
 
 
-def test_a_compiler_that_does_not_know_of_a_time_limit_is_asked_without(stand_in, model, tmp_path):
+def test_a_compiler_that_does_not_know_of_a_time_limit_is_asked_without(
+    stand_in: StandIn, model: bytes, tmp_path: Path
+) -> None:
     compiled = compile_model(model, command=stand_in(refuses="--timeout_sec", seen=tmp_path / "seen"))
     assert b"edgetpu-custom-op" in compiled.model
     assert (tmp_path / "seen").read_text().splitlines()[:2][1] == "--out_dir"
 
 
-def test_the_compiler_is_found_on_the_path(stand_in, model, monkeypatch, tmp_path):
+def test_the_compiler_is_found_on_the_path(
+    stand_in: StandIn, model: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     stand_in()
     program = tmp_path / "edgetpu_compiler"
     program.write_text(f'#!/bin/sh\n# A stand-in: replays recorded output.\nexec {COMMAND} "$@"\n')
@@ -224,8 +235,8 @@ def test_the_compiler_is_found_on_the_path(stand_in, model, monkeypatch, tmp_pat
     assert compile_model(model).report.on_tpu == 31
 
 
-def test_the_log_file_adds_the_table_that_was_not_printed(stand_in, recorded):
-    model = tflite(operators=("RELU",) * 25)  # as many as the log tells of
+def test_the_log_file_adds_the_table_that_was_not_printed(stand_in: StandIn, recorded: Files) -> None:
+    model = tflite(operators=("RELU",) * 25)  # as many as in the log
     command = stand_in(say="Model compiled successfully in 12 ms.\n", log=recorded("compiler_log_mixed.log"))
     compiled = compile_model(model, command=command, allow_partial=True)
     assert (compiled.report.on_tpu, compiled.report.on_cpu) == (19, 6)
@@ -233,7 +244,9 @@ def test_the_log_file_adds_the_table_that_was_not_printed(stand_in, recorded):
     assert "RESIZE_NEAREST_NEIGHBOR" in compiled.log
 
 
-def test_a_partial_mapping_names_the_operators_and_how_to_allow_it(stand_in, recorded, coral):
+def test_a_partial_mapping_names_the_operators_and_how_to_allow_it(
+    stand_in: StandIn, recorded: Files, coral: Files
+) -> None:
     deeplab = coral("deeplabv3_mnv2_dm05_pascal_quant").read_bytes()
     told = {
         "say": retold(recorded("compiler_stdout_partial.txt").read_text(), 69, 3),
@@ -244,18 +257,20 @@ def test_a_partial_mapping_names_the_operators_and_how_to_allow_it(stand_in, rec
     compiled = compile_model(deeplab, command=stand_in(**told), allow_partial=True)
     assert (compiled.report.on_tpu, compiled.report.on_cpu) == (69, 3)
     assert compiled.remarks == (
-        "the compiler's words tell of 3 operators on the CPU, its file of 8: do they belong together?",
+        "the compiler reports 3 operators on the CPU, its file has 8: do they belong together?",
     )
 
 
-def test_words_of_another_models_compilation_are_not_taken(stand_in, recorded, coral, model):
-    """All is well with them and with the file, but they do not belong together."""
+def test_words_of_another_models_compilation_are_not_taken(
+    stand_in: StandIn, recorded: Files, coral: Files, model: bytes
+) -> None:
+    """The output and the file are good by themselves, but do not belong together."""
     told = {"say": recorded("compiler_stdout_whole.txt"), "output": coral("mobilenet_v1_0.25_128_quant_edgetpu")}
-    with pytest.raises(ModelError, match="words tell of 214 operators, the model has 31"):
+    with pytest.raises(ModelError, match="the compiler reports 214 operators, the model has 31"):
         compile_model(model, command=stand_in(**told))
 
 
-def test_a_refusal_repeats_the_compilers_reason_and_what_the_check_says(stand_in, recorded):
+def test_a_refusal_repeats_the_compilers_reason_and_what_the_check_says(stand_in: StandIn, recorded: Files) -> None:
     command = stand_in(say=recorded("compiler_stdout_refused.txt"), output="none", status=1)
     with pytest.raises(ModelError) as caught:
         compile_model(tflite(operators=("ELU",)), command=command)
@@ -270,12 +285,14 @@ def test_a_refusal_repeats_the_compilers_reason_and_what_the_check_says(stand_in
         ({"say": "", "output": "none", "status": 3}, "status 3"),
         ({"say": "", "output": "none", "status": "crash"}, r"the compiler crashed \(SIGSEGV\)"),
         ({"say": "", "output": "none", "status": 139}, r"the compiler crashed \(SIGSEGV\)"),
-        ({"output": "none"}, r"ended well but left no model_edgetpu.tflite: Model compiled successfully"),
+        ({"output": "none"}, r"ended with status 0 but wrote no model_edgetpu.tflite: Model compiled successfully"),
         ({"output": "twin", "status": 1}, "refused the model"),
     ],
     ids=["says why", "says nothing", "crashes", "crashes in a container", "leaves no file", "leaves a file and fails"],
 )
-def test_a_failure_is_told_with_what_there_is(stand_in, model, told, reason):
+def test_a_failure_is_told_with_what_there_is(
+    stand_in: StandIn, model: bytes, told: dict[str, object], reason: str
+) -> None:
     with pytest.raises(ModelError, match=reason):
         compile_model(model, command=stand_in(**told))
 
@@ -293,7 +310,9 @@ def test_a_failure_is_told_with_what_there_is(stand_in, model, told, reason):
         ("OTHER", "compiled from another model"),
     ],
 )
-def test_an_output_that_is_not_this_model_compiled_is_refused(stand_in, coral, model, tmp_path, output, reason):
+def test_an_output_that_is_not_this_model_compiled_is_refused(
+    stand_in: StandIn, coral: Files, model: bytes, tmp_path: Path, output: str | Path, reason: str
+) -> None:
     if output == "CUT":
         output = tmp_path / "cut.tflite"
         output.write_bytes(coral("mobilenet_v1_0.25_128_quant_edgetpu").read_bytes()[:-30_000])
@@ -305,28 +324,30 @@ def test_an_output_that_is_not_this_model_compiled_is_refused(stand_in, coral, m
         compile_model(model, command=stand_in(output=output))
 
 
-def test_an_output_of_another_scale_is_refused(stand_in, tmp_path):
+def test_an_output_of_another_scale_is_refused(stand_in: StandIn, tmp_path: Path) -> None:
     other = tmp_path / "other_edgetpu.tflite"
     other.write_bytes(twin_of(tflite(scale=0.25))[0])
     with pytest.raises(ModelError, match=r"scale 0.25 zero point -3, must be 1x4 int8 scale 0.5 zero point -3"):
         compile_model(tflite(scale=0.5), command=stand_in(output=other))
 
 
-def test_a_compiler_that_prints_nothing_known_is_not_trusted(stand_in, model):
-    with pytest.raises(ModelError, match="printed nothing that is known: All is well"):
+def test_a_compiler_that_prints_nothing_known_is_not_trusted(stand_in: StandIn, model: bytes) -> None:
+    with pytest.raises(ModelError, match="the compiler's output is not recognized: All is well"):
         compile_model(model, command=stand_in(say="All is well\n"))
 
 
-def test_a_version_that_is_new_is_taken_with_a_remark(stand_in, model):
+def test_a_version_that_is_new_is_taken_with_a_remark(stand_in: StandIn, model: bytes) -> None:
     words = "Edge TPU Compiler version 17.0.1\nModel compiled successfully in 1 ms.\nTotal number of operations: 31\n"
     compiled = compile_model(model, command=stand_in(say=words))
     assert compiled.report.version == "17.0.1"
     assert compiled.remarks == (
-        "compiler version 17.0.1: output of 14.1, 15.0 and 16.0 has been seen here, not of this one",
+        "compiler version 17.0.1: only output of 14.1, 15.0 and 16.0 has been tested, not of this one",
     )
 
 
-def test_a_compiler_that_hangs_is_ended_with_all_that_it_started(stand_in, model, tmp_path, monkeypatch):
+def test_a_compiler_that_hangs_is_ended_with_all_that_it_started(
+    stand_in: StandIn, model: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The real one compiles in a child process: killing the parent alone would leave that at work."""
     monkeypatch.setattr(compiler_call, "GRACE_S", 0)  # it is given 30 s to end by itself
     with pytest.raises(ModelError, match="no end after 3 s: the model is too large, or --timeout too short"):
@@ -340,7 +361,9 @@ def test_a_compiler_that_hangs_is_ended_with_all_that_it_started(stand_in, model
     pytest.fail("the compiler's child is still at work")
 
 
-def test_a_compiler_that_prints_without_end_is_ended(stand_in, model, monkeypatch, tmp_path):
+def test_a_compiler_that_prints_without_end_is_ended(
+    stand_in: StandIn, model: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
@@ -350,8 +373,10 @@ def test_a_compiler_that_prints_without_end_is_ended(stand_in, model, monkeypatc
     assert list(scratch.iterdir()) == []
 
 
-def test_a_compiler_that_leaves_a_process_behind_is_not_waited_for(stand_in, model, tmp_path):
-    """As one that starts a daemon, which keeps the standard output of the compiler open."""
+def test_a_compiler_that_leaves_a_process_behind_is_not_waited_for(
+    stand_in: StandIn, model: bytes, tmp_path: Path
+) -> None:
+    """A daemon that it starts keeps the compiler's standard output open."""
     started = time.monotonic()
     try:
         compiled = compile_model(model, command=stand_in(status="leaves a child", seen=tmp_path / "child"))
@@ -361,7 +386,9 @@ def test_a_compiler_that_leaves_a_process_behind_is_not_waited_for(stand_in, mod
         os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 
 
-def test_a_full_folder_for_temporary_files_is_told_with_its_name(stand_in, model, monkeypatch, tmp_path):
+def test_a_full_folder_for_temporary_files_is_told_with_its_name(
+    stand_in: StandIn, model: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def full(path: Path, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -376,25 +403,27 @@ def test_a_full_folder_for_temporary_files_is_told_with_its_name(stand_in, model
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_folder_for_temporary_files_is_told(stand_in, model, monkeypatch, tmp_path):
+def test_a_missing_folder_for_temporary_files_is_told(
+    stand_in: StandIn, model: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(StorageError, match="set TMPDIR to another folder"):
         compile_model(model, command=stand_in())
 
 
-def test_a_missing_compiler_is_unavailable(model):
+def test_a_missing_compiler_is_unavailable(model: bytes) -> None:
     with pytest.raises(UnavailableError, match="no-such-compiler is not on this machine"):
         compile_model(model, command="no-such-compiler")
 
 
 @pytest.mark.parametrize("command", ["", "  ", "'unclosed"])
-def test_a_command_that_is_none_is_told(model, command):
+def test_a_command_that_is_none_is_told(model: bytes, command: str) -> None:
     with pytest.raises(UnavailableError, match="compiler command"):
         compile_model(model, command=command)
 
 
-def test_a_compiler_that_cannot_be_started_is_unavailable(tmp_path, model):
-    """As on an ARM machine, where the kernel refuses the program."""
+def test_a_compiler_that_cannot_be_started_is_unavailable(tmp_path: Path, model: bytes) -> None:
+    """On an ARM machine, the kernel refuses the program."""
     program = tmp_path / "edgetpu_compiler"
     program.write_bytes(b"\x7fELF, but not really")
     program.chmod(0o755)
@@ -402,13 +431,15 @@ def test_a_compiler_that_cannot_be_started_is_unavailable(tmp_path, model):
         compile_model(model, command=str(program))
 
 
-def test_what_is_no_model_is_told_before_anything_is_called():
+def test_what_is_no_model_is_told_before_anything_is_called() -> None:
     with pytest.raises(ModelError, match="no TFL3 mark"):
         compile_model(b"hello, hello", command="no-such-compiler")
 
 
 @pytest.mark.parametrize("status", [0, 1])
-def test_nothing_is_left_in_the_temporary_folder(stand_in, model, monkeypatch, tmp_path, status):
+def test_nothing_is_left_in_the_temporary_folder(
+    stand_in: StandIn, model: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int
+) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
@@ -422,7 +453,7 @@ def test_nothing_is_left_in_the_temporary_folder(stand_in, model, monkeypatch, t
 # A compiler elsewhere
 
 
-def test_a_command_is_split_as_a_shell_would():
+def test_a_command_is_split_as_a_shell_would() -> None:
     assert split_command("docker run -v '/a b:/a b' image edgetpu_compiler") == [
         "docker",
         "run",
@@ -434,7 +465,7 @@ def test_a_command_is_split_as_a_shell_would():
 
 
 @pytest.fixture
-def docker(tmp_path) -> Path:
+def docker(tmp_path: Path) -> Path:
     """A stand-in for docker: it runs the command here if the folder of the model is the one that is mounted."""
     program = tmp_path / "docker"
     program.write_text(
@@ -447,7 +478,7 @@ def docker(tmp_path) -> Path:
     return program
 
 
-def test_a_container_gets_the_folder_by_its_placeholder(stand_in, docker, model):
+def test_a_container_gets_the_folder_by_its_placeholder(stand_in: StandIn, docker: Path, model: bytes) -> None:
     stand_in()
     compiled = compile_model(model, command=f"{docker} run --rm -v {{folder}}:{{folder}} image")
     assert read_graph(compiled.model).compiled
@@ -456,7 +487,7 @@ def test_a_container_gets_the_folder_by_its_placeholder(stand_in, docker, model)
 
 
 @pytest.fixture
-def ssh(tmp_path) -> Path:
+def ssh(tmp_path: Path) -> Path:
     """A stand-in for ssh: the remote machine is a shell in a folder of its own, on this one."""
     (tmp_path / "remote").mkdir()
     program = tmp_path / "ssh"
@@ -469,8 +500,10 @@ def ssh(tmp_path) -> Path:
     return program
 
 
-def test_through_ssh_the_model_goes_there_and_the_results_come_back(stand_in, ssh, recorded, tmp_path):
-    model = tflite(operators=("RELU",) * 25)  # as many as the log tells of
+def test_through_ssh_the_model_goes_there_and_the_results_come_back(
+    stand_in: StandIn, ssh: Path, recorded: Files, tmp_path: Path
+) -> None:
+    model = tflite(operators=("RELU",) * 25)  # as many as in the log
     stand_in(log=recorded("compiler_log_mixed.log"))
     command = f"{ssh} -p 2222 build {shlex.quote(COMMAND)}"
     compiled = compile_model(model, command=command, allow_partial=True)
@@ -480,9 +513,9 @@ def test_through_ssh_the_model_goes_there_and_the_results_come_back(stand_in, ss
     assert list((tmp_path / "remote").iterdir()) == [], "nothing is left there"
 
 
-def test_a_refusal_comes_through_ssh_too(stand_in, ssh, recorded, model):
+def test_a_refusal_comes_through_ssh_too(stand_in: StandIn, ssh: Path, recorded: Files, model: bytes) -> None:
     stand_in(say=recorded("compiler_stdout_refused.txt"), output="none", status=1)
-    with pytest.raises(ModelError, match=r"Model not quantized \(check-edgetpu sees no reason\)"):
+    with pytest.raises(ModelError, match=r"Model not quantized \(check-edgetpu finds no reason\)"):
         compile_model(model, command=f"{ssh} build {shlex.quote(COMMAND)}")
 
 
@@ -494,20 +527,22 @@ def test_a_refusal_comes_through_ssh_too(stand_in, ssh, recorded, model):
         ("build", r"must be: ssh \[options\] HOST edgetpu_compiler"),
     ],
 )
-def test_ssh_that_does_not_get_there_is_unavailable(ssh, model, rest, reason):
+def test_ssh_that_does_not_get_there_is_unavailable(ssh: Path, model: bytes, rest: str, reason: str) -> None:
     with pytest.raises(UnavailableError, match=reason):
         compile_model(model, command=f"{ssh} {rest}")
 
 
-def test_what_comes_back_through_ssh_is_bounded(stand_in, ssh, model, monkeypatch):
+def test_what_comes_back_through_ssh_is_bounded(
+    stand_in: StandIn, ssh: Path, model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stand_in()
     monkeypatch.setattr(compiler_call, "MAX_BYTES", 1 << 16)
     with pytest.raises(ModelError, match="printed more than 0 MiB and was ended"):
         compile_model(model, command=f"{ssh} build {shlex.quote(COMMAND)}")
 
 
-def test_an_archive_that_claims_more_than_it_holds_is_not_unpacked(monkeypatch):
-    """As one with a sparse file does: holes of gigabytes in a few bytes."""
+def test_an_archive_that_claims_more_than_it_holds_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive with a sparse file does: holes of gigabytes in a few bytes."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as file:
         entry = tarfile.TarInfo("model_edgetpu.tflite")
@@ -517,7 +552,7 @@ def test_an_archive_that_claims_more_than_it_holds_is_not_unpacked(monkeypatch):
         compiler_call._unpack(archive.getvalue())
 
 
-def test_a_login_shell_that_talks_spoils_the_archive_and_is_told(ssh, stand_in, model):
+def test_a_login_shell_that_talks_spoils_the_archive_and_is_told(ssh: Path, stand_in: StandIn, model: bytes) -> None:
     stand_in()
     ssh.write_text(ssh.read_text().replace("shift; cd", "echo Welcome to this machine; shift; cd"))
     with pytest.raises(UnavailableError, match="print something at login"):
