@@ -262,10 +262,3 @@ def _output(command: list[str]) -> str | None:
             process.stdout.close()
         return None
     return said if process.returncode == 0 else None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None

@@ -67,13 +67,7 @@ class PicameraSource:
         ConfigError if it has no such exposure, gain or focus.
         """
         library = _picamera2()
-        try:
-            found = library.global_camera_info()
-        except _REFUSALS as error:
-            raise SpentProcessError(f"cameras could not be listed: {_reason(error)}") from error
-        if not 0 <= number < len(found):
-            # libcamera looks for cameras once in a process: only a new process can find this one.
-            raise SpentProcessError(f"camera picamera2:{number} is not there; {len(found)} found: {_absent_because()}")
+        model = _model_of(library, number)
         self._name = f"picamera2:{number}"
         self._clock = DeviceClock(f"camera {self._name}")
         self._wait_s = wait_s
@@ -91,6 +85,10 @@ class PicameraSource:
         except BaseException:
             _within(_CLOSE_S, self._camera.close, f"camera {self._name}")
             raise
+        self._describe(model, (width, height), fps)
+
+    def _describe(self, model: str, requested: tuple[int, int], fps: float | None) -> None:
+        """Note what the camera really gives, and warn if that is not what was requested."""
         given = self._camera.camera_configuration()
         self._format: str = given[self._stream]["format"]
         self._size: tuple[int, int] = tuple(given[self._stream]["size"])
@@ -98,10 +96,9 @@ class PicameraSource:
         main = tuple(given["main"]["size"])
         seen = f" (from {main[0]}x{main[1]})" if self._stream == "lores" else ""
         rate = f", {fps:g} frames/s" if fps else ""
-        model = found[number].get("Model", "camera")
         self.description = f"{self._name} {model} {self._size[0]}x{self._size[1]}{seen} {self._format}{rate}"
-        if main != (width, height):
-            _log.warning("camera %s: requested %dx%d, it gives %dx%d", self._name, width, height, *main)
+        if main != requested:
+            _log.warning("camera %s: requested %dx%d, it gives %dx%d", self._name, *requested, *main)
         self._warn_of_rate(fps)
 
     def read(self) -> Frame:
@@ -219,6 +216,18 @@ def lores_size(main: tuple[int, int], least: tuple[int, int]) -> tuple[int, int]
     scale = max(least[0] / main[0], least[1] / main[1])
     width, height = (2 * math.ceil(round(side * scale, 6) / 2) for side in main)
     return (width, height) if width < main[0] and height < main[1] else None
+
+
+def _model_of(library: Any, number: int) -> str:
+    """Return the model's name of camera `number`. Raises SpentProcessError if it is not there."""
+    try:
+        found = library.global_camera_info()
+    except _REFUSALS as error:
+        raise SpentProcessError(f"cameras could not be listed: {_reason(error)}") from error
+    if not 0 <= number < len(found):
+        # libcamera looks for cameras once in a process: only a new process can find this one.
+        raise SpentProcessError(f"camera picamera2:{number} is not there; {len(found)} found: {_absent_because()}")
+    return str(found[number].get("Model", "camera"))
 
 
 def _picamera2() -> Any:

@@ -82,6 +82,10 @@ def _suspicious(evidence: Evidence, width: int, height: int) -> Iterator[Finding
 
 def _kinds(width: int, height: int) -> list[tuple[str, Severity, str, str, _Test]]:
     """Return the kinds of findings: (kind, severity, what they are, explanation, test of one photo)."""
+    return [*_exposure_kinds(), *_shape_kinds(width, height)]
+
+
+def _exposure_kinds() -> list[tuple[str, Severity, str, str, _Test]]:
     return [
         (
             "blank",
@@ -106,6 +110,11 @@ def _kinds(width: int, height: int) -> list[tuple[str, Severity, str, str, _Test
             "They are washed out. Keep them if the camera will see such pictures, too; otherwise remove them.",
             lambda record: record.brightness > BRIGHT and BLANK_CONTRAST <= record.contrast < EXPOSED_CONTRAST,
         ),
+    ]
+
+
+def _shape_kinds(width: int, height: int) -> list[tuple[str, Severity, str, str, _Test]]:
+    return [
         (
             "tiny",
             "warning",

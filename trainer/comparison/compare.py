@@ -247,17 +247,15 @@ def compare_bundles(
     if not truth:
         raise DatasetError(f"{listing.root}: not one of {len(photos)} photos can be read: {unreadable[0]}")
     result = _conclude(a, b, np.array(truth, dtype=object))
-    return (
-        msgspec.structs.replace(
-            result,
-            data=readable_name(listing.root),
-            split=chosen,
-            unreadable=tuple(unreadable),
-            near_duplicates=_near_duplicates(prints),
-            notes=tuple(notes),
-        ),
-        tuple(shown),
+    result = msgspec.structs.replace(
+        result,
+        data=readable_name(listing.root),
+        split=chosen,
+        unreadable=tuple(unreadable),
+        near_duplicates=_near_duplicates(prints),
+        notes=tuple(notes),
     )
+    return result, tuple(shown)
 
 
 def verdict(paired: Paired, a: Interval, b: Interval, photos: int) -> tuple[str | None, bool, str]:
