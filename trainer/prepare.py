@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
+from edge.bundle.manifest import Preprocessing
 from trainer.check.examine import DatasetReport, conflicts, examine
 from trainer.dataset.duplicates import group_duplicates
 from trainer.dataset.groups import join_groups, visit_groups
 from trainer.dataset.listing import SPLITS, Listing, Split
 from trainer.dataset.photos import Photos, load_photos
 from trainer.dataset.splitting import assign_splits
+from trainer.networks.pixels import input_of
 from trainer.options import Options
 from trainer.progress import Progress
 
@@ -29,18 +30,13 @@ class Data:
     report: DatasetReport
 
 
-def input_tensor(size: int) -> InputTensor:
-    """What trainer.quantizing.convert makes of a network's input: a pixel less 128."""
-    return InputTensor(width=size, height=size, dtype="int8", quantization=Quantization(scale=1 / 127.5, zero_point=-1))
-
-
 def load(options: Options, listing: Listing, spec: Preprocessing, folder: Path, progress: Progress) -> Data:
     """Decode `listing` into `folder`, say what is remarkable, and split. Raises DatasetError, StorageError."""
     with progress.stage("reading photos", len(listing.photos)) as advance:
         photos = load_photos(
             listing,
             spec,
-            input_tensor(options.network.size),
+            input_of(options.network),
             folder,
             workers=options.decoders,
             skip_unreadable=options.skip_unreadable,

@@ -22,9 +22,10 @@ from trainer.learning.checkpoint import Checkpoints, NoCheckpoints, folder_of, o
 from trainer.learning.learn import Setting, computes_mixed, learn
 from trainer.learning.schedule import Deadline
 from trainer.learning.team import Team, form_team, lost_members
+from trainer.networks.pixels import input_of, preprocessing_for
 from trainer.networks.weights import find_weights, sha256_of
 from trainer.options import Options, TrainReport
-from trainer.prepare import Data, input_tensor, load
+from trainer.prepare import Data, load
 from trainer.progress import Progress
 from trainer.stage_clock import Clock
 
@@ -84,7 +85,7 @@ def load_outside(
     Raises DatasetError where none can be read, StorageError."""
     if outside is None:
         return None
-    count, tensor = len(outside.photos), input_tensor(options.network.size)
+    count, tensor = len(outside.photos), input_of(options.network)
     with progress.stage("photos outside the classes", count) as advance:
         photos = load_photos(
             outside, spec, tensor, folder, workers=options.decoders, skip_unreadable=True, progress=advance
@@ -131,7 +132,7 @@ def _train(
     progress: Progress,
     clock: Clock,
 ) -> TrainReport | None:
-    spec = Preprocessing(channel_order="rgb", resize=options.resize, mean=(127.5,) * 3, std=(127.5,) * 3)
+    spec = preprocessing_for(options.network, options.resize)
     strangers = load_outside(options, outside, spec, folder, progress) if team.is_chief else None
     data = load(options, listing, spec, folder, progress)
     clock.lap("photos")

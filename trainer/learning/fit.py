@@ -24,6 +24,7 @@ from trainer.learning.checkpoint import Arrays, Checkpoints, pack, unpack
 from trainer.learning.predict import Predictor
 from trainer.learning.schedule import Deadline, Plan, plan_for
 from trainer.learning.team import Team
+from trainer.networks.pixels import normalizer
 from trainer.progress import Progress
 
 # The share of each step's weights that the running average keeps, once warm.
@@ -280,13 +281,13 @@ class _Training:
         import tensorflow as tf
 
         model, optimizer, average, strategy = self.model, self.optimizer, self.average, self.team.strategy
-        mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+        normalized = normalizer(spec)
         classes = model.output_shape[-1]
         whole = min(BATCH, len(self.photos.train))
 
         def on_replica(batch: Any, targets: Any, weights: Any) -> Any:
             with tf.GradientTape() as tape:
-                logits = model((tf.cast(batch, tf.float32) - mean) / std, training=True)
+                logits = model(normalized(tf.cast(batch, tf.float32)), training=True)
                 losses = keras.losses.categorical_crossentropy(
                     tf.one_hot(targets, classes), logits, from_logits=True, label_smoothing=LABEL_SMOOTHING
                 )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import Preprocessing
 from trainer.dataset.rows import RowSource
+from trainer.networks.pixels import normalizer
 from trainer.progress import Advance
 
 BATCH = 32
@@ -23,12 +24,12 @@ class Predictor:
     def __init__(self, model: Any, spec: Preprocessing) -> None:
         import tensorflow as tf
 
-        mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+        normalized = normalizer(spec)
         shape = [None, *model.input_shape[1:]]
 
         @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])  # type: ignore[untyped-decorator]
         def forward(batch: Any) -> Any:
-            return model((tf.cast(batch, tf.float32) - mean) / std, training=False)
+            return model(normalized(tf.cast(batch, tf.float32)), training=False)
 
         self._forward = forward
         self.channels = int(model.output_shape[-1])
@@ -76,11 +77,11 @@ class Probe:
         import tensorflow as tf
 
         inner = keras.Model(model.input, tensors)
-        mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+        normalized = normalizer(spec)
 
         @tf.function(input_signature=[tf.TensorSpec(model.input_shape[1:], tf.uint8)])  # type: ignore[untyped-decorator]
         def run(photo: Any) -> Any:
-            values = inner(((tf.cast(photo, tf.float32) - mean) / std)[None], training=False)
+            values = inner(normalized(tf.cast(photo, tf.float32))[None], training=False)
             return values if isinstance(values, list) else [values]
 
         self._run = run

@@ -24,7 +24,6 @@ def build_backbone(network: Network, weights: Path | None) -> Any:
     weights: a Keras .h5 weights file without top, None for random ones. Raises ModelError."""
     import keras
 
-    more = {"minimalistic": True, "include_preprocessing": False} if "_v3" in network.architecture else {}
     try:
         backbone = getattr(keras.applications, network.family.constructor)(
             input_shape=(network.size, network.size, 3),
@@ -32,7 +31,7 @@ def build_backbone(network: Network, weights: Path | None) -> Any:
             include_top=False,
             weights=None,
             pooling="avg",
-            **more,
+            **network.family.arguments,
         )
     except ValueError as error:
         raise ModelError(f"{network.title}: {error}") from error

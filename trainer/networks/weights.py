@@ -18,7 +18,6 @@ import numpy as np
 from edge.errors import MissingInputError, ModelError, UnavailableError
 from trainer.networks.families import Network
 
-_BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
 _HDF5_MARK = b"\x89HDF\r\n\x1a\n"
 # The SHA-256 is that of a file used in this project; the MD5s of V3 are Keras' own (keras.applications.
 # mobilenet_v3), those of V1 and V2 are published in a public model store's table (Keras has none). A file that
@@ -33,22 +32,6 @@ PINNED = {
     "weights_mobilenet_v3_small_minimalistic_224_1.0_float_no_top_v2.h5": ("md5", "cde8136e733e811080d9fcd8a252f7e4"),
     "weights_mobilenet_v3_large_minimalistic_224_1.0_float_no_top_v2.h5": ("md5", "ec5221f64a2f6d1ef965a614bdae7973"),
 }
-_V1_WIDTHS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
-
-
-def keras_file(network: Network) -> tuple[str, str]:
-    """Name of Keras' ImageNet weights for `network`, without top, and where they are."""
-    family = network.family
-    size = network.size if network.size in family.sizes else 224
-    if network.architecture == "mobilenet_v1":
-        name = f"mobilenet_{_V1_WIDTHS[network.alpha]}_{size}_tf_no_top.h5"
-        return name, _BASE + "mobilenet/" + name
-    if network.architecture == "mobilenet_v2":
-        name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{network.alpha}_{size}_no_top.h5"
-        return name, _BASE + "mobilenet_v2/" + name
-    size_name = network.architecture.removeprefix("mobilenet_v3_")
-    name = f"weights_mobilenet_v3_{size_name}_minimalistic_224_1.0_float_no_top_v2.h5"
-    return name, _BASE + "mobilenet_v3/" + name
 
 
 def find_weights(network: Network, weights: str) -> Path | None:
@@ -105,7 +88,7 @@ def _download(network: Network) -> Path:
     must not get it."""
     import keras
 
-    name, address = keras_file(network)
+    name, address = network.keras_file()
     target = cache_folder() / name
     if target.exists():
         return target

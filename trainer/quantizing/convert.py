@@ -16,6 +16,7 @@ from edge.bundle.manifest import Preprocessing
 from edge.errors import StorageError
 from trainer.dataset.rows import RowSource
 from trainer.native_output import quiet
+from trainer.networks.pixels import normalizer
 
 CALIBRATION_PHOTOS = 200
 
@@ -30,7 +31,7 @@ def calibrate(model: Any, spec: Preprocessing, pixels: RowSource, calibration: N
     fixed = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="pixels")
     whole = keras.Model(fixed, model(fixed, training=False), name="fieldfare")
     converter = tf.lite.TFLiteConverter.from_keras_model(whole)
-    mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+    normalized = normalizer(spec)
 
     def representative() -> Iterator[list[NDArray[np.float32]]]:
         for number, index in enumerate(calibration):
@@ -39,7 +40,7 @@ def calibrate(model: Any, spec: Preprocessing, pixels: RowSource, calibration: N
                 # The input's range is that of pixels, not of these photos: a model calibrated on night scenes
                 # would clip every day. It also makes quantizing a pixel a flip of one bit.
                 photo[0, 0], photo[-1, -1] = 0, 255
-            yield [((photo - mean) / std)[None]]
+            yield [normalized(photo)[None]]
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative

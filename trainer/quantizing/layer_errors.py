@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import Preprocessing
 from trainer.dataset.rows import RowSource
+from trainer.networks.pixels import normalizer
 
 SAMPLES = 400_000  # values of a tensor that are kept to choose its range
 
@@ -107,7 +108,7 @@ class _Probe:
         return None
 
     def run(self, photo: NDArray[np.uint8], spec: Preprocessing) -> None:
-        value = (photo.astype(np.float32) - np.array(spec.mean, np.float32)) / np.array(spec.std, np.float32)
+        value = normalizer(spec)(photo.astype(np.float32))
         scale, zero_point = self._input["quantization"]
         if scale:
             value = np.clip(np.round(value / scale) + zero_point, -128, 127)

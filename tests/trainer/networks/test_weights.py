@@ -20,7 +20,7 @@ from edge.errors import MissingInputError, ModelError, UnavailableError
 from trainer.native_output import load_tensorflow
 from trainer.networks.backbone import build_backbone
 from trainer.networks.families import FAMILIES, Network
-from trainer.networks.weights import PINNED, cache_folder, find_weights, keras_file, load_weights, sha256_of
+from trainer.networks.weights import PINNED, cache_folder, find_weights, load_weights, sha256_of
 
 V2 = Network("mobilenet_v2", 0.35, 32)
 V1 = Network("mobilenet_v1", 0.25, 32)
@@ -79,7 +79,7 @@ def asked_by_keras(keras):
     ids=lambda network: network.title,
 )
 def test_the_file_is_the_one_that_keras_itself_would_ask_for(asked_by_keras, network):
-    assert keras_file(network) == asked_by_keras(network)[:2]
+    assert network.keras_file() == asked_by_keras(network)[:2]
 
 
 @pytest.mark.filterwarnings("ignore:.*Weights for input shape .* will be loaded as the default")
@@ -138,7 +138,7 @@ def test_imagenet_weights_are_fetched_once_with_the_hash_that_is_known(serve, ca
     asked = serve(content)
     for _ in range(2):
         assert find_weights(V2, "imagenet") == cache / WEIGHTS
-    assert asked == [(*keras_file(V2), {"file_hash": PINNED[WEIGHTS][1], "hash_algorithm": "sha256"})]
+    assert asked == [(*V2.keras_file(), {"file_hash": PINNED[WEIGHTS][1], "hash_algorithm": "sha256"})]
     assert (cache / WEIGHTS).read_bytes() == content
     assert list(cache.iterdir()) == [cache / WEIGHTS]
 
@@ -189,7 +189,7 @@ def test_without_a_network_the_message_names_the_file_to_fetch_and_the_option(
     network = Network(architecture, 1.0, 224)
     with pytest.raises(UnavailableError) as unavailable:
         find_weights(network, "imagenet")
-    name, address = keras_file(network)
+    name, address = network.keras_file()
     message = str(unavailable.value)
     assert f"the ImageNet weights of {network.title} could not be downloaded" in message
     assert f"fetch Keras' file {name} on a machine with a network ({address})" in message
@@ -266,7 +266,7 @@ def test_a_file_of_the_cache_that_is_damaged_is_to_be_deleted(cache, content):
 def test_a_file_of_the_cache_that_does_not_load_is_to_be_deleted(cache, shared):
     """One without a known hash."""
     cache.mkdir()
-    path = cache / keras_file(V1)[0]
+    path = cache / V1.keras_file()[0]
     path.write_bytes((shared / "weights" / WEIGHTS).read_bytes()[:100_000])
     assert find_weights(V1, "imagenet") == path
     with pytest.raises(ModelError, match=rf"not weights of MobileNetV1 .*: delete {path} and try again$"):
@@ -275,7 +275,7 @@ def test_a_file_of_the_cache_that_does_not_load_is_to_be_deleted(cache, shared):
 
 def test_every_pinned_name_is_one_of_keras_own():
     networks = [Network(name, a, s) for name, family in FAMILIES.items() for a in family.alphas for s in family.sizes]
-    assert set(PINNED) <= {keras_file(network)[0] for network in networks}
+    assert set(PINNED) <= {network.keras_file()[0] for network in networks}
 
 
 def test_the_hash_for_the_bundle_is_that_of_the_content(tmp_path):
