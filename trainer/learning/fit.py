@@ -21,6 +21,7 @@ from trainer.dataset.photo_set import PhotoSet
 from trainer.learning.augment import Augmentation
 from trainer.learning.batches import BATCH, Batches
 from trainer.learning.checkpoint import Arrays, Checkpoints, pack, unpack
+from trainer.learning.epochs import Best, Epoch
 from trainer.learning.predict import Predictor
 from trainer.learning.schedule import Deadline, Plan, plan_for
 from trainer.learning.team import Team
@@ -50,33 +51,6 @@ class Recipe:
     mixed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one pass came to. train_loss is that of augmented photos with smoothed labels, not to be compared
-    with val_loss; rate: the last learning rate."""
-
-    epoch: int
-    train_loss: float
-    val_loss: float
-    val_accuracy: float
-    rate: float
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The best state seen: validation accuracy and log-loss, and the epoch (0: the start was best)."""
-
-    val_accuracy: float
-    val_loss: float
-    epoch: int
-    history: tuple[Epoch, ...] = ()
-
-    def beats(self, other: "Outcome") -> bool:
-        """By accuracy, then by log-loss; numbers that are not finite never win."""
-        finite = math.isfinite(self.val_loss)
-        return finite and (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
-
-
 def fit(
     model: Any,
     spec: Preprocessing,
@@ -88,7 +62,7 @@ def fit(
     team: Team,
     checkpoints: Checkpoints,
     deadline: Deadline | None = None,
-) -> Outcome:
+) -> Best:
     """Train `model` (pixels normalised -> logits), made in the team's scope, in place and leave it at its
     best validated weights.
 
@@ -96,7 +70,7 @@ def fit(
     away. deadline: makes the best of the time until then instead of recipe.epochs. Raises ConfigError where that
     would leave a network as random as it came."""
     training = _Training(model, spec, photos, recipe, team)
-    start = training.evaluate() if keep_start else Outcome(0.0, float("inf"), 0)
+    start = training.evaluate() if keep_start else Best(0.0, float("inf"), 0)
     per_epoch = training.batches.steps_per_epoch
     state = _State(0, Plan(recipe.epochs * per_epoch, per_epoch, recipe.peak), start)
     if saved := team.share_bytes(pack(checkpoints.load("training"))):
@@ -116,7 +90,7 @@ def fit(
         for now in training.run(state, checkpoints, deadline):
             advance(1)
             if now is not None:
-                progress.say(f"epoch {now.epoch}: validation {now.val_accuracy:.1%}, log-loss {now.val_loss:.3f}")
+                progress.say(f"epoch {now.number}: validation {now.val_accuracy:.1%}, log-loss {now.val_loss:.3f}")
     return training.finish()
 
 
@@ -126,7 +100,7 @@ class _State:
 
     step: int
     plan: Plan
-    best: Outcome
+    best: Best
     epochs: tuple[Epoch, ...] = ()
     loss_sum: float = 0.0
     loss_steps: int = 0
@@ -153,12 +127,12 @@ class _Training:
         self._step = self._compile(spec)
         self._state: _State | None = None
 
-    def evaluate(self) -> Outcome:
+    def evaluate(self) -> Best:
         """The model as it stands, on the validation photos, each member a share of them."""
         photos = self.photos
         logits = self.team.gather(lambda rows: self.predictor.predict(photos.pixels, photos.val[rows]), len(photos.val))
         accuracy, loss = self.predictor.judge(logits, photos.labels[photos.val])
-        return Outcome(accuracy, loss, 0)
+        return Best(accuracy, loss, 0)
 
     def measure(self, deadline: Deadline, peak: float) -> Plan:
         """Time a few steps and a validation, undo them, and plan for the time left; the chief decides."""
@@ -190,7 +164,7 @@ class _Training:
                 over = state.step % plan.steps_per_epoch == 0 or state.step == plan.steps
                 late = deadline is not None and self._chief_says(deadline.left_s() < 0, over)
                 ended = self._end_epoch(state) if over or late else None
-                if late or (ended and ended.epoch - state.best.epoch >= self.recipe.patience):
+                if late or (ended and ended.number - state.best.epoch >= self.recipe.patience):
                     state.plan = replace(plan, steps=state.step)
                 if ended or time.monotonic() - saved > CHECKPOINT_S:
                     if self.team.is_chief:
@@ -200,11 +174,11 @@ class _Training:
                 if state.step >= state.plan.steps:
                     return
 
-    def finish(self) -> Outcome:
+    def finish(self) -> Best:
         """Leave the model at its best weights."""
         assert self._state is not None
         self.model.set_weights(self.kept)
-        return replace(self._state.best, history=self._state.epochs)
+        return replace(self._state.best, epochs=self._state.epochs)
 
     def restore(self, arrays: Arrays) -> _State:
         """Go back to where `arrays`, of an earlier run, stood."""
@@ -219,11 +193,11 @@ class _Training:
         peak, accuracy, loss, loss_sum = (float(v) for v in arrays["figures"])
         epochs = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in arrays["history"])
         plan = Plan(steps, steps_per_epoch, peak)
-        return _State(step, plan, Outcome(accuracy, loss, best_epoch), epochs, loss_sum, loss_steps)
+        return _State(step, plan, Best(accuracy, loss, best_epoch), epochs, loss_sum, loss_steps)
 
     def _arrays(self, state: _State) -> Arrays:
         best, plan = state.best, state.plan
-        history = [[e.epoch, e.train_loss, e.val_loss, e.val_accuracy, e.rate] for e in state.epochs]
+        history = [[e.number, e.train_loss, e.val_loss, e.val_accuracy, e.learning_rate] for e in state.epochs]
         groups = {
             "weight": self.model.get_weights(),
             "average": self.average.values(),

@@ -59,17 +59,13 @@ class Predictor:
             advance(len(batch))
         return np.concatenate(outputs)
 
-    def evaluate(self, pixels: RowSource, labels: NDArray[np.int64], indices: NDArray[np.int64]) -> tuple[float, float]:
-        """(top-1 accuracy 0..1, log-loss) on pixels[indices]."""
-        return self.judge(self.predict(pixels, indices), labels[indices])
-
     @staticmethod
     def judge(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> tuple[float, float]:
         """(top-1 accuracy 0..1, log-loss) of logits (photos, classes)."""
         return float((logits.argmax(axis=1) == truth).mean()), log_loss(logits, truth)
 
 
-class Probe:
+class InnerOutputs:
     """Inner tensors of a Keras model, for one photo at a time; compiled once."""
 
     def __init__(self, model: Any, tensors: list[Any], spec: Preprocessing) -> None:

@@ -18,11 +18,6 @@ class Plan:
     steps_per_epoch: int
     peak: float
 
-    @property
-    def epochs(self) -> int:
-        """Passes begun; the last may be cut short."""
-        return math.ceil(self.steps / self.steps_per_epoch)
-
     def rate(self, step: int) -> float:
         """The learning rate of `step`, 0..steps-1."""
         warm_up = max(1, round(WARM_UP * self.steps))

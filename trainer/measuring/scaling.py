@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from edge.bundle.manifest import Calibration, OutputTensor
-from edge.postprocess import calibrated, to_scores
+from edge.postprocess import calibrated
 
 TEMPERATURES = np.geomspace(0.1, 10.0, 241)
 # In natural logarithms of odds. On TrashNet (three trainings, 60 drawings each of 378 photos to fit and 381 to measure)
@@ -16,17 +15,6 @@ TEMPERATURES = np.geomspace(0.1, 10.0, 241)
 BIAS_SIGMA = 0.36
 MOST_BIAS = 20.0  # scores of 1e-9; a manifest takes no more than 100
 MOST_ROUNDS = 20
-
-
-def top1(
-    outputs: list[NDArray[np.generic]],
-    truth: NDArray[np.int64],
-    output: OutputTensor,
-    calibration: Calibration,
-) -> float:
-    """Share of outputs whose best score, as the device computes it, is the true class."""
-    best = [int(to_scores(raw, output, calibration).values.argmax()) for raw in outputs]
-    return float((np.array(best) == truth).mean())
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class CurvePoint(msgspec.Struct, frozen=True):
     precision: float
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class ThresholdEffect(msgspec.Struct, frozen=True):
     """What one threshold does to one set of photos: precision is None where nothing is accepted."""
 
     photos: int
@@ -51,7 +51,7 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float
     shown: bool
     bound: float | None
-    validation: Outcome | None
+    validation: ThresholdEffect | None
     note: str
 
 
@@ -72,18 +72,18 @@ def curve_of(best: NDArray[np.float64], right: NDArray[np.bool_], points: int = 
     )
 
 
-def outcome(truth: Truth, scores: ScoreTable, threshold: float) -> Outcome | None:
+def effect(truth: Truth, scores: ScoreTable, threshold: float) -> ThresholdEffect | None:
     """What `threshold` does to these photos; None without photos."""
-    return outcome_of(best_scores(scores), predictions(scores) == truth, threshold)
+    return effect_of(best_scores(scores), predictions(scores) == truth, threshold)
 
 
-def outcome_of(best: NDArray[np.float64], right: NDArray[np.bool_], threshold: float) -> Outcome | None:
+def effect_of(best: NDArray[np.float64], right: NDArray[np.bool_], threshold: float) -> ThresholdEffect | None:
     """As outcome, from best scores and whether they are right, both (n,)."""
     if not len(best):
         return None
     accepted = best >= threshold
     count, hits = int(accepted.sum()), int(right[accepted].sum())
-    return Outcome(len(best), count, count / len(best), wilson(hits, count) if count else None)
+    return ThresholdEffect(len(best), count, count / len(best), wilson(hits, count) if count else None)
 
 
 def choose_threshold(scores: ScoreTable, truth: Truth, precision: float) -> Threshold:
@@ -121,7 +121,7 @@ def choose_threshold(scores: ScoreTable, truth: Truth, precision: float) -> Thre
     bounds = lower_bound(hits, accepted)
     passing = np.flatnonzero(bounds >= precision)
     if not passing.size:
-        return _not_shown(precision, len(best), outcome(truth, scores, 0.0))
+        return _not_shown(precision, len(best), effect(truth, scores, 0.0))
     last = int(passing[-1])
     below = float(values[last + 1]) if last + 1 < len(values) else 0.0
     threshold = 0.0 if last + 1 == len(values) else _shortest_between(below, float(values[last]))
@@ -130,7 +130,7 @@ def choose_threshold(scores: ScoreTable, truth: Truth, precision: float) -> Thre
         threshold=threshold,
         shown=True,
         bound=float(bounds[last]),
-        validation=outcome(truth, scores, threshold),
+        validation=effect(truth, scores, threshold),
         note="every validation photo may be named: the promise holds without a threshold" if threshold == 0 else "",
     )
 
@@ -170,7 +170,7 @@ def _shortest_between(below: float, reached: float) -> float:
     return (below + reached) / 2
 
 
-def _not_shown(precision: float, photos: int, validation: Outcome | None) -> Threshold:
+def _not_shown(precision: float, photos: int, validation: ThresholdEffect | None) -> Threshold:
     needed, promise = photos_needed(precision), f"{precision * 100:.4g} %"
     if photos < needed:
         note = (

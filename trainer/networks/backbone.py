@@ -139,17 +139,13 @@ def _range_after(layer: Any) -> tuple[float | None, float | None]:
     return None, None
 
 
-def add_head(backbone: Any, classes: int, kernel: Any = None, bias: Any = None) -> Any:
-    """Backbone plus a dense layer to `classes` logits, set to kernel (channels, classes) and bias where
-    given."""
+def add_head(backbone: Any, classes: int) -> Any:
+    """Return `backbone` with a dense layer, "logits", to `classes` of them."""
     import keras
 
     head = keras.layers.Dense(classes, name="logits")
     # Named, since numbered names would end up in the .tflite and depend on what was built before.
-    model = keras.Model(backbone.input, head(backbone.output), name="network")
-    if kernel is not None:
-        head.set_weights([np.asarray(kernel, np.float32), np.asarray(bias, np.float32)])
-    return model
+    return keras.Model(backbone.input, head(backbone.output), name="network")
 
 
 def _fold(convolution: Any, norm: Any) -> list[Any]:

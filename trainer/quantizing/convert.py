@@ -1,6 +1,6 @@
 """Float Keras model -> full-int8 TFLite, calibrated with training photos as the device preprocesses them.
 
-In two stages: the converter's float model with the ranges that were seen (`calibrate`), and its int8 twin
+In two stages: the converter's float model with the ranges that were seen (`observe_ranges`), and its int8 twin
 (`finish`, a tenth of a second). Between the two the ranges can be looked at and changed.
 """
 
@@ -18,12 +18,12 @@ from trainer.dataset.rows import RowSource
 from trainer.native_output import quiet
 from trainer.networks.pixels import normalizer
 
-CALIBRATION_PHOTOS = 200
+REPRESENTATIVE_PHOTOS = 200
 
 
-def calibrate(model: Any, spec: Preprocessing, pixels: RowSource, calibration: NDArray[np.int64]) -> bytes:
+def observe_ranges(model: Any, spec: Preprocessing, pixels: RowSource, representative: NDArray[np.int64]) -> bytes:
     """The float .tflite of `model` (normalised pixels -> logits) with the range of every activation on
-    pixels[calibration], uint8 (photos, height, width, 3). Batch fixed at 1: a free one brings SHAPE and
+    pixels[representative], uint8 (photos, height, width, 3). Batch fixed at 1: a free one brings SHAPE and
     STRIDED_SLICE into the graph. Raises StorageError where the temporary folder is full."""
     import keras
     import tensorflow as tf
@@ -33,29 +33,29 @@ def calibrate(model: Any, spec: Preprocessing, pixels: RowSource, calibration: N
     converter = tf.lite.TFLiteConverter.from_keras_model(whole)
     normalized = normalizer(spec)
 
-    def representative() -> Iterator[list[NDArray[np.float32]]]:
-        for number, index in enumerate(calibration):
+    def inputs() -> Iterator[list[NDArray[np.float32]]]:
+        for number, index in enumerate(representative):
             photo = pixels[index].astype(np.float32)
             if number == 0:
-                # The input's range is that of pixels, not of these photos: a model calibrated on night scenes
+                # The input's range is that of pixels, not of these photos: a model ranged on night scenes
                 # would clip every day. It also makes quantizing a pixel a flip of one bit.
                 photo[0, 0], photo[-1, -1] = 0, 255
             yield [normalized(photo)[None]]
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = representative
+    converter.representative_dataset = inputs
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
     converter._experimental_calibrate_only = True
     _check_space(4 * model.count_params())
     with quiet():
-        calibrated: bytes = converter.convert()
-    return calibrated
+        ranged: bytes = converter.convert()
+    return ranged
 
 
-def finish(calibrated: bytes) -> bytes:
-    """The int8 twin of what `calibrate` returned: int8 in and out, weights of convolutions with a scale for
+def finish(ranged: bytes) -> bytes:
+    """The int8 twin of what `observe_ranges` returned: int8 in and out, weights of convolutions with a scale for
     each channel, dense weights with one, as the Edge TPU compiler wants."""
     import tensorflow as tf
 
@@ -64,7 +64,7 @@ def finish(calibrated: bytes) -> bytes:
 
     with quiet():
         quantized: bytes = mlir_quantize(
-            calibrated,
+            ranged,
             input_data_type=tf.int8,
             output_data_type=tf.int8,
             disable_per_channel_for_dense_layers=True,
@@ -72,17 +72,17 @@ def finish(calibrated: bytes) -> bytes:
     return quantized
 
 
-def tighten(calibrated: bytes, ranges: dict[str, tuple[float, float]]) -> bytes:
-    """`calibrated` with the ranges of the tensors named replaced by (low, high)."""
+def tighten(ranged: bytes, ranges: dict[str, tuple[float, float]]) -> bytes:
+    """`ranged` with the ranges of the tensors named replaced by (low, high)."""
     import flatbuffers
     from tensorflow.lite.python.schema_py_generated import ModelT
 
-    model = ModelT.InitFromPackedBuf(calibrated, 0)
+    model = ModelT.InitFromPackedBuf(ranged, 0)
     for tensor in model.subgraphs[0].tensors:
         told, seen = ranges.get(tensor.name.decode()), tensor.quantization
         if told is not None and seen is not None and seen.min is not None and len(seen.min) == 1:
             seen.min, seen.max = [told[0]], [told[1]]
-    builder = flatbuffers.Builder(len(calibrated))
+    builder = flatbuffers.Builder(len(ranged))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
@@ -109,7 +109,7 @@ def spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(np.int64)]
 
 
-def choose_calibration(
+def choose_representative(
     labels: NDArray[np.int64], greys: NDArray[np.uint8], train: NDArray[np.int64], seed: int
 ) -> NDArray[np.int64]:
     """Up to 200 training photos that cover what there is: as many of each class as there are, and within a
@@ -117,7 +117,8 @@ def choose_calibration(
     256)): dark and bright, empty and full. Drawn with `seed`, sorted."""
     rng = np.random.default_rng((seed, 200))
     classes = rng.permutation(np.unique(labels[train]))  # there may be over 200
-    rooms = [CALIBRATION_PHOTOS // len(classes) + (i < CALIBRATION_PHOTOS % len(classes)) for i in range(len(classes))]
+    each, more = divmod(REPRESENTATIVE_PHOTOS, len(classes))
+    rooms = [each + (place < more) for place in range(len(classes))]
     chosen: list[int] = []
     left: list[int] = []
     for label, room in zip(classes, rooms, strict=True):
@@ -125,7 +126,7 @@ def choose_calibration(
         taken = _spread_out(greys[of_class[:2000]].astype(np.float32), min(room, len(of_class)))
         chosen += [int(of_class[place]) for place in taken]
         left += sorted(set(of_class.tolist()) - set(chosen))
-    missing = min(CALIBRATION_PHOTOS - len(chosen), len(left))  # where small classes left room
+    missing = min(REPRESENTATIVE_PHOTOS - len(chosen), len(left))  # where small classes left room
     chosen += rng.choice(left, missing, replace=False).tolist() if missing > 0 else []
     return np.array(sorted(chosen), dtype=np.int64)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import Preprocessing
 from trainer.dataset.rows import RowSource
-from trainer.learning.predict import Probe
+from trainer.learning.predict import InnerOutputs
 
 MAX_SCALE = 64.0  # of a channel; beyond it a channel is as good as empty
 _PASSES = ("Folded", "ZeroPadding2D", "Dropout", "SpatialDropout2D")
@@ -31,13 +31,13 @@ class Chain:
     linear: bool = True
 
 
-def equalize(model: Any, spec: Preprocessing, pixels: RowSource, calibration: NDArray[np.int64]) -> int:
-    """Scale the channels of all linear chains of `model`, a folded Keras model, in place. pixels[calibration]:
+def equalize(model: Any, spec: Preprocessing, pixels: RowSource, representative: NDArray[np.int64]) -> int:
+    """Scale the channels of all linear chains of `model`, a folded Keras model, in place. pixels[representative]:
     uint8 (height, width, 3), whose largest values are brought to one size. Returns how many chains."""
     chains = find_chains(model)
     if not chains:
         return 0
-    for chain, largest in zip(chains, _largest(model, chains, spec, pixels, calibration), strict=True):
+    for chain, largest in zip(chains, _largest(model, chains, spec, pixels, representative), strict=True):
         if largest.max() <= 0:
             continue
         scale = np.minimum(largest.max() / np.maximum(largest, 1e-9), MAX_SCALE).astype(np.float32)
@@ -107,16 +107,16 @@ def _sources(layer: Any) -> list[str]:
 
 
 def _largest(
-    model: Any, chains: list[Chain], spec: Preprocessing, pixels: RowSource, calibration: NDArray[np.int64]
+    model: Any, chains: list[Chain], spec: Preprocessing, pixels: RowSource, representative: NDArray[np.int64]
 ) -> list[NDArray[np.float32]]:
     """For each chain the largest size of each channel, (channels,)."""
     outputs = [holder.output for chain in chains for holder in chain.holders]
-    probe = Probe(model, outputs, spec)
+    inner = InnerOutputs(model, outputs, spec)
     sizes = [np.zeros(output.shape[-1], np.float32) for output in outputs]
-    for index in calibration:
+    for index in representative:
         sizes = [
             np.maximum(size, np.abs(np.asarray(value)).max(axis=(0, 1, 2)))
-            for size, value in zip(sizes, probe(pixels[index]), strict=True)
+            for size, value in zip(sizes, inner(pixels[index]), strict=True)
         ]
     largest, place = [], 0
     for chain in chains:

@@ -14,24 +14,27 @@ SAMPLES = 400_000  # values of a tensor that are kept to choose its range
 
 
 @dataclass(frozen=True, slots=True)
-class LayerRow:
-    """One operator. signal_to_noise_db: of its int8 output against the float one, 10 log10(mean square /
-    mean square error), all errors before it included; step_db: the same if nothing but this output were
-    rounded to its 256 steps; own_share: of the error, what that rounding makes, 0..1."""
+class LayerNoise:
+    """How much of one layer's output is error after quantization.
 
-    layer: str
+    name: the layer.
+    operator: such as CONV_2D.
+    snr_db: signal to noise of the int8 output against the float one, 10 log10(mean square / mean square error), with
+        all errors of the layers before.
+    introduced: the share of that error, 0..1, that rounding this output to its 256 steps makes.
+    """
+
+    name: str
     operator: str
-    signal_to_noise_db: float
-    step_db: float
-    own_share: float
+    snr_db: float
+    introduced: float
 
 
 def compare_layers(
-    calibrated: bytes, quantized: bytes, spec: Preprocessing, pixels: RowSource, indices: NDArray[np.int64]
-) -> tuple[LayerRow, ...]:
-    """A row for each operator whose output both models have, in the order of execution, on
-    pixels[indices]."""
-    plain, whole = _Probe(calibrated), _Probe(quantized)
+    ranged: bytes, quantized: bytes, spec: Preprocessing, pixels: RowSource, indices: NDArray[np.int64]
+) -> tuple[LayerNoise, ...]:
+    """Compare the output of each operator that both models have, in the order of execution, on pixels[indices]."""
+    plain, whole = _TracedModel(ranged), _TracedModel(quantized)
     pairs = [(plain.find(name, last=last), op, index, name) for op, index, name, last in whole.operators()]
     sums = np.zeros((len(pairs), 3))
     for index in indices:
@@ -41,11 +44,10 @@ def compare_layers(
             if source is not None:
                 sums[row] += _squares(plain.value(source), whole, tensor)
     return tuple(
-        LayerRow(
+        LayerNoise(
             _short(name),
             op,
             _decibels(signal, error),
-            _decibels(signal, step),
             round(min(1.0, float(step) / max(float(error), 1e-20)), 3),
         )
         for (source, op, tensor, name), (signal, error, step) in zip(pairs, sums, strict=True)
@@ -54,25 +56,25 @@ def compare_layers(
 
 
 def collect_values(
-    calibrated: bytes, spec: Preprocessing, pixels: RowSource, indices: NDArray[np.int64]
+    ranged: bytes, spec: Preprocessing, pixels: RowSource, indices: NDArray[np.int64]
 ) -> dict[str, NDArray[np.float32]]:
     """For each operator's output, by tensor name, the values seen on pixels[indices], at most 400,000 of
     them."""
-    probe = _Probe(calibrated)
+    traced = _TracedModel(ranged)
     rng = np.random.default_rng(0)
     room = max(1, SAMPLES // max(1, len(indices)))
     values: dict[str, list[NDArray[np.float32]]] = {}
     for index in indices:
-        probe.run(pixels[index], spec)
-        for _, tensor, name, _ in probe.operators():
-            flat = probe.value(tensor).reshape(-1)
+        traced.run(pixels[index], spec)
+        for _, tensor, name, _ in traced.operators():
+            flat = traced.value(tensor).reshape(-1)
             ends = np.array([flat.min(), flat.max()], np.float32)
             some = rng.choice(flat, room) if flat.size > room else flat
             values.setdefault(name, []).append(np.concatenate([some, ends]))
     return {name: np.concatenate(parts) for name, parts in values.items()}
 
 
-class _Probe:
+class _TracedModel:
     """A model whose inner tensors can be read after a run; without delegates, which would hide them."""
 
     def __init__(self, model: bytes) -> None:
@@ -124,7 +126,7 @@ class _Probe:
         return value
 
 
-def _squares(expected: NDArray[np.float32], whole: _Probe, tensor: int) -> tuple[float, float, float]:
+def _squares(expected: NDArray[np.float32], whole: _TracedModel, tensor: int) -> tuple[float, float, float]:
     """Mean squares of the signal, of the error, and of what rounding this output alone would cost."""
     scale, zero_point = whole.quantization(tensor)
     got = (whole.value(tensor).astype(np.float32) - zero_point) * scale

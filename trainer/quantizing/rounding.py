@@ -3,7 +3,7 @@
 Rounding every weight to its nearest step adds errors up: in MobileNetV2 0.35 at 96 pixels the first depthwise
 layer alone, whose kernels are differences of bright neighbours, moved the logits by 0.30 of a spread of 1.7 (root
 mean square, TrashNet validation). So weights are rounded one after the other, and each one's error is made up by
-those that follow, as far as the layer's inputs on calibration photos are correlated (optimal brain quantization;
+those that follow, as far as the layer's inputs on representative photos are correlated (optimal brain quantization;
 Frantar and Alistarh 2022, Frantar et al. 2023). What is left of the mean goes into the bias.
 
 The weights are still floats afterwards, but multiples of the steps that the converter will choose: the largest
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import Preprocessing
 from trainer.dataset.rows import RowSource
-from trainer.learning.predict import Probe
+from trainer.learning.predict import InnerOutputs
 from trainer.progress import Advance
 
 LEVELS = 127  # the converter's weights are symmetric: -127..127
@@ -26,18 +26,18 @@ DAMPING = 0.01  # of the mean of the diagonal: keeps inputs that are never seen 
 
 
 def round_weights(
-    model: Any, spec: Preprocessing, pixels: RowSource, calibration: NDArray[np.int64], advance: Advance
+    model: Any, spec: Preprocessing, pixels: RowSource, representative: NDArray[np.int64], advance: Advance
 ) -> None:
     """Round the weights of all convolutions and dense layers of `model`, a folded Keras model, in place.
-    pixels[calibration]: uint8 (height, width, 3), the photos whose activations count."""
+    pixels[representative]: uint8 (height, width, 3), the photos whose activations count."""
     from threadpoolctl import threadpool_limits
 
     layers = [layer for layer in model.layers if _kind(layer)]
-    inputs = Probe(model, [layer.input for layer in layers], spec)
+    inputs = InnerOutputs(model, [layer.input for layer in layers], spec)
     moments = [_Moments(layer) for layer in layers]
     rng = np.random.default_rng(0)
     with threadpool_limits(limits=1, user_api="blas"):  # many small products: threads would wait for each other
-        for index in calibration:
+        for index in representative:
             for moment, given in zip(moments, inputs(pixels[index]), strict=True):
                 moment.add(given, rng)
             advance(1)

@@ -12,10 +12,11 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from trainer.learning.epochs import Epoch
 from trainer.measuring.metrics import ReliabilityBin
 from trainer.measuring.threshold import CurvePoint
 from trainer.pages.thumbnail import data_url
-from trainer.report.records import Epoch, OutsideFigures
+from trainer.report.records import OutsideFigures
 
 # Matplotlib draws with the light theme's values; _to_svg puts the names in their place.
 COLOURS = {

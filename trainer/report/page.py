@@ -9,10 +9,11 @@ from trainer.measuring.threshold import CurvePoint
 from trainer.pages.render import render
 from trainer.pages.thumbnail import data_url
 from trainer.pages.words import split_name
+from trainer.quantizing.layer_errors import LayerNoise
 from trainer.report import figures
 from trainer.report import sentences as wording
 from trainer.report.build import Pictures
-from trainer.report.records import DataSummary, Layer, Measured, Report, to_json
+from trainer.report.records import DataSummary, Measured, Report, to_json
 from trainer.report.sentences import Said
 
 MATRIX_ON_PAGE = 20  # more columns than that are not read, they are looked at
@@ -164,7 +165,7 @@ def _choices(test: Measured) -> list[CurvePoint]:
     return list(dict.fromkeys(near))
 
 
-def _noisiest(report: Report) -> list[Layer]:
+def _noisiest(report: Report) -> list[LayerNoise]:
     layers = report.quantized.layers if report.quantized else ()
     return sorted(layers, key=lambda layer: layer.snr_db)[:LAYERS_ON_PAGE]
 

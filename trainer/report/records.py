@@ -3,15 +3,16 @@
 Shares are 0..1, sizes bytes, times seconds. What was not measured is None or an empty tuple.
 """
 
-from typing import Literal
-
 import msgspec
 
+from trainer.check.findings import Finding
+from trainer.learning.epochs import History
+from trainer.learning.left_out import LeftOut
 from trainer.measuring.metrics import ClassFigures, Confusion, Interval, ReliabilityBin
-from trainer.measuring.threshold import CurvePoint, Outcome, Threshold
+from trainer.measuring.threshold import CurvePoint, Threshold, ThresholdEffect
+from trainer.quantizing.layer_errors import LayerNoise
 
 SCHEMA = 1
-Severity = Literal["problem", "warning", "remark"]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,15 +31,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One remark on the photos: examples are names of files."""
-
-    severity: Severity
-    title: str
-    explanation: str
-    examples: tuple[str, ...] = ()
-
-
 class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The photos. counts: split -> photos of each class, in the order of `classes`; unreadable: what was left
     out and why; torn: groups of near-duplicates that stand in more than one split."""
@@ -51,45 +43,6 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
 
-class Epoch(msgspec.Struct, frozen=True):
-    """One pass over the training photos; number counts from 1."""
-
-    number: int
-    train_loss: float
-    val_loss: float
-    val_accuracy: float
-    learning_rate: float
-
-
-class History(msgspec.Struct, frozen=True, kw_only=True):
-    """How it learned. head_accuracy: on validation photos before fine-tuning, None from scratch; kept: the
-    epoch whose weights are in the bundle, 0 for the head alone."""
-
-    epochs: tuple[Epoch, ...]
-    head_accuracy: float | None
-    kept: int
-
-
-class LeftOut(msgspec.Struct, frozen=True):
-    """What happened to photos of a class that a classifier had never been shown: the share called unknown,
-    and the share given some other name with a score over the threshold."""
-
-    name: str
-    photos: int
-    unknown: float
-    mistaken: float
-
-
-class Layer(msgspec.Struct, frozen=True):
-    """One layer after quantization: signal to noise at its output in dB (more is better), and the share, 0..1,
-    of the noise that this layer itself brought in."""
-
-    name: str
-    operator: str
-    snr_db: float
-    introduced: float
-
-
 class Quantized(msgspec.Struct, frozen=True, kw_only=True):
     """int8 against float on the same photos. agreement: the share of photos given the same name by both;
     mean_difference: of all scores, absolute, 0..1; remedy: what was done about a loss."""
@@ -98,7 +51,7 @@ class Quantized(msgspec.Struct, frozen=True, kw_only=True):
     int8_top1: Interval
     agreement: float
     mean_difference: float
-    layers: tuple[Layer, ...] = ()
+    layers: tuple[LayerNoise, ...] = ()
     remedy: str | None = None
 
 
@@ -182,7 +135,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     pairs: tuple[Confusion, ...]
     calibration: Calibrated
     curve: tuple[CurvePoint, ...]
-    at_threshold: Outcome | None
+    at_threshold: ThresholdEffect | None
     histogram: tuple[float, ...]
     worst: tuple[PhotoAnswer, ...]
     unsure: tuple[PhotoAnswer, ...]

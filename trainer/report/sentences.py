@@ -3,10 +3,12 @@ question. Plain text; the page escapes it."""
 
 from typing import NamedTuple
 
+from trainer.learning.epochs import History
+from trainer.learning.left_out import LeftOut
 from trainer.measuring.metrics import ClassFigures
 from trainer.measuring.threshold import Threshold
 from trainer.pages.words import between, called, counted, percent
-from trainer.report.records import DataSummary, History, LeftOut, Measured, Model, OutsideFigures, Quantized, Report
+from trainer.report.records import DataSummary, Measured, Model, OutsideFigures, Quantized, Report
 
 FEW_PHOTOS = 100
 FEW_PER_CLASS = 10

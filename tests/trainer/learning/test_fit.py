@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 import trainer.learning.fit
+from edge.bundle.manifest import Preprocessing
 from edge.errors import ConfigError, UnavailableError
 from trainer.dataset.photo_set import PhotoSet
 from trainer.learning.augment import Augmentation
 from trainer.learning.checkpoint import NoCheckpoints, opened
-from trainer.learning.fit import Outcome, Recipe, fit
+from trainer.learning.epochs import Best
+from trainer.learning.fit import Recipe, fit
 from trainer.learning.predict import Predictor
 from trainer.learning.schedule import Deadline, Plan
 from trainer.learning.team import Team
@@ -117,7 +119,7 @@ def network(keras) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="module")
-def train(spec, photos) -> Callable[..., Outcome]:
+def train(spec, photos) -> Callable[..., Best]:
     """fit on the photos, alone; every argument that matters can be set."""
     import tensorflow as tf
 
@@ -135,11 +137,16 @@ def train(spec, photos) -> Callable[..., Outcome]:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(network, train) -> tuple[list[np.ndarray], Outcome]:
+def uninterrupted(network, train) -> tuple[list[np.ndarray], Best]:
     """The weights of a training of three epochs, and what it came to."""
     model = network()
     outcome = train(model)
     return model.get_weights(), outcome
+
+
+def validated(model: Any, spec: Preprocessing, photos: PhotoSet) -> tuple[float, float]:
+    """Accuracy and log-loss on the validation photos."""
+    return Predictor.judge(Predictor(model, spec).predict(photos.pixels, photos.val), photos.labels[photos.val])
 
 
 def same(left: list[np.ndarray], right: list[np.ndarray]) -> bool:
@@ -154,17 +161,17 @@ def test_the_model_is_left_at_its_best_validated_weights(network, train, spec, p
     model = network()
     outcome = train(model, epochs=4)
     assert outcome.val_accuracy >= 0.9
-    found = Predictor(model, spec).evaluate(photos.pixels, photos.labels, photos.val)
+    found = validated(model, spec, photos)
     assert found == (outcome.val_accuracy, outcome.val_loss)
 
 
 def test_an_epoch_that_later_ones_only_make_worse_is_kept(network, train, spec, photos):
     model = network()
     outcome = train(model, epochs=4, peak=2.0)
-    best = max(outcome.history, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
-    assert best != outcome.history[-1], "or this test shows nothing"
-    assert (outcome.epoch, outcome.val_accuracy, outcome.val_loss) == (best.epoch, best.val_accuracy, best.val_loss)
-    assert Predictor(model, spec).evaluate(photos.pixels, photos.labels, photos.val)[1] == best.val_loss
+    best = max(outcome.epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
+    assert best != outcome.epochs[-1], "or this test shows nothing"
+    assert (outcome.epoch, outcome.val_accuracy, outcome.val_loss) == (best.number, best.val_accuracy, best.val_loss)
+    assert validated(model, spec, photos)[1] == best.val_loss
 
 
 def test_a_start_that_training_only_makes_worse_is_kept(network, train, uninterrupted):
@@ -189,7 +196,7 @@ def test_a_start_that_training_only_makes_worse_is_kept(network, train, uninterr
     ],
 )
 def test_the_better_state_has_more_right_or_as_many_with_less_loss(accuracy, loss, better):
-    assert Outcome(accuracy, loss, 2).beats(Outcome(0.8, 0.5, 1)) is better
+    assert Best(accuracy, loss, 2).beats(Best(0.8, 0.5, 1)) is better
 
 
 def test_frozen_layers_stay_as_they_are(network, train):
@@ -235,9 +242,9 @@ def test_a_loss_that_is_no_number_ends_training_with_advice(network, train):
 def test_history_holds_every_epoch_with_its_last_learning_rate(uninterrupted):
     _, outcome = uninterrupted
     plan = Plan(STEPS, 2, PEAK)
-    assert [epoch.epoch for epoch in outcome.history] == [1, 2, 3]
-    assert [epoch.rate for epoch in outcome.history] == [plan.rate(1), plan.rate(3), plan.rate(5)]
-    assert outcome.history[0].train_loss > outcome.history[-1].train_loss > 0
+    assert [epoch.epoch for epoch in outcome.epochs] == [1, 2, 3]
+    assert [epoch.rate for epoch in outcome.epochs] == [plan.rate(1), plan.rate(3), plan.rate(5)]
+    assert outcome.epochs[0].train_loss > outcome.epochs[-1].train_loss > 0
 
 
 def test_progress_counts_every_step_and_tells_every_epoch(network, train):
@@ -247,7 +254,7 @@ def test_progress_counts_every_step_and_tells_every_epoch(network, train):
     assert progress.steps == STEPS
     assert progress.said == [
         f"epoch {epoch.epoch}: validation {epoch.val_accuracy:.1%}, log-loss {epoch.val_loss:.3f}"
-        for epoch in outcome.history
+        for epoch in outcome.epochs
     ]
 
 
@@ -255,7 +262,7 @@ def test_training_stops_after_so_many_epochs_without_a_better_one(network, train
     model = network()
     model.set_weights(uninterrupted[0])
     outcome = train(model, epochs=10, peak=50.0, patience=2, keep_start=True)
-    assert (outcome.epoch, len(outcome.history)) == (0, 2)
+    assert (outcome.epoch, len(outcome.epochs)) == (0, 2)
 
 
 # Mixed precision
@@ -304,10 +311,10 @@ def test_mixed_precision_and_a_time_budget_go_together(network, train, ticks):
 
 
 @pytest.fixture
-def cut_off_and_resume(network, train, tmp_path) -> Callable[..., tuple[Any, Outcome, Heard]]:
+def cut_off_and_resume(network, train, tmp_path) -> Callable[..., tuple[Any, Best, Heard]]:
     """Train, pull the plug after some steps, train again in a network that starts elsewhere."""
 
-    def run(after: int, between: Callable[[Path], object] = lambda _: None, **how: Any) -> tuple[Any, Outcome, Heard]:
+    def run(after: int, between: Callable[[Path], object] = lambda _: None, **how: Any) -> tuple[Any, Best, Heard]:
         with pytest.raises(PulledPlug), opened(tmp_path / "out", restart=False) as checkpoints:
             train(network(), progress=CutOff(after), checkpoints=checkpoints, **how)
         between(tmp_path / "out.training" / "training.npz")
@@ -349,7 +356,7 @@ def test_mixed_precision_is_resumed_alike(cut_off_and_resume, mixed, monkeypatch
 def test_a_checkpoint_that_was_damaged_costs_its_steps_and_no_more(cut_off_and_resume):
     _, outcome, progress = cut_off_and_resume(after=4, between=lambda path: path.write_bytes(b"?" * 1000))
     assert progress.said[0].startswith("epoch 1:")
-    assert len(outcome.history) == 3
+    assert len(outcome.epochs) == 3
 
 
 def test_a_training_that_had_stopped_early_is_not_taken_up_again(network, train, uninterrupted, tmp_path):
@@ -382,7 +389,7 @@ def test_a_deadline_is_made_the_most_of(network, train, ticks):
     outcome = train(network(), epochs=99, deadline=Told(4.1), progress=progress)
     assert progress.said[0] == "3.0 epochs fit into the time left"
     assert progress.stages == {"training": STEPS}
-    assert len(outcome.history) == 3
+    assert len(outcome.epochs) == 3
 
 
 def test_the_steps_that_were_timed_leave_no_trace(network, train, uninterrupted, ticks):
@@ -394,8 +401,8 @@ def test_the_steps_that_were_timed_leave_no_trace(network, train, uninterrupted,
 def test_part_of_an_epoch_is_better_than_none(network, train, ticks):
     """A step costs 1/6 s, the validation 1 s: one step fits into 1.2 s, two do not."""
     outcome = train(network(), deadline=Told(1.2))
-    assert [epoch.epoch for epoch in outcome.history] == [1]
-    assert outcome.history[0].rate == Plan(1, 2, PEAK).rate(0)
+    assert [epoch.epoch for epoch in outcome.epochs] == [1]
+    assert outcome.epochs[0].rate == Plan(1, 2, PEAK).rate(0)
 
 
 def test_a_deadline_that_is_over_leaves_the_start_alone(network, train, uninterrupted):
@@ -403,7 +410,7 @@ def test_a_deadline_that_is_over_leaves_the_start_alone(network, train, uninterr
     model.set_weights(uninterrupted[0])
     outcome = train(model, keep_start=True, deadline=Deadline(time.monotonic() - 1), progress=progress)
     assert progress.said == ["no time is left for fine-tuning"]
-    assert (outcome.epoch, outcome.history, outcome.val_loss) == (0, (), uninterrupted[1].val_loss)
+    assert (outcome.epoch, outcome.epochs, outcome.val_loss) == (0, (), uninterrupted[1].val_loss)
     assert same(model.get_weights(), uninterrupted[0])
 
 
@@ -418,10 +425,10 @@ def test_a_deadline_that_comes_early_ends_training_with_a_validation(network, tr
     model = network()
     outcome = train(model, deadline=Told(4.1, 2.0, 1.0, -0.1))
     plan = Plan(STEPS, 2, PEAK)
-    assert [epoch.rate for epoch in outcome.history] == [plan.rate(1), plan.rate(2)]
-    best = max(outcome.history, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
+    assert [epoch.rate for epoch in outcome.epochs] == [plan.rate(1), plan.rate(2)]
+    best = max(outcome.epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
     assert outcome.epoch == best.epoch
-    assert Predictor(model, spec).evaluate(photos.pixels, photos.labels, photos.val)[1] == best.val_loss
+    assert validated(model, spec, photos)[1] == best.val_loss
 
 
 def test_a_resumed_training_whose_time_is_over_does_one_step_and_keeps_the_best(network, train, tmp_path, ticks):
@@ -432,4 +439,4 @@ def test_a_resumed_training_whose_time_is_over_does_one_step_and_keeps_the_best(
         outcome = train(network(), deadline=Told(-5.0), progress=progress, checkpoints=checkpoints)
     assert progress.said[0] == f"going on after 2 of {STEPS} steps"
     assert progress.steps == 3
-    assert len(outcome.history) == 2
+    assert len(outcome.epochs) == 2

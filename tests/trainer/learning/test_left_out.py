@@ -9,6 +9,7 @@ from trainer.learning.head import Examples, Head, train_head
 from trainer.learning.left_out import LeftOut, leave_one_class_out
 
 CHANNELS = 16
+NAMES = tuple(f"class {number}" for number in range(51))
 
 
 def clouds(classes: int, each: int, seed: int, spread: float = 0.15) -> tuple[np.ndarray, np.ndarray]:
@@ -36,8 +37,8 @@ def four() -> tuple[Examples, tuple[np.ndarray, np.ndarray], Head]:
 
 
 def test_every_class_is_left_out_once_and_all_of_its_validation_photos_are_shown(four):
-    found = leave_one_class_out(*four, 0.95)
-    assert [(row.label, row.photos) for row in found] == [(0, 40), (1, 40), (2, 40), (3, 40)]
+    found = leave_one_class_out(*four, 0.95, NAMES)
+    assert [(row.name, row.photos) for row in found] == [(name, 40) for name in NAMES[:4]]
 
 
 def test_a_class_that_is_like_no_other_is_mostly_called_unknown():
@@ -49,8 +50,9 @@ def test_a_class_that_is_like_no_other_is_mostly_called_unknown():
         wrong = np.flatnonzero(truth != 3)[::30]
         truth[wrong] = (truth[wrong] + 1) % 3  # else nothing need be called unknown to keep the promise
     train, val = examples(features, labels), (val_features, val_labels)
-    found = leave_one_class_out(train, val, head_of(train, val, 4), 0.97)
+    found = leave_one_class_out(train, val, head_of(train, val, 4), 0.97, NAMES)
     assert found[3].unknown >= 0.9
+    assert found[3].mistaken == 1 - found[3].unknown
 
 
 def test_a_class_that_is_the_twin_of_another_is_not_told_from_it():
@@ -59,36 +61,38 @@ def test_a_class_that_is_the_twin_of_another_is_not_told_from_it():
     for truth in (labels, val_labels):
         truth[160::2] = 3
     train, val = examples(features, labels), (val_features, val_labels)
-    found = leave_one_class_out(train, val, head_of(train, val, 4), 0.8)
+    found = leave_one_class_out(train, val, head_of(train, val, 4), 0.8, NAMES)
     assert min(found[0].unknown, found[1].unknown) >= 0.3
     assert max(found[2].unknown, found[3].unknown) <= 0.1
 
 
 def test_the_higher_the_promise_the_more_is_called_unknown(four):
     """Blurred classes, where a promise costs something."""
-    shares = [np.mean([row.unknown for row in leave_one_class_out(*four, promise)]) for promise in (0.6, 0.8, 0.9)]
+    shares = [
+        np.mean([row.unknown for row in leave_one_class_out(*four, promise, NAMES)]) for promise in (0.6, 0.8, 0.9)
+    ]
     assert shares == sorted(set(shares))
 
 
 def test_nothing_is_called_unknown_where_the_promise_cannot_be_shown(four):
     """Too few validation photos for 99.9 %: the threshold is 0."""
-    assert {row.unknown for row in leave_one_class_out(*four, 0.999)} == {0.0}
+    assert {row.unknown for row in leave_one_class_out(*four, 0.999, NAMES)} == {0.0}
 
 
 @pytest.mark.parametrize("classes", [1, 2])
 def test_with_fewer_than_three_classes_there_is_no_estimate(classes):
     head = Head(np.zeros((CHANNELS, classes)), np.zeros(classes), 1.0, 0.1)
-    assert leave_one_class_out(examples(*clouds(classes, 9, 0)), clouds(classes, 9, 1), head, 0.95) == ()
+    assert leave_one_class_out(examples(*clouds(classes, 9, 0)), clouds(classes, 9, 1), head, 0.95, NAMES) == ()
 
 
 def test_without_a_promise_there_is_no_threshold_and_no_estimate(four):
-    assert leave_one_class_out(*four, 0.0) == ()
+    assert leave_one_class_out(*four, 0.0, NAMES) == ()
 
 
 def test_of_many_classes_the_first_twelve_stand_for_all():
     train, val = examples(*clouds(14, 20, 0)), clouds(14, 5, 1)
-    found = leave_one_class_out(train, val, head_of(train, val, 14), 0.9)
-    assert [row.label for row in found] == list(range(12))
+    found = leave_one_class_out(train, val, head_of(train, val, 14), 0.9, NAMES)
+    assert [row.name for row in found] == list(NAMES[:12])
     assert {row.photos for row in found} == {5}
 
 
@@ -96,14 +100,16 @@ def test_with_too_many_classes_there_is_no_estimate():
     """Each of the heads would take minutes."""
     head = Head(np.zeros((CHANNELS, 51)), np.zeros(51), 1.0, 0.1)
     some = np.zeros((51, CHANNELS), np.float32), np.arange(51)
-    assert leave_one_class_out(examples(*some), some, head, 0.95) == ()
+    assert leave_one_class_out(examples(*some), some, head, 0.95, NAMES) == ()
 
 
 def test_features_on_disk_give_the_same_estimate(four, tmp_path):
     train, val, head = four
     with Rows.create(tmp_path, *train.features.shape[:1], train.features.shape[1:], np.float32, "a test") as rows:
         rows.write_block(0, train.features)
-        assert leave_one_class_out(examples(rows, train.labels), val, head, 0.9) == leave_one_class_out(*four, 0.9)
+        assert leave_one_class_out(examples(rows, train.labels), val, head, 0.9, NAMES) == leave_one_class_out(
+            *four, 0.9, NAMES
+        )
 
 
 def test_of_many_photos_so_many_are_learned_from_spread_evenly(four, monkeypatch):
@@ -114,7 +120,7 @@ def test_of_many_photos_so_many_are_learned_from_spread_evenly(four, monkeypatch
     monkeypatch.setattr(
         trainer.learning.left_out, "fit_linear", lambda some, *rest: learned.append(some) or fit_linear(some, *rest)
     )
-    leave_one_class_out(train, val, head, 0.9)
+    leave_one_class_out(train, val, head, 0.9, NAMES)
     counts = [np.bincount(some.labels).tolist() for some in learned]
     assert counts == [[6, 6, 6]] * 4, "the three other classes, numbered from 0"
 
@@ -128,7 +134,7 @@ def test_the_weights_of_the_photos_count_here_too(four):
         np.repeat([1.0, 0.0], len(train.labels)),
     )
     for row, expected in zip(
-        leave_one_class_out(doubled, val, head, 0.9), leave_one_class_out(*four, 0.9), strict=True
+        leave_one_class_out(doubled, val, head, 0.9, NAMES), leave_one_class_out(*four, 0.9, NAMES), strict=True
     ):
         assert isinstance(row, LeftOut)
         assert row.unknown == pytest.approx(expected.unknown, abs=0.051)

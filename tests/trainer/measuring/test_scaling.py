@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from edge.bundle.manifest import Calibration, OutputTensor, Quantization
+from edge.bundle.manifest import OutputTensor, Quantization
 from trainer.dataset.rows import Rows
 from trainer.measuring.int8_model import logits_of, run_int8
-from trainer.measuring.scaling import BIAS_SIGMA, MOST_BIAS, TEMPERATURES, Scaling, best_scaling, best_temperature, top1
+from trainer.measuring.scaling import BIAS_SIGMA, MOST_BIAS, TEMPERATURES, Scaling, best_scaling, best_temperature
 
 OUTPUT = OutputTensor(classes=4, dtype="int8", quantization=Quantization(scale=0.1, zero_point=5), activation="logits")
-UNCALIBRATED = Calibration()
 
 
 def raw(*values: int) -> np.ndarray:
@@ -66,18 +65,11 @@ def test_logits_are_the_dequantized_outputs():
     assert found == pytest.approx(np.array([[-13.3, 12.2, 0, 0.1], [-0.5] * 4]), abs=1e-5)
 
 
-def test_top1_is_the_share_of_best_scores_that_are_right():
-    outputs = [raw(9, 1, 1, 1), raw(1, 9, 1, 1), raw(1, 1, 9, 1), raw(1, 1, 1, 9), raw(-128, -127, -128, -128)]
-    assert top1(outputs, np.array([0, 1, 2, 3, 1]), OUTPUT, UNCALIBRATED) == 1.0
-    assert top1(outputs, np.array([0, 1, 0, 0, 0]), OUTPUT, UNCALIBRATED) == pytest.approx(0.4)
-
-
 def test_the_temperature_does_not_change_which_class_is_best():
-    outputs, labels = outputs_that_mean(1.0, count=200)
-    plain = top1(outputs, labels, OUTPUT, UNCALIBRATED)
-    assert 0.3 < plain < 1
-    for temperature in (0.25, 3.7):
-        assert top1(outputs, labels, OUTPUT, Calibration(temperature=temperature)) == plain
+    outputs, _ = outputs_that_mean(1.0, count=200)
+    logits = logits_of(outputs, OUTPUT)
+    for temperature in (0.25, 1.0, 3.7):
+        assert np.array_equal(Scaling(temperature).scores(logits).argmax(axis=1), logits.argmax(axis=1))
 
 
 # The temperature

@@ -47,6 +47,13 @@ def convolutions(model, keras) -> list[object]:
     return [layer for layer in model.layers if isinstance(layer, kinds)]
 
 
+def with_head(backbone, kernel, bias) -> object:
+    """The head set to these weights, as trainer.learning.learn sets it."""
+    model = add_head(backbone, len(bias))
+    model.get_layer("logits").set_weights([kernel, bias])
+    return model
+
+
 # Backbones
 
 
@@ -129,8 +136,8 @@ def test_a_whole_model_is_folded_with_its_head(twins, inputs):
     architecture, backbone, folded = twins
     rng = np.random.default_rng(2)
     kernel, bias = rng.normal(0, 1, (CHANNELS[architecture], 5)), rng.normal(0, 1, 5)
-    whole = fold_batch_norm(add_head(backbone, 5, kernel, bias))
-    expected = add_head(folded, 5, kernel, bias)(inputs).numpy()
+    whole = fold_batch_norm(with_head(backbone, kernel, bias))
+    expected = with_head(folded, kernel, bias)(inputs).numpy()
     assert whole(inputs).numpy() == pytest.approx(expected, abs=1e-4)
     assert whole.layers[-1].name == "logits"
 
@@ -160,14 +167,14 @@ def test_every_kind_of_batch_norm_is_folded_into_every_kind_of_convolution(keras
 # The head
 
 
-def test_the_head_gets_the_kernel_and_the_bias_it_is_given(keras):
+def test_the_head_multiplies_by_its_kernel_and_adds_its_bias(keras):
     given = keras.Input((2,))
     kernel, bias = np.array([[1.0, 2.0, 3.0], [0.0, 10.0, 20.0]]), np.array([0.5, 0.0, -0.5])
-    model = add_head(keras.Model(given, given), 3, kernel, bias)
+    model = with_head(keras.Model(given, given), kernel, bias)
     assert model(np.array([[2.0, 1.0]], np.float32)).numpy().tolist() == [[2.5, 14.0, 25.5]]
 
 
-def test_a_head_without_weights_is_for_training_from_scratch(keras):
+def test_a_new_head_has_random_weights_and_no_bias(keras):
     given = keras.Input((2,))
     model = add_head(keras.Model(given, given), 3)
     kernel, bias = model.get_layer("logits").get_weights()

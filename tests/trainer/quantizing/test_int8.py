@@ -102,15 +102,15 @@ def test_every_layer_is_compared(make):
 def test_a_loss_is_met_with_tighter_ranges_which_are_kept_if_they_are_better(make, monkeypatch):
     """Whatever is lost is too much here; the plain ranges are made so wide that tight ones must win."""
     monkeypatch.setattr(int8, "MAX_LOSS", -1)
-    calibrate, wide = int8.calibrate, []
+    observe_ranges, wide = int8.observe_ranges, []
 
     def spoil(*words):
-        calibrated = calibrate(*words)
-        names = [name for name in tensor_names(calibrated) if "conv" in name]
-        wide.append(int8.tighten(calibrated, dict.fromkeys(names, (0.0, 600.0))))
+        ranged = observe_ranges(*words)
+        names = [name for name in tensor_names(ranged) if "conv" in name]
+        wide.append(int8.tighten(ranged, dict.fromkeys(names, (0.0, 600.0))))
         return wide[-1]
 
-    monkeypatch.setattr(int8, "calibrate", spoil)
+    monkeypatch.setattr(int8, "observe_ranges", spoil)
     made, said = make()
     assert "; these ranges were kept" in made.remedy
     assert said[-1] == made.remedy
@@ -126,8 +126,8 @@ def test_tighter_ranges_that_do_not_help_are_not_kept(make, monkeypatch):
     assert np.array_equal(made.val_logits, plain.val_logits)
 
 
-def tensor_names(calibrated: bytes) -> list[str]:
+def tensor_names(ranged: bytes) -> list[str]:
     from ai_edge_litert import schema_py_generated as schema
 
-    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(calibrated, 0)).subgraphs[0]
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(ranged, 0)).subgraphs[0]
     return [graph.tensors[operator.outputs[0]].name.decode() for operator in graph.operators]

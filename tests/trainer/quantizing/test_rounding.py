@@ -13,7 +13,7 @@ from edge.inference.tflite import TfliteClassifier
 from trainer.learning.predict import Predictor
 from trainer.measuring.int8_model import logits_of, run_int8, tensors_of
 from trainer.native_output import load_tensorflow
-from trainer.quantizing.convert import calibrate, finish
+from trainer.quantizing.convert import finish, observe_ranges
 from trainer.quantizing.rounding import LEVELS, round_table, round_weights
 
 ALIKE = np.array([[[0, 0, 0], [0, 1, 1], [0, 1, 1]]], float)  # the last two inputs are always equal
@@ -121,11 +121,11 @@ def test_outputs_change_less_than_by_rounding_each_weight():
 # A whole network
 
 
-CALIBRATION, HELD_OUT = np.arange(0, 40, 2), np.arange(1, 40, 2)
+REPRESENTATIVE, HELD_OUT = np.arange(0, 40, 2), np.arange(1, 40, 2)
 
 
-def int8_logits(calibrated: bytes, spec, pictures) -> np.ndarray:
-    classifier = TfliteClassifier(load_runtime(), finish(calibrated))
+def int8_logits(ranged: bytes, spec, pictures) -> np.ndarray:
+    classifier = TfliteClassifier(load_runtime(), finish(ranged))
     tensor, output = tensors_of(classifier)
     return logits_of(run_int8(classifier, spec, tensor, pictures, HELD_OUT, lambda _: None), output)
 
@@ -137,10 +137,10 @@ def rounded(spec, pictures, untrained):
     model = untrained("mobilenet_v2", 0.35, pictures)
     expected = Predictor(model, spec).predict(pictures, HELD_OUT)
     before = model.get_weights()
-    without = int8_logits(calibrate(model, spec, pictures, CALIBRATION), spec, pictures)
+    without = int8_logits(observe_ranges(model, spec, pictures, REPRESENTATIVE), spec, pictures)
     steps = []
-    round_weights(model, spec, pictures, CALIBRATION, steps.append)
-    calibrated = calibrate(model, spec, pictures, CALIBRATION)
+    round_weights(model, spec, pictures, REPRESENTATIVE, steps.append)
+    ranged = observe_ranges(model, spec, pictures, REPRESENTATIVE)
     return SimpleNamespace(
         model=model,
         before=before,
@@ -148,8 +148,8 @@ def rounded(spec, pictures, untrained):
         steps=steps,
         as_float=Predictor(model, spec).predict(pictures, HELD_OUT),
         without=without,
-        with_rounding=int8_logits(calibrated, spec, pictures),
-        tflite=finish(calibrated),
+        with_rounding=int8_logits(ranged, spec, pictures),
+        tflite=finish(ranged),
     )
 
 
@@ -160,8 +160,8 @@ def test_a_rounded_network_answers_more_like_its_float_self_on_photos_not_seen(r
     assert error(rounded.with_rounding) < error(rounded.without)
 
 
-def test_every_photo_that_calibrates_is_counted(rounded):
-    assert sum(rounded.steps) == len(CALIBRATION)
+def test_every_representative_photo_is_counted(rounded):
+    assert sum(rounded.steps) == len(REPRESENTATIVE)
 
 
 def keras_kernels(model) -> list[np.ndarray]:
