@@ -1,4 +1,4 @@
-"""After learning: int8, figures, thresholds, the Edge TPU, the bundle and its report."""
+"""Do all that follows learning: int8, figures, threshold, the Edge TPU, the report and the bundle."""
 
 import shlex
 from collections.abc import Iterator
@@ -45,8 +45,8 @@ GOLDEN_CANDIDATES = 12
 
 
 def deliver(given: Delivery, outside: Photos | None, pages: tuple[Path, Path]) -> TrainReport:
-    """Quantize, measure, compile if asked for, write the report and then the bundle. outside: the photos of
-    --outside, closed here. Raises FieldfareError's children; the bundle is whole or not there, and so are `pages`."""
+    """Quantize, measure, compile on request, write the report and then the bundle. outside: the photos of --outside,
+    closed here. Raises FieldfareError's children; the bundle is whole or not there, and so are `pages`."""
     run, data, photos = given.run, given.data, given.data.photo_set
     chosen = choose_representative(photos.labels, data.photos.greys, photos.train, run.options.seed)
     made = to_int8(given.learned.model, run.spec, photos, chosen, run.progress, run.options.workers)
@@ -57,21 +57,21 @@ def deliver(given: Delivery, outside: Photos | None, pages: tuple[Path, Path]) -
         run.clock.lap("measuring")
         graph = read_graph(made.model)
         verdict = judge(graph)
-        compiled, told = _compile(run, made.model)
-        report, pictures = make_report(given, made, found, (graph, verdict, compiled, told))
+        compiled, note = _compile(run, made.model)
+        report, pictures = make_report(given, made, found, (graph, verdict, compiled, note))
     with _both_or_none(run.options, pages):
-        # The report first: where a bundle is, all is done. One of an interrupted run may stand there.
+        # The report first: once there is a bundle, all is done. A report of an interrupted run may stand there.
         write_report(report, pictures, *pages, overwrite=True)
         run.clock.lap("report")
         bundle = _write_bundle(given, made, found, compiled)
     run.clock.lap("bundle")
-    return _summary(given, bundle, found, verdict, told, pages[0])
+    return _summary(given, bundle, found, verdict, note, pages[0])
 
 
 @contextmanager
 def _both_or_none(options: Options, pages: tuple[Path, Path]) -> Iterator[None]:
-    """Where the disk has no room for the report and the bundle, the new pages go, too; those of a bundle that was
-    to be replaced come back. Raises StorageError with the way on."""
+    """Remove the new pages if the disk has no room for report and bundle, and put back those of a bundle that was to
+    be replaced. Raises StorageError with the way on."""
     before = {page: page.read_bytes() for page in pages if page.is_file()} if options.out.exists() else {}
     try:
         yield
@@ -146,8 +146,8 @@ def _strangers(
 
 
 def _compile(run: RunContext, model: bytes) -> tuple[Compiled | None, str]:
-    """The compiled twin, where it was asked for and can be had, and what became of it in a few words. The
-    training is never thrown away: without a twin the bundle serves from the CPU."""
+    """Return the compiled twin, None if it was not wanted or not possible, and what became of it in a few words."""
+    # The training is never thrown away: without a twin the bundle serves from the CPU.
     options = run.options
     out = shlex.quote(str(options.out))
     elsewhere = f"from another machine, fieldfare bundle add-edgetpu {out} model_edgetpu.tflite --log words.txt"
@@ -216,14 +216,14 @@ def _write_bundle(given: Delivery, made: Int8, found: Evaluations, compiled: Com
 
 
 def _golden_frames(given: Delivery) -> list[Pixels]:
-    """Validation photos as a camera would hand them over, B, G, R."""
+    """Return validation photos as a camera hands them over, B, G, R."""
     val, photos = given.data.splits["val"], given.data.photos.listing.photos
     candidates = spread(val, GOLDEN_CANDIDATES)
     return [golden.shrink(read_image(photos[index].path)) for index in candidates]
 
 
 def _summary(
-    given: Delivery, bundle: Bundle, found: Evaluations, verdict: Verdict, told: str, page: Path
+    given: Delivery, bundle: Bundle, found: Evaluations, verdict: Verdict, note: str, page: Path
 ) -> TrainReport:
     run, learned, test = given.run, given.learned, found.test
     assert test.float_scores is not None
@@ -251,7 +251,7 @@ def _summary(
         seconds=run.clock.total,
         stage_seconds=run.clock.stages,
         edgetpu_check=verdict.outcome,
-        edgetpu=told,
+        edgetpu=note,
     )
 
 

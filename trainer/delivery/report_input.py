@@ -88,7 +88,7 @@ def _data_summary(data: Data) -> DataSummary:
 
 
 def _model_summary(
-    given: Delivery, made: Int8, graph: Graph, verdict: Verdict, compiled: Compiled | None, told: str
+    given: Delivery, made: Int8, graph: Graph, verdict: Verdict, compiled: Compiled | None, note: str
 ) -> Model:
     counts = Counter((op.name, op.version) for op in graph.operators)
     rows = tuple(
@@ -100,7 +100,7 @@ def _model_summary(
         operators=tuple(Operator(name, number, count) for (name, number), count in counts.items()),
         edgetpu=EdgeTpuVerdict(
             word=verdict.outcome,
-            line=_edgetpu_line(verdict) if compiled is None else told,
+            line=_edgetpu_line(verdict) if compiled is None else note,
             rows=rows,
             compiler=None if compiled is None else tuple(compiled.log.splitlines()),
         ),
@@ -108,7 +108,7 @@ def _model_summary(
 
 
 def _edgetpu_line(verdict: Verdict) -> str:
-    """What the check foretells, in a few words."""
+    """Return the verdict of the operator check, in a few words."""
     if verdict.outcome == "whole":
         return f"all {verdict.on_tpu} operators are expected to run on the Edge TPU"
     return f"{verdict.on_cpu} operators are expected to stay on the CPU: {verdict.names(on_tpu=False)}"

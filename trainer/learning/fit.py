@@ -1,8 +1,8 @@
-"""Gradient training: AdamW on a cosine, averaged weights, validation after every epoch, the best kept.
+"""Train by gradients: AdamW on a cosine, averaged weights, validation after every epoch, the best kept.
 
 The same loop fine-tunes a folded backbone and trains a network with BatchNorm from scratch, on one machine or
 several. All of its state goes to disk at every epoch and every minute; a killed training goes on from there and
-ends where the uninterrupted one does, since every draw depends on the step alone.
+ends with the same weights as an uninterrupted one, since every draw depends on the step alone.
 """
 
 import math
@@ -38,9 +38,16 @@ TIMED_STEPS = 6  # what a step costs is measured on these, after one that compil
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to train. peak: AdamW's highest learning rate. class_weights: (classes,), what a photo of each
-    class counts in the loss. patience: epochs without a better validation after which training stops.
-    mixed: compute in float16 where that is safe (GPUs; slower on CPUs)."""
+    """How to train.
+
+    epochs: passes over the training photos.
+    peak: AdamW's highest learning rate.
+    augmentation: how far pictures are changed.
+    seed: of all draws.
+    class_weights: (classes,), what a photo of each class counts in the loss.
+    patience: epochs without a better validation after which training stops.
+    mixed: compute in float16 if that is safe (for GPUs; slower on CPUs).
+    """
 
     epochs: int
     peak: float
@@ -67,7 +74,7 @@ def fit(
     best validated weights.
 
     keep_start: the weights it came with compete too, so that a fine-tuning that does not help is thrown
-    away. deadline: makes the best of the time until then instead of recipe.epochs. Raises ConfigError where that
+    away. deadline: makes the best of the time until then instead of recipe.epochs. Raises ConfigError if that
     would leave a network as random as it came."""
     training = _Training(model, spec, photos, recipe, team)
     start = training.evaluate() if keep_start else Best(0.0, float("inf"), 0)
@@ -78,13 +85,13 @@ def fit(
         progress.say(f"going on after {state.step} of {state.plan.steps} steps")
     elif deadline is not None:
         state = _State(0, training.measure(deadline, recipe.peak), start)
-        told = f"{state.plan.steps / state.plan.steps_per_epoch:.1f} epochs fit into the time left"
+        planned = f"{state.plan.steps / state.plan.steps_per_epoch:.1f} epochs fit into the time left"
         if not state.plan.steps and not keep_start:
             raise ConfigError(
                 "--time-budget: the time left does not suffice to learn anything from nothing: give more, or --weights "
                 "to start from"
             )
-        progress.say(told if state.plan.steps else "no time is left for fine-tuning")
+        progress.say(planned if state.plan.steps else "no time is left for fine-tuning")
     with progress.stage("training", state.plan.steps) as advance:
         advance(state.step)
         for now in training.run(state, checkpoints, deadline):
@@ -96,7 +103,14 @@ def fit(
 
 @dataclass(slots=True)
 class _State:
-    """Where a training stands: steps done, the plan, the best so far, this epoch's summed loss."""
+    """Progress of a training.
+
+    step: steps done.
+    plan: of all steps.
+    best: the best state so far.
+    epochs: those that are over.
+    loss_sum, loss_steps: of this epoch.
+    """
 
     step: int
     plan: Plan
@@ -122,13 +136,14 @@ class _Training:
             self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if recipe.mixed else optimizer
             self.optimizer.build(model.trainable_variables)
             self.average = _Average(model)
-        self.predictor.predict(photos.pixels, photos.val[:1])  # traced now, before any mixed precision
+        # Traced now: a graph that is traced inside _mixed_precision would validate in float16.
+        self.predictor.predict(photos.pixels, photos.val[:1])
         self.kept = model.get_weights()
         self._step = self._compile(spec)
         self._state: _State | None = None
 
     def evaluate(self) -> Best:
-        """The model as it stands, on the validation photos, each member a share of them."""
+        """Judge the model on the validation photos, of which each member computes a share."""
         photos = self.photos
         logits = self.team.gather(lambda rows: self.predictor.predict(photos.pixels, photos.val[rows]), len(photos.val))
         accuracy, loss = self.predictor.judge(logits, photos.labels[photos.val])
@@ -136,6 +151,7 @@ class _Training:
 
     def measure(self, deadline: Deadline, peak: float) -> Plan:
         """Time a few steps and a validation, undo them, and plan for the time left; the chief decides."""
+        # At a rate of 0 weights stay, but AdamW's moments, BatchNorm statistics and averages move: all are put back.
         before, variables = self.model.get_weights(), [v.numpy() for v in self.optimizer.variables]
         averages = self.average.values()
         with _mixed_precision(self.model, enabled=self.recipe.mixed):
@@ -153,7 +169,7 @@ class _Training:
         return Plan(int(self.team.share_bytes(str(plan.steps).encode())), plan.steps_per_epoch, peak)
 
     def run(self, state: _State, checkpoints: Checkpoints, deadline: Deadline | None) -> Iterator[Epoch | None]:
-        """Do the steps that are left; yields after each, an Epoch where it ended one."""
+        """Do the steps that are left; yield after each, an Epoch if it ended one, else None."""
         self._state = state
         plan, saved = state.plan, time.monotonic()
         with _mixed_precision(self.model, enabled=self.recipe.mixed):
@@ -162,8 +178,9 @@ class _Training:
                 state.step = batch.step + 1
                 state.loss_sum, state.loss_steps = state.loss_sum + loss, state.loss_steps + 1
                 over = state.step % plan.steps_per_epoch == 0 or state.step == plan.steps
-                late = deadline is not None and self._chief_says(deadline.left_s() < 0, over)
+                late = deadline is not None and self._chief_decides(deadline.left_s() < 0, over)
                 ended = self._end_epoch(state) if over or late else None
+                # The plan ends here, so that a training that is killed now and resumed ends here, too.
                 if late or (ended and ended.number - state.best.epoch >= self.recipe.patience):
                     state.plan = replace(plan, steps=state.step)
                 if ended or time.monotonic() - saved > CHECKPOINT_S:
@@ -181,7 +198,7 @@ class _Training:
         return replace(self._state.best, epochs=self._state.epochs)
 
     def restore(self, arrays: Arrays) -> _State:
-        """Go back to where `arrays`, of an earlier run, stood."""
+        """Go back to the state in `arrays`, of an earlier run."""
         count, kept = len(self.model.weights), len(self.kept)
         self._put(
             [arrays[f"weight{i}"] for i in range(count)],
@@ -229,8 +246,10 @@ class _Training:
         state.loss_sum, state.loss_steps = 0.0, 0
         return ended
 
-    def _chief_says(self, answer: bool, now: bool) -> bool:
-        """Members must stop at the same step; a team asks its chief at the ends of epochs only."""
+    def _chief_decides(self, answer: bool, now: bool) -> bool:
+        """Return the chief's answer, on every member; False unless `now`."""
+        # Members must stop at the same step, or the others wait in the next sum until they time out. Shared at the
+        # ends of epochs only, as sharing holds all of them up.
         if self.team.size == 1:
             return answer
         return now and self.team.share_bytes(b"y" if answer else b"n") == b"y"
@@ -239,6 +258,7 @@ class _Training:
         import tensorflow as tf
 
         self.optimizer.learning_rate = rate
+        # Until it is warm the average follows fast: it would else remember the start for hundreds of steps.
         keep = min(AVERAGE, (1 + batch.step) / (10 + batch.step))
         labels = self.photos.labels[batch.indices]
         weights = self.recipe.class_weights[labels]
@@ -273,7 +293,7 @@ class _Training:
             return loss
 
         def share(value: Any) -> Any:
-            """A member's part of a batch, divided among its own devices."""
+            """Divide a member's part of a batch among its own devices."""
             local = self.team.replicas // self.team.size
             if local == 1:
                 return value
@@ -294,7 +314,8 @@ class _Training:
 
 @contextmanager
 def _mixed_precision(model: Any, *, enabled: bool) -> Iterator[None]:
-    """float16 in all layers but the last, for this block; variables stay float32."""
+    """Compute all layers but the last in float16, for this block; variables stay float32."""
+    # Not the last: the loss needs logits of full precision.
     layers = model.layers[:-1] if enabled else []
     before = [layer.dtype_policy for layer in layers]
     for layer in layers:
@@ -328,7 +349,7 @@ class _Average:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The averages stand in the model for this block."""
+        """Put the averages into the model, for this block."""
         saved = [weight.numpy() for weight in self._weights]
         for weight, mean in zip(self._weights, self._means, strict=True):
             weight.assign(mean)

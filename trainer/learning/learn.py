@@ -1,4 +1,4 @@
-"""The learning itself: frozen features -> head -> fine-tuning, or from scratch, and what each came to."""
+"""Learn: frozen features -> head -> fine-tuning, or all from scratch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,8 @@ SCRATCH_PEAK = 4e-3
 # 224 pixels on TrashNet (2 x86-64 cores, 2026-11), rounded up.
 FINISH_S = 14.0
 FINISH_PASSES = 100
-_BLOCK = 1024  # photos whose features are computed before they go to disk
+# Photos whose features are computed before they go to disk: 5 MB of 1,280 channels.
+_BLOCK = 1024
 # Of the time for learning, the frozen phase may take this share; else the mirror images are left out.
 _FROZEN_SHARE = 0.4
 
@@ -110,8 +111,9 @@ def _build(setting: _Setting) -> Any:
 
 
 def class_weights(labels: NDArray[np.int64], classes: int, how: ClassWeights) -> NDArray[np.float32]:
-    """What a photo of each class counts, (classes,), with mean 1 over the photos `labels`: "none" all alike,
-    "balanced" each class as a whole alike, "sqrt" half-way between."""
+    """Return what a photo of each class counts, (classes,), with mean 1 over the photos `labels`.
+
+    "none": all alike; "balanced": each class as a whole alike; "sqrt": half-way between."""
     counts = np.maximum(np.bincount(labels, minlength=classes), 1)
     power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[how]
     weights = counts**-power
@@ -149,7 +151,7 @@ def _fit(setting: _Setting, model: Any, head_accuracy: float | None, left_out: t
 
 
 def computes_mixed(options: Options) -> bool:
-    """Will training compute with float16 where that is safe?"""
+    """Return whether training computes in float16 wherever that is safe."""
     import tensorflow as tf
 
     if options.precision == "auto":
@@ -158,9 +160,11 @@ def computes_mixed(options: Options) -> bool:
 
 
 def _frozen_phase(setting: _Setting, model: Any) -> tuple[float, tuple[LeftOut, ...]]:
-    """Train the head on features of the untouched backbone and put it into `model`; its validation accuracy."""
+    """Train the head on features of the untouched backbone and put it into `model`. Return its validation accuracy,
+    and how classes fared that it never saw."""
     team, logits = setting.team, model.get_layer("logits")
     saved = setting.checkpoints.load("head")
+    # The chief alone has checkpoints: without its word the others would wait in a sum that it skips.
     if not team.share_bytes(b"y" if saved else b""):
         saved = _train_head(setting, model)
         if saved is not None:
@@ -173,7 +177,7 @@ def _frozen_phase(setting: _Setting, model: Any) -> tuple[float, tuple[LeftOut, 
 
 
 def _train_head(setting: _Setting, model: Any) -> dict[str, NDArray[Any]] | None:
-    """The head's arrays on the chief, None on other members, who help with the features."""
+    """Return the head's arrays on the chief, None on other members, which only help with the features."""
     import keras
 
     run, photos, classes = setting.run, setting.photos, len(setting.names)
@@ -192,6 +196,7 @@ def _train_head(setting: _Setting, model: Any) -> dict[str, NDArray[Any]] | None
             late = (lambda: False) if deadline is None else (lambda: deadline.left_s() < 0)
             head = train_head(examples, val, classes, advance, late)
         run.clock.lap("head")
+        # Not under a time budget: up to twelve more heads make no photo better recognised.
         precision = run.options.min_precision
         left_out = leave_one_class_out(examples, val, head, precision, setting.names) if deadline is None else ()
         run.clock.lap("leaving classes out")
@@ -205,8 +210,8 @@ def _train_head(setting: _Setting, model: Any) -> dict[str, NDArray[Any]] | None
 
 
 class _features:  # noqa: N801 - a context manager, used like a function
-    """Features of the training photos, and of their mirror images where there is time, on disk; their labels;
-    and features of the validation photos."""
+    """Features of the training photos and, if there is time, of their mirror images, on disk; their labels; and
+    features of the validation photos."""
 
     def __init__(self, setting: _Setting, predictor: Predictor) -> None:
         self._setting, self._predictor = setting, predictor
@@ -242,7 +247,7 @@ class _features:  # noqa: N801 - a context manager, used like a function
         )
 
     def _views(self) -> tuple[bool, ...]:
-        """Whether mirror images are looked at, too: where they mean the same, and there is time for it."""
+        """Return which views are computed, True for mirror images: if they mean the same, and there is time."""
         setting = self._setting
         if not setting.run.options.mirror:
             return (False,)
@@ -250,6 +255,7 @@ class _features:  # noqa: N801 - a context manager, used like a function
             return (False, True)
         cost_s = self._predictor.seconds_per_photo(setting.photos.pixels, setting.photos.train)
         fits = 2 * cost_s * len(setting.photos.train) < _FROZEN_SHARE * setting.deadline.left_s()
+        # The chief's answer is that of all: their clocks differ, the rows that they share must not.
         return (False, True) if setting.team.share_bytes(b"y" if fits else b"n") == b"y" else (False,)
 
 

@@ -1,5 +1,4 @@
-"""How things fare that belong to no class: an estimate without a photo of any, by leaving out one class at a
-time."""
+"""Estimate how things fare that belong to no class, without a photo of any: leave out one class at a time."""
 
 from dataclasses import dataclass
 
@@ -11,10 +10,12 @@ from trainer.learning.head import Examples, Head, fit_linear, sample
 from trainer.measuring.scaling import best_temperature
 from trainer.measuring.threshold import choose_threshold
 
-MAX_CLASSES = 12  # a head is fitted for each; beyond, the first twelve stand for all
+# A head is fitted for each class; beyond these, the first twelve stand for all.
+MAX_CLASSES = 12
 MAX_ROWS = 6000  # training photos that each of these heads is fitted on
 MIN_CLASSES = 3
-MOST_CLASSES = 50  # with more, each of these heads takes minutes, and one class less changes little
+# With more, each of these heads takes minutes, and one class less changes little.
+MOST_CLASSES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ def leave_one_class_out(
     names: tuple[str, ...],
 ) -> tuple[LeftOut, ...]:
     """Fit a head on frozen features without each class in turn, with its own temperature and threshold for
-    `precision`, and show it that class. Empty with fewer than three classes or more than fifty. An estimate: the
-    final network differs, and a class of yours is nearer to the others than a fox among them may be."""
+    `precision`, and show it that class. Empty with fewer than three classes or more than fifty."""
+    # An estimate: the final network differs, and a class of yours is nearer to the others than a fox among them may be.
     classes = head.kernel.shape[1]
     if not MIN_CLASSES <= classes <= MOST_CLASSES or precision <= 0:
         return ()

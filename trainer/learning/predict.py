@@ -1,4 +1,4 @@
-"""The float model, run on many photos."""
+"""Run the float model on many photos, and read its inner outputs."""
 
 import time
 from typing import Any
@@ -15,7 +15,7 @@ BATCH = 32
 
 
 def _silent(_: int) -> None:
-    """Progress for nobody."""
+    """Show no progress."""
 
 
 class Predictor:
@@ -35,8 +35,9 @@ class Predictor:
         self.channels = int(model.output_shape[-1])
 
     def seconds_per_photo(self, pixels: RowSource, indices: NDArray[np.int64]) -> float:
-        """What a forward pass costs here: measured on a batch, after one that compiles the graph."""
+        """Measure what a forward pass costs here, on a batch."""
         some = indices[:BATCH]
+        # The first one compiles the graph and does not count.
         self.predict(pixels, some)
         started = time.monotonic()
         self.predict(pixels, some)
@@ -50,8 +51,8 @@ class Predictor:
         mirrored: bool = False,
         advance: Advance = _silent,
     ) -> NDArray[np.float32]:
-        """The model's output for pixels[indices], uint8 (photos, height, width, 3), left and right swapped
-        where mirrored: float32 (len(indices), outputs). Memory for one batch at a time."""
+        """Return the model's output, float32 (len(indices), outputs), for pixels[indices], uint8 (photos, height,
+        width, 3). mirrored: swap left and right. Needs memory for one batch at a time."""
         outputs = []
         for start in range(0, len(indices), BATCH):
             batch = pixels[indices[start : start + BATCH]]
@@ -61,7 +62,7 @@ class Predictor:
 
     @staticmethod
     def judge(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> tuple[float, float]:
-        """(top-1 accuracy 0..1, log-loss) of logits (photos, classes)."""
+        """Return (top-1 accuracy 0..1, log-loss) of logits (photos, classes)."""
         return float((logits.argmax(axis=1) == truth).mean()), log_loss(logits, truth)
 
 
@@ -83,13 +84,13 @@ class InnerOutputs:
         self._run = run
 
     def __call__(self, photo: NDArray[np.uint8]) -> list[Any]:
-        """TensorFlow values of the tensors for a photo, uint8 (height, width, 3)."""
+        """Return the tensors' values, as TensorFlow has them, for a photo, uint8 (height, width, 3)."""
         values: list[Any] = self._run(photo)
         return values
 
 
 def log_loss(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
-    """Mean negative log-likelihood of `labels` under softmax(logits)."""
+    """Return the mean negative log-likelihood of `labels` under softmax(logits)."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     chosen = shifted[np.arange(len(labels)), labels]
     return float((np.log(np.exp(shifted).sum(axis=1)) - chosen).mean())

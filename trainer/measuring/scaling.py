@@ -1,4 +1,4 @@
-"""Figures that hold in the field: measured through the device's own preprocessing, runtime and scores."""
+"""Find the temperature and the biases that turn logits into scores that can be taken for probabilities."""
 
 from dataclasses import dataclass
 
@@ -25,17 +25,17 @@ class Scaling:
     bias: tuple[float, ...] | None = None
 
     def scores(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """logits (photos, classes) to scores of the same shape, as the device computes them."""
+        """Return the scores of `logits`, (photos, classes), of the same shape, as the device computes them."""
         return calibrated(logits, self.temperature, self.bias)
 
 
 def best_scaling(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> Scaling:
-    """Temperature and biases that make `logits`, (photos, classes), most likely: bias-corrected temperature scaling
-    (Alexandari, Kundaje, Shrikumar 2020). Class weights and label smoothing leave a network's scores too high for some
-    classes and too low for others, and one temperature cannot mend both.
+    """Find the temperature and biases that make `logits`, (photos, classes), most likely: bias-corrected temperature
+    scaling (Alexandari, Kundaje, Shrikumar 2020).
 
-    Biases are drawn to 0 by a normal prior of BIAS_SIGMA, so that a class with few photos hardly moves; the rest is
-    as best_temperature says."""
+    Biases are drawn to 0 by a normal prior of BIAS_SIGMA, so that a class with few photos hardly moves."""
+    # Class weights and label smoothing leave a network's scores too high for some classes and too low for others, and
+    # one temperature cannot mend both.
     bias = np.zeros(logits.shape[1])
     temperature = 1.0
     for _ in range(MOST_ROUNDS):
@@ -65,16 +65,16 @@ def _best_bias(
 
 
 def _wrong(photos: int) -> float:
-    """The share of wrong answers to be expected behind one that is right, as if half a photo more had been answered
-    wrongly: without that, photos that are all answered rightly would ask for scores of 1."""
+    """Return the share of wrong answers to be expected behind one that is right."""
+    # As if half a photo more had been answered wrongly: if all are answered rightly, scores of 1 would else fit best.
     return 0.5 / (photos + 1)
 
 
 def best_temperature(
     logits: NDArray[np.float32], truth: NDArray[np.int64], bias: NDArray[np.float64] | None = None
 ) -> float:
-    """The temperature that makes `logits`, (photos, classes), with `bias` most likely (Guo et al. 2017), searched
-    between 0.1 and 10 in steps of 1.9 %. As if half a photo more had been answered wrongly: see _wrong."""
+    """Find the temperature that makes `logits`, (photos, classes), with `bias` most likely (Guo et al. 2017), between
+    0.1 and 10 in steps of 1.9 %. As if half a photo more had been answered wrongly: see _wrong."""
     wrong = _wrong(len(truth))
     classes = logits.shape[1]
 

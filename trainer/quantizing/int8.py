@@ -1,4 +1,4 @@
-"""The trained float model made int8 so that it answers alike, and what that cost."""
+"""Make the trained float model int8 so that it answers alike, and measure what that cost."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,15 +19,25 @@ from trainer.quantizing.equalize import equalize
 from trainer.quantizing.layer_errors import LayerNoise, collect_values, compare_layers
 from trainer.quantizing.rounding import round_weights
 
-ROUNDING_PHOTOS = 40  # of the representative photos; twice as many moved no figure on TrashNet
+# Of the representative photos; twice as many moved no figure on TrashNet.
+ROUNDING_PHOTOS = 40
 COMPARED_PHOTOS = 16
-MAX_LOSS = 0.01  # of validation accuracy, before something is done about it
+# Of validation accuracy: from here on narrower ranges are tried, which costs a second conversion.
+MAX_LOSS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Int8:
-    """The .tflite, ready in the device's runtime; its logits on the validation photos, float32 (photos,
-    classes), beside the float model's; where it differs, layer by layer; and what was done about a loss."""
+    """The int8 model.
+
+    model: the .tflite.
+    classifier: the same, in the device's runtime.
+    tensors: its input and output, for the manifest.
+    val_logits: on the validation photos, float32 (photos, classes).
+    val_float_logits: the float model's, on the same photos.
+    layers: what each layer lost.
+    remedy: what was done about a loss; None if nothing had to be.
+    """
 
     model: bytes
     classifier: TfliteClassifier
@@ -46,9 +56,9 @@ def to_int8(
     progress: Progress,
     threads: int,
 ) -> Int8:
-    """Fold, equalize, round and convert a copy of the Keras `model` (normalised pixels -> logits). Where more
-    than a point of validation accuracy is lost, the ranges of its activations are drawn in, and the better
-    of the two is kept."""
+    """Fold, equalize, round and convert a copy of the Keras `model` (normalised pixels -> logits). If more than a
+    point of validation accuracy is lost, narrower ranges of its activations are tried, and the better of the two is
+    kept."""
     pixels = photos.pixels
     float_logits = Predictor(model, spec).predict(pixels, photos.val)
     some = spread(representative, ROUNDING_PHOTOS)
@@ -90,7 +100,7 @@ class _Candidate:
         self.accuracy = _accuracy(self.logits, photos)
 
     def error(self, float_logits: NDArray[np.float32]) -> float:
-        """Mean square difference of the logits."""
+        """Return the mean square difference of the logits."""
         return float(np.square(self.logits - float_logits).mean())
 
 

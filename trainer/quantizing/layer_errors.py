@@ -1,4 +1,4 @@
-"""Where int8 goes wrong: each layer's output in the float and in the int8 model, side by side."""
+"""Compare each layer's output in the float and in the int8 model, to find the layers that lose precision."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from edge.bundle.manifest import Preprocessing
 from trainer.dataset.rows import RowSource
 from trainer.networks.pixels import normalizer
 
-SAMPLES = 400_000  # values of a tensor that are kept to choose its range
+SAMPLES = 400_000  # values of a tensor that are kept to choose its range, 1.6 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,7 @@ def compare_layers(
 def collect_values(
     ranged: bytes, spec: Preprocessing, pixels: RowSource, indices: NDArray[np.int64]
 ) -> dict[str, NDArray[np.float32]]:
-    """For each operator's output, by tensor name, the values seen on pixels[indices], at most 400,000 of
-    them."""
+    """Return for each operator's output, by tensor name, the values seen on pixels[indices], at most 400,000."""
     traced = _TracedModel(ranged)
     rng = np.random.default_rng(0)
     room = max(1, SAMPLES // max(1, len(indices)))
@@ -68,6 +67,7 @@ def collect_values(
         traced.run(pixels[index], spec)
         for _, tensor, name, _ in traced.operators():
             flat = traced.value(tensor).reshape(-1)
+            # A sample may miss the extremes, which are what a range is about.
             ends = np.array([flat.min(), flat.max()], np.float32)
             some = rng.choice(flat, room) if flat.size > room else flat
             values.setdefault(name, []).append(np.concatenate([some, ends]))
@@ -75,13 +75,14 @@ def collect_values(
 
 
 class _TracedModel:
-    """A model whose inner tensors can be read after a run; without delegates, which would hide them."""
+    """A model whose inner tensors can be read after a run."""
 
     def __init__(self, model: bytes) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         self._interpreter: Any = Interpreter(
             model_content=model,
+            # Delegates would compute several operators as one and hide what lies between.
             experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             experimental_preserve_all_tensors=True,
         )
@@ -95,7 +96,7 @@ class _TracedModel:
         ]
 
     def operators(self) -> list[tuple[str, int, str, bool]]:
-        """(operator, output tensor, its name, whether it is the last)."""
+        """Return (operator, output tensor, its name, whether it is the last)."""
         last = len(self._outputs) - 1
         return [
             (op, tensor, str(self._details[tensor]["name"]), place == last)
@@ -103,7 +104,7 @@ class _TracedModel:
         ]
 
     def find(self, name: str, *, last: bool) -> int | None:
-        """The tensor of that name; the output's may differ."""
+        """Return the tensor of that name, or the output for the last, whose names may differ; None without one."""
         for _, tensor, own, at_end in self.operators():
             if own == name or (last and at_end):
                 return tensor
@@ -127,7 +128,7 @@ class _TracedModel:
 
 
 def _squares(expected: NDArray[np.float32], whole: _TracedModel, tensor: int) -> tuple[float, float, float]:
-    """Mean squares of the signal, of the error, and of what rounding this output alone would cost."""
+    """Return the mean squares of the signal, of the error, and of the error that rounding this output alone makes."""
     scale, zero_point = whole.quantization(tensor)
     got = (whole.value(tensor).astype(np.float32) - zero_point) * scale
     rounded = (np.clip(np.round(expected / scale) + zero_point, -128, 127) - zero_point) * scale
@@ -143,7 +144,7 @@ def _decibels(signal: float, noise: float) -> float:
 
 
 def _short(name: str) -> str:
-    """The layer's own name out of the converter's 'fieldfare_1/network_1/block_1_add_1/Add;...'."""
+    """Return the layer's own name out of the converter's 'fieldfare_1/network_1/block_1_add_1/Add;...'."""
     outer = ("fieldfare", "network", "functional", "Stateful")
     parts = [part for part in name.split(";")[0].split("/") if not part.startswith(outer)]
     return parts[0].removesuffix("_1") if parts else "logits"

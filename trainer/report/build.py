@@ -55,9 +55,13 @@ Thumbnail = Callable[[int], NDArray[np.uint8]]
 class Evaluation:
     """Answers on one set of photos of known classes.
 
-    names: (n,) file names. truth: int64 (n,). scores: float32 (n, classes), calibrated, as the device computes
-    them; uncalibrated: the softmax of the logits as they are; float_scores: of the float model, calibrated alike.
-    thumbnail: photo i as uint8 (height, width, 3), R, G, B, of any size.
+    split: the set's name.
+    names: (n,) file names.
+    truth: int64 (n,).
+    scores: float32 (n, classes), calibrated, as the device computes them.
+    uncalibrated: the softmax of the logits as they are.
+    float_scores: of the float model, calibrated alike.
+    thumbnail: returns photo i as uint8 (height, width, 3), R, G, B, of any size.
     """
 
     split: str
@@ -204,7 +208,7 @@ def _histogram(best: NDArray[np.float64]) -> tuple[float, ...]:
 
 
 def _worst(wrong: NDArray[np.bool_], best: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The places of the wrong answers, surest first."""
+    """Return the places of the wrong answers, surest first."""
     places = np.flatnonzero(wrong)
     order: NDArray[np.int64] = places[np.argsort(-best[places], kind="stable")][:GALLERY]
     return order
@@ -266,7 +270,7 @@ def _known(value: Interval | None) -> Interval:
 
 
 def _pictures(found: Evaluations, report: Report) -> Pictures:
-    """The thumbnails that the page shows, each made once."""
+    """Make the thumbnails that the page shows, each once."""
     pictures = Pictures()
     if found.test.thumbnail is not None:
         for answer in (*report.test.worst, *report.test.unsure):

@@ -1,5 +1,6 @@
-"""The report of a bundle as records: what `report.json` holds and what the page is made from.
+"""The report of a bundle as records: the content of `report.json`, from which the page is made.
 
+Records of other steps are used as they are, so the names of their fields are keys of that file, too.
 Shares are 0..1, sizes bytes, times seconds. What was not measured is None or an empty tuple.
 """
 
@@ -16,8 +17,15 @@ SCHEMA = 1
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """What was made, with what. title: the bundle's name; network: such as 'MobileNetV2 0.35 224'; created:
-    ISO 8601; options: as given on the command line; versions: library -> version."""
+    """What was made, with what.
+
+    title: the bundle's name.
+    network: such as 'MobileNetV2 0.35 224'.
+    created: ISO 8601.
+    tool: such as 'fieldfare 0.1.0'.
+    options: as given on the command line.
+    versions: library -> version.
+    """
 
     title: str
     network: str
@@ -32,8 +40,15 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """The photos. counts: split -> photos of each class, in the order of `classes`; unreadable: what was left
-    out and why; torn: groups of near-duplicates that stand in more than one split."""
+    """The photos.
+
+    classes: their names.
+    counts: split -> photos of each class, in the order of `classes`.
+    unreadable: photos that were left out, and why.
+    near_duplicates: photos that are nearly the same as an earlier one.
+    torn: groups of near-duplicates that stand in more than one split.
+    findings: of the dataset check.
+    """
 
     classes: tuple[str, ...]
     counts: dict[str, tuple[int, ...]]
@@ -44,8 +59,13 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quantized(msgspec.Struct, frozen=True, kw_only=True):
-    """int8 against float on the same photos. agreement: the share of photos given the same name by both;
-    mean_difference: of all scores, absolute, 0..1; remedy: what was done about a loss."""
+    """int8 against float on the same photos.
+
+    agreement: the share of photos given the same name by both.
+    mean_difference: of all scores, absolute, 0..1.
+    layers: the noise of each layer.
+    remedy: what was done about a loss.
+    """
 
     float_top1: Interval
     int8_top1: Interval
@@ -64,8 +84,13 @@ class Operator(msgspec.Struct, frozen=True):
 
 
 class EdgeTpuVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Will the Coral take it? word: such as 'whole', 'in part', 'no'; line: one sentence; rows: (operator,
-    where it runs, why); compiler: the lines that the compiler printed, None where it did not run."""
+    """Whether the Edge TPU takes the model.
+
+    word: 'whole', 'partial' or 'refused'.
+    line: one sentence.
+    rows: (operator, 'Edge TPU' or 'CPU', why).
+    compiler: the lines that the compiler printed; None if it did not run.
+    """
 
     word: str
     line: str
@@ -83,8 +108,13 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PhotoAnswer(msgspec.Struct, frozen=True):
-    """One photo and what was said of it. index: its place in the evaluation; truth is None for a photo of no
-    class; truth_score: the score that its own class got."""
+    """One photo and the model's answer.
+
+    index: its place in the evaluation.
+    truth: its class; None for a photo of no class.
+    truth_score: the score of that class.
+    accepted: whether the answer's score reaches the threshold.
+    """
 
     index: int
     name: str
@@ -96,9 +126,14 @@ class PhotoAnswer(msgspec.Struct, frozen=True):
 
 
 class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
-    """How far scores can be taken at their word. error: expected calibration error; excess: mean score minus
-    share right, above 0 where scores promise too much; error_by_chance: what a perfectly calibrated model would show on
-    so many photos; the *_before figures are without temperature and bias. bias: one number a class, None for zeros."""
+    """How far scores can be taken for probabilities.
+
+    temperature, bias: the correction; bias has one number a class, None for zeros.
+    error: expected calibration error.
+    error_by_chance: the error that a perfectly calibrated model would show on so many photos.
+    excess: mean score minus share right; above 0 if scores promise too much.
+    bins_before, error_before: without the correction.
+    """
 
     temperature: float
     bias: tuple[float, ...] | None = None
@@ -111,8 +146,13 @@ class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutsideFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Photos of things that belong to no class. histogram: the share of them with a best score in each of 20
-    equal bins of 0..1; answers: what they were taken for, with how often; surest: the worst of them."""
+    """Photos of things that belong to no class.
+
+    unknown: the share that was called unknown.
+    histogram: the share of them with a best score in each of 20 equal bins of 0..1.
+    answers: the classes that they were taken for, with how often.
+    surest: the worst of them.
+    """
 
     title: str
     photos: int
@@ -123,8 +163,16 @@ class OutsideFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """The answers on one set of photos. confusion: the whole matrix (row: truth, column: answer) up to 40
-    classes, else None; pairs: the most confused ones; at_threshold: with `unknown` allowed."""
+    """The answers on one set of photos.
+
+    confusion: the whole matrix (row: truth, column: answer) up to 40 classes, else None.
+    pairs: the most confused ones.
+    curve: coverage and precision at every threshold that changes something.
+    at_threshold: with `unknown` allowed.
+    histogram: the share of photos with a best score in each of 20 equal bins of 0..1.
+    worst: wrong answers, surest first.
+    unsure: the answers with the lowest scores.
+    """
 
     split: str
     photos: int
@@ -142,7 +190,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. test: the photos that chose nothing; validation: those that chose epoch, temperature and
+    """The whole report. test: the photos that chose nothing; validation: those that chose epoch, temperature and
     threshold."""
 
     schema: int = SCHEMA
@@ -160,5 +208,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def to_json(report: Report) -> bytes:
-    """The bytes of report.json: indented, ending in a newline."""
+    """Return the bytes of report.json: indented, ending in a newline."""
     return msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n"

@@ -242,8 +242,8 @@ def test_a_loss_that_is_no_number_ends_training_with_advice(network, train):
 def test_history_holds_every_epoch_with_its_last_learning_rate(uninterrupted):
     _, outcome = uninterrupted
     plan = Plan(STEPS, 2, PEAK)
-    assert [epoch.epoch for epoch in outcome.epochs] == [1, 2, 3]
-    assert [epoch.rate for epoch in outcome.epochs] == [plan.rate(1), plan.rate(3), plan.rate(5)]
+    assert [epoch.number for epoch in outcome.epochs] == [1, 2, 3]
+    assert [epoch.learning_rate for epoch in outcome.epochs] == [plan.rate(1), plan.rate(3), plan.rate(5)]
     assert outcome.epochs[0].train_loss > outcome.epochs[-1].train_loss > 0
 
 
@@ -253,7 +253,7 @@ def test_progress_counts_every_step_and_tells_every_epoch(network, train):
     assert progress.stages == {"training": STEPS}
     assert progress.steps == STEPS
     assert progress.said == [
-        f"epoch {epoch.epoch}: validation {epoch.val_accuracy:.1%}, log-loss {epoch.val_loss:.3f}"
+        f"epoch {epoch.number}: validation {epoch.val_accuracy:.1%}, log-loss {epoch.val_loss:.3f}"
         for epoch in outcome.epochs
     ]
 
@@ -401,8 +401,8 @@ def test_the_steps_that_were_timed_leave_no_trace(network, train, uninterrupted,
 def test_part_of_an_epoch_is_better_than_none(network, train, ticks):
     """A step costs 1/6 s, the validation 1 s: one step fits into 1.2 s, two do not."""
     outcome = train(network(), deadline=Told(1.2))
-    assert [epoch.epoch for epoch in outcome.epochs] == [1]
-    assert outcome.epochs[0].rate == Plan(1, 2, PEAK).rate(0)
+    assert [epoch.number for epoch in outcome.epochs] == [1]
+    assert outcome.epochs[0].learning_rate == Plan(1, 2, PEAK).rate(0)
 
 
 def test_a_deadline_that_is_over_leaves_the_start_alone(network, train, uninterrupted):
@@ -425,9 +425,9 @@ def test_a_deadline_that_comes_early_ends_training_with_a_validation(network, tr
     model = network()
     outcome = train(model, deadline=Told(4.1, 2.0, 1.0, -0.1))
     plan = Plan(STEPS, 2, PEAK)
-    assert [epoch.rate for epoch in outcome.epochs] == [plan.rate(1), plan.rate(2)]
+    assert [epoch.learning_rate for epoch in outcome.epochs] == [plan.rate(1), plan.rate(2)]
     best = max(outcome.epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
-    assert outcome.epoch == best.epoch
+    assert outcome.epoch == best.number
     assert validated(model, spec, photos)[1] == best.val_loss
 
 

@@ -241,7 +241,7 @@ def test_two_classes_and_four_photos_make_a_page() -> None:
     assert "expect 30 to 95 %" in page.text
     assert "4 validation photos cannot show 95 %" in page.text
     assert "--outside FOLDER" in page.text
-    assert "4 photos are too few to say" in page.text
+    assert "4 photos are too few to judge by" in page.text
     assert (report.data, report.history, report.quantized, report.model) == (None, None, None, None)
     assert page.open == []
 
