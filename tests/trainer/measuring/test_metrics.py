@@ -227,7 +227,7 @@ def test_answers_are_counted_in_pairs() -> None:
 
 
 @pytest.mark.parametrize("photos", [100, 381, 5000])
-def test_the_calibration_error_by_chance_is_that_of_right_scores(photos):
+def test_the_calibration_error_by_chance_is_that_of_right_scores(photos: int) -> None:
     """Labels drawn from the scores themselves, 200 times."""
     rng = np.random.default_rng(3)
     logits = rng.normal(0, 3, (photos, 5))

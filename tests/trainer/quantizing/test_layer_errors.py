@@ -1,10 +1,12 @@
 """The float and the int8 model side by side, layer by layer."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from edge.bundle.manifest import Preprocessing
 from trainer.native_output import load_tensorflow
 from trainer.quantizing.convert import finish, observe_ranges, tighten
 from trainer.quantizing.layer_errors import LayerNoise, collect_values, compare_layers
@@ -14,7 +16,7 @@ SOME = np.arange(0, 40, 5)
 
 
 @pytest.fixture(scope="module")
-def chain(spec, pictures):
+def chain(spec: Preprocessing, pictures: np.ndarray) -> SimpleNamespace:
     """Four convolutions with an activation each, a mean and a dense layer: with random weights, converted."""
     load_tensorflow()
     import keras
@@ -30,7 +32,7 @@ def chain(spec, pictures):
 
 
 @pytest.fixture
-def compare(spec, pictures):
+def compare(spec: Preprocessing, pictures: np.ndarray) -> Callable[[bytes, bytes], dict[str, LayerNoise]]:
     """Rows of two models, on some of the pictures."""
 
     def run(ranged: bytes, int8: bytes) -> dict[str, LayerNoise]:
@@ -39,20 +41,26 @@ def compare(spec, pictures):
     return run
 
 
-def test_there_is_a_row_for_each_operator_in_the_order_of_execution(chain, compare):
+def test_there_is_a_row_for_each_operator_in_the_order_of_execution(
+    chain: SimpleNamespace, compare: Callable[[bytes, bytes], dict[str, LayerNoise]]
+) -> None:
     rows = compare(chain.ranged, chain.int8)
     assert [row.operator for row in rows.values()] == ["CONV_2D"] * 4 + ["MEAN", "FULLY_CONNECTED"]
     assert list(rows)[:5] == ["conv1", "conv2", "conv3", "conv4", "mean"]
 
 
-def test_a_sound_int8_model_is_clean_in_every_row(chain, compare):
+def test_a_sound_int8_model_is_clean_in_every_row(
+    chain: SimpleNamespace, compare: Callable[[bytes, bytes], dict[str, LayerNoise]]
+) -> None:
     """25 dB: errors are a twentieth of the values."""
     for row in compare(chain.ranged, chain.int8).values():
         assert row.snr_db > 25
         assert 0 <= row.introduced <= 1
 
 
-def test_a_spoiled_layer_is_the_first_bad_row(chain, compare):
+def test_a_spoiled_layer_is_the_first_bad_row(
+    chain: SimpleNamespace, compare: Callable[[bytes, bytes], dict[str, LayerNoise]]
+) -> None:
     """The third layer's range is cut off: what follows is wrong as well, but not what comes before."""
     sound = compare(chain.ranged, chain.int8)
     (name,) = [name for name in tensor_names(chain.ranged) if "conv3" in name]
@@ -63,7 +71,9 @@ def test_a_spoiled_layer_is_the_first_bad_row(chain, compare):
     assert spoiled["conv2"] == sound["conv2"]
 
 
-def test_where_only_the_output_is_rounded_all_of_the_error_is_its_own(spec, pictures, compare):
+def test_where_only_the_output_is_rounded_all_of_the_error_is_its_own(
+    spec: Preprocessing, pictures: np.ndarray, compare: Callable[[bytes, bytes], dict[str, LayerNoise]]
+) -> None:
     """A model that hands its input on through a weight of 1, which the grid holds exactly."""
     import keras
 
@@ -87,7 +97,9 @@ def tensor_names(model: bytes) -> list[str]:
     return [graph.tensors[operator.outputs[0]].name.decode() for operator in graph.operators]
 
 
-def test_values_of_every_operators_output_are_collected_by_name(chain, spec, pictures):
+def test_values_of_every_operators_output_are_collected_by_name(
+    chain: SimpleNamespace, spec: Preprocessing, pictures: np.ndarray
+) -> None:
     values = collect_values(chain.ranged, spec, pictures, SOME)
     assert list(values) == tensor_names(chain.ranged)
     first = next(iter(values.values()))
@@ -96,7 +108,7 @@ def test_values_of_every_operators_output_are_collected_by_name(chain, spec, pic
     assert first.min() == 0  # an activation
 
 
-def test_of_large_outputs_a_sample_is_kept_with_both_ends(spec, monkeypatch):
+def test_of_large_outputs_a_sample_is_kept_with_both_ends(spec: Preprocessing, monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
 
     monkeypatch.setattr("trainer.quantizing.layer_errors.SAMPLES", 400)
