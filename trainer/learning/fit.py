@@ -19,6 +19,7 @@ from edge.bundle.manifest import Preprocessing
 from edge.errors import ConfigError, UnavailableError
 from trainer.dataset.photo_set import PhotoSet
 from trainer.learning.augment import Augmentation
+from trainer.learning.average import Average
 from trainer.learning.batches import BATCH, Batches
 from trainer.learning.checkpoint import Arrays, Checkpoints, pack, unpack
 from trainer.learning.epochs import Best, Epoch
@@ -135,7 +136,7 @@ class _Training:
             optimizer: Any = keras.optimizers.AdamW(recipe.peak, weight_decay=WEIGHT_DECAY)
             self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if recipe.mixed else optimizer
             self.optimizer.build(model.trainable_variables)
-            self.average = _Average(model)
+            self.average = Average(model)
         # Traced now: a graph that is traced inside _mixed_precision would validate in float16.
         self.predictor.predict(photos.pixels, photos.val[:1])
         self.kept = model.get_weights()
@@ -325,36 +326,3 @@ def _mixed_precision(model: Any, *, enabled: bool) -> Iterator[None]:
     finally:
         for layer, policy in zip(layers, before, strict=True):
             layer.dtype_policy = policy
-
-
-class _Average:
-    """A running average of all weights, the BatchNorm averages among them."""
-
-    def __init__(self, model: Any) -> None:
-        import tensorflow as tf
-
-        self._weights = [weight.value for weight in model.weights]
-        self._means = [tf.Variable(weight, trainable=False) for weight in self._weights]
-
-    def update(self, keep: Any) -> None:
-        for mean, weight in zip(self._means, self._weights, strict=True):
-            mean.assign(mean * keep + weight * (1 - keep))
-
-    def values(self) -> list[NDArray[np.float32]]:
-        return [mean.numpy() for mean in self._means]
-
-    def put(self, values: list[Any]) -> None:
-        for mean, value in zip(self._means, values, strict=True):
-            mean.assign(value)
-
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Put the averages into the model, for this block."""
-        saved = [weight.numpy() for weight in self._weights]
-        for weight, mean in zip(self._weights, self._means, strict=True):
-            weight.assign(mean)
-        try:
-            yield
-        finally:
-            for weight, value in zip(self._weights, saved, strict=True):
-                weight.assign(value)
