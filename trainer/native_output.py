@@ -1,4 +1,4 @@
-"""Native libraries' chatter, kept off the terminal unless something fails."""
+"""Keep native libraries' chatter off the terminal unless something fails."""
 
 import contextlib
 import os
@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back what is written to standard output and standard error, native code's writes too (TensorFlow's
-    start prints some ten lines, its converter two hundred); all of it goes to standard error where the block
-    raises. Not for several threads at once."""
+    """Hold back what is written to standard output and standard error; if the block raises, all of it goes to standard
+    error. Not for several threads at once."""
+    # By file descriptor, as it is native code that writes: ten lines when TensorFlow starts, two hundred when it
+    # converts.
     with tempfile.TemporaryFile() as log, contextlib.ExitStack() as stack:
         saved = {stream: os.dup(stream) for stream in (1, 2)}
         _flush()
@@ -35,12 +36,12 @@ def quiet() -> Iterator[None]:
 
 
 def load_tensorflow(*, start: bool = True) -> None:
-    """Import TensorFlow and start its runtime, silently; without `start` only import it: a team must be formed
-    before anything runs."""
+    """Import TensorFlow and start its runtime, silently; without `start` only import it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet():
         import tensorflow as tf
 
+        # Not for a team of several machines: it must be formed before anything runs.
         if start:
             tf.constant(0)
 

@@ -1,4 +1,4 @@
-"""What a training is asked for, and what it reports. No TensorFlow here."""
+"""The options of a training, and what it reports. No TensorFlow here."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,16 @@ Precision = Literal["auto", "float32", "mixed"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `fieldfare train` was asked for.
+    """The options of `fieldfare train`, those that their names do not explain:
 
-    epochs None: 10 of fine-tuning, or 40 from scratch; time_budget_min takes their place. min_precision:
-    the share of right answers that the bundle promises for what it does not call unknown; 0: never says
-    unknown. restart: throw an unfinished training away instead of going on with it."""
+    weights: "imagenet", "none" or a file.
+    epochs: None for 10 of fine-tuning, or 40 from scratch.
+    time_budget_min: makes the best of so many minutes, instead of epochs.
+    min_precision: the share of right answers that the bundle promises for what it does not call unknown; 0: nothing
+        is called unknown.
+    outside: photos of things that belong to no class, to judge the finished model by.
+    restart: throw an unfinished training away instead of going on with it.
+    """
 
     data: Path
     out: Path
@@ -48,13 +53,12 @@ class Options:
 
     @property
     def decoders(self) -> int:
-        """Of the workers, as many as the memory can bear at once on the largest photos."""
+        """As many of the workers as the memory can bear when all decode the largest photos at once."""
         return min(self.workers, default_workers())
 
 
 class TrainReport(msgspec.Struct, frozen=True):
-    """What training came to, in short; accuracies are shares 0..1. seconds: from the first photo to the
-    bundle, in this run."""
+    """A training in short. Accuracies are shares 0..1; seconds: from the first photo to the bundle, in this run."""
 
     bundle: str
     bundle_id: str

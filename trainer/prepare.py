@@ -1,4 +1,4 @@
-"""A folder of photos -> decoded, checked and split, ready to learn from."""
+"""Decode, check and split a folder of photos, and decode the photos of --outside."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,21 +6,29 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
+from edge.errors import DatasetError, MissingInputError
+from edge.images import find_images, readable_name
 from trainer.check.examine import DatasetReport, conflicts, examine
 from trainer.dataset.duplicates import group_duplicates
 from trainer.dataset.groups import join_groups, visit_groups
-from trainer.dataset.listing import SPLITS, Listing, Split
+from trainer.dataset.listing import SPLITS, Listing, Photo, Split
+from trainer.dataset.photo_set import PhotoSet
 from trainer.dataset.photos import Photos, load_photos
 from trainer.dataset.splitting import assign_splits
-from trainer.options import Options
-from trainer.progress import Progress
+from trainer.networks.pixels import input_of
+from trainer.run_context import RunContext
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Decoded photos and the indices of each split; how many are near-duplicates of another, and how many
-    groups the split folders tear apart; what the check found."""
+    """Photos, ready to learn from.
+
+    photos: decoded, all splits together.
+    splits: the indices of each split.
+    near_duplicates: how many photos are nearly the same as an earlier one.
+    torn: how many groups of near-duplicates the split folders tear apart.
+    report: the result of the dataset check.
+    """
 
     photos: Photos
     splits: dict[Split, NDArray[np.int64]]
@@ -28,38 +36,93 @@ class Data:
     torn: int
     report: DatasetReport
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of their numbers."""
+        return self.photos.listing.classes
 
-def input_tensor(size: int) -> InputTensor:
-    """What trainer.quantizing.convert makes of a network's input: a pixel less 128."""
-    return InputTensor(width=size, height=size, dtype="int8", quantization=Quantization(scale=1 / 127.5, zero_point=-1))
+    @property
+    def photo_set(self) -> PhotoSet:
+        """The photos that learning and choosing may look at: no test photos."""
+        return PhotoSet(self.photos.pixels, self.photos.listing.labels, self.splits["train"], self.splits["val"])
 
 
-def load(options: Options, listing: Listing, spec: Preprocessing, folder: Path, progress: Progress) -> Data:
-    """Decode `listing` into `folder`, say what is remarkable, and split. Raises DatasetError, StorageError."""
-    with progress.stage("reading photos", len(listing.photos)) as advance:
+def load(run: RunContext, listing: Listing) -> Data:
+    """Decode `listing`, report what is remarkable, and split. Raises DatasetError, StorageError."""
+    photos = _load_photos(run, listing)
+    duplicates = group_duplicates(photos.hashes, photos.greys)
+    group_by = run.options.group_by
+    visits = None if group_by is None else visit_groups(photos.listing, group_by)
+    groups = duplicates if visits is None else join_groups(duplicates, visits.groups)
+    splits, torn = assign_splits(photos.listing, groups, run.options.seed, conflicts(photos))
+    report = examine(photos, duplicates, splits, visits=visits)
+    data = Data(photos, splits, len(duplicates) - len(np.unique(duplicates)), torn, report)
+    _announce(run, data)
+    return data
+
+
+def _load_photos(run: RunContext, listing: Listing) -> Photos:
+    options = run.options
+    with run.progress.stage("reading photos", len(listing.photos)) as advance:
         photos = load_photos(
             listing,
-            spec,
-            input_tensor(options.network.size),
-            folder,
+            run.spec,
+            input_of(options.network),
+            run.folder,
             workers=options.decoders,
             skip_unreadable=options.skip_unreadable,
             progress=advance,
         )
     for problem in photos.unreadable:
-        progress.say(f"left out: {problem}")
-    duplicates = group_duplicates(photos.hashes, photos.greys)
-    visits = None if options.group_by is None else visit_groups(photos.listing, options.group_by)
-    groups = duplicates if visits is None else join_groups(duplicates, visits.groups)
-    splits, torn = assign_splits(photos.listing, groups, options.seed, conflicts(photos))
-    report = examine(photos, duplicates, splits, visits=visits)
-    extra = len(duplicates) - len(np.unique(duplicates))
-    counts = ", ".join(f"{len(splits[split])} {split}" for split in SPLITS)
-    progress.say(
-        f"{len(photos.listing.photos)} photos of {len(listing.classes)} classes: {counts}; {extra} near-duplicates"
+        run.progress.say(f"left out: {problem}")
+    return photos
+
+
+def _announce(run: RunContext, data: Data) -> None:
+    counts = ", ".join(f"{len(data.splits[split])} {split}" for split in SPLITS)
+    photos = len(data.photos.listing.photos)
+    run.progress.say(
+        f"{photos} photos of {len(data.classes)} classes: {counts}; {data.near_duplicates} near-duplicates"
     )
-    for finding in report.of("problem"):
-        progress.say(f"warning: {finding.title}. {finding.explanation}")
-    if others := len(report.of("warning")):
-        progress.say(f"{others} remarks on the photos are in the report (or: fieldfare dataset check {options.data})")
-    return Data(photos, splits, extra, torn, report)
+    for finding in data.report.of("problem"):
+        run.progress.say(f"warning: {finding.title}. {finding.explanation}")
+    if others := len(data.report.of("warning")):
+        run.progress.say(
+            f"{others} remarks on the photos are in the report (or: fieldfare dataset check {run.options.data})"
+        )
+
+
+def list_outside(folder: Path | None) -> Listing | None:
+    """List the photos in `folder` as one class; None without a folder. Raises MissingInputError if it has no photos."""
+    if folder is None:
+        return None
+    paths = find_images(folder)
+    if not paths:
+        raise MissingInputError(f"--outside {folder}: no photos there (JPEG, PNG, BMP, WebP, TIFF)")
+    return Listing(folder, ("outside",), tuple(Photo(path, 0, None) for path in paths), 0)
+
+
+def load_outside(run: RunContext, outside: Listing | None) -> Photos | None:
+    """Decode the photos of --outside; None without any. Raises DatasetError if not one can be read, StorageError."""
+    if outside is None:
+        return None
+    count, tensor = len(outside.photos), input_of(run.options.network)
+    with run.progress.stage("photos outside the classes", count) as advance:
+        photos = load_photos(
+            outside,
+            run.spec,
+            tensor,
+            run.folder,
+            workers=run.options.decoders,
+            skip_unreadable=True,
+            progress=advance,
+        )
+    if not photos.listing.photos:
+        photos.pixels.close()
+        raise DatasetError(
+            f"--outside {readable_name(outside.root)}: not one of {count} photos can be read ({photos.unreadable[0]}): "
+            "mend them, or train without --outside"
+        )
+    for problem in photos.unreadable:
+        run.progress.say(f"warning: --outside: left out: {problem}")
+    return photos

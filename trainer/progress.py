@@ -1,4 +1,4 @@
-"""How training tells what it is doing, without knowing whether anybody watches."""
+"""The protocol by which training shows what it is doing, on a terminal or nowhere."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,7 +11,7 @@ class Progress(Protocol):
     """Shows stages with a bar each, and remarks between them."""
 
     def stage(self, title: str, total: int) -> AbstractContextManager[Advance]:
-        """A stage of `total` steps; what it yields is called with the number of steps just done."""
+        """Show a stage of `total` steps; what it yields is called with the number of steps just done."""
 
     def say(self, text: str) -> None:
-        """One line of news."""
+        """Show one line of news."""

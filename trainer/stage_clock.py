@@ -1,17 +1,17 @@
-"""Seconds of each stage of a training."""
+"""Measure the seconds of each stage of a training."""
 
 import time
 
 
 class Clock:
-    """Starts when it is made."""
+    """A stopwatch that starts when it is made."""
 
     def __init__(self) -> None:
         self.started = self._last = time.monotonic()
         self.stages: dict[str, float] = {}
 
     def lap(self, stage: str) -> None:
-        """What ran since the last lap was `stage`."""
+        """Count the time since the last lap as `stage`."""
         now = time.monotonic()
         self.stages[stage] = round(now - self._last, 1)
         self._last = now

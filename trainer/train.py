@@ -7,25 +7,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge import __version__
-from edge.bundle.manifest import Preprocessing
 from edge.bundle.write import check_target
-from edge.errors import DatasetError, MissingInputError, OutputExistsError
-from edge.images import find_images, readable_name
+from edge.errors import OutputExistsError
 from edge.storage import check_place
 from trainer.dataset.groups import visit_groups
-from trainer.dataset.listing import SPLITS, Listing, Photo, list_photos
-from trainer.dataset.photo_set import PhotoSet
-from trainer.dataset.photos import Photos, load_photos
+from trainer.dataset.listing import SPLITS, list_photos
+from trainer.dataset.photos import Photos
 from trainer.delivery.deliver import deliver
 from trainer.delivery.records import Delivery
 from trainer.learning.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened
-from trainer.learning.learn import Setting, computes_mixed, learn
-from trainer.learning.schedule import Deadline
+from trainer.learning.learn import computes_mixed, learn
 from trainer.learning.team import Team, form_team, lost_members
+from trainer.networks.pixels import preprocessing_for
 from trainer.networks.weights import find_weights, sha256_of
 from trainer.options import Options, TrainReport
-from trainer.prepare import Data, input_tensor, load
+from trainer.prepare import Data, list_outside, load, load_outside
 from trainer.progress import Progress
+from trainer.run_context import RunContext
 from trainer.stage_clock import Clock
 
 
@@ -37,7 +35,8 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     remark = options.network.check(options.weights)
     listing = list_photos(options.data)
     if options.group_by is not None:
-        visit_groups(listing, options.group_by)  # what is wrong with it is told before the photos are read
+        # Only for its errors: a rule that matches nothing must not cost the minutes of reading the photos.
+        visit_groups(listing, options.group_by)
     outside = list_outside(options.outside)
     progress.say(f"{options.network.title}, weights {options.weights}, seed {options.seed}")
     if remark:
@@ -46,11 +45,18 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     weights = find_weights(options.network, options.weights)
     clock.lap("network")
     with _checkpoints(options, team) as checkpoints, tempfile.TemporaryDirectory(prefix="fieldfare-train-") as name:
-        return _train(options, listing, outside, weights, team, checkpoints, Path(name), progress, clock)
+        spec = preprocessing_for(options.network, options.resize)
+        run = RunContext(options, spec, weights, Path(name), progress, clock)
+        # Before learning: if none of them can be read, the command must end now and not after the training.
+        strangers = load_outside(run, outside) if team.is_chief else None
+        data = load(run, listing)
+        clock.lap("photos")
+        return _train(run, data, strangers, team, checkpoints)
 
 
 def check_outputs(options: Options) -> None:
-    """Before any work: is there a place for the bundle and its report, and is it not among the photos?"""
+    """Check, before any work, that bundle and report have a place outside the photos. Raises OutputExistsError,
+    StorageError."""
     target, data = check_target(options.out, overwrite=options.overwrite), options.data.resolve()
     if target == data or data in target.parents or target in data.parents:
         raise OutputExistsError(f"--out {options.out} lies among the photos: choose a place outside {options.data}")
@@ -62,46 +68,14 @@ def check_outputs(options: Options) -> None:
 
 
 def report_paths(out: Path) -> tuple[Path, Path]:
-    """Where the report of the bundle `out` goes: the page and its figures."""
+    """Return the paths of the report of bundle `out`: the page and its figures."""
     stem = out.name.removesuffix(".fieldfare")
     return out.with_name(f"{stem}-report.html"), out.with_name(f"{stem}-report.json")
 
 
-def list_outside(folder: Path | None) -> Listing | None:
-    """The photos in `folder`, as a listing of one class. Raises MissingInputError where there are none."""
-    if folder is None:
-        return None
-    paths = find_images(folder)
-    if not paths:
-        raise MissingInputError(f"--outside {folder}: no photos there (JPEG, PNG, BMP, WebP, TIFF)")
-    return Listing(folder, ("outside",), tuple(Photo(path, 0, None) for path in paths), 0)
-
-
-def load_outside(
-    options: Options, outside: Listing | None, spec: Preprocessing, folder: Path, progress: Progress
-) -> Photos | None:
-    """Decode the photos of --outside into `folder`. Done before learning: it must not end in what can be known now.
-    Raises DatasetError where none can be read, StorageError."""
-    if outside is None:
-        return None
-    count, tensor = len(outside.photos), input_tensor(options.network.size)
-    with progress.stage("photos outside the classes", count) as advance:
-        photos = load_photos(
-            outside, spec, tensor, folder, workers=options.decoders, skip_unreadable=True, progress=advance
-        )
-    if not photos.listing.photos:
-        photos.pixels.close()
-        raise DatasetError(
-            f"--outside {readable_name(outside.root)}: not one of {count} photos can be read ({photos.unreadable[0]}): "
-            "mend them, or train without --outside"
-        )
-    for problem in photos.unreadable:
-        progress.say(f"warning: --outside: left out: {problem}")
-    return photos
-
-
 def _start(options: Options, progress: Progress) -> Team:
-    """TensorFlow, its team and its seeds. The team first: it must be there before anything is computed."""
+    """Start TensorFlow and set its seeds."""
+    # The team first: TensorFlow forms none once anything was computed.
     team = form_team(progress.say)
     import keras
     import tensorflow as tf
@@ -121,61 +95,36 @@ def _checkpoints(options: Options, team: Team) -> Iterator[Checkpoints]:
 
 
 def _train(
-    options: Options,
-    listing: Listing,
-    outside: Listing | None,
-    weights: Path | None,
-    team: Team,
-    checkpoints: Checkpoints,
-    folder: Path,
-    progress: Progress,
-    clock: Clock,
+    run: RunContext, data: Data, strangers: Photos | None, team: Team, checkpoints: Checkpoints
 ) -> TrainReport | None:
-    spec = Preprocessing(channel_order="rgb", resize=options.resize, mean=(127.5,) * 3, std=(127.5,) * 3)
-    strangers = load_outside(options, outside, spec, folder, progress) if team.is_chief else None
-    data = load(options, listing, spec, folder, progress)
-    clock.lap("photos")
-    identity = _identity(options, weights, data)
+    identity = _identity(run, data)
     checkpoints.identify(identity)
     with lost_members(team.size):
         team.check_same("photos or options", hashlib.sha256(repr(sorted(identity.items())).encode()).digest())
-        photos = PhotoSet(data.photos.pixels, data.photos.listing.labels, data.splits["train"], data.splits["val"])
-        deadline = _deadline(options, clock)
-        names = data.photos.listing.classes
-        judged = len(data.splits["test"]), len(strangers.listing.photos) if strangers else 0
-        setting = Setting(options, spec, photos, names, folder, team, checkpoints, deadline, progress, clock, *judged)
-        learned = learn(setting, weights)
+        outside = 0 if strangers is None else len(strangers.listing.photos)
+        learned = learn(run, data, team, checkpoints, outside=outside)
         if not team.is_chief:
             team.wait()
-            progress.say("done: the bundle is written by the first machine of the team")
+            run.progress.say("done: the bundle is written by the first machine of the team")
             return None
-        delivery = Delivery(options, spec, data, photos, learned, weights, folder, progress, clock)
-        report = deliver(delivery, strangers, report_paths(options.out))
+        report = deliver(Delivery(run, data, learned), strangers, report_paths(run.options.out))
         team.wait()
         return report
 
 
-def _deadline(options: Options, clock: Clock) -> Deadline | None:
-    """The end of the time budget."""
-    if options.time_budget_min is None:
-        return None
-    return Deadline(clock.started + 60 * options.time_budget_min)
-
-
-def _identity(options: Options, weights: Path | None, data: Data) -> dict[str, object]:
-    """What makes a training this one and no other: given again, it goes on."""
+def _identity(run: RunContext, data: Data) -> dict[str, object]:
+    """Return what makes a training this one and no other: given again, it goes on."""
     import keras
     import tensorflow as tf
 
-    photos = data.photos
+    options, photos = run.options, data.photos
     content = hashlib.sha256(photos.hashes.tobytes() + photos.greys.tobytes() + photos.listing.labels.tobytes())
     for split in SPLITS:
         content.update(data.splits[split].tobytes())
-    network = options.network
     return {
-        "network": network.title,
-        "weights": sha256_of(weights) if weights else "none",
-        "classes": list(photos.listing.classes),
+        "network": options.network.title,
+        "weights": sha256_of(run.weights) if run.weights else "none",
+        "classes": list(data.classes),
         "photos": content.hexdigest()[:16],
         "epochs": options.epochs,
         "time budget": options.time_budget_min,

@@ -124,7 +124,9 @@ def untrained(lively: Callable[[Any, int], Any], spec: Preprocessing) -> Callabl
         kernel = np.random.default_rng(2).normal(0, 1, (backbone.output_shape[-1], 3))
         answers = Predictor(backbone, spec).predict(pixels, np.arange(len(pixels))) @ kernel
         gain = 4 / answers.std(axis=0)  # centred and stretched
-        return add_head(backbone, 3, kernel * gain, -answers.mean(axis=0) * gain)
+        model = add_head(backbone, 3)
+        model.get_layer("logits").set_weights([kernel * gain, -answers.mean(axis=0) * gain])
+        return model
 
     return build
 

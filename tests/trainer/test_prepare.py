@@ -9,6 +9,8 @@ from trainer.dataset.listing import list_photos
 from trainer.networks.families import Network
 from trainer.options import Options
 from trainer.prepare import load
+from trainer.run_context import RunContext
+from trainer.stage_clock import Clock
 
 Shapes = Callable[[Path, int], Path]
 
@@ -31,7 +33,7 @@ def test_links_that_lead_nowhere_are_a_warning(tmp_path: Path, shapes: Shapes, s
     photos, heard = shapes(tmp_path / "photos", 8), Heard()
     (photos / "red-disc" / "gone.jpg").symlink_to(tmp_path / "unplugged" / "gone.jpg")
     options = Options(data=photos, out=tmp_path / "bundle", network=Network("mobilenet_v2", 0.35, 32), weights="none")
-    data = load(options, list_photos(photos), spec, Path(tmp_path), heard)
+    data = load(RunContext(options, spec, None, tmp_path, heard, Clock()), list_photos(photos))
     data.photos.pixels.close()
     assert len(data.photos.listing.photos) == 24
     assert any(line.startswith("warning: 1 link to a photo leads nowhere. Training goes on") for line in heard.said)

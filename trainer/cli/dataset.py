@@ -11,6 +11,7 @@ import click
 from edge.errors import DataError, DatasetError, OutputExistsError
 from trainer.cli.packages import require
 from trainer.dataset.decode_limits import default_workers
+from trainer.networks.families import DEFAULT_FAMILY, MAX_SIZE, MIN_SIZE, Network
 
 if TYPE_CHECKING:
     from trainer.check.examine import DatasetReport
@@ -36,7 +37,7 @@ def dataset() -> None:
 )
 @click.option(
     "--size",
-    type=click.IntRange(32, 320),
+    type=click.IntRange(MIN_SIZE, MAX_SIZE),
     default=224,
     show_default=True,
     help="Input side in pixels of the model that the photos are for.",
@@ -98,22 +99,21 @@ def check(
 def _look(
     data: Path, group_by: str | None, numbers: tuple[int, int, int], folder: Path, progress: "Progress"
 ) -> "tuple[DatasetReport, Photos]":
-    from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
     from trainer.check.examine import conflicts, examine
     from trainer.dataset.duplicates import group_duplicates
     from trainer.dataset.groups import join_groups, parse_group_by, visit_groups
     from trainer.dataset.listing import list_photos
     from trainer.dataset.photos import load_photos
     from trainer.dataset.splitting import assign_splits
+    from trainer.networks.pixels import input_of, preprocessing_for
 
     size, seed, workers = numbers
     rule = None if group_by is None else parse_group_by(group_by)
     listing = list_photos(data, min_photos=0)
     if rule is not None:
         visit_groups(listing, rule)  # so that a missing table is reported before the photos are read
-    spec = Preprocessing(channel_order="rgb", resize="squash", mean=(127.5,) * 3, std=(127.5,) * 3)
-    scale = Quantization(scale=1 / 127.5, zero_point=-1)
-    tensor = InputTensor(width=size, height=size, dtype="int8", quantization=scale)
+    network = Network(DEFAULT_FAMILY, 1.0, size)  # no model was chosen yet, and no width changes a photo
+    spec, tensor = preprocessing_for(network, "squash"), input_of(network)
     with progress.stage("reading photos", len(listing.photos)) as advance:
         photos = load_photos(listing, spec, tensor, folder, workers=workers, skip_unreadable=True, progress=advance)
     duplicates = group_duplicates(photos.hashes, photos.greys)

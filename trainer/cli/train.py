@@ -10,6 +10,7 @@ import click
 
 from edge.cli.numbers import FloatRange
 from trainer.cli.packages import require
+from trainer.networks.families import DEFAULT_FAMILY, FAMILIES, MAX_SIZE, MIN_SIZE, Network
 
 if TYPE_CHECKING:
     from trainer.options import TrainReport
@@ -35,13 +36,15 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
 )
 @click.option(
     "--arch",
-    type=click.Choice(["mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large"]),
-    default="mobilenet_v2",
+    type=click.Choice(list(FAMILIES)),
+    default=DEFAULT_FAMILY,
     show_default=True,
     help="Network architecture.",
 )
 @click.option("--alpha", type=FloatRange(0.1, 1.4), default=0.35, show_default=True, help="Width multiplier.")
-@click.option("--size", type=click.IntRange(32, 320), default=224, show_default=True, help="Input side in pixels.")
+@click.option(
+    "--size", type=click.IntRange(MIN_SIZE, MAX_SIZE), default=224, show_default=True, help="Input side in pixels."
+)
 @click.option(
     "--weights",
     default="imagenet",
@@ -157,7 +160,6 @@ def train(
 
     from trainer.cli.console import ConsoleProgress
     from trainer.dataset.groups import parse_group_by
-    from trainer.networks.families import Network
     from trainer.options import Options
     from trainer.train import train as run
 

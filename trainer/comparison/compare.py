@@ -22,7 +22,7 @@ from trainer.comparison.paired import SIGNIFICANT, Paired, compare_answers
 from trainer.dataset.duplicates import fingerprint, group_duplicates
 from trainer.dataset.listing import Listing, Photo
 from trainer.measuring.metrics import Interval, wilson
-from trainer.measuring.threshold import CurvePoint, Outcome, curve_of, outcome_of
+from trainer.measuring.threshold import CurvePoint, ThresholdEffect, curve_of, effect_of
 from trainer.progress import Progress
 
 PICTURES = 6  # of each kind of disagreement
@@ -50,7 +50,7 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
     invoke_ms: float
     top1: Interval
     threshold: float
-    at_threshold: Outcome
+    at_threshold: ThresholdEffect
     curve: tuple[CurvePoint, ...]
 
 
@@ -303,7 +303,7 @@ def _conclude(a: Runner, b: Runner, truth: NDArray[np.object_]) -> Comparison:
 def _contender(runner: Runner, right: NDArray[np.bool_]) -> Contender:
     manifest, best = runner.bundle.manifest, np.array(runner.answers.best)
     threshold = manifest.calibration.threshold
-    reached = outcome_of(best, right, threshold)
+    reached = effect_of(best, right, threshold)
     assert reached is not None  # there is at least one photo
     return Contender(
         path=readable_name(runner.bundle.path),

@@ -1,4 +1,4 @@
-"""What the report of a training is made from, gathered."""
+"""Make the report of a training from what its steps left."""
 
 import platform
 from collections import Counter
@@ -10,58 +10,39 @@ import numpy as np
 from edge import __version__
 from edge.images import readable_name
 from trainer.dataset.listing import SPLITS
-from trainer.delivery.records import Delivery, Figures
+from trainer.delivery.records import Delivery
 from trainer.edgetpu.compatibility import Verdict
 from trainer.edgetpu.compiling import Compiled
 from trainer.edgetpu.tflite_graph import Graph
+from trainer.prepare import Data
 from trainer.quantizing.int8 import Int8
-from trainer.report.build import Ingredients, Outside
-from trainer.report.records import (
-    DataSummary,
-    EdgeTpuVerdict,
-    Epoch,
-    Finding,
-    History,
-    Layer,
-    LeftOut,
-    Model,
-    Operator,
-    Run,
-)
+from trainer.report.build import Evaluations, Pictures, build_report
+from trainer.report.records import DataSummary, EdgeTpuVerdict, Model, Operator, Report, Run
+from trainer.run_context import RunContext
 
 
-def gather(
+def make_report(
     given: Delivery,
     made: Int8,
-    figures: Figures,
-    strangers: tuple[Outside, ...],
+    found: Evaluations,
     edgetpu: tuple[Graph, Verdict, Compiled | None, str],
-) -> Ingredients:
-    """All of a training that its report shows. strangers: photos that belong to no class. edgetpu: the model's
-    graph, what the check says of it, its compiled twin and what became of that in a few words."""
-    learned, classes = given.learned, given.data.photos.listing.classes
-    epochs = tuple(Epoch(e.epoch, e.train_loss, e.val_loss, e.val_accuracy, e.rate) for e in learned.history)
-    return Ingredients(
-        run=_run(given),
-        labels=classes,
-        test=figures.test,
-        validation=figures.validation,
-        scaling=figures.scaling,
-        threshold=figures.threshold,
-        outside=strangers,
-        left_out=tuple(
-            LeftOut(classes[row.label], row.photos, row.unknown, 1 - row.unknown) for row in learned.left_out
-        ),
-        data=_data_summary(given),
-        history=History(epochs=epochs, head_accuracy=learned.head_accuracy, kept=learned.epoch),
-        layers=tuple(Layer(row.layer, row.operator, row.signal_to_noise_db, row.own_share) for row in made.layers),
+) -> tuple[Report, Pictures]:
+    """Return the report of a training. edgetpu: the model's graph, the verdict on it, its compiled twin and, in a few
+    words, what became of that."""
+    return build_report(
+        found,
+        _run(given.run),
+        left_out=given.learned.left_out,
+        data=_data_summary(given.data),
+        history=given.learned.history,
+        layers=made.layers,
         remedy=made.remedy,
         model=_model_summary(given, made, *edgetpu),
     )
 
 
-def _run(given: Delivery) -> Run:
-    options = given.options
+def _run(run: RunContext) -> Run:
+    options = run.options
     libraries = ("tensorflow", "keras", "ai-edge-litert", "numpy", "opencv-python-headless")
     shown = {
         "resize": options.resize,
@@ -76,12 +57,12 @@ def _run(given: Delivery) -> Run:
         network=options.network.title,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=f"fieldfare {__version__}",
-        weights="none" if given.weights is None else readable_name(given.weights.name),
+        weights="none" if run.weights is None else readable_name(run.weights.name),
         seed=options.seed,
         options=shown,
         versions={"python": platform.python_version(), **{name: _version(name) for name in libraries}},
-        stage_seconds=given.clock.stages,
-        seconds=given.clock.total,
+        stage_seconds=run.clock.stages,
+        seconds=run.clock.total,
     )
 
 
@@ -92,29 +73,22 @@ def _version(package: str) -> str:
         return "unknown"
 
 
-def _data_summary(given: Delivery) -> DataSummary:
-    listing, splits = given.data.photos.listing, given.data.splits
-    labels = listing.labels
+def _data_summary(data: Data) -> DataSummary:
+    splits, labels = data.splits, data.photos.listing.labels
     return DataSummary(
-        classes=listing.classes,
+        classes=data.classes,
         counts={
-            split: tuple(np.bincount(labels[splits[split]], minlength=len(listing.classes)).tolist())
-            for split in SPLITS
+            split: tuple(np.bincount(labels[splits[split]], minlength=len(data.classes)).tolist()) for split in SPLITS
         },
-        unreadable=given.data.photos.unreadable,
-        near_duplicates=given.data.near_duplicates,
-        torn=given.data.torn,
-        findings=tuple(
-            Finding(
-                severity=found.severity, title=found.title, explanation=found.explanation, examples=found.examples[:6]
-            )
-            for found in given.data.report.findings
-        ),
+        unreadable=data.photos.unreadable,
+        near_duplicates=data.near_duplicates,
+        torn=data.torn,
+        findings=data.report.findings,
     )
 
 
 def _model_summary(
-    given: Delivery, made: Int8, graph: Graph, verdict: Verdict, compiled: Compiled | None, told: str
+    given: Delivery, made: Int8, graph: Graph, verdict: Verdict, compiled: Compiled | None, note: str
 ) -> Model:
     counts = Counter((op.name, op.version) for op in graph.operators)
     rows = tuple(
@@ -126,7 +100,7 @@ def _model_summary(
         operators=tuple(Operator(name, number, count) for (name, number), count in counts.items()),
         edgetpu=EdgeTpuVerdict(
             word=verdict.outcome,
-            line=_edgetpu_line(verdict) if compiled is None else told,
+            line=_edgetpu_line(verdict) if compiled is None else note,
             rows=rows,
             compiler=None if compiled is None else tuple(compiled.log.splitlines()),
         ),
@@ -134,7 +108,7 @@ def _model_summary(
 
 
 def _edgetpu_line(verdict: Verdict) -> str:
-    """What the check foretells, in a few words."""
+    """Return the verdict of the operator check, in a few words."""
     if verdict.outcome == "whole":
         return f"all {verdict.on_tpu} operators are expected to run on the Edge TPU"
     return f"{verdict.on_cpu} operators are expected to stay on the CPU: {verdict.names(on_tpu=False)}"

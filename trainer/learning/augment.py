@@ -1,4 +1,4 @@
-"""Pictures as a field camera might have taken them: shifted, turned, nearer, in other light, less sharp."""
+"""Change pictures as a field camera might have taken them: shifted, turned, nearer, in other light, less sharp."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,24 +14,28 @@ from edge.records import Pixels
 class Augmentation:
     """How far pictures are changed; all draws are uniform.
 
-    mirror: flip half of them left to right. zoom: smallest and largest magnification. turn_deg: degrees
-    either way. shift: share of the side either way. light: share of brightness either way; half of it for
-    each colour on its own (white balance). offset: levels of 255 either way (haze, stray light). flaws: the
-    share of pictures for each of blur (out of focus, motion), noise (little light) and compression (JPEG).
-    zoom to offset gained most on TrashNet's validation photos; flaws cost nothing there (docs/training.md).
+    mirror: flip half of them left to right.
+    zoom: smallest and largest magnification.
+    turn_deg: degrees either way.
+    shift: share of the side either way.
+    light: share of brightness either way; half of it for each colour on its own (white balance).
+    offset: levels of 255 either way (haze, stray light).
+    flaws: the share of pictures for each of blur (out of focus, motion), noise (little light) and compression (JPEG).
     """
 
     mirror: bool
+    # Of the sizes tried, these gained most on TrashNet's validation photos (docs/training.md).
     zoom: tuple[float, float] = (0.85, 1.3)
     turn_deg: float = 15.0
     shift: float = 0.08
     light: float = 0.2
     offset: float = 10.0
+    # These cost nothing on those photos.
     flaws: float = 0.1
 
 
 def augment(pixels: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixels:
-    """pixels: uint8 (height, width, 3); returns a changed copy of the same shape."""
+    """Return a changed copy of `pixels`, uint8 (height, width, 3)."""
     return _flaws(_light(_move(pixels, how, rng), how, rng), how, rng)
 
 
@@ -58,7 +62,7 @@ def _light(pixels: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixel
 
 
 def _flaws(pixels: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixels:
-    """In the order in which a camera adds them: lens and motion, sensor, compression."""
+    # In the order in which a camera adds them: lens and motion, sensor, compression.
     blur, noise, compression = rng.random(3) < how.flaws
     if blur:
         pixels = _blurred(pixels, rng)
@@ -72,7 +76,7 @@ def _flaws(pixels: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixel
 
 
 def _blurred(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Out of focus, or moved while the shutter was open, by up to a fortieth of the picture."""
+    """Return the picture out of focus, or moved while the shutter was open, by up to a fortieth of its side."""
     reach = max(pixels.shape[:2]) / 40
     if rng.random() < 0.5:
         sigma = rng.uniform(0.3, max(0.4, reach / 3))
@@ -88,8 +92,8 @@ def _blurred(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _noisy(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Gaussian noise of up to 12 levels, cut from one sheet at a random place: drawing 150,000 numbers a
-    picture would cost more than all the rest."""
+    """Add Gaussian noise of up to 12 levels."""
+    # Cut from one sheet at a random place: drawing 150,000 numbers a picture would cost more than all the rest.
     sheet = _noise_sheet()
     height, width = pixels.shape[:2]
     start = int(rng.integers(0, sheet.size - pixels.size))

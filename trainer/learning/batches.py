@@ -1,5 +1,4 @@
-"""Batches of augmented photos. Every draw depends on the seed, the epoch, the step and the place in the batch
-alone, so that any machine can make any part of any batch again."""
+"""Make batches of augmented photos, each photo's draws from its seed, epoch, step and place alone."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,12 @@ BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One member's share of a step: pixels uint8 (photos, height, width, 3), and the photos' indices."""
+    """One member's share of a step.
+
+    step: its number, over all epochs.
+    pixels: uint8 (photos, height, width, 3).
+    indices: of the photos.
+    """
 
     step: int
     pixels: NDArray[np.uint8]
@@ -46,7 +50,8 @@ class Batches:
         self.steps_per_epoch = max(1, len(indices) // BATCH)
 
     def of_steps(self, first: int, end: int) -> Iterator[Batch]:
-        """Batches of the steps first..end-1, each made while the one before is used."""
+        """Yield the batches of the steps first..end-1."""
+        # One batch ahead: pictures are changed while the network learns from those before.
         with ThreadPoolExecutor(1) as pool:
             pending = pool.submit(self._make, first)
             for step in range(first, end):
@@ -59,6 +64,7 @@ class Batches:
         epoch, number = divmod(step, self.steps_per_epoch)
         whole = self._order(epoch)[number * BATCH : (number + 1) * BATCH]
         mine = np.arange(len(whole))[self._rank :: self._size]
+        # A generator for each photo: any machine can make any part of any batch, and a resumed training goes on alike.
         draws = [np.random.default_rng((self._seed, epoch, number, place)) for place in mine]
         pictures = [
             augment(self._pixels[whole[place]], self._augmentation, rng) for place, rng in zip(mine, draws, strict=True)

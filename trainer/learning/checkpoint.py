@@ -1,4 +1,4 @@
-"""What a training has reached, on disk, so that a killed one goes on where it was.
+"""Keep on disk what a training has reached, so that a killed one goes on from there.
 
 A folder beside the bundle-to-be, NAME.training, holds one .npz file a stage, each written whole or not at all,
 and is removed when the bundle is there. One training at a time may use it.
@@ -26,7 +26,7 @@ STAGES = ("head", "training")
 
 
 def pack(arrays: Arrays | None) -> bytes:
-    """The arrays as an .npz file; nothing for None."""
+    """Return the arrays as an .npz file; b"" for None."""
     if arrays is None:
         return b""
     memory = io.BytesIO()
@@ -35,7 +35,8 @@ def pack(arrays: Arrays | None) -> bytes:
 
 
 def unpack(data: bytes) -> Arrays:
-    """What pack packed; nothing in it is ever run."""
+    """Return the arrays that `pack` packed."""
+    # No pickles: a file that somebody else put there must not run code.
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
@@ -47,11 +48,12 @@ class Checkpoints:
         self.folder = folder
 
     def identify(self, what: Mapping[str, object]) -> None:
-        """Say what is being trained, from what. Raises OutputExistsError where the folder holds a training
-        of something else."""
+        """Note what is being trained, from what. Raises OutputExistsError if the folder holds a training of something
+        else."""
         text = json.dumps(what, sort_keys=True, indent=1, default=str) + "\n"
         path = self.folder / _OF
-        if not path.is_file():  # killed while it was being emptied: nobody knows what its states belong to
+        if not path.is_file():
+            # A new folder; or its states belong to a training that this file alone could have named.
             _empty(self.folder)
         elif _reached(self.folder):
             if path.read_text(errors="replace") != text:
@@ -65,11 +67,12 @@ class Checkpoints:
     def save(self, stage: str, arrays: Arrays) -> None:
         """Put the state of `stage` on disk, in place of the one before. Raises StorageError."""
         data = pack(arrays)
+        # With its digest: a damaged state is found when it is loaded, and that stage is done again.
         digest = hashlib.sha256(data).digest()
         write_file(self.folder / f"{stage}.npz", digest + data, overwrite=True)
 
     def load(self, stage: str) -> Arrays | None:
-        """The last state of `stage`; None where there is none or it was damaged."""
+        """Return the last state of `stage`; None if there is none or it was damaged."""
         try:
             content = (self.folder / f"{stage}.npz").read_bytes()
         except FileNotFoundError:
@@ -81,32 +84,31 @@ class Checkpoints:
 
 
 class NoCheckpoints(Checkpoints):
-    """For members that are not the chief: nothing is written, nothing is there."""
+    """Checkpoints of members that are not the chief: nothing is written, nothing is read."""
 
     def __init__(self) -> None:
         super().__init__(Path(os.devnull))
 
     def identify(self, what: Mapping[str, object]) -> None:
-        """As Checkpoints; does nothing."""
+        """Do nothing."""
 
     def save(self, stage: str, arrays: Arrays) -> None:
-        """As Checkpoints; does nothing."""
+        """Do nothing."""
 
     def load(self, stage: str) -> Arrays | None:
-        """As Checkpoints; there is nothing."""
+        """Return None."""
         return None
 
 
 def folder_of(out: Path) -> Path:
-    """Where the training that will write `out` keeps its state."""
+    """Return the folder in which the training that will write `out` keeps its state."""
     return out.with_name(f"{out.name}.training")
 
 
 @contextlib.contextmanager
 def opened(out: Path, *, restart: bool) -> Iterator[Checkpoints]:
-    """The checkpoints of the training that will write `out`; gone after the block, unless it raises.
-    restart: throw away what is there. Raises OutputExistsError where another process trains into them,
-    StorageError."""
+    """Open the checkpoints of the training that will write `out`; they are gone after the block, unless it raises.
+    restart: throw away what is there. Raises OutputExistsError if another process trains into them, StorageError."""
     folder = folder_of(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -129,16 +131,17 @@ def opened(out: Path, *, restart: bool) -> Iterator[Checkpoints]:
 
 
 def _reached(folder: Path) -> bool:
-    """Is there a state to go on from?"""
+    """Return whether there is a state to go on from."""
     return any((folder / f"{stage}.npz").exists() for stage in STAGES)
 
 
 def _lock(folder: Path, handle: int) -> None:
-    """Held until the handle is closed, by the end of the process at the latest."""
+    """Lock the folder until the handle is closed, by the end of the process at the latest."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Between opening and locking, the training that held the lock may have ended and removed the folder.
         if os.fstat(handle).st_ino != folder.stat().st_ino:
-            raise BlockingIOError  # it was removed by the one that had it, between the two
+            raise BlockingIOError
     except OSError as error:
         raise OutputExistsError(
             f"{folder}: another training is running there: wait for it or choose another --out"
@@ -154,12 +157,13 @@ def _empty(folder: Path) -> None:
 
 def _remove(folder: Path) -> None:
     _empty(folder)
-    with contextlib.suppress(OSError):  # somebody else's files are in it: it stays
+    # With somebody else's files in it, the folder stays.
+    with contextlib.suppress(OSError):
         folder.rmdir()
 
 
 def _difference(path: Path, what: Mapping[str, object]) -> str:
-    """The first thing that is not as it was, for the message."""
+    """Return the first thing that is not as it was, for the message."""
     with contextlib.suppress(ValueError):
         before = json.loads(path.read_text())
         if not isinstance(before, dict):

@@ -1,8 +1,8 @@
-"""Gradient training: AdamW on a cosine, averaged weights, validation after every epoch, the best kept.
+"""Train by gradients: AdamW on a cosine, averaged weights, validation after every epoch, the best kept.
 
 The same loop fine-tunes a folded backbone and trains a network with BatchNorm from scratch, on one machine or
 several. All of its state goes to disk at every epoch and every minute; a killed training goes on from there and
-ends where the uninterrupted one does, since every draw depends on the step alone.
+ends with the same weights as an uninterrupted one, since every draw depends on the step alone.
 """
 
 import math
@@ -19,11 +19,14 @@ from edge.bundle.manifest import Preprocessing
 from edge.errors import ConfigError, UnavailableError
 from trainer.dataset.photo_set import PhotoSet
 from trainer.learning.augment import Augmentation
+from trainer.learning.average import Average
 from trainer.learning.batches import BATCH, Batches
 from trainer.learning.checkpoint import Arrays, Checkpoints, pack, unpack
+from trainer.learning.epochs import Best, Epoch
 from trainer.learning.predict import Predictor
 from trainer.learning.schedule import Deadline, Plan, plan_for
 from trainer.learning.team import Team
+from trainer.networks.pixels import normalizer
 from trainer.progress import Progress
 
 # The share of each step's weights that the running average keeps, once warm.
@@ -36,9 +39,16 @@ TIMED_STEPS = 6  # what a step costs is measured on these, after one that compil
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to train. peak: AdamW's highest learning rate. class_weights: (classes,), what a photo of each
-    class counts in the loss. patience: epochs without a better validation after which training stops.
-    mixed: compute in float16 where that is safe (GPUs; slower on CPUs)."""
+    """How to train.
+
+    epochs: passes over the training photos.
+    peak: AdamW's highest learning rate.
+    augmentation: how far pictures are changed.
+    seed: of all draws.
+    class_weights: (classes,), what a photo of each class counts in the loss.
+    patience: epochs without a better validation after which training stops.
+    mixed: compute in float16 if that is safe (for GPUs; slower on CPUs).
+    """
 
     epochs: int
     peak: float
@@ -47,33 +57,6 @@ class Recipe:
     class_weights: NDArray[np.float32]
     patience: int = 10
     mixed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one pass came to. train_loss is that of augmented photos with smoothed labels, not to be compared
-    with val_loss; rate: the last learning rate."""
-
-    epoch: int
-    train_loss: float
-    val_loss: float
-    val_accuracy: float
-    rate: float
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The best state seen: validation accuracy and log-loss, and the epoch (0: the start was best)."""
-
-    val_accuracy: float
-    val_loss: float
-    epoch: int
-    history: tuple[Epoch, ...] = ()
-
-    def beats(self, other: "Outcome") -> bool:
-        """By accuracy, then by log-loss; numbers that are not finite never win."""
-        finite = math.isfinite(self.val_loss)
-        return finite and (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
 
 
 def fit(
@@ -87,15 +70,15 @@ def fit(
     team: Team,
     checkpoints: Checkpoints,
     deadline: Deadline | None = None,
-) -> Outcome:
+) -> Best:
     """Train `model` (pixels normalised -> logits), made in the team's scope, in place and leave it at its
     best validated weights.
 
     keep_start: the weights it came with compete too, so that a fine-tuning that does not help is thrown
-    away. deadline: makes the best of the time until then instead of recipe.epochs. Raises ConfigError where that
+    away. deadline: makes the best of the time until then instead of recipe.epochs. Raises ConfigError if that
     would leave a network as random as it came."""
     training = _Training(model, spec, photos, recipe, team)
-    start = training.evaluate() if keep_start else Outcome(0.0, float("inf"), 0)
+    start = training.evaluate() if keep_start else Best(0.0, float("inf"), 0)
     per_epoch = training.batches.steps_per_epoch
     state = _State(0, Plan(recipe.epochs * per_epoch, per_epoch, recipe.peak), start)
     if saved := team.share_bytes(pack(checkpoints.load("training"))):
@@ -103,29 +86,36 @@ def fit(
         progress.say(f"going on after {state.step} of {state.plan.steps} steps")
     elif deadline is not None:
         state = _State(0, training.measure(deadline, recipe.peak), start)
-        told = f"{state.plan.steps / state.plan.steps_per_epoch:.1f} epochs fit into the time left"
+        planned = f"{state.plan.steps / state.plan.steps_per_epoch:.1f} epochs fit into the time left"
         if not state.plan.steps and not keep_start:
             raise ConfigError(
                 "--time-budget: the time left does not suffice to learn anything from nothing: give more, or --weights "
                 "to start from"
             )
-        progress.say(told if state.plan.steps else "no time is left for fine-tuning")
+        progress.say(planned if state.plan.steps else "no time is left for fine-tuning")
     with progress.stage("training", state.plan.steps) as advance:
         advance(state.step)
         for now in training.run(state, checkpoints, deadline):
             advance(1)
             if now is not None:
-                progress.say(f"epoch {now.epoch}: validation {now.val_accuracy:.1%}, log-loss {now.val_loss:.3f}")
+                progress.say(f"epoch {now.number}: validation {now.val_accuracy:.1%}, log-loss {now.val_loss:.3f}")
     return training.finish()
 
 
 @dataclass(slots=True)
 class _State:
-    """Where a training stands: steps done, the plan, the best so far, this epoch's summed loss."""
+    """Progress of a training.
+
+    step: steps done.
+    plan: of all steps.
+    best: the best state so far.
+    epochs: those that are over.
+    loss_sum, loss_steps: of this epoch.
+    """
 
     step: int
     plan: Plan
-    best: Outcome
+    best: Best
     epochs: tuple[Epoch, ...] = ()
     loss_sum: float = 0.0
     loss_steps: int = 0
@@ -146,21 +136,23 @@ class _Training:
             optimizer: Any = keras.optimizers.AdamW(recipe.peak, weight_decay=WEIGHT_DECAY)
             self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if recipe.mixed else optimizer
             self.optimizer.build(model.trainable_variables)
-            self.average = _Average(model)
-        self.predictor.predict(photos.pixels, photos.val[:1])  # traced now, before any mixed precision
+            self.average = Average(model)
+        # Traced now: a graph that is traced inside _mixed_precision would validate in float16.
+        self.predictor.predict(photos.pixels, photos.val[:1])
         self.kept = model.get_weights()
         self._step = self._compile(spec)
         self._state: _State | None = None
 
-    def evaluate(self) -> Outcome:
-        """The model as it stands, on the validation photos, each member a share of them."""
+    def evaluate(self) -> Best:
+        """Judge the model on the validation photos, of which each member computes a share."""
         photos = self.photos
         logits = self.team.gather(lambda rows: self.predictor.predict(photos.pixels, photos.val[rows]), len(photos.val))
         accuracy, loss = self.predictor.judge(logits, photos.labels[photos.val])
-        return Outcome(accuracy, loss, 0)
+        return Best(accuracy, loss, 0)
 
     def measure(self, deadline: Deadline, peak: float) -> Plan:
         """Time a few steps and a validation, undo them, and plan for the time left; the chief decides."""
+        # At a rate of 0 weights stay, but AdamW's moments, BatchNorm statistics and averages move: all are put back.
         before, variables = self.model.get_weights(), [v.numpy() for v in self.optimizer.variables]
         averages = self.average.values()
         with _mixed_precision(self.model, enabled=self.recipe.mixed):
@@ -178,7 +170,7 @@ class _Training:
         return Plan(int(self.team.share_bytes(str(plan.steps).encode())), plan.steps_per_epoch, peak)
 
     def run(self, state: _State, checkpoints: Checkpoints, deadline: Deadline | None) -> Iterator[Epoch | None]:
-        """Do the steps that are left; yields after each, an Epoch where it ended one."""
+        """Do the steps that are left; yield after each, an Epoch if it ended one, else None."""
         self._state = state
         plan, saved = state.plan, time.monotonic()
         with _mixed_precision(self.model, enabled=self.recipe.mixed):
@@ -187,9 +179,10 @@ class _Training:
                 state.step = batch.step + 1
                 state.loss_sum, state.loss_steps = state.loss_sum + loss, state.loss_steps + 1
                 over = state.step % plan.steps_per_epoch == 0 or state.step == plan.steps
-                late = deadline is not None and self._chief_says(deadline.left_s() < 0, over)
+                late = deadline is not None and self._chief_decides(deadline.left_s() < 0, over)
                 ended = self._end_epoch(state) if over or late else None
-                if late or (ended and ended.epoch - state.best.epoch >= self.recipe.patience):
+                # The plan ends here, so that a training that is killed now and resumed ends here, too.
+                if late or (ended and ended.number - state.best.epoch >= self.recipe.patience):
                     state.plan = replace(plan, steps=state.step)
                 if ended or time.monotonic() - saved > CHECKPOINT_S:
                     if self.team.is_chief:
@@ -199,14 +192,14 @@ class _Training:
                 if state.step >= state.plan.steps:
                     return
 
-    def finish(self) -> Outcome:
+    def finish(self) -> Best:
         """Leave the model at its best weights."""
         assert self._state is not None
         self.model.set_weights(self.kept)
-        return replace(self._state.best, history=self._state.epochs)
+        return replace(self._state.best, epochs=self._state.epochs)
 
     def restore(self, arrays: Arrays) -> _State:
-        """Go back to where `arrays`, of an earlier run, stood."""
+        """Go back to the state in `arrays`, of an earlier run."""
         count, kept = len(self.model.weights), len(self.kept)
         self._put(
             [arrays[f"weight{i}"] for i in range(count)],
@@ -218,11 +211,11 @@ class _Training:
         peak, accuracy, loss, loss_sum = (float(v) for v in arrays["figures"])
         epochs = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in arrays["history"])
         plan = Plan(steps, steps_per_epoch, peak)
-        return _State(step, plan, Outcome(accuracy, loss, best_epoch), epochs, loss_sum, loss_steps)
+        return _State(step, plan, Best(accuracy, loss, best_epoch), epochs, loss_sum, loss_steps)
 
     def _arrays(self, state: _State) -> Arrays:
         best, plan = state.best, state.plan
-        history = [[e.epoch, e.train_loss, e.val_loss, e.val_accuracy, e.rate] for e in state.epochs]
+        history = [[e.number, e.train_loss, e.val_loss, e.val_accuracy, e.learning_rate] for e in state.epochs]
         groups = {
             "weight": self.model.get_weights(),
             "average": self.average.values(),
@@ -254,8 +247,10 @@ class _Training:
         state.loss_sum, state.loss_steps = 0.0, 0
         return ended
 
-    def _chief_says(self, answer: bool, now: bool) -> bool:
-        """Members must stop at the same step; a team asks its chief at the ends of epochs only."""
+    def _chief_decides(self, answer: bool, now: bool) -> bool:
+        """Return the chief's answer, on every member; False unless `now`."""
+        # Members must stop at the same step, or the others wait in the next sum until they time out. Shared at the
+        # ends of epochs only, as sharing holds all of them up.
         if self.team.size == 1:
             return answer
         return now and self.team.share_bytes(b"y" if answer else b"n") == b"y"
@@ -264,6 +259,7 @@ class _Training:
         import tensorflow as tf
 
         self.optimizer.learning_rate = rate
+        # Until it is warm the average follows fast: it would else remember the start for hundreds of steps.
         keep = min(AVERAGE, (1 + batch.step) / (10 + batch.step))
         labels = self.photos.labels[batch.indices]
         weights = self.recipe.class_weights[labels]
@@ -280,13 +276,13 @@ class _Training:
         import tensorflow as tf
 
         model, optimizer, average, strategy = self.model, self.optimizer, self.average, self.team.strategy
-        mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+        normalized = normalizer(spec)
         classes = model.output_shape[-1]
         whole = min(BATCH, len(self.photos.train))
 
         def on_replica(batch: Any, targets: Any, weights: Any) -> Any:
             with tf.GradientTape() as tape:
-                logits = model((tf.cast(batch, tf.float32) - mean) / std, training=True)
+                logits = model(normalized(tf.cast(batch, tf.float32)), training=True)
                 losses = keras.losses.categorical_crossentropy(
                     tf.one_hot(targets, classes), logits, from_logits=True, label_smoothing=LABEL_SMOOTHING
                 )
@@ -298,7 +294,7 @@ class _Training:
             return loss
 
         def share(value: Any) -> Any:
-            """A member's part of a batch, divided among its own devices."""
+            """Divide a member's part of a batch among its own devices."""
             local = self.team.replicas // self.team.size
             if local == 1:
                 return value
@@ -319,7 +315,8 @@ class _Training:
 
 @contextmanager
 def _mixed_precision(model: Any, *, enabled: bool) -> Iterator[None]:
-    """float16 in all layers but the last, for this block; variables stay float32."""
+    """Compute all layers but the last in float16, for this block; variables stay float32."""
+    # Not the last: the loss needs logits of full precision.
     layers = model.layers[:-1] if enabled else []
     before = [layer.dtype_policy for layer in layers]
     for layer in layers:
@@ -329,36 +326,3 @@ def _mixed_precision(model: Any, *, enabled: bool) -> Iterator[None]:
     finally:
         for layer, policy in zip(layers, before, strict=True):
             layer.dtype_policy = policy
-
-
-class _Average:
-    """A running average of all weights, the BatchNorm averages among them."""
-
-    def __init__(self, model: Any) -> None:
-        import tensorflow as tf
-
-        self._weights = [weight.value for weight in model.weights]
-        self._means = [tf.Variable(weight, trainable=False) for weight in self._weights]
-
-    def update(self, keep: Any) -> None:
-        for mean, weight in zip(self._means, self._weights, strict=True):
-            mean.assign(mean * keep + weight * (1 - keep))
-
-    def values(self) -> list[NDArray[np.float32]]:
-        return [mean.numpy() for mean in self._means]
-
-    def put(self, values: list[Any]) -> None:
-        for mean, value in zip(self._means, values, strict=True):
-            mean.assign(value)
-
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """The averages stand in the model for this block."""
-        saved = [weight.numpy() for weight in self._weights]
-        for weight, mean in zip(self._weights, self._means, strict=True):
-            weight.assign(mean)
-        try:
-            yield
-        finally:
-            for weight, value in zip(self._weights, saved, strict=True):
-                weight.assign(value)

@@ -1,4 +1,4 @@
-"""The frozen phase's second half: a linear head, trained to convergence on cached features.
+"""Train a linear head to convergence on cached features: the second half of the frozen phase.
 
 Multinomial logistic regression by SciPy's L-BFGS. The features are read in blocks, so that a hundred thousand
 photos need no more memory than a thousand.
@@ -18,7 +18,8 @@ from trainer.progress import Advance
 # Inverse regularisation strengths C, in the sense of C * sum(loss) + |kernel|^2 / 2; on TrashNet validation
 # peaks at 0.1-0.3 and falls off to both sides. Each starts from the one before.
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)
-LEAST_ITERATIONS = 20  # however late it is: fewer are hardly a head
+# However late it is: fewer are hardly a head.
+LEAST_ITERATIONS = 20
 MAX_ITERATIONS = 200
 TOLERANCE = 1e-4  # of the mean loss' slope
 CHOOSING_ROWS = 20_000
@@ -27,7 +28,13 @@ BLOCK = 4096
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """kernel: float64 (channels, classes); bias: (classes,); val_accuracy: 0..1; strength: the C chosen."""
+    """A trained head.
+
+    kernel: float64 (channels, classes).
+    bias: (classes,).
+    val_accuracy: 0..1.
+    strength: the C chosen.
+    """
 
     kernel: NDArray[np.float64]
     bias: NDArray[np.float64]
@@ -37,15 +44,19 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """features: float32 (rows, channels), in memory or on disk; labels: int64 (rows,); weights: float64
-    (rows,), what each counts."""
+    """What a head is trained on.
+
+    features: float32 (rows, channels), in memory or on disk.
+    labels: int64 (rows,).
+    weights: float64 (rows,), what each row counts.
+    """
 
     features: RowSource
     labels: NDArray[np.int64]
     weights: NDArray[np.float64]
 
     def blocks(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]]:
-        """All rows, a few thousand at a time."""
+        """Yield all rows, a few thousand at a time."""
         for start in range(0, len(self.labels), BLOCK):
             part = slice(start, start + BLOCK)
             yield self.features[part], self.labels[part], self.weights[part]
@@ -58,10 +69,10 @@ def train_head(
     advance: Advance,
     out_of_time: Callable[[], bool] = lambda: False,
 ) -> Head:
-    """The head whose strength gives the lowest log-loss on `val` (features, labels).
+    """Return the head whose strength gives the lowest log-loss on `val` (features, labels).
 
     Strengths grow until the loss rises twice. Of more than 20,000 rows an even sample chooses; the winner then
-    goes on with all of them. advance is called once for each of STRENGTHS. out_of_time: asked before each
+    goes on with all of them. advance is called once for each of STRENGTHS. out_of_time: called before each
     strength but the first, before all rows, and in a fit, which then ends with what it has."""
     few = sample(train, CHOOSING_ROWS)
     # The same weight against the loss of a single row, whatever their number.
@@ -86,7 +97,7 @@ def train_head(
 
 
 def sample(train: Examples, limit: int) -> Examples:
-    """`train` itself, or an even choice of `limit` of its rows, in memory."""
+    """Return `train` itself, or an even choice of `limit` of its rows, in memory."""
     count = len(train.labels)
     if count <= limit:
         return train
@@ -110,16 +121,14 @@ def fit_linear(
     start: NDArray[np.float64] | None = None,
     out_of_time: Callable[[], bool] = lambda: False,
 ) -> NDArray[np.float64]:
-    """The flat parameters, (channels + 1) * classes, that minimise the regularised loss, or as far as it came when
-    out_of_time said so; the bias, last, is not regularised.
-
-    Features of a ReLU6 network are all positive, so most of what L-BFGS would learn first is their mean: taking
-    it off (the bias makes up for it) saves two thirds of the steps, 370 instead of 1,050 on made-up photos. One
-    thread: where others use the cores, too, BLAS threads wait for each other (14 times slower there)."""
+    """Return the flat parameters, (channels + 1) * classes, that minimise the regularised loss, or the best so far
+    when out_of_time returns True. The bias, last, is not regularised."""
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
     total = float(train.weights.sum())
+    # Features of a ReLU6 network are all positive, so most of what L-BFGS would learn first is their mean: taking it
+    # off (the bias makes up for it) saves two thirds of the steps, 370 instead of 1,050 on made-up photos.
     mean = _mean(train)
 
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -141,10 +150,12 @@ def fit_linear(
         nonlocal steps
         steps += 1
         if steps >= LEAST_ITERATIONS and out_of_time():
-            raise StopIteration  # which SciPy takes for the end
+            # SciPy takes this for the end, and returns what it has.
+            raise StopIteration
 
     table = np.zeros((len(mean) + 1, classes)) if start is None else start.reshape(-1, classes).copy()
     table[-1] += mean @ table[:-1]
+    # One thread: beside other busy processes, BLAS threads wait for each other, 14 times slower.
     with threadpool_limits(limits=1, user_api="blas"):
         options = {"maxiter": MAX_ITERATIONS, "gtol": TOLERANCE}
         found = minimize(objective, table.reshape(-1), jac=True, method="L-BFGS-B", options=options, callback=go_on)
@@ -164,7 +175,7 @@ def _mean(train: Examples) -> NDArray[np.float32]:
 def _softmax_residual(
     logits: NDArray[Any], labels: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> tuple[float, NDArray[np.float64]]:
-    """Weighted cross-entropy of all rows together, and its gradient by the logits, (rows, classes)."""
+    """Return the weighted cross-entropy of all rows together, and its gradient by the logits, (rows, classes)."""
     shifted = (logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
     exponent = np.exp(shifted)
     norm = exponent.sum(axis=1)

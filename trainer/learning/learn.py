@@ -1,18 +1,17 @@
-"""The learning itself: frozen features -> head -> fine-tuning, or from scratch, and what each came to."""
+"""Learn: frozen features -> head -> fine-tuning, or all from scratch."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle.manifest import Preprocessing
 from trainer.dataset.photo_set import PhotoSet
 from trainer.dataset.rows import Rows
 from trainer.learning.augment import Augmentation
 from trainer.learning.checkpoint import Checkpoints, pack, unpack
-from trainer.learning.fit import Epoch, Recipe, fit
+from trainer.learning.epochs import History
+from trainer.learning.fit import Recipe, fit
 from trainer.learning.head import STRENGTHS, Examples, train_head
 from trainer.learning.left_out import LeftOut, leave_one_class_out
 from trainer.learning.predict import Predictor
@@ -20,8 +19,8 @@ from trainer.learning.schedule import Deadline
 from trainer.learning.team import Team
 from trainer.networks.backbone import add_head, build_backbone, fold_batch_norm, quicken_batch_norm
 from trainer.options import ClassWeights, Options
-from trainer.progress import Progress
-from trainer.stage_clock import Clock
+from trainer.prepare import Data
+from trainer.run_context import RunContext
 
 FINE_TUNING_EPOCHS = 10
 SCRATCH_EPOCHS = 40
@@ -32,70 +31,89 @@ SCRATCH_PEAK = 4e-3
 # 224 pixels on TrashNet (2 x86-64 cores, 2026-11), rounded up.
 FINISH_S = 14.0
 FINISH_PASSES = 100
-_BLOCK = 1024  # photos whose features are computed before they go to disk
+# Photos whose features are computed before they go to disk: 5 MB of 1,280 channels.
+_BLOCK = 1024
 # Of the time for learning, the frozen phase may take this share; else the mirror images are left out.
 _FROZEN_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """The trained Keras model at its best, validation accuracy after the head (None from scratch) and at the
-    end, the epoch that was kept (0: the head), the curves, and how classes fared that a head never saw."""
+    """The trained network.
+
+    model: the Keras model, at its best.
+    val_accuracy: of that, on the validation photos.
+    history: how it got there.
+    left_out: how classes fared that a head never saw; empty from scratch.
+    """
 
     model: Any
-    head_accuracy: float | None
     val_accuracy: float
-    epoch: int
-    history: tuple[Epoch, ...]
+    history: History
     left_out: tuple[LeftOut, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """What all of learning shares. folder: for temporary files; names: the classes; clock: is told what each
-    stage took; test and outside: photos that the finished model will be judged on besides those for validation."""
+class _Setting:
+    """What all of learning shares.
 
-    options: Options
-    spec: Preprocessing
+    run: the training that this is part of.
+    photos: to learn from and to choose by.
+    names: the classes.
+    team: the machines that train together.
+    checkpoints: for going on after a kill.
+    deadline: the end of the time budget, if there is one.
+    """
+
+    run: RunContext
     photos: PhotoSet
     names: tuple[str, ...]
-    folder: Path
     team: Team
     checkpoints: Checkpoints
     deadline: Deadline | None
-    progress: Progress
-    clock: Clock
-    test: int = 0
-    outside: int = 0
 
 
-def learn(setting: Setting, weights: Path | None) -> Learned:
-    """Train the network of setting.options from `weights` (None: from scratch)."""
-    options, classes = setting.options, len(setting.names)
-    with setting.team.strategy.scope():
-        backbone = build_backbone(options.network, weights)
-        if weights is None:
-            quicken_batch_norm(backbone)
-            model = add_head(backbone, classes)
-        else:
-            model = add_head(fold_batch_norm(backbone), classes)
+def learn(run: RunContext, data: Data, team: Team, checkpoints: Checkpoints, *, outside: int = 0) -> Learned:
+    """Train the network of run.options from run.weights. outside: photos that the finished model will be judged on
+    besides those for validation and test; they take time, too."""
+    options, photos = run.options, data.photo_set
+    setting = _Setting(run, photos, data.classes, team, checkpoints, _deadline(run))
+    model = _build(setting)
     if setting.deadline is not None:
-        cost_s = Predictor(model, setting.spec).seconds_per_photo(setting.photos.pixels, setting.photos.train)
-        passes = FINISH_PASSES + 3 * len(setting.photos.val) + 2 * setting.test + setting.outside
+        cost_s = Predictor(model, run.spec).seconds_per_photo(photos.pixels, photos.train)
+        passes = FINISH_PASSES + 3 * len(photos.val) + 2 * len(data.splits["test"]) + outside
         setting.deadline.reserve_s = FINISH_S + cost_s * passes
-    if weights is None:
+    if run.weights is None:
         return _fit(setting, model, None, ())
     head_accuracy, left_out = _frozen_phase(setting, model)
-    setting.progress.say(f"head on frozen features: validation {head_accuracy:.1%}")
+    run.progress.say(f"head on frozen features: validation {head_accuracy:.1%}")
     if options.epochs == 0 or (setting.deadline is not None and setting.deadline.left_s() <= 0):
-        return Learned(model, head_accuracy, head_accuracy, 0, (), left_out)
+        return Learned(model, head_accuracy, History((), head_accuracy, kept=0), left_out)
     _tune_from(model, options.network.family.first_tuned)
     return _fit(setting, model, head_accuracy, left_out)
 
 
+def _deadline(run: RunContext) -> Deadline | None:
+    """Return the end of the time budget."""
+    minutes = run.options.time_budget_min
+    return None if minutes is None else Deadline(run.clock.started + 60 * minutes)
+
+
+def _build(setting: _Setting) -> Any:
+    """Return the network with a head, in the team's scope."""
+    weights, classes = setting.run.weights, len(setting.names)
+    with setting.team.strategy.scope():
+        backbone = build_backbone(setting.run.options.network, weights)
+        if weights is None:
+            quicken_batch_norm(backbone)
+            return add_head(backbone, classes)
+        return add_head(fold_batch_norm(backbone), classes)
+
+
 def class_weights(labels: NDArray[np.int64], classes: int, how: ClassWeights) -> NDArray[np.float32]:
-    """What a photo of each class counts, (classes,), with mean 1 over the photos `labels`: "none" all alike,
-    "balanced" each class as a whole alike, "sqrt" half-way between."""
+    """Return what a photo of each class counts, (classes,), with mean 1 over the photos `labels`.
+
+    "none": all alike; "balanced": each class as a whole alike; "sqrt": half-way between."""
     counts = np.maximum(np.bincount(labels, minlength=classes), 1)
     power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[how]
     weights = counts**-power
@@ -103,8 +121,8 @@ def class_weights(labels: NDArray[np.int64], classes: int, how: ClassWeights) ->
     return scaled
 
 
-def _fit(setting: Setting, model: Any, head_accuracy: float | None, left_out: tuple[LeftOut, ...]) -> Learned:
-    options, photos = setting.options, setting.photos
+def _fit(setting: _Setting, model: Any, head_accuracy: float | None, left_out: tuple[LeftOut, ...]) -> Learned:
+    options, photos = setting.run.options, setting.photos
     fresh = head_accuracy is None
     epochs = (SCRATCH_EPOCHS if fresh else FINE_TUNING_EPOCHS) if options.epochs is None else options.epochs
     recipe = Recipe(
@@ -116,23 +134,24 @@ def _fit(setting: Setting, model: Any, head_accuracy: float | None, left_out: tu
         patience=options.patience,
         mixed=computes_mixed(options),
     )
-    outcome = fit(
+    best = fit(
         model,
-        setting.spec,
+        setting.run.spec,
         photos,
         recipe,
-        setting.progress,
+        setting.run.progress,
         keep_start=not fresh,
         team=setting.team,
         checkpoints=setting.checkpoints,
         deadline=setting.deadline,
     )
-    setting.clock.lap("training" if fresh else "fine-tuning")
-    return Learned(model, head_accuracy, outcome.val_accuracy, outcome.epoch, outcome.history, left_out)
+    setting.run.clock.lap("training" if fresh else "fine-tuning")
+    history = History(best.epochs, head_accuracy, kept=best.epoch)
+    return Learned(model, best.val_accuracy, history, left_out)
 
 
 def computes_mixed(options: Options) -> bool:
-    """Will training compute with float16 where that is safe?"""
+    """Return whether training computes in float16 wherever that is safe."""
     import tensorflow as tf
 
     if options.precision == "auto":
@@ -140,55 +159,61 @@ def computes_mixed(options: Options) -> bool:
     return options.precision == "mixed"
 
 
-def _frozen_phase(setting: Setting, model: Any) -> tuple[float, tuple[LeftOut, ...]]:
-    """Train the head on features of the untouched backbone and put it into `model`; its validation accuracy."""
+def _frozen_phase(setting: _Setting, model: Any) -> tuple[float, tuple[LeftOut, ...]]:
+    """Train the head on features of the untouched backbone and put it into `model`. Return its validation accuracy,
+    and how classes fared that it never saw."""
     team, logits = setting.team, model.get_layer("logits")
     saved = setting.checkpoints.load("head")
+    # The chief alone has checkpoints: without its word the others would wait in a sum that it skips.
     if not team.share_bytes(b"y" if saved else b""):
         saved = _train_head(setting, model)
         if saved is not None:
             setting.checkpoints.save("head", saved)
     found = unpack(team.share_bytes(pack(saved)))
     logits.set_weights([found["kernel"].astype(np.float32), found["bias"].astype(np.float32)])
-    left_out = tuple(LeftOut(int(row[0]), int(row[1]), float(row[2])) for row in found["left_out"])
+    names = setting.names
+    left_out = tuple(LeftOut.of(names[int(row[0])], int(row[1]), float(row[2])) for row in found["left_out"])
     return float(found["accuracy"]), left_out
 
 
-def _train_head(setting: Setting, model: Any) -> dict[str, NDArray[Any]] | None:
-    """The head's arrays on the chief, None on other members, who help with the features."""
+def _train_head(setting: _Setting, model: Any) -> dict[str, NDArray[Any]] | None:
+    """Return the head's arrays on the chief, None on other members, which only help with the features."""
     import keras
 
-    photos, classes = setting.photos, len(setting.names)
+    run, photos, classes = setting.run, setting.photos, len(setting.names)
     with setting.team.strategy.scope():
         backbone = keras.Model(model.input, model.get_layer("logits").input)
-    predictor = Predictor(backbone, setting.spec)
+    predictor = Predictor(backbone, setting.run.spec)
     with _features(setting, predictor) as (features, labels, val_features):
-        setting.clock.lap("features")
+        run.clock.lap("features")
         if not setting.team.is_chief:
             return None
-        weights = class_weights(labels, classes, setting.options.class_weights).astype(np.float64)
+        weights = class_weights(labels, classes, run.options.class_weights).astype(np.float64)
         examples = Examples(features, labels, weights[labels])
         val = (val_features, photos.labels[photos.val])
         deadline = setting.deadline
-        with setting.progress.stage("head", len(STRENGTHS)) as advance:
+        with run.progress.stage("head", len(STRENGTHS)) as advance:
             late = (lambda: False) if deadline is None else (lambda: deadline.left_s() < 0)
             head = train_head(examples, val, classes, advance, late)
-        setting.clock.lap("head")
-        left_out = leave_one_class_out(examples, val, head, setting.options.min_precision) if deadline is None else ()
-        setting.clock.lap("leaving classes out")
+        run.clock.lap("head")
+        # Not under a time budget: up to twelve more heads make no photo better recognised.
+        precision = run.options.min_precision
+        left_out = leave_one_class_out(examples, val, head, precision, setting.names) if deadline is None else ()
+        run.clock.lap("leaving classes out")
+    rows = [(label, row.photos, row.unknown) for label, row in enumerate(left_out)]
     return {
         "kernel": head.kernel,
         "bias": head.bias,
         "accuracy": np.array(head.val_accuracy),
-        "left_out": np.array([(row.label, row.photos, row.unknown) for row in left_out], np.float64).reshape(-1, 3),
+        "left_out": np.array(rows, np.float64).reshape(-1, 3),
     }
 
 
 class _features:  # noqa: N801 - a context manager, used like a function
-    """Features of the training photos, and of their mirror images where there is time, on disk; their labels;
-    and features of the validation photos."""
+    """Features of the training photos and, if there is time, of their mirror images, on disk; their labels; and
+    features of the validation photos."""
 
-    def __init__(self, setting: Setting, predictor: Predictor) -> None:
+    def __init__(self, setting: _Setting, predictor: Predictor) -> None:
         self._setting, self._predictor = setting, predictor
         self._rows: Rows | None = None
 
@@ -198,9 +223,9 @@ class _features:  # noqa: N801 - a context manager, used like a function
         train = photos.train
         channels = self._predictor.channels
         what = "the features"
-        self._rows = Rows.create(setting.folder, len(train) * len(views), (channels,), np.float32, what)
+        self._rows = Rows.create(setting.run.folder, len(train) * len(views), (channels,), np.float32, what)
         total = len(train) * len(views) + len(photos.val)
-        with setting.progress.stage("features", total) as advance:
+        with setting.run.progress.stage("features", total) as advance:
             for number, mirrored in enumerate(views):
                 for start in range(0, len(train), _BLOCK):
                     block = self._compute(train[start : start + _BLOCK], mirrored=mirrored)
@@ -222,14 +247,15 @@ class _features:  # noqa: N801 - a context manager, used like a function
         )
 
     def _views(self) -> tuple[bool, ...]:
-        """Whether mirror images are looked at, too: where they mean the same, and there is time for it."""
+        """Return which views are computed, True for mirror images: if they mean the same, and there is time."""
         setting = self._setting
-        if not setting.options.mirror:
+        if not setting.run.options.mirror:
             return (False,)
         if setting.deadline is None:
             return (False, True)
         cost_s = self._predictor.seconds_per_photo(setting.photos.pixels, setting.photos.train)
         fits = 2 * cost_s * len(setting.photos.train) < _FROZEN_SHARE * setting.deadline.left_s()
+        # The chief's answer is that of all: their clocks differ, the rows that they share must not.
         return (False, True) if setting.team.share_bytes(b"y" if fits else b"n") == b"y" else (False,)
 
 

@@ -1,4 +1,4 @@
-"""The float model, run on many photos."""
+"""Run the float model on many photos, and read its inner outputs."""
 
 import time
 from typing import Any
@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import Preprocessing
 from trainer.dataset.rows import RowSource
+from trainer.networks.pixels import normalizer
 from trainer.progress import Advance
 
 BATCH = 32
 
 
 def _silent(_: int) -> None:
-    """Progress for nobody."""
+    """Show no progress."""
 
 
 class Predictor:
@@ -23,19 +24,20 @@ class Predictor:
     def __init__(self, model: Any, spec: Preprocessing) -> None:
         import tensorflow as tf
 
-        mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+        normalized = normalizer(spec)
         shape = [None, *model.input_shape[1:]]
 
         @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])  # type: ignore[untyped-decorator]
         def forward(batch: Any) -> Any:
-            return model((tf.cast(batch, tf.float32) - mean) / std, training=False)
+            return model(normalized(tf.cast(batch, tf.float32)), training=False)
 
         self._forward = forward
         self.channels = int(model.output_shape[-1])
 
     def seconds_per_photo(self, pixels: RowSource, indices: NDArray[np.int64]) -> float:
-        """What a forward pass costs here: measured on a batch, after one that compiles the graph."""
+        """Measure what a forward pass costs here, on a batch."""
         some = indices[:BATCH]
+        # The first one compiles the graph and does not count.
         self.predict(pixels, some)
         started = time.monotonic()
         self.predict(pixels, some)
@@ -49,8 +51,8 @@ class Predictor:
         mirrored: bool = False,
         advance: Advance = _silent,
     ) -> NDArray[np.float32]:
-        """The model's output for pixels[indices], uint8 (photos, height, width, 3), left and right swapped
-        where mirrored: float32 (len(indices), outputs). Memory for one batch at a time."""
+        """Return the model's output, float32 (len(indices), outputs), for pixels[indices], uint8 (photos, height,
+        width, 3). mirrored: swap left and right. Needs memory for one batch at a time."""
         outputs = []
         for start in range(0, len(indices), BATCH):
             batch = pixels[indices[start : start + BATCH]]
@@ -58,17 +60,13 @@ class Predictor:
             advance(len(batch))
         return np.concatenate(outputs)
 
-    def evaluate(self, pixels: RowSource, labels: NDArray[np.int64], indices: NDArray[np.int64]) -> tuple[float, float]:
-        """(top-1 accuracy 0..1, log-loss) on pixels[indices]."""
-        return self.judge(self.predict(pixels, indices), labels[indices])
-
     @staticmethod
     def judge(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> tuple[float, float]:
-        """(top-1 accuracy 0..1, log-loss) of logits (photos, classes)."""
+        """Return (top-1 accuracy 0..1, log-loss) of logits (photos, classes)."""
         return float((logits.argmax(axis=1) == truth).mean()), log_loss(logits, truth)
 
 
-class Probe:
+class InnerOutputs:
     """Inner tensors of a Keras model, for one photo at a time; compiled once."""
 
     def __init__(self, model: Any, tensors: list[Any], spec: Preprocessing) -> None:
@@ -76,23 +74,23 @@ class Probe:
         import tensorflow as tf
 
         inner = keras.Model(model.input, tensors)
-        mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+        normalized = normalizer(spec)
 
         @tf.function(input_signature=[tf.TensorSpec(model.input_shape[1:], tf.uint8)])  # type: ignore[untyped-decorator]
         def run(photo: Any) -> Any:
-            values = inner(((tf.cast(photo, tf.float32) - mean) / std)[None], training=False)
+            values = inner(normalized(tf.cast(photo, tf.float32))[None], training=False)
             return values if isinstance(values, list) else [values]
 
         self._run = run
 
     def __call__(self, photo: NDArray[np.uint8]) -> list[Any]:
-        """TensorFlow values of the tensors for a photo, uint8 (height, width, 3)."""
+        """Return the tensors' values, as TensorFlow has them, for a photo, uint8 (height, width, 3)."""
         values: list[Any] = self._run(photo)
         return values
 
 
 def log_loss(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
-    """Mean negative log-likelihood of `labels` under softmax(logits)."""
+    """Return the mean negative log-likelihood of `labels` under softmax(logits)."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     chosen = shifted[np.arange(len(labels)), labels]
     return float((np.log(np.exp(shifted).sum(axis=1)) - chosen).mean())

@@ -1,4 +1,4 @@
-"""How long to train and how fast: the learning rate of every step, and what fits into a given time."""
+"""Plan how long to train and how fast: the learning rate of every step, and what fits into a given time."""
 
 import math
 import time
@@ -11,20 +11,19 @@ MAX_EPOCHS_IN_BUDGET = 24
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """steps in all, steps a pass over the photos, and AdamW's highest rate. The rate rises over the first
-    tenth of the steps and falls on a cosine to nothing."""
+    """Steps and rates of one training. The rate rises over the first tenth of the steps and falls on a cosine to 0.
+
+    steps: in all.
+    steps_per_epoch: of one pass over the photos.
+    peak: AdamW's highest rate.
+    """
 
     steps: int
     steps_per_epoch: int
     peak: float
 
-    @property
-    def epochs(self) -> int:
-        """Passes begun; the last may be cut short."""
-        return math.ceil(self.steps / self.steps_per_epoch)
-
     def rate(self, step: int) -> float:
-        """The learning rate of `step`, 0..steps-1."""
+        """Return the learning rate of `step`, 0..steps-1."""
         warm_up = max(1, round(WARM_UP * self.steps))
         if step < warm_up:
             return self.peak * (0.1 + 0.9 * step / warm_up)
@@ -40,13 +39,13 @@ class Deadline:
         self.reserve_s = reserve_s
 
     def left_s(self) -> float:
-        """Seconds that may still be spent on training; negative when it is over."""
+        """Return the seconds that may still be spent on training; negative when it is over."""
         return self.ends - self.reserve_s - time.monotonic()
 
 
 def plan_for(left_s: float, step_s: float, validation_s: float, steps_per_epoch: int, peak: float) -> Plan:
-    """The longest plan for `left_s` seconds, given what a step and a validation cost; at most 24 epochs, whole
-    ones where more than one fits; no step where not a tenth of an epoch fits."""
+    """Return the longest plan for `left_s` seconds, given what a step and a validation cost: at most 24 epochs, whole
+    ones if at least one fits; no step if not a tenth of an epoch fits."""
     epoch_s = steps_per_epoch * step_s + validation_s
     epochs = min(MAX_EPOCHS_IN_BUDGET, math.floor(left_s / epoch_s))
     if epochs >= 1:

@@ -1,9 +1,8 @@
-"""One machine or several that train one model together, through TensorFlow's own strategies.
+"""Form a team of one machine or several that train one model, through TensorFlow's own strategies.
 
-The same command runs on every machine; TF_CONFIG says who they are and which one this is (docs/training.md).
-Each member computes its share of every batch, and gradients are added up by MultiWorkerMirroredStrategy. What
-one member alone decides (the chief: the first) is shared by a sum in which all others put zeros, so that the
-members need no common disk.
+The same command runs on every machine; TF_CONFIG lists them and which one this is (docs/training.md).
+Each member computes its share of every batch, and gradients are added up by MultiWorkerMirroredStrategy. The first
+member is the chief: what it alone decides reaches all others by `Team.share_bytes`.
 """
 
 import json
@@ -46,13 +45,14 @@ class Team:
         return int(self.strategy.num_replicas_in_sync)
 
     def sum(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`values`, float32, of all members added up; all must call it with the same shape."""
+        """Add up `values`, float32, of all members; all must call it with the same shape."""
         return values if self.size == 1 else np.asarray(self._sum(values))
 
     def share_bytes(self, data: bytes) -> bytes:
-        """The chief's `data`, on every member; what others pass is not looked at."""
+        """Return the chief's `data`, on every member; what others pass is ignored."""
         if self.size == 1:
             return data
+        # A sum in which all but the chief put zeros: so members need no common disk and no connection of their own.
         padded = data + b"\0" * (-len(data) % 4) if self.is_chief else b""
         length = int(self._sum(np.array([len(data) if self.is_chief else 0], np.int32))[0])
         if not length:
@@ -61,22 +61,22 @@ class Team:
         return self._sum(mine).tobytes()[:length]
 
     def gather(self, compute: Callable[[NDArray[np.int64]], NDArray[Any]], count: int) -> NDArray[np.float32]:
-        """Rows 0..count-1, each computed by one member: compute(row numbers) -> (rows, ...) of them."""
+        """Return rows 0..count-1, each computed by one member: compute(row numbers) -> (rows, ...) of them."""
         if self.size == 1:
             return np.asarray(compute(np.arange(count)), np.float32)
         mine = np.arange(self.rank, count, self.size)
-        # A member without a row computes one all the same, to know its shape.
+        # A member without a row computes one all the same: only so it learns the shape that all must add up.
         rows = np.asarray(compute(mine if len(mine) else np.zeros(1, np.int64)), np.float32)
         full = np.zeros((count, *rows.shape[1:]), np.float32)
         full[mine] = rows[: len(mine)]
         return self.sum(full)
 
     def wait(self) -> None:
-        """Until all members are here."""
+        """Wait until all members are here."""
         self.sum(np.zeros(1, np.float32))
 
     def check_same(self, what: str, digest: bytes) -> None:
-        """Raises ConfigError on every member where `digest` is not the same on all."""
+        """Raise ConfigError, on every member, if `digest` is not the same on all."""
         chiefs = self.share_bytes(digest)
         differ = self.sum(np.array([digest != chiefs], np.float32))
         if differ[0]:
@@ -97,13 +97,15 @@ class Team:
         return np.asarray(self._reducers[kind](values))
 
     def _reducer(self, kind: str) -> Any:
-        """One compiled sum for arrays (n,) of a type; calling the strategy eagerly is slow and warns."""
+        """Return a compiled sum for arrays (n,) of a type."""
         import tensorflow as tf
+
+        # Compiled: calling the strategy eagerly is slow and warns.
 
         @tf.function(input_signature=[tf.TensorSpec([None], kind)])  # type: ignore[untyped-decorator]
         def reduce(own: Any) -> Any:
             def contribute() -> Any:
-                # A member with several devices speaks once.
+                # A member with several devices counts once.
                 replica = tf.distribute.get_replica_context().replica_id_in_sync_group
                 first = tf.equal(replica % (self.replicas // self.size), 0)
                 return tf.where(first, own, tf.zeros_like(own))
@@ -114,9 +116,9 @@ class Team:
 
 
 def form_team(say: Callable[[str], None]) -> Team:
-    """The team that TF_CONFIG names; this machine alone, with all its GPUs, where it is not set. Starts
-    TensorFlow, silently, and waits until all members are there. Raises ConfigError on a TF_CONFIG that is not
-    understood; where a member does not come within ten minutes, the process ends by SIGALRM."""
+    """Form the team that TF_CONFIG names; without it, of this machine alone with all its GPUs. Starts TensorFlow,
+    silently, and waits until all members are there. Raises ConfigError on a TF_CONFIG that is not understood; if a
+    member does not come within ten minutes, the process ends by SIGALRM."""
     workers, rank = read_tf_config(os.environ.get("TF_CONFIG", ""))
     if len(workers) < 2:
         load_tensorflow()
@@ -139,9 +141,9 @@ def form_team(say: Callable[[str], None]) -> Team:
 
 @contextmanager
 def _bounded_wait() -> Iterator[None]:
-    """TensorFlow waits for the other members in native code, for ever, and no Python runs meanwhile: no thread,
-    and no handler of Ctrl-C. There is nothing to tidy up yet, so the kernel's own actions serve: Ctrl-C ends the
-    process, and so does an alarm."""
+    """End the process at Ctrl-C, or after ten minutes, for this block."""
+    # TensorFlow waits for the other members in native code, for ever, and no Python runs meanwhile: no thread, and no
+    # handler of Ctrl-C. There is nothing to tidy up yet, so the kernel's own actions serve.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -156,7 +158,7 @@ def _bounded_wait() -> Iterator[None]:
 
 
 def read_tf_config(text: str) -> tuple[list[str], int]:
-    """The workers' addresses and this one's rank, from TensorFlow's TF_CONFIG; none and 0 from ''."""
+    """Return the workers' addresses and this one's rank, from TensorFlow's TF_CONFIG; none and 0 from ''."""
     if not text.strip():
         return [], 0
     advice = 'must be like {"cluster": {"worker": ["desk:4000", "attic:4000"]}, "task": {"type": "worker", "index": 0}}'
@@ -174,14 +176,14 @@ def read_tf_config(text: str) -> tuple[list[str], int]:
 
 
 def _is_address(text: object) -> bool:
-    """HOST:PORT?"""
+    """Return whether `text` is HOST:PORT."""
     return isinstance(text, str) and re.fullmatch(r"\S+:\d{1,5}", text) is not None
 
 
 @contextmanager
 def lost_members(size: int) -> Iterator[None]:
-    """Turns what TensorFlow raises when another member dies, of which there are many kinds, into one
-    UnavailableError. With one member nothing is changed."""
+    """Turn what TensorFlow raises when another member dies into one UnavailableError. With one member nothing is
+    changed."""
     import tensorflow as tf
 
     try:

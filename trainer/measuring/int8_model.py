@@ -1,4 +1,4 @@
-"""An int8 model in the device's runtime: its tensors as the manifest has them, and its outputs for many photos."""
+"""Run an int8 model in the device's runtime: its tensors for the manifest, and its outputs for many photos."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from trainer.progress import Advance
 
 
 def tensors_of(classifier: TfliteClassifier) -> tuple[InputTensor, OutputTensor]:
-    """The manifest's view of a model that trainer.quantizing.convert made: int8 in, int8 logits out."""
+    """Return the manifest's records of a model that trainer.quantizing.convert made: int8 in, int8 logits out."""
     given, result = classifier.inputs[0], classifier.outputs[0]
     return (
         InputTensor(
@@ -38,7 +38,7 @@ def run_int8(
     indices: NDArray[np.int64],
     advance: Advance,
 ) -> list[NDArray[np.generic]]:
-    """The raw output for each of pixels[indices], which are the device's own resize of the photos."""
+    """Return the raw output for each of pixels[indices], which are the device's own resize of the photos."""
     preprocessor = Preprocessor(spec, tensor)
     outputs = []
     for index in indices:
@@ -50,5 +50,5 @@ def run_int8(
 
 
 def logits_of(outputs: list[NDArray[np.generic]], output: OutputTensor) -> NDArray[np.float32]:
-    """The dequantized outputs, (photos, classes)."""
+    """Return the dequantized outputs, (photos, classes)."""
     return np.stack([dequantize(raw, output) for raw in outputs])

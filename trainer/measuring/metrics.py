@@ -1,7 +1,7 @@
-"""Answers against the truth, in numbers. Pure: arrays in, frozen records out.
+"""Compare answers with the truth. Pure: arrays in, frozen records out.
 
 Throughout: truth is int64 (n,), the index of each photo's class; scores is float32 (n, classes) in 0..1 as the
-device computes them (edge.postprocess.to_scores). Shares are 0..1. What cannot be said is None.
+device computes them (edge.postprocess.to_scores). Shares are 0..1. What has no value is None.
 """
 
 import msgspec
@@ -23,10 +23,13 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 class ClassFigures(msgspec.Struct, frozen=True):
-    """One class. support: its photos; predicted: the photos that were given its name.
+    """One class.
 
-    recall (of its photos, how many were found) is None without support; precision (of the photos given its
-    name, how many are it) without predicted; f1, their harmonic mean, where both are.
+    support: its photos.
+    predicted: the photos that were given its name.
+    precision: of the photos given its name, the share that is it; None without any.
+    recall: of its photos, the share that was found; None without any.
+    f1: the harmonic mean of both; None without one of them.
     """
 
     name: str
@@ -38,7 +41,12 @@ class ClassFigures(msgspec.Struct, frozen=True):
 
 
 class ReliabilityBin(msgspec.Struct, frozen=True):
-    """The photos whose best score lies in (low, high]: how many, their mean score, the share that is right."""
+    """The photos whose best score lies in (low, high].
+
+    photos: how many.
+    score: their mean score.
+    accuracy: the share that is right.
+    """
 
     low: float
     high: float
@@ -57,8 +65,8 @@ class Confusion(msgspec.Struct, frozen=True):
 
 
 def wilson(right: int, n: int, level: float = 0.95) -> Interval:
-    """The share right/n with its two-sided score interval (Wilson, JASA 22, 1927); n at least 1. Unlike the
-    textbook's plus-minus it stays inside 0..1 and says something at 0 of 4 and at 4 of 4."""
+    """Return the share right/n with its two-sided score interval (Wilson, JASA 22, 1927); n at least 1."""
+    # Unlike the textbook's plus-minus it stays inside 0..1, and has a width at 0 of 4 and at 4 of 4.
     z = float(ndtri(0.5 + level / 2))
     share = right / n
     middle = share + z * z / (2 * n)
@@ -71,33 +79,33 @@ def wilson(right: int, n: int, level: float = 0.95) -> Interval:
 
 
 def predictions(scores: ScoreTable) -> Truth:
-    """The class of the best score, int64 (n,); ties go to the lower index, as on the device."""
+    """Return the class of the best score, int64 (n,); ties go to the lower index, as on the device."""
     result: Truth = scores.argmax(axis=1).astype(np.int64)
     return result
 
 
 def best_scores(scores: ScoreTable) -> NDArray[np.float64]:
-    """The best score of each photo, float64 (n,), rounded to the 6 places that the device compares with its
+    """Return the best score of each photo, float64 (n,), rounded to the 6 places that the device compares with its
     threshold."""
     result: NDArray[np.float64] = np.round(scores.max(axis=1).astype(np.float64), 6)
     return result
 
 
 def top1(truth: Truth, scores: ScoreTable) -> Interval | None:
-    """The share of photos whose best score is their class; None without photos."""
+    """Return the share of photos whose best score is their class; None without photos."""
     if not len(truth):
         return None
     return wilson(int((predictions(scores) == truth).sum()), len(truth))
 
 
 def confusion_matrix(truth: Truth, answers: Truth, classes: int) -> Truth:
-    """int64 (classes, classes): how many photos of class `row` were taken for class `column`."""
+    """Count how many photos of class `row` were taken for class `column`: int64 (classes, classes)."""
     counts = np.bincount(truth * classes + answers, minlength=classes * classes)
     return counts.reshape(classes, classes).astype(np.int64)
 
 
 def class_figures(matrix: Truth, names: tuple[str, ...]) -> tuple[ClassFigures, ...]:
-    """Precision, recall and F1 of every class from its confusion matrix, (classes, classes)."""
+    """Work out precision, recall and F1 of every class from the confusion matrix, (classes, classes)."""
     hits, support, predicted = (values.tolist() for values in (np.diag(matrix), matrix.sum(1), matrix.sum(0)))
     return tuple(
         ClassFigures(
@@ -113,14 +121,14 @@ def class_figures(matrix: Truth, names: tuple[str, ...]) -> tuple[ClassFigures, 
 
 
 def macro_recall(figures: tuple[ClassFigures, ...]) -> float | None:
-    """The mean recall of the classes that have photos: a rare class counts as much as a common one."""
+    """Return the mean recall of the classes that have photos: a rare class counts as much as a common one."""
     recalls = [entry.recall.value for entry in figures if entry.recall is not None]
     return float(np.mean(recalls)) if recalls else None
 
 
 def confused_pairs(matrix: Truth, names: tuple[str, ...], limit: int) -> tuple[Confusion, ...]:
-    """The pairs (truth, answer) with the most mistakes, at most `limit`; where two have as many, first the
-    rarer class, of which they are more."""
+    """Return the pairs (truth, answer) with the most mistakes, at most `limit`; of two with as many, first that of the
+    rarer class, of which they are a larger share."""
     wrong = matrix.copy()
     np.fill_diagonal(wrong, 0)
     rows, columns = np.nonzero(wrong)
@@ -133,7 +141,7 @@ def confused_pairs(matrix: Truth, names: tuple[str, ...], limit: int) -> tuple[C
 
 
 def reliability(truth: Truth, scores: ScoreTable, bins: int = CALIBRATION_BINS) -> tuple[ReliabilityBin, ...]:
-    """Photos grouped by best score into `bins` bins of equal width, lowest first; empty bins are left out."""
+    """Group photos by best score into `bins` bins of equal width, lowest first; empty bins are left out."""
     best, right = best_scores(scores), predictions(scores) == truth
     places = _bins_of(best, bins)
     found = []
@@ -147,7 +155,7 @@ def reliability(truth: Truth, scores: ScoreTable, bins: int = CALIBRATION_BINS) 
 
 
 def expected_calibration_error(bins: tuple[ReliabilityBin, ...]) -> float | None:
-    """How far, on average over the photos, a bin's mean score lies from its share of right answers (Naeini et
+    """Return how far, on average over the photos, a bin's mean score lies from its share of right answers (Naeini et
     al. 2015, Guo et al. 2017); 0 is perfect, None without photos."""
     photos = sum(entry.photos for entry in bins)
     if not photos:
@@ -156,8 +164,8 @@ def expected_calibration_error(bins: tuple[ReliabilityBin, ...]) -> float | None
 
 
 def calibration_error_by_chance(scores: ScoreTable, bins: int = CALIBRATION_BINS) -> float | None:
-    """The calibration error to be expected of a model whose scores are exactly right, as a share right of few photos
-    lies beside its expectation; None without photos. Each bin's deviation taken as normal."""
+    """Return the calibration error to be expected of a model whose scores are exactly right; None without photos."""
+    # Not 0: of few photos the share that is right lies beside its expectation. Each bin's deviation taken as normal.
     if not len(scores):
         return None
     best = best_scores(scores)
@@ -171,7 +179,7 @@ def _bins_of(best: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
 
 
 def overconfidence(bins: tuple[ReliabilityBin, ...]) -> float | None:
-    """Mean best score minus share of right answers: above 0 the scores promise too much."""
+    """Return the mean best score minus the share of right answers: above 0 the scores promise too much."""
     photos = sum(entry.photos for entry in bins)
     if not photos:
         return None

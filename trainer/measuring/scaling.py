@@ -1,4 +1,4 @@
-"""Figures that hold in the field: measured through the device's own preprocessing, runtime and scores."""
+"""Find the temperature and the biases that turn logits into scores that can be taken for probabilities."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from edge.bundle.manifest import Calibration, OutputTensor
-from edge.postprocess import calibrated, to_scores
+from edge.postprocess import calibrated
 
 TEMPERATURES = np.geomspace(0.1, 10.0, 241)
 # In natural logarithms of odds. On TrashNet (three trainings, 60 drawings each of 378 photos to fit and 381 to measure)
@@ -16,17 +15,6 @@ TEMPERATURES = np.geomspace(0.1, 10.0, 241)
 BIAS_SIGMA = 0.36
 MOST_BIAS = 20.0  # scores of 1e-9; a manifest takes no more than 100
 MOST_ROUNDS = 20
-
-
-def top1(
-    outputs: list[NDArray[np.generic]],
-    truth: NDArray[np.int64],
-    output: OutputTensor,
-    calibration: Calibration,
-) -> float:
-    """Share of outputs whose best score, as the device computes it, is the true class."""
-    best = [int(to_scores(raw, output, calibration).values.argmax()) for raw in outputs]
-    return float((np.array(best) == truth).mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +25,17 @@ class Scaling:
     bias: tuple[float, ...] | None = None
 
     def scores(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """logits (photos, classes) to scores of the same shape, as the device computes them."""
+        """Return the scores of `logits`, (photos, classes), of the same shape, as the device computes them."""
         return calibrated(logits, self.temperature, self.bias)
 
 
 def best_scaling(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> Scaling:
-    """Temperature and biases that make `logits`, (photos, classes), most likely: bias-corrected temperature scaling
-    (Alexandari, Kundaje, Shrikumar 2020). Class weights and label smoothing leave a network's scores too high for some
-    classes and too low for others, and one temperature cannot mend both.
+    """Find the temperature and biases that make `logits`, (photos, classes), most likely: bias-corrected temperature
+    scaling (Alexandari, Kundaje, Shrikumar 2020).
 
-    Biases are drawn to 0 by a normal prior of BIAS_SIGMA, so that a class with few photos hardly moves; the rest is
-    as best_temperature says."""
+    Biases are drawn to 0 by a normal prior of BIAS_SIGMA, so that a class with few photos hardly moves."""
+    # Class weights and label smoothing leave a network's scores too high for some classes and too low for others, and
+    # one temperature cannot mend both.
     bias = np.zeros(logits.shape[1])
     temperature = 1.0
     for _ in range(MOST_ROUNDS):
@@ -77,16 +65,16 @@ def _best_bias(
 
 
 def _wrong(photos: int) -> float:
-    """The share of wrong answers to be expected behind one that is right, as if half a photo more had been answered
-    wrongly: without that, photos that are all answered rightly would ask for scores of 1."""
+    """Return the share of wrong answers to be expected behind one that is right."""
+    # As if half a photo more had been answered wrongly: if all are answered rightly, scores of 1 would else fit best.
     return 0.5 / (photos + 1)
 
 
 def best_temperature(
     logits: NDArray[np.float32], truth: NDArray[np.int64], bias: NDArray[np.float64] | None = None
 ) -> float:
-    """The temperature that makes `logits`, (photos, classes), with `bias` most likely (Guo et al. 2017), searched
-    between 0.1 and 10 in steps of 1.9 %. As if half a photo more had been answered wrongly: see _wrong."""
+    """Find the temperature that makes `logits`, (photos, classes), with `bias` most likely (Guo et al. 2017), between
+    0.1 and 10 in steps of 1.9 %. As if half a photo more had been answered wrongly: see _wrong."""
     wrong = _wrong(len(truth))
     classes = logits.shape[1]
 

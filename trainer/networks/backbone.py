@@ -1,11 +1,10 @@
-"""Backbones: MobileNets of Keras, with their BatchNorm folded into the convolutions before fine-tuning.
+"""Build backbones, MobileNets of Keras, and fold their BatchNorm into the convolutions before fine-tuning."""
 
-Why folded: a converged BatchNorm multiplies its convolution's weights by a fixed gain, 0.1 to 74 in
-MobileNetV2 0.35, so one learning rate moves the layers by wildly different amounts, and channels that were
-dead (31 % of the first layer have a moving variance near 1e-36) are moved as far as live ones. Measured on
-TrashNet: fine-tuning the unfolded network lost accuracy at every rate tried; the folded one gained about three
-points (docs/training.md). It is also the network that the converter quantizes.
-"""
+# Why folded: a converged BatchNorm multiplies its convolution's weights by a fixed gain, 0.1 to 74 in
+# MobileNetV2 0.35, so one learning rate moves the layers by wildly different amounts, and channels that were
+# dead (31 % of the first layer have a moving variance near 1e-36) are moved as far as live ones. Measured on
+# TrashNet: fine-tuning the unfolded network lost accuracy at every rate tried; the folded one gained about three
+# points (docs/training.md). It is also the network that the converter quantizes.
 
 from functools import cache
 from pathlib import Path
@@ -19,12 +18,11 @@ from trainer.networks.weights import load_weights
 
 
 def build_backbone(network: Network, weights: Path | None) -> Any:
-    """A Keras model (1 or more, size, size, 3) float32 -> pooled features (n, channels) float32.
+    """Return a Keras model (1 or more, size, size, 3) float32 -> pooled features (n, channels) float32.
 
     weights: a Keras .h5 weights file without top, None for random ones. Raises ModelError."""
     import keras
 
-    more = {"minimalistic": True, "include_preprocessing": False} if "_v3" in network.architecture else {}
     try:
         backbone = getattr(keras.applications, network.family.constructor)(
             input_shape=(network.size, network.size, 3),
@@ -32,7 +30,7 @@ def build_backbone(network: Network, weights: Path | None) -> Any:
             include_top=False,
             weights=None,
             pooling="avg",
-            **more,
+            **network.family.arguments,
         )
     except ValueError as error:
         raise ModelError(f"{network.title}: {error}") from error
@@ -42,8 +40,8 @@ def build_backbone(network: Network, weights: Path | None) -> Any:
 
 
 def quicken_batch_norm(backbone: Any) -> None:
-    """Let the moving averages follow within tens of steps: Keras' 0.999 lags hundreds behind, so that short
-    trainings from scratch end with averages of another network."""
+    """Let the moving averages follow within tens of steps."""
+    # Keras' 0.999 lags hundreds of steps behind: short trainings from scratch end with averages of another network.
     import keras
 
     for layer in backbone.layers:
@@ -52,10 +50,10 @@ def quicken_batch_norm(backbone: Any) -> None:
 
 
 def fold_batch_norm(backbone: Any) -> Any:
-    """The same function without BatchNorm: each is folded into the convolution before it, in float64. In
+    """Return the same function without BatchNorm: each is folded into the convolution before it, in float64. In
     training, the new model rounds its activations as int8 will.
 
-    Raises ModelError where a BatchNorm does not follow a convolution."""
+    Raises ModelError if a BatchNorm does not follow a convolution."""
     import keras
 
     batch_norm = keras.layers.BatchNormalization
@@ -90,20 +88,22 @@ def fold_batch_norm(backbone: Any) -> Any:
 
 @cache
 def _placeholder() -> Any:
-    """The class of the layers that stand where a BatchNorm stood."""
+    """Return the class of the layers that take the place of a BatchNorm."""
     import keras
     import tensorflow as tf
 
     class Folded(keras.layers.Layer):  # type: ignore[misc]
-        """Passes on what it gets; in training rounded to 256 steps between low and high, the batch's own
-        extremes where they are None, as int8 will. So the network learns to bear it. Gone after conversion."""
+        """Pass on the input; in training, rounded to 256 steps between low and high (None: the batch's own extremes).
+        Conversion removes it."""
+
+        # So the network learns to bear the rounding of int8.
 
         def __init__(self, low: float | None = None, high: float | None = None, **more: Any) -> None:
             super().__init__(**more)
             self.low, self.high = low, high
 
         def get_config(self) -> dict[str, Any]:
-            """As keras.layers.Layer."""
+            """Return the settings from which Keras makes the layer again."""
             return {**super().get_config(), "low": self.low, "high": self.high}
 
         def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
@@ -119,11 +119,11 @@ def _placeholder() -> Any:
             return tf.cast(rounded, inputs.dtype)
 
     def extremes(values: Any) -> tuple[Any, Any]:
-        """Of the whole batch, whose parts several machines may hold: each puts its own into a place of its own,
-        and the sum of all places has them all."""
+        """Return the extremes of the whole batch, whose parts several machines may hold."""
         found = tf.stack([tf.reduce_min(values), tf.reduce_max(values)])
         context = tf.distribute.get_replica_context()
         if context is not None and context.num_replicas_in_sync > 1:
+            # There is no maximum over machines, only a sum: each puts its own into a place of its own.
             place = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync)
             found = context.all_reduce(tf.distribute.ReduceOp.SUM, found[:, None] * place[None])
             return tf.reduce_min(found[0]), tf.reduce_max(found[1])
@@ -133,24 +133,20 @@ def _placeholder() -> Any:
 
 
 def _range_after(layer: Any) -> tuple[float | None, float | None]:
-    """What an activation behind `layer` leaves of its output."""
+    """Return the range that an activation behind `layer` leaves of its output."""
     readers = [node.operation for node in layer._outbound_nodes]
     if len(readers) == 1 and type(readers[0]).__name__ == "ReLU":
         return 0.0, readers[0].max_value
     return None, None
 
 
-def add_head(backbone: Any, classes: int, kernel: Any = None, bias: Any = None) -> Any:
-    """Backbone plus a dense layer to `classes` logits, set to kernel (channels, classes) and bias where
-    given."""
+def add_head(backbone: Any, classes: int) -> Any:
+    """Return `backbone` with a dense layer, "logits", to `classes` of them."""
     import keras
 
+    # Named, as numbered names would end up in the .tflite and depend on what was built before.
     head = keras.layers.Dense(classes, name="logits")
-    # Named, since numbered names would end up in the .tflite and depend on what was built before.
-    model = keras.Model(backbone.input, head(backbone.output), name="network")
-    if kernel is not None:
-        head.set_weights([np.asarray(kernel, np.float32), np.asarray(bias, np.float32)])
-    return model
+    return keras.Model(backbone.input, head(backbone.output), name="network")
 
 
 def _fold(convolution: Any, norm: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The weights that a network starts from: Keras' own, their hash pinned where it is known, or a file.
+"""Find and load the weights that a network starts from: Keras' own, their hash pinned if it is known, or a file.
 
 Files are read as arrays, never as a model: a .keras or full-model .h5 file can carry code.
 """
@@ -18,7 +18,6 @@ import numpy as np
 from edge.errors import MissingInputError, ModelError, UnavailableError
 from trainer.networks.families import Network
 
-_BASE = "https://storage.googleapis.com/tensorflow/keras-applications/"
 _HDF5_MARK = b"\x89HDF\r\n\x1a\n"
 # The SHA-256 is that of a file used in this project; the MD5s of V3 are Keras' own (keras.applications.
 # mobilenet_v3), those of V1 and V2 are published in a public model store's table (Keras has none). A file that
@@ -33,29 +32,13 @@ PINNED = {
     "weights_mobilenet_v3_small_minimalistic_224_1.0_float_no_top_v2.h5": ("md5", "cde8136e733e811080d9fcd8a252f7e4"),
     "weights_mobilenet_v3_large_minimalistic_224_1.0_float_no_top_v2.h5": ("md5", "ec5221f64a2f6d1ef965a614bdae7973"),
 }
-_V1_WIDTHS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
-
-
-def keras_file(network: Network) -> tuple[str, str]:
-    """Name of Keras' ImageNet weights for `network`, without top, and where they are."""
-    family = network.family
-    size = network.size if network.size in family.sizes else 224
-    if network.architecture == "mobilenet_v1":
-        name = f"mobilenet_{_V1_WIDTHS[network.alpha]}_{size}_tf_no_top.h5"
-        return name, _BASE + "mobilenet/" + name
-    if network.architecture == "mobilenet_v2":
-        name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{network.alpha}_{size}_no_top.h5"
-        return name, _BASE + "mobilenet_v2/" + name
-    size_name = network.architecture.removeprefix("mobilenet_v3_")
-    name = f"weights_mobilenet_v3_{size_name}_minimalistic_224_1.0_float_no_top_v2.h5"
-    return name, _BASE + "mobilenet_v3/" + name
 
 
 def find_weights(network: Network, weights: str) -> Path | None:
-    """The weights file, downloaded into Keras' cache where weights is "imagenet"; None for "none".
+    """Return the weights file, downloaded into Keras' cache if weights is "imagenet"; None for "none".
 
-    Raises UnavailableError where the download fails, with the file to fetch elsewhere; MissingInputError
-    and ModelError for a file that is not there or no weights file, or not the one that its name promises."""
+    Raises UnavailableError if the download fails, with the file to fetch elsewhere; MissingInputError
+    and ModelError for a file that is missing or no weights file, or not the one that its name promises."""
     if weights == "none":
         return None
     path = _download(network) if weights == "imagenet" else Path(weights)
@@ -72,8 +55,8 @@ def find_weights(network: Network, weights: str) -> Path | None:
 
 
 def load_weights(backbone: Any, network: Network, path: Path) -> None:
-    """Put the arrays of `path` into the Keras model `backbone`. Raises ModelError where they do not fit, which is
-    told by their shapes before they are read, or are not all finite."""
+    """Put the arrays of `path` into the Keras model `backbone`. Raises ModelError if their shapes do not fit, which is
+    checked before they are read, or if they are not all finite."""
     try:
         _check_shapes(backbone, path)
         backbone.load_weights(path)
@@ -89,23 +72,23 @@ def load_weights(backbone: Any, network: Network, path: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The file's SHA-256 in hex."""
+    """Return the file's SHA-256 in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def cache_folder() -> Path:
-    """Where Keras keeps downloaded weights, by the rules of keras.utils.get_file."""
+    """Return the folder of Keras' downloaded weights, by the rules of keras.utils.get_file."""
     home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
     return (home if os.access(home, os.W_OK) else Path("/tmp/.keras")) / "models"
 
 
 def _download(network: Network) -> Path:
-    """Into a private folder first, for Keras takes whatever has the name for whole: a download that was cut short
-    must not get it."""
+    """Return the file in Keras' cache, downloaded if it is not there."""
     import keras
 
-    name, address = keras_file(network)
+    # Into a private folder first: Keras takes any file of that name for whole, also one that was cut short.
+    name, address = network.keras_file()
     target = cache_folder() / name
     if target.exists():
         return target
@@ -146,13 +129,13 @@ def _check_hash(path: Path) -> None:
 
 
 def _fetch_again(path: Path) -> str:
-    """The fix for a file of the cache; '' for one that the user gave."""
+    """Return the fix for a file of the cache; '' for one that the user gave."""
     return f"delete {path} and try again" if path.absolute().parent == cache_folder().absolute() else ""
 
 
 def _check_shapes(backbone: Any, path: Path) -> None:
-    """Raises ValueError where the file's arrays have not the shapes of the model's: a small file can hold an array
-    that fills all memory once it is read."""
+    """Raise ValueError if the file's arrays do not have the shapes of the model's."""
+    # Before they are read: a small file can hold an array that fills all memory.
     import h5py
 
     expected = [
@@ -174,7 +157,7 @@ def _check_shapes(backbone: Any, path: Path) -> None:
 
 
 def _check_sizes(file: Any, most: int) -> None:
-    """Raises ValueError where an array has more values than `most`."""
+    """Raise ValueError if an array has more values than `most`."""
 
     def look(name: str, entry: Any) -> str | None:
         return name if getattr(entry, "size", 0) > most else None
@@ -184,7 +167,7 @@ def _check_sizes(file: Any, most: int) -> None:
 
 
 def _stored_shapes(file: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Names and shapes of the arrays that Keras would read, in its order. `file`: an open h5py.File."""
+    """Yield names and shapes of the arrays that Keras would read, in its order. `file`: an open h5py.File."""
     root = file if "layer_names" in file.attrs or "model_weights" not in file else file["model_weights"]
     for layer in _names(root, "layer_names"):
         for weight in _names(root[layer], "weight_names"):
@@ -192,7 +175,8 @@ def _stored_shapes(file: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def _names(group: Any, attribute: str) -> Iterator[str]:
-    """A list of names, which Keras writes in parts where it is long: weight_names0, weight_names1 and so on."""
+    """Yield a list of names."""
+    # Keras writes a long one in parts: weight_names0, weight_names1 and so on.
     parts = [attribute] if attribute in group.attrs else [f"{attribute}{part}" for part in range(len(group.attrs))]
     for part in parts:
         for name in group.attrs.get(part, ()):

@@ -1,1 +1,1 @@
-"""From float to int8: equalized, rounded, converted, and what it cost in each layer."""
+"""From float to int8: equalize, round, convert, and measure what that cost in each layer."""

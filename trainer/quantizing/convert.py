@@ -1,6 +1,6 @@
-"""Float Keras model -> full-int8 TFLite, calibrated with training photos as the device preprocesses them.
+"""Convert a float Keras model to full-int8 TFLite, with ranges from training photos as the device preprocesses them.
 
-In two stages: the converter's float model with the ranges that were seen (`calibrate`), and its int8 twin
+In two stages: the converter's float model with the ranges that were seen (`observe_ranges`), and its int8 twin
 (`finish`, a tenth of a second). Between the two the ranges can be looked at and changed.
 """
 
@@ -16,46 +16,46 @@ from edge.bundle.manifest import Preprocessing
 from edge.errors import StorageError
 from trainer.dataset.rows import RowSource
 from trainer.native_output import quiet
+from trainer.networks.pixels import normalizer
 
-CALIBRATION_PHOTOS = 200
+REPRESENTATIVE_PHOTOS = 200
 
 
-def calibrate(model: Any, spec: Preprocessing, pixels: RowSource, calibration: NDArray[np.int64]) -> bytes:
-    """The float .tflite of `model` (normalised pixels -> logits) with the range of every activation on
-    pixels[calibration], uint8 (photos, height, width, 3). Batch fixed at 1: a free one brings SHAPE and
-    STRIDED_SLICE into the graph. Raises StorageError where the temporary folder is full."""
+def observe_ranges(model: Any, spec: Preprocessing, pixels: RowSource, representative: NDArray[np.int64]) -> bytes:
+    """Return the float .tflite of `model` (normalised pixels -> logits) with the range of every activation on
+    pixels[representative], uint8 (photos, height, width, 3). Raises StorageError if the temporary folder is full."""
     import keras
     import tensorflow as tf
 
+    # Batch fixed at 1: a free one brings SHAPE and STRIDED_SLICE into the graph.
     fixed = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="pixels")
     whole = keras.Model(fixed, model(fixed, training=False), name="fieldfare")
     converter = tf.lite.TFLiteConverter.from_keras_model(whole)
-    mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+    normalized = normalizer(spec)
 
-    def representative() -> Iterator[list[NDArray[np.float32]]]:
-        for number, index in enumerate(calibration):
+    def inputs() -> Iterator[list[NDArray[np.float32]]]:
+        for number, index in enumerate(representative):
             photo = pixels[index].astype(np.float32)
             if number == 0:
-                # The input's range is that of pixels, not of these photos: a model calibrated on night scenes
+                # The input's range is that of pixels, not of these photos: a model with ranges from night scenes
                 # would clip every day. It also makes quantizing a pixel a flip of one bit.
                 photo[0, 0], photo[-1, -1] = 0, 255
-            yield [((photo - mean) / std)[None]]
+            yield [normalized(photo)[None]]
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = representative
+    converter.representative_dataset = inputs
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
     converter._experimental_calibrate_only = True
     _check_space(4 * model.count_params())
     with quiet():
-        calibrated: bytes = converter.convert()
-    return calibrated
+        ranged: bytes = converter.convert()
+    return ranged
 
 
-def finish(calibrated: bytes) -> bytes:
-    """The int8 twin of what `calibrate` returned: int8 in and out, weights of convolutions with a scale for
-    each channel, dense weights with one, as the Edge TPU compiler wants."""
+def finish(ranged: bytes) -> bytes:
+    """Return the int8 twin of what `observe_ranges` returned, int8 in and out."""
     import tensorflow as tf
 
     # What the converter itself calls last; it has no public name.
@@ -63,32 +63,34 @@ def finish(calibrated: bytes) -> bytes:
 
     with quiet():
         quantized: bytes = mlir_quantize(
-            calibrated,
+            ranged,
             input_data_type=tf.int8,
             output_data_type=tf.int8,
+            # The Edge TPU compiler wants one scale for dense weights; convolutions keep one for each channel.
             disable_per_channel_for_dense_layers=True,
         )
     return quantized
 
 
-def tighten(calibrated: bytes, ranges: dict[str, tuple[float, float]]) -> bytes:
-    """`calibrated` with the ranges of the tensors named replaced by (low, high)."""
+def tighten(ranged: bytes, ranges: dict[str, tuple[float, float]]) -> bytes:
+    """Return `ranged` with the ranges of the tensors named replaced by (low, high)."""
     import flatbuffers
     from tensorflow.lite.python.schema_py_generated import ModelT
 
-    model = ModelT.InitFromPackedBuf(calibrated, 0)
+    model = ModelT.InitFromPackedBuf(ranged, 0)
     for tensor in model.subgraphs[0].tensors:
-        told, seen = ranges.get(tensor.name.decode()), tensor.quantization
-        if told is not None and seen is not None and seen.min is not None and len(seen.min) == 1:
-            seen.min, seen.max = [told[0]], [told[1]]
-    builder = flatbuffers.Builder(len(calibrated))
+        wanted, seen = ranges.get(tensor.name.decode()), tensor.quantization
+        if wanted is not None and seen is not None and seen.min is not None and len(seen.min) == 1:
+            seen.min, seen.max = [wanted[0]], [wanted[1]]
+    builder = flatbuffers.Builder(len(ranged))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
 def best_range(values: NDArray[np.float32]) -> tuple[float, float]:
-    """The range that loses least, by mean square, when `values` are rounded to its 256 steps and cut off
+    """Return the range that loses least, by mean square, when `values` are rounded to its 256 steps and cut off
     outside: both ends are drawn in by the same or different shares, down to a quarter."""
+    # 0 is always inside: int8 holds it exactly, and padding and ReLU write it.
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     shares = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.33, 0.25)
     best = (float("inf"), low, high)
@@ -103,34 +105,38 @@ def best_range(values: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """At most `count` of the indices, evenly from the first to the last: where they are in the order of their
-    classes, of every class if there are as many."""
+    """Return at most `count` of the indices, evenly from the first to the last. Indices in the order of their classes
+    give some of every class, if there are as many classes."""
     return indices[np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(np.int64)]
 
 
-def choose_calibration(
+def choose_representative(
     labels: NDArray[np.int64], greys: NDArray[np.uint8], train: NDArray[np.int64], seed: int
 ) -> NDArray[np.int64]:
-    """Up to 200 training photos that cover what there is: as many of each class as there are, and within a
-    class one after the other the photo least like those chosen, by its small grey copy (uint8, (photos,
-    256)): dark and bright, empty and full. Drawn with `seed`, sorted."""
+    """Return up to 200 training photos that cover what there is, sorted: as many of each class as of any other, and
+    within a class one after the other the photo least like those chosen, by its small grey copy (uint8, (photos,
+    256)): dark and bright, empty and full. Drawn with `seed`."""
     rng = np.random.default_rng((seed, 200))
-    classes = rng.permutation(np.unique(labels[train]))  # there may be over 200
-    rooms = [CALIBRATION_PHOTOS // len(classes) + (i < CALIBRATION_PHOTOS % len(classes)) for i in range(len(classes))]
+    # Shuffled: of over 200 classes, those that come first get a photo.
+    classes = rng.permutation(np.unique(labels[train]))
+    each, more = divmod(REPRESENTATIVE_PHOTOS, len(classes))
+    rooms = [each + (place < more) for place in range(len(classes))]
     chosen: list[int] = []
     left: list[int] = []
     for label, room in zip(classes, rooms, strict=True):
         of_class = rng.permutation(train[labels[train] == label])
+        # Each choice measures all that are left, so that of a large class 2,000 photos, drawn at random, must do.
         taken = _spread_out(greys[of_class[:2000]].astype(np.float32), min(room, len(of_class)))
         chosen += [int(of_class[place]) for place in taken]
         left += sorted(set(of_class.tolist()) - set(chosen))
-    missing = min(CALIBRATION_PHOTOS - len(chosen), len(left))  # where small classes left room
+    # Small classes leave room, which photos of larger ones fill.
+    missing = min(REPRESENTATIVE_PHOTOS - len(chosen), len(left))
     chosen += rng.choice(left, missing, replace=False).tolist() if missing > 0 else []
     return np.array(sorted(chosen), dtype=np.int64)
 
 
 def _spread_out(points: NDArray[np.float32], count: int) -> list[int]:
-    """Farthest-point choice of `count` rows, from the first row on."""
+    """Choose `count` rows by farthest point, from the first row on."""
     chosen: list[int] = []
     distance = np.full(len(points), np.inf, np.float32)
     for _ in range(min(count, len(points))):
@@ -142,8 +148,9 @@ def _spread_out(points: NDArray[np.float32], count: int) -> list[int]:
 
 
 def _check_space(weights_bytes: int) -> None:
-    """TensorFlow saves the model to the temporary folder on the way; where that is full, it swallows the reason
-    and ends in a TypeError. Twice the weights and 4 MB for the graph is ample."""
+    """Raise StorageError if the temporary folder has no room for the conversion."""
+    # TensorFlow saves the model there on the way; if that fails, it swallows the reason and ends in a TypeError. Twice
+    # the weights and 4 MB for the graph is ample.
     needed = 2 * weights_bytes + 4_000_000
     try:
         with tempfile.TemporaryFile() as file:

@@ -1,10 +1,10 @@
-"""Channels of a residual chain brought to one range, without changing the function.
+"""Bring the channels of a residual chain to one range, without changing the function.
 
 An int8 tensor has one step for all of its channels. The linear outputs of MobileNetV2 and V3 blocks, and the sums
 that they run into, have channels whose ranges differ tenfold, so the small ones are left a few steps. A
 channel that nothing but a linear sum touches may be scaled by any number, as long as all that writes it is
-multiplied and all that reads it divided (cross-layer equalization, Nagel et al. 2019, here where no activation
-stands between).
+multiplied and all that reads it divided (cross-layer equalization, Nagel et al. 2019; here for chains without an
+activation).
 """
 
 from dataclasses import dataclass, field
@@ -15,15 +15,22 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import Preprocessing
 from trainer.dataset.rows import RowSource
-from trainer.learning.predict import Probe
+from trainer.learning.predict import InnerOutputs
 
-MAX_SCALE = 64.0  # of a channel; beyond it a channel is as good as empty
+# Of a channel: one that would need more is as good as empty.
+MAX_SCALE = 64.0
 _PASSES = ("Folded", "ZeroPadding2D", "Dropout", "SpatialDropout2D")
 
 
 @dataclass(slots=True)
 class Chain:
-    """Convolutions that write one set of channels, those that read it, and the layers whose outputs hold it."""
+    """One set of channels.
+
+    writers: convolutions that write it.
+    readers: convolutions that read it.
+    holders: layers whose outputs hold it.
+    linear: whether nothing but sums stands between writers and readers.
+    """
 
     writers: list[Any] = field(default_factory=list)
     readers: list[Any] = field(default_factory=list)
@@ -31,13 +38,13 @@ class Chain:
     linear: bool = True
 
 
-def equalize(model: Any, spec: Preprocessing, pixels: RowSource, calibration: NDArray[np.int64]) -> int:
-    """Scale the channels of all linear chains of `model`, a folded Keras model, in place. pixels[calibration]:
-    uint8 (height, width, 3), whose largest values are brought to one size. Returns how many chains."""
+def equalize(model: Any, spec: Preprocessing, pixels: RowSource, representative: NDArray[np.int64]) -> int:
+    """Scale the channels of all linear chains of `model`, a folded Keras model, in place; return how many chains.
+    pixels[representative]: uint8 (height, width, 3), on which the channels' largest values become one size."""
     chains = find_chains(model)
     if not chains:
         return 0
-    for chain, largest in zip(chains, _largest(model, chains, spec, pixels, calibration), strict=True):
+    for chain, largest in zip(chains, _largest(model, chains, spec, pixels, representative), strict=True):
         if largest.max() <= 0:
             continue
         scale = np.minimum(largest.max() / np.maximum(largest, 1e-9), MAX_SCALE).astype(np.float32)
@@ -50,7 +57,7 @@ def equalize(model: Any, spec: Preprocessing, pixels: RowSource, calibration: ND
 
 
 def find_chains(model: Any) -> list[Chain]:
-    """Chains whose every writer is a convolution without an activation and every reader a convolution."""
+    """Find the chains whose every writer is a convolution without an activation and every reader a convolution."""
     of: dict[str, str] = {}
     root: dict[str, str] = {}
 
@@ -73,6 +80,7 @@ def find_chains(model: Any) -> list[Chain]:
             if len(inside) == len(sources):
                 of[layer.name] = inside[0]
             else:
+                # Another term of the sum comes from no convolution: it could not be scaled with the rest.
                 broken.update(inside)
     chains: dict[str, Chain] = {}
     for layer in model.layers:
@@ -96,7 +104,8 @@ def _note(chain: Chain, layer: Any, of: dict[str, str]) -> None:
             chain.readers.append(reader)
         elif not (reader.name in of and kind in (*_PASSES, "Add")):
             chain.linear = False
-    if not readers:  # the model's own output
+    # The model's own output: nothing behind it could divide again.
+    if not readers:
         chain.linear = False
 
 
@@ -107,16 +116,16 @@ def _sources(layer: Any) -> list[str]:
 
 
 def _largest(
-    model: Any, chains: list[Chain], spec: Preprocessing, pixels: RowSource, calibration: NDArray[np.int64]
+    model: Any, chains: list[Chain], spec: Preprocessing, pixels: RowSource, representative: NDArray[np.int64]
 ) -> list[NDArray[np.float32]]:
-    """For each chain the largest size of each channel, (channels,)."""
+    """Return for each chain the largest size of each channel, (channels,)."""
     outputs = [holder.output for chain in chains for holder in chain.holders]
-    probe = Probe(model, outputs, spec)
+    inner = InnerOutputs(model, outputs, spec)
     sizes = [np.zeros(output.shape[-1], np.float32) for output in outputs]
-    for index in calibration:
+    for index in representative:
         sizes = [
             np.maximum(size, np.abs(np.asarray(value)).max(axis=(0, 1, 2)))
-            for size, value in zip(sizes, probe(pixels[index]), strict=True)
+            for size, value in zip(sizes, inner(pixels[index]), strict=True)
         ]
     largest, place = [], 0
     for chain in chains:

@@ -1,4 +1,4 @@
-"""Where int8 goes wrong: each layer's output in the float and in the int8 model, side by side."""
+"""Compare each layer's output in the float and in the int8 model, to find the layers that lose precision."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,29 +8,33 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import Preprocessing
 from trainer.dataset.rows import RowSource
+from trainer.networks.pixels import normalizer
 
-SAMPLES = 400_000  # values of a tensor that are kept to choose its range
+SAMPLES = 400_000  # values of a tensor that are kept to choose its range, 1.6 MB
 
 
 @dataclass(frozen=True, slots=True)
-class LayerRow:
-    """One operator. signal_to_noise_db: of its int8 output against the float one, 10 log10(mean square /
-    mean square error), all errors before it included; step_db: the same if nothing but this output were
-    rounded to its 256 steps; own_share: of the error, what that rounding makes, 0..1."""
+class LayerNoise:
+    """How much of one layer's output is error after quantization.
 
-    layer: str
+    name: the layer.
+    operator: such as CONV_2D.
+    snr_db: signal to noise of the int8 output against the float one, 10 log10(mean square / mean square error), with
+        all errors of the layers before.
+    introduced: the share of that error, 0..1, that rounding this output to its 256 steps makes.
+    """
+
+    name: str
     operator: str
-    signal_to_noise_db: float
-    step_db: float
-    own_share: float
+    snr_db: float
+    introduced: float
 
 
 def compare_layers(
-    calibrated: bytes, quantized: bytes, spec: Preprocessing, pixels: RowSource, indices: NDArray[np.int64]
-) -> tuple[LayerRow, ...]:
-    """A row for each operator whose output both models have, in the order of execution, on
-    pixels[indices]."""
-    plain, whole = _Probe(calibrated), _Probe(quantized)
+    ranged: bytes, quantized: bytes, spec: Preprocessing, pixels: RowSource, indices: NDArray[np.int64]
+) -> tuple[LayerNoise, ...]:
+    """Compare the output of each operator that both models have, in the order of execution, on pixels[indices]."""
+    plain, whole = _TracedModel(ranged), _TracedModel(quantized)
     pairs = [(plain.find(name, last=last), op, index, name) for op, index, name, last in whole.operators()]
     sums = np.zeros((len(pairs), 3))
     for index in indices:
@@ -40,11 +44,10 @@ def compare_layers(
             if source is not None:
                 sums[row] += _squares(plain.value(source), whole, tensor)
     return tuple(
-        LayerRow(
+        LayerNoise(
             _short(name),
             op,
             _decibels(signal, error),
-            _decibels(signal, step),
             round(min(1.0, float(step) / max(float(error), 1e-20)), 3),
         )
         for (source, op, tensor, name), (signal, error, step) in zip(pairs, sums, strict=True)
@@ -53,32 +56,33 @@ def compare_layers(
 
 
 def collect_values(
-    calibrated: bytes, spec: Preprocessing, pixels: RowSource, indices: NDArray[np.int64]
+    ranged: bytes, spec: Preprocessing, pixels: RowSource, indices: NDArray[np.int64]
 ) -> dict[str, NDArray[np.float32]]:
-    """For each operator's output, by tensor name, the values seen on pixels[indices], at most 400,000 of
-    them."""
-    probe = _Probe(calibrated)
+    """Return for each operator's output, by tensor name, the values seen on pixels[indices], at most 400,000."""
+    traced = _TracedModel(ranged)
     rng = np.random.default_rng(0)
     room = max(1, SAMPLES // max(1, len(indices)))
     values: dict[str, list[NDArray[np.float32]]] = {}
     for index in indices:
-        probe.run(pixels[index], spec)
-        for _, tensor, name, _ in probe.operators():
-            flat = probe.value(tensor).reshape(-1)
+        traced.run(pixels[index], spec)
+        for _, tensor, name, _ in traced.operators():
+            flat = traced.value(tensor).reshape(-1)
+            # A sample may miss the extremes, which are what a range is about.
             ends = np.array([flat.min(), flat.max()], np.float32)
             some = rng.choice(flat, room) if flat.size > room else flat
             values.setdefault(name, []).append(np.concatenate([some, ends]))
     return {name: np.concatenate(parts) for name, parts in values.items()}
 
 
-class _Probe:
-    """A model whose inner tensors can be read after a run; without delegates, which would hide them."""
+class _TracedModel:
+    """A model whose inner tensors can be read after a run."""
 
     def __init__(self, model: bytes) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         self._interpreter: Any = Interpreter(
             model_content=model,
+            # Delegates would compute several operators as one and hide what lies between.
             experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             experimental_preserve_all_tensors=True,
         )
@@ -92,7 +96,7 @@ class _Probe:
         ]
 
     def operators(self) -> list[tuple[str, int, str, bool]]:
-        """(operator, output tensor, its name, whether it is the last)."""
+        """Return (operator, output tensor, its name, whether it is the last)."""
         last = len(self._outputs) - 1
         return [
             (op, tensor, str(self._details[tensor]["name"]), place == last)
@@ -100,14 +104,14 @@ class _Probe:
         ]
 
     def find(self, name: str, *, last: bool) -> int | None:
-        """The tensor of that name; the output's may differ."""
+        """Return the tensor of that name, or the output for the last, whose names may differ; None without one."""
         for _, tensor, own, at_end in self.operators():
             if own == name or (last and at_end):
                 return tensor
         return None
 
     def run(self, photo: NDArray[np.uint8], spec: Preprocessing) -> None:
-        value = (photo.astype(np.float32) - np.array(spec.mean, np.float32)) / np.array(spec.std, np.float32)
+        value = normalizer(spec)(photo.astype(np.float32))
         scale, zero_point = self._input["quantization"]
         if scale:
             value = np.clip(np.round(value / scale) + zero_point, -128, 127)
@@ -123,8 +127,8 @@ class _Probe:
         return value
 
 
-def _squares(expected: NDArray[np.float32], whole: _Probe, tensor: int) -> tuple[float, float, float]:
-    """Mean squares of the signal, of the error, and of what rounding this output alone would cost."""
+def _squares(expected: NDArray[np.float32], whole: _TracedModel, tensor: int) -> tuple[float, float, float]:
+    """Return the mean squares of the signal, of the error, and of the error that rounding this output alone makes."""
     scale, zero_point = whole.quantization(tensor)
     got = (whole.value(tensor).astype(np.float32) - zero_point) * scale
     rounded = (np.clip(np.round(expected / scale) + zero_point, -128, 127) - zero_point) * scale
@@ -140,7 +144,7 @@ def _decibels(signal: float, noise: float) -> float:
 
 
 def _short(name: str) -> str:
-    """The layer's own name out of the converter's 'fieldfare_1/network_1/block_1_add_1/Add;...'."""
+    """Return the layer's own name out of the converter's 'fieldfare_1/network_1/block_1_add_1/Add;...'."""
     outer = ("fieldfare", "network", "functional", "Stateful")
     parts = [part for part in name.split(";")[0].split("/") if not part.startswith(outer)]
     return parts[0].removesuffix("_1") if parts else "logits"

@@ -1,13 +1,12 @@
-"""Weights brought onto the int8 grid so that each layer's output stays, not each weight.
+"""Bring weights onto the int8 grid so that each layer's output stays, not each weight.
 
 Rounding every weight to its nearest step adds errors up: in MobileNetV2 0.35 at 96 pixels the first depthwise
 layer alone, whose kernels are differences of bright neighbours, moved the logits by 0.30 of a spread of 1.7 (root
 mean square, TrashNet validation). So weights are rounded one after the other, and each one's error is made up by
-those that follow, as far as the layer's inputs on calibration photos are correlated (optimal brain quantization;
+those that follow, as far as the layer's inputs on representative photos are correlated (optimal brain quantization;
 Frantar and Alistarh 2022, Frantar et al. 2023). What is left of the mean goes into the bias.
 
-The weights are still floats afterwards, but multiples of the steps that the converter will choose: the largest
-of each channel stays the largest.
+The weights are still floats afterwards, but multiples of the steps that the converter will choose.
 """
 
 from typing import Any
@@ -17,27 +16,29 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import Preprocessing
 from trainer.dataset.rows import RowSource
-from trainer.learning.predict import Probe
+from trainer.learning.predict import InnerOutputs
 from trainer.progress import Advance
 
 LEVELS = 127  # the converter's weights are symmetric: -127..127
 POSITIONS = 256  # places of each photo that are looked at in each layer
-DAMPING = 0.01  # of the mean of the diagonal: keeps inputs that are never seen from being used to make up errors
+# Of the mean of the diagonal: inputs that were never seen would else be used to make up any error, at no cost.
+DAMPING = 0.01
 
 
 def round_weights(
-    model: Any, spec: Preprocessing, pixels: RowSource, calibration: NDArray[np.int64], advance: Advance
+    model: Any, spec: Preprocessing, pixels: RowSource, representative: NDArray[np.int64], advance: Advance
 ) -> None:
     """Round the weights of all convolutions and dense layers of `model`, a folded Keras model, in place.
-    pixels[calibration]: uint8 (height, width, 3), the photos whose activations count."""
+    pixels[representative]: uint8 (height, width, 3), the photos whose activations count."""
     from threadpoolctl import threadpool_limits
 
     layers = [layer for layer in model.layers if _kind(layer)]
-    inputs = Probe(model, [layer.input for layer in layers], spec)
+    inputs = InnerOutputs(model, [layer.input for layer in layers], spec)
     moments = [_Moments(layer) for layer in layers]
     rng = np.random.default_rng(0)
-    with threadpool_limits(limits=1, user_api="blas"):  # many small products: threads would wait for each other
-        for index in calibration:
+    # Many small products: BLAS threads would wait for each other.
+    with threadpool_limits(limits=1, user_api="blas"):
+        for index in representative:
             for moment, given in zip(moments, inputs(pixels[index]), strict=True):
                 moment.add(given, rng)
             advance(1)
@@ -54,9 +55,13 @@ def _round_layer(layer: Any, moment: "_Moments") -> None:
 
 
 def round_table(weights: NDArray[np.float64], moments: NDArray[np.float64], *, per_tensor: bool) -> NDArray[np.float64]:
-    """weights: (groups, inputs, outputs). moments: (groups, inputs, inputs), mean products of the inputs.
-    Returns multiples of each output's step, its largest weight / 127 (per_tensor: one step for all), that
-    change the outputs least; each output's largest weight keeps its place and value."""
+    """Return multiples of each output's step, its largest weight / 127, that change the outputs least.
+
+    weights: (groups, inputs, outputs).
+    moments: (groups, inputs, inputs), mean products of the inputs.
+    per_tensor: one step for all outputs.
+    """
+    # Each output's largest weight keeps its place and value: the converter takes its step from that one.
     size = np.abs(weights)
     largest = size.max(axis=None if per_tensor else 1, keepdims=True)
     step = np.maximum(largest, 1e-12) / LEVELS
@@ -87,8 +92,8 @@ def round_table(weights: NDArray[np.float64], moments: NDArray[np.float64], *, p
 
 
 class _Moments:
-    """Means and mean products of what one layer sees: for each of its groups (channels of a depthwise
-    convolution, else one), over the taps that make one output."""
+    """Means and mean products of a layer's input: for each of its groups (channels of a depthwise convolution, else
+    one), over the taps that make one output."""
 
     def __init__(self, layer: Any) -> None:
         self._layer = layer
@@ -98,7 +103,7 @@ class _Moments:
         self._second: Any = 0.0
 
     def add(self, given: Any, rng: np.random.Generator) -> None:
-        """given: the layer's input for one photo, (1, height, width, channels) or (1, channels)."""
+        """Take in the layer's input for one photo, (1, height, width, channels) or (1, channels)."""
         taps = self._taps(given)
         if len(taps) > POSITIONS:
             taps = taps[rng.integers(0, len(taps), POSITIONS)]
@@ -118,14 +123,14 @@ class _Moments:
         return np.asarray(self._second / self._count)
 
     def to_table(self, kernel: NDArray[np.float32]) -> NDArray[np.float64]:
-        """A Keras kernel as (groups, taps, outputs)."""
+        """Return a Keras kernel as (groups, taps, outputs)."""
         wide = kernel.astype(np.float64)
         if self._kind == "DepthwiseConv2D":
             return wide.reshape(-1, wide.shape[2]).T[:, :, None]
         return wide.reshape(1, -1, wide.shape[-1])
 
     def to_kernel(self, table: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """The reverse of to_table."""
+        """Return a table as a Keras kernel of `shape`: the reverse of to_table."""
         flat = table[:, :, 0].T if self._kind == "DepthwiseConv2D" else table[0]
         return flat.reshape(shape).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Plain inputs -> Report and its pictures. Everything but the test photos' scores may be missing."""
+"""Make the report and its pictures from answers. All but the test photos' scores may be missing."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import DatasetError
+from trainer.learning.epochs import History
+from trainer.learning.left_out import LeftOut
 from trainer.measuring.metrics import (
     Interval,
     ScoreTable,
@@ -25,14 +27,12 @@ from trainer.measuring.metrics import (
     top1,
 )
 from trainer.measuring.scaling import Scaling
-from trainer.measuring.threshold import Threshold, coverage_curve, outcome
+from trainer.measuring.threshold import Threshold, coverage_curve, effect
 from trainer.pages import thumbnail
+from trainer.quantizing.layer_errors import LayerNoise
 from trainer.report.records import (
     Calibrated,
     DataSummary,
-    History,
-    Layer,
-    LeftOut,
     Measured,
     Model,
     OutsideFigures,
@@ -55,9 +55,13 @@ Thumbnail = Callable[[int], NDArray[np.uint8]]
 class Evaluation:
     """Answers on one set of photos of known classes.
 
-    names: (n,) file names. truth: int64 (n,). scores: float32 (n, classes), calibrated, as the device computes
-    them; uncalibrated: the softmax of the logits as they are; float_scores: of the float model, calibrated alike.
-    thumbnail: photo i as uint8 (height, width, 3), R, G, B, of any size.
+    split: the set's name.
+    names: (n,) file names.
+    truth: int64 (n,).
+    scores: float32 (n, classes), calibrated, as the device computes them.
+    uncalibrated: the softmax of the logits as they are.
+    float_scores: of the float model, calibrated alike.
+    thumbnail: returns photo i as uint8 (height, width, 3), R, G, B, of any size.
     """
 
     split: str
@@ -79,24 +83,35 @@ class Outside:
     thumbnail: Thumbnail | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ingredients:
-    """All that a report is made from. float_top1 and the rest of `quantized` come from the test photos'
-    float_scores; layers and remedy are added to them."""
+def no_threshold(value: float = 0.0) -> Threshold:
+    """Return the record of a threshold that nobody chose here: a bundle's own, or none."""
+    note = "no precision was asked for; nothing is called unknown" if value == 0 else "the bundle's own threshold"
+    return Threshold(promise=None, threshold=value, shown=False, bound=None, validation=None, note=note)
 
-    run: Run
+
+@dataclass(frozen=True, slots=True)
+class Evaluations:
+    """All answers of one model.
+
+    labels: names of the classes.
+    test: photos that chose nothing.
+    validation: photos that chose epoch, scaling and threshold.
+    scaling: makes scores from logits.
+    threshold: below it, a score is called unknown.
+    outside: sets of photos that belong to no class.
+    """
+
     labels: tuple[str, ...]
     test: Evaluation
     validation: Evaluation | None = None
     scaling: Scaling = field(default_factory=Scaling)
-    threshold: Threshold | None = None
+    threshold: Threshold = field(default_factory=no_threshold)
     outside: tuple[Outside, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
-    data: DataSummary | None = None
-    history: History | None = None
-    layers: tuple[Layer, ...] = ()
-    remedy: str | None = None
-    model: Model | None = None
+
+    @property
+    def calibration_error(self) -> float | None:
+        """Expected calibration error on the test photos."""
+        return expected_calibration_error(reliability(self.test.truth, self.test.scores))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,41 +122,47 @@ class Pictures:
     outside: dict[tuple[int, int], bytes] = field(default_factory=dict)
 
 
-def build_report(given: Ingredients) -> tuple[Report, Pictures]:
-    """Work all figures out. Raises DatasetError without test photos, ValueError where shapes do not fit."""
-    threshold = given.threshold or no_threshold()
-    test = _measure(given.test, given, threshold)
+def build_report(
+    found: Evaluations,
+    run: Run,
+    *,
+    left_out: tuple[LeftOut, ...] = (),
+    data: DataSummary | None = None,
+    history: History | None = None,
+    layers: tuple[LayerNoise, ...] = (),
+    remedy: str | None = None,
+    model: Model | None = None,
+) -> tuple[Report, Pictures]:
+    """Work out all figures. layers and remedy: shown if the test photos have scores of the float model.
+
+    Raises DatasetError without test photos, ValueError if shapes do not fit."""
+    test = _measure(found.test, found)
     report = Report(
-        run=given.run,
-        labels=given.labels,
+        run=run,
+        labels=found.labels,
         test=test,
-        validation=_measure(given.validation, given, threshold) if given.validation else None,
-        threshold=threshold,
-        outside=tuple(_outside(entry, given.labels, threshold.threshold) for entry in given.outside),
-        left_out=given.left_out,
-        data=given.data,
-        history=given.history,
-        quantized=_quantized(given.test, given.layers, given.remedy),
-        model=given.model,
+        validation=_measure(found.validation, found) if found.validation else None,
+        threshold=found.threshold,
+        outside=tuple(_outside(entry, found.labels, found.threshold.threshold) for entry in found.outside),
+        left_out=left_out,
+        data=data,
+        history=history,
+        quantized=_quantized(found.test, layers, remedy),
+        model=model,
     )
-    return report, _pictures(given, report)
+    return report, _pictures(found, report)
 
 
-def no_threshold(value: float = 0.0) -> Threshold:
-    """The record of a threshold that nobody chose here: a bundle's own, or none."""
-    note = "no precision was asked for; nothing is called unknown" if value == 0 else "the bundle's own threshold"
-    return Threshold(promise=None, threshold=value, shown=False, bound=None, validation=None, note=note)
-
-
-def _measure(entry: Evaluation, given: Ingredients, threshold: Threshold) -> Measured:
-    _check(entry.split, len(entry.names), entry.scores, given.labels, entry.truth)
+def _measure(entry: Evaluation, found: Evaluations) -> Measured:
+    labels, threshold = found.labels, found.threshold.threshold
+    _check(entry.split, len(entry.names), entry.scores, labels, entry.truth)
     answers = predictions(entry.scores)
     overall = top1(entry.truth, entry.scores)
     if overall is None:
         raise DatasetError(f"no {entry.split} photos: a report needs at least one")
-    classes = len(given.labels)
+    classes = len(labels)
     matrix = confusion_matrix(entry.truth, answers, classes)
-    figures = class_figures(matrix, given.labels)
+    figures = class_figures(matrix, labels)
     best = best_scores(entry.scores)
     return Measured(
         split=entry.split,
@@ -150,13 +171,13 @@ def _measure(entry: Evaluation, given: Ingredients, threshold: Threshold) -> Mea
         macro_recall=macro_recall(figures),
         classes=figures,
         confusion=tuple(map(tuple, matrix.tolist())) if classes <= MATRIX_CLASSES else None,
-        pairs=confused_pairs(matrix, given.labels, PAIRS),
-        calibration=_calibrated(entry, given.scaling),
+        pairs=confused_pairs(matrix, labels, PAIRS),
+        calibration=_calibrated(entry, found.scaling),
         curve=coverage_curve(entry.truth, entry.scores),
-        at_threshold=outcome(entry.truth, entry.scores, threshold.threshold),
+        at_threshold=effect(entry.truth, entry.scores, threshold),
         histogram=_histogram(best),
-        worst=_answers(entry, given.labels, threshold.threshold, _worst(answers != entry.truth, best)),
-        unsure=_answers(entry, given.labels, threshold.threshold, np.argsort(best, kind="stable")[:GALLERY]),
+        worst=_answers(entry, labels, threshold, _worst(answers != entry.truth, best)),
+        unsure=_answers(entry, labels, threshold, np.argsort(best, kind="stable")[:GALLERY]),
     )
 
 
@@ -187,7 +208,7 @@ def _histogram(best: NDArray[np.float64]) -> tuple[float, ...]:
 
 
 def _worst(wrong: NDArray[np.bool_], best: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The places of the wrong answers, surest first."""
+    """Return the places of the wrong answers, surest first."""
     places = np.flatnonzero(wrong)
     order: NDArray[np.int64] = places[np.argsort(-best[places], kind="stable")][:GALLERY]
     return order
@@ -229,7 +250,7 @@ def _outside(entry: Outside, labels: tuple[str, ...], threshold: float) -> Outsi
     )
 
 
-def _quantized(entry: Evaluation, layers: tuple[Layer, ...], remedy: str | None) -> Quantized | None:
+def _quantized(entry: Evaluation, layers: tuple[LayerNoise, ...], remedy: str | None) -> Quantized | None:
     if entry.float_scores is None:
         return None
     same = predictions(entry.scores) == predictions(entry.float_scores)
@@ -248,14 +269,14 @@ def _known(value: Interval | None) -> Interval:
     return value
 
 
-def _pictures(given: Ingredients, report: Report) -> Pictures:
-    """The thumbnails that the page shows, each made once."""
+def _pictures(found: Evaluations, report: Report) -> Pictures:
+    """Make the thumbnails that the page shows, each once."""
     pictures = Pictures()
-    if given.test.thumbnail is not None:
+    if found.test.thumbnail is not None:
         for answer in (*report.test.worst, *report.test.unsure):
             if answer.index not in pictures.test:
-                pictures.test[answer.index] = thumbnail.encode(given.test.thumbnail(answer.index))
-    for place, (entry, figures) in enumerate(zip(given.outside, report.outside, strict=True)):
+                pictures.test[answer.index] = thumbnail.encode(found.test.thumbnail(answer.index))
+    for place, (entry, figures) in enumerate(zip(found.outside, report.outside, strict=True)):
         for answer in figures.surest if entry.thumbnail is not None else ():
             assert entry.thumbnail is not None
             pictures.outside[place, answer.index] = thumbnail.encode(entry.thumbnail(answer.index))

@@ -1,8 +1,8 @@
-"""The report's pictures, drawn with matplotlib's object interface: no global state, no window.
+"""Draw the report's pictures with matplotlib's object interface: no global state, no window.
 
 All share one size, one style and the page's colours. A figure becomes SVG whose colours are the page's CSS
-variables, so that it follows light, dark and print, and whose text is the page's text; where that would be
-large, a PNG. No class or file name is drawn here: those are HTML, where they are escaped.
+variables, so that it follows light, dark and print, and whose text is the page's text; a large one becomes a PNG.
+No class or file name is drawn here: those belong to the HTML, which escapes them.
 """
 
 import functools
@@ -12,10 +12,11 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from trainer.learning.epochs import Epoch
 from trainer.measuring.metrics import ReliabilityBin
 from trainer.measuring.threshold import CurvePoint
 from trainer.pages.thumbnail import data_url
-from trainer.report.records import Epoch, OutsideFigures
+from trainer.report.records import OutsideFigures
 
 # Matplotlib draws with the light theme's values; _to_svg puts the names in their place.
 COLOURS = {
@@ -34,7 +35,7 @@ _ENOUGH = 5  # photos behind a dot of full size
 
 
 def figure(draw: Callable[..., None]) -> Callable[..., str]:
-    """Make of a function that draws on axes one that returns HTML: the first argument, the axes, is supplied,
+    """Turn a function that draws on axes into one that returns HTML: the first argument, the axes, is supplied,
     and `title` (plain words, for those who hear the page) is added."""
 
     @functools.wraps(draw)
@@ -55,7 +56,7 @@ def figure(draw: Callable[..., None]) -> Callable[..., str]:
 
 @figure
 def loss_figure(axes: Any, epochs: Sequence[Epoch], kept: int) -> None:
-    """Training and validation loss by epoch; the kept epoch marked."""
+    """Draw training and validation loss by epoch, with the kept epoch marked."""
     numbers = [entry.number for entry in epochs]
     _line(axes, numbers, [entry.train_loss for entry in epochs], "soft", "photos it learns from")
     _line(axes, numbers, [entry.val_loss for entry in epochs], "good", "validation photos")
@@ -67,7 +68,7 @@ def loss_figure(axes: Any, epochs: Sequence[Epoch], kept: int) -> None:
 
 @figure
 def accuracy_figure(axes: Any, epochs: Sequence[Epoch], head: float | None, kept: int) -> None:
-    """Validation accuracy by epoch, from the head's (epoch 0) on."""
+    """Draw validation accuracy by epoch, from the head's (epoch 0) on."""
     numbers = [entry.number for entry in epochs]
     values = [entry.val_accuracy for entry in epochs]
     if head is not None:
@@ -81,7 +82,7 @@ def accuracy_figure(axes: Any, epochs: Sequence[Epoch], head: float | None, kept
 
 @figure
 def calibration_figure(axes: Any, bins: Sequence[ReliabilityBin], before: Sequence[ReliabilityBin]) -> None:
-    """Score promised against share right, with intervals; the diagonal is perfect."""
+    """Draw the score promised against the share right, with intervals; the diagonal is perfect."""
     axes.plot([0, 1], [0, 1], color=COLOURS["muted"], linewidth=1, linestyle=(0, (4, 3)), label="perfect")
     below = [max(0.0, entry.accuracy.value - entry.accuracy.low) for entry in bins]
     above = [max(0.0, entry.accuracy.high - entry.accuracy.value) for entry in bins]
@@ -107,7 +108,7 @@ def coverage_figure(
     promise: float | None,
     here: tuple[float, float] | None,
 ) -> None:
-    """Share of photos that get a name against the share of those that is right; here: the bundle's own
+    """Draw the share of photos that get a name against the share of those that is right. here: the bundle's own
     (coverage, precision) on the test photos."""
     if validation:
         _steps(axes, validation, "soft", "validation photos")
@@ -126,7 +127,7 @@ def coverage_figure(
 
 @figure
 def contest_figure(axes: Any, a: Sequence[CurvePoint], b: Sequence[CurvePoint]) -> None:
-    """The coverage curves of two bundles on the same photos."""
+    """Draw the coverage curves of two bundles on the same photos."""
     _steps(axes, a, "warm", "A")
     _steps(axes, b, "good", "B")
     low = min(entry.precision for entry in (*a, *b))
@@ -139,7 +140,7 @@ def contest_figure(axes: Any, a: Sequence[CurvePoint], b: Sequence[CurvePoint]) 
 
 @figure
 def outside_figure(axes: Any, known: Sequence[float], outside: OutsideFigures, threshold: float) -> None:
-    """Best scores of test photos and of photos outside the classes, as shares of each."""
+    """Draw the best scores of test photos and of photos outside the classes, as shares of each."""
     width = 1 / len(known)
     middles = [(i + 0.5) * width for i in range(len(known))]
     axes.bar(middles, known, width * 0.9, color=COLOURS["soft"], label="test photos")
@@ -234,7 +235,7 @@ def _to_html(canvas: Any, name: str, title: str) -> str:
 
 
 def _to_svg(text: str, name: str, title: str) -> str:
-    """Matplotlib's file as an element of the page: no prologue, metadata, style sheet or addresses, the page's
+    """Return Matplotlib's file as an element of the page: no prologue, metadata, style sheet or addresses, the page's
     fonts and colours, ids that no other figure has, two decimals of a point."""
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""Report and pictures -> one self-contained HTML page, and the two files on disk."""
+"""Render report and pictures as one self-contained HTML page, and write it and its figures."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +9,13 @@ from trainer.measuring.threshold import CurvePoint
 from trainer.pages.render import render
 from trainer.pages.thumbnail import data_url
 from trainer.pages.words import split_name
-from trainer.report import figures
-from trainer.report import sentences as wording
+from trainer.quantizing.layer_errors import LayerNoise
+from trainer.report import figures, sentences
 from trainer.report.build import Pictures
-from trainer.report.records import DataSummary, Layer, Measured, Report, to_json
+from trainer.report.records import DataSummary, Measured, Report, to_json
 from trainer.report.sentences import Said
 
-MATRIX_ON_PAGE = 20  # more columns than that are not read, they are looked at
+MATRIX_ON_PAGE = 20  # nobody reads a table of more columns
 CLASSES_ON_PAGE = 20
 LAYERS_ON_PAGE = 12
 
@@ -29,13 +29,13 @@ def write_report(report: Report, pictures: Pictures, page: Path, data: Path, *, 
 
 
 def render_report(report: Report, pictures: Pictures) -> str:
-    """The page. It needs no network and no other file."""
+    """Render the page. It needs no network and no other file."""
     return render(
         "report.html",
         report=report,
         split=split_name(report.test.split),
         words=_words(report),
-        steps=wording.next_steps(report),
+        steps=sentences.next_steps(report),
         contents=_contents(report),
         matrix=matrix_rows(report.test, report.labels),
         class_table=_weakest_first(report.test),
@@ -53,20 +53,20 @@ def render_report(report: Report, pictures: Pictures) -> str:
 def _words(report: Report) -> dict[str, Said]:
     test = report.test
     words = {
-        "headline": wording.headline(test),
-        "confusion": wording.confusion(test),
-        "classes": wording.classes(test),
-        "worst": wording.worst(test),
-        "unsure": wording.UNSURE,
-        "calibration": wording.calibration(test),
-        "coverage": wording.coverage(test, report.threshold),
+        "headline": sentences.headline(test),
+        "confusion": sentences.confusion(test),
+        "classes": sentences.classes(test),
+        "worst": sentences.worst(test),
+        "unsure": sentences.UNSURE,
+        "calibration": sentences.calibration(test),
+        "coverage": sentences.coverage(test, report.threshold),
     }
     optional: tuple[tuple[str, Any, Callable[[Any], Said]], ...] = (
-        ("left_out", report.left_out, wording.left_out),
-        ("quantized", report.quantized, wording.quantized),
-        ("model", report.model, wording.model),
-        ("history", report.history, wording.history),
-        ("data", report.data, wording.data),
+        ("left_out", report.left_out, sentences.left_out),
+        ("quantized", report.quantized, sentences.quantized),
+        ("model", report.model, sentences.model),
+        ("history", report.history, sentences.history),
+        ("data", report.data, sentences.data),
     )
     return words | {name: describe(part) for name, part, describe in optional if part}
 
@@ -87,8 +87,8 @@ def _contents(report: Report) -> list[tuple[str, str]]:
 
 
 def matrix_rows(test: Measured, labels: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The confusion matrix as the page shows it: per cell the count, its share of the row and its kind. Empty
-    where there are too many classes."""
+    """Return the confusion matrix as the page shows it: per cell the count, its share of the row and its kind. Empty
+    if there are too many classes."""
     if test.confusion is None or len(labels) > MATRIX_ON_PAGE:
         return []
     rows = []
@@ -108,7 +108,7 @@ def matrix_rows(test: Measured, labels: tuple[str, ...]) -> list[dict[str, Any]]
 
 
 def _weakest_first(test: Measured) -> list[Any]:
-    """All classes in their order where they are few, else the weakest."""
+    """Return all classes in their order if they are few, else the weakest."""
     if len(test.classes) <= CLASSES_ON_PAGE:
         return list(test.classes)
     known = [entry for entry in test.classes if entry.recall is not None]
@@ -119,7 +119,7 @@ def _outside(report: Report, pictures: Pictures) -> list[dict[str, Any]]:
     return [
         {
             "figures": entry,
-            "said": wording.outside(entry, report.threshold),
+            "said": sentences.outside(entry, report.threshold),
             "plot": figures.outside_figure(
                 report.test.histogram,
                 entry,
@@ -159,18 +159,18 @@ def _plots(report: Report) -> dict[str, str]:
 
 
 def _choices(test: Measured) -> list[CurvePoint]:
-    """The points of the coverage curve nearest to naming 100, 90 ... 40 % of the photos, each once."""
+    """Return the points of the coverage curve nearest to naming 100, 90 ... 40 % of the photos, each once."""
     near = [min(test.curve, key=lambda point: abs(point.coverage - share / 10)) for share in range(10, 3, -1)]
     return list(dict.fromkeys(near))
 
 
-def _noisiest(report: Report) -> list[Layer]:
+def _noisiest(report: Report) -> list[LayerNoise]:
     layers = report.quantized.layers if report.quantized else ()
     return sorted(layers, key=lambda layer: layer.snr_db)[:LAYERS_ON_PAGE]
 
 
 def _photo_rows(summary: DataSummary) -> list[dict[str, Any]]:
-    """Photos of each class, with a bar against the commonest; the rarest where classes are many."""
+    """Return the photos of each class, with a bar against the commonest; of many classes, the rarest."""
     columns = list(summary.counts.values())
     rows: list[dict[str, Any]] = [
         {"name": name, "counts": [column[i] for column in columns], "total": sum(column[i] for column in columns)}

@@ -1,22 +1,31 @@
-"""The report of a bundle as records: what `report.json` holds and what the page is made from.
+"""The report of a bundle as records: the content of `report.json`, from which the page is made.
 
+Records of other steps are used as they are, so the names of their fields are keys of that file, too.
 Shares are 0..1, sizes bytes, times seconds. What was not measured is None or an empty tuple.
 """
 
-from typing import Literal
-
 import msgspec
 
+from trainer.check.findings import Finding
+from trainer.learning.epochs import History
+from trainer.learning.left_out import LeftOut
 from trainer.measuring.metrics import ClassFigures, Confusion, Interval, ReliabilityBin
-from trainer.measuring.threshold import CurvePoint, Outcome, Threshold
+from trainer.measuring.threshold import CurvePoint, Threshold, ThresholdEffect
+from trainer.quantizing.layer_errors import LayerNoise
 
 SCHEMA = 1
-Severity = Literal["problem", "warning", "remark"]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """What was made, with what. title: the bundle's name; network: such as 'MobileNetV2 0.35 224'; created:
-    ISO 8601; options: as given on the command line; versions: library -> version."""
+    """What was made, with what.
+
+    title: the bundle's name.
+    network: such as 'MobileNetV2 0.35 224'.
+    created: ISO 8601.
+    tool: such as 'fieldfare 0.1.0'.
+    options: as given on the command line.
+    versions: library -> version.
+    """
 
     title: str
     network: str
@@ -30,18 +39,16 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One remark on the photos: examples are names of files."""
-
-    severity: Severity
-    title: str
-    explanation: str
-    examples: tuple[str, ...] = ()
-
-
 class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """The photos. counts: split -> photos of each class, in the order of `classes`; unreadable: what was left
-    out and why; torn: groups of near-duplicates that stand in more than one split."""
+    """The photos.
+
+    classes: their names.
+    counts: split -> photos of each class, in the order of `classes`.
+    unreadable: photos that were left out, and why.
+    near_duplicates: photos that are nearly the same as an earlier one.
+    torn: groups of near-duplicates that stand in more than one split.
+    findings: of the dataset check.
+    """
 
     classes: tuple[str, ...]
     counts: dict[str, tuple[int, ...]]
@@ -51,54 +58,20 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
 
 
-class Epoch(msgspec.Struct, frozen=True):
-    """One pass over the training photos; number counts from 1."""
-
-    number: int
-    train_loss: float
-    val_loss: float
-    val_accuracy: float
-    learning_rate: float
-
-
-class History(msgspec.Struct, frozen=True, kw_only=True):
-    """How it learned. head_accuracy: on validation photos before fine-tuning, None from scratch; kept: the
-    epoch whose weights are in the bundle, 0 for the head alone."""
-
-    epochs: tuple[Epoch, ...]
-    head_accuracy: float | None
-    kept: int
-
-
-class LeftOut(msgspec.Struct, frozen=True):
-    """What happened to photos of a class that a classifier had never been shown: the share called unknown,
-    and the share given some other name with a score over the threshold."""
-
-    name: str
-    photos: int
-    unknown: float
-    mistaken: float
-
-
-class Layer(msgspec.Struct, frozen=True):
-    """One layer after quantization: signal to noise at its output in dB (more is better), and the share, 0..1,
-    of the noise that this layer itself brought in."""
-
-    name: str
-    operator: str
-    snr_db: float
-    introduced: float
-
-
 class Quantized(msgspec.Struct, frozen=True, kw_only=True):
-    """int8 against float on the same photos. agreement: the share of photos given the same name by both;
-    mean_difference: of all scores, absolute, 0..1; remedy: what was done about a loss."""
+    """int8 against float on the same photos.
+
+    agreement: the share of photos given the same name by both.
+    mean_difference: of all scores, absolute, 0..1.
+    layers: the noise of each layer.
+    remedy: what was done about a loss.
+    """
 
     float_top1: Interval
     int8_top1: Interval
     agreement: float
     mean_difference: float
-    layers: tuple[Layer, ...] = ()
+    layers: tuple[LayerNoise, ...] = ()
     remedy: str | None = None
 
 
@@ -111,8 +84,13 @@ class Operator(msgspec.Struct, frozen=True):
 
 
 class EdgeTpuVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Will the Coral take it? word: such as 'whole', 'in part', 'no'; line: one sentence; rows: (operator,
-    where it runs, why); compiler: the lines that the compiler printed, None where it did not run."""
+    """Whether the Edge TPU takes the model.
+
+    word: 'whole', 'partial' or 'refused'.
+    line: one sentence.
+    rows: (operator, 'Edge TPU' or 'CPU', why).
+    compiler: the lines that the compiler printed; None if it did not run.
+    """
 
     word: str
     line: str
@@ -130,8 +108,13 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PhotoAnswer(msgspec.Struct, frozen=True):
-    """One photo and what was said of it. index: its place in the evaluation; truth is None for a photo of no
-    class; truth_score: the score that its own class got."""
+    """One photo and the model's answer.
+
+    index: its place in the evaluation.
+    truth: its class; None for a photo of no class.
+    truth_score: the score of that class.
+    accepted: whether the answer's score reaches the threshold.
+    """
 
     index: int
     name: str
@@ -143,9 +126,14 @@ class PhotoAnswer(msgspec.Struct, frozen=True):
 
 
 class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
-    """How far scores can be taken at their word. error: expected calibration error; excess: mean score minus
-    share right, above 0 where scores promise too much; error_by_chance: what a perfectly calibrated model would show on
-    so many photos; the *_before figures are without temperature and bias. bias: one number a class, None for zeros."""
+    """How far scores can be taken for probabilities.
+
+    temperature, bias: the correction; bias has one number a class, None for zeros.
+    error: expected calibration error.
+    error_by_chance: the error that a perfectly calibrated model would show on so many photos.
+    excess: mean score minus share right; above 0 if scores promise too much.
+    bins_before, error_before: without the correction.
+    """
 
     temperature: float
     bias: tuple[float, ...] | None = None
@@ -158,8 +146,13 @@ class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutsideFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Photos of things that belong to no class. histogram: the share of them with a best score in each of 20
-    equal bins of 0..1; answers: what they were taken for, with how often; surest: the worst of them."""
+    """Photos of things that belong to no class.
+
+    unknown: the share that was called unknown.
+    histogram: the share of them with a best score in each of 20 equal bins of 0..1.
+    answers: the classes that they were taken for, with how often.
+    surest: the worst of them.
+    """
 
     title: str
     photos: int
@@ -170,8 +163,16 @@ class OutsideFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """The answers on one set of photos. confusion: the whole matrix (row: truth, column: answer) up to 40
-    classes, else None; pairs: the most confused ones; at_threshold: with `unknown` allowed."""
+    """The answers on one set of photos.
+
+    confusion: the whole matrix (row: truth, column: answer) up to 40 classes, else None.
+    pairs: the most confused ones.
+    curve: coverage and precision at every threshold that changes something.
+    at_threshold: with `unknown` allowed.
+    histogram: the share of photos with a best score in each of 20 equal bins of 0..1.
+    worst: wrong answers, surest first.
+    unsure: the answers with the lowest scores.
+    """
 
     split: str
     photos: int
@@ -182,14 +183,14 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     pairs: tuple[Confusion, ...]
     calibration: Calibrated
     curve: tuple[CurvePoint, ...]
-    at_threshold: Outcome | None
+    at_threshold: ThresholdEffect | None
     histogram: tuple[float, ...]
     worst: tuple[PhotoAnswer, ...]
     unsure: tuple[PhotoAnswer, ...]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. test: the photos that chose nothing; validation: those that chose epoch, temperature and
+    """The whole report. test: the photos that chose nothing; validation: those that chose epoch, temperature and
     threshold."""
 
     schema: int = SCHEMA
@@ -207,5 +208,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def to_json(report: Report) -> bytes:
-    """The bytes of report.json: indented, ending in a newline."""
+    """Return the bytes of report.json: indented, ending in a newline."""
     return msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n"

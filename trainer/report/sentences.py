@@ -1,12 +1,16 @@
-"""The report in sentences: what each figure means and what to do about it, for people with a camera and a
-question. Plain text; the page escapes it."""
+"""Put the report's figures into sentences: what each means and what to do, for people with a camera and a question.
+
+Plain text; the page escapes it.
+"""
 
 from typing import NamedTuple
 
+from trainer.learning.epochs import History
+from trainer.learning.left_out import LeftOut
 from trainer.measuring.metrics import ClassFigures
 from trainer.measuring.threshold import Threshold
 from trainer.pages.words import between, called, counted, percent
-from trainer.report.records import DataSummary, History, LeftOut, Measured, Model, OutsideFigures, Quantized, Report
+from trainer.report.records import DataSummary, Measured, Model, OutsideFigures, Quantized, Report
 
 FEW_PHOTOS = 100
 FEW_PER_CLASS = 10
@@ -22,11 +26,11 @@ class Said(NamedTuple):
 
 
 def headline(test: Measured) -> Said:
-    """The one figure."""
+    """Describe the share of right answers."""
     right = round(test.top1.value * test.photos)
-    where = "that it never saw while learning" if test.split == "test" else "in this measurement"
+    which = "that it never saw while learning" if test.split == "test" else "in this measurement"
     means = (
-        f"Of {counted(test.photos, 'photo')} {where}, it named {right:,} rightly. "
+        f"Of {counted(test.photos, 'photo')} {which}, it named {right:,} rightly. "
         f"On new photos of the same kind, expect {between(test.top1)}."
     )
     few = test.photos < FEW_PHOTOS
@@ -34,7 +38,7 @@ def headline(test: Measured) -> Said:
 
 
 def confusion(test: Measured) -> Said:
-    """What is taken for what."""
+    """Describe the commonest mistake."""
     if not test.pairs:
         return Said("Not one mistake on these photos.", "Try it on harder ones: other days, other light, other places.")
     top = test.pairs[0]
@@ -44,7 +48,7 @@ def confusion(test: Measured) -> Said:
 
 
 def classes(test: Measured) -> Said:
-    """Which class is weak."""
+    """Describe the best and the weakest class."""
     known = [entry for entry in test.classes if entry.recall is not None]
     weak = weakest(test)
     best = max(known, key=_recall)
@@ -71,13 +75,13 @@ def classes(test: Measured) -> Said:
 
 
 def weakest(test: Measured) -> ClassFigures | None:
-    """The class with the lowest recall under 1."""
+    """Return the class with the lowest recall under 1."""
     known = [entry for entry in test.classes if entry.recall is not None and entry.recall.value < 1]
     return min(known, key=_recall) if known else None
 
 
 def worst(test: Measured) -> Said:
-    """The gallery of sure mistakes."""
+    """Describe the gallery of sure mistakes."""
     if not test.worst:
         return Said("There are none: every photo was named rightly.", "")
     return Said(
@@ -94,11 +98,11 @@ UNSURE = Said(
 
 
 def calibration(test: Measured) -> Said:
-    """Can a score be taken at its word?"""
+    """Describe whether a score can be taken for a probability."""
     excess = test.calibration.excess or 0.0
     points = f"{abs(excess) * 100:.0f} points"
     if test.photos < FEW_TO_CALIBRATE:
-        return Said(f"{counted(test.photos, 'photo')} are too few to say.", "Put more photos aside for the test.")
+        return Said(f"{counted(test.photos, 'photo')} are too few to judge by.", "Put more photos aside for the test.")
     if abs(excess) < 0.03:
         return Said(
             "A score can be taken at its word: of the photos with a score of about 80 %, about 80 % are right. "
@@ -117,7 +121,7 @@ def calibration(test: Measured) -> Said:
 
 
 def coverage(test: Measured, threshold: Threshold) -> Said:
-    """The threshold, and what else was to be had."""
+    """Describe the effect of the threshold."""
     reached = test.at_threshold
     if reached is None or threshold.threshold == 0:
         why = threshold.note[:1].upper() + threshold.note[1:]
@@ -149,7 +153,7 @@ def coverage(test: Measured, threshold: Threshold) -> Said:
 
 
 def outside(entry: OutsideFigures, threshold: Threshold) -> Said:
-    """Photos of no class."""
+    """Describe the answers to photos of no class."""
     means = f"Of {counted(entry.photos, 'photo')}, {percent(entry.unknown)} were called unknown"
     if entry.answers:
         means += "; the others were mostly taken for " + " and ".join(called(n) for n, _ in entry.answers[:2])
@@ -163,24 +167,24 @@ def outside(entry: OutsideFigures, threshold: Threshold) -> Said:
 
 
 def left_out(rows: tuple[LeftOut, ...]) -> Said:
-    """One class hidden at a time."""
+    """Describe how classes fared while they were hidden."""
     mean = sum(row.unknown for row in rows) / len(rows)
     return Said(
         f"For each line a classifier was made without that class and then shown its photos: on average "
         f"{percent(mean)} of them were called unknown.",
-        "Where the last column is high, such a newcomer would be given a wrong name with certainty.",
+        "If the last column is high, such a newcomer would be given a wrong name with certainty.",
     )
 
 
 def quantized(figures: Quantized) -> Said:
-    """float against int8."""
+    """Compare float with int8."""
     loss = figures.float_top1.value - figures.int8_top1.value
     means = f"The whole-number model gives the same name as the full one for {percent(figures.agreement)} of the photos"
     if abs(loss) < 0.01:
         return Said(f"{means}; it is as good.", "Nothing.")
     if loss < 0:
         return Said(f"{means} and happens to be right {-loss * 100:.1f} points more often.", "Nothing.")
-    do = "Train with another `--seed` or a wider network (`--alpha`); the layers below show where it is lost."
+    do = "Train with another `--seed` or a wider network (`--alpha`); the table below names the layers that lose it."
     return Said(
         f"{means}, but is right {loss * 100:.1f} points less often.",
         do if loss >= 0.02 else "Nothing: that little is usual.",
@@ -188,7 +192,7 @@ def quantized(figures: Quantized) -> Said:
 
 
 def model(figures: Model) -> Said:
-    """The file."""
+    """Describe the model's file."""
     means = f"The model takes {figures.size / MEGABYTE:.1f} MB"
     if figures.parameters:
         means += f" and has {figures.parameters / 1e6:.2f} million parameters"
@@ -196,7 +200,7 @@ def model(figures: Model) -> Said:
 
 
 def history(figures: History) -> Said:
-    """How it learned."""
+    """Describe how it learned."""
     if figures.kept == 0:
         return Said(
             "Fine-tuning did not help on the validation photos, so the first version was kept.",
@@ -212,7 +216,7 @@ def history(figures: History) -> Said:
 
 
 def data(summary: DataSummary) -> Said:
-    """The photos."""
+    """Describe the photos."""
     totals = [sum(values) for values in zip(*summary.counts.values(), strict=True)]
     means = f"{counted(sum(totals), 'photo')} of {counted(len(totals), 'class', 'classes')}"
     least, most = min(totals), max(totals)
@@ -222,7 +226,7 @@ def data(summary: DataSummary) -> Said:
 
 
 def next_steps(report: Report) -> tuple[str, ...]:
-    """At most four things to do, the most useful first."""
+    """Return at most four things to do, the most useful first."""
     steps = []
     if report.data is not None:
         problems = [entry for entry in report.data.findings if entry.severity == "problem"]
@@ -234,11 +238,11 @@ def next_steps(report: Report) -> tuple[str, ...]:
     if weak is not None and _recall(weak) < 0.9:
         steps.append(classes(report.test).do)
     if report.test.photos < FEW_PHOTOS:
-        steps.append(f"{counted(report.test.photos, 'test photo')} say little: put more aside for the test.")
+        steps.append(f"{counted(report.test.photos, 'test photo')} prove little: put more aside for the test.")
     if report.threshold.promise is not None and not report.threshold.shown:
         steps.append("Add validation photos: the promise could not be shown with these.")
     if not report.outside and not report.left_out:
-        steps.append("Find out what it says of things outside its classes: `--outside FOLDER`.")
+        steps.append("Find out what it takes things outside its classes for: `--outside FOLDER`.")
     return tuple(step for step in steps if step)[:4]
 
 

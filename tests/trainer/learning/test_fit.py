@@ -12,15 +12,22 @@ import numpy as np
 import pytest
 
 import trainer.learning.fit
+from edge.bundle.manifest import Preprocessing
 from edge.errors import ConfigError, UnavailableError
 from trainer.dataset.photo_set import PhotoSet
 from trainer.learning.augment import Augmentation
 from trainer.learning.checkpoint import NoCheckpoints, opened
-from trainer.learning.fit import Outcome, Recipe, fit
+from trainer.learning.epochs import Best
+from trainer.learning.fit import Recipe, fit
 from trainer.learning.predict import Predictor
 from trainer.learning.schedule import Deadline, Plan
 from trainer.learning.team import Team
 from trainer.native_output import load_tensorflow
+
+Network = Callable[..., Any]
+Train = Callable[..., Best]
+Trained = tuple[list[np.ndarray], Best]
+Resume = Callable[..., tuple[Any, Best, "Heard"]]
 
 PEAK = 0.05
 STEPS = 6  # three epochs of 64 photos in batches of 32
@@ -35,14 +42,14 @@ class Heard:
         self.said: list[str] = []
 
     @contextlib.contextmanager
-    def stage(self, title, total):
+    def stage(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
         self.stages[title] = total
         yield self.advance
 
-    def advance(self, steps):
+    def advance(self, steps: int) -> None:
         self.steps += steps
 
-    def say(self, text):
+    def say(self, text: str) -> None:
         self.said.append(text)
 
 
@@ -57,7 +64,7 @@ class CutOff(Heard):
         super().__init__()
         self.after = after
 
-    def advance(self, steps):
+    def advance(self, steps: int) -> None:
         super().advance(steps)
         if self.steps == self.after:
             raise PulledPlug
@@ -69,7 +76,7 @@ class Told:
     def __init__(self, *left_s: float) -> None:
         self.answers = itertools.chain(left_s, itertools.repeat(left_s[-1]))
 
-    def left_s(self):
+    def left_s(self) -> float:
         return next(self.answers)
 
 
@@ -96,13 +103,13 @@ def photos() -> PhotoSet:
 
 
 @pytest.fixture(scope="module")
-def network(keras) -> Callable[..., Any]:
+def network(keras: Any) -> Network:
     """A fresh small network: convolution, BatchNorm, pooling, logits. watch: called with (training, dtype)
     whenever its layers are put into a graph."""
 
     def make(seed: int = 0, watch: Callable[[Any, str], None] = lambda *_: None) -> Any:
         class Watched(keras.layers.Layer):
-            def call(self, inputs, training=None):
+            def call(self, inputs: Any, training: Any = None) -> Any:
                 watch(training, inputs.dtype.name if hasattr(inputs.dtype, "name") else inputs.dtype)
                 return inputs
 
@@ -117,15 +124,24 @@ def network(keras) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="module")
-def train(spec, photos) -> Callable[..., Outcome]:
+def train(spec: Preprocessing, photos: PhotoSet) -> Train:
     """fit on the photos, alone; every argument that matters can be set."""
     import tensorflow as tf
 
     team = Team(tf.distribute.get_strategy(), 0, 1)
 
     def run(
-        model, *, epochs=3, peak=PEAK, seed=0, class_weights=(1, 1), patience=10, mixed=False, progress=None, **more
-    ):
+        model: Any,
+        *,
+        epochs: int = 3,
+        peak: float = PEAK,
+        seed: int = 0,
+        class_weights: tuple[float, ...] = (1, 1),
+        patience: int = 10,
+        mixed: bool = False,
+        progress: Heard | None = None,
+        **more: Any,
+    ) -> Best:
         weights = np.array(class_weights, np.float32)
         recipe = Recipe(epochs, peak, Augmentation(mirror=True), seed, weights, patience, mixed)
         more = {"keep_start": False, "checkpoints": NoCheckpoints(), **more}
@@ -135,11 +151,16 @@ def train(spec, photos) -> Callable[..., Outcome]:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(network, train) -> tuple[list[np.ndarray], Outcome]:
+def uninterrupted(network: Network, train: Train) -> Trained:
     """The weights of a training of three epochs, and what it came to."""
     model = network()
     outcome = train(model)
     return model.get_weights(), outcome
+
+
+def validated(model: Any, spec: Preprocessing, photos: PhotoSet) -> tuple[float, float]:
+    """Accuracy and log-loss on the validation photos."""
+    return Predictor.judge(Predictor(model, spec).predict(photos.pixels, photos.val), photos.labels[photos.val])
 
 
 def same(left: list[np.ndarray], right: list[np.ndarray]) -> bool:
@@ -150,24 +171,28 @@ def same(left: list[np.ndarray], right: list[np.ndarray]) -> bool:
 # What is learned, and what is kept
 
 
-def test_the_model_is_left_at_its_best_validated_weights(network, train, spec, photos):
+def test_the_model_is_left_at_its_best_validated_weights(
+    network: Network, train: Train, spec: Preprocessing, photos: PhotoSet
+) -> None:
     model = network()
     outcome = train(model, epochs=4)
     assert outcome.val_accuracy >= 0.9
-    found = Predictor(model, spec).evaluate(photos.pixels, photos.labels, photos.val)
+    found = validated(model, spec, photos)
     assert found == (outcome.val_accuracy, outcome.val_loss)
 
 
-def test_an_epoch_that_later_ones_only_make_worse_is_kept(network, train, spec, photos):
+def test_an_epoch_that_later_ones_only_make_worse_is_kept(
+    network: Network, train: Train, spec: Preprocessing, photos: PhotoSet
+) -> None:
     model = network()
     outcome = train(model, epochs=4, peak=2.0)
-    best = max(outcome.history, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
-    assert best != outcome.history[-1], "or this test shows nothing"
-    assert (outcome.epoch, outcome.val_accuracy, outcome.val_loss) == (best.epoch, best.val_accuracy, best.val_loss)
-    assert Predictor(model, spec).evaluate(photos.pixels, photos.labels, photos.val)[1] == best.val_loss
+    best = max(outcome.epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
+    assert best != outcome.epochs[-1], "or this test shows nothing"
+    assert (outcome.epoch, outcome.val_accuracy, outcome.val_loss) == (best.number, best.val_accuracy, best.val_loss)
+    assert validated(model, spec, photos)[1] == best.val_loss
 
 
-def test_a_start_that_training_only_makes_worse_is_kept(network, train, uninterrupted):
+def test_a_start_that_training_only_makes_worse_is_kept(network: Network, train: Train, uninterrupted: Trained) -> None:
     weights, good = uninterrupted
     model = network()
     model.set_weights(weights)
@@ -188,11 +213,11 @@ def test_a_start_that_training_only_makes_worse_is_kept(network, train, uninterr
         (0.9, float("inf"), False),
     ],
 )
-def test_the_better_state_has_more_right_or_as_many_with_less_loss(accuracy, loss, better):
-    assert Outcome(accuracy, loss, 2).beats(Outcome(0.8, 0.5, 1)) is better
+def test_the_better_state_has_more_right_or_as_many_with_less_loss(accuracy: float, loss: float, better: bool) -> None:
+    assert Best(accuracy, loss, 2).beats(Best(0.8, 0.5, 1)) is better
 
 
-def test_frozen_layers_stay_as_they_are(network, train):
+def test_frozen_layers_stay_as_they_are(network: Network, train: Train) -> None:
     model = network()
     model.get_layer("convolution").trainable = False
     frozen, free = (model.get_layer(name).get_weights()[0] for name in ("convolution", "logits"))
@@ -201,26 +226,28 @@ def test_frozen_layers_stay_as_they_are(network, train):
     assert np.abs(model.get_layer("logits").get_weights()[0] - free).max() > 1e-3
 
 
-def test_the_same_seed_gives_the_same_weights(network, train, uninterrupted):
+def test_the_same_seed_gives_the_same_weights(network: Network, train: Train, uninterrupted: Trained) -> None:
     model = network()
     assert train(model) == uninterrupted[1]
     assert same(model.get_weights(), uninterrupted[0])
 
 
-def test_another_seed_gives_other_weights(network, train, uninterrupted):
+def test_another_seed_gives_other_weights(network: Network, train: Train, uninterrupted: Trained) -> None:
     model = network()
     train(model, seed=1)
     assert not same(model.get_weights(), uninterrupted[0])
 
 
-def test_a_class_that_counts_nothing_is_never_answered(network, train, spec, photos):
+def test_a_class_that_counts_nothing_is_never_answered(
+    network: Network, train: Train, spec: Preprocessing, photos: PhotoSet
+) -> None:
     model = network()
     train(model, epochs=1, peak=0.5, class_weights=(0, 1))
     answers = Predictor(model, spec).predict(photos.pixels, photos.val).argmax(axis=1)
     assert set(answers) == {1}
 
 
-def test_a_loss_that_is_no_number_ends_training_with_advice(network, train):
+def test_a_loss_that_is_no_number_ends_training_with_advice(network: Network, train: Train) -> None:
     model = network()
     model.get_layer("logits").bias.assign([np.nan, 0])
     with pytest.raises(
@@ -232,37 +259,39 @@ def test_a_loss_that_is_no_number_ends_training_with_advice(network, train):
 # What is told
 
 
-def test_history_holds_every_epoch_with_its_last_learning_rate(uninterrupted):
+def test_history_holds_every_epoch_with_its_last_learning_rate(uninterrupted: Trained) -> None:
     _, outcome = uninterrupted
     plan = Plan(STEPS, 2, PEAK)
-    assert [epoch.epoch for epoch in outcome.history] == [1, 2, 3]
-    assert [epoch.rate for epoch in outcome.history] == [plan.rate(1), plan.rate(3), plan.rate(5)]
-    assert outcome.history[0].train_loss > outcome.history[-1].train_loss > 0
+    assert [epoch.number for epoch in outcome.epochs] == [1, 2, 3]
+    assert [epoch.learning_rate for epoch in outcome.epochs] == [plan.rate(1), plan.rate(3), plan.rate(5)]
+    assert outcome.epochs[0].train_loss > outcome.epochs[-1].train_loss > 0
 
 
-def test_progress_counts_every_step_and_tells_every_epoch(network, train):
+def test_progress_counts_every_step_and_tells_every_epoch(network: Network, train: Train) -> None:
     progress = Heard()
     outcome = train(network(), progress=progress)
     assert progress.stages == {"training": STEPS}
     assert progress.steps == STEPS
     assert progress.said == [
-        f"epoch {epoch.epoch}: validation {epoch.val_accuracy:.1%}, log-loss {epoch.val_loss:.3f}"
-        for epoch in outcome.history
+        f"epoch {epoch.number}: validation {epoch.val_accuracy:.1%}, log-loss {epoch.val_loss:.3f}"
+        for epoch in outcome.epochs
     ]
 
 
-def test_training_stops_after_so_many_epochs_without_a_better_one(network, train, uninterrupted):
+def test_training_stops_after_so_many_epochs_without_a_better_one(
+    network: Network, train: Train, uninterrupted: Trained
+) -> None:
     model = network()
     model.set_weights(uninterrupted[0])
     outcome = train(model, epochs=10, peak=50.0, patience=2, keep_start=True)
-    assert (outcome.epoch, len(outcome.history)) == (0, 2)
+    assert (outcome.epoch, len(outcome.epochs)) == (0, 2)
 
 
 # Mixed precision
 
 
 @pytest.fixture(scope="module")
-def mixed(network, train) -> SimpleNamespace:
+def mixed(network: Network, train: Train) -> SimpleNamespace:
     """A training in mixed precision: its model and outcome, what went into the layers of its graphs as (training,
     dtype), and every layer's policy between two steps."""
     found = SimpleNamespace(seen=set())
@@ -277,23 +306,23 @@ def policies(model: Any) -> list[str]:
     return [layer.dtype_policy.name for layer in model.layers]
 
 
-def test_mixed_precision_trains_in_float16_and_validates_in_float32(mixed):
+def test_mixed_precision_trains_in_float16_and_validates_in_float32(mixed: SimpleNamespace) -> None:
     assert {(True, "float16"), (False, "float32")} <= mixed.seen
     assert not {(True, "float32"), (False, "float16")} & mixed.seen
 
 
-def test_mixed_precision_computes_the_logits_in_float32(mixed):
+def test_mixed_precision_computes_the_logits_in_float32(mixed: SimpleNamespace) -> None:
     assert set(mixed.policies[:-1]) == {"mixed_float16"}
     assert mixed.policies[-1] == "float32"
 
 
-def test_mixed_precision_leaves_a_float32_model_behind(mixed):
+def test_mixed_precision_leaves_a_float32_model_behind(mixed: SimpleNamespace) -> None:
     assert mixed.outcome.val_accuracy >= 0.9
     assert set(policies(mixed.model)) == {"float32"}
     assert {weight.dtype for weight in mixed.model.weights} == {"float32"}
 
 
-def test_mixed_precision_and_a_time_budget_go_together(network, train, ticks):
+def test_mixed_precision_and_a_time_budget_go_together(network: Network, train: Train, ticks: None) -> None:
     seen = set()
     model = network(watch=lambda training, dtype: seen.add((training, dtype)))
     train(model, mixed=True, deadline=Told(1.4))
@@ -304,10 +333,10 @@ def test_mixed_precision_and_a_time_budget_go_together(network, train, ticks):
 
 
 @pytest.fixture
-def cut_off_and_resume(network, train, tmp_path) -> Callable[..., tuple[Any, Outcome, Heard]]:
+def cut_off_and_resume(network: Network, train: Train, tmp_path: Path) -> Resume:
     """Train, pull the plug after some steps, train again in a network that starts elsewhere."""
 
-    def run(after: int, between: Callable[[Path], object] = lambda _: None, **how: Any) -> tuple[Any, Outcome, Heard]:
+    def run(after: int, between: Callable[[Path], object] = lambda _: None, **how: Any) -> tuple[Any, Best, Heard]:
         with pytest.raises(PulledPlug), opened(tmp_path / "out", restart=False) as checkpoints:
             train(network(), progress=CutOff(after), checkpoints=checkpoints, **how)
         between(tmp_path / "out.training" / "training.npz")
@@ -321,8 +350,8 @@ def cut_off_and_resume(network, train, tmp_path) -> Callable[..., tuple[Any, Out
 
 @pytest.mark.parametrize("step", [1, 5])
 def test_a_training_cut_off_after_any_step_ends_where_the_uninterrupted_one_does(
-    cut_off_and_resume, uninterrupted, monkeypatch, step
-):
+    cut_off_and_resume: Resume, uninterrupted: Trained, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
     monkeypatch.setattr(trainer.learning.fit, "CHECKPOINT_S", 0.0)
     model, outcome, progress = cut_off_and_resume(after=step)
     assert progress.said[0] == f"going on after {step} of {STEPS} steps"
@@ -331,7 +360,9 @@ def test_a_training_cut_off_after_any_step_ends_where_the_uninterrupted_one_does
     assert same(model.get_weights(), uninterrupted[0])
 
 
-def test_what_was_done_since_the_last_checkpoint_is_done_again(cut_off_and_resume, uninterrupted):
+def test_what_was_done_since_the_last_checkpoint_is_done_again(
+    cut_off_and_resume: Resume, uninterrupted: Trained
+) -> None:
     """Within a minute only the ends of epochs are saved."""
     model, outcome, progress = cut_off_and_resume(after=3)
     assert progress.said[0] == f"going on after 2 of {STEPS} steps"
@@ -339,20 +370,24 @@ def test_what_was_done_since_the_last_checkpoint_is_done_again(cut_off_and_resum
     assert same(model.get_weights(), uninterrupted[0])
 
 
-def test_mixed_precision_is_resumed_alike(cut_off_and_resume, mixed, monkeypatch):
+def test_mixed_precision_is_resumed_alike(
+    cut_off_and_resume: Resume, mixed: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(trainer.learning.fit, "CHECKPOINT_S", 0.0)
     model, outcome, _ = cut_off_and_resume(after=3, mixed=True)
     assert outcome == mixed.outcome
     assert same(model.get_weights(), mixed.model.get_weights())
 
 
-def test_a_checkpoint_that_was_damaged_costs_its_steps_and_no_more(cut_off_and_resume):
+def test_a_checkpoint_that_was_damaged_costs_its_steps_and_no_more(cut_off_and_resume: Resume) -> None:
     _, outcome, progress = cut_off_and_resume(after=4, between=lambda path: path.write_bytes(b"?" * 1000))
     assert progress.said[0].startswith("epoch 1:")
-    assert len(outcome.history) == 3
+    assert len(outcome.epochs) == 3
 
 
-def test_a_training_that_had_stopped_early_is_not_taken_up_again(network, train, uninterrupted, tmp_path):
+def test_a_training_that_had_stopped_early_is_not_taken_up_again(
+    network: Network, train: Train, uninterrupted: Trained, tmp_path: Path
+) -> None:
     """Killed between its last step and the bundle."""
     how = {"epochs": 10, "peak": 50.0, "patience": 2, "keep_start": True}
     model, stopped = network(), []
@@ -371,60 +406,66 @@ def test_a_training_that_had_stopped_early_is_not_taken_up_again(network, train,
 
 
 @pytest.fixture
-def ticks(monkeypatch) -> None:
+def ticks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that goes on by a second whenever it is read: six timed steps take one second, a validation one."""
     monkeypatch.setattr(trainer.learning.fit, "time", SimpleNamespace(monotonic=itertools.count().__next__))
 
 
-def test_a_deadline_is_made_the_most_of(network, train, ticks):
+def test_a_deadline_is_made_the_most_of(network: Network, train: Train, ticks: None) -> None:
     """An epoch costs 2/6 s of steps and 1 s of validation: three of them fit into 4.1 s."""
     progress = Heard()
     outcome = train(network(), epochs=99, deadline=Told(4.1), progress=progress)
     assert progress.said[0] == "3.0 epochs fit into the time left"
     assert progress.stages == {"training": STEPS}
-    assert len(outcome.history) == 3
+    assert len(outcome.epochs) == 3
 
 
-def test_the_steps_that_were_timed_leave_no_trace(network, train, uninterrupted, ticks):
+def test_the_steps_that_were_timed_leave_no_trace(
+    network: Network, train: Train, uninterrupted: Trained, ticks: None
+) -> None:
     model = network()
     assert train(model, epochs=99, deadline=Told(4.1)) == uninterrupted[1]
     assert same(model.get_weights(), uninterrupted[0])
 
 
-def test_part_of_an_epoch_is_better_than_none(network, train, ticks):
+def test_part_of_an_epoch_is_better_than_none(network: Network, train: Train, ticks: None) -> None:
     """A step costs 1/6 s, the validation 1 s: one step fits into 1.2 s, two do not."""
     outcome = train(network(), deadline=Told(1.2))
-    assert [epoch.epoch for epoch in outcome.history] == [1]
-    assert outcome.history[0].rate == Plan(1, 2, PEAK).rate(0)
+    assert [epoch.number for epoch in outcome.epochs] == [1]
+    assert outcome.epochs[0].learning_rate == Plan(1, 2, PEAK).rate(0)
 
 
-def test_a_deadline_that_is_over_leaves_the_start_alone(network, train, uninterrupted):
+def test_a_deadline_that_is_over_leaves_the_start_alone(network: Network, train: Train, uninterrupted: Trained) -> None:
     model, progress = network(), Heard()
     model.set_weights(uninterrupted[0])
     outcome = train(model, keep_start=True, deadline=Deadline(time.monotonic() - 1), progress=progress)
     assert progress.said == ["no time is left for fine-tuning"]
-    assert (outcome.epoch, outcome.history, outcome.val_loss) == (0, (), uninterrupted[1].val_loss)
+    assert (outcome.epoch, outcome.epochs, outcome.val_loss) == (0, (), uninterrupted[1].val_loss)
     assert same(model.get_weights(), uninterrupted[0])
 
 
-def test_a_deadline_that_leaves_no_time_from_scratch_is_an_error(network, train):
+def test_a_deadline_that_leaves_no_time_from_scratch_is_an_error(network: Network, train: Train) -> None:
     """The network would be as random as it came."""
     with pytest.raises(ConfigError, match="--time-budget: the time left does not suffice to learn anything"):
         train(network(), keep_start=False, deadline=Told(0.0))
 
 
-def test_a_deadline_that_comes_early_ends_training_with_a_validation(network, train, spec, photos, ticks):
+def test_a_deadline_that_comes_early_ends_training_with_a_validation(
+    network: Network, train: Train, spec: Preprocessing, photos: PhotoSet, ticks: None
+) -> None:
     """Steps turn out slower than they were timed: after the third no time is left."""
     model = network()
     outcome = train(model, deadline=Told(4.1, 2.0, 1.0, -0.1))
     plan = Plan(STEPS, 2, PEAK)
-    assert [epoch.rate for epoch in outcome.history] == [plan.rate(1), plan.rate(2)]
-    best = max(outcome.history, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
-    assert outcome.epoch == best.epoch
-    assert Predictor(model, spec).evaluate(photos.pixels, photos.labels, photos.val)[1] == best.val_loss
+    assert [epoch.learning_rate for epoch in outcome.epochs] == [plan.rate(1), plan.rate(2)]
+    best = max(outcome.epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
+    assert outcome.epoch == best.number
+    assert validated(model, spec, photos)[1] == best.val_loss
 
 
-def test_a_resumed_training_whose_time_is_over_does_one_step_and_keeps_the_best(network, train, tmp_path, ticks):
+def test_a_resumed_training_whose_time_is_over_does_one_step_and_keeps_the_best(
+    network: Network, train: Train, tmp_path: Path, ticks: None
+) -> None:
     with pytest.raises(PulledPlug), opened(tmp_path / "out", restart=False) as checkpoints:
         train(network(), deadline=Told(4.1), progress=CutOff(2), checkpoints=checkpoints)
     progress = Heard()
@@ -432,4 +473,4 @@ def test_a_resumed_training_whose_time_is_over_does_one_step_and_keeps_the_best(
         outcome = train(network(), deadline=Told(-5.0), progress=progress, checkpoints=checkpoints)
     assert progress.said[0] == f"going on after 2 of {STEPS} steps"
     assert progress.steps == 3
-    assert len(outcome.history) == 2
+    assert len(outcome.epochs) == 2

@@ -20,7 +20,7 @@ from trainer.measuring.metrics import (
     top1,
     wilson,
 )
-from trainer.measuring.threshold import choose_threshold, coverage_curve, outcome, photos_needed
+from trainer.measuring.threshold import choose_threshold, coverage_curve, effect, photos_needed
 
 TRUTH = np.array([0, 0, 0, 1, 1, 2], np.int64)
 ANSWERS = np.array([0, 0, 1, 1, 1, 1], np.int64)
@@ -91,7 +91,7 @@ def test_nothing_measured_gives_nothing() -> None:
     assert overconfidence(()) is None
     assert calibration_error_by_chance(np.zeros((0, 3), np.float32)) is None
     assert coverage_curve(none, empty) == ()
-    assert outcome(none, empty, 0.5) is None
+    assert effect(none, empty, 0.5) is None
     assert not choose_threshold(empty, none, 0.95).shown
 
 
@@ -189,7 +189,7 @@ def test_a_promise_of_95_percent_usually_keeps_93_on_new_photos() -> None:
         scores, truth = scores_of(best.tolist(), (rng.random(800) < best).tolist())
         chosen = choose_threshold(scores[:400], truth[:400], 0.95)
         found += chosen.shown
-        on_new = outcome(truth[400:], scores[400:], chosen.threshold)
+        on_new = effect(truth[400:], scores[400:], chosen.threshold)
         kept.append(not chosen.shown or on_new.precision is None or on_new.precision.value >= 0.93)
     assert found > 270
     assert np.mean(kept) >= 0.93
@@ -227,7 +227,7 @@ def test_answers_are_counted_in_pairs() -> None:
 
 
 @pytest.mark.parametrize("photos", [100, 381, 5000])
-def test_the_calibration_error_by_chance_is_that_of_right_scores(photos):
+def test_the_calibration_error_by_chance_is_that_of_right_scores(photos: int) -> None:
     """Labels drawn from the scores themselves, 200 times."""
     rng = np.random.default_rng(3)
     logits = rng.normal(0, 3, (photos, 5))

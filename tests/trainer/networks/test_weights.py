@@ -11,6 +11,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -20,7 +21,7 @@ from edge.errors import MissingInputError, ModelError, UnavailableError
 from trainer.native_output import load_tensorflow
 from trainer.networks.backbone import build_backbone
 from trainer.networks.families import FAMILIES, Network
-from trainer.networks.weights import PINNED, cache_folder, find_weights, keras_file, load_weights, sha256_of
+from trainer.networks.weights import PINNED, cache_folder, find_weights, load_weights, sha256_of
 
 V2 = Network("mobilenet_v2", 0.35, 32)
 V1 = Network("mobilenet_v1", 0.25, 32)
@@ -29,7 +30,7 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def keras():
+def keras() -> Any:
     load_tensorflow()
     import keras
 
@@ -41,11 +42,11 @@ class Asked(Exception):
 
 
 @pytest.fixture(scope="module")
-def asked_by_keras(keras):
+def asked_by_keras(keras: Any) -> Callable[[Network], tuple[str, str, str | None]]:
     """The name and address that Keras itself asks for, and the file's MD5 if it knows one."""
     from keras.src.utils import file_utils
 
-    def get_file(name, address, cache_subdir="", file_hash=None):
+    def get_file(name: str, address: str, cache_subdir: str = "", file_hash: str | None = None) -> None:
         raise Asked(name, address, file_hash)
 
     @functools.cache
@@ -78,32 +79,36 @@ def asked_by_keras(keras):
     ],
     ids=lambda network: network.title,
 )
-def test_the_file_is_the_one_that_keras_itself_would_ask_for(asked_by_keras, network):
-    assert keras_file(network) == asked_by_keras(network)[:2]
+def test_the_file_is_the_one_that_keras_itself_would_ask_for(
+    asked_by_keras: Callable[[Network], tuple[str, str, str | None]], network: Network
+) -> None:
+    assert network.keras_file() == asked_by_keras(network)[:2]
 
 
 @pytest.mark.filterwarnings("ignore:.*Weights for input shape .* will be loaded as the default")
 @pytest.mark.parametrize(
     "network", [Network("mobilenet_v3_small", 1.0, 96), Network("mobilenet_v3_large", 1.0, 224)], ids=lambda n: n.title
 )
-def test_a_hash_that_keras_knows_is_pinned_here_too(asked_by_keras, network):
+def test_a_hash_that_keras_knows_is_pinned_here_too(
+    asked_by_keras: Callable[[Network], tuple[str, str, str | None]], network: Network
+) -> None:
     name, _, md5 = asked_by_keras(network)
     assert PINNED.get(name) == ("md5", md5)
 
 
-def test_none_is_no_file():
+def test_none_is_no_file() -> None:
     assert find_weights(V2, "none") is None
 
 
 @pytest.fixture
-def cache(monkeypatch, tmp_path) -> Path:
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Keras' folder of weights, empty."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     return tmp_path / "models"
 
 
 @pytest.fixture
-def serve(keras, monkeypatch) -> Callable[..., list[tuple]]:
+def serve(keras: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple]]:
     """Let keras.utils.get_file store `content` where it is told to, then do `what`; what it was asked for."""
 
     def start(content: bytes, what: Callable[[], None] = lambda: None) -> list[tuple]:
@@ -122,7 +127,7 @@ def serve(keras, monkeypatch) -> Callable[..., list[tuple]]:
     return start
 
 
-def test_the_cache_is_where_keras_itself_has_it(keras, monkeypatch, cache):
+def test_the_cache_is_where_keras_itself_has_it(keras: Any, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     (cache / "here").mkdir(parents=True)
     (cache / "here" / "file").touch()
     found = keras.utils.get_file(
@@ -133,24 +138,28 @@ def test_the_cache_is_where_keras_itself_has_it(keras, monkeypatch, cache):
     assert cache_folder() == Path("/tmp/.keras/models")
 
 
-def test_imagenet_weights_are_fetched_once_with_the_hash_that_is_known(serve, cache, shared):
+def test_imagenet_weights_are_fetched_once_with_the_hash_that_is_known(
+    serve: Callable[..., list[tuple]], cache: Path, shared: Path
+) -> None:
     content = (shared / "weights" / WEIGHTS).read_bytes()
     asked = serve(content)
     for _ in range(2):
         assert find_weights(V2, "imagenet") == cache / WEIGHTS
-    assert asked == [(*keras_file(V2), {"file_hash": PINNED[WEIGHTS][1], "hash_algorithm": "sha256"})]
+    assert asked == [(*V2.keras_file(), {"file_hash": PINNED[WEIGHTS][1], "hash_algorithm": "sha256"})]
     assert (cache / WEIGHTS).read_bytes() == content
     assert list(cache.iterdir()) == [cache / WEIGHTS]
 
 
-def test_without_a_hash_keras_is_given_none(serve, cache):
+def test_without_a_hash_keras_is_given_none(serve: Callable[..., list[tuple]], cache: Path) -> None:
     asked = serve(HDF5)
     assert find_weights(V1, "imagenet").parent == cache
     assert asked[0][2] == {"file_hash": None, "hash_algorithm": "auto"}
 
 
 @pytest.mark.parametrize("end", [SystemExit(143), KeyboardInterrupt(), OSError("URL fetch failure")])
-def test_a_download_that_is_cut_short_leaves_nothing_in_the_cache(serve, cache, end):
+def test_a_download_that_is_cut_short_leaves_nothing_in_the_cache(
+    serve: Callable[..., list[tuple]], cache: Path, end: BaseException
+) -> None:
     """SystemExit is what SIGTERM becomes, and what Keras does not tidy up after."""
 
     def stop() -> None:
@@ -163,7 +172,7 @@ def test_a_download_that_is_cut_short_leaves_nothing_in_the_cache(serve, cache, 
 
 
 @pytest.mark.process
-def test_a_download_that_is_killed_does_not_get_the_name_of_a_whole_file(cache):
+def test_a_download_that_is_killed_does_not_get_the_name_of_a_whole_file(cache: Path) -> None:
     code = (
         "import os, signal; from pathlib import Path; import keras; from trainer.networks.families import Network; "
         "from trainer.networks.weights import find_weights\n"
@@ -180,8 +189,8 @@ def test_a_download_that_is_killed_does_not_get_the_name_of_a_whole_file(cache):
 @pytest.mark.parametrize("architecture", FAMILIES)
 @pytest.mark.parametrize("failure", [OSError("URL fetch failure"), Exception("timed out"), ValueError("wrong hash")])
 def test_without_a_network_the_message_names_the_file_to_fetch_and_the_option(
-    keras, monkeypatch, cache, architecture, failure
-):
+    keras: Any, monkeypatch: pytest.MonkeyPatch, cache: Path, architecture: str, failure: Exception
+) -> None:
     def offline(*_: object, **__: object) -> None:
         raise failure
 
@@ -189,7 +198,7 @@ def test_without_a_network_the_message_names_the_file_to_fetch_and_the_option(
     network = Network(architecture, 1.0, 224)
     with pytest.raises(UnavailableError) as unavailable:
         find_weights(network, "imagenet")
-    name, address = keras_file(network)
+    name, address = network.keras_file()
     message = str(unavailable.value)
     assert f"the ImageNet weights of {network.title} could not be downloaded" in message
     assert f"fetch Keras' file {name} on a machine with a network ({address})" in message
@@ -199,17 +208,17 @@ def test_without_a_network_the_message_names_the_file_to_fetch_and_the_option(
 # Whether it is the right one
 
 
-def test_a_file_that_is_given_is_taken(shared):
+def test_a_file_that_is_given_is_taken(shared: Path) -> None:
     path = shared / "weights" / WEIGHTS
     assert find_weights(V2, str(path)) == path
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match=r"nowhere\.h5: cannot read: No such file"):
         find_weights(V2, str(tmp_path / "nowhere.h5"))
 
 
-def test_a_folder_is_no_weights_file(tmp_path):
+def test_a_folder_is_no_weights_file(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="cannot read: Is a directory"):
         find_weights(V2, str(tmp_path))
 
@@ -226,14 +235,14 @@ def test_a_folder_is_no_weights_file(tmp_path):
         ("weights", HDF5),
     ],
 )
-def test_a_file_that_is_no_h5_weights_file_is_refused(tmp_path, name, content):
+def test_a_file_that_is_no_h5_weights_file_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelError, match=rf"{name}: not a Keras \.h5 weights file: give the \*_no_top\.h5 file"):
         find_weights(V2, str(tmp_path / name))
 
 
 @pytest.mark.parametrize("kind", ["sha256", "md5"])
-def test_a_changed_file_of_a_pinned_name_is_refused(tmp_path, monkeypatch, kind):
+def test_a_changed_file_of_a_pinned_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     right = HDF5 + b"the weights"
     monkeypatch.setitem(PINNED, "pinned.h5", (kind, hashlib.new(kind, right).hexdigest()))
     path = tmp_path / "pinned.h5"
@@ -244,7 +253,7 @@ def test_a_changed_file_of_a_pinned_name_is_refused(tmp_path, monkeypatch, kind)
         find_weights(V2, str(path))
 
 
-def test_a_changed_file_of_keras_own_is_refused_and_under_another_name_is_taken(shared, tmp_path):
+def test_a_changed_file_of_keras_own_is_refused_and_under_another_name_is_taken(shared: Path, tmp_path: Path) -> None:
     content = bytearray((shared / "weights" / WEIGHTS).read_bytes())
     content[-1] ^= 1
     for name in (WEIGHTS, "mine_no_top.h5"):
@@ -255,7 +264,7 @@ def test_a_changed_file_of_keras_own_is_refused_and_under_another_name_is_taken(
 
 
 @pytest.mark.parametrize("content", [HDF5, b"cut"])
-def test_a_file_of_the_cache_that_is_damaged_is_to_be_deleted(cache, content):
+def test_a_file_of_the_cache_that_is_damaged_is_to_be_deleted(cache: Path, content: bytes) -> None:
     """Cut short by an earlier Keras, or written to by somebody else."""
     cache.mkdir()
     (cache / WEIGHTS).write_bytes(content)
@@ -263,22 +272,22 @@ def test_a_file_of_the_cache_that_is_damaged_is_to_be_deleted(cache, content):
         find_weights(V2, "imagenet")
 
 
-def test_a_file_of_the_cache_that_does_not_load_is_to_be_deleted(cache, shared):
+def test_a_file_of_the_cache_that_does_not_load_is_to_be_deleted(cache: Path, shared: Path) -> None:
     """One without a known hash."""
     cache.mkdir()
-    path = cache / keras_file(V1)[0]
+    path = cache / V1.keras_file()[0]
     path.write_bytes((shared / "weights" / WEIGHTS).read_bytes()[:100_000])
     assert find_weights(V1, "imagenet") == path
     with pytest.raises(ModelError, match=rf"not weights of MobileNetV1 .*: delete {path} and try again$"):
         build_backbone(V1, path)
 
 
-def test_every_pinned_name_is_one_of_keras_own():
+def test_every_pinned_name_is_one_of_keras_own() -> None:
     networks = [Network(name, a, s) for name, family in FAMILIES.items() for a in family.alphas for s in family.sizes]
-    assert set(PINNED) <= {keras_file(network)[0] for network in networks}
+    assert set(PINNED) <= {network.keras_file()[0] for network in networks}
 
 
-def test_the_hash_for_the_bundle_is_that_of_the_content(tmp_path):
+def test_the_hash_for_the_bundle_is_that_of_the_content(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     assert sha256_of(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -287,12 +296,12 @@ def test_the_hash_for_the_bundle_is_that_of_the_content(tmp_path):
 
 
 @pytest.mark.parametrize("network", [Network("mobilenet_v2", 0.5, 32), V1], ids=["alpha", "architecture"])
-def test_weights_of_another_network_are_refused(shared, network):
+def test_weights_of_another_network_are_refused(shared: Path, network: Network) -> None:
     with pytest.raises(ModelError, match=r"0\.35_224_no_top\.h5: not weights of MobileNetV.*check --arch and --alpha"):
         build_backbone(network, shared / "weights" / WEIGHTS)
 
 
-def test_a_weights_file_that_was_cut_short_is_refused(shared, tmp_path):
+def test_a_weights_file_that_was_cut_short_is_refused(shared: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut_no_top.h5"
     cut.write_bytes((shared / "weights" / WEIGHTS).read_bytes()[:2_000_000])
     with pytest.raises(ModelError, match=r"cut_no_top\.h5: not weights of MobileNetV2 0\.35 32"):
@@ -300,7 +309,7 @@ def test_a_weights_file_that_was_cut_short_is_refused(shared, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def trapped(keras, tmp_path_factory) -> tuple[Path, Path, list[np.ndarray]]:
+def trapped(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[np.ndarray]]:
     """A full-model .h5 whose architecture holds a Lambda that makes a file when it is run: its path, the file
     that must not appear, and the weights that it holds."""
     folder = tmp_path_factory.mktemp("trap")
@@ -328,7 +337,7 @@ def trapped(keras, tmp_path_factory) -> tuple[Path, Path, list[np.ndarray]]:
     return path, sprung, backbone.get_weights()
 
 
-def test_the_trap_works(keras, trapped):
+def test_the_trap_works(keras: Any, trapped: tuple[Path, Path, list[np.ndarray]]) -> None:
     """Loaded as a model, the file does run its code: the next test could fail."""
     path, sprung, _ = trapped
     with contextlib.suppress(ValueError):  # the weights do not fit the shortened network
@@ -337,7 +346,9 @@ def test_the_trap_works(keras, trapped):
     sprung.unlink()
 
 
-def test_code_in_a_full_model_file_is_never_run_and_its_weights_are_read(trapped):
+def test_code_in_a_full_model_file_is_never_run_and_its_weights_are_read(
+    trapped: tuple[Path, Path, list[np.ndarray]],
+) -> None:
     path, sprung, weights = trapped
     assert find_weights(V1, str(path)) == path
     found = build_backbone(V1, path).get_weights()
@@ -345,7 +356,9 @@ def test_code_in_a_full_model_file_is_never_run_and_its_weights_are_read(trapped
     assert all(np.array_equal(one, other) for one, other in zip(found, weights, strict=True))
 
 
-def test_code_in_a_file_whose_weights_do_not_fit_is_not_run_either(trapped):
+def test_code_in_a_file_whose_weights_do_not_fit_is_not_run_either(
+    trapped: tuple[Path, Path, list[np.ndarray]],
+) -> None:
     path, sprung, _ = trapped
     with pytest.raises(ModelError, match=r"full_model\.h5: not weights of MobileNetV2 0\.35 32 without top"):
         build_backbone(V2, path)
@@ -353,7 +366,7 @@ def test_code_in_a_file_whose_weights_do_not_fit_is_not_run_either(trapped):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_weights_that_are_not_finite_are_refused(keras, tmp_path, value):
+def test_weights_that_are_not_finite_are_refused(keras: Any, tmp_path: Path, value: float) -> None:
     path = tmp_path / "spoiled.h5"
     backbone = build_backbone(V1, None)
     variable = backbone.get_layer("conv_dw_2_bn").moving_variance
@@ -365,7 +378,7 @@ def test_weights_that_are_not_finite_are_refused(keras, tmp_path, value):
 
 
 @pytest.mark.parametrize("name", ["model.h5", "only.weights.h5"])
-def test_an_array_that_would_fill_all_memory_is_refused_unread(tmp_path, name):
+def test_an_array_that_would_fill_all_memory_is_refused_unread(tmp_path: Path, name: str) -> None:
     """Zeros that were never written take no room in the file: here 4 TB in under 10 MB."""
     path = tmp_path / name
     backbone = build_backbone(V1, None)
@@ -379,7 +392,7 @@ def test_an_array_that_would_fill_all_memory_is_refused_unread(tmp_path, name):
         build_backbone(V1, path)
 
 
-def test_both_forms_of_keras_files_are_read(keras, tmp_path):
+def test_both_forms_of_keras_files_are_read(keras: Any, tmp_path: Path) -> None:
     keras.utils.set_random_seed(4)
     backbone = build_backbone(V1, None)
     backbone.save(tmp_path / "model.h5")
@@ -390,18 +403,18 @@ def test_both_forms_of_keras_files_are_read(keras, tmp_path):
 
 
 @pytest.fixture
-def empty_h5(tmp_path) -> Path:
+def empty_h5(tmp_path: Path) -> Path:
     """The weights of a network of no layers."""
     with h5py.File(tmp_path / "w.h5", "w") as file:
         file.attrs["layer_names"] = []
     return tmp_path / "w.h5"
 
 
-def test_a_reason_of_many_lines_becomes_one_that_fits(empty_h5):
+def test_a_reason_of_many_lines_becomes_one_that_fits(empty_h5: Path) -> None:
     class Fails:
         layers = ()
 
-        def load_weights(self, path):
+        def load_weights(self, path: Path) -> None:
             raise ValueError("first line " + "x" * 500 + "\nsecond line")
 
     with pytest.raises(ModelError, match="first line") as refused:
@@ -410,18 +423,20 @@ def test_a_reason_of_many_lines_becomes_one_that_fits(empty_h5):
     assert len(str(refused.value)) < 400 + len(str(empty_h5))
 
 
-def test_a_failure_without_a_word_is_named_by_its_kind(empty_h5):
+def test_a_failure_without_a_word_is_named_by_its_kind(empty_h5: Path) -> None:
     class Fails:
         layers = ()
 
-        def load_weights(self, path):
+        def load_weights(self, path: Path) -> None:
             raise KeyError
 
     with pytest.raises(ModelError, match=r"\(KeyError\)"):
         load_weights(Fails(), V2, empty_h5)
 
 
-def test_the_progress_of_a_download_is_not_written_where_results_go(serve, cache, capsys):
+def test_the_progress_of_a_download_is_not_written_where_results_go(
+    serve: Callable[..., list[tuple]], cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     serve(HDF5, lambda: sys.stdout.write("Downloading data\n"))
     find_weights(V1, "imagenet")
     assert capsys.readouterr() == ("", "Downloading data\n")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge.bundle.manifest import Preprocessing
 from trainer.learning.predict import Predictor
 from trainer.native_output import load_tensorflow
 from trainer.quantizing.equalize import MAX_SCALE, equalize, find_chains
@@ -14,7 +15,7 @@ EVERYTHING = np.arange(40)
 
 
 @pytest.fixture(scope="module", params=[("mobilenet_v2", 0.35), ("mobilenet_v3_small", 0.25)], ids=lambda p: p[0])
-def model(request, pictures, untrained) -> Any:
+def model(request: pytest.FixtureRequest, pictures: np.ndarray, untrained: Callable[..., Any]) -> Any:
     """A folded network with residual blocks."""
     load_tensorflow()
     return untrained(*request.param, pictures)
@@ -24,7 +25,7 @@ def names(layers: list[Any]) -> list[str]:
     return [layer.name for layer in layers]
 
 
-def sizes(model: Any, layers: list[Any], pictures, spec) -> np.ndarray:
+def sizes(model: Any, layers: list[Any], pictures: np.ndarray, spec: Preprocessing) -> np.ndarray:
     """The largest size of each channel over all of `layers`, on all pictures."""
     import keras
 
@@ -35,7 +36,9 @@ def sizes(model: Any, layers: list[Any], pictures, spec) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_the_function_stays_and_every_channel_of_a_chain_gets_the_same_range(model, pictures, spec):
+def test_the_function_stays_and_every_channel_of_a_chain_gets_the_same_range(
+    model: Any, pictures: np.ndarray, spec: Preprocessing
+) -> None:
     """Except for channels that are so small that 64 times as much is still less, dead ones among them."""
     chains = find_chains(model)
     assert any("Add" in type(layer).__name__ for chain in chains for layer in chain.holders)
@@ -55,7 +58,9 @@ def test_the_function_stays_and_every_channel_of_a_chain_gets_the_same_range(mod
         assert new[small] == pytest.approx(old[small] * MAX_SCALE, rel=1e-3, abs=1e-6)
 
 
-def test_mobilenet_v1_has_no_chain_and_stays_as_it_is(pictures, spec, untrained):
+def test_mobilenet_v1_has_no_chain_and_stays_as_it_is(
+    pictures: np.ndarray, spec: Preprocessing, untrained: Callable[..., Any]
+) -> None:
     """An activation follows every one of its convolutions."""
     load_tensorflow()
     model = untrained("mobilenet_v1", 0.25, pictures)
@@ -81,18 +86,22 @@ def graph() -> Callable[[Callable[..., Any]], list[Any]]:
     return find
 
 
-def test_a_linear_convolution_that_a_convolution_reads_is_a_chain(graph):
-    def build(layers, given):
+def test_a_linear_convolution_that_a_convolution_reads_is_a_chain(
+    graph: Callable[[Callable[..., Any]], list[Any]],
+) -> None:
+    def build(layers: Any, given: Any) -> Any:
         return layers.Conv2D(2, 1, name="reader")(layers.Conv2D(4, 1, name="writer")(given))
 
     (chain,) = graph(build)
     assert (names(chain.writers), names(chain.readers)) == (["writer"], ["reader"])
 
 
-def test_what_is_added_up_is_one_chain_with_all_that_writes_and_reads_it(graph):
+def test_what_is_added_up_is_one_chain_with_all_that_writes_and_reads_it(
+    graph: Callable[[Callable[..., Any]], list[Any]],
+) -> None:
     """Two residual blocks: three convolutions write the sum's channels, three read them."""
 
-    def build(layers, given):
+    def build(layers: Any, given: Any) -> Any:
         trunk = layers.Conv2D(4, 1, name="stem")(given)
         for block in (1, 2):
             inner = layers.Conv2D(6, 1, activation="relu", name=f"expand{block}")(trunk)
@@ -105,8 +114,10 @@ def test_what_is_added_up_is_one_chain_with_all_that_writes_and_reads_it(graph):
     assert sorted(names(chain.holders)) == ["project1", "project2", "stem", "sum1", "sum2"]
 
 
-def test_padding_between_writer_and_reader_belongs_to_the_chain(graph):
-    def build(layers, given):
+def test_padding_between_writer_and_reader_belongs_to_the_chain(
+    graph: Callable[[Callable[..., Any]], list[Any]],
+) -> None:
+    def build(layers: Any, given: Any) -> Any:
         padded = layers.ZeroPadding2D(1, name="padding")(layers.Conv2D(4, 1, name="writer")(given))
         return layers.Conv2D(2, 3, name="reader")(padded)
 
@@ -115,38 +126,38 @@ def test_padding_between_writer_and_reader_belongs_to_the_chain(graph):
     assert names(chain.holders) == ["writer", "padding"]
 
 
-def with_its_own_activation(layers, given):
+def with_its_own_activation(layers: Any, given: Any) -> Any:
     return layers.Conv2D(2, 1)(layers.Conv2D(4, 1, activation="relu")(given))
 
 
-def with_an_activation_behind_it(layers, given):
+def with_an_activation_behind_it(layers: Any, given: Any) -> Any:
     return layers.Conv2D(2, 1)(layers.ReLU(6.0)(layers.Conv2D(4, 1)(given)))
 
 
-def one_of_two_readers_is_an_activation(layers, given):
+def one_of_two_readers_is_an_activation(layers: Any, given: Any) -> Any:
     trunk = layers.Conv2D(4, 1)(given)
     return layers.Concatenate()([layers.Conv2D(2, 1)(trunk), layers.ReLU()(trunk)])
 
 
-def read_by_a_depthwise_convolution(layers, given):
+def read_by_a_depthwise_convolution(layers: Any, given: Any) -> Any:
     return layers.DepthwiseConv2D(3)(layers.Conv2D(4, 1)(given))
 
 
-def leaving_the_model(layers, given):
+def leaving_the_model(layers: Any, given: Any) -> Any:
     return layers.Conv2D(4, 1)(given)
 
 
-def averaged(layers, given):
+def averaged(layers: Any, given: Any) -> Any:
     return layers.GlobalAveragePooling2D()(layers.Conv2D(4, 1)(given))
 
 
-def added_to_an_activation(layers, given):
+def added_to_an_activation(layers: Any, given: Any) -> Any:
     """The sum's channels are those of the activation, too, which must stay."""
     bent = layers.ReLU()(layers.Conv2D(4, 1)(given))
     return layers.Conv2D(2, 1)(layers.Add()([layers.Conv2D(4, 1)(given), bent]))
 
 
-def added_to_the_input(layers, given):
+def added_to_the_input(layers: Any, given: Any) -> Any:
     return layers.Conv2D(2, 1)(layers.Add()([given, layers.Conv2D(3, 1)(given)]))
 
 
@@ -164,5 +175,7 @@ def added_to_the_input(layers, given):
     ],
     ids=lambda build: build.__name__.replace("_", " "),
 )
-def test_channels_that_anything_else_touches_are_left_alone(graph, build):
+def test_channels_that_anything_else_touches_are_left_alone(
+    graph: Callable[[Callable[..., Any]], list[Any]], build: Callable[..., Any]
+) -> None:
     assert graph(build) == []

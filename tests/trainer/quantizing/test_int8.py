@@ -1,15 +1,18 @@
 """The trained float model made int8, and what is done where that costs accuracy."""
 
 import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
+from edge.bundle.manifest import Preprocessing
 from trainer.dataset.photo_set import PhotoSet
 from trainer.learning.predict import Predictor
 from trainer.native_output import load_tensorflow
 from trainer.quantizing import int8
-from trainer.quantizing.int8 import to_int8
+from trainer.quantizing.int8 import Int8, to_int8
 
 TRAIN, VAL = np.arange(96), np.arange(96, 144)
 
@@ -21,10 +24,10 @@ class Heard:
         self.said: list[str] = []
 
     @contextlib.contextmanager
-    def stage(self, title, total):
+    def stage(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda steps: None
 
-    def say(self, text):
+    def say(self, text: str) -> None:
         self.said.append(text)
 
 
@@ -40,7 +43,7 @@ def photos() -> PhotoSet:
 
 
 @pytest.fixture(scope="module")
-def model(photos, spec):
+def model(photos: PhotoSet, spec: Preprocessing) -> Any:
     """A network of some hundred weights, with BatchNorm, trained for a second until it is nearly always right."""
     load_tensorflow()
     import keras
@@ -60,10 +63,10 @@ def model(photos, spec):
 
 
 @pytest.fixture
-def make(model, photos, spec):
+def make(model: Any, photos: PhotoSet, spec: Preprocessing) -> Callable[[], tuple[Int8, list[str]]]:
     """to_int8 of the network, and what it said."""
 
-    def run():
+    def run() -> tuple[Int8, list[str]]:
         progress = Heard()
         return to_int8(model, spec, photos, TRAIN[:50], progress, threads=1), progress.said
 
@@ -74,7 +77,9 @@ def accuracy(logits: np.ndarray, photos: PhotoSet) -> float:
     return float((logits.argmax(axis=1) == photos.labels[photos.val]).mean())
 
 
-def test_int8_answers_like_the_float_model_and_nothing_needs_to_be_done(make, model, photos, spec):
+def test_int8_answers_like_the_float_model_and_nothing_needs_to_be_done(
+    make: Callable[[], tuple[Int8, list[str]]], model: Any, photos: PhotoSet, spec: Preprocessing
+) -> None:
     made, said = make()
     expected = Predictor(model, spec).predict(photos.pixels, VAL)
     assert made.val_float_logits == pytest.approx(expected)
@@ -85,13 +90,13 @@ def test_int8_answers_like_the_float_model_and_nothing_needs_to_be_done(make, mo
     assert said == ["quantizing to int8 on 50 photos"]
 
 
-def test_the_model_that_was_given_stays_as_it_is(make, model):
+def test_the_model_that_was_given_stays_as_it_is(make: Callable[[], tuple[Int8, list[str]]], model: Any) -> None:
     before = model.get_weights()
     make()
     assert all(np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True))
 
 
-def test_every_layer_is_compared(make):
+def test_every_layer_is_compared(make: Callable[[], tuple[Int8, list[str]]]) -> None:
     made, _ = make()
     assert [row.operator for row in made.layers] == ["CONV_2D", "DEPTHWISE_CONV_2D", "MEAN", "FULLY_CONNECTED"]
 
@@ -99,25 +104,29 @@ def test_every_layer_is_compared(make):
 # Where too much is lost
 
 
-def test_a_loss_is_met_with_tighter_ranges_which_are_kept_if_they_are_better(make, monkeypatch):
+def test_a_loss_is_met_with_tighter_ranges_which_are_kept_if_they_are_better(
+    make: Callable[[], tuple[Int8, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever is lost is too much here; the plain ranges are made so wide that tight ones must win."""
     monkeypatch.setattr(int8, "MAX_LOSS", -1)
-    calibrate, wide = int8.calibrate, []
+    observe_ranges, wide = int8.observe_ranges, []
 
-    def spoil(*words):
-        calibrated = calibrate(*words)
-        names = [name for name in tensor_names(calibrated) if "conv" in name]
-        wide.append(int8.tighten(calibrated, dict.fromkeys(names, (0.0, 600.0))))
+    def spoil(*words: Any) -> bytes:
+        ranged = observe_ranges(*words)
+        names = [name for name in tensor_names(ranged) if "conv" in name]
+        wide.append(int8.tighten(ranged, dict.fromkeys(names, (0.0, 600.0))))
         return wide[-1]
 
-    monkeypatch.setattr(int8, "calibrate", spoil)
+    monkeypatch.setattr(int8, "observe_ranges", spoil)
     made, said = make()
     assert "; these ranges were kept" in made.remedy
     assert said[-1] == made.remedy
     assert made.model != int8.finish(wide[0])
 
 
-def test_tighter_ranges_that_do_not_help_are_not_kept(make, monkeypatch):
+def test_tighter_ranges_that_do_not_help_are_not_kept(
+    make: Callable[[], tuple[Int8, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain, _ = make()
     monkeypatch.setattr(int8, "MAX_LOSS", -1)
     monkeypatch.setattr(int8, "best_range", lambda values: (0.0, 1e-3))
@@ -126,8 +135,8 @@ def test_tighter_ranges_that_do_not_help_are_not_kept(make, monkeypatch):
     assert np.array_equal(made.val_logits, plain.val_logits)
 
 
-def tensor_names(calibrated: bytes) -> list[str]:
+def tensor_names(ranged: bytes) -> list[str]:
     from ai_edge_litert import schema_py_generated as schema
 
-    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(calibrated, 0)).subgraphs[0]
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(ranged, 0)).subgraphs[0]
     return [graph.tensors[operator.outputs[0]].name.decode() for operator in graph.operators]

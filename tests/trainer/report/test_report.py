@@ -11,19 +11,18 @@ import numpy as np
 import pytest
 
 from edge.errors import DatasetError, OutputExistsError
+from trainer.check.findings import Finding
+from trainer.learning.epochs import Epoch, History
+from trainer.learning.left_out import LeftOut
 from trainer.measuring.scaling import Scaling
 from trainer.measuring.threshold import choose_threshold
 from trainer.pages import thumbnail
-from trainer.report.build import Evaluation, Ingredients, Outside, build_report
+from trainer.quantizing.layer_errors import LayerNoise
+from trainer.report.build import Evaluation, Evaluations, Outside, Pictures, build_report
 from trainer.report.page import render_report, write_report
 from trainer.report.records import (
     DataSummary,
     EdgeTpuVerdict,
-    Epoch,
-    Finding,
-    History,
-    Layer,
-    LeftOut,
     Model,
     Operator,
     Report,
@@ -82,26 +81,29 @@ def picture(index: int) -> np.ndarray:
     return np.full((30, 400, 3), index % 256, np.uint8)
 
 
-def page_of(given: Ingredients) -> tuple[Page, Report]:
-    report, pictures = build_report(given)
+def page_of(found: Evaluations) -> tuple[Page, Report]:
+    report, pictures = build_report(found, RUN)
     return Page(render_report(report, pictures)), report
 
 
-def full(labels: tuple[str, ...] = ODD) -> Ingredients:
+def full(labels: tuple[str, ...] = ODD) -> tuple[Report, Pictures]:
     """A report with every part."""
     test = evaluation(len(labels), 120, thumbnail=picture)
     test = evaluation(
         len(labels), 120, thumbnail=picture, uncalibrated=test.scores, float_scores=test.scores[:, ::-1].copy()
     )
-    return Ingredients(
-        run=msgspec.structs.replace(RUN, options={"--seed": "<1>"}, versions={"numpy": "2"}, seconds=300.0),
+    found = Evaluations(
         labels=labels,
         test=test,
         validation=evaluation(len(labels), 100),
         scaling=Scaling(1.3, (0.25, *(0.0,) * (len(labels) - 2), -0.75)),
         threshold=choose_threshold(test.scores, test.truth, 0.9),
         outside=(Outside("birds & <cats>", ("a<b>.jpg", "c.jpg"), test.scores[:2], picture),),
-        left_out=(LeftOut(labels[0], 40, 0.7, 0.3),),
+    )
+    return build_report(
+        found,
+        msgspec.structs.replace(RUN, options={"--seed": "<1>"}, versions={"numpy": "2"}, seconds=300.0),
+        left_out=(LeftOut.of(labels[0], 40, 0.7),),
         data=DataSummary(
             classes=labels,
             counts={"train": (50, 9, 50), "test": (40, 40, 40)},
@@ -109,13 +111,20 @@ def full(labels: tuple[str, ...] = ODD) -> Ingredients:
             near_duplicates=3,
             torn=1,
             findings=(
-                Finding(severity="problem", title="Blur <i>", explanation="Many are.", examples=("<img src=x>",)),
+                Finding(
+                    kind="blur",
+                    severity="problem",
+                    title="Blur <i>",
+                    explanation="Many are.",
+                    count=9,
+                    examples=("<img src=x>", *(f"{i}.jpg" for i in range(7))),
+                ),
             ),
         ),
         history=History(
             epochs=tuple(Epoch(i, 1 / i, 1 / i + 0.1, 0.8, 1e-3) for i in range(1, 6)), head_accuracy=0.7, kept=3
         ),
-        layers=tuple(Layer(f"layer <{i}>", "CONV_2D", 20.0 - i, 0.1) for i in range(15)),
+        layers=tuple(LayerNoise(f"layer <{i}>", "CONV_2D", 20.0 - i, 0.1) for i in range(15)),
         remedy="One layer stayed in 16 bits.",
         model=Model(
             size=700_000,
@@ -131,7 +140,7 @@ def full(labels: tuple[str, ...] = ODD) -> Ingredients:
 @pytest.fixture(scope="module")
 def whole() -> tuple[Page, Report, str]:
     """The full report, built once."""
-    report, pictures = build_report(full())
+    report, pictures = full()
     html = render_report(report, pictures)
     return Page(html), report, html
 
@@ -204,26 +213,41 @@ def test_the_json_is_the_report(whole: tuple[Page, Report, str]) -> None:
     assert data["test"]["classes"][0]["name"] == ODD[0]
 
 
+def test_the_json_has_the_keys_that_scripts_read(whole: tuple[Page, Report, str]) -> None:
+    """Records come from learning, quantizing and the dataset check: what those call their fields is public."""
+    _, report, _ = whole
+    data = json.loads(to_json(report))
+    assert list(data["history"]) == ["epochs", "head_accuracy", "kept"]
+    assert list(data["history"]["epochs"][0]) == ["number", "train_loss", "val_loss", "val_accuracy", "learning_rate"]
+    assert data["left_out"] == [{"name": ODD[0], "photos": 40, "unknown": 0.7, "mistaken": pytest.approx(0.3)}]
+    assert list(data["quantized"]["layers"][0]) == ["name", "operator", "snr_db", "introduced"]
+    (finding,) = data["data"]["findings"]
+    assert list(finding) == ["kind", "severity", "title", "explanation", "count", "examples", "pairs"]
+    assert len(finding["examples"]) == 8, "all of them, though the page shows six"
+
+
+def test_the_page_shows_six_files_of_a_finding_and_counts_the_rest(whole: tuple[Page, Report, str]) -> None:
+    page, _, _ = whole
+    assert "4.jpg and 3 more" in page.text
+    assert "5.jpg" not in page.text
+
+
 def test_two_classes_and_four_photos_make_a_page() -> None:
     scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.45, 0.55]], np.float32)
     truth = np.array([0, 1, 1, 1])
     test = Evaluation("test", ("a", "b", "c", "d"), truth, scores)
-    page, report = page_of(
-        Ingredients(run=RUN, labels=("yes", "no"), test=test, threshold=choose_threshold(scores, truth, 0.95))
-    )
+    page, report = page_of(Evaluations(("yes", "no"), test, threshold=choose_threshold(scores, truth, 0.95)))
     assert "Of 4 photos that it never saw while learning, it named 3 rightly" in page.text
     assert "expect 30 to 95 %" in page.text
     assert "4 validation photos cannot show 95 %" in page.text
     assert "--outside FOLDER" in page.text
-    assert "4 photos are too few to say" in page.text
+    assert "4 photos are too few to judge by" in page.text
     assert (report.data, report.history, report.quantized, report.model) == (None, None, None, None)
     assert page.open == []
 
 
 def test_a_single_photo_of_a_single_class_that_is_right_is_enough() -> None:
-    page, _ = page_of(
-        Ingredients(run=RUN, labels=("a", "b"), test=Evaluation("all", ("x",), np.array([0]), np.float32([[1, 0]])))
-    )
+    page, _ = page_of(Evaluations(("a", "b"), Evaluation("all", ("x",), np.array([0]), np.float32([[1, 0]]))))
     assert "Not one mistake" in page.text
     assert "no precision was asked for" in page.text.lower()
 
@@ -232,7 +256,7 @@ def test_a_thousand_classes_show_pairs_instead_of_a_matrix() -> None:
     labels = tuple(f"class {i}" for i in range(1000))
     counts = tuple(range(1, 1001))
     data = DataSummary(classes=labels, counts={"train": counts})
-    report, pictures = build_report(Ingredients(run=RUN, labels=labels, test=evaluation(1000, 2000), data=data))
+    report, pictures = build_report(Evaluations(labels, evaluation(1000, 2000)), RUN, data=data)
     html = render_report(report, pictures)
     page = Page(html)
     assert report.test.confusion is None
@@ -243,7 +267,7 @@ def test_a_thousand_classes_show_pairs_instead_of_a_matrix() -> None:
 
 
 def test_files_are_written_whole_and_not_over_others(tmp_path: Path) -> None:
-    report, pictures = build_report(Ingredients(run=RUN, labels=("a", "b"), test=evaluation(2, 20)))
+    report, pictures = build_report(Evaluations(("a", "b"), evaluation(2, 20)), RUN)
     page, data = tmp_path / "out" / "report.html", tmp_path / "out" / "report.json"
     write_report(report, pictures, page, data)
     assert page.read_text().startswith("<!doctype html>")
@@ -256,14 +280,10 @@ def test_files_are_written_whole_and_not_over_others(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_together_is_refused() -> None:
     with pytest.raises(ValueError, match="2 names, 2 labels"):
-        build_report(
-            Ingredients(
-                run=RUN, labels=("a", "b"), test=Evaluation("test", ("x", "y"), np.array([0]), np.zeros((1, 2)))
-            )
-        )
+        page_of(Evaluations(("a", "b"), Evaluation("test", ("x", "y"), np.array([0]), np.zeros((1, 2)))))
     none = Evaluation("test", (), np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
     with pytest.raises(DatasetError, match="no test photos"):
-        build_report(Ingredients(run=RUN, labels=("a", "b"), test=none))
+        page_of(Evaluations(("a", "b"), none))
 
 
 def test_thumbnails_are_small_jpegs_of_any_shape() -> None:
