@@ -25,6 +25,7 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 RECIPE_EPOCHS = (10, 10)
 
@@ -154,11 +155,25 @@ def summarize(rows: dict[str, list[dict[str, float]]]) -> None:
 def run_recipe(arguments: argparse.Namespace, seed: int) -> None:
     """Run the guide's two phases and a full-int8 conversion; print the figures as JSON."""
     import keras
-    import numpy as np
-    import tensorflow as tf
     from ai_edge_litert.interpreter import Interpreter
 
     keras.utils.set_random_seed(seed)
+    train, val, test, classes = recipe_photos(arguments, seed)
+    backbone, model = recipe_network(arguments, classes)
+    head, tuned = fit_recipe(backbone, model, train, val, test)
+    int8 = int8_accuracy(Interpreter(model_content=quantize_recipe(model, train, arguments.size)), test)
+    print(
+        json.dumps(
+            {"head_float": head, "best_float": max(head, tuned), "test_top1_float": tuned, "test_top1_int8": int8}
+        )
+    )
+
+
+def recipe_photos(arguments: argparse.Namespace, seed: int) -> tuple[Any, Any, Any, int]:
+    """Return the train, val and test photos, as tf.data datasets of batches of 32, and the number of classes."""
+    import keras
+    import tensorflow as tf
+
     size = (arguments.size, arguments.size)
 
     def photos(split: str, *, shuffle: bool) -> tf.data.Dataset:
@@ -169,6 +184,14 @@ def run_recipe(arguments: argparse.Namespace, seed: int) -> None:
     train, val, test = photos("train", shuffle=True), photos("val", shuffle=False), photos("test", shuffle=False)
     classes = len(train.class_names)
     train, val, test = (part.prefetch(tf.data.AUTOTUNE) for part in (train, val, test))
+    return train, val, test, classes
+
+
+def recipe_network(arguments: argparse.Namespace, classes: int) -> tuple[Any, Any]:
+    """Return the frozen backbone, and the model around it: augmentation, preprocessing, backbone, dense head."""
+    import keras
+
+    size = (arguments.size, arguments.size)
     backbone = keras.applications.MobileNetV2(
         input_shape=(*size, 3), alpha=arguments.alpha, include_top=False, weights=str(arguments.weights)
     )
@@ -177,7 +200,13 @@ def run_recipe(arguments: argparse.Namespace, seed: int) -> None:
     x = keras.layers.RandomRotation(0.2)(keras.layers.RandomFlip("horizontal")(inputs))
     x = backbone(keras.layers.Rescaling(1 / 127.5, offset=-1)(x), training=False)
     x = keras.layers.Dropout(0.2)(keras.layers.GlobalAveragePooling2D()(x))
-    model = keras.Model(inputs, keras.layers.Dense(classes)(x))
+    return backbone, keras.Model(inputs, keras.layers.Dense(classes)(x))
+
+
+def fit_recipe(backbone: Any, model: Any, train: Any, val: Any, test: Any) -> tuple[float, float]:
+    """Train the head, then all layers from the hundredth on; return the test accuracy after each phase."""
+    import keras
+
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
     model.fit(train, validation_data=val, epochs=RECIPE_EPOCHS[0], verbose=0)
@@ -187,9 +216,15 @@ def run_recipe(arguments: argparse.Namespace, seed: int) -> None:
         layer.trainable = False
     model.compile(keras.optimizers.Adam(1e-5), loss, metrics=["accuracy"])
     model.fit(train, validation_data=val, epochs=RECIPE_EPOCHS[1], verbose=0)
-    tuned = float(model.evaluate(test, verbose=0)[1])
+    return head, float(model.evaluate(test, verbose=0)[1])
 
-    fixed = keras.Input(batch_shape=(1, *size, 3))
+
+def quantize_recipe(model: Any, train: Any, side: int) -> bytes:
+    """Return the model as a full-int8 .tflite file, calibrated with 100 training photos."""
+    import keras
+    import tensorflow as tf
+
+    fixed = keras.Input(batch_shape=(1, side, side, 3))
     converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(fixed, model(fixed, training=False)))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: (
@@ -197,7 +232,13 @@ def run_recipe(arguments: argparse.Namespace, seed: int) -> None:
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    interpreter = Interpreter(model_content=converter.convert())
+    return converter.convert()
+
+
+def int8_accuracy(interpreter: Any, test: Any) -> float:
+    """Return the share of test photos that the int8 model gets right."""
+    import numpy as np
+
     interpreter.allocate_tensors()
     given, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     scale, zero_point = given["quantization"]
@@ -208,12 +249,7 @@ def run_recipe(arguments: argparse.Namespace, seed: int) -> None:
             interpreter.set_tensor(given["index"], quantized[None])
             interpreter.invoke()
             right.append(interpreter.get_tensor(result["index"])[0].argmax() == label)
-    int8 = float(np.mean(right))
-    print(
-        json.dumps(
-            {"head_float": head, "best_float": max(head, tuned), "test_top1_float": tuned, "test_top1_int8": int8}
-        )
-    )
+    return float(np.mean(right))
 
 
 if __name__ == "__main__":

@@ -8,11 +8,14 @@ a second. With FPS it starts FPS frames a second, and prints the median and the 
 
 import sys
 import time
+from collections.abc import Callable
 
 import numpy as np
 
+Step = Callable[[np.ndarray], object]
 
-def bare(model):
+
+def bare(model: str) -> Step:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=model, num_threads=1)
@@ -20,7 +23,7 @@ def bare(model):
     return lambda _: interpreter.invoke()
 
 
-def mediapipe(model):
+def mediapipe(model: str) -> Step:
     import mediapipe as mp
     from mediapipe.tasks.python import BaseOptions, vision
 
@@ -29,7 +32,7 @@ def mediapipe(model):
     return lambda frame: classifier.classify(mp.Image(image_format=mp.ImageFormat.SRGB, data=frame))
 
 
-def tflite_support(model):
+def tflite_support(model: str) -> Step:
     from tflite_support.task import core, processor, vision
 
     options = vision.ImageClassifierOptions(
@@ -40,7 +43,7 @@ def tflite_support(model):
     return lambda frame: classifier.classify(vision.TensorImage.create_from_array(frame))
 
 
-def paced(step, frames, seconds, fps):
+def paced(step: Step, frames: list[np.ndarray], seconds: float, fps: float) -> list[float]:
     """Start `fps` steps a second; return the milliseconds that each took."""
     taken = []
     started = time.perf_counter()
@@ -52,7 +55,7 @@ def paced(step, frames, seconds, fps):
     return taken
 
 
-def main():
+def main() -> None:
     name, model, frames_path, seconds = sys.argv[1:5]
     frames = [np.ascontiguousarray(frame[:, :, ::-1]) for frame in np.load(frames_path)]
     step = {"bare": bare, "mediapipe": mediapipe, "tflite-support": tflite_support}[name](model)

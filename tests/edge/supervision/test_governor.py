@@ -156,7 +156,9 @@ def test_whatever_comes_the_rate_stays_between_floor_and_target(
 # CPU
 
 
-def loaded(made: Governor, *, cost_s: float, base_percent: float = 0.0, seconds: int = 300, camera_fps: float = 30):
+def loaded(
+    made: Governor, *, cost_s: float, base_percent: float = 0.0, seconds: int = 300, camera_fps: float = 30
+) -> tuple[list[Allowance], list[float]]:
     """Run on a board where each decision costs `cost_s` CPU seconds; returns (allowances, CPU percents)."""
     cpu_s, frames, fps, said, percents = 0.0, 0.0, camera_fps, [], []
     for now in range(seconds):

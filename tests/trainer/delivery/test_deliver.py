@@ -1,8 +1,9 @@
-"""What becomes of a finished training where the Edge TPU's compiler cannot be had. Whole trainings are in
-test_train.py."""
+"""A finished training becomes a bundle for the CPU if the Edge TPU's compiler is missing or fails. Whole trainings are
+in test_train.py."""
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 
@@ -19,10 +20,12 @@ from trainer.delivery import deliver
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_without_a_compiled_model_the_bundle_is_for_the_cpu_and_one_line_says_what_to_do(monkeypatch, error, told):
-    """With the names of this bundle, quoted where a shell asks for it."""
+def test_without_a_compiled_model_the_bundle_is_for_the_cpu_and_one_line_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, error: FieldfareError, told: str
+) -> None:
+    """The line has the name of this bundle, quoted if a shell needs that."""
 
-    def fail(model: bytes, **options: object) -> FieldfareError:
+    def fail(model: bytes, **options: object) -> NoReturn:
         raise error
 
     said: list[str] = []

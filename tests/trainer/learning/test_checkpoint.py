@@ -1,4 +1,4 @@
-"""What a training has reached, on disk: written whole, read only if whole, one training at a time."""
+"""Checkpoints on disk: written whole, read only if whole, used by one training at a time."""
 
 import errno
 import os
@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 import trainer.learning.checkpoint
 from edge.errors import OutputExistsError, StorageError
 from trainer.learning.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened, pack, unpack
+
+CutOff = Callable[..., None]
+Saved = tuple[Checkpoints, Path, bytes]
 
 STATE = {
     "weight0": np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3),
@@ -57,7 +60,7 @@ class PulledPlug(Exception):
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """Where the bundle will be."""
+    """Return the path of the bundle-to-be."""
     return tmp_path / "birds"
 
 
@@ -67,8 +70,8 @@ def folder(out: Path) -> Path:
 
 
 @pytest.fixture
-def cut_off(out: Path) -> Callable[..., None]:
-    """A training that reaches `state`, or nothing, and is killed."""
+def cut_off(out: Path) -> CutOff:
+    """Run a training that reaches `state`, or nothing, and is killed."""
 
     def run(state: dict[str, np.ndarray] | None = STATE, options: dict[str, object] = OPTIONS) -> None:
         with pytest.raises(PulledPlug), opened(out, restart=False) as checkpoints:
@@ -87,7 +90,7 @@ def names(folder: Path) -> list[str]:
 # Save and load
 
 
-def test_what_was_saved_is_loaded_bit_by_bit(out):
+def test_what_was_saved_is_loaded_bit_by_bit(out: Path) -> None:
     with opened(out, restart=False) as checkpoints:
         checkpoints.save("training", STATE)
         found = checkpoints.load("training")
@@ -96,7 +99,7 @@ def test_what_was_saved_is_loaded_bit_by_bit(out):
     }
 
 
-def test_the_last_save_of_a_stage_counts_and_stages_are_apart(out):
+def test_the_last_save_of_a_stage_counts_and_stages_are_apart(out: Path) -> None:
     with opened(out, restart=False) as checkpoints:
         checkpoints.save("head", {"step": np.array(7)})
         for step in (1, 2):
@@ -104,32 +107,32 @@ def test_the_last_save_of_a_stage_counts_and_stages_are_apart(out):
         assert (checkpoints.load("head")["step"], checkpoints.load("training")["step"]) == (7, 2)
 
 
-def test_a_stage_that_was_not_reached_has_no_state(out):
+def test_a_stage_that_was_not_reached_has_no_state(out: Path) -> None:
     with opened(out, restart=False) as checkpoints:
         assert checkpoints.load("training") is None
 
 
-def test_nothing_packs_to_nothing():
+def test_nothing_packs_to_nothing() -> None:
     assert pack(None) == b""
     assert unpack(pack(STATE)).keys() == STATE.keys()
 
 
-def test_pickled_objects_are_never_read():
+def test_pickled_objects_are_never_read() -> None:
     """An .npz file can hold them, and reading them runs code."""
     with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
         unpack(pack({"trap": np.array([print], dtype=object)}))
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory) -> tuple[Checkpoints, Path, bytes]:
-    """Checkpoints with one state, its file and the file's content."""
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
+    """Return checkpoints with one state, its file and the file's content."""
     checkpoints = Checkpoints(tmp_path_factory.mktemp("birds.training"))
     checkpoints.save("training", {"step": np.array(3)})
     path = checkpoints.folder / "training.npz"
     return checkpoints, path, path.read_bytes()
 
 
-def test_a_file_cut_short_at_any_length_is_no_state(saved):
+def test_a_file_cut_short_at_any_length_is_no_state(saved: Saved) -> None:
     checkpoints, path, content = saved
     for length in range(len(content)):
         path.write_bytes(content[:length])
@@ -140,7 +143,7 @@ def test_a_file_cut_short_at_any_length_is_no_state(saved):
 
 @settings(deadline=None)
 @given(data=st.data())
-def test_a_file_with_a_changed_byte_is_no_state(saved, data):
+def test_a_file_with_a_changed_byte_is_no_state(saved: Saved, data: st.DataObject) -> None:
     checkpoints, path, content = saved
     place = data.draw(st.integers(0, len(content) - 1))
     change = data.draw(st.integers(1, 255))
@@ -150,7 +153,7 @@ def test_a_file_with_a_changed_byte_is_no_state(saved, data):
 
 @settings(deadline=None)
 @given(st.binary(max_size=200))
-def test_any_other_file_is_no_state(saved, data):
+def test_any_other_file_is_no_state(saved: Saved, data: bytes) -> None:
     checkpoints, path, _ = saved
     path.write_bytes(data)
     assert checkpoints.load("training") is None
@@ -159,7 +162,7 @@ def test_any_other_file_is_no_state(saved, data):
 # Who may go on
 
 
-def test_the_same_options_go_on(out, cut_off):
+def test_the_same_options_go_on(out: Path, cut_off: CutOff) -> None:
     cut_off()
     with opened(out, restart=False) as checkpoints:
         checkpoints.identify(dict(reversed(OPTIONS.items())))
@@ -175,7 +178,9 @@ def test_the_same_options_go_on(out, cut_off):
         ({**OPTIONS, "epochs": 5}, r"another epochs \(None, now 5\)"),
     ],
 )
-def test_other_options_are_refused_and_the_message_names_the_difference(out, folder, cut_off, options, difference):
+def test_other_options_are_refused_and_the_message_names_the_difference(
+    out: Path, folder: Path, cut_off: CutOff, options: dict[str, object], difference: str
+) -> None:
     cut_off()
     with (
         pytest.raises(OutputExistsError, match=rf"birds\.training holds an unfinished training with {difference}: "),
@@ -186,7 +191,9 @@ def test_other_options_are_refused_and_the_message_names_the_difference(out, fol
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"seed": 0'])
-def test_a_description_that_cannot_be_read_is_refused_too(out, folder, cut_off, content):
+def test_a_description_that_cannot_be_read_is_refused_too(
+    out: Path, folder: Path, cut_off: CutOff, content: bytes
+) -> None:
     cut_off()
     (folder / "training.json").write_bytes(content)
     with (
@@ -197,22 +204,26 @@ def test_a_description_that_cannot_be_read_is_refused_too(out, folder, cut_off, 
 
 
 @pytest.mark.parametrize("content", ["[]", "3", "null", '"text"'])
-def test_a_description_that_is_json_but_no_object_is_refused_too(out, folder, cut_off, content):
+def test_a_description_that_is_json_but_no_object_is_refused_too(
+    out: Path, folder: Path, cut_off: CutOff, content: str
+) -> None:
     cut_off()
     (folder / "training.json").write_text(content)
     with pytest.raises(OutputExistsError, match="other options"), opened(out, restart=False) as checkpoints:
         checkpoints.identify(OPTIONS)
 
 
-def test_restart_throws_the_unfinished_training_away(out, cut_off):
+def test_restart_throws_the_unfinished_training_away(out: Path, cut_off: CutOff) -> None:
     cut_off()
     with opened(out, restart=True) as checkpoints:
         checkpoints.identify({**OPTIONS, "seed": 1})
         assert checkpoints.load("training") is None
 
 
-def test_a_clean_up_that_is_killed_leaves_no_state_without_its_description(out, folder, cut_off, monkeypatch):
-    """Nobody could tell later what it belongs to."""
+def test_a_clean_up_that_is_killed_leaves_no_state_without_its_description(
+    out: Path, folder: Path, cut_off: CutOff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a state could belong to any training."""
     cut_off()
     with opened(out, restart=False) as checkpoints:
         checkpoints.save("head", STATE)
@@ -229,7 +240,7 @@ def test_a_clean_up_that_is_killed_leaves_no_state_without_its_description(out, 
         assert set(names(folder)) in ({"training.json", "training.npz"}, {"training.json", "head.npz"})
 
 
-def test_states_without_a_description_are_thrown_away(out, folder):
+def test_states_without_a_description_are_thrown_away(out: Path, folder: Path) -> None:
     folder.mkdir()
     with opened(out, restart=False) as checkpoints:
         checkpoints.save("training", STATE)
@@ -237,7 +248,7 @@ def test_states_without_a_description_are_thrown_away(out, folder):
         assert checkpoints.load("training") is None
 
 
-def test_restart_where_nothing_is_unfinished_is_a_start(out):
+def test_restart_where_nothing_is_unfinished_is_a_start(out: Path) -> None:
     with opened(out, restart=True) as checkpoints:
         assert checkpoints.load("training") is None
 
@@ -245,11 +256,11 @@ def test_restart_where_nothing_is_unfinished_is_a_start(out):
 # The folder
 
 
-def test_the_folder_stands_beside_the_bundle():
+def test_the_folder_stands_beside_the_bundle() -> None:
     assert folder_of(Path("models/birds.fieldfare")) == Path("models/birds.fieldfare.training")
 
 
-def test_the_folder_is_gone_when_the_bundle_is_there(out, folder):
+def test_the_folder_is_gone_when_the_bundle_is_there(out: Path, folder: Path) -> None:
     with opened(out, restart=False) as checkpoints:
         checkpoints.identify(OPTIONS)
         checkpoints.save("training", STATE)
@@ -257,18 +268,18 @@ def test_the_folder_is_gone_when_the_bundle_is_there(out, folder):
     assert not folder.exists()
 
 
-def test_what_was_reached_is_kept_when_a_training_ends_in_an_error(folder, cut_off):
+def test_what_was_reached_is_kept_when_a_training_ends_in_an_error(folder: Path, cut_off: CutOff) -> None:
     cut_off()
     assert names(folder) == ["training.json", "training.npz"]
 
 
-def test_nothing_is_kept_of_a_training_that_reached_nothing(folder, cut_off):
+def test_nothing_is_kept_of_a_training_that_reached_nothing(folder: Path, cut_off: CutOff) -> None:
     cut_off(state=None)
     assert not folder.exists()
 
 
 @pytest.mark.parametrize("ending", ["finished", "failed", "restarted"])
-def test_a_file_of_the_users_in_the_folder_survives(out, folder, cut_off, ending):
+def test_a_file_of_the_users_in_the_folder_survives(out: Path, folder: Path, cut_off: CutOff, ending: str) -> None:
     folder.mkdir()
     (folder / "notes.txt").write_text("lens cleaned")
     (folder / ".hidden").touch()
@@ -281,7 +292,7 @@ def test_a_file_of_the_users_in_the_folder_survives(out, folder, cut_off, ending
     assert (folder / "notes.txt").read_text() == "lens cleaned"
 
 
-def test_an_array_of_the_users_in_the_folder_survives(out, folder):
+def test_an_array_of_the_users_in_the_folder_survives(out: Path, folder: Path) -> None:
     folder.mkdir()
     (folder / "my-measurements.npz").write_bytes(b"precious")
     with opened(out, restart=True):
@@ -289,7 +300,7 @@ def test_an_array_of_the_users_in_the_folder_survives(out, folder):
     assert (folder / "my-measurements.npz").is_file()
 
 
-def test_half_files_of_a_killed_process_go_with_the_rest(out, folder):
+def test_half_files_of_a_killed_process_go_with_the_rest(out: Path, folder: Path) -> None:
     half = folder / ".training.npz.x7k2.partial"
     half.mkdir(parents=True)
     (half / "new").write_bytes(b"half")
@@ -298,7 +309,9 @@ def test_half_files_of_a_killed_process_go_with_the_rest(out, folder):
     assert not folder.exists()
 
 
-def test_members_that_are_not_the_chief_write_nothing_and_find_nothing(tmp_path, monkeypatch):
+def test_members_that_are_not_the_chief_write_nothing_and_find_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     checkpoints = NoCheckpoints()
     checkpoints.identify(OPTIONS)
@@ -311,8 +324,8 @@ def test_members_that_are_not_the_chief_write_nothing_and_find_nothing(tmp_path,
 
 
 @pytest.fixture
-def another(out) -> Iterator[subprocess.Popen[str]]:
-    """A second process that trains the same bundle."""
+def another(out: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start a second process that trains the same bundle."""
     command = [sys.executable, "-c", HOLD, str(out)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "training\n"
@@ -321,7 +334,9 @@ def another(out) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_a_second_training_of_the_same_bundle_is_refused(out, folder, another, restart):
+def test_a_second_training_of_the_same_bundle_is_refused(
+    out: Path, folder: Path, another: subprocess.Popen[str], restart: bool
+) -> None:
     (folder / "training.npz").touch()
     with (
         pytest.raises(OutputExistsError, match=r"birds\.training: another training is running there: wait for it"),
@@ -331,7 +346,7 @@ def test_a_second_training_of_the_same_bundle_is_refused(out, folder, another, r
     assert names(folder) == ["training.npz"], "what belongs to the other one is left alone"
 
 
-def test_a_killed_process_holds_nothing_back(out, another):
+def test_a_killed_process_holds_nothing_back(out: Path, another: subprocess.Popen[str]) -> None:
     another.send_signal(signal.SIGKILL)
     another.wait()
     with opened(out, restart=False) as checkpoints:
@@ -341,7 +356,7 @@ def test_a_killed_process_holds_nothing_back(out, another):
 # Disks
 
 
-def test_a_full_disk_is_a_storage_error_and_the_state_before_stays(out):
+def test_a_full_disk_is_a_storage_error_and_the_state_before_stays(out: Path) -> None:
     command = [sys.executable, "-c", SAVE_ON_A_FULL_DISK, str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     message, left = done.stdout.splitlines()
@@ -349,7 +364,7 @@ def test_a_full_disk_is_a_storage_error_and_the_state_before_stays(out):
     assert left == "1 ['training.npz']"
 
 
-def test_a_disk_that_fails_to_sync_is_a_storage_error(out, monkeypatch):
+def test_a_disk_that_fails_to_sync_is_a_storage_error(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
@@ -360,7 +375,7 @@ def test_a_disk_that_fails_to_sync_is_a_storage_error(out, monkeypatch):
         assert checkpoints.load("training") is None
 
 
-def test_a_place_where_no_folder_can_be_is_a_storage_error(tmp_path):
+def test_a_place_where_no_folder_can_be_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(StorageError, match=r"birds\.training: cannot be made: Not a directory: choose another --out"),
@@ -369,7 +384,7 @@ def test_a_place_where_no_folder_can_be_is_a_storage_error(tmp_path):
         pass
 
 
-def test_a_file_where_the_folder_should_be_is_a_storage_error(out, folder):
+def test_a_file_where_the_folder_should_be_is_a_storage_error(out: Path, folder: Path) -> None:
     folder.write_text("mine")
     with pytest.raises(StorageError, match="cannot be made: File exists"), opened(out, restart=False):
         pass

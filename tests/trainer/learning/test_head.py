@@ -1,10 +1,13 @@
-"""The linear head, trained to convergence on cached features; scikit-learn says what is right."""
+"""The linear head, trained to convergence on cached features; scikit-learn is the reference."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import trainer.learning.head
-from trainer.dataset.rows import Rows
+from trainer.dataset.rows import Rows, RowSource
 from trainer.learning.head import MAX_ITERATIONS, STRENGTHS, Examples, fit_linear, sample, train_head
 from trainer.learning.predict import log_loss
 
@@ -13,7 +16,7 @@ Photos = tuple[np.ndarray, np.ndarray]
 
 
 def clouds(classes: int, each: int, seed: int, spread: float = 0.1) -> Photos:
-    """Class n lies around unit vector n: features and labels."""
+    """Return features and labels; class n lies around unit vector n."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(classes), each)
     features = rng.normal(0, spread, (len(labels), CHANNELS))
@@ -21,7 +24,7 @@ def clouds(classes: int, each: int, seed: int, spread: float = 0.1) -> Photos:
     return features.astype(np.float32), labels
 
 
-def examples(photos: Photos, weights: np.ndarray | None = None) -> Examples:
+def examples(photos: tuple[RowSource, np.ndarray], weights: np.ndarray | None = None) -> Examples:
     features, labels = photos
     return Examples(features, labels, np.ones(len(labels)) if weights is None else weights)
 
@@ -46,7 +49,7 @@ def probabilities(flat: np.ndarray, features: np.ndarray, classes: int) -> np.nd
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("strength", [0.01, 0.3, 10.0])
 @pytest.mark.parametrize("classes", [3, 5])
-def test_the_solution_is_that_of_scikit_learn_at_the_same_c(classes, strength, weighted):
+def test_the_solution_is_that_of_scikit_learn_at_the_same_c(classes: int, strength: float, weighted: bool) -> None:
     from sklearn.linear_model import LogisticRegression
 
     features, labels = clouds(classes, 40, 0, spread=0.7)
@@ -58,7 +61,7 @@ def test_the_solution_is_that_of_scikit_learn_at_the_same_c(classes, strength, w
     assert softmax(features @ ours[:-1] + ours[-1]) == pytest.approx(reference.predict_proba(features), abs=2e-3)
 
 
-def test_two_classes_have_a_column_each_where_scikit_learn_keeps_one():
+def test_two_classes_have_a_column_each_where_scikit_learn_keeps_one() -> None:
     """Softmax over (-z/2, z/2) is the sigmoid of z; two columns of half the length cost half as much, so that
     scikit-learn's C is twice ours."""
     from sklearn.linear_model import LogisticRegression
@@ -69,7 +72,7 @@ def test_two_classes_have_a_column_each_where_scikit_learn_keeps_one():
     assert ours == pytest.approx(theirs, abs=2e-3)
 
 
-def test_a_photo_of_weight_two_counts_as_if_it_were_there_twice():
+def test_a_photo_of_weight_two_counts_as_if_it_were_there_twice() -> None:
     features, labels = clouds(3, 20, 0, spread=0.7)
     weights = np.where(labels == 1, 2.0, 1.0)
     twice = np.concatenate([np.arange(60), np.flatnonzero(labels == 1)])
@@ -77,7 +80,7 @@ def test_a_photo_of_weight_two_counts_as_if_it_were_there_twice():
     assert weighted == pytest.approx(fit_linear(examples((features[twice], labels[twice])), 3, 0.3), abs=2e-3)
 
 
-def test_a_photo_that_weighs_nothing_is_not_learned_from():
+def test_a_photo_that_weighs_nothing_is_not_learned_from() -> None:
     features, labels = clouds(3, 20, 0, spread=0.7)
     wrong = np.concatenate([features, features]), np.concatenate([labels, (labels + 1) % 3])
     weights = np.repeat([1.0, 0.0], 60)
@@ -86,7 +89,7 @@ def test_a_photo_that_weighs_nothing_is_not_learned_from():
     )
 
 
-def test_the_bias_is_not_regularised():
+def test_the_bias_is_not_regularised() -> None:
     """With next to no strength nothing is left but the classes' shares."""
     features, labels = clouds(2, 40, 0)
     kept = np.flatnonzero((labels == 1) | (np.arange(80) < 10))  # 10 and 40
@@ -94,7 +97,7 @@ def test_the_bias_is_not_regularised():
     assert probabilities(flat, features[:1], 2)[0] == pytest.approx([0.2, 0.8], abs=1e-2)
 
 
-def test_any_start_leads_to_the_same_end():
+def test_any_start_leads_to_the_same_end() -> None:
     train = examples(clouds(3, 40, 0, spread=0.7))
     start = np.random.default_rng(4).normal(0, 3, (CHANNELS + 1) * 3)
     found, elsewhere = fit_linear(train, 3, 0.3), fit_linear(train, 3, 0.3, start)
@@ -103,8 +106,8 @@ def test_any_start_leads_to_the_same_end():
     )
 
 
-def test_features_on_disk_give_the_head_of_features_in_memory(tmp_path, monkeypatch):
-    """In blocks of which the last is short."""
+def test_features_on_disk_give_the_head_of_features_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read in blocks, and the last block is short."""
     monkeypatch.setattr(trainer.learning.head, "BLOCK", 50)
     features, labels = clouds(3, 40, 0, spread=0.7)
     with Rows.create(tmp_path, len(features), (CHANNELS,), np.float32, "a test") as rows:
@@ -116,7 +119,7 @@ def test_features_on_disk_give_the_head_of_features_in_memory(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(("rows", "blocks"), [(0, []), (49, [49]), (50, [50]), (51, [50, 1]), (120, [50, 50, 20])])
-def test_blocks_are_all_rows_in_their_order(monkeypatch, rows, blocks):
+def test_blocks_are_all_rows_in_their_order(monkeypatch: pytest.MonkeyPatch, rows: int, blocks: list[int]) -> None:
     monkeypatch.setattr(trainer.learning.head, "BLOCK", 50)
     features = np.arange(2 * rows, dtype=np.float32).reshape(rows, 2)
     found = list(Examples(features, np.arange(rows), np.arange(rows) / 7).blocks())
@@ -127,7 +130,7 @@ def test_blocks_are_all_rows_in_their_order(monkeypatch, rows, blocks):
         assert np.array_equal(np.concatenate([weights for _, _, weights in found]), np.arange(rows) / 7)
 
 
-def test_features_of_any_size_do_not_overflow():
+def test_features_of_any_size_do_not_overflow() -> None:
     features, labels = clouds(3, 20, 0)
     flat = fit_linear(examples((features * 1e4, labels)), 3, 1.0)
     assert np.isfinite(flat).all()
@@ -138,7 +141,7 @@ def test_features_of_any_size_do_not_overflow():
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
-def test_the_kernel_maps_channels_to_classes(classes):
+def test_the_kernel_maps_channels_to_classes(classes: int) -> None:
     head = head_on(clouds(classes, 40, 0), clouds(classes, 10, 1), classes)
     assert head.kernel.shape == (CHANNELS, classes)
     assert head.bias.shape == (classes,)
@@ -147,7 +150,7 @@ def test_the_kernel_maps_channels_to_classes(classes):
 
 
 @pytest.mark.parametrize("spread", [0.1, 0.5, 0.8, 1.2])
-def test_the_strength_with_the_lowest_validation_loss_is_kept(spread):
+def test_the_strength_with_the_lowest_validation_loss_is_kept(spread: float) -> None:
     """Clear classes bear the weakest regularisation, blurred ones a stronger one."""
     train, (features, labels) = clouds(3, 40, 0, spread), clouds(3, 200, 1, spread)
     losses = {}
@@ -159,17 +162,17 @@ def test_the_strength_with_the_lowest_validation_loss_is_kept(spread):
     assert log_loss(features @ head.kernel + head.bias, labels) == pytest.approx(losses[head.strength], abs=1e-3)
 
 
-def test_where_validation_labels_are_noise_the_head_claims_least():
+def test_where_validation_labels_are_noise_the_head_claims_least() -> None:
     train, (features, _) = clouds(3, 40, 0), clouds(3, 40, 1)
     noise = np.random.default_rng(2).integers(0, 3, len(features))
     assert head_on(train, (features, noise), 3).strength == STRENGTHS[0]
 
 
-def test_clear_classes_take_the_largest_strength():
+def test_clear_classes_take_the_largest_strength() -> None:
     assert head_on(clouds(3, 40, 0), clouds(3, 40, 1), 3).strength == STRENGTHS[-1]
 
 
-def test_validation_accuracy_is_measured_on_the_validation_photos():
+def test_validation_accuracy_is_measured_on_the_validation_photos() -> None:
     features, labels = clouds(3, 20, 1)
     swapped = labels.copy()
     swapped[:15] = 1  # 15 of 60 are not what they look like
@@ -179,7 +182,7 @@ def test_validation_accuracy_is_measured_on_the_validation_photos():
 # Many photos: a sample chooses the strength
 
 
-def test_a_sample_is_spread_evenly_and_keeps_labels_and_weights_with_their_photos():
+def test_a_sample_is_spread_evenly_and_keeps_labels_and_weights_with_their_photos() -> None:
     features = np.arange(100, dtype=np.float32)[:, None]
     some = sample(Examples(features, np.arange(100), np.arange(100) / 7), 12)
     assert some.labels.tolist() == [0, 9, 18, 27, 36, 45, 54, 63, 72, 81, 90, 99]
@@ -188,16 +191,18 @@ def test_a_sample_is_spread_evenly_and_keeps_labels_and_weights_with_their_photo
 
 
 @pytest.mark.parametrize("limit", [10, 11])
-def test_few_enough_photos_are_all_of_the_sample(limit):
+def test_few_enough_photos_are_all_of_the_sample(limit: int) -> None:
     train = Examples(np.zeros((10, 2), np.float32), np.zeros(10, np.int64), np.ones(10))
     assert sample(train, limit) is train
 
 
-def test_the_strength_is_chosen_on_a_sample_and_the_head_is_fitted_on_all(monkeypatch):
+def test_the_strength_is_chosen_on_a_sample_and_the_head_is_fitted_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """A photo of the sample counts as much more as there are fewer of them, so that C means the same."""
     fitted = []
 
-    def note(train, classes, strength, start, out_of_time):
+    def note(
+        train: Examples, classes: int, strength: float, start: np.ndarray | None, out_of_time: Callable[[], bool]
+    ) -> np.ndarray:
         fitted.append((len(train.labels), strength))
         return fit_linear(train, classes, strength, start)
 
@@ -212,7 +217,7 @@ def test_the_strength_is_chosen_on_a_sample_and_the_head_is_fitted_on_all(monkey
     )
 
 
-def test_without_time_for_all_photos_the_head_of_the_sample_is_taken(monkeypatch):
+def test_without_time_for_all_photos_the_head_of_the_sample_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer.learning.head, "CHOOSING_ROWS", 30)
     head = head_on(clouds(3, 40, 0), clouds(3, 40, 1), 3, out_of_time=lambda: True)
     assert (head.strength, head.val_accuracy) == (STRENGTHS[0], 1.0)
@@ -222,11 +227,13 @@ def test_without_time_for_all_photos_the_head_of_the_sample_is_taken(monkeypatch
 
 
 @pytest.fixture
-def tried(monkeypatch) -> list[float]:
-    """The strengths that were fitted, as they are."""
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the list to which each strength is added when it is fitted."""
     strengths = []
 
-    def note(train, classes, strength, start, out_of_time):
+    def note(
+        train: Examples, classes: int, strength: float, start: np.ndarray | None, out_of_time: Callable[[], bool]
+    ) -> np.ndarray:
         strengths.append(strength)
         return fit_linear(train, classes, strength, start)
 
@@ -234,33 +241,33 @@ def tried(monkeypatch) -> list[float]:
     return strengths
 
 
-def test_strengths_are_tried_until_the_loss_rises_twice(tried):
+def test_strengths_are_tried_until_the_loss_rises_twice(tried: list[float]) -> None:
     train, (features, _) = clouds(3, 40, 0), clouds(3, 40, 1)
     head_on(train, (features, np.random.default_rng(2).integers(0, 3, len(features))), 3)
     assert tried == list(STRENGTHS[:3])
 
 
-def test_every_strength_is_one_step_of_progress_tried_or_not(tried):
+def test_every_strength_is_one_step_of_progress_tried_or_not(tried: list[float]) -> None:
     train, (features, _) = clouds(3, 40, 0), clouds(3, 40, 1)
     steps = []
     train_head(examples(train), (features, np.random.default_rng(2).integers(0, 3, 120)), 3, steps.append)
     assert steps == [1] * len(STRENGTHS)
 
 
-def test_without_time_there_is_a_head_all_the_same(tried):
+def test_without_time_there_is_a_head_all_the_same(tried: list[float]) -> None:
     head = head_on(clouds(3, 40, 0), clouds(3, 10, 1), 3, out_of_time=lambda: True)
     assert tried == [STRENGTHS[0]]
     assert (head.strength, head.val_accuracy) == (STRENGTHS[0], 1.0)
 
 
-def test_when_time_runs_out_the_best_so_far_is_taken(tried):
+def test_when_time_runs_out_the_best_so_far_is_taken(tried: list[float]) -> None:
     answers = iter([False, True, True, True])
     head = head_on(clouds(3, 40, 0), clouds(3, 10, 1), 3, out_of_time=lambda: next(answers))
     assert tried == list(STRENGTHS[:2])
     assert head.strength == STRENGTHS[1]
 
 
-def test_a_fit_ends_too_when_time_runs_out_but_not_before_it_is_a_head():
+def test_a_fit_ends_too_when_time_runs_out_but_not_before_it_is_a_head() -> None:
     """A single fit may take longer than the whole budget."""
     rng, asked = np.random.default_rng(0), []
     features, labels = rng.normal(0, 1, (300, 60)).astype(np.float32), rng.integers(0, 3, 300)
@@ -273,10 +280,12 @@ def test_a_fit_ends_too_when_time_runs_out_but_not_before_it_is_a_head():
     assert ((features @ kernel + bias).argmax(axis=1) == labels).mean() > 0.6
 
 
-def test_every_fit_starts_from_the_one_before(monkeypatch):
+def test_every_fit_starts_from_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
     starts, results = [], []
 
-    def note(train, classes, strength, start, out_of_time):
+    def note(
+        train: Examples, classes: int, strength: float, start: np.ndarray | None, out_of_time: Callable[[], bool]
+    ) -> np.ndarray:
         starts.append(start)
         results.append(fit_linear(train, classes, strength, start))
         return results[-1]
@@ -287,7 +296,7 @@ def test_every_fit_starts_from_the_one_before(monkeypatch):
     assert all(start is result for start, result in zip(starts[1:], results, strict=False))
 
 
-def test_a_fit_that_does_not_converge_ends(monkeypatch):
+def test_a_fit_that_does_not_converge_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Features of very different sizes need more steps than there are."""
     rng = np.random.default_rng(0)
     features = (rng.normal(0, 1, (60, 40)) * np.geomspace(1e-3, 1e3, 40)).astype(np.float32)

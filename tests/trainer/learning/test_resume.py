@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 from edge.bundle.store import open_bundle
+
+Command = Callable[..., list[str]]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -65,14 +67,14 @@ MOMENTS = [
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory, shapes) -> Path:
-    """180 photos of three coloured shapes."""
+def photos(tmp_path_factory: pytest.TempPathFactory, shapes: Callable[[Path, int], Path]) -> Path:
+    """Make 180 photos of three coloured shapes."""
     return shapes(tmp_path_factory.mktemp("photos") / "shapes", 60)
 
 
 @pytest.fixture(scope="module")
-def command(photos, v2_weights) -> Callable[..., list[str]]:
-    """The words of a training of 18 steps in 6 epochs."""
+def command(photos: Path, v2_weights: Path) -> Command:
+    """Build the words of a training of 18 steps in 6 epochs: (out, more options) -> words."""
 
     def words(out: Path, *more: object) -> list[str]:
         options = ("--weights", v2_weights, "--size", 32, "--epochs", 6, "--json")
@@ -82,8 +84,8 @@ def command(photos, v2_weights) -> Callable[..., list[str]]:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(command, tmp_path_factory) -> SimpleNamespace:
-    """What the training comes to if it is left alone."""
+def uninterrupted(command: Command, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """Run the training without interruption; return its report, its model's hash and its report page."""
     out = tmp_path_factory.mktemp("uninterrupted") / "shapes"
     done = run(command(out))
     assert done.returncode == 0, done.stderr
@@ -113,7 +115,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 def killed_after(words: list[str], lines: tuple[str, ...], delay_s: float, code: str | None = None) -> list[str]:
-    """Run until a line of progress begins with one of `lines`, and SIGKILL a little later; what it had said."""
+    """Run until a line of progress begins with one of `lines`, and SIGKILL `delay_s` later; return the lines read."""
     said: list[str] = []
     with subprocess.Popen(python(words, code), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         guard = threading.Timer(240, process.kill)
@@ -133,7 +135,9 @@ def killed_after(words: list[str], lines: tuple[str, ...], delay_s: float, code:
     return said
 
 
-def test_killed_ten_times_it_ends_as_if_it_had_been_left_alone(command, uninterrupted, tmp_path):
+def test_killed_ten_times_it_ends_as_if_it_had_been_left_alone(
+    command: Command, uninterrupted: SimpleNamespace, tmp_path: Path
+) -> None:
     """Each run is killed at a later moment than the one before, and goes on from what that one left."""
     out, delays = tmp_path / "shapes", np.random.default_rng(11)
     said: list[str] = []
@@ -155,8 +159,10 @@ def test_killed_ten_times_it_ends_as_if_it_had_been_left_alone(command, uninterr
     assert any("going on after" in line for line in said)
 
 
-def test_killed_while_the_bundle_is_written_it_leaves_none_and_the_next_run_tidies_up(command, tmp_path):
-    """Once with half of its files written, once with all of them, not yet in place."""
+def test_killed_while_the_bundle_is_written_it_leaves_none_and_the_next_run_tidies_up(
+    command: Command, tmp_path: Path
+) -> None:
+    """It is killed once with half of its files written, and once with all of them, not yet in place."""
     out = tmp_path / "shapes"
     for moment in (HALF_WRITTEN, BEFORE_IT_IS_IN_PLACE):
         killed = run(command(out, "--epochs", 0), KILLED_AT.format(moment))
@@ -175,21 +181,23 @@ def test_killed_while_the_bundle_is_written_it_leaves_none_and_the_next_run_tidi
 
 
 @pytest.fixture(scope="module")
-def killed_once(command, tmp_path_factory) -> Path:
-    """The folder of what it left behind."""
+def killed_once(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of what it left behind."""
     out = tmp_path_factory.mktemp("killed") / "shapes"
     killed_after(command(out), ("epoch 1",), 0.0, EVERY_STEP)
     return out.parent
 
 
 @pytest.fixture
-def unfinished(killed_once, tmp_path) -> Iterator[Path]:
-    """A place to which that training can be finished."""
+def unfinished(killed_once: Path, tmp_path: Path) -> Path:
+    """Return the bundle-to-be of a copy of that training, ready to be finished."""
     shutil.copytree(killed_once, tmp_path, dirs_exist_ok=True)
     return tmp_path / "shapes"
 
 
-def test_what_was_reached_is_not_computed_again(command, unfinished, uninterrupted):
+def test_what_was_reached_is_not_computed_again(
+    command: Command, unfinished: Path, uninterrupted: SimpleNamespace
+) -> None:
     done = run(command(unfinished))
     assert done.returncode == 0, done.stderr
     assert "going on after " in done.stderr
@@ -198,7 +206,9 @@ def test_what_was_reached_is_not_computed_again(command, unfinished, uninterrupt
     assert model_hash(unfinished) == uninterrupted.model
 
 
-def test_restart_throws_it_away_and_begins_anew(command, unfinished, uninterrupted):
+def test_restart_throws_it_away_and_begins_anew(
+    command: Command, unfinished: Path, uninterrupted: SimpleNamespace
+) -> None:
     done = run(command(unfinished, "--restart"))
     assert done.returncode == 0, done.stderr
     assert "going on after" not in done.stderr
@@ -215,7 +225,9 @@ def test_restart_throws_it_away_and_begins_anew(command, unfinished, uninterrupt
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )
-def test_other_options_are_refused_and_leave_it_as_it_was(command, unfinished, words, difference):
+def test_other_options_are_refused_and_leave_it_as_it_was(
+    command: Command, unfinished: Path, words: list[str | int], difference: str
+) -> None:
     before = {path: path.read_bytes() for path in unfinished.with_name("shapes.training").iterdir()}
     done = run(command(unfinished, *words))
     assert done.returncode == 73, done.stderr
@@ -225,7 +237,7 @@ def test_other_options_are_refused_and_leave_it_as_it_was(command, unfinished, w
     assert {path: path.read_bytes() for path in unfinished.with_name("shapes.training").iterdir()} == before
 
 
-def test_a_second_training_in_the_same_place_is_refused_while_the_first_runs(command, tmp_path):
+def test_a_second_training_in_the_same_place_is_refused_while_the_first_runs(command: Command, tmp_path: Path) -> None:
     out = tmp_path / "shapes"
     words = python(command(out, "--epochs", 5000), None)
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as first:
@@ -242,8 +254,8 @@ def test_a_second_training_in_the_same_place_is_refused_while_the_first_runs(com
     assert "shapes.training: another training is running there" in second.stderr
 
 
-def test_ctrl_c_leaves_what_was_reached(command, tmp_path):
-    """And ends with 130, as any interrupted program; without a bundle, temporary files or a traceback."""
+def test_ctrl_c_leaves_what_was_reached(command: Command, tmp_path: Path) -> None:
+    """It ends with 130, as any interrupted program, and leaves no bundle, no temporary files and no traceback."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     words = python(command(tmp_path / "shapes", "--epochs", 5000), None)

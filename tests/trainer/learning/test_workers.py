@@ -1,4 +1,4 @@
-"""Two machines that train one model, here two processes on one: through TF_CONFIG and the loopback. Slow."""
+"""Two machines train one model, here two processes on one machine: through TF_CONFIG and the loopback. Slow."""
 
 import contextlib
 import json
@@ -18,19 +18,21 @@ from edge.bundle.store import open_bundle
 from edge.errors import ConfigError
 from trainer.learning.team import read_tf_config
 
+Command = Callable[..., list[str]]
+
 CHIEF, HELPER = 0, 1
-LOST_S = 120  # by then the one that is left has said so
+LOST_S = 120  # by then the one that is left has reported it
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory, shapes) -> Path:
-    """180 photos of three coloured shapes."""
+def photos(tmp_path_factory: pytest.TempPathFactory, shapes: Callable[[Path, int], Path]) -> Path:
+    """Make 180 photos of three coloured shapes."""
     return shapes(tmp_path_factory.mktemp("photos") / "shapes", 60)
 
 
 @pytest.fixture(scope="module")
-def command(photos, v2_weights) -> Callable[..., list[str]]:
-    """The words of a training that both machines are given."""
+def command(photos: Path, v2_weights: Path) -> Command:
+    """Build the words of a training that both machines are given: (out, more options) -> words."""
 
     def words(out: Path, *more: object) -> list[str]:
         options = ("--weights", v2_weights, "--size", 32, "--epochs", 6, "--json")
@@ -70,7 +72,7 @@ class Machine:
             assert self._heard.wait_for(lambda: any(said.startswith(line) for said in self.said), timeout_s), self.said
 
     def end(self, timeout_s: float = 240) -> int:
-        """Its exit status."""
+        """Wait for the end; return the exit status."""
         status = self.process.wait(timeout_s)
         for reader in self._readers:
             reader.join()
@@ -94,7 +96,7 @@ class Machine:
 
 @contextlib.contextmanager
 def team(words: Callable[[int], list[str]]) -> Iterator[list[Machine]]:
-    """Two machines at work on words(rank); none is left after the block."""
+    """Start two machines on words(rank); none is left after the block."""
     addresses = free_addresses(2)
     machines = [Machine(words(rank), team_config(rank, addresses)) for rank in (CHIEF, HELPER)]
     try:
@@ -110,7 +112,7 @@ def page_of(out: Path) -> dict:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_two_machines_learn_what_one_does_and_the_first_writes_the_bundle(command, tmp_path):
+def test_two_machines_learn_what_one_does_and_the_first_writes_the_bundle(command: Command, tmp_path: Path) -> None:
     alone = tmp_path / "alone"
     subprocess.run(command(alone), check=True, capture_output=True, timeout=240)
     outs = [tmp_path / "first" / "shapes", tmp_path / "second" / "shapes"]
@@ -140,7 +142,9 @@ def test_two_machines_learn_what_one_does_and_the_first_writes_the_bundle(comman
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_when_one_machine_dies_the_other_says_so_and_the_same_commands_again_finish(command, tmp_path):
+def test_when_one_machine_dies_the_other_says_so_and_the_same_commands_again_finish(
+    command: Command, tmp_path: Path
+) -> None:
     """First the helper is killed, then, in the next attempt, the chief."""
     outs = [tmp_path / "first" / "shapes", tmp_path / "second" / "shapes"]
     many = ("--epochs", 30)
@@ -165,7 +169,7 @@ def test_when_one_machine_dies_the_other_says_so_and_the_same_commands_again_fin
 
 
 @pytest.mark.slow
-def test_machines_with_other_options_are_told_so(command, tmp_path):
+def test_machines_with_other_options_are_told_so(command: Command, tmp_path: Path) -> None:
     seeds = {CHIEF: 0, HELPER: 1}
     with team(lambda rank: command(tmp_path / str(rank) / "shapes", "--seed", seeds[rank])) as machines:
         assert [machine.end() for machine in machines] == [78, 78], [machine.said for machine in machines]
@@ -187,16 +191,16 @@ def test_machines_with_other_options_are_told_so(command, tmp_path):
     ],
     ids=["words", "list", "no task", "index", "no port", "port", "type", "truth"],
 )
-def test_a_tf_config_that_is_not_understood_is_told_with_an_example(text):
+def test_a_tf_config_that_is_not_understood_is_told_with_an_example(text: str) -> None:
     with pytest.raises(ConfigError, match=r"TF_CONFIG: .*must be like"):
         read_tf_config(text)
 
 
-def test_without_tf_config_there_is_one_machine():
+def test_without_tf_config_there_is_one_machine() -> None:
     assert read_tf_config(" ") == ([], 0)
 
 
-def test_nonsense_in_tf_config_ends_with_status_78_and_one_line(command, tmp_path):
+def test_nonsense_in_tf_config_ends_with_status_78_and_one_line(command: Command, tmp_path: Path) -> None:
     environment = {**os.environ, "TF_CONFIG": '{"cluster": 7}'}
     done = subprocess.run(
         command(tmp_path / "shapes"), env=environment, capture_output=True, text=True, check=False, timeout=120
