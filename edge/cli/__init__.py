@@ -4,6 +4,7 @@ import importlib
 import io
 import os
 import sys
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -29,21 +30,23 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List their names, as click.Group does."""
-        return sorted(self._targets())
+        return sorted(_targets())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one, as click.Group does; None if there is no such command."""
-        target = self._targets().get(cmd_name)
+        target = _targets().get(cmd_name)
         if target is None:
             return None
         module, _, attribute = target.partition(":")
         command: Any = getattr(importlib.import_module(module), attribute)
         return command if isinstance(command, click.Command) else None
 
-    @staticmethod
-    def _targets() -> dict[str, str]:
-        plugged = {entry.name: entry.value for entry in entry_points(group="fieldfare.commands")}
-        return {**plugged, **_BUILT_IN}
+
+@cache
+def _targets() -> dict[str, str]:
+    # Kept, since `--help` needs it once for each command, and each look goes through all installed packages.
+    plugged = {entry.name: entry.value for entry in entry_points(group="fieldfare.commands")}
+    return {**plugged, **_BUILT_IN}
 
 
 @click.command(
