@@ -13,7 +13,7 @@ from edge.config import Load
 
 Limiter = Literal["temperature", "power", "cpu"]
 
-BAND_C = 6.0  # below the ceiling: where slowing down begins
+BAND_C = 6.0  # below the ceiling: slowing down begins there
 FLOOR_FPS = 0.2
 FLOOR_SHARE = 0.1
 # Not the soft limit: a Pi 3B+ is meant to live there, from 60 C on, at 1.2 instead of 1.4 GHz.

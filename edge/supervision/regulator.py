@@ -18,7 +18,7 @@ class Regulator:
     """Joins board and governor. Used by one thread.
 
     limit_fps: frames a second that may be looked at, None for no limit.
-    reason: why fewer than the settings ask for, None if not.
+    reason: why fewer than in the settings, None if not.
     load: the same for the status, with what the board reports.
     """
 

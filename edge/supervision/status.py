@@ -71,8 +71,8 @@ class LoadStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Status(msgspec.Struct, kw_only=True):
     """The service at one moment.
 
-    state: `starting` until the first frame was looked at; `running` as the settings ask; `degraded`: frames are looked
-        at, but not as the settings ask; `recovering`: none are; `failed`: it ended, and trying again cannot help;
+    state: `starting` until the first frame was looked at; `running`: as in the settings; `degraded`: frames are looked
+        at, but not as in the settings; `recovering`: none are; `failed`: it ended, and trying again cannot help;
         `stopped`: it ended on request, or with its source.
     why: what is missing, what is tried, or what failed.
     since_wall_s, since_mono_s: when the state began.

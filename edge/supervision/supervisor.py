@@ -244,7 +244,7 @@ class Supervisor:
         self._announce()
 
     def _missing(self, life: Life) -> list[str]:
-        """Return what is not as the settings ask."""
+        """Return what is not as in the settings."""
         reasons = (self._edgetpu.missing or life.fallback, self._regulator.reason)
         return [text for text in reasons if text]
 

@@ -1,10 +1,10 @@
 """Detect a frozen camera: a sensor's noise makes every frame differ, so a bit-identical one is an old one.
 
-The resized picture, which is at hand, tells most frames apart at little cost. If it does not, the frames themselves
+The resized picture, which is at hand, distinguishes most frames at little cost. If it does not, the frames themselves
 are compared, because a resize rounds away what little noise there is in a scene that is clipped to black or white.
 
 Only the last frame is compared. A driver that delivers a few old buffers in turn passes, as a virtual camera that
-shows a few image files does: the two cannot be told apart.
+shows a few image files does: the two cannot be distinguished.
 """
 
 import numpy as np

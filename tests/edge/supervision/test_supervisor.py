@@ -5,7 +5,6 @@ import re
 import signal
 import threading
 import time
-from ast import literal_eval
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import msgspec
 import pytest
 from running import Running
 from scripted import exists, is_gone, wait_until
+from supervised import Memory, Supervised, starting
 
 from edge.bundle.store import Bundle
 from edge.config import Camera, Engine, Load, Recovery, Settings
@@ -23,8 +23,7 @@ from edge.results import Result
 from edge.supervision import supervisor
 from edge.supervision.reboot import RECORD, REQUEST
 from edge.supervision.status import read
-from edge.supervision.supervisor import Place, Supervisor
-from edge.supervision.systemd import SystemdNotifier
+from edge.supervision.supervisor import Supervisor
 
 # --- real workers ---
 
@@ -247,55 +246,6 @@ IMPATIENT = Settings(
 )
 
 
-class Memory:
-    def __init__(self) -> None:
-        self.results: list[Result] = []
-
-    def write(self, result: Result) -> None:
-        self.results.append(result)
-
-    def close(self) -> None: ...
-
-
-def start_a_worker(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
-    """Start the module of the test in place of the worker."""
-    return Child("a_worker", words, pass_fds=pass_fds)
-
-
-class Supervised:
-    """A supervisor in a thread of ours."""
-
-    def __init__(self, folder: Path, settings: Settings, sink: Memory, **options: object) -> None:
-        self.folder, self.memory = folder, sink
-        self.place = Place(folder, folder)
-        options = {"service": True, "start": start_a_worker, **options}
-        self.supervisor = Supervisor(settings, [sink], SystemdNotifier({}), self.place, **options)  # type: ignore[arg-type]
-        self.ended: int | BaseException | None = None
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self.ended = self.supervisor.run()
-        except BaseException as error:  # noqa: BLE001 - the test looks at it
-            self.ended = error
-
-    def lives(self) -> list[tuple[str, str | None, float | None]]:
-        """What each worker so far was told: device, fallback, frames a second."""
-        places = sorted(self.folder.glob("life-*"), key=lambda path: int(path.name.partition("-")[2]))
-        return [literal_eval(place.read_text()) for place in places]
-
-    def wait(self, seconds: float = 20.0) -> int | BaseException | None:
-        self._thread.join(seconds)
-        return self.ended
-
-    def close(self) -> None:
-        if self._thread.is_alive():
-            self.supervisor.stop()
-            self._thread.join(10)
-        assert not self._thread.is_alive()
-
-
 Supervise = Callable[..., Supervised]
 
 
@@ -307,6 +257,7 @@ def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Super
 
     def begin(code: str, settings: Settings = SCRIPTED, sink: Memory | None = None, **options: object) -> Supervised:
         (tmp_path / "a_worker.py").write_text(PREFACE + code)
+        options = {"start": starting("a_worker"), **options}
         running.append(Supervised(tmp_path, settings, sink or Memory(), **options))
         return running[-1]
 
@@ -607,7 +558,7 @@ class TestFaults:
             if not refused.is_set():
                 refused.set()
                 raise OSError(12, "Cannot allocate memory")
-            return start_a_worker(words, pass_fds=pass_fds)
+            return starting("a_worker")(words, pass_fds=pass_fds)
 
         service = supervise("started(); serve()", start=refuse_once)
         assert wait_until(lambda: "Cannot allocate memory" in service.supervisor.status.why)
