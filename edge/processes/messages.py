@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from edge.config import Settings
-from edge.results import Result
+from edge.results import FrameCounts, Result
 
 # A packet longer than the buffer would be cut off. Settings and tracebacks have some kilobytes.
 _MAX_BYTES = 1 << 18
@@ -86,38 +86,6 @@ class Decided(Message, frozen=True):
     """From the worker: one result."""
 
     result: Result
-
-
-class FrameCounts(msgspec.Struct, frozen=True, array_like=True):
-    """What became of the frames. Whoever holds one documents its zero point.
-
-    captured: frames that the camera gave.
-    dropped: frames that a newer one replaced before inference.
-    repeated: frames that the camera gave twice.
-    turned_away: fresh frames that the gate did not let through to inference.
-    decided: frames with a decision, including those whose result was too old to publish.
-    """
-
-    captured: int = 0
-    dropped: int = 0
-    repeated: int = 0
-    turned_away: int = 0
-    decided: int = 0
-
-    def plus(self, other: "FrameCounts") -> "FrameCounts":
-        """Return the sum, field by field."""
-        return FrameCounts(
-            self.captured + other.captured,
-            self.dropped + other.dropped,
-            self.repeated + other.repeated,
-            self.turned_away + other.turned_away,
-            self.decided + other.decided,
-        )
-
-    @property
-    def looked_at(self) -> int:
-        """Fresh frames that were judged: turned away by the gate, or decided on."""
-        return self.turned_away + self.decided
 
 
 class Pulse(Message, frozen=True):

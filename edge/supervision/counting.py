@@ -1,6 +1,6 @@
 """Count frames through all workers of a service, and faults, for its status."""
 
-from edge.processes.messages import FrameCounts
+from edge.results import FrameCounts
 from edge.supervision.status import Counts
 from edge.supervision.worker_watch import Fault
 

@@ -16,7 +16,6 @@ from edge.processes.messages import (
     Begin,
     Ended,
     Failed,
-    FrameCounts,
     FromWorker,
     Part,
     Pulse,
@@ -26,6 +25,7 @@ from edge.processes.messages import (
     Stop,
     pair,
 )
+from edge.results import FrameCounts
 from edge.supervision.recovery import FaultKind
 
 _log = logging.getLogger(__name__)

@@ -27,7 +27,6 @@ from edge.processes.messages import (
     Decided,
     Ended,
     Failed,
-    FrameCounts,
     Part,
     Pulse,
     SetPace,
@@ -36,6 +35,7 @@ from edge.processes.messages import (
     Stop,
     Trouble,
 )
+from edge.results import FrameCounts
 
 if TYPE_CHECKING:
     from edge.capture.base import FrameSource

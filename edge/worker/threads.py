@@ -12,8 +12,7 @@ from collections.abc import Callable
 from edge.capture.base import FrameSource
 from edge.capture.slot import FrameSlot
 from edge.errors import CameraError
-from edge.processes.messages import FrameCounts
-from edge.results import Result
+from edge.results import FrameCounts, Result
 from edge.worker.freshness import FreshnessGuard
 from edge.worker.gate import Gate
 from edge.worker.pipeline import Inferred, Pipeline, Prepared

@@ -18,7 +18,6 @@ from edge.processes.messages import (
     Decided,
     Ended,
     Failed,
-    FrameCounts,
     FromWorker,
     Message,
     Pulse,
@@ -30,7 +29,7 @@ from edge.processes.messages import (
     Trouble,
     pair,
 )
-from edge.results import Candidate, Latency, Result
+from edge.results import Candidate, FrameCounts, Latency, Result
 
 RESULT = Result(
     frame=3,

@@ -1,6 +1,6 @@
 """What the status counts: through all workers, and each fault once."""
 
-from edge.processes.messages import FrameCounts
+from edge.results import FrameCounts
 from edge.supervision.counting import Counting
 from edge.supervision.status import Counts
 from edge.supervision.worker_watch import Fault

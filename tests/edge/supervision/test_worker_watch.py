@@ -12,7 +12,8 @@ from scripted import exists, is_gone, wait_until
 
 from edge.config import Camera, Engine, Settings
 from edge.processes.child import Child
-from edge.processes.messages import Begin, Ended, FrameCounts, Message, Pulse, SetPace, Started, Trouble
+from edge.processes.messages import Begin, Ended, Message, Pulse, SetPace, Started, Trouble
+from edge.results import FrameCounts
 from edge.supervision import worker_watch as watch
 from edge.supervision.worker_watch import Fault, WorkerWatch
 

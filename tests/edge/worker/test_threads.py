@@ -13,9 +13,8 @@ from edge.bundle.store import Bundle
 from edge.capture.base import FrameSource
 from edge.errors import CameraError, EndOfStream, EngineError
 from edge.preprocess import Tensor
-from edge.processes.messages import FrameCounts
 from edge.records import Frame
-from edge.results import Result
+from edge.results import FrameCounts, Result
 from edge.worker.freshness import FreshnessGuard
 from edge.worker.gate import Gate
 from edge.worker.pipeline import Prepared
