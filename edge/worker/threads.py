@@ -148,7 +148,8 @@ class Stages:
             slot.fail(error)
 
     def _capture(self) -> None:
-        while True:
+        # Not only the result of `put`: while frames are left out, it is not called.
+        while not self._prepared.closed:
             frame = self._source.read()
             self.last_frame_s = time.monotonic()
             self.captured += 1

@@ -234,6 +234,11 @@ class TestGate:
         with pytest.raises(ValueError, match="no such zone"):
             start(ScriptedSource(3, end), gate=Broken()).next(5.0)
 
+    def test_a_closed_one_does_not_keep_the_capture_thread(self, start: Start) -> None:
+        stages = start(ScriptedSource(10**6, end, lossless=False, period_s=0.01), gate=ScriptedGate())
+        assert wait_until(lambda: stages.counts.turned_away > 3)
+        assert stages.close()
+
     def test_a_silent_camera_behind_a_closed_one_is_found_out(self, start: Start) -> None:
         stages = start(ScriptedSource(3, say_nothing, lossless=False), gate=ScriptedGate())
         assert wait_until(lambda: stages.counts.turned_away == 3)
