@@ -20,7 +20,7 @@ CLASSIFYING = "classifying"
 _SEND_S = 2
 
 Accelerator = Literal["none", "in use", "refused"]
-Part = Literal["camera", "engine", "worker"]
+Part = Literal["camera", "engine", "gate", "worker"]
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):

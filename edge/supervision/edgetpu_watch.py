@@ -58,10 +58,10 @@ class EdgeTpuWatch:
 
     def blame(self, life: Life, fault: Fault) -> None:
         """Blame the Edge TPU for `fault` if the worker was using or opening it, unless the fault was an error or a hang
-        of the camera."""
+        of the camera or of the gate."""
         opening = life.started is None and life.watch.step.name == OPENING_EDGETPU
         # A crash counts whatever the worker was doing: a driver that writes into foreign memory crashes others.
-        if not (life.uses_edgetpu or opening) or (fault.kind != "crash" and fault.part == "camera"):
+        if not (life.uses_edgetpu or opening) or (fault.kind != "crash" and fault.part in ("camera", "gate")):
             return
         if fault.kind == "error" and fault.part != "engine":
             return

@@ -142,10 +142,10 @@ class WorkerWatch:
         excused_s = self._excused_s if now < self._excused_until_s else 0.0
         if self.pulse.inferring_s > self._engine_limit_s + excused_s:
             return self._hang(f"an inference took more than {self._engine_limit_s:g} s", "engine")
-        # A gate computes on one frame, as an inference does, so it gets no more time. Its own part: neither camera nor
-        # engine is to blame.
+        # A gate computes on one frame, as an inference does, so it gets no more time. It is a part of its own: neither
+        # the camera nor the Edge TPU is to blame.
         if self.pulse.judging_s > self._engine_limit_s + excused_s:
-            return self._hang(f"the gate took more than {self._engine_limit_s:g} s for a frame", "worker")
+            return self._hang(f"the gate took more than {self._engine_limit_s:g} s for a frame", "gate")
         # Only in the step that has no end: in all others a library may hold the interpreter lock for long.
         if self.step.limit_s == float("inf") and now - self._heard_s > SILENCE_S:
             return self._hang(f"the worker sent nothing for {SILENCE_S:g} s", "worker")

@@ -393,6 +393,16 @@ class TestGate:
         assert wait_until(lambda: len(service.lives()) == 5, pause_s=0.005)
         assert time.monotonic() - began_s < 1.9
 
+    def test_one_that_hangs_is_not_blamed_on_the_edge_tpu(self, supervise: Supervise) -> None:
+        code = (
+            "started('in use'); decided(0)\nif life: serve()\n"
+            "for s in range(99): channel.send(Pulse(FrameCounts(), 0.0, s / 10)); time.sleep(0.1)"
+        )
+        service = supervise(code, IMPATIENT)
+        assert wait_until(lambda: len(service.lives()) > 1 and service.supervisor.status.state == "running")
+        assert [device for device, _, _ in service.lives()] == ["auto", "auto"]
+        assert service.supervisor.status.counts.edgetpu_losses == 0
+
     def test_by_hand_a_camera_that_was_looked_through_is_waited_for(self, supervise: Supervise) -> None:
         code = "if life: started(); serve()\n" + self.STILL.replace("while True", "while number < 10")
         service = supervise(code + "channel.send(Failed('camera', 'unplugged', 69))", service=False)

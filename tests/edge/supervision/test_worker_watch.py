@@ -92,10 +92,10 @@ def test_an_inference_that_takes_too_long_is_a_hang_of_the_engine(start: Start) 
     assert judge(start(CLASSIFYING + pulses))[0] == Fault("hang", "engine", "an inference took more than 0.5 s", 69)
 
 
-def test_a_gate_that_takes_too_long_is_a_hang_of_the_worker(start: Start) -> None:
+def test_a_gate_that_takes_too_long_is_a_hang_of_its_own(start: Start) -> None:
     """Neither the camera's nor the engine's, though no frame is read meanwhile."""
     pulses = "for s in range(100): channel.send(Pulse(FrameCounts(1), 0.0, s / 10)); time.sleep(0.1)\n"
-    fault = Fault("hang", "worker", "the gate took more than 0.5 s for a frame", 69)
+    fault = Fault("hang", "gate", "the gate took more than 0.5 s for a frame", 69)
     assert judge(start(CLASSIFYING + pulses))[0] == fault
 
 
