@@ -132,7 +132,7 @@ class Supervisor:
         return self._state.exit_status
 
     def _tick(self, now: float) -> None:
-        """The table of docs/recovery.md: start, judge, mend, escalate, slow down, report."""
+        """Start, judge, mend, escalate, slow down, report: the table of docs/recovery.md."""
         if self._life is None and self._state.exit_status is None and not self._stopping and self._restarts.is_due(now):
             self._start_worker()
         if self._life is not None and self._stopping:
@@ -329,8 +329,6 @@ class Supervisor:
                 self._state.works(self._missing(life))
                 self._announce()
         self.status.load = self._regulator.load
-
-    # --- the state ---
 
     def _announce(self) -> None:
         """Report the state, and to systemd that the service is ready: it serves, or reports what is missing."""
