@@ -152,7 +152,7 @@ class Recovery(Section, frozen=True, kw_only=True):
     """[recovery]: how far the supervisor may go.
 
     - usb_reset: reset a USB camera or Coral that restarts do not mend.
-    - reboot_after_min: minutes without a result until a reboot is requested; None: never.
+    - reboot_after_min: minutes without a frame that was looked at until a reboot is requested; None: never.
     - reboots_a_day: at most so many in 24 hours.
     """
 

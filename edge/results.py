@@ -1,4 +1,4 @@
-"""What leaves the worker: small frozen records without arrays, so that the supervisor needs no NumPy."""
+"""Define what leaves the worker: small frozen records without arrays, so that the supervisor needs no NumPy."""
 
 import msgspec
 
@@ -11,10 +11,11 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What the device says that it sees.
+    """What is in the picture.
 
-    label is `unknown` where the best score lies under the threshold; top holds the best candidates,
-    best first, whether or not they pass it.
+    label: the best label, `unknown` if the best score is under the threshold.
+    score: the best score.
+    top: the best candidates, best first, whether or not they reach the threshold.
     """
 
     label: str
@@ -33,11 +34,15 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of output: a decision, where it came from and what it cost.
+    """One line of output: a decision, its frame and its cost.
 
-    frame and dropped (frames that newer ones replaced before they could be classified) count from 0 each time the
-    camera is opened, also after a fault; edge.supervision.status counts through.
-    fallback says why a lesser engine than the one asked for serves, and is absent where none does.
+    frame: the frame's number, from 0 each time the camera is opened, also after a fault.
+    label, score, top: as in Decision.
+    captured_wall_s, captured_mono_s: when the frame was captured, on both clocks.
+    dropped: frames that newer ones replaced before inference; zero point as for `frame`. The status counts from the
+        start of the service instead.
+    image: the file's name if the frame came from one.
+    fallback: why a lesser engine than the settings name is in use; absent if none is.
     """
 
     frame: int
@@ -52,3 +57,35 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     dropped: int
     image: str | None = None
     fallback: str | None = None
+
+
+class FrameCounts(msgspec.Struct, frozen=True, array_like=True):
+    """What became of the frames. Whoever holds one documents its zero point.
+
+    captured: frames that the camera gave.
+    dropped: frames that a newer one replaced before inference.
+    repeated: frames that the camera gave twice.
+    turned_away: fresh frames that the gate did not let through to inference.
+    decided: frames with a decision, including those whose result was too old to publish.
+    """
+
+    captured: int = 0
+    dropped: int = 0
+    repeated: int = 0
+    turned_away: int = 0
+    decided: int = 0
+
+    def plus(self, other: "FrameCounts") -> "FrameCounts":
+        """Return the sum, field by field."""
+        return FrameCounts(
+            self.captured + other.captured,
+            self.dropped + other.dropped,
+            self.repeated + other.repeated,
+            self.turned_away + other.turned_away,
+            self.decided + other.decided,
+        )
+
+    @property
+    def looked_at(self) -> int:
+        """Fresh frames that were judged: turned away by the gate, or decided on."""
+        return self.turned_away + self.decided

@@ -79,11 +79,16 @@ def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
         + (
             f", last {seen.last.label} {seen.last.score:.2f} at {_when(seen.last.captured_wall_s)}" if seen.last else ""
         ),
-        f"  frames   {counts.captured} from the camera, {counts.dropped} replaced by newer ones, "
-        f"{counts.repeated} repeated, {counts.stale} too old",
+        f"  frames   {counts.captured} from the camera, {counts.looked_at} looked at, "
+        f"{counts.dropped} replaced by newer ones, {counts.repeated} repeated, {counts.stale} too old",
         f"  faults   camera {counts.camera_faults}, engine {counts.engine_faults}, crashes {counts.crashes}, "
         f"hangs {counts.hangs}; worker started {counts.worker_starts} times",
     ]
+    # Few or no results are no fault then: what is looked at shows that it works.
+    if counts.turned_away:
+        lines.insert(
+            -1, f"  gate     {counts.turned_away} turned away; {seen.looked_at_fps:.1f} a second are looked at"
+        )
     if counts.edgetpu_losses:
         lines.append(f"  Edge TPU lost {counts.edgetpu_losses} times, back {counts.edgetpu_returns} times")
     if counts.usb_resets or counts.reboots_asked:

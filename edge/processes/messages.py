@@ -1,4 +1,4 @@
-"""What worker and supervisor say to each other: typed messages over a socket that keeps their boundaries."""
+"""Define the messages between worker and supervisor, and the socket that carries them."""
 
 import socket
 import struct
@@ -8,17 +8,19 @@ from typing import Literal
 import msgspec
 
 from edge.config import Settings
-from edge.results import Result
+from edge.results import FrameCounts, Result
 
+# A packet longer than the buffer would be cut off. Settings and tracebacks have some kilobytes.
 _MAX_BYTES = 1 << 18
 # The step in which a worker that hangs or dies does so because of the Edge TPU.
 OPENING_EDGETPU = "opening the Edge TPU"
 # The step that has no end.
 CLASSIFYING = "classifying"
+# The supervisor must feed systemd's watchdog (30 s) and judge the worker; 2 s is the longest it may wait to send.
 _SEND_S = 2
 
 Accelerator = Literal["none", "in use", "refused"]
-Part = Literal["camera", "engine", "worker"]
+Part = Literal["camera", "engine", "gate", "worker"]
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -26,8 +28,14 @@ class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Begin(Message, frozen=True):
-    """To the worker, once, first. device overrides settings.engine.device, and fallback says why; fps: see
-    Pace; distrust: the last worker's camera failed: a first frame may be an old one."""
+    """The supervisor's first message, sent once.
+
+    settings: all of them.
+    device: what to compute on; overrides settings.engine.device.
+    fallback: why that is not the device in the settings, None if it is.
+    fps: as in Pace.
+    distrust: the last worker's camera failed, so its first frame may be an old one.
+    """
 
     settings: Settings
     device: str
@@ -37,7 +45,7 @@ class Begin(Message, frozen=True):
 
 
 class SetPace(Message, frozen=True):
-    """To the worker: classify at most so many frames a second, None for all."""
+    """To the worker: classify at most `fps` frames a second, None for all."""
 
     fps: float | None
 
@@ -47,7 +55,7 @@ class Stop(Message, frozen=True):
 
 
 class Step(Message, frozen=True):
-    """From the worker: what it does next, and after how many seconds that is hung."""
+    """From the worker: what it does next, and after how many seconds that counts as hung."""
 
     name: str
     part: Part
@@ -55,8 +63,14 @@ class Step(Message, frozen=True):
 
 
 class Started(Message, frozen=True):
-    """From the worker: engine and camera are open. accelerator: is an Edge TPU in use, or was it refused?
-    live: frames have an age, as the source does not wait for the device."""
+    """From the worker: engine and camera are open.
+
+    bundle, name, classes: the bundle's id, its name and its number of classes.
+    engine, source: as text for people.
+    live: frames have an age, because the source does not wait for the device.
+    accelerator: is an Edge TPU in use, or could it not be opened?
+    fallback: why a lesser engine than the settings name is in use, None if none is.
+    """
 
     bundle: str
     name: str
@@ -75,25 +89,33 @@ class Decided(Message, frozen=True):
 
 
 class Pulse(Message, frozen=True):
-    """From the worker, twice a second: counts since its start, and for how long an inference has been under
-    way (0: none is)."""
+    """From the worker, twice a second while it can: a sign that its threads run.
 
-    captured: int
-    dropped: int
-    repeated: int
-    inferring_s: float
+    frames: counts since the worker started.
+    inferring_s: how long an inference has been under way, 0 if none is.
+    judging_s: how long the gate has been judging a frame, 0 if it is not.
+    """
+
+    frames: FrameCounts
+    inferring_s: float = 0.0
+    judging_s: float = 0.0
 
 
 class Trouble(Message, frozen=True):
-    """From the worker: the camera failed with this exit status; it is tried again in `again_s` seconds."""
+    """From the worker: the camera failed with this exit status; the worker will open it again."""
 
     why: str
     status: int
-    again_s: float
 
 
 class Failed(Message, frozen=True):
-    """From the worker, last: it ends, and with which exit status. trace: where the error is unforeseen."""
+    """From the worker, last: an error ends it.
+
+    part: what failed.
+    why: the error, one line.
+    status: the exit status of that error.
+    trace: the traceback of an unforeseen error, else None.
+    """
 
     part: Part
     why: str
@@ -102,7 +124,7 @@ class Failed(Message, frozen=True):
 
 
 class Ended(Message, frozen=True):
-    """From the worker, last: the source has ended, or it was told to stop."""
+    """From the worker, last: the source has ended, or Stop was received."""
 
     why: str
 
@@ -112,13 +134,14 @@ FromWorker = Step | Started | Decided | Pulse | Trouble | Failed | Ended
 
 
 class Channel:
-    """One end of the line. One thread receives; any may send.
+    """One end of the socket pair. One thread receives; any thread may send.
 
-    Raises EOFError in `receive` and OSError in `send` where the other end is gone."""
+    When the other end is closed, `receive` raises EOFError and `send` OSError.
+    """
 
     def __init__(self, end: socket.socket, *, at_worker: bool) -> None:
         self.socket = end
-        # Not settimeout: Python would then wait in recv, too.
+        # Not settimeout(seconds): Python would then wait in recv, too, and `receive` must not wait.
         self.socket.settimeout(None)
         if not at_worker:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _SEND_S, 0))
@@ -128,42 +151,46 @@ class Channel:
         )
 
     def fileno(self) -> int:
-        """For selectors."""
+        """Return the file descriptor, for selectors."""
         return self.socket.fileno()
 
     def send(self, message: Message) -> None:
-        """Blocks while the other end is busy: the supervisor at most 2 s (then BlockingIOError), the worker for
-        as long as a reader of the results takes, as it ends with its supervisor anyway."""
+        """Send one message; blocks while the other end is busy.
+
+        The supervisor waits at most 2 s, then BlockingIOError is raised. The worker waits as long as a slow reader
+        of the results takes; it ends with its supervisor anyway.
+        """
         self.socket.send(self._encoder.encode(message))
 
     def receive(self) -> ToWorker | FromWorker | None:
-        """The next message, None where none waits. Raises EOFError once the other end is closed and
-        msgspec.DecodeError on bytes that are none of ours."""
+        """Return the next message, None if none is waiting. Raises EOFError once the other end is closed and
+        msgspec.DecodeError for bytes that are not one of the messages."""
         try:
             data = self._read()
         except BlockingIOError:
             return None
         if not data:
-            raise EOFError("the other end is gone")
+            raise EOFError("the other end is closed")
         try:
             return self._decoder.decode(data)
-        except UnicodeDecodeError as error:  # which msgspec lets through
+        except UnicodeDecodeError as error:  # msgspec does not turn this one into a DecodeError
             raise msgspec.DecodeError(str(error)) from error
 
     def _read(self) -> bytes:
-        """One packet, b"" at the end. Where the other end left one of ours unread, that is told first, as an error
-        and once: what it had sent still waits behind it."""
+        """Return one packet, b"" at the end."""
+        # If the other end closed with one of our messages unread, the kernel reports ECONNRESET first, and once. What
+        # the other end had sent before still waits behind that error: hence the second try.
         for _ in range(2):
             with suppress(ConnectionError):
                 return self.socket.recv(_MAX_BYTES, socket.MSG_DONTWAIT)
         return b""
 
     def close(self) -> None:
-        """Hang up; safe to call twice."""
+        """Close this end; safe to call twice."""
         self.socket.close()
 
 
 def pair() -> tuple[Channel, socket.socket]:
-    """The supervisor's end, and the socket to hand to the worker."""
+    """Return the supervisor's end and the socket for the worker."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     return Channel(ours, at_worker=False), theirs

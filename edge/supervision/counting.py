@@ -1,34 +1,32 @@
-"""The counts in the status: of frames, added up over one worker after the other, and of faults."""
+"""Count frames through all workers of a service, and faults, for its status."""
 
-from edge.processes.messages import Pulse
-from edge.supervision.status import Status
+from edge.results import FrameCounts
+from edge.supervision.status import Counts
 from edge.supervision.worker_watch import Fault
 
 
 class Counting:
-    """Keeps `status.counts`. Used by the supervisor's thread."""
+    """Keeps `counts`, which begin at 0 with the service. Used by the supervisor's thread."""
 
-    def __init__(self, status: Status) -> None:
-        self._status = status
-        # Of the workers before this one: each counts from 0.
-        self._captured = self._dropped = self._repeated = 0
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self._earlier = FrameCounts()  # of all workers before this one
+        self._current = FrameCounts()
+        self._worker = 0
 
-    def frames(self, pulse: Pulse) -> None:
-        """What the worker that runs has counted until now."""
-        counts = self._status.counts
-        counts.captured = self._captured + pulse.captured
-        counts.dropped = self._dropped + pulse.dropped
-        counts.repeated = self._repeated + pulse.repeated
+    def frames(self, worker: int, frames: FrameCounts) -> None:
+        """Note what the worker with this number has counted since its start. Call it as often as you like: a number
+        that is new adds the last counts of the worker before."""
+        if worker != self._worker:
+            self._earlier, self._worker = self._earlier.plus(self._current), worker
+        self._current = frames
+        total, counts = self._earlier.plus(frames), self._counts
+        counts.captured, counts.dropped, counts.repeated = total.captured, total.dropped, total.repeated
+        counts.looked_at, counts.turned_away = total.looked_at, total.turned_away
 
-    def worker_ends(self, pulse: Pulse) -> None:
-        """Its last counts; the next one begins at 0."""
-        self.frames(pulse)
-        counts = self._status.counts
-        self._captured, self._dropped, self._repeated = counts.captured, counts.dropped, counts.repeated
-
-    def fault(self, fault: Fault) -> None:
-        """A worker ended badly. To be said before the state is set to recovering."""
-        counts = self._status.counts
+    def fault(self, fault: Fault, *, recovering: bool) -> None:
+        """Count a worker that ended badly, by the kind of the fault and by its part. recovering: as camera_fault."""
+        counts = self._counts
         if fault.kind == "hang":
             counts.hangs += 1
         elif fault.kind == "crash":
@@ -36,9 +34,10 @@ class Counting:
         if fault.part == "engine":
             counts.engine_faults += 1
         elif fault.part == "camera":
-            self.camera_fault()
+            self.camera_fault(recovering=recovering)
 
-    def camera_fault(self) -> None:
-        """One, however often the camera is tried before it is back."""
-        if self._status.state != "recovering":
-            self._status.counts.camera_faults += 1
+    def camera_fault(self, *, recovering: bool) -> None:
+        """Count a camera that failed. recovering: the service was not serving already."""
+        # A dead camera is tried once a second. That is one fault, however often it is tried.
+        if not recovering:
+            self._counts.camera_faults += 1

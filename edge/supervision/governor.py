@@ -1,8 +1,7 @@
-"""How many decisions a second the board may make: pure, readings and the clock are passed in.
+"""Decide how many decisions a second the board may make: pure, readings and the clock are passed in.
 
-It slows down before the board throttles itself. Temperature acts in proportion over the last 6 C below its
-ceiling; a CPU budget acts through the measured cost of a decision; the firmware's flags act at once. Down is
-fast, up is slow, and between the two lies a dead band, so that the rate settles and does not hunt.
+The rate goes down before the board throttles itself. Temperature acts in proportion over the last 6 C below its
+ceiling; a CPU budget acts through the measured cost of a decision; the firmware's flags act at once.
 """
 
 import math
@@ -14,30 +13,45 @@ from edge.config import Load
 
 Limiter = Literal["temperature", "power", "cpu"]
 
-BAND_C = 6.0  # below the ceiling: where slowing down begins
+BAND_C = 6.0  # below the ceiling: slowing down begins there
 FLOOR_FPS = 0.2
 FLOOR_SHARE = 0.1
 # Not the soft limit: a Pi 3B+ is meant to live there, from 60 C on, at 1.2 instead of 1.4 GHz.
 ALARMS: tuple[PowerFlag, ...] = ("under-voltage", "throttled", "frequency capped")
 
+# Down is fast, because heat and weak power do harm. Up is slow, with a dead band between the two, so that the rate
+# settles and does not hunt.
 _DOWN_PER_S = 0.7  # half of the way in a second
 _UP_PER_S = 0.1  # a tenth of the way in a second, ...
 _UP_SHARE_PER_S = 0.02  # ... and never faster than the whole way in 50 s
 _SENSOR_S = 2.0  # readings are smoothed over this: a Pi's sensor counts in steps of half a degree
 _DOWN_DEAD_BAND = 0.1  # of the target: 0.6 C
 _UP_DEAD_BAND = 0.15
+# So close to the cap the rate is set to it: the rest of an exponential way would take for ever.
 _ARRIVED = 0.02
+# After a pause of the whole process, the rate must not jump the whole way at once.
 _LONGEST_STEP_S = 5.0
+# At least five frames, so that one more or less is no error of more than a fifth, unless they come very slowly.
 _WINDOW_S, _WINDOW_FRAMES, _LONGEST_WINDOW_S = 5.0, 5, 30.0
+# Aim 5 % under the budget and rest anywhere from there to 15 % under it, or each window would change the rate.
 _CPU_TOLERANCE = 0.05
+# A lower rate must show its effect before it is halved again.
 _HALVE_EVERY_S = 5.0
+# An alarm that returns after each rise shows a supply that is too weak for more: each time it is tried later.
 _CALM_S, _LONGEST_CALM_S = 60.0, 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look. now_s: monotonic. cpu_s: CPU seconds that the service's processes have used so far, frames:
-    decisions made so far; both may start anew with a new worker, and be None where they are not known."""
+    """One look at the board.
+
+    now_s: monotonic.
+    readings: what the board reports.
+    cpu_s: CPU seconds that the service's processes have used so far.
+    frames: frames looked at so far.
+
+    The last two may start anew with a new worker, and are None if unknown.
+    """
 
     now_s: float
     readings: Readings
@@ -47,8 +61,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """fps: decisions a second at most, None for no limit. limited_by: what holds it under the target, None
-    where nothing does. reason: that in a few words."""
+    """How much is allowed.
+
+    fps: decisions a second at most, None for no limit.
+    limited_by: what keeps it under the target, None if nothing does.
+    reason: that in a few words.
+    """
 
     fps: float | None
     limited_by: Limiter | None
@@ -60,12 +78,12 @@ class Governor:
 
     The share of the target that is allowed moves towards the least that temperature, CPU and power permit,
     and never under 0.2 decisions a second or a tenth of the target, whichever is more (or the target itself,
-    where that is less still).
+    if that is less still).
     """
 
     def __init__(self, load: Load, *, target_fps: float | None, cpus: int) -> None:
-        """target_fps: what the camera gives, None where only measuring tells: then nothing is limited until
-        frames were counted, and the fastest rate seen is the target. load.max_fps is never exceeded."""
+        """target_fps: what the camera gives, None if that must be measured: then nothing is limited until frames were
+        counted, and the fastest rate seen is the target. load.max_fps is never exceeded."""
         self._ceiling_c = load.max_temperature_c
         known = [fps for fps in (target_fps, load.max_fps) if fps is not None]
         self._given = min(known) if known else None
@@ -78,7 +96,7 @@ class Governor:
         self._power = _PowerAlarm()
 
     def update(self, sample: Sample) -> Allowance:
-        """The rate from now on."""
+        """Return the rate from now on."""
         first = self._last_s is None
         elapsed_s = 0.0 if self._last_s is None else min(max(sample.now_s - self._last_s, 0.0), _LONGEST_STEP_S)
         self._last_s = sample.now_s
@@ -98,11 +116,11 @@ class Governor:
         self._move(cap, elapsed_s, dead_band=_DOWN_DEAD_BAND if noisy else 0.0)
         self._share = min(1.0, max(floor, self._share))
         if caps[least] >= 1:
-            return self._say(target, None if self._cool else "temperature", sample.readings)
-        return self._say(target, least, sample.readings)
+            return self._allowance(target, None if self._cool else "temperature", sample.readings)
+        return self._allowance(target, least, sample.readings)
 
     def _target(self, rate: float | None) -> float | None:
-        """What was asked for, else the fastest seen. A newly measured rate is also what the CPU budget judges."""
+        """Return the rate in the settings, else the fastest seen. The CPU budget judges a newly measured rate."""
         if rate is not None:
             self._fastest = max(self._fastest, rate)
         target = self._given or self._fastest or None
@@ -111,7 +129,7 @@ class Governor:
         return target
 
     def _temperature_cap(self, degrees_c: float | None, elapsed_s: float) -> float:
-        """1 below the band, 0 at the ceiling."""
+        """Return the share that the temperature permits: 1 below the band, 0 at the ceiling."""
         if degrees_c is None:
             self._smooth_c, self._cool = None, True
             return 1.0
@@ -123,7 +141,7 @@ class Governor:
         return min(1.0, max(0.0, headroom))
 
     def _move(self, cap: float, elapsed_s: float, *, dead_band: float) -> None:
-        """Towards `cap`, unless it lies within the dead band around where we are."""
+        """Move the share towards `cap`, unless that lies within the dead band around it."""
         gap = cap - self._share
         if gap < -dead_band:
             self._share += gap * -math.expm1(-_DOWN_PER_S * elapsed_s)
@@ -132,7 +150,7 @@ class Governor:
             if cap >= 1 and cap - self._share < _ARRIVED:
                 self._share = cap
 
-    def _say(self, target: float | None, limiter: Limiter | None, readings: Readings) -> Allowance:
+    def _allowance(self, target: float | None, limiter: Limiter | None, readings: Readings) -> Allowance:
         limited_by: Limiter | None = None
         reason = None
         fps = self._given
@@ -162,7 +180,7 @@ class _CpuBudget:
         self._start: Sample | None = None
 
     def measure(self, sample: Sample) -> float | None:
-        """Decisions a second in a window of 5 s, longer where few come; None until a window is full."""
+        """Return the decisions a second in a window of 5 s, longer if few come; None until a window is full."""
         start, self.used_percent = self._start, None
         if sample.frames is None:
             self._start = None
@@ -179,8 +197,8 @@ class _CpuBudget:
         return frames / seconds
 
     def judge(self, share: float) -> None:
-        """The window just measured ran at `share` of the target. Cost grows with the rate at most in
-        proportion, so this converges from either side."""
+        """Set the cap after a window that ran at `share` of the target."""
+        # Cost grows with the rate at most in proportion, so this converges from either side.
         if self._budget is None or self.used_percent is None:
             return
         ratio = self._budget / max(self.used_percent, 1e-3)
@@ -190,7 +208,7 @@ class _CpuBudget:
 
 
 def _began_anew(start: Sample, sample: Sample) -> bool:
-    """Did a new worker take over, whose counts begin at nought?"""
+    """Return True if a new worker took over, whose counts begin at 0."""
     return (sample.frames or 0) < (start.frames or 0) or (sample.cpu_s or 0.0) < (start.cpu_s or 0.0)
 
 
@@ -205,7 +223,7 @@ class _PowerAlarm:
         self._last_alarm_s: float | None = None
 
     def check(self, sample: Sample, share: float, floor: float) -> float:
-        """The share to go on from: half of it, at once, where an alarm is new or has lasted 5 s."""
+        """Return the share to go on from: half of it, at once, if an alarm is new or has lasted 5 s."""
         power = sample.readings.power
         alarms = [flag for flag in ALARMS if power is not None and flag in power.now]
         if alarms:

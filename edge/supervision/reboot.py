@@ -1,4 +1,4 @@
-"""Asking for a reboot: a budget that outlives it, and a file that a small privileged unit waits for.
+"""Request a reboot: within a budget that outlives it, through a file that a small privileged unit waits for.
 
 The service itself may not reboot. systemd/fieldfare-reboot.path sees the request and starts
 fieldfare-reboot.service, which does.
@@ -18,11 +18,12 @@ _log = logging.getLogger(__name__)
 
 REQUEST = "reboot-request"
 RECORD = "reboots.json"
+# Enough for any budget a day, and a file of some kilobytes.
 _KEPT = 100
 
 
 class Reboot(msgspec.Struct, frozen=True):
-    """One reboot that was asked for."""
+    """One reboot that was requested."""
 
     wall_s: float
     why: str
@@ -30,15 +31,26 @@ class Reboot(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class RebootHook:
-    """state: the folder that outlives a reboot; run: the one where the unit looks."""
+    """Records reboots and requests them.
+
+    state: the folder that outlives a reboot.
+    run: the folder in which the unit looks for the request.
+    a_day: how many are allowed in 24 hours.
+    """
 
     state: Path
     run: Path
     a_day: int
 
-    def ask(self, why: str) -> bool:
-        """Record, then request; False where the budget is spent or either cannot be written, with the log
-        saying so. Without a record there is no request: an unrecorded one could reboot for ever."""
+    @classmethod
+    def at(cls, state: Path | None, run: Path | None, a_day: int) -> "RebootHook | None":
+        """Return a hook, None without both folders."""
+        return cls(state, run, a_day) if state and run else None
+
+    def request(self, why: str) -> bool:
+        """Record a reboot, then request it; False, with an error in the log, if the budget is spent or either cannot
+        be written."""
+        # In this order: a board whose record cannot be written would otherwise reboot for ever.
         try:
             past = self._past()
             if not RebootBudget(self.a_day, [reboot.wall_s for reboot in past]).allows(time.time()):
@@ -49,7 +61,7 @@ class RebootHook:
         except OSError as error:
             _log.error("no reboot: %s: %s", error.filename, error.strerror or error)
             return False
-        _log.error("asked for a reboot: %s", why)
+        _log.error("requested a reboot: %s", why)
         return True
 
     def _past(self) -> list[Reboot]:
@@ -58,7 +70,7 @@ class RebootHook:
         except FileNotFoundError:
             return []
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            # Torn by a power cut: as if one had been asked for just now.
+            # Torn by a power cut. One counts as used, or a record that is torn each time would lift the limit.
             _log.warning("%s: %s: begun anew", self.state / RECORD, error)
             return [Reboot(time.time(), "record was damaged")]
 
@@ -69,6 +81,7 @@ class RebootHook:
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(self.state / RECORD)
+        # The new name, too, must be on the card before the board goes down.
         folder = os.open(self.state, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)

@@ -1,4 +1,4 @@
-"""Looks at the board now and then, and holds the rate that the governor allows."""
+"""Read the board's sensors once a second, and keep the rate that the governor allows."""
 
 import logging
 import time
@@ -10,11 +10,17 @@ from edge.supervision.status import LoadStatus
 
 _log = logging.getLogger(__name__)
 
+# Temperature moves slowly, power alarms last for seconds, and a look reads several files.
 _EVERY_S = 1.0
 
 
 class Regulator:
-    """limit_fps: decisions a second that are allowed, None for no limit; reason: why fewer than asked for."""
+    """Joins board and governor. Used by one thread.
+
+    limit_fps: frames a second that may be looked at, None for no limit.
+    reason: why fewer than in the settings, None if not.
+    load: the same for the status, with what the board reports.
+    """
 
     def __init__(self, load: Load, camera_fps: float | None, board: Board | None = None) -> None:
         self._board = board or Board()
@@ -28,8 +34,8 @@ class Regulator:
         self._last_cpu: tuple[float, float] | None = None
 
     def look(self, pids: list[int], frames: int) -> bool:
-        """Read the sensors, if it is time; True where limit or reason changed. pids: the service's processes;
-        frames: decisions so far."""
+        """Read the sensors if that is due; True if limit or reason changed. pids: the service's processes. frames:
+        those looked at so far."""
         now = time.monotonic()
         if now < self._next_s:
             return False
@@ -39,6 +45,7 @@ class Regulator:
         readings = self._board.readings()
         allowed = self._governor.update(Sample(now, readings, cpu_s, frames))
         percent = self._percent(now, cpu_s)
+        # Without a reason the governor's figure is only what the camera gives: that is no limit.
         limit_fps = allowed.fps if allowed.reason else self._max_fps
         changed = limit_fps != self.limit_fps or allowed.reason != self.reason
         if allowed.limited_by not in (None, self._limiter):
@@ -56,7 +63,7 @@ class Regulator:
         return changed
 
     def _percent(self, now: float, cpu_s: float) -> float | None:
-        """Of all cores since the last look; None at first and where the worker is another."""
+        """Return the share of all cores since the last look; None at first, and with a new worker."""
         last, self._last_cpu = self._last_cpu, (now, cpu_s)
         if last is None or cpu_s < last[1] or now <= last[0]:
             return None

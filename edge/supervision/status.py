@@ -1,4 +1,4 @@
-"""How the service is: one object that log, `fieldfare status` and everything else read."""
+"""Keep the state of the service in one record, and in a file that `fieldfare status` and everything else read."""
 
 import logging
 import os
@@ -14,18 +14,28 @@ from edge.errors import DataError, MissingInputError
 _log = logging.getLogger(__name__)
 
 State = Literal["starting", "running", "degraded", "recovering", "failed", "stopped"]
-# What a file may say, and no more: os.kill and time.localtime take no other numbers, and 0 is no process.
+# What a file may hold, and no more: os.kill and time.localtime take no other numbers, and 0 is no process.
 Pid = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 WallTime = Annotated[float, msgspec.Meta(ge=-1e11, le=1e11)]  # far off, as a clock may be
-# Older than this and still 'alive': the supervisor itself does not move.
+# A file that is older shows that the supervisor itself hangs: it writes every 2 s. Less than systemd's watchdog (30 s).
 STALE_S = 15.0
 
 
 class Counts(msgspec.Struct, kw_only=True):
-    """Since the service started. captured: frames that the camera gave; dropped: frames that newer ones replaced;
-    repeated: frames that the camera handed over twice; stale: results too old to publish."""
+    """Counts since the service started, through all its workers.
+
+    results: decisions that were published.
+    looked_at: fresh frames that were judged: turned away by the gate, or decided on.
+    turned_away: those that the gate did not let through to inference.
+    captured: frames that the camera gave.
+    dropped: frames that newer ones replaced before inference.
+    repeated: frames that the camera gave twice.
+    stale: results that were too old to publish.
+    """
 
     results: int = 0
+    looked_at: int = 0
+    turned_away: int = 0
     captured: int = 0
     dropped: int = 0
     repeated: int = 0
@@ -50,7 +60,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class LoadStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What classifying costs, and why it was slowed down, if it was. Absent: the board does not say."""
+    """What classifying costs, and why it was slowed down, if it was. Absent: the board does not report it."""
 
     temperature_c: float | None = None
     cpu_percent: float | None = None
@@ -61,9 +71,14 @@ class LoadStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Status(msgspec.Struct, kw_only=True):
     """The service at one moment.
 
-    state: starting, until the first result; running as the settings ask; degraded: results come, but not as
-    asked for, and why says what is missing; recovering: none come, and why says what is tried; failed: it
-    ended, and trying again cannot help; stopped: it was told to end. since: when the state began.
+    state: `starting` until the first frame was looked at; `running`: as in the settings; `degraded`: frames are looked
+        at, but not as in the settings; `recovering`: none are; `failed`: it ended, and trying again cannot help;
+        `stopped`: it ended on request, or with its source.
+    why: what is missing, what is tried, or what failed.
+    since_wall_s, since_mono_s: when the state began.
+    fps: results a second, over the last ten seconds.
+    looked_at_fps: frames a second that were looked at, over the same time.
+    last: the last result.
     """
 
     state: State = "starting"
@@ -82,19 +97,20 @@ class Status(msgspec.Struct, kw_only=True):
     engine: str | None = None
     source: str | None = None
     fps: float = 0.0
+    looked_at_fps: float = 0.0
     last: Seen | None = None
     counts: Counts = msgspec.field(default_factory=Counts)
     load: LoadStatus = LoadStatus()
 
     def is_alive(self) -> bool:
-        """Does the process that wrote this still run and move?"""
+        """Return True if the process that wrote this still runs and is not stuck."""
         if self.boot_id != boot_id() or self.state in ("failed", "stopped"):
             return False
         return _exists(self.pid) and time.monotonic() - self.updated_mono_s < STALE_S
 
 
 def begin() -> Status:
-    """The status of a service that starts now."""
+    """Return the status of a service that starts now."""
     wall, mono = time.time(), time.monotonic()
     return Status(
         since_wall_s=wall,
@@ -108,26 +124,27 @@ def begin() -> Status:
 
 
 def boot_id() -> str:
-    """This boot's id; monotonic times of two boots cannot be compared."""
+    """Return this boot's id; monotonic times of two boots cannot be compared."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 class StatusFile:
-    """Keeps a status in a file, whole at any moment. A file that cannot be written is told once."""
+    """Keeps a status in a file that is whole at any moment. A file that cannot be written is logged once."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._warned = False
 
     def write(self, status: Status) -> None:
-        """Replace the file; no sync, as the place is meant to be in memory (/run)."""
+        """Replace the file."""
+        # No sync: /run is in memory, and on a card a sync every two seconds would wear it out and block this thread.
         status.updated_wall_s, status.updated_mono_s = time.time(), time.monotonic()
         if self._path is None:
             return
         partial = self._path.with_name(f".{self._path.name}.partial")
         try:
             partial.write_bytes(msgspec.json.encode(status) + b"\n")
-            partial.chmod(0o644)  # for everybody who asks, whatever the service's umask
+            partial.chmod(0o644)  # for every user, whatever the service's umask
             partial.replace(self._path)
             self._warned = False
         except OSError as error:
@@ -137,7 +154,7 @@ class StatusFile:
 
 
 def read(path: Path) -> Status:
-    """Raises MissingInputError where there is no status, DataError where it is none."""
+    """Read a status file. Raises MissingInputError if there is none, DataError if it is not a status."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Status)
     except OSError as error:

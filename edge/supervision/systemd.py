@@ -1,4 +1,4 @@
-"""Telling systemd how we are: readiness, and a watchdog fed by a supervisor that judges the worker by its results.
+"""Report to systemd: readiness, the watchdog, and a line of status.
 
 sdnotify and systemd-python have no wheels; the protocol is one datagram (man sd_notify).
 """
@@ -12,29 +12,34 @@ from collections.abc import Callable, Mapping
 
 _log = logging.getLogger(__name__)
 
-# Between two tries to say READY=1; without it systemd ends a service that is well.
+# Between two tries to send READY=1: its socket may be full, and without it systemd ends a service that is well.
 _AGAIN_S = 1.0
 
 
 class SystemdNotifier:
-    """The notify socket of this service; does nothing where the environment names none.
+    """The notify socket of this service; does nothing if the environment names none.
 
-    watchdog_s: systemd's limit between two signs of life, infinite without a watchdog. Used by one thread.
+    watchdog_s: systemd's limit between two signs of life, infinite without a watchdog.
+
+    Used by one thread.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
+        # man sd_notify: "@" stands for the NUL byte of the abstract namespace.
         if self._address.startswith("@"):
             self._address = "\0" + self._address[1:]
         self.watchdog_s = _watchdog_s(environment)
+        # Three signs may be lost on a busy board. 5 s keeps the status text fresh with a long watchdog.
         self._period_s = min(self.watchdog_s / 4, 5.0)
         self._ready = self._wants_ready = False
         self._fed_s = self._tried_s = float("-inf")
         self._warned = False
 
     def ready(self, summary: Callable[[], str]) -> None:
-        """The service serves, or knows what it is missing: said once, so it may be called for every result.
-        summary: makes the text for `systemctl status`."""
+        """Report that the service serves, or what it is missing. Sent once, so it may be called for every result.
+        summary: returns the text for `systemctl status`."""
+        # A service without its camera is ready, too: otherwise others would wait for it, and systemd would end it.
         now = time.monotonic()
         if self._ready or now - self._tried_s < _AGAIN_S:
             return
@@ -43,8 +48,8 @@ class SystemdNotifier:
             self._ready, self._fed_s = True, now
 
     def alive(self, summary: Callable[[], str]) -> None:
-        """The supervisor has judged and all is in its hands; feeds the watchdog, four times in its
-        limit and at least every 5 s. Says nothing before `ready`, so that a start that hangs is ended."""
+        """Feed the watchdog, four times in its limit and at least every 5 s."""
+        # Nothing is sent before `ready`: a start that hangs must be ended.
         if self._wants_ready and not self._ready:
             self.ready(summary)
         now = time.monotonic()
@@ -53,16 +58,16 @@ class SystemdNotifier:
             self._send(f"WATCHDOG=1\nSTATUS={summary()}")
 
     def stopping(self) -> None:
-        """The service ends on purpose."""
+        """Report that the service ends on purpose."""
         self._send("STOPPING=1\nSTATUS=stopping")
 
     def _send(self, message: str) -> bool:
-        """False where systemd did not get it; never waits: its socket may be full."""
+        """Return False if systemd did not receive it. Never waits."""
         if not self._address:
             return True
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-                channel.settimeout(0)
+                channel.settimeout(0)  # a full socket must not stop the supervisor
                 channel.sendto(message.encode(), self._address)
         except OSError as error:
             level = logging.DEBUG if self._warned else logging.WARNING
@@ -73,6 +78,6 @@ class SystemdNotifier:
 
 
 def _watchdog_s(environment: Mapping[str, str]) -> float:
-    """The watchdog's limit; infinite where there is none (the status text still moves)."""
+    """Return the watchdog's limit; infinite if there is none (the status text is still sent)."""
     text = environment.get("WATCHDOG_USEC", "")
     return int(text) / 1e6 if text.isdecimal() and int(text) > 0 else math.inf

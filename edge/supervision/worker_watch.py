@@ -1,9 +1,11 @@
-"""One life of a worker as the supervisor sees it: started, listened to, judged, ended."""
+"""Start a worker, listen to it, judge it, and end it."""
 
 import logging
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
@@ -18,25 +20,38 @@ from edge.processes.messages import (
     Part,
     Pulse,
     SetPace,
+    Started,
     Step,
     Stop,
     pair,
 )
 from edge.processes.process import describe_exit
+from edge.results import FrameCounts
 from edge.supervision.recovery import FaultKind
 
 _log = logging.getLogger(__name__)
 
-# A worker pulses twice a second; this long without a word means that it is stopped, or that nothing runs at all.
+# A worker pulses twice a second. Eight pulses missing: it is stopped, or none of its threads runs.
 SILENCE_S = 4.0
+# How long a killed process may take to disappear. SIGKILL waits for a driver that is in the kernel.
 _DIE_S = 2.0
+# Messages taken in one go. A worker flat out sends hundreds a second, and the watchdog must be fed meanwhile.
 _BATCH = 64
-_LAST_READS = 4  # of 64 KB, as much as a pipe holds
+# Reads of 64 KB, as much as a pipe holds: the last words of a driver.
+_LAST_READS = 4
+# For the interpreter to start and to send its first step, from a slow card.
+_STARTING_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """How a worker ended: part is what it was at, status what the program would end with."""
+    """How a worker ended.
+
+    kind: by an error of its own, a crash, or a hang.
+    part: what it was doing.
+    why: one line for people.
+    status: the exit status that the program would end with.
+    """
 
     kind: FaultKind
     part: Part
@@ -44,58 +59,82 @@ class Fault:
     status: int
 
 
-class WorkerWatch:
-    """Starts a worker. Used by one thread."""
+class StartWorker(Protocol):
+    """Starts the process of a worker."""
 
-    def __init__(self, begin: Begin, parent: int) -> None:
-        """Raises OSError where no process can be started."""
-        self.device = begin.device
+    def __call__(self, words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
+        """Start it with these arguments: the number of its socket, which `pass_fds` holds, and the id of this
+        process. Raises OSError if no process can be started."""
+
+
+def start_worker(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
+    """Start edge.worker.main."""
+    return Child("edge.worker.main", words, pass_fds=pass_fds)
+
+
+class WorkerWatch:
+    """The process of one worker, and the line to it. Used by one thread."""
+
+    def __init__(self, begin: Begin, parent: int, start: StartWorker = start_worker) -> None:
+        """Start the worker. Raises OSError if no process can be started."""
         self._engine_limit_s = begin.settings.engine.timeout_s
         self.channel, theirs = pair()
         try:
             with theirs:
-                self.child = Child("edge.worker.main", [str(theirs.fileno()), str(parent)], pass_fds=[theirs.fileno()])
+                self.child = start([str(theirs.fileno()), str(parent)], pass_fds=[theirs.fileno()])
         except OSError:
             self.channel.close()
             raise
-        self.pulse = Pulse(0, 0, 0, 0.0)
-        self.step = Step("starting", "worker", 60.0)
+        self.pulse = Pulse(FrameCounts())
+        self.step = Step("starting", "worker", _STARTING_S)
         self._step_s = self._heard_s = time.monotonic()
-        self._excused_s = self._excused_until_s = 0.0  # of the inference under way
+        # The pulse gives the length of an inference in the worker's time, which includes a pause of this process, if
+        # both were frozen. So that much more is allowed, for the inference under way only.
+        self._excused_s = self._excused_until_s = 0.0
         self._ended: Fault | Ended | None = None
         self.channel.send(begin)
 
     def messages(self) -> Iterator[FromWorker]:
-        """What it said, but what concerns only its own state. Never waits."""
+        """Yield what was received, except what concerns only `step` and `verdict`. Never waits."""
         for _ in range(_BATCH):
             try:
                 message = self.channel.receive()
             except EOFError:
+                # Its last message comes first, if there is one: a worker that reported its end did not crash.
                 self._ended = self._ended or self._post_mortem()
                 return
             except msgspec.DecodeError as error:
-                self._ended = Fault("error", "worker", f"the worker said what is no message: {error}", 1)
+                self._ended = Fault("error", "worker", f"the worker sent what is no message: {error}", 1)
                 return
             if message is None:
                 return
             self._heard_s = time.monotonic()
-            if isinstance(message, Step):
-                self.step, self._step_s = message, self._heard_s
-                self.pulse = msgspec.structs.replace(self.pulse, inferring_s=0.0)
-            elif isinstance(message, Pulse):
-                self.pulse = message
-            elif isinstance(message, Failed):
-                if message.trace:
-                    _log.error("the worker failed:\n%s", message.trace)
-                self._ended = Fault("error", message.part, message.why, message.status)
-            elif isinstance(message, Ended):
-                self._ended = message
-            else:
+            if not self._keep(message):
                 yield message  # type: ignore[misc]
-        self._heard_s = time.monotonic()  # more waits: if anyone was slow, it was us
+        # More messages wait: if anyone was slow, it was this process.
+        self._heard_s = time.monotonic()
+
+    def _keep(self, message: object) -> bool:
+        """Note what concerns only this record; False if the caller needs the message, too."""
+        if isinstance(message, Step):
+            self.step, self._step_s = message, self._heard_s
+            # The next pulse may be half a second away, and the inference of the last one is over.
+            self.pulse = Pulse(self.pulse.frames)
+        elif isinstance(message, Pulse):
+            self.pulse = message
+            return False
+        elif isinstance(message, Failed):
+            if message.trace:
+                _log.error("the worker failed:\n%s", message.trace)
+            self._ended = Fault("error", message.part, message.why, message.status)
+        elif isinstance(message, Ended):
+            self._ended = message
+        else:
+            return False
+        return True
 
     def verdict(self) -> Fault | Ended | None:
-        """How it ended or what it hangs in; None while all is well. A worker that hangs is still alive."""
+        """Return how it ended or what it hangs in; None if it is well. A worker that hangs is still alive."""
         if self._ended is not None:
             return self._ended
         now = time.monotonic()
@@ -104,29 +143,35 @@ class WorkerWatch:
         excused_s = self._excused_s if now < self._excused_until_s else 0.0
         if self.pulse.inferring_s > self._engine_limit_s + excused_s:
             return self._hang(f"an inference took more than {self._engine_limit_s:g} s", "engine")
+        # A gate computes on one frame, as an inference does, so it gets no more time. It is a part of its own: neither
+        # the camera nor the Edge TPU is to blame.
+        if self.pulse.judging_s > self._engine_limit_s + excused_s:
+            return self._hang(f"the gate took more than {self._engine_limit_s:g} s for a frame", "gate")
+        # Only in the step that has no end: in all others a library may hold the interpreter lock for long.
         if self.step.limit_s == float("inf") and now - self._heard_s > SILENCE_S:
-            return self._hang(f"the worker said nothing for {SILENCE_S:g} s", "worker")
+            return self._hang(f"the worker sent nothing for {SILENCE_S:g} s", "worker")
         return None
 
     def excuse(self, away_s: float) -> None:
-        """We, and perhaps it too, were held up for so long: that does not count against it."""
+        """Extend all deadlines by `away_s`, during which this process was not running."""
         now = time.monotonic()
         self._heard_s, self._step_s = min(now, self._heard_s + away_s), min(now, self._step_s + away_s)
         self._excused_s = away_s + (self._excused_s if now < self._excused_until_s else 0.0)
         self._excused_until_s = now + self._engine_limit_s
 
     def pace(self, fps: float | None) -> None:
-        """Tell it how many frames a second to classify."""
-        self._tell(SetPace(fps))
+        """Order it to classify at most `fps` frames a second, None for all."""
+        self._order(SetPace(fps))
 
     def stop(self) -> None:
-        """Ask it to end."""
-        self._tell(Stop())
+        """Order it to end."""
+        self._order(Stop())
 
     def end(self, patience_s: float = 0.0) -> bool:
-        """Give it `patience_s` to end by itself, then kill it; False where even that does not help."""
+        """Give it `patience_s` to end by itself, then kill it; False if even that does not end it."""
         self.child.wait(patience_s)
-        self.child.kill()  # with the helpers that it may have left, which would hold the camera
+        # Even if it has ended: helpers that it left behind, such as libcamera's, would hold the camera.
+        self.child.kill()
         gone = self.child.wait(_DIE_S)
         for _ in range(_LAST_READS):
             if not self.child.relay():
@@ -135,20 +180,87 @@ class WorkerWatch:
         self.child.close()
         return gone
 
-    def _tell(self, message: SetPace | Stop) -> None:
+    def _order(self, message: SetPace | Stop) -> None:
+        # A worker that does not read will be found by its silence, and then killed: an order that is lost is no fault.
         try:
             self.channel.send(message)
         except OSError as error:
-            _log.debug("the worker does not listen: %s", error)
+            _log.debug("the worker does not receive: %s", error)
 
     def _hang(self, why: str, part: Part) -> Fault:
         return Fault("hang", part, why, UnavailableError.exit_status)
 
     def _post_mortem(self) -> Fault:
-        """It hung up without a last word."""
+        """Return the fault of a worker that closed the line without a last message."""
         self.child.wait(_DIE_S)
         status = self.child.exit_status()
         how = "hung up" if status is None else describe_exit(status)
-        # While it classifies, camera, OpenCV and engine all run: nobody knows which of them it was.
+        # While it classifies, camera, OpenCV and engine all run: which of them it was cannot be found out.
         part: Part = "worker" if self.step.name == CLASSIFYING else self.step.part
         return Fault("crash", part, f"the worker {how} while {self.step.name}", EngineError.exit_status)
+
+
+@dataclass(slots=True)
+class Life:
+    """One worker's life.
+
+    number: 1 for the first worker of the service.
+    watch: the process and the line to it.
+    started: its last Started message; None until engine and camera are open.
+    settled: it looked at a frame, or reported that it waits for its camera.
+    makes_way: the Edge TPU is back, so that this worker must be replaced once it is settled.
+    """
+
+    number: int
+    watch: WorkerWatch
+    started: Started | None = None
+    settled: bool = False
+    makes_way: bool = False
+    _turned_away: int = 0
+
+    @property
+    def uses_edgetpu(self) -> bool:
+        """Does it compute on an Edge TPU?"""
+        return self.started is not None and self.started.accelerator == "in use"
+
+    @property
+    def is_live(self) -> bool:
+        """Do its frames have an age?"""
+        return self.started is not None and self.started.live
+
+    @property
+    def fallback(self) -> str | None:
+        """Why it uses a lesser engine than the settings name; None if it does not."""
+        return self.started.fallback if self.started is not None else None
+
+    def shows_looks(self, pulse: Pulse) -> bool:
+        """Return True if the gate turned frames away since the pulse before, from the camera that is open now."""
+        more = pulse.frames.turned_away > self._turned_away
+        self._turned_away = pulse.frames.turned_away
+        # In any other step the pulse reports the frames of a camera that has been closed.
+        return more and self.watch.step.name == CLASSIFYING
+
+
+class Workers:
+    """Starts workers, one at a time, and ends them. Used by one thread.
+
+    unkillable: those that even SIGKILL did not end.
+    """
+
+    def __init__(self, start: StartWorker = start_worker) -> None:
+        self._start = start
+        self.unkillable: list[WorkerWatch] = []
+
+    def begin(self, number: int, order: Begin) -> Life:
+        """Start a worker. Raises OSError if no process can be started."""
+        return Life(number, WorkerWatch(order, os.getpid(), self._start))
+
+    def reap(self) -> None:
+        """Forget those that have ended after all. Call it now and then, or they stay zombies."""
+        self.unkillable = [watch for watch in self.unkillable if watch.child.exit_status() is None]
+
+    def end(self, life: Life, *, patience_s: float) -> None:
+        """Give the worker `patience_s` to end by itself, then kill it."""
+        if not life.watch.end(patience_s):
+            _log.error("worker %d cannot be killed: it hangs in a driver", life.watch.child.pid)
+            self.unkillable.append(life.watch)

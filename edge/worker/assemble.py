@@ -1,4 +1,4 @@
-"""Settings -> a concrete engine and its pipeline."""
+"""Build the concrete engine and its pipeline from the settings."""
 
 from dataclasses import dataclass
 
@@ -18,14 +18,19 @@ from edge.worker.pipeline import Pipeline
 
 
 def load_libraries(engine: Engine) -> None:
-    """What opening an engine needs, so that this takes only its own time. Raises MissingPackageError."""
+    """Load what opening an engine needs, so that opening takes only its own time. Raises MissingPackageError."""
     _require_opencv()
     load_runtime(engine.runtime)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenEngine:
-    """A classifier with its golden inputs passed. fallback: why it is a lesser one than asked for."""
+    """A classifier that has passed its golden inputs.
+
+    classifier: the engine, under guard.
+    on_edgetpu: does it compute on an Edge TPU?
+    fallback: why it is a lesser one than the settings name, None if it is not.
+    """
 
     classifier: Classifier
     on_edgetpu: bool
@@ -33,11 +38,12 @@ class OpenEngine:
 
 
 def open_classifier(bundle: Bundle, engine: Engine) -> OpenEngine:
-    """The best engine that the settings, the bundle and the machine allow. Raises EngineError or
+    """Open the best engine that the settings, the bundle and the machine allow. Raises EngineError or
     MissingPackageError."""
     runtime = load_runtime(engine.runtime)
     fallback = None
     if engine.device != "cpu":
+        # With "auto" a bundle without a compiled model is complete, and the CPU no fallback.
         wanted = engine.device != "auto"
         if bundle.edgetpu_model is None:
             fallback = "the bundle has no model compiled for the Edge TPU" if wanted else None
@@ -52,21 +58,19 @@ def open_classifier(bundle: Bundle, engine: Engine) -> OpenEngine:
 
 
 def open_pipeline(settings: Settings) -> Pipeline:
-    """The bundle and engine of `settings`, for programs without a supervisor, which an Edge TPU that hangs or crashes
-    while it is opened would take along: it is tried in a process of its own first. Raises as open_bundle and
+    """Open the bundle and the engine of `settings`, for programs without a supervisor. Raises as open_bundle and
     build_pipeline do."""
     bundle, engine = open_bundle(settings.bundle), settings.engine
     why = None
+    # An Edge TPU that hangs or crashes while it is opened would take this program along: another process tries first.
     if engine.device != "cpu" and bundle.edgetpu_model is not None:
         why = why_unusable(settings)
-    pipeline = build_pipeline(bundle, engine if why is None else engine.at("cpu"), settings.decision)
-    pipeline.fallback = why or pipeline.fallback
-    return pipeline
+    return build_pipeline(bundle, engine if why is None else engine.at("cpu"), settings.decision, fallback=why)
 
 
 def open_on_edgetpu(bundle: Bundle, engine: Engine) -> Classifier:
-    """The bundle's compiled model on the Edge TPU that engine.device names, golden inputs passed. Raises
-    EngineError where that cannot be."""
+    """Open the bundle's compiled model on the Edge TPU that engine.device names, and pass the golden inputs. Raises
+    EngineError if that fails."""
     if bundle.edgetpu_model is None:
         raise EngineError("the bundle has no model compiled for the Edge TPU")
     runtime = load_runtime(engine.runtime)
@@ -77,21 +81,33 @@ def open_on_edgetpu(bundle: Bundle, engine: Engine) -> Classifier:
     )
     try:
         check_details(classifier, bundle.manifest)
+    # As an engine's error: the CPU's model in the same bundle may be well, and serve.
     except BundleError as error:
         raise EngineError(f"the compiled model does not fit the bundle: {error}") from error
     return _guarded(bundle, classifier, canary=True)
 
 
 def _guarded(bundle: Bundle, classifier: TfliteClassifier, *, canary: bool) -> Classifier:
-    """Under guard, with the golden inputs passed."""
+    """Put the classifier under guard, and pass the golden inputs."""
     inputs = golden.prepare(bundle, Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input))
     guarded = GuardedClassifier(classifier, inputs, canary=canary)
     inputs.require(guarded)
     return guarded
 
 
-def build_pipeline(bundle: Bundle, engine: Engine, decision: Decisions, region: Region | None = None) -> Pipeline:
-    """A pipeline with its engine open; region: as camera.region. Raises as open_classifier does."""
+def build_pipeline(
+    bundle: Bundle,
+    engine: Engine,
+    decision: Decisions,
+    region: Region | None = None,
+    *,
+    fallback: str | None = None,
+) -> Pipeline:
+    """Open the engine and join the stages. Raises as open_classifier does.
+
+    region: as camera.region.
+    fallback: why `engine` is a lesser one than the settings name, if the caller already knows.
+    """
     _require_opencv()
     opened = open_classifier(bundle, engine)
     threshold = bundle.manifest.calibration.threshold if decision.threshold is None else decision.threshold
@@ -101,7 +117,7 @@ def build_pipeline(bundle: Bundle, engine: Engine, decision: Decisions, region: 
         opened.classifier,
         Decider(bundle.labels, threshold=threshold, smoothing=decision.smoothing, top=decision.top),
         on_edgetpu=opened.on_edgetpu,
-        fallback=opened.fallback,
+        fallback=fallback or opened.fallback,
     )
 
 

@@ -1,8 +1,8 @@
-"""Does the Edge TPU work? Open it and run the golden inputs, in a process that may hang or die of it.
+"""Try the Edge TPU: open it and run the golden inputs, in a process that may hang or die of it.
 
 `python -m edge.worker.edgetpu_trial_child FD PARENT SECONDS`, started through edge.processes.edgetpu_trial. Runs the
-golden inputs once, then again for so many seconds. The exit status is edgetpu_trial.WORKS when all is well, else that
-of the error, with one line on standard error.
+golden inputs once, then again for SECONDS. The exit status is edgetpu_trial.WORKS when all is well, else that of the
+error, with one line on standard error.
 """
 
 import os
@@ -16,14 +16,15 @@ from edge.errors import EngineError, FieldfareError
 from edge.processes.child import die_with
 from edge.processes.edgetpu_trial import PREFIX, WORKS
 
-# What took nearly all the time that the worker has would fail there, on a board that is a little busier.
+# The share of engine.start_timeout_s that opening may take. What takes nearly all of it here would fail in the worker,
+# on a board that is a little busier.
 _OF_LIMIT = 0.8
-# A frame may wait for the inference before its own.
+# A frame may wait for the inference before its own, so its result is two inferences old.
 _IN_FLIGHT = 2
 
 
 def main() -> None:
-    """Entry point; the settings come as JSON in the file FD."""
+    """Entry point; reads the settings as JSON from the file FD."""
     die_with(int(sys.argv[2]))
     with os.fdopen(int(sys.argv[1]), "rb") as memory:
         settings = msgspec.json.decode(memory.read(), type=Settings)
@@ -32,7 +33,8 @@ def main() -> None:
     except FieldfareError as error:
         print(f"{PREFIX}{' '.join(str(error).split())}", file=sys.stderr, flush=True)  # noqa: T201
         os._exit(error.exit_status)
-    os._exit(WORKS)  # not through native destructors: the worker is waiting for the device
+    # Not through native destructors, which take their time: the worker is waiting for the device.
+    os._exit(WORKS)
 
 
 def _prove(settings: Settings, seconds: float) -> None:

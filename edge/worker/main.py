@@ -1,8 +1,8 @@
-"""The worker: the one process that holds camera and accelerator. `python -m edge.worker.main FD PARENT`, started by
-the supervisor, which judges it by its results and kills it where it must.
+"""Run the worker, the one process that holds camera and accelerator: `python -m edge.worker.main FD PARENT`.
 
-It tries a camera that fails again by itself, as that is cheap; whatever else goes wrong ends it with a word
-to the supervisor, which starts another.
+The supervisor starts it, judges it by what it looked at and by its results, and kills it if it hangs. The worker opens
+a camera that failed again by itself, because that is cheap. Any other error ends it with a last message, and the
+supervisor starts another.
 """
 
 import gc
@@ -35,50 +35,58 @@ from edge.processes.messages import (
     Stop,
     Trouble,
 )
+from edge.results import FrameCounts
 
 if TYPE_CHECKING:
     from edge.capture.base import FrameSource
     from edge.worker.freshness import FreshnessGuard
+    from edge.worker.gate import Gate
     from edge.worker.pipeline import Pipeline
     from edge.worker.threads import Pace, Stages
 
 _log = logging.getLogger(__name__)
 
+# An eighth of the silence that the supervisor allows (4 s): a pulse or two may be late on a busy board.
 PULSE_S = 0.5
+# The longest wait for a result before orders are read and the pulse is sent.
 _POLL_S = 0.1
-# A camera that fails cleanly is opened again after these seconds; after _GIVE_UP_S of that a fresh process is due.
+# A camera that fails with an error is opened again after these seconds; the last value stays.
 _AGAIN_S = (0.2, 0.5, 1.0)
+# After so long without a frame a new process is tried: a library may keep a wrong state for as long as it is loaded.
 _GIVE_UP_S = 30.0
-# Libraries from a slow card; libcamera takes seconds to start on a small Pi.
+# Libraries come from a slow card.
 _LOADING_LIMIT_S = 60.0
+# libcamera takes seconds to start on a small Pi.
 _CAMERA_LIMIT_S = 15.0
 
 
 class _Stopped(Exception):  # noqa: N818 - news, not a fault
-    """The supervisor said stop."""
+    """Stop was received."""
 
 
-def main() -> NoReturn:
-    """Entry point."""
+def main(gate: "Gate | None" = None) -> NoReturn:
+    """Entry point. gate: decides which fresh frames are inferred; None for all."""
     die_with(int(sys.argv[2]))
+    # Ctrl-C in a terminal and systemd's stop reach the whole group. The supervisor decides: it sends Stop, or kills.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the supervisor says stop, or kills
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     channel = Channel(socket.socket(fileno=int(sys.argv[1])), at_worker=True)
     last: Ended | Failed
     try:
-        last = Worker(channel).run()
+        last = Worker(channel, gate).run()
     except FieldfareError as error:
         last = Failed(_part(error), _plain(error), error.exit_status)
-    except Exception as error:  # noqa: BLE001 - the supervisor shall know whatever it was
+    except Exception as error:  # noqa: BLE001 - whatever it was, the supervisor logs it with its trace
         last = Failed("worker", f"{type(error).__name__}: {_plain(error)}", 1, _plain(traceback.format_exc()))
-    with suppress(OSError):  # the supervisor is gone: nobody is left to tell
+    with suppress(OSError):  # the supervisor is gone, and nobody else listens
         channel.send(last)
     _leave()
 
 
 def _leave() -> NoReturn:
-    """Not sys.exit: native destructors, and threads that hang in a driver, would keep the process."""
+    """End the process at once."""
+    # Not sys.exit: native destructors, and threads that hang in a driver, would keep the process.
     logging.shutdown()
     sys.stderr.flush()
     os._exit(0)
@@ -89,24 +97,29 @@ def _part(error: FieldfareError) -> Part:
 
 
 def _plain(error: object) -> str:
-    """As text that can be sent: a file name in it may be no UTF-8."""
+    """Return the error as text that can be sent."""
+    # A file name in it may not be UTF-8, and MessagePack takes nothing else.
     return str(error).encode(errors="replace").decode()
 
 
 class Worker:
-    """One life of the worker."""
+    """One worker, from its first message to its last.
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    gate: decides which fresh frames are inferred; it outlives a camera that is opened again.
+    """
+
+    def __init__(self, channel: Channel, gate: "Gate | None" = None) -> None:
+        self._channel, self._gate = channel, gate
         self._fps: float | None = None
         self._trouble_since_s: float | None = None
         self._tries = 0
         self._freshness: FreshnessGuard | None = None
-        self._captured = self._dropped = 0
+        # Of the cameras that were closed; those of the open one are added in `_pulse`.
+        self._closed_frames = FrameCounts()
         self._pulsed_s = 0.0
 
     def run(self) -> Ended | Failed:
-        """From the first message to the last. Raises whatever ends it."""
+        """Serve until the end, and return the last message. Raises whatever ends it otherwise."""
         begin = self._wait_for_begin()
         self._fps = begin.fps
         self._step("loading", "worker", _LOADING_LIMIT_S)
@@ -116,17 +129,17 @@ class Worker:
         settings = begin.settings
         bundle = open_bundle(settings.bundle)
         engine = settings.engine.at(begin.device)
+        # A step of its own: loading from a slow card must not use up the time for opening the Edge TPU (10 s).
         load_libraries(engine)
         if engine.device == "cpu" or bundle.edgetpu_model is None:
             self._step("opening the engine", "engine", _LOADING_LIMIT_S)
         else:
             self._step(OPENING_EDGETPU, "engine", engine.start_timeout_s)
-        pipeline = build_pipeline(bundle, engine, settings.decision, settings.camera.region)
-        pipeline.fallback = begin.fallback or pipeline.fallback
+        pipeline = build_pipeline(bundle, engine, settings.decision, settings.camera.region, fallback=begin.fallback)
         from edge.worker.freshness import FreshnessGuard
 
         self._freshness = FreshnessGuard(settings.camera.frozen_s, distrust=begin.distrust)
-        # What is loaded stays: nothing for the garbage collector to look through between two frames.
+        # What is loaded stays loaded: the garbage collector need not look through it between two frames.
         gc.collect()
         gc.freeze()
         try:
@@ -135,12 +148,12 @@ class Worker:
         except EndOfStream as end:
             return Ended(str(end))
         except _Stopped:
-            return Ended("told to stop")
+            return Ended("stopped")
 
     def _serve(self, begin: Begin, pipeline: "Pipeline") -> None:
         """Open the camera and classify until it fails; then wait a little, if it is one that may come back."""
-        # What failed last lies in a circle (error, traceback, frames of the threads) with whole frames in it, and a
-        # steady loop leaves the collector little reason to come by.
+        # The last error is part of a reference cycle (error, traceback, frames of the threads) that holds whole
+        # pictures, up to 40 MB each, and a steady loop gives the collector little reason to run.
         gc.collect()
         try:
             limit_s = max(_CAMERA_LIMIT_S, 2 * begin.settings.camera.patience_s)
@@ -152,20 +165,21 @@ class Worker:
             now = time.monotonic()
             if self._trouble_since_s is None:
                 self._trouble_since_s, self._tries = now, 0
+            # A replay that is opened again would begin at its first picture.
             spent = isinstance(error, SpentProcessError) or not begin.settings.camera.endless
             if spent or now - self._trouble_since_s > _GIVE_UP_S:
                 raise
             again_s = _AGAIN_S[min(self._tries, len(_AGAIN_S) - 1)]
             self._tries += 1
-            self._channel.send(Trouble(_plain(error), error.exit_status, again_s))
+            self._channel.send(Trouble(_plain(error), error.exit_status))
             self._idle(again_s)
 
     def _classify(self, source: "FrameSource", pipeline: "Pipeline", begin: Begin) -> None:
-        """Send results and pulses. Raises what ends it: EndOfStream, _Stopped, CameraError, EngineError."""
+        """Send results and pulses. Raises what ends it: EndOfStream, _Stopped, CameraError or EngineError."""
         from edge.worker.threads import Pace, Stages
 
         camera, pace = begin.settings.camera, Pace(self._fps)
-        stages = Stages(source, pipeline, pace, self._freshness)
+        stages = Stages(source, pipeline, pace, self._freshness, self._gate)
         try:
             self._step(CLASSIFYING, "camera", float("inf"))
             while True:
@@ -174,19 +188,26 @@ class Worker:
                 self._pulse(stages)
                 if result is not None:
                     self._channel.send(Decided(result))
-                    self._trouble_since_s = None
+                # While an inference runs it may hold the interpreter lock, and with it the capture thread.
                 elif stages.inferring_since_s is None:
                     stages.check(camera.patience_s)
         finally:
             self._step("closing the camera", "camera", _CAMERA_LIMIT_S)
-            self._captured, self._dropped = self._captured + stages.captured, self._dropped + stages.dropped
+            frames = stages.counts
+            self._closed_frames = self._closed_frames.plus(frames)
+            if frames.looked_at:
+                self._trouble_since_s = None  # it was well for a moment: the tries begin anew
+            # Now, in this step: what was looked at before the end must not pass for a sign of life after it.
+            self._pulsed_s = 0.0
+            self._pulse(None)
             if not stages.close():
                 self._leave_hung(sys.exc_info()[1])
 
     def _leave_hung(self, error: BaseException | None) -> NoReturn:
-        """A thread hangs in native code: this process cannot open the device again."""
+        """Send the last message and end, because a thread hangs in native code."""
+        # That thread holds the device: this process could not open it again.
         if isinstance(error, (_Stopped, EndOfStream)):
-            self._channel.send(Ended(str(error) or "told to stop"))
+            self._channel.send(Ended(str(error) or "stopped"))
         else:
             why = _plain(error) if isinstance(error, FieldfareError) else ascii(error)
             part = _part(error) if isinstance(error, FieldfareError) else "worker"
@@ -201,7 +222,7 @@ class Worker:
         return message
 
     def _listen(self, pace: "Pace | None") -> None:
-        """Obey what the supervisor said since the last time."""
+        """Act on the orders received since the last call."""
         while (message := self._channel.receive()) is not None:
             if isinstance(message, Stop):
                 raise _Stopped
@@ -211,15 +232,22 @@ class Worker:
                     pace.set(message.fps)
 
     def _pulse(self, stages: "Stages | None") -> None:
+        """Send a pulse if it is due."""
         now = time.monotonic()
         if now - self._pulsed_s < PULSE_S:
             return
         self._pulsed_s = now
-        captured, dropped, since = self._captured, self._dropped, None
-        if stages is not None:
-            captured, dropped, since = captured + stages.captured, dropped + stages.dropped, stages.inferring_since_s
-        repeated = self._freshness.repeated if self._freshness else 0
-        self._channel.send(Pulse(captured, dropped, repeated, 0.0 if since is None else now - since))
+        if stages is None:
+            self._channel.send(Pulse(self._closed_frames))
+            return
+        inferring, judging = stages.inferring_since_s, stages.judging_since_s
+        self._channel.send(
+            Pulse(
+                self._closed_frames.plus(stages.counts),
+                0.0 if inferring is None else now - inferring,
+                0.0 if judging is None else now - judging,
+            )
+        )
 
     def _idle(self, seconds: float) -> None:
         ends = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""The stages joined: one frame in, one result out."""
+"""Join the stages: one frame in, one result out."""
 
 import time
 from collections import deque
@@ -18,10 +18,14 @@ from edge.results import Latency, Result
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A frame made into the model's input (tensor, (1, H, W, 3) of its dtype), and the seconds that took.
-    picture_bgr: the part of the resized frame that shows it, without a letterbox's bars, uint8 (height, width, 3),
-    B, G, R; valid until the next frame is prepared. seen_bgr: the part of the frame itself that counts, all of it
-    without a region. The tensor is valid until the frame is inferred or dropped."""
+    """A frame made into the model's input.
+
+    tensor: (1, H, W, 3) of the model's dtype; valid until the frame is inferred or dropped.
+    picture_bgr: the resized frame without a letterbox's bars, uint8 (height, width, 3), B, G, R; valid until the next
+        frame is prepared.
+    seen_bgr: the part of the frame itself that counts, all of it without a region.
+    seconds: how long preparing took.
+    """
 
     frame: Frame
     tensor: Tensor
@@ -32,7 +36,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """A prepared frame with the model's raw output, and the seconds that loading and inferring took."""
+    """A prepared frame with the model's raw output, and how many seconds loading and inferring took."""
 
     prepared: Prepared
     raw: NDArray[np.generic]
@@ -43,10 +47,13 @@ class Inferred:
 class Pipeline:
     """Prepare, load and invoke, decide: stages that may run in three threads, each of them in one only.
 
-    The runtime releases the interpreter lock while it computes, so the resize of the next frame and the decision on
-    the last one cost no time. on_edgetpu: does the classifier compute there? fallback: why a lesser engine than the
-    one asked for serves; travels in every result.
+    bundle, classifier: as given.
+    on_edgetpu: does the classifier compute there?
+    fallback: why a lesser engine than the settings name is in use; part of every result.
     """
+
+    # The runtime releases the interpreter lock while it computes, so the resize of the next frame and the decision on
+    # the last one cost no time.
 
     def __init__(
         self,
@@ -65,14 +72,15 @@ class Pipeline:
         self._preprocessor = preprocessor
         self._decider = decider
         self._fitted_bgr = np.empty((preprocessor.height, preprocessor.width, 3), np.uint8)
-        # Memory of frames that were inferred or dropped, for the next ones.
+        # Memory of frames that were inferred or dropped, for the next ones: a steady loop allocates no picture. A
+        # deque, because its append and pop are atomic and two threads use it.
         self._spare: deque[Tensor] = deque()
         self._invoked: Tensor | None = None
         self._load_s = 0.0
 
     @property
     def least_size(self) -> tuple[int, int]:
-        """As Preprocessor.least_size."""
+        """Return Preprocessor.least_size."""
         return self._preprocessor.least_size
 
     def prepare(self, frame: Frame) -> Prepared:
@@ -86,27 +94,28 @@ class Pipeline:
         return Prepared(frame, tensor, picture_bgr, seen_bgr, time.monotonic() - started)
 
     def drop(self, prepared: Prepared) -> None:
-        """What was prepared will not be inferred; for any thread."""
+        """Take back the memory of a frame that will not be inferred; for any thread."""
         self._spare.append(prepared.tensor)
 
     def load(self, prepared: Prepared) -> None:
-        """Hand the tensor to the engine, for `invoke`."""
+        """Copy the tensor into the engine, for `invoke`."""
         started = time.monotonic()
         self.classifier.load(prepared.tensor)
         self._load_s = time.monotonic() - started
 
     def invoke(self, prepared: Prepared) -> Inferred:
-        """Run the model on what was loaded last, which was `prepared`. Raises EngineError where that fails."""
+        """Run the model on what was loaded last, which was `prepared`. Raises EngineError if that fails."""
         started = time.monotonic()
         raw = self.classifier.invoke()
         invoke_s = time.monotonic() - started
-        if self._invoked is not None:  # an engine keeps its input until the next but one
+        # Only now: a guard keeps the last two inputs, to compare them and their answers.
+        if self._invoked is not None:
             self._spare.append(self._invoked)
         self._invoked = prepared.tensor
         return Inferred(prepared, raw, self._load_s, invoke_s)
 
     def decide(self, inferred: Inferred, *, dropped: int) -> Result:
-        """Scores and decision. Raises EngineError where scores are not finite."""
+        """Turn raw output into scores and a decision. Raises EngineError if scores are not finite."""
         manifest, frame = self.bundle.manifest, inferred.prepared.frame
         begun = time.monotonic()
         decision = self._decider.decide(to_scores(inferred.raw, manifest.output, manifest.calibration))
@@ -135,7 +144,7 @@ class Pipeline:
         )
 
     def process(self, frame: Frame) -> Result:
-        """All stages, one after the other."""
+        """Run all stages, one after the other."""
         prepared = self.prepare(frame)
         self.load(prepared)
         return self.decide(self.invoke(prepared), dropped=0)

@@ -1,10 +1,7 @@
-"""The worker's three threads: capture and prepare, infer, and the caller's own that decides.
+"""Run the worker's three threads: capture and prepare, infer, and the caller's own that decides.
 
 While one frame is inferred, the next is read and prepared and the last one decided on, so that the accelerator
-never waits for Python. Between capture and inference the newest frame wins; nothing queues up.
-
-Where frames wait for the engine, the threads beside it are only let go once the next inference is about to start:
-what they do in Python, holding the interpreter lock, then falls into it and not between two inferences.
+never waits for Python. Between capture and inference the newest frame wins; no queue grows.
 """
 
 import logging
@@ -15,18 +12,21 @@ from collections.abc import Callable
 from edge.capture.base import FrameSource
 from edge.capture.slot import FrameSlot
 from edge.errors import CameraError
-from edge.results import Result
+from edge.results import FrameCounts, Result
 from edge.worker.freshness import FreshnessGuard
+from edge.worker.gate import Gate
 from edge.worker.pipeline import Inferred, Pipeline, Prepared
 
 _log = logging.getLogger(__name__)
 
+# A thread that has not ended by then hangs in its driver. The supervisor allows 15 s for closing the camera.
 _JOIN_S = 2.0
+# A call of `next` that comes this much late shows that the whole process stood still, frozen or swapping.
 _HELD_UP_S = 1.0
 
 
 class Pace:
-    """Which frames of a live source are classified: at most `fps` a second, None for all. Thread-safe."""
+    """The rate at which frames of a live source are taken: at most `fps` a second, None for all. Thread-safe."""
 
     def __init__(self, fps: float | None) -> None:
         self._period_s = 0.0
@@ -38,31 +38,47 @@ class Pace:
         self._period_s = 1.0 / fps if fps else 0.0
 
     def admits(self, now_s: float) -> bool:
-        """Shall the frame that came at `now_s` (monotonic) be classified?"""
+        """Return True if the frame captured at `now_s` (monotonic) must be taken."""
         period_s = self._period_s
-        self._due_s = min(self._due_s, now_s + 1.1 * period_s)  # where `set` made it faster
+        # After `set` raised the rate, the next frame must not wait for the old period.
+        self._due_s = min(self._due_s, now_s + 1.1 * period_s)
         # A camera's frames jitter: a frame that is early by a tenth of the period is taken, or every other is lost.
         if now_s < self._due_s - 0.1 * period_s:
             return False
+        # At most one period in arrears: a pause must not be followed by a burst.
         self._due_s = max(self._due_s, now_s - period_s) + period_s
         return True
 
 
 class Stages:
-    """Runs `source` through `pipeline`. `next` hands over results in order; `close` ends it all.
+    """Runs `source` through `pipeline`. `next` returns results in order; `close` ends it all.
 
-    freshness: judges the frames of sources that have noise. pace: the rate at which live frames are taken. All
-    public methods are for one thread.
+    pace: the rate at which live frames are taken.
+    freshness: finds repeated frames; used if the source has noise.
+    gate: decides which fresh frames are inferred; None for all.
+
+    All counts begin at 0 when this is created, that is, when the camera is opened. All public methods are for one
+    thread.
     """
 
     def __init__(
-        self, source: FrameSource, pipeline: Pipeline, pace: Pace, freshness: FreshnessGuard | None = None
+        self,
+        source: FrameSource,
+        pipeline: Pipeline,
+        pace: Pace,
+        freshness: FreshnessGuard | None = None,
+        gate: Gate | None = None,
     ) -> None:
-        self.captured = 0
-        self.last_frame_s = self._asked_s = time.monotonic()
+        # Each count is written by one thread, so none needs a lock: these two by the capture thread, ...
+        self.captured = self._turned_away = 0
+        self._decided = 0  # ... and this by the caller's.
+        self.last_frame_s = self._called_s = time.monotonic()
         self.inferring_since_s: float | None = None
-        self._source, self._pipeline, self._pace = source, pipeline, pace
+        self.judging_since_s: float | None = None
+        self._source, self._pipeline, self._pace, self._gate = source, pipeline, pace, gate
         self._freshness = freshness if source.has_noise else None
+        # The guard outlives a camera that is opened again, and its count with it.
+        self._repeated_before = freshness.repeated if freshness else 0
         self._prepared: FrameSlot[Prepared] = FrameSlot(lossless=source.lossless, on_drop=pipeline.drop)
         self._inferred: FrameSlot[Inferred] = FrameSlot(lossless=True)
         self._threads = [
@@ -77,27 +93,42 @@ class Stages:
 
     @property
     def dropped(self) -> int:
-        """Frames that newer ones replaced before they could be classified."""
+        """Frames that newer ones replaced before inference."""
         return self._prepared.dropped
 
+    @property
+    def counts(self) -> FrameCounts:
+        """What became of the frames since the camera was opened."""
+        repeated = self._freshness.repeated - self._repeated_before if self._freshness else 0
+        return FrameCounts(self.captured, self.dropped, repeated, self._turned_away, self._decided)
+
     def next(self, timeout_s: float) -> Result | None:
-        """The next result, None where there is none within `timeout_s`. Raises EndOfStream after the last,
-        CameraError where the source fails, EngineError where the engine does. To be called all the time: a pause
-        in between is one of the whole process, and not the camera's fault."""
+        """Return the next result, None if there is none within `timeout_s`. Raises EndOfStream after the last,
+        CameraError when the source fails, EngineError when the engine does. Call it again and again without a pause:
+        a pause counts as one of the whole process, and not as the camera's fault."""
         inferred, now = self._inferred.get(timeout_s), time.monotonic()
         self._prepared.wake()
-        if now - self._asked_s > timeout_s + _HELD_UP_S:
+        if now - self._called_s > timeout_s + _HELD_UP_S:
             self.last_frame_s = now
-        self._asked_s = now
-        return None if inferred is None else self._pipeline.decide(inferred, dropped=self.dropped)
+        self._called_s = now
+        if inferred is None:
+            return None
+        result = self._pipeline.decide(inferred, dropped=self.dropped)
+        self._decided += 1
+        return result
 
     def check(self, patience_s: float) -> None:
-        """Raises CameraError where no frame came for `patience_s` seconds from a source that stalls."""
+        """Raise CameraError if no frame came for `patience_s` seconds from a source that can stall."""
+        # While the gate judges a frame, none is read: that is the gate's time, which the pulse reports. Read before
+        # last_frame_s, which the capture thread sets first when the gate is done.
+        if self.judging_since_s is not None:
+            return
         if time.monotonic() - self.last_frame_s > patience_s and self._source.stalls:
             raise CameraError(f"no frame for {patience_s:g} s: the camera stalled or came loose")
 
     def close(self) -> bool:
-        """End the threads and close the source; False where a thread hangs in it and stays behind."""
+        """End the threads and close the source; False if a thread hangs in it and stays behind."""
+        # The slots first: a thread that waits there would not see the source close.
         self._prepared.close()
         self._inferred.close()
         self._source.close()
@@ -110,21 +141,28 @@ class Stages:
         return not hung
 
     def _guarded(self, body: Callable[[], None], slot: FrameSlot[Prepared] | FrameSlot[Inferred]) -> None:
-        """A thread's body: whatever ends it is handed on, and raised again where results are taken."""
+        """Run a thread's body; `next` raises whatever ends it."""
         try:
             body()
         except BaseException as error:  # noqa: BLE001 - the caller's thread raises it again
             slot.fail(error)
 
     def _capture(self) -> None:
-        while True:
+        # Not only the result of `put`: while frames are left out, it is not called.
+        while not self._prepared.closed:
             frame = self._source.read()
             self.last_frame_s = time.monotonic()
             self.captured += 1
+            # Before the resize, which costs most of a frame's CPU time here: a slowed-down board saves it.
             if not self._source.lossless and not self._pace.admits(self.last_frame_s):
                 continue
             prepared = self._pipeline.prepare(frame)
             if self._is_repeated(prepared):
+                self._pipeline.drop(prepared)
+                continue
+            # After the freshness guard: a frozen camera must not pass for a scene in which nothing moves.
+            if self._gate is not None and not self._is_let_through(self._gate, prepared):
+                self._turned_away += 1
                 self._pipeline.drop(prepared)
                 continue
             if not self._prepared.put(prepared):
@@ -134,10 +172,19 @@ class Stages:
         guard = self._freshness
         return guard is not None and not guard.is_fresh(prepared.picture_bgr, prepared.seen_bgr, self.last_frame_s)
 
+    def _is_let_through(self, gate: Gate, prepared: Prepared) -> bool:
+        self.judging_since_s = time.monotonic()
+        answer = gate.lets_through(prepared)
+        # In this order, for `check`: a slow gate is no sign of a camera that stalls.
+        self.last_frame_s = time.monotonic()
+        self.judging_since_s = None
+        return answer
+
     def _infer(self) -> None:
-        ready: Inferred | None = None  # not handed over yet
+        ready: Inferred | None = None  # not yet in the slot
         while True:
-            # A reader of results that is slow holds up the inference, and that shall then begin with a new frame.
+            # While a slow reader holds up the results, nothing is taken: the next inference must begin with a new
+            # frame.
             prepared = self._prepared.take() if self._inferred.free else None
             if prepared is None:
                 if ready is not None and not self._inferred.put(ready):
@@ -146,20 +193,24 @@ class Stages:
                 prepared = self._wait_for_frame()
                 if prepared is None:
                     return
+            # From before `load`, which copies into the runtime's memory or the delegate's: a hang there is one, too,
+            # and frames that a gate turns away meanwhile would hide it.
+            self.inferring_since_s = time.monotonic()
             try:
                 self._pipeline.load(prepared)
             finally:
-                # Waking a thread takes time, so only one is woken here: who takes the result wakes the capture thread.
+                # The threads beside this one go on only now, when the next inference is about to start: what they do
+                # in Python, holding the interpreter lock, then falls into it and not between two inferences. Waking a
+                # thread takes time, so only one is woken here: the one that takes the result wakes the capture thread.
                 if ready is None:
                     self._prepared.wake()
                 else:
                     self._inferred.put(ready)
-            self.inferring_since_s = time.monotonic()
             ready = self._pipeline.invoke(prepared)
             self.inferring_since_s = None
 
     def _wait_for_frame(self) -> Prepared | None:
-        """None once closed."""
+        """Return the next frame, None once closed."""
         while not self._prepared.closed:
             if (prepared := self._prepared.get(3600.0)) is not None:
                 return prepared

@@ -124,6 +124,19 @@ def test_what_there_is_to_say_is_said_and_nothing_else() -> None:
     assert "last owl 0.91" in full
 
 
+def test_frames_that_were_looked_at_are_told_apart_from_results() -> None:
+    status = begin()
+    status.state, status.looked_at_fps = "running", 10.0
+    status.counts = Counts(captured=6012, looked_at=6010, turned_away=6010, worker_starts=1)
+    text = describe(status, None, alive=True)
+    assert text.startswith("running since ")
+    assert "results  0, now 0.0 a second" in text
+    assert "6012 from the camera, 6010 looked at" in text
+    assert "gate     6010 turned away; 10.0 a second are looked at" in text
+    status.counts = Counts(captured=6012, looked_at=6010, results=6010)
+    assert "gate" not in describe(status, None, alive=True)
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("pid", 2**31), ("pid", 0), ("since_wall_s", 1e300), ("started_wall_s", -1e300)]
 )

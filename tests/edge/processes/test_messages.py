@@ -29,7 +29,7 @@ from edge.processes.messages import (
     Trouble,
     pair,
 )
-from edge.results import Candidate, Latency, Result
+from edge.results import Candidate, FrameCounts, Latency, Result
 
 RESULT = Result(
     frame=3,
@@ -55,8 +55,8 @@ FROM_WORKER: list[Message] = [
     Step("classifying", "camera", float("inf")),
     Started("abc", "birds", 5, "litert", "synthetic", True, "refused", "no device"),
     Decided(RESULT),
-    Pulse(100, 3, 2, 0.25),
-    Trouble("unplugged", 69, 0.5),
+    Pulse(FrameCounts(100, 3, 2, 50, 45), 0.25, 0.5),
+    Trouble("unplugged", 69),
     Failed("engine", "gone", 69, "Traceback"),
     Ended("the end"),
 ]
@@ -146,11 +146,11 @@ def test_the_last_words_are_heard_before_the_end(line: tuple[Channel, Channel]) 
 def test_an_order_that_was_never_read_does_not_cost_the_last_words(line: tuple[Channel, Channel]) -> None:
     """The kernel tells of it before what was sent earlier."""
     supervisor, worker = line
-    worker.send(Pulse(7, 0, 0, 0.0))
+    worker.send(Pulse(FrameCounts(7)))
     worker.send(Ended("the end"))
     supervisor.send(SetPace(1.0))
     worker.close()
-    assert supervisor.receive() == Pulse(7, 0, 0, 0.0)
+    assert supervisor.receive() == Pulse(FrameCounts(7))
     assert supervisor.receive() == Ended("the end")
     for _ in range(2):
         with pytest.raises(EOFError):
@@ -161,7 +161,7 @@ def test_a_listener_that_hung_up_is_an_os_error(line: tuple[Channel, Channel]) -
     supervisor, worker = line
     supervisor.close()
     with pytest.raises(BrokenPipeError):
-        worker.send(Pulse(0, 0, 0, 0.0))
+        worker.send(Pulse(FrameCounts()))
     with pytest.raises(EOFError):
         worker.receive()
 
@@ -189,7 +189,7 @@ def test_the_supervisor_does_not_wait_for_a_worker_that_does_not_listen(line: tu
 def test_the_worker_waits_as_long_as_it_takes_until_its_results_are_wanted(line: tuple[Channel, Channel]) -> None:
     supervisor, worker = line
     assert send_timeout_s(worker) == 0  # for ever
-    sender = threading.Thread(target=lambda: [worker.send(Pulse(number, 0, 0, 0.0)) for number in range(2000)])
+    sender = threading.Thread(target=lambda: [worker.send(Pulse(FrameCounts(number))) for number in range(2000)])
     sender.start()
     sender.join(0.3)
     assert sender.is_alive()
@@ -197,6 +197,6 @@ def test_the_worker_waits_as_long_as_it_takes_until_its_results_are_wanted(line:
     while len(heard) < 2000:
         message = supervisor.receive()
         if isinstance(message, Pulse):
-            heard.append(message.captured)
+            heard.append(message.frames.captured)
     sender.join()
     assert heard == list(range(2000))

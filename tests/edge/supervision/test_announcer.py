@@ -80,3 +80,21 @@ def test_systemd_gets_one_line(
     announcer.set(state, why)  # type: ignore[arg-type]
     announcer.ready()
     assert systemd.recv(4096).decode().splitlines() == ["READY=1", "WATCHDOG=1", f"STATUS={words}"]
+
+
+def test_with_a_gate_frames_that_were_looked_at_stand_beside_results(
+    announcer: Announcer, status: Status, systemd: socket.socket
+) -> None:
+    status.counts.turned_away, status.looked_at_fps, status.fps = 6000, 10.0, 0.0
+    status.state = "running"
+    announcer.ready()
+    assert systemd.recv(4096).decode().splitlines()[-1] == "STATUS=running, 10.0 frames/s looked at, 0.0 classified"
+
+
+def test_a_fault_is_logged_once_until_it_is_well_again(announcer: Announcer, caplog: pytest.LogCaptureFixture) -> None:
+    for why in ("unplugged", "unplugged", "frozen", "frozen"):
+        announcer.fault(why)
+    announcer.is_well()
+    announcer.fault("frozen", "; starting another worker")
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == ["unplugged", "frozen", "frozen; starting another worker"]

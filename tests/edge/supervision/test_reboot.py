@@ -29,7 +29,7 @@ def recorded(hook: RebootHook) -> list[Reboot]:
 
 def test_a_request_says_why_and_is_recorded(hook: RebootHook) -> None:
     before = time.time()
-    assert hook.ask("no frame for 3 s")
+    assert hook.request("no frame for 3 s")
     assert (hook.run / REQUEST).read_text() == "no frame for 3 s\n"
     (reboot,) = recorded(hook)
     assert reboot.why == "no frame for 3 s"
@@ -40,7 +40,7 @@ def test_a_request_says_why_and_is_recorded(hook: RebootHook) -> None:
 def test_the_budget_outlives_the_reboots(hook: RebootHook, caplog: pytest.LogCaptureFixture) -> None:
     asked = []
     for _ in range(4):
-        asked.append(hook.ask("silent"))
+        asked.append(hook.request("silent"))
         requested = (hook.run / REQUEST).exists()
         assert requested == asked[-1]
         hook = boot_again(hook)
@@ -51,13 +51,13 @@ def test_the_budget_outlives_the_reboots(hook: RebootHook, caplog: pytest.LogCap
 def test_after_a_day_there_are_new_ones(hook: RebootHook) -> None:
     yesterday = time.time() - 24 * 3600 - 1
     (hook.state / RECORD).write_bytes(msgspec.json.encode([Reboot(yesterday, "silent")] * 9))
-    assert hook.ask("silent")
+    assert hook.request("silent")
     assert len(recorded(hook)) == 10
 
 
 def test_the_record_does_not_grow_for_ever(hook: RebootHook) -> None:
     (hook.state / RECORD).write_bytes(msgspec.json.encode([Reboot(float(n), "silent") for n in range(500)]))
-    assert hook.ask("silent")
+    assert hook.request("silent")
     assert len(recorded(hook)) == 100
     assert recorded(hook)[-1].wall_s > 500
 
@@ -67,7 +67,7 @@ def test_a_torn_record_counts_as_one_and_is_begun_anew(
     hook: RebootHook, torn: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     (hook.state / RECORD).write_bytes(torn)
-    assert [hook.ask("silent"), hook.ask("silent")] == [True, False]
+    assert [hook.request("silent"), hook.request("silent")] == [True, False]
     assert "begun anew" in caplog.text
     assert [reboot.why for reboot in recorded(hook)] == ["record was damaged", "silent"]
 
@@ -75,7 +75,7 @@ def test_a_torn_record_counts_as_one_and_is_begun_anew(
 def test_without_a_record_there_is_no_request(hook: RebootHook, caplog: pytest.LogCaptureFixture) -> None:
     # Not by permissions: root, as which tests may run, has them all.
     hook.state.rmdir()
-    assert not hook.ask("silent")
+    assert not hook.request("silent")
     assert not (hook.run / REQUEST).exists()
     assert "no reboot: " in caplog.text
     assert "No such file or directory" in caplog.text
@@ -83,13 +83,13 @@ def test_without_a_record_there_is_no_request(hook: RebootHook, caplog: pytest.L
 
 def test_a_record_that_cannot_be_read_is_no_reason_to_reboot(hook: RebootHook) -> None:
     (hook.state / RECORD).mkdir()
-    assert not hook.ask("silent")
+    assert not hook.request("silent")
     assert not (hook.run / REQUEST).exists()
 
 
 def test_a_request_that_cannot_be_written_is_said(hook: RebootHook, caplog: pytest.LogCaptureFixture) -> None:
     hook.run.rmdir()
-    assert not hook.ask("silent")
+    assert not hook.request("silent")
     assert f"no reboot: {hook.run / REQUEST}: No such file or directory" in caplog.text
 
 
@@ -102,5 +102,5 @@ def test_the_record_is_synced_before_the_request_is_there(hook: RebootHook, monk
         synced.append(((hook.state / RECORD).exists(), (hook.run / REQUEST).exists()))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    assert hook.ask("silent")
+    assert hook.request("silent")
     assert synced == [(False, False), (True, False)]  # the file before it has its name, then the folder

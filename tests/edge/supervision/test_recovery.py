@@ -7,10 +7,10 @@ from edge.supervision.recovery import (
     DAY_S,
     HEALTHY_S,
     MOST_PROOF_S,
-    PROBE_S,
     REBOOT_EVERY_S,
     RELAPSE_S,
     RESTART_S,
+    TRIAL_S,
     EdgeTpuPolicy,
     RebootBudget,
     Reboots,
@@ -23,30 +23,45 @@ class TestRestarts:
     def test_the_first_comes_at_once_and_for_minutes_none_waits_for_long(self) -> None:
         restarts, waits = Restarts(), []
         while sum(waits) < 180:
-            waits.append(restarts.failed())
+            waits.append(restarts.failed(0.0))
         assert waits[:4] == [0, 0.5, 1, 2]
         assert max(waits) == 2
 
     def test_in_the_end_it_waits_half_a_minute(self) -> None:
         restarts = Restarts()
-        waits = [restarts.failed() for _ in range(200)]
+        waits = [restarts.failed(0.0) for _ in range(200)]
         assert waits == sorted(waits)
         assert waits[-5:] == [30] * 5
 
     def test_results_for_a_while_make_it_forget(self) -> None:
         restarts = Restarts()
         for _ in range(5):
-            restarts.failed()
-        restarts.result(100.0)
-        restarts.result(100.0 + HEALTHY_S + 0.1)
-        assert restarts.failed() == 0
+            restarts.failed(0.0)
+        restarts.works(100.0)
+        restarts.works(100.0 + HEALTHY_S + 0.1)
+        assert restarts.failed(0.0) == 0
 
     def test_a_worker_that_dies_after_each_result_is_not_forgiven(self) -> None:
         restarts, waits = Restarts(), []
         for now_s in range(0, 100 * len(RESTART_S), 100):
-            restarts.result(float(now_s))
-            waits.append(restarts.failed())
+            restarts.works(float(now_s))
+            waits.append(restarts.failed(0.0))
         assert waits == list(RESTART_S)
+
+    def test_the_next_is_due_after_its_wait(self) -> None:
+        restarts = Restarts()
+        assert restarts.is_due(0.0)
+        restarts.failed(10.0)
+        assert restarts.is_due(10.0)
+        restarts.failed(20.0)
+        assert [restarts.is_due(now_s) for now_s in (20.0, 20.4, 20.5)] == [False, False, True]
+
+    def test_the_wait_can_be_longer_and_is_cut_short_for_a_worker_that_makes_way(self) -> None:
+        restarts = Restarts()
+        assert restarts.failed(10.0, at_least_s=1.0) == 1.0
+        assert not restarts.is_due(10.9)
+        restarts.at_once(10.9)
+        assert restarts.is_due(10.9)
 
 
 class TestEdgeTpu:
@@ -74,30 +89,30 @@ class TestEdgeTpu:
         policy.fault("hang", 0.0)
         policy.refused(1.0)
         assert not policy.lost
-        assert not policy.probe_due(1e9)
+        assert not policy.is_trial_due(1e9)
 
     def test_a_lost_one_is_looked_for_less_and_less_often_but_at_least_every_30_s(self) -> None:
         policy, now_s, waits = EdgeTpuPolicy(wanted=True), 100.0, []
         policy.refused(now_s)
         for _ in range(8):
-            waits.append(next(wait for wait in range(100) if policy.probe_due(now_s + wait)))
+            waits.append(next(wait for wait in range(100) if policy.is_trial_due(now_s + wait)))
             now_s += waits[-1]
-            policy.probe_failed(now_s)
+            policy.trial_failed(now_s)
         assert waits == [2, 5, 10, 20, 30, 30, 30, 30]
-        assert max(PROBE_S) <= 30
+        assert max(TRIAL_S) <= 30
 
     def test_its_return_lets_the_next_worker_use_it(self) -> None:
         policy = EdgeTpuPolicy(wanted=True)
         policy.refused(0.0)
-        policy.probe_succeeded()
+        policy.trial_succeeded()
         assert (policy.lost, policy.losses) == (False, 1)
-        assert not policy.probe_due(1e9)
+        assert not policy.is_trial_due(1e9)
 
     def test_after_its_return_a_crash_gets_one_more_try_again(self) -> None:
         policy = EdgeTpuPolicy(wanted=True)
         policy.fault("crash", 0.0)
         policy.fault("crash", 1.0)
-        policy.probe_succeeded()
+        policy.trial_succeeded()
         policy.fault("crash", 40.0)
         assert not policy.lost
 
@@ -106,37 +121,37 @@ class TestEdgeTpu:
         policy.fault("hang", 0.0)
         policy.refused(1.0)
         assert policy.losses == 1
-        assert policy.probe_due(PROBE_S[0])
+        assert policy.is_trial_due(TRIAL_S[0])
 
     def test_one_that_fails_soon_after_its_return_is_looked_for_later_each_time(self) -> None:
         policy, now_s, waits = EdgeTpuPolicy(wanted=True), 0.0, []
         for _ in range(4):
             policy.fault("hang", now_s)
-            waits.append(next(wait for wait in range(100) if policy.probe_due(now_s + wait)))
+            waits.append(next(wait for wait in range(100) if policy.is_trial_due(now_s + wait)))
             now_s += waits[-1]
-            policy.probe_succeeded()
+            policy.trial_succeeded()
             now_s += 20  # of starting, which tells nothing of its health
             policy.result(now_s)
             now_s += RELAPSE_S / 2
         assert waits == [2, 5, 10, 20]
         now_s += RELAPSE_S
         policy.fault("hang", now_s)
-        assert policy.probe_due(now_s + PROBE_S[0])
+        assert policy.is_trial_due(now_s + TRIAL_S[0])
 
     def test_what_failed_again_must_compute_for_as_long_as_it_lasted(self) -> None:
         policy = EdgeTpuPolicy(wanted=True)
         policy.result(0.0)
         policy.fault("hang", 5.0)
         assert policy.proof_s == 0, "the first time it is taken at its word"
-        policy.probe_succeeded()
+        policy.trial_succeeded()
         for now_s in (100.0, 101.0, 103.0):
             policy.result(now_s)
         policy.fault("hang", 108.0)
         assert policy.proof_s == 4
-        policy.probe_succeeded()
+        policy.trial_succeeded()
         policy.refused(200.0)
         assert policy.proof_s == 1, "it gave no result at all"
-        policy.probe_succeeded()
+        policy.trial_succeeded()
         policy.result(300.0)
         policy.result(340.0)
         policy.fault("hang", 345.0)

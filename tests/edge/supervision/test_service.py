@@ -18,7 +18,7 @@ from edge.bundle.store import Bundle
 from edge.errors import MissingInputError
 from edge.inference.edgetpu_devices import CORAL_IDS
 from edge.supervision.reboot import REQUEST
-from edge.supervision.supervisor import HOPELESS
+from edge.supervision.states import HOPELESS
 from edge.supervision.systemd import SystemdNotifier
 
 ROOT = Path(__file__).resolve().parents[3]

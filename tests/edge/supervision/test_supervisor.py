@@ -5,14 +5,14 @@ import re
 import signal
 import threading
 import time
-from ast import literal_eval
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 from running import Running
 from scripted import exists, is_gone, wait_until
+from supervised import Memory, Supervised, starting
 
 from edge.bundle.store import Bundle
 from edge.config import Camera, Engine, Load, Recovery, Settings
@@ -21,11 +21,9 @@ from edge.processes.child import Child
 from edge.processes.edgetpu_trial import WORKS
 from edge.results import Result
 from edge.supervision import supervisor
-from edge.supervision import worker_watch as watch
 from edge.supervision.reboot import RECORD, REQUEST
 from edge.supervision.status import read
-from edge.supervision.supervisor import Place, Supervisor
-from edge.supervision.systemd import SystemdNotifier
+from edge.supervision.supervisor import Supervisor
 
 # --- real workers ---
 
@@ -80,7 +78,7 @@ def test_it_serves_says_so_and_ends_in_order(start_service: StartRunning, sealed
     [
         (signal.SIGKILL, "crashes", "died of SIGKILL"),
         (signal.SIGSEGV, "crashes", "died of SIGSEGV"),
-        (signal.SIGSTOP, "hangs", "said nothing for 4 s"),
+        (signal.SIGSTOP, "hangs", "sent nothing for 4 s"),
     ],
 )
 def test_a_worker_that_is_lost_is_replaced(start_service: StartRunning, number: int, count: str, words: str) -> None:
@@ -236,7 +234,7 @@ def serve():
     number = 0
     while True:
         decided(number)
-        channel.send(Pulse(number, 0, 0, 0.0))
+        channel.send(Pulse(FrameCounts(number)))
         number += 1
         time.sleep(0.05)
 """
@@ -248,50 +246,6 @@ IMPATIENT = Settings(
 )
 
 
-class Memory:
-    def __init__(self) -> None:
-        self.results: list[Result] = []
-
-    def write(self, result: Result) -> None:
-        self.results.append(result)
-
-    def close(self) -> None: ...
-
-
-class Supervised:
-    """A supervisor in a thread of ours."""
-
-    def __init__(self, folder: Path, settings: Settings, sink: Memory, **options: object) -> None:
-        self.folder, self.memory = folder, sink
-        self.place = Place(folder, folder)
-        options = {"service": True, **options}
-        self.supervisor = Supervisor(settings, [sink], SystemdNotifier({}), self.place, **options)  # type: ignore[arg-type]
-        self.ended: int | BaseException | None = None
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self.ended = self.supervisor.run()
-        except BaseException as error:  # noqa: BLE001 - the test looks at it
-            self.ended = error
-
-    def lives(self) -> list[tuple[str, str | None, float | None]]:
-        """What each worker so far was told: device, fallback, frames a second."""
-        places = sorted(self.folder.glob("life-*"), key=lambda path: int(path.name.partition("-")[2]))
-        return [literal_eval(place.read_text()) for place in places]
-
-    def wait(self, seconds: float = 20.0) -> int | BaseException | None:
-        self._thread.join(seconds)
-        return self.ended
-
-    def close(self) -> None:
-        if self._thread.is_alive():
-            self.supervisor.stop()
-            self._thread.join(10)
-        assert not self._thread.is_alive()
-
-
 Supervise = Callable[..., Supervised]
 
 
@@ -299,11 +253,11 @@ Supervise = Callable[..., Supervised]
 def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervise]:
     """Run a supervisor whose workers are the given Python code."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(watch, "Child", lambda _, words, pass_fds: Child("a_worker", words, pass_fds=pass_fds))
     running: list[Supervised] = []
 
     def begin(code: str, settings: Settings = SCRIPTED, sink: Memory | None = None, **options: object) -> Supervised:
         (tmp_path / "a_worker.py").write_text(PREFACE + code)
+        options = {"start": starting("a_worker"), **options}
         running.append(Supervised(tmp_path, settings, sink or Memory(), **options))
         return running[-1]
 
@@ -335,7 +289,7 @@ class TestResults:
                     time.sleep(2.0)
                 super().write(result)
 
-        code = "started(); decided(0)\nfor _ in range(25): channel.send(Pulse(0, 0, 0, 0.0)); time.sleep(0.1)\nserve()"
+        code = "started(); decided(0)\nfor _ in range(25): channel.send(Pulse(FrameCounts())); time.sleep(0.1)\nserve()"
         service = supervise(code, IMPATIENT, Slow())
         assert wait_until(lambda: len(service.memory.results) > 1)
         assert len(service.lives()) == 1
@@ -362,6 +316,113 @@ class TestResults:
         assert service.lives() == [("auto", None, 2.5)]
 
 
+class TestGate:
+    """Workers whose gate lets nothing through: they give no result, and are well. A fault would be found in 3.5 s."""
+
+    STILL = (
+        "started()\nnumber = 0\n"
+        "while True:\n"
+        "    number += 1\n"
+        "    channel.send(Pulse(FrameCounts(captured=number, turned_away=number)))\n"
+        "    time.sleep(0.1)\n"
+    )
+
+    def test_looking_is_a_sign_of_life(self, supervise: Supervise) -> None:
+        service = supervise(self.STILL, IMPATIENT)
+        status = service.supervisor.status
+        assert wait_until(lambda: status.state == "running")
+        time.sleep(8.0)
+        assert (status.state, status.why, len(service.lives())) == ("running", "as the settings ask", 1)
+        assert (status.counts.hangs, status.counts.results, service.memory.results) == (0, 0, [])
+        assert status.counts.looked_at == status.counts.turned_away > 50
+
+    def test_a_worker_that_looks_at_nothing_new_is_replaced(self, supervise: Supervise) -> None:
+        code = (
+            "started()\nnumber = 0\n"
+            "while True:\n"
+            "    number = min(19, number + 1)\n"
+            "    channel.send(Pulse(FrameCounts(turned_away=number)))\n"
+            "    time.sleep(0.1)"
+        )
+        service = supervise(code, IMPATIENT)
+        status = service.supervisor.status
+        assert wait_until(lambda: status.state == "running")
+        began_s = time.monotonic()
+        assert wait_until(lambda: len(service.lives()) > 1)
+        assert time.monotonic() - began_s < 2.0 + 3.5 + 3.0
+        assert status.counts.hangs == 1
+
+    def test_results_that_are_all_too_old_are_a_fault_though_frames_are_turned_away(self, supervise: Supervise) -> None:
+        service = supervise(self.STILL.replace("number += 1", "number += 1; decided(number, age_s=60)"), IMPATIENT)
+        assert wait_until(lambda: len(service.lives()) > 1)
+        assert service.supervisor.status.counts.hangs == 1
+        assert service.memory.results == []
+
+    def test_what_was_looked_at_before_the_camera_failed_is_no_sign_after_it(self, supervise: Supervise) -> None:
+        code = (
+            "started(); channel.send(Pulse(FrameCounts(turned_away=9))); time.sleep(0.5)\n"
+            "channel.send(Step('closing the camera', 'camera', 15.0))\n"
+            "channel.send(Pulse(FrameCounts(turned_away=12)))\n"
+            "channel.send(Trouble('unplugged', 69)); channel.send(Pulse(FrameCounts(turned_away=12)))\n"
+            "(HERE / 'failed').touch(); time.sleep(60)"
+        )
+        service = supervise(code)
+        assert wait_until(lambda: (service.folder / "failed").exists())
+        time.sleep(0.5)
+        status = service.supervisor.status
+        assert (status.state, status.why, status.counts.camera_faults) == ("recovering", "unplugged", 1)
+
+    def test_no_reboot_is_requested(self, supervise: Supervise) -> None:
+        recovery = Recovery(reboot_after_min=0.02)
+        service = supervise(self.STILL, msgspec.structs.replace(IMPATIENT, recovery=recovery))
+        time.sleep(4.0)
+        assert service.supervisor.status.state == "running"
+        assert not (service.folder / REQUEST).exists()
+
+    def test_it_makes_the_next_failure_the_first_again(self, supervise: Supervise) -> None:
+        """The fourth worker would wait for two seconds."""
+        code = (
+            "if life < 3: started(); os.abort()\n"
+            + self.STILL.replace("while True", "while number < 30")
+            + "os.abort()"
+        )
+        service = supervise(code)
+        assert wait_until(lambda: len(service.lives()) == 4 and service.supervisor.status.state == "running")
+        assert wait_until(lambda: service.supervisor.status.counts.crashes == 4, pause_s=0.005)
+        began_s = time.monotonic()
+        assert wait_until(lambda: len(service.lives()) == 5, pause_s=0.005)
+        assert time.monotonic() - began_s < 1.9
+
+    def test_one_that_hangs_is_not_blamed_on_the_edge_tpu(self, supervise: Supervise) -> None:
+        code = (
+            "started('in use'); decided(0)\nif life: serve()\n"
+            "for s in range(99): channel.send(Pulse(FrameCounts(), 0.0, s / 10)); time.sleep(0.1)"
+        )
+        service = supervise(code, IMPATIENT)
+        assert wait_until(lambda: len(service.lives()) > 1 and service.supervisor.status.state == "running")
+        assert [device for device, _, _ in service.lives()] == ["auto", "auto"]
+        assert service.supervisor.status.counts.edgetpu_losses == 0
+
+    def test_by_hand_a_camera_that_was_looked_through_is_waited_for(self, supervise: Supervise) -> None:
+        code = "if life: started(); serve()\n" + self.STILL.replace("while True", "while number < 10")
+        service = supervise(code + "channel.send(Failed('camera', 'unplugged', 69))", service=False)
+        assert wait_until(lambda: len(service.memory.results) > 3)
+
+    def test_a_worker_makes_way_for_the_edge_tpu_without_a_result(
+        self, supervise: Supervise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(side_jobs, "Child", lambda _, words, pass_fds: Child("a_probe", words, pass_fds=pass_fds))
+        (tmp_path / "a_probe.py").write_text(f"import sys\nsys.exit({WORKS})")
+        monkeypatch.setattr("edge.supervision.recovery.TRIAL_S", (0.1,))
+        library = tmp_path / "libedgetpu.so"
+        library.touch()
+        code = self.STILL.replace("started()", "started() if life else started('refused', 'no device')")
+        engine = Engine(edgetpu_library=str(library))
+        service = supervise(code, Settings(bundle="none", camera=Camera(source="synthetic"), engine=engine))
+        assert wait_until(lambda: len(service.lives()) > 1 and service.supervisor.status.state == "running")
+        assert service.supervisor.status.counts.edgetpu_returns == 1
+
+
 class TestFaults:
     def test_a_crash_with_last_words_is_outlived_every_time(
         self, supervise: Supervise, caplog: pytest.LogCaptureFixture
@@ -375,8 +436,8 @@ class TestFaults:
 
     def test_a_camera_in_trouble_is_waited_for(self, supervise: Supervise) -> None:
         code = (
-            "started(); channel.send(Trouble('unplugged', 69, 0.5))\n"
-            "while not (HERE / 'go').exists(): time.sleep(0.02); channel.send(Pulse(0, 0, 0, 0.0))\n"
+            "started(); channel.send(Trouble('unplugged', 69))\n"
+            "while not (HERE / 'go').exists(): time.sleep(0.02); channel.send(Pulse(FrameCounts()))\n"
             "started(); serve()"
         )
         service = supervise(code)
@@ -389,7 +450,7 @@ class TestFaults:
     @pytest.mark.parametrize(
         "code",
         [
-            "channel.send(Trouble('unplugged', 69, 0.5)); time.sleep(60)",
+            "channel.send(Trouble('unplugged', 69)); time.sleep(60)",
             "channel.send(Failed('camera', 'unplugged', 69))",
         ],
     )
@@ -405,7 +466,7 @@ class TestFaults:
     ) -> None:
         code = (
             "started(); decided(0)\nif life: serve()\n"
-            f"while True: {said}; channel.send(Pulse(0, 0, 0, 0.0)); time.sleep(0.05)"
+            f"while True: {said}; channel.send(Pulse(FrameCounts())); time.sleep(0.05)"
         )
         service = supervise(code, IMPATIENT)
         assert wait_until(lambda: len(service.memory.results) > 3)
@@ -419,7 +480,7 @@ class TestFaults:
         settings = msgspec.structs.replace(
             IMPATIENT, camera=msgspec.structs.replace(IMPATIENT.camera, frozen_s=frozen_s)
         )
-        code = "started()\nwhile True: decided(1, age_s=60); channel.send(Pulse(0, 0, 0, 0.0)); time.sleep(0.05)"
+        code = "started()\nwhile True: decided(1, age_s=60); channel.send(Pulse(FrameCounts())); time.sleep(0.05)"
         service = supervise(code, settings)
         assert wait_until(lambda: service.supervisor.status.state == "recovering")
         assert "60.0 s old when ready, at most 0.5 s (camera.timeout_s)" in service.supervisor.status.why
@@ -430,7 +491,7 @@ class TestFaults:
         code = (
             "started(); decided(0); decided(1, age_s=60)\n"
             "while True:\n"
-            "    channel.send(Trouble('unplugged', 69, 0.1)); channel.send(Pulse(2, 0, 0, 0.0)); time.sleep(0.1)"
+            "    channel.send(Trouble('unplugged', 69)); channel.send(Pulse(FrameCounts(2))); time.sleep(0.1)"
         )
         service = supervise(code, IMPATIENT)
         assert wait_until(lambda: service.supervisor.status.state == "recovering")
@@ -439,7 +500,9 @@ class TestFaults:
 
     def test_where_a_repeated_picture_is_no_fault_silence_is_none(self, supervise: Supervise) -> None:
         settings = msgspec.structs.replace(IMPATIENT, camera=msgspec.structs.replace(IMPATIENT.camera, frozen_s=0.0))
-        service = supervise("started()\nwhile True: channel.send(Pulse(9, 0, 9, 0.0)); time.sleep(0.05)", settings)
+        service = supervise(
+            "started()\nwhile True: channel.send(Pulse(FrameCounts(9, 0, 9))); time.sleep(0.05)", settings
+        )
         time.sleep(4.5)
         assert (len(service.lives()), service.supervisor.status.counts.hangs) == (1, 0)
 
@@ -498,31 +561,25 @@ class TestFaults:
         assert wait_until(lambda: service.memory.results)
         assert "Traceback: line 7" in caplog.text
 
-    def test_where_no_process_can_be_started_it_tries_again(
-        self, supervise: Supervise, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        real, refused = watch.Child, threading.Event()
+    def test_where_no_process_can_be_started_it_tries_again(self, supervise: Supervise) -> None:
+        refused = threading.Event()
 
-        def refuse_once(*words: object, **options: object) -> Child:
+        def refuse_once(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
             if not refused.is_set():
                 refused.set()
                 raise OSError(12, "Cannot allocate memory")
-            return real(*words, **options)  # type: ignore[arg-type]
+            return starting("a_worker")(words, pass_fds=pass_fds)
 
-        monkeypatch.setattr(watch, "Child", refuse_once)
-        service = supervise("started(); serve()")
+        service = supervise("started(); serve()", start=refuse_once)
         assert wait_until(lambda: "Cannot allocate memory" in service.supervisor.status.why)
         assert wait_until(lambda: service.memory.results)
 
 
-def test_by_hand_it_gives_up_where_no_process_can_be_started(
-    supervise: Supervise, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_hand_it_gives_up_where_no_process_can_be_started(supervise: Supervise) -> None:
     def refuse(*_: object, **__: object) -> Child:
         raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(watch, "Child", refuse)
-    service = supervise("serve()", service=False)
+    service = supervise("serve()", service=False, start=refuse)
     assert service.wait() == 69
     assert "no worker could be started" in (service.supervisor.complaint or "")
 
@@ -564,7 +621,7 @@ class TestEdgeTpu:
         """Else an Edge TPU that keeps failing after each return would leave no results at all on a slow board."""
         monkeypatch.setattr(side_jobs, "Child", lambda _, words, pass_fds: Child("a_probe", words, pass_fds=pass_fds))
         (tmp_path / "a_probe.py").write_text(f"import sys\nsys.exit({WORKS})")
-        monkeypatch.setattr("edge.supervision.recovery.PROBE_S", (0.1,))
+        monkeypatch.setattr("edge.supervision.recovery.TRIAL_S", (0.1,))
         library = tmp_path / "libedgetpu.so"
         library.touch()
         code = (
@@ -584,7 +641,7 @@ class TestEdgeTpu:
         """A probe would take a second of a small board's time, twice a minute, for ever."""
         probes: list[object] = []
         monkeypatch.setattr(side_jobs, "Child", lambda *words, **_: probes.append(words))
-        monkeypatch.setattr("edge.supervision.recovery.PROBE_S", (0.1,))
+        monkeypatch.setattr("edge.supervision.recovery.TRIAL_S", (0.1,))
         engine = Engine(edgetpu_library=str(tmp_path / "nowhere.so"))
         settings = Settings(bundle="none", camera=Camera(source="synthetic"), engine=engine)
         service = supervise("started('refused', 'no library'); serve()", settings)
@@ -610,7 +667,7 @@ class TestEdgeTpu:
 
 class TestReboot:
     SETTINGS = Settings(bundle="none", camera=Camera(source="synthetic"), recovery=Recovery(reboot_after_min=0.02))
-    DEAD = "channel.send(Trouble('unplugged', 69, 1.0))\nwhile True: channel.send(Pulse(0, 0, 0, 0.0)); time.sleep(0.1)"
+    DEAD = "channel.send(Trouble('unplugged', 69))\nwhile True: channel.send(Pulse(FrameCounts())); time.sleep(0.1)"
 
     def test_after_the_time_it_is_asked_for_once_with_the_reason(self, supervise: Supervise) -> None:
         service = supervise(self.DEAD, self.SETTINGS)

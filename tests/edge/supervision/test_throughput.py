@@ -5,7 +5,8 @@ import pytest
 
 from edge.results import Latency, Result
 from edge.supervision import throughput as tally_module
-from edge.supervision.throughput import Tally
+from edge.supervision.status import begin
+from edge.supervision.throughput import Publisher, Tally
 
 RESULT = Result(0, "owl", 1.0, (), 0.0, 0.0, Latency(0, 0, 0, 0, 5.0), "cpu", "abc", 0)
 
@@ -76,3 +77,33 @@ def test_the_recent_rate_falls_to_nothing_when_nothing_comes(clock: Clock) -> No
         clock.now_s += 2.0
         last = tally.recent_fps()
     assert last == 0.0
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.results: list[Result] = []
+
+    def write(self, result: Result) -> None:
+        self.results.append(result)
+
+    def close(self) -> None: ...
+
+
+def test_a_result_goes_to_every_sink_and_into_the_status(clock: Clock) -> None:
+    status, sinks = begin(), [Memory(), Memory()]
+    publisher = Publisher(sinks, status, None)
+    publisher.publish(RESULT)
+    assert [sink.results for sink in sinks] == [[RESULT], [RESULT]]
+    assert (publisher.tally.results, status.counts.results) == (1, 1)
+    assert status.last is not None
+    assert (status.last.label, status.last.score) == ("owl", 1.0)
+
+
+def test_it_has_enough_after_as_many_results_as_requested(clock: Clock) -> None:
+    endless, two = (Publisher([], begin(), most) for most in (None, 2))
+    seen = []
+    for _ in range(2):
+        for publisher in (endless, two):
+            publisher.publish(RESULT)
+        seen.append((endless.has_enough(), two.has_enough()))
+    assert seen == [(False, False), (False, True)]

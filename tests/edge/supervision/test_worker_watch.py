@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ from scripted import exists, is_gone, wait_until
 
 from edge.config import Camera, Engine, Settings
 from edge.processes.child import Child
-from edge.processes.messages import Begin, Ended, Message, SetPace, Started, Trouble
+from edge.processes.messages import Begin, Ended, Message, Pulse, SetPace, Started, Trouble
+from edge.results import FrameCounts
 from edge.supervision import worker_watch as watch
 from edge.supervision.worker_watch import Fault, WorkerWatch
 
@@ -33,17 +34,21 @@ SLEEP = "time.sleep(60)\n"
 Start = Callable[[str], WorkerWatch]
 
 
+def start_a_worker(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
+    """Start the module of the test in place of the worker."""
+    return Child("a_worker", words, pass_fds=pass_fds)
+
+
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Start Python code in place of the worker. Silence lasts a second, not four."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(watch, "SILENCE_S", 1.0)
-    monkeypatch.setattr(watch, "Child", lambda _, words, pass_fds: Child("a_worker", words, pass_fds=pass_fds))
     watches: list[WorkerWatch] = []
 
     def begin(code: str) -> WorkerWatch:
         (tmp_path / "a_worker.py").write_text(PREFACE + code)
-        watches.append(WorkerWatch(Begin(SETTINGS, "cpu", None, None), os.getpid()))
+        watches.append(WorkerWatch(Begin(SETTINGS, "cpu", None, None), os.getpid(), start_a_worker))
         return watches[-1]
 
     yield begin
@@ -83,25 +88,32 @@ def test_a_step_may_take_its_time_without_a_word(start: Start) -> None:
 
 
 def test_an_inference_that_takes_too_long_is_a_hang_of_the_engine(start: Start) -> None:
-    pulses = "for s in range(100): channel.send(Pulse(1, 0, 0, s / 10)); time.sleep(0.1)\n"
+    pulses = "for s in range(100): channel.send(Pulse(FrameCounts(1), s / 10)); time.sleep(0.1)\n"
     assert judge(start(CLASSIFYING + pulses))[0] == Fault("hang", "engine", "an inference took more than 0.5 s", 69)
 
 
+def test_a_gate_that_takes_too_long_is_a_hang_of_its_own(start: Start) -> None:
+    """Neither the camera's nor the engine's, though no frame is read meanwhile."""
+    pulses = "for s in range(100): channel.send(Pulse(FrameCounts(1), 0.0, s / 10)); time.sleep(0.1)\n"
+    fault = Fault("hang", "gate", "the gate took more than 0.5 s for a frame", 69)
+    assert judge(start(CLASSIFYING + pulses))[0] == fault
+
+
 def test_an_inference_is_not_blamed_for_the_time_that_we_were_held_up(start: Start) -> None:
-    worker = start(CLASSIFYING + "channel.send(Pulse(1, 0, 0, 60.1))\n" + SLEEP)
+    worker = start(CLASSIFYING + "channel.send(Pulse(FrameCounts(1), 60.1))\n" + SLEEP)
     worker.excuse(60.0)
-    assert wait_until(lambda: list(worker.messages()) or worker.pulse.inferring_s)
+    assert wait_until(lambda: list(worker.messages()) and worker.pulse.inferring_s)
     assert worker.verdict() is None
     assert judge(worker)[0] == Fault("hang", "engine", "an inference took more than 0.5 s", 69)  # not for ever
 
 
 def test_silence_is_a_hang(start: Start) -> None:
     worker = start(CLASSIFYING + "os.kill(os.getpid(), signal.SIGSTOP)")
-    assert judge(worker)[0] == Fault("hang", "worker", "the worker said nothing for 1 s", 69)
+    assert judge(worker)[0] == Fault("hang", "worker", "the worker sent nothing for 1 s", 69)
 
 
 def test_where_we_were_slow_to_listen_the_worker_is_not_blamed(start: Start) -> None:
-    code = "for n in range(200): channel.send(Trouble(str(n), 69, 0.1))\n"
+    code = "for n in range(200): channel.send(Trouble(str(n), 69))\n"
     worker = start(CLASSIFYING + code + SLEEP)
     time.sleep(0.5)
     for number, _ in enumerate(worker.messages(), 2):  # the first was a step
@@ -111,20 +123,20 @@ def test_where_we_were_slow_to_listen_the_worker_is_not_blamed(start: Start) -> 
 
 
 def test_pulses_alone_keep_a_worker_alive(start: Start) -> None:
-    worker = start(CLASSIFYING + "for n in range(1000): channel.send(Pulse(n, 2, 1, 0.0)); time.sleep(0.1)\n")
-    assert wait_until(lambda: list(worker.messages()) or worker.pulse.captured)
+    worker = start(CLASSIFYING + "for n in range(1000): channel.send(Pulse(FrameCounts(n, 2, 1))); time.sleep(0.1)\n")
+    assert wait_until(lambda: list(worker.messages()) and worker.pulse.frames.captured)
     ends_s = time.monotonic() + 1.5  # longer than silence may last
     while time.monotonic() < ends_s:
-        assert list(worker.messages()) == []
+        assert {type(message) for message in worker.messages()} <= {Pulse}
         assert worker.verdict() is None
         time.sleep(0.02)
-    assert (worker.pulse.dropped, worker.pulse.repeated) == (2, 1)
+    assert (worker.pulse.frames.dropped, worker.pulse.frames.repeated) == (2, 1)
 
 
 def test_its_counts_outlive_a_camera_that_is_opened_again(start: Start) -> None:
-    worker = start("channel.send(Pulse(9, 2, 1, 0.4))\n" + CLASSIFYING + SLEEP)
+    worker = start("channel.send(Pulse(FrameCounts(9, 2, 1), 0.4))\n" + CLASSIFYING + SLEEP)
     assert wait_until(lambda: list(worker.messages()) or worker.step.name == "classifying")
-    assert (worker.pulse.dropped, worker.pulse.repeated, worker.pulse.inferring_s) == (2, 1, 0.0)
+    assert (worker.pulse.frames, worker.pulse.inferring_s) == (FrameCounts(9, 2, 1), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +184,7 @@ def test_results_and_troubles_are_handed_on_before_the_end(start: Start) -> None
     code = """
 channel.send(Step("loading", "worker", 30.0))
 channel.send(Started("abc", "birds", 5, "litert", "synthetic", True, "none", None))
-channel.send(Trouble("unplugged", 69, 0.5))
+channel.send(Trouble("unplugged", 69))
 channel.send(Ended("the end"))
 """
     verdict, said = judge(start(code))
@@ -233,14 +245,13 @@ class TestEnd:
         assert time.monotonic() - began_s < 30.0
 
 
-def test_no_socket_is_left_where_no_process_can_be_started(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*words: object, **options: object) -> None:
+def test_no_socket_is_left_where_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*words: object, **options: object) -> Child:
         raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(watch, "Child", refuse)
     ends: list[socket.socket] = []
     real = socket.socketpair
     monkeypatch.setattr(socket, "socketpair", lambda *words: ends.extend(pair := real(*words)) or pair)
     with pytest.raises(OSError, match="allocate"):
-        WorkerWatch(Begin(SETTINGS, "cpu", None, None), os.getpid())
+        WorkerWatch(Begin(SETTINGS, "cpu", None, None), os.getpid(), refuse)
     assert [end.fileno() for end in ends] == [-1, -1]

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 import numpy as np
 import pytest
@@ -14,8 +14,9 @@ from edge.capture.base import FrameSource
 from edge.errors import CameraError, EndOfStream, EngineError
 from edge.preprocess import Tensor
 from edge.records import Frame
-from edge.results import Result
+from edge.results import FrameCounts, Result
 from edge.worker.freshness import FreshnessGuard
+from edge.worker.gate import Gate
 from edge.worker.pipeline import Prepared
 from edge.worker.threads import Pace, Stages
 
@@ -33,8 +34,9 @@ def start(sealed: Bundle) -> Iterator[Start]:
         *,
         fps: float | None = None,
         freshness: FreshnessGuard | None = None,
+        gate: Gate | None = None,
     ) -> Stages:
-        running.append(Stages(source, pipeline(sealed, engine or ScriptedEngine()), Pace(fps), freshness))
+        running.append(Stages(source, pipeline(sealed, engine or ScriptedEngine()), Pace(fps), freshness, gate))
         return running[-1]
 
     yield begin
@@ -162,6 +164,102 @@ class TestFreshness:
     def test_a_replay_may_repeat_itself(self, start: Start) -> None:
         source = ScriptedSource(20, end, has_noise=False, repeats=True)
         assert len(drain(start(source, freshness=FreshnessGuard(0.001)))) == 20
+
+
+class ScriptedGate:
+    """Lets each frame through whose number is in `through`; keeps what it judged; takes `delay_s` for each."""
+
+    def __init__(self, through: Container[int] = (), *, delay_s: float = 0.0) -> None:
+        self.judged: list[int] = []
+        self._through, self._delay_s = through, delay_s
+
+    def lets_through(self, prepared: Prepared) -> bool:
+        time.sleep(self._delay_s)
+        self.judged.append(prepared.frame.sequence)
+        return prepared.frame.sequence in self._through
+
+
+class TestGate:
+    def test_only_what_it_lets_through_is_inferred(self, start: Start) -> None:
+        gate, engine = ScriptedGate(range(0, 60, 20)), ScriptedEngine()
+        stages = start(ScriptedSource(60, end), engine, gate=gate)
+        assert [result.frame for result in drain(stages)] == [0, 20, 40]
+        assert (engine.count, gate.judged) == (3, list(range(60)))
+        assert stages.counts == FrameCounts(captured=60, turned_away=57, decided=3)
+        assert stages.counts.looked_at == 60
+
+    def test_every_frame_of_a_live_camera_is_accounted_for(self, start: Start) -> None:
+        source = ScriptedSource(150, end, lossless=False, period_s=0.002)
+        stages = start(source, ScriptedEngine(delay_s=0.03), gate=ScriptedGate(range(75)))
+        drain(stages)
+        counts = stages.counts
+        assert counts.captured == 150
+        assert counts.looked_at + counts.dropped == 150
+        assert counts.turned_away == 75
+        assert counts.dropped > 30
+
+    def test_a_repeated_frame_is_none_that_it_turned_away(self, start: Start) -> None:
+        """A frozen camera must not pass for a scene in which nothing moves."""
+        gate = ScriptedGate()
+        source = ScriptedSource(10**6, end, lossless=False, has_noise=True, period_s=0.01, repeats=True)
+        stages = start(source, freshness=FreshnessGuard(0.2), gate=gate)
+        with pytest.raises(CameraError, match="frozen"):
+            stages.next(5.0)
+        assert (stages.counts.turned_away, gate.judged) == (1, [0])
+        assert stages.counts.repeated > 1
+
+    def test_a_rate_applies_before_it(self, start: Start) -> None:
+        """What the rate leaves out was not looked at."""
+        stages = start(ScriptedSource(100, end, lossless=False, period_s=0.002), fps=1.0, gate=ScriptedGate())
+        drain(stages)
+        assert stages.captured == 100
+        assert stages.counts.turned_away <= 3
+
+    def test_the_time_that_it_takes_is_not_the_camera_s(self, start: Start) -> None:
+        stages = start(ScriptedSource(3, say_nothing, lossless=False), gate=ScriptedGate(delay_s=0.5))
+        assert wait_until(lambda: stages.judging_since_s is not None)
+        time.sleep(0.3)
+        stages.check(0.2)
+        assert wait_until(lambda: stages.counts.turned_away == 3)
+        assert stages.judging_since_s is None
+        time.sleep(0.3)
+        with pytest.raises(CameraError, match=r"no frame for 0.2 s"):
+            stages.check(0.2)
+
+    def test_an_error_in_it_is_raised_where_results_are_taken(self, start: Start) -> None:
+        class Broken(ScriptedGate):
+            def lets_through(self, prepared: Prepared) -> bool:
+                raise ValueError("no such zone")
+
+        with pytest.raises(ValueError, match="no such zone"):
+            start(ScriptedSource(3, end), gate=Broken()).next(5.0)
+
+    def test_a_closed_one_does_not_keep_the_capture_thread(self, start: Start) -> None:
+        stages = start(ScriptedSource(10**6, end, lossless=False, period_s=0.01), gate=ScriptedGate())
+        assert wait_until(lambda: stages.counts.turned_away > 3)
+        assert stages.close()
+
+    def test_a_silent_camera_behind_a_closed_one_is_found_out(self, start: Start) -> None:
+        stages = start(ScriptedSource(3, say_nothing, lossless=False), gate=ScriptedGate())
+        assert wait_until(lambda: stages.counts.turned_away == 3)
+        time.sleep(0.3)
+        with pytest.raises(CameraError, match=r"no frame for 0.2 s"):
+            stages.check(0.2)
+
+
+class TestHangs:
+    def test_an_engine_that_hangs_while_it_takes_its_input_is_seen(self, start: Start) -> None:
+        """Frames that a gate turns away would hide it."""
+        let_go = threading.Event()
+
+        class Stuck(ScriptedEngine):
+            def load(self, tensor: Tensor) -> None:
+                let_go.wait(30)
+
+        gate = ScriptedGate(range(1))
+        stages = start(ScriptedSource(10**6, end, lossless=False, period_s=0.01), Stuck(), gate=gate)
+        assert wait_until(lambda: stages.inferring_since_s is not None and stages.counts.turned_away > 10)
+        let_go.set()
 
 
 class TestPace:

@@ -1,0 +1,111 @@
+"""Decide the state of the service after each event: pure rules, no clock.
+
+    starting, recovering --frames are looked at--> running, or degraded if something is missing
+    any                  --camera or worker fails--> recovering, or failed if trying again cannot help
+    any                  --stop, or the end of the source--> stopped
+
+`failed` and `stopped` are final: no later event changes them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError, UnavailableError
+from edge.supervision.status import State
+from edge.supervision.worker_watch import Fault
+
+# Exit statuses of faults that no repetition mends.
+HOPELESS = frozenset(kind.exit_status for kind in (DataError, MissingInputError, MissingPackageError, ConfigError))
+# Without --service, a program that never looked at a frame gives up after so many starts. Three, because a crash at the
+# start may be of the moment, and a person is waiting.
+TRIES_BY_HAND = 3
+
+
+@dataclass(slots=True)
+class ServiceState:
+    """The state, its reason, and the exit status once it is final.
+
+    service: keep trying if the camera is missing from the start.
+    endless: the source may be opened again; a replay would begin at its first picture.
+    proven: frames were looked at since the program started.
+    starts: workers started so far.
+    """
+
+    service: bool
+    endless: bool
+    state: State = "starting"
+    why: str = "starting"
+    exit_status: int | None = None
+    proven: bool = False
+    starts: int = 0
+    _refused: int = 0  # starts in a row that failed
+
+    @property
+    def serves(self) -> bool:
+        """Are frames looked at?"""
+        return self.state in ("running", "degraded")
+
+    @property
+    def complaint(self) -> str | None:
+        """Why the service failed; None if it did not."""
+        return self.why if self.state == "failed" else None
+
+    def worker_starts(self) -> None:
+        """Note that a worker was started; the state stays."""
+        self.starts += 1
+        self._refused = 0
+
+    def worker_refused(self, why: str) -> None:
+        """Note that no process could be started."""
+        self._refused += 1
+        if not self.service and self._refused >= TRIES_BY_HAND:
+            self._fail(why, UnavailableError.exit_status)
+        else:
+            self.recovers(why)
+
+    def works(self, missing: Sequence[str]) -> None:
+        """Set "running", or "degraded" with the reasons in `missing`."""
+        self.proven = True
+        self._enter("degraded" if missing else "running", "; ".join(missing) or "as the settings ask")
+
+    def camera_fails(self, why: str, status: int) -> None:
+        """Note that the camera failed and the worker tries it again. status: the exit status of that error."""
+        # Started by hand, and never a frame: the camera is most likely mistyped, and a person is waiting.
+        if self._is_hopeless(status) or not (self.service or self.proven):
+            self._fail(why, status)
+        else:
+            self.recovers(why)
+
+    def worker_fails(self, fault: Fault) -> None:
+        """Note that a worker ended badly."""
+        once_more = fault.kind != "error" and self.starts < TRIES_BY_HAND
+        gives_up = not (self.service or self.proven or once_more)
+        if self._is_hopeless(fault.status) or not self.endless or gives_up:
+            self._fail(fault.why, fault.status)
+        else:
+            self.recovers(fault.why)
+
+    def recovers(self, why: str) -> None:
+        """Set "recovering" with this reason."""
+        self._enter("recovering", why)
+
+    def ends(self) -> None:
+        """Set "stopped": on request, or because the source has ended."""
+        if self.exit_status is None:
+            self._enter("stopped", "ended")
+            self.exit_status = 0
+
+    def _is_hopeless(self, status: int) -> bool:
+        # A service waits for a missing file, because the card or the stick that holds it may come back. And what has
+        # worked before may be in the middle of being replaced: half a bundle is a damaged one.
+        waits = self.service and (status == MissingInputError.exit_status or self.proven)
+        return status in HOPELESS and not waits
+
+    def _fail(self, why: str, status: int) -> None:
+        if self.exit_status is None:
+            self._enter("failed", why)
+            self.exit_status = status
+
+    def _enter(self, state: State, why: str) -> None:
+        if self.exit_status is None:
+            self.state, self.why = state, why
