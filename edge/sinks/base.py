@@ -6,7 +6,9 @@ from edge.results import Result
 
 
 class Sink(Protocol):
-    """An output for results. Used by one thread.
+    """An output for results. Used by one thread: the supervisor's, which also judges the worker and feeds systemd's
+    watchdog. So `write` must return within milliseconds and never wait for a disk to sync; durable storage needs a
+    process of its own.
 
     If a file cannot be written, that is logged, and the camera goes on. If standard output cannot be written, the
     program ends (StorageError, BrokenPipeError).
