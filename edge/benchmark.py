@@ -45,7 +45,7 @@ class BoardState(msgspec.Struct, frozen=True):
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """The results of a benchmark.
 
-    fallback: why a lesser engine than the configured one ran, or None.
+    fallback: why the engine is not the configured one; None if it is.
     seconds: the requested duration.
     frames: in both halves.
     fps: frames a second in the second half.

@@ -42,7 +42,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     dropped: frames that newer ones replaced before inference; zero point as for `frame`. The status counts from the
         start of the service instead.
     image: the file's name if the frame came from one.
-    fallback: why a lesser engine than the settings name is in use; absent if none is.
+    fallback: why the engine is not the one in the settings; absent if it is.
     """
 
     frame: int

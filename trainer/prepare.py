@@ -121,7 +121,7 @@ def load_outside(run: RunContext, outside: Listing | None) -> Photos | None:
         photos.pixels.close()
         raise DatasetError(
             f"--outside {readable_name(outside.root)}: not one of {count} photos can be read ({photos.unreadable[0]}): "
-            "mend them, or train without --outside"
+            "repair them, or train without --outside"
         )
     for problem in photos.unreadable:
         run.progress.say(f"warning: --outside: left out: {problem}")

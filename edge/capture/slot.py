@@ -81,7 +81,7 @@ class FrameSlot(Generic[Item]):
             return frame
 
     def wake(self) -> None:
-        """Wake a `put` that waits although `take` has emptied the slot."""
+        """Wake a `put` that still waits after `take` has emptied the slot."""
         with self._mutex:
             _ring(self._room)
 

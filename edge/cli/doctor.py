@@ -24,7 +24,7 @@ def doctor(config: Path | None, bundle: str | None, source: str | None, as_json:
     libraries are tried in child processes, so one that hangs or crashes is reported; it takes 20 seconds at
     most, or 45 if the settings give the camera longer.
 
-    Status 0 if nothing stands in the way (there may be warnings), 69 if something does.
+    Status 0 if there is no problem (there may be warnings), 69 if there is one.
     """
     import msgspec
 

@@ -92,7 +92,7 @@ def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
     if counts.edgetpu_losses:
         lines.append(f"  Edge TPU lost {counts.edgetpu_losses} times, back {counts.edgetpu_returns} times")
     if counts.usb_resets or counts.reboots_asked:
-        lines.append(f"  asked    {counts.usb_resets} USB resets, {counts.reboots_asked} reboots")
+        lines.append(f"  repairs  {counts.usb_resets} USB resets, {counts.reboots_asked} reboots requested")
     board = [
         f"{load.temperature_c:.1f} C" if load.temperature_c is not None else None,
         f"CPU {load.cpu_percent:.0f} %" if load.cpu_percent is not None else None,

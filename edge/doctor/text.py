@@ -33,7 +33,7 @@ def summary(report: Report) -> str:
         number = sum(f.kind == kind for f in report.findings)
         parts += [f"{number} {kind if number == 1 else plural}"] if number else []
     parts += [f"{count['not here']} not here"] if count["not here"] else []
-    verdict = "something stands in the way" if report.status else "nothing stands in the way"
+    verdict = "repair the problems first" if report.status else "nothing prevents a run"
     return f"{', '.join(parts)}: {verdict}"
 
 

@@ -140,12 +140,12 @@ def check_details(classifier: TfliteClassifier, manifest: Manifest) -> None:
 
 def _compare(what: str, found: object, said: object) -> None:
     if found != said:
-        raise BundleError(f"{what}: the model has {found}, the manifest says {said}: make the bundle again")
+        raise BundleError(f"{what}: the model has {found}, the manifest {said}: make the bundle again")
 
 
 def _compare_scale(what: str, found: float, said: float) -> None:
     if not np.isclose(found, said, rtol=1e-6, atol=0):
-        raise BundleError(f"{what}: the model has {found}, the manifest says {said}: make the bundle again")
+        raise BundleError(f"{what}: the model has {found}, the manifest {said}: make the bundle again")
 
 
 def _one_line(error: Exception) -> str:

@@ -69,7 +69,7 @@ class Started(Message, frozen=True):
     engine, source: as text for people.
     live: frames have an age, because the source does not wait for the device.
     accelerator: is an Edge TPU in use, or could it not be opened?
-    fallback: why a lesser engine than the settings name is in use, None if none is.
+    fallback: why the engine is not the one in the settings; None if it is.
     """
 
     bundle: str

@@ -66,7 +66,7 @@ class ServiceState:
     def works(self, missing: Sequence[str]) -> None:
         """Set "running", or "degraded" with the reasons in `missing`."""
         self.proven = True
-        self._enter("degraded" if missing else "running", "; ".join(missing) or "as the settings ask")
+        self._enter("degraded" if missing else "running", "; ".join(missing) or "as configured")
 
     def camera_fails(self, why: str, status: int) -> None:
         """Note that the camera failed and the worker tries it again. status: the exit status of that error."""

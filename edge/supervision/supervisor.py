@@ -132,7 +132,7 @@ class Supervisor:
         return self._state.exit_status
 
     def _tick(self, now: float) -> None:
-        """Start, judge, mend, escalate, slow down, report: the table of docs/recovery.md."""
+        """Do the regular work, in the order of the ladder in docs/recovery.md."""
         if self._life is None and self._state.exit_status is None and not self._stopping and self._restarts.is_due(now):
             self._start_worker()
         if self._life is not None and self._stopping:

@@ -230,7 +230,7 @@ class Life:
 
     @property
     def fallback(self) -> str | None:
-        """Why it uses a lesser engine than the settings name; None if it does not."""
+        """Why its engine is not the one in the settings; None if it is."""
         return self.started.fallback if self.started is not None else None
 
     def shows_looks(self, pulse: Pulse) -> bool:

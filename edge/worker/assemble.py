@@ -81,7 +81,7 @@ def open_on_edgetpu(bundle: Bundle, engine: Engine) -> Classifier:
     )
     try:
         check_details(classifier, bundle.manifest)
-    # As an engine's error: the CPU's model in the same bundle may be well, and serve.
+    # Not the bundle's error, which would end the service: the model for the CPU in it may be sound.
     except BundleError as error:
         raise EngineError(f"the compiled model does not fit the bundle: {error}") from error
     return _guarded(bundle, classifier, canary=True)

@@ -49,7 +49,7 @@ class Pipeline:
 
     bundle, classifier: as given.
     on_edgetpu: does the classifier compute there?
-    fallback: why a lesser engine than the settings name is in use; part of every result.
+    fallback: why the engine is not the one in the settings; part of every result.
     """
 
     # The runtime releases the interpreter lock while it computes, so the resize of the next frame and the decision on

@@ -113,7 +113,7 @@ def test_training_from_scratch_gives_a_report_and_a_bundle_and_the_same_ones_aga
     assert 0 < sum(report["stage_seconds"].values()) <= report["seconds"] + 1
     assert report["val_top1_head"] is None, "there is no frozen phase from scratch"
     assert 1 <= report["best_epoch"] <= 2
-    assert (report["edgetpu_check"], report["edgetpu"]) == ("whole", "not asked for")
+    assert (report["edgetpu_check"], report["edgetpu"]) == ("whole", "not requested")
 
     page = page_of(out)
     assert page["test"]["photos"] == SPLIT["test"]

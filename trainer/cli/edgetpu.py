@@ -77,7 +77,9 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
     help="Command that calls the compiler, as one string. {folder} stands for the folder of the files. If the command "
     "begins with ssh, the files are sent and fetched over it.",
 )
-@click.option("--timeout", type=FloatRange(1, 86_400), default=300.0, show_default=True, help="Most seconds to wait.")
+@click.option(
+    "--timeout", type=FloatRange(1, 86_400), default=300.0, show_default=True, help="Longest wait in seconds."
+)
 @click.option("--allow-partial", is_flag=True, help="Accept a model if some of its operators stay on the CPU.")
 @click.option(
     "--out",

@@ -167,7 +167,7 @@ def choose_photos(
     """Return the photos to compare on, their split ('train', 'val', 'test' or 'all') and warnings.
 
     Raises BundleError if each bundle has classes that the other has not; DatasetError if no photos remain or a folder
-    is a class of neither.
+    is a class of neither bundle.
 
     split: None for the test folder if there is one, otherwise all.
     labels: the classes of each bundle. If one has more, photos of those are left out.

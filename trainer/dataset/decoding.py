@@ -190,7 +190,7 @@ class _Child:
         return "cannot be killed" if status is None else describe_exit(status)
 
     def feed(self, waiting: deque[int], paths: Sequence[Path]) -> None:
-        """Hand over photos until it has enough of them."""
+        """Hand over photos, at most _IN_FLIGHT that are not answered."""
         if not self.ready:
             return
         lines = []

@@ -153,7 +153,7 @@ def _compile(run: RunContext, model: bytes) -> tuple[Compiled | None, str]:
     out = shlex.quote(str(options.out))
     elsewhere = f"from another machine, fieldfare bundle add-edgetpu {out} model_edgetpu.tflite --log words.txt"
     if not options.edgetpu:
-        return None, "not asked for"
+        return None, "not requested"
     run.progress.say("compiling for the Edge TPU")
     try:
         compiled = compile_model(model, command=options.compiler or COMMAND, allow_partial=options.allow_partial)

@@ -141,7 +141,7 @@ def form_team(say: Callable[[str], None]) -> Team:
 
 @contextmanager
 def _bounded_wait() -> Iterator[None]:
-    """End the process at Ctrl-C, or after ten minutes, for this block."""
+    """Run the block with the kernel's own actions: Ctrl-C ends the process, and so do ten minutes."""
     # TensorFlow waits for the other members in native code, for ever, and no Python runs meanwhile: no thread, and no
     # handler of Ctrl-C. There is nothing to tidy up yet, so the kernel's own actions serve.
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""Make the trained float model int8 so that it answers alike, and measure what that cost."""
+"""Make the trained float model int8 with answers as close to the float ones as possible, and measure the difference."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -85,7 +85,7 @@ class Outside:
 
 def no_threshold(value: float = 0.0) -> Threshold:
     """Return the record of a threshold that nobody chose here: a bundle's own, or none."""
-    note = "no precision was asked for; nothing is called unknown" if value == 0 else "the bundle's own threshold"
+    note = "no precision was requested; nothing is called unknown" if value == 0 else "the bundle's own threshold"
     return Threshold(promise=None, threshold=value, shown=False, bound=None, validation=None, note=note)
 
 
@@ -94,8 +94,8 @@ class Evaluations:
     """All answers of one model.
 
     labels: names of the classes.
-    test: photos that chose nothing.
-    validation: photos that chose epoch, scaling and threshold.
+    test: photos by which nothing was chosen.
+    validation: photos by which epoch, scaling and threshold were chosen.
     scaling: makes scores from logits.
     threshold: below it, a score is called unknown.
     outside: sets of photos that belong to no class.

@@ -242,7 +242,7 @@ def next_steps(report: Report) -> tuple[str, ...]:
     if report.threshold.promise is not None and not report.threshold.shown:
         steps.append("Add validation photos: the promise could not be shown with these.")
     if not report.outside and not report.left_out:
-        steps.append("Find out what it takes things outside its classes for: `--outside FOLDER`.")
+        steps.append("Find out what it calls things that belong to no class: `--outside FOLDER`.")
     return tuple(step for step in steps if step)[:4]
 
 

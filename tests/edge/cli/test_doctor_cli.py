@@ -50,7 +50,7 @@ def test_text_is_plain_where_there_is_no_terminal(run_fieldfare: Run, bundle_cop
     assert "\x1b" not in done.stdout
     assert "problem  bundle" in done.stdout
     assert "SHA-256 differs" in " ".join(done.stdout.split())
-    assert "something stands in the way" in done.stdout.splitlines()[-1]
+    assert "repair the problems first" in done.stdout.splitlines()[-1]
 
 
 def test_wrong_settings_are_said_and_the_rest_goes_on(run_fieldfare: Run, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def put(folder: Path, **values: object) -> Status:
     """The status of a service that is this very process."""
     folder.mkdir(parents=True, exist_ok=True)
     status = begin()
-    for name, value in {"state": "running", "why": "as the settings ask", **values}.items():
+    for name, value in {"state": "running", "why": "as configured", **values}.items():
         setattr(status, name, value)
     (folder / "status.json").write_bytes(msgspec.json.encode(status))
     return status

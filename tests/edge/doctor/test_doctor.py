@@ -627,7 +627,7 @@ def test_the_text_fits_80_columns_and_keeps_paths_whole() -> None:
     assert path in text
     assert all(len(line) <= 80 for line in lines if path not in line)
     assert lines[0].startswith("warning  a thing")
-    assert lines[-1] == "0 ok, 1 warning, 1 problem: something stands in the way"
+    assert lines[-1] == "0 ok, 1 warning, 1 problem: repair the problems first"
     assert any(line.lstrip().startswith("-> do this") for line in lines)
 
 

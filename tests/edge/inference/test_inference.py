@@ -122,7 +122,7 @@ def test_an_engine_that_answers_wrongly_is_found(classifier: TfliteClassifier, s
     ("part", "change", "message"),
     [
         ("input", {"width": 224}, "input shape: the model has"),
-        ("input", {"dtype": "int8"}, "input dtype: the model has uint8, the manifest says int8"),
+        ("input", {"dtype": "int8"}, "input dtype: the model has uint8, the manifest int8"),
         ("output", {"classes": 10}, "number of outputs: the model has 1001"),
     ],
 )

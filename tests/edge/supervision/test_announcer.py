@@ -52,7 +52,7 @@ def test_another_reason_does_not_begin_the_state_anew(announcer: Announcer, stat
 
 
 def test_the_file_is_written_every_two_seconds_anyway(announcer: Announcer, status: Status, tmp_path: Path) -> None:
-    announcer.set("running", "as the settings ask")
+    announcer.set("running", "as configured")
     written = status.updated_mono_s
     announcer.refresh(written + 1.9)
     assert status.updated_mono_s == written
@@ -69,7 +69,7 @@ def test_what_has_ended_gives_no_frames(announcer: Announcer, status: Status) ->
 @pytest.mark.parametrize(
     ("state", "why", "words"),
     [
-        ("running", "as the settings ask", "running, 0.0 frames/s, last owl 0.93"),
+        ("running", "as configured", "running, 0.0 frames/s, last owl 0.93"),
         ("recovering", "it said:\nno such\tdevice", "recovering: it said: no such device, last owl 0.93"),
     ],
 )

@@ -36,7 +36,7 @@ def test_a_service_is_starting_until_it_works() -> None:
     state = service()
     assert (state.state, state.serves) == ("starting", False)
     state.works([])
-    assert (state.state, state.why, state.serves) == ("running", "as the settings ask", True)
+    assert (state.state, state.why, state.serves) == ("running", "as configured", True)
 
 
 def test_what_is_missing_degrades_it_and_stands_in_the_reason() -> None:

@@ -332,7 +332,7 @@ class TestGate:
         status = service.supervisor.status
         assert wait_until(lambda: status.state == "running")
         time.sleep(8.0)
-        assert (status.state, status.why, len(service.lives())) == ("running", "as the settings ask", 1)
+        assert (status.state, status.why, len(service.lives())) == ("running", "as configured", 1)
         assert (status.counts.hangs, status.counts.results, service.memory.results) == (0, 0, [])
         assert status.counts.looked_at == status.counts.turned_away > 50
 
