@@ -60,7 +60,8 @@ def _broken_links(evidence: Evidence) -> Iterator[Finding]:
             kind="broken-links",
             severity="problem",
             title=f"{counted(len(broken), 'link to a photo leads', 'links to photos lead')} nowhere",
-            explanation="Training goes on without them. Is the disk with the photos mounted? Repair or remove the links.",
+            explanation="Training goes on without them. Is the disk with the photos mounted? Repair or remove the "
+            "links.",
             count=len(broken),
             examples=tuple(readable_name(path.relative_to(listing.root)) for path in broken[:MAX_EXAMPLES]),
         )

@@ -249,7 +249,7 @@ def test_two_classes_and_four_photos_make_a_page() -> None:
 def test_a_single_photo_of_a_single_class_that_is_right_is_enough() -> None:
     page, _ = page_of(Evaluations(("a", "b"), Evaluation("all", ("x",), np.array([0]), np.float32([[1, 0]]))))
     assert "Not one mistake" in page.text
-    assert "no precision was asked for" in page.text.lower()
+    assert "no precision was requested" in page.text.lower()
 
 
 def test_a_thousand_classes_show_pairs_instead_of_a_matrix() -> None:
