@@ -11,11 +11,12 @@ class BuildFromSources(build_py):
     """As setuptools' own, into an empty folder."""
 
     def run(self) -> None:
-        """Empty the build folder, then build."""
+        """Remove our packages from the build folder, then build."""
         # setuptools builds in build/lib of the clone, leaves it there, and packs all of it the next time. So after
         # `git pull` and `pip install .`, modules that had been moved were installed under their old names, too.
-        if not self.editable_mode and Path(self.build_lib).exists():
-            shutil.rmtree(self.build_lib)
+        if not self.editable_mode:
+            for package in ("edge", "trainer"):
+                shutil.rmtree(Path(self.build_lib, package), ignore_errors=True)
         super().run()
 
 

@@ -1,8 +1,9 @@
 """Try a model from an unknown source in a child process, as a damaged .tflite can crash the runtime.
 
-Run as `python -m edge.importing.model_trial MODEL RUNTIME`; prints the tensors as JSON.
+Run as `python -m edge.importing.model_trial PARENT MODEL RUNTIME`; prints the tensors as JSON.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import cast
@@ -13,7 +14,7 @@ import numpy as np
 from edge.errors import EngineError, ModelError, UnavailableError
 from edge.inference.runtime import RuntimeName, load_runtime
 from edge.inference.tflite import TensorDetails, TfliteClassifier
-from edge.processes.child import limit_memory
+from edge.processes.child import ONE_THREAD, die_with, limit_memory
 from edge.processes.process import describe_exit, last_line, module_command
 from edge.processes.run import MAX_BYTES, Finished, run
 
@@ -43,7 +44,8 @@ def probe_model(path: Path, runtime: RuntimeName = "auto") -> Probe:
     """
     # 18 of 20,003 mutants of a small model crashed the runtime (measured for this project).
     try:
-        finished = run(module_command("edge.importing.model_trial", [str(path), runtime]), TIMEOUT_S)
+        words = [str(os.getpid()), str(path), runtime]
+        finished = run(module_command("edge.importing.model_trial", words, ONE_THREAD), TIMEOUT_S)
     except OSError as error:
         raise UnavailableError(f"{path}: no process can be started to try it: {error.strerror or error}") from error
     probe = _read(path, finished)
@@ -78,5 +80,7 @@ def _main(path: str, runtime: str) -> Probe:
 
 
 if __name__ == "__main__":
+    # The time limit is the parent's: without it a model that loops would keep a core busy for ever.
+    die_with(int(sys.argv[1]))
     limit_memory(_MEMORY_BYTES)
-    sys.stdout.buffer.write(msgspec.json.encode(_main(*sys.argv[1:3])))
+    sys.stdout.buffer.write(msgspec.json.encode(_main(*sys.argv[2:4])))

@@ -9,7 +9,7 @@ from edge.config import Settings
 from edge.processes.child import Child
 from edge.processes.process import describe_exit
 
-PROBE = "edge.worker.edgetpu_trial_child"
+MODULE = "edge.worker.edgetpu_trial_child"
 # On top of engine.start_timeout_s: loading libraries.
 LOADING_S = 5.0
 PREFIX = "DEBUG Edge TPU: "
@@ -42,7 +42,7 @@ def why_unusable(settings: Settings) -> str | None:
     except OSError as error:
         return f"no process could be started to try the Edge TPU: {error.strerror or error}"
     try:
-        child = Child(PROBE, [str(memory), str(os.getpid()), "0"], pass_fds=[memory])
+        child = Child(MODULE, [str(memory), str(os.getpid()), "0"], pass_fds=[memory])
     except OSError as error:
         return f"no process could be started to try the Edge TPU: {error.strerror or error}"
     finally:

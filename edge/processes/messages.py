@@ -33,7 +33,7 @@ class Begin(Message, frozen=True):
     settings: all of them.
     device: what to compute on; overrides settings.engine.device.
     fallback: why that is not the device in the settings, None if it is.
-    fps: as in Pace.
+    fps: as in SetPace.
     distrust: the last worker's camera failed, so its first frame may be an old one.
     """
 

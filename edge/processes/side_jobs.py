@@ -1,4 +1,4 @@
-"""Run short programs beside the worker, each in a process of its own with a time limit: probes and resets."""
+"""Run short programs beside the worker, each in a process of its own with a time limit: trials and resets."""
 
 import logging
 import time

@@ -1,8 +1,8 @@
 """Count frames through all workers of a service, and faults, for its status."""
 
 from edge.results import FrameCounts
+from edge.supervision.recovery import Fault
 from edge.supervision.status import Counts
-from edge.supervision.worker_watch import Fault
 
 
 class Counting:

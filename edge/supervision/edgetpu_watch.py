@@ -6,14 +6,14 @@ import time
 
 from edge.config import Settings
 from edge.inference.edgetpu_devices import may_be_installed
-from edge.processes.edgetpu_trial import LOADING_S, PROBE, WORKS, hand_over
+from edge.processes.edgetpu_trial import LOADING_S, MODULE, WORKS, hand_over
 from edge.processes.messages import OPENING_EDGETPU
 from edge.processes.process import describe_exit
 from edge.processes.side_jobs import SideJobs
 from edge.processes.usb import coral_node, edge_tpus, start_reset
-from edge.supervision.recovery import EdgeTpuPolicy, UsbResets
+from edge.supervision.recovery import EdgeTpuPolicy, Fault, UsbResets
 from edge.supervision.status import Counts
-from edge.supervision.worker_watch import Fault, Life
+from edge.supervision.worker_watch import Life
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +49,10 @@ class EdgeTpuWatch:
     def result(self, now: float) -> None:
         """Note a result that came from the Edge TPU."""
         self._policy.result(now)
+
+    def serves(self, now: float) -> None:
+        """Note that a worker which uses the Edge TPU looks at frames."""
+        self._policy.serves(now)
 
     def refused(self, why: str) -> None:
         """Note that the worker could not open it and serves from the CPU."""
@@ -119,6 +123,6 @@ class EdgeTpuWatch:
             proof_s = self._policy.proof_s
             limit_s = self._settings.engine.start_timeout_s + LOADING_S + proof_s
             words = [str(memory), str(os.getpid()), f"{proof_s:g}"]
-            return self._jobs.start(_TRIAL_JOB, PROBE, words, limit_s, pass_fds=[memory])
+            return self._jobs.start(_TRIAL_JOB, MODULE, words, limit_s, pass_fds=[memory])
         finally:
             os.close(memory)

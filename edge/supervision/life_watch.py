@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from edge.config import Settings
 from edge.errors import UnavailableError
-from edge.supervision.worker_watch import Fault
+from edge.supervision.recovery import Fault
 
 # A single hiccup of the board (a card that swaps, a burst of other work) makes a result or two late. With a gate the
 # next result may be hours away, so a count is needed beside the time.
@@ -95,7 +95,8 @@ class LifeWatch:
         if self._late.count and (silent or self._is_always_late(longest_s)):
             return _fault(
                 f"no fresh result for {longest_s:.0f} s: they are up to {self._late.oldest_s:.1f} s old when ready, "
-                f"at most {self._camera.patience_s:g} s (camera.timeout_s): the engine or the camera is too slow"
+                f"at most {self._camera.patience_s:g} s (camera.timeout_s): the engine or the camera is too slow",
+                late=True,
             )
         # Without frozen_s a camera may repeat one picture for ever, and nothing else comes of it.
         if silent and self._camera.frozen_s:
@@ -113,5 +114,5 @@ class LifeWatch:
         return 2 * patience_s + self._camera.frozen_s + self._engine.timeout_s
 
 
-def _fault(why: str) -> Fault:
-    return Fault("hang", "worker", why, UnavailableError.exit_status)
+def _fault(why: str, *, late: bool = False) -> Fault:
+    return Fault("hang", "worker", why, UnavailableError.exit_status, late)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edge.config import Recovery
+from edge.processes.messages import Part
 
 FaultKind = Literal["error", "crash", "hang"]
 
@@ -22,7 +23,7 @@ HEALTHY_S = 2.0
 TRIAL_S = (2.0, 5.0, 10.0, 20.0, 30.0)
 # A crash so long after the last one counts as the first again.
 FORGIVEN_AFTER_S = 60.0
-# An Edge TPU that fails this soon after its first result since its return was not well: wait longer, and let the
+# An Edge TPU that fails this soon after it began to serve again was not well: wait longer, and let the
 # trial compute for as long as it lasted, so that one which fails again does so beside the CPU that serves.
 RELAPSE_S = 60.0
 # A longer proof keeps a good Edge TPU out of use, and what a bad one costs is a gap of 1 to 6 s (docs/recovery.md).
@@ -34,6 +35,30 @@ USB_RESET_EVERY_S = 300.0
 # Time for the board to go down and come up again, if the first request was not seen.
 REBOOT_EVERY_S = 600.0
 DAY_S = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """How a worker ended.
+
+    kind: by an error of its own, a crash, or a hang.
+    part: what it was doing.
+    why: one line for people.
+    status: the exit status that the program would end with.
+    late: its results were all too old when they were ready.
+    """
+
+    kind: FaultKind
+    part: Part
+    why: str
+    status: int
+    late: bool = False
+
+    @property
+    def may_be_engine(self) -> bool:
+        """Can only a result show that this is over? Frames that a gate turns away were not computed on."""
+        # While it classifies, a crash may be anybody's: the part is then "worker".
+        return self.part == "engine" or self.late or (self.kind == "crash" and self.part == "worker")
 
 
 @dataclass(slots=True)
@@ -57,7 +82,7 @@ class Restarts:
         self._next_s = now_s
 
     def works(self, now_s: float) -> None:
-        """Note a sign of life: a result, or frames that were turned away."""
+        """Note a sign of life: a result, or frames that were turned away unless the engine is in doubt."""
         if self._works_since_s is None:
             self._works_since_s = now_s
         elif now_s - self._works_since_s > HEALTHY_S:
@@ -84,22 +109,29 @@ class EdgeTpuPolicy:
     proof_s: float = 0.0
     _last_fault_s: float = float("-inf")
     _returned: bool = False
-    _first_result_s: float | None = None
+    _first_served_s: float | None = None  # since its return
     _last_result_s: float = 0.0
     _tries: int = 0
     _next_trial_s: float = float("inf")
 
     def result(self, now_s: float) -> None:
-        """Note a result that came from it. Frames that a gate turned away prove nothing of it."""
-        if self._first_result_s is None:
-            self._first_result_s = now_s
+        """Note a result that came from it."""
+        self.serves(now_s)
         self._last_result_s = now_s
+
+    def serves(self, now_s: float) -> None:
+        """Note that a worker which uses it looks at frames. If a gate turns all of them away, that proves nothing of
+        it, but its time begins: a fault after a night without an animal is no relapse."""
+        if self._first_served_s is None:
+            self._first_served_s = now_s
 
     def fault(self, kind: FaultKind, now_s: float) -> None:
         """Note that the worker failed while it used the Edge TPU, or was opening it."""
         # A hang costs 5 s or more, so the CPU takes over at once. A crash or an error costs one or two, and most
         # happen once: that gets one more try.
-        again = kind != "hang" and now_s - self._last_fault_s > FORGIVEN_AFTER_S
+        # Time alone does not show that it was well: behind a gate it may get one frame an hour, and fail at each.
+        well_since = self._last_result_s > self._last_fault_s
+        again = kind != "hang" and well_since and now_s - self._last_fault_s > FORGIVEN_AFTER_S
         self._last_fault_s = now_s
         if not again:
             self._lose(now_s)
@@ -120,7 +152,7 @@ class EdgeTpuPolicy:
     def trial_succeeded(self) -> None:
         """Note that it is back: the next worker may use it."""
         self.lost = False
-        self._returned, self._first_result_s = True, None
+        self._returned, self._first_served_s = True, None
         self._last_fault_s = float("-inf")
 
     def _lose(self, now_s: float) -> None:
@@ -128,7 +160,7 @@ class EdgeTpuPolicy:
             return
         self.lost = True
         self.losses += 1
-        first_s = now_s if self._first_result_s is None else self._first_result_s
+        first_s = now_s if self._first_served_s is None else self._first_served_s
         relapsed = self._returned and now_s - first_s < RELAPSE_S
         self._tries = self._tries + 1 if relapsed else 0
         # A second more than it lasted: it must get past the moment at which it failed.

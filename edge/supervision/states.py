@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError, UnavailableError
+from edge.supervision.recovery import Fault
 from edge.supervision.status import State
-from edge.supervision.worker_watch import Fault
 
 # Exit statuses of faults that no repetition mends.
 HOPELESS = frozenset(kind.exit_status for kind in (DataError, MissingInputError, MissingPackageError, ConfigError))
-# Without --service, a program that never looked at a frame gives up after so many starts. Three, because a crash at the
+# Without --service, a program that never looked at a frame (or never got a result, if the engine may be to blame) gives
+# up after so many starts. Three, because a crash at the
 # start may be of the moment, and a person is waiting.
 TRIES_BY_HAND = 3
 
@@ -28,6 +29,7 @@ class ServiceState:
     service: keep trying if the camera is missing from the start.
     endless: the source may be opened again; a replay would begin at its first picture.
     proven: frames were looked at since the program started.
+    computed: a result came since the program started.
     starts: workers started so far.
     """
 
@@ -37,6 +39,7 @@ class ServiceState:
     why: str = "starting"
     exit_status: int | None = None
     proven: bool = False
+    computed: bool = False
     starts: int = 0
     _refused: int = 0  # starts in a row that failed
 
@@ -63,9 +66,10 @@ class ServiceState:
         else:
             self.recovers(why)
 
-    def works(self, missing: Sequence[str]) -> None:
-        """Set "running", or "degraded" with the reasons in `missing`."""
-        self.proven = True
+    def works(self, missing: Sequence[str], *, computed: bool) -> None:
+        """Set "running", or "degraded" with the reasons in `missing`. computed: a result came, not only a frame that
+        the gate turned away."""
+        self.proven, self.computed = True, self.computed or computed
         self._enter("degraded" if missing else "running", "; ".join(missing) or "as configured")
 
     def camera_fails(self, why: str, status: int) -> None:
@@ -79,7 +83,8 @@ class ServiceState:
     def worker_fails(self, fault: Fault) -> None:
         """Note that a worker ended badly."""
         once_more = fault.kind != "error" and self.starts < TRIES_BY_HAND
-        gives_up = not (self.service or self.proven or once_more)
+        proven = self.computed if fault.may_be_engine else self.proven
+        gives_up = not (self.service or proven or once_more)
         if self._is_hopeless(fault.status) or not self.endless or gives_up:
             self._fail(fault.why, fault.status)
         else:

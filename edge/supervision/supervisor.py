@@ -23,13 +23,13 @@ from edge.supervision.edgetpu_watch import EdgeTpuWatch
 from edge.supervision.escalation import Escalation
 from edge.supervision.life_watch import LifeWatch
 from edge.supervision.reboot import RebootHook
-from edge.supervision.recovery import Restarts
+from edge.supervision.recovery import Fault, Restarts
 from edge.supervision.regulator import Regulator
 from edge.supervision.states import ServiceState
 from edge.supervision.status import StatusFile, begin
 from edge.supervision.systemd import SystemdNotifier
 from edge.supervision.throughput import Publisher, Tally
-from edge.supervision.worker_watch import Fault, Life, StartWorker, Workers, start_worker
+from edge.supervision.worker_watch import Life, StartWorker, Workers, start_worker
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +90,7 @@ class Supervisor:
         self._life_watch = LifeWatch(settings)
         self._counting = Counting(self.status.counts)
         self._restarts = Restarts()
+        self._engine_fault: str | None = None  # since the last result: what the engine may be to blame for
         self._distrust = False  # the last worker's camera failed: its first frame may be an old one
         self._stopping = False
         self._listener = Listener()
@@ -223,7 +224,8 @@ class Supervisor:
         if life.uses_edgetpu:
             self._edgetpu.result(now)
         self._life_watch.published()
-        self._works(life)
+        self._engine_fault = None
+        self._works(life, computed=True)
         if self._publisher.has_enough():
             _log.info("as many frames as requested")
             self.stop()
@@ -231,21 +233,26 @@ class Supervisor:
     def _pulsed(self, life: Life, pulse: Pulse) -> None:
         self._counting.frames(life.number, pulse.frames)
         if life.shows_looks(pulse):
-            # Nothing of the Edge TPU: it did not compute on these frames.
             self._life_watch.looked()
-            self._works(life)
+            if life.uses_edgetpu:
+                self._edgetpu.serves(time.monotonic())
+            self._works(life, computed=False)
 
-    def _works(self, life: Life) -> None:
-        """Note a sign of life."""
+    def _works(self, life: Life, *, computed: bool) -> None:
+        """Note a sign of life. computed: the engine gave a result."""
         life.settled, self._distrust = True, False
-        self._restarts.works(time.monotonic())
-        self._announcer.is_well()
-        self._state.works(self._missing(life))
+        # Frames that the gate turned away show that camera and worker are well, and nothing of the engine. Otherwise
+        # one that fails at each frame it gets would be replaced at once, logged anew and called well for ever.
+        if self._engine_fault is None:
+            self._restarts.works(time.monotonic())
+            self._announcer.is_well()
+        self._state.works(self._missing(life), computed=computed)
         self._announce()
 
     def _missing(self, life: Life) -> list[str]:
-        """Return what is not as in the settings."""
-        reasons = (self._edgetpu.missing or life.fallback, self._regulator.reason)
+        """List the differences from the settings: engine, rate, no result since a fault."""
+        doubt = f"no result since: {self._engine_fault}" if self._engine_fault else None
+        reasons = (self._edgetpu.missing or life.fallback, self._regulator.reason, doubt)
         return [text for text in reasons if text]
 
     def _camera_failed(self, life: Life, trouble: Trouble) -> None:
@@ -272,6 +279,8 @@ class Supervisor:
         self._state.worker_fails(end)
         if self._state.exit_status is None:
             self._edgetpu.blame(life, end)
+            if end.may_be_engine:
+                self._engine_fault = end.why
             self._distrust = self._distrust or end.part == "camera" or end.kind == "crash"
             self._restarts.failed(time.monotonic())
             tail = life.watch.child.tail
@@ -326,7 +335,7 @@ class Supervisor:
         if self._regulator.look(pids, self.tally.results + self.status.counts.turned_away) and life is not None:
             life.watch.pace(self._regulator.limit_fps)
             if self._state.serves:
-                self._state.works(self._missing(life))
+                self._state.works(self._missing(life), computed=False)
                 self._announce()
         self.status.load = self._regulator.load
 

@@ -27,7 +27,7 @@ from edge.processes.messages import (
 )
 from edge.processes.process import describe_exit
 from edge.results import FrameCounts
-from edge.supervision.recovery import FaultKind
+from edge.supervision.recovery import Fault
 
 _log = logging.getLogger(__name__)
 
@@ -41,22 +41,6 @@ _BATCH = 64
 _LAST_READS = 4
 # For the interpreter to start and to send its first step, from a slow card.
 _STARTING_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """How a worker ended.
-
-    kind: by an error of its own, a crash, or a hang.
-    part: what it was doing.
-    why: one line for people.
-    status: the exit status that the program would end with.
-    """
-
-    kind: FaultKind
-    part: Part
-    why: str
-    status: int
 
 
 class StartWorker(Protocol):

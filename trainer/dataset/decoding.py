@@ -19,6 +19,7 @@ import msgspec
 from edge.bundle.manifest import InputTensor, Preprocessing
 from edge.errors import StorageError, UnavailableError
 from edge.images import readable_name
+from edge.processes.child import ONE_THREAD
 from edge.processes.process import PIPE, Command, Process, describe_exit, last_line, module_command
 from trainer.dataset.decode_child import Answer, Job, Setup
 from trainer.dataset.decode_limits import MEMORY_BYTES
@@ -32,8 +33,6 @@ _CHANCES = 2  # the kernel may also end a child for the memory that others took
 _TICK_S = 0.5
 _LAST_BYTES = 4096  # of what children wrote to standard error
 _REAP_S = 5.0  # a disk that does not answer can hold up the end of a child
-# BLAS would start a thread a core, each with its own share of the limited address space.
-_VARIABLES = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 class Decoders:
@@ -142,7 +141,7 @@ class Decoders:
 
     def _start(self) -> None:
         words = msgspec.json.encode(self._setup).decode()
-        child = _Child(module_command(self._module, [words], _VARIABLES), self._setup.rows_fd, self._errors)
+        child = _Child(module_command(self._module, [words], ONE_THREAD), self._setup.rows_fd, self._errors)
         self._children.append(child)
         self._selector.register(child.answers, selectors.EVENT_READ, child)
 

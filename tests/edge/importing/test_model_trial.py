@@ -1,16 +1,22 @@
 """A model that nobody vouches for is tried in a child process, and each way in which that can end has its words."""
 
+import contextlib
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from scripted import wait_until
 
 from edge.errors import ModelError, UnavailableError
 from edge.importing import model_trial
 from edge.importing.model_trial import probe_model
+from edge.processes.child import ONE_THREAD
 from edge.processes.process import Command
+from edge.processes.run import run
 
 
 @pytest.fixture
@@ -19,7 +25,7 @@ def trial(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
     def replace(code: str) -> None:
         words = [sys.executable, "-c", f"import os, signal, sys, time\n{code}"]
-        monkeypatch.setattr(model_trial, "module_command", lambda module, words_: Command(words))
+        monkeypatch.setattr(model_trial, "module_command", lambda module, words_, variables: Command(words))
 
     return replace
 
@@ -60,6 +66,41 @@ def test_a_trial_that_hangs_is_ended(trial: Callable[[str], None], monkeypatch: 
 
 
 def test_no_process_for_it_is_no_fault_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_trial, "module_command", lambda module, words: Command(["/nowhere/python"]))
+    monkeypatch.setattr(model_trial, "module_command", lambda *_: Command(["/nowhere/python"]))
     with pytest.raises(UnavailableError, match="no process can be started to try it: No such file"):
         probe_model(Path("a.tflite"))
+
+
+def test_a_good_model_needs_little_address_space_however_many_cores_there_are(small_model: Path) -> None:
+    """BLAS would take 180 MB of it for each core."""
+    code = (
+        "import resource, sys\nresource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+        f"from edge.importing import model_trial\nprint(model_trial._main({str(small_model)!r}, 'auto').problem)"
+    )
+    done = run(Command([sys.executable, "-c", code], ONE_THREAD), 60.0)
+    assert (done.status, done.output) == (0, b"None\n"), done.errors
+
+
+def test_a_trial_ends_with_the_command_that_started_it(tmp_path: Path) -> None:
+    """A model that loops would keep a core busy for ever."""
+    fifo = tmp_path / "model.tflite"
+    os.mkfifo(fifo)  # the child waits for it
+    code = f"import pathlib, edge.importing.model_trial as t\nt.probe_model(pathlib.Path({str(fifo)!r}))"
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        assert wait_until(lambda: trials_of(fifo), 20.0)
+    finally:
+        parent.kill()
+        parent.wait()
+    assert wait_until(lambda: not trials_of(fifo), 10.0)
+
+
+def trials_of(model: Path) -> list[Path]:
+    """The processes that try `model`."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has just ended
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            if b"edge.importing.model_trial" in words and os.fsencode(model) in words:
+                found.append(folder)
+    return found

@@ -14,7 +14,7 @@ from software_tpu import SoftwareTpu
 from edge.bundle.store import Bundle
 from edge.config import Camera, Engine, Settings, parse_settings
 from edge.fakes.software_edgetpu import Script
-from edge.processes.edgetpu_trial import PROBE, WORKS, hand_over, why_unusable
+from edge.processes.edgetpu_trial import MODULE, WORKS, hand_over, why_unusable
 
 pytestmark = pytest.mark.process
 
@@ -24,7 +24,7 @@ def probe(settings: Settings, seconds: float = 0.0, **environment: str) -> subpr
     memory = hand_over(settings)
     try:
         return subprocess.run(
-            [sys.executable, "-m", PROBE, str(memory), str(os.getpid()), f"{seconds:g}"],
+            [sys.executable, "-m", MODULE, str(memory), str(os.getpid()), f"{seconds:g}"],
             pass_fds=[memory],
             env={**os.environ, **environment},
             capture_output=True,
@@ -114,7 +114,7 @@ def test_one_that_hangs_ends_with_who_started_it(software_tpu: SoftwareTpu) -> N
         "import os, subprocess, sys\nfrom edge.config import parse_settings\n"
         "from edge.processes.edgetpu_trial import *\n"
         f"memory = hand_over(parse_settings({toml!r}, 'f'))\n"
-        "words = [sys.executable, '-m', PROBE, str(memory), str(os.getpid()), '0']\n"
+        "words = [sys.executable, '-m', MODULE, str(memory), str(os.getpid()), '0']\n"
         "print(subprocess.Popen(words, pass_fds=[memory], stderr=subprocess.DEVNULL).pid, flush=True)\ninput()"
     )
     with subprocess.Popen(

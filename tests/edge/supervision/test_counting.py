@@ -2,8 +2,8 @@
 
 from edge.results import FrameCounts
 from edge.supervision.counting import Counting
+from edge.supervision.recovery import Fault
 from edge.supervision.status import Counts
-from edge.supervision.worker_watch import Fault
 
 
 def test_frames_add_up_over_the_workers() -> None:

@@ -7,7 +7,7 @@ import pytest
 import edge.supervision.life_watch
 from edge.config import Camera, Engine, Settings
 from edge.supervision.life_watch import LifeWatch
-from edge.supervision.worker_watch import Fault
+from edge.supervision.recovery import Fault
 
 # 2 x 3 s without a frame, 2 s of a frozen picture, 5 s of an inference
 SETTINGS = Settings(bundle="none", camera=Camera(timeout_s=3.0, frozen_s=2.0), engine=Engine(timeout_s=5.0))

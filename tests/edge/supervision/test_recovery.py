@@ -82,7 +82,24 @@ class TestEdgeTpu:
         policy = EdgeTpuPolicy(wanted=True)
         for now_s in range(0, 1000, 61):
             policy.fault("crash", float(now_s))
+            policy.result(now_s + 1.0)
         assert not policy.lost
+
+    def test_without_a_result_between_them_it_is_lost_however_rare_they_are(self) -> None:
+        policy = EdgeTpuPolicy(wanted=True)
+        policy.fault("error", 0.0)
+        policy.serves(10.0)
+        policy.fault("error", 3600.0)
+        assert policy.lost
+
+    def test_a_fault_after_a_night_in_which_a_gate_let_nothing_through_is_no_relapse(self) -> None:
+        policy = EdgeTpuPolicy(wanted=True)
+        policy.fault("hang", 0.0)
+        policy.trial_succeeded()
+        policy.serves(10.0)
+        policy.fault("hang", 10.0 + 3 * 3600)
+        assert policy.proof_s == 0
+        assert policy.is_trial_due(10.0 + 3 * 3600 + TRIAL_S[0])
 
     def test_one_that_is_not_wanted_is_never_lost_nor_looked_for(self) -> None:
         policy = EdgeTpuPolicy(wanted=False)

@@ -5,9 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from edge.errors import BundleError, ConfigError, MissingInputError, MissingPackageError
-from edge.supervision.recovery import FaultKind
+from edge.supervision.recovery import Fault, FaultKind
 from edge.supervision.states import TRIES_BY_HAND, ServiceState
-from edge.supervision.worker_watch import Fault
 
 Event = Callable[[ServiceState], None]
 
@@ -20,7 +19,7 @@ def service(*, proven: bool = False) -> ServiceState:
     state = ServiceState(service=True, endless=True)
     state.worker_starts()
     if proven:
-        state.works([])
+        state.works([], computed=True)
     return state
 
 
@@ -28,22 +27,22 @@ def by_hand(*, proven: bool = False, endless: bool = True) -> ServiceState:
     state = ServiceState(service=False, endless=endless)
     state.worker_starts()
     if proven:
-        state.works([])
+        state.works([], computed=True)
     return state
 
 
 def test_a_service_is_starting_until_it_works() -> None:
     state = service()
     assert (state.state, state.serves) == ("starting", False)
-    state.works([])
+    state.works([], computed=True)
     assert (state.state, state.why, state.serves) == ("running", "as configured", True)
 
 
 def test_what_is_missing_degrades_it_and_stands_in_the_reason() -> None:
     state = service()
-    state.works(["Edge TPU lost: unplugged", "74.2 C of 75 C"])
+    state.works(["Edge TPU lost: unplugged", "74.2 C of 75 C"], computed=True)
     assert (state.state, state.why, state.serves) == ("degraded", "Edge TPU lost: unplugged; 74.2 C of 75 C", True)
-    state.works([])
+    state.works([], computed=True)
     assert state.state == "running"
 
 
@@ -63,7 +62,7 @@ def test_whatever_fails_a_service_recovers(event: Event, proven: bool) -> None:
     state = service(proven=proven)
     event(state)
     assert (state.state, state.why, state.exit_status, state.complaint) == ("recovering", "it broke", None, None)
-    state.works([])
+    state.works([], computed=True)
     assert state.state == "running"
 
 
@@ -136,7 +135,7 @@ def test_an_end_is_final() -> None:
     for state in (failed, stopped):
         before = (state.state, state.why, state.exit_status)
         for event in (
-            lambda state: state.works([]),
+            lambda state: state.works([], computed=True),
             lambda state: state.recovers("again"),
             lambda state: state.worker_fails(fault(status=BundleError.exit_status)),
             lambda state: state.ends(),

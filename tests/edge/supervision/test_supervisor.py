@@ -1,5 +1,6 @@
 """The supervisor: with real workers that are killed and stopped, and with scripted ones that fail in every way."""
 
+import logging
 import os
 import re
 import signal
@@ -381,17 +382,46 @@ class TestGate:
 
     def test_it_makes_the_next_failure_the_first_again(self, supervise: Supervise) -> None:
         """The fourth worker would wait for two seconds."""
-        code = (
-            "if life < 3: started(); os.abort()\n"
-            + self.STILL.replace("while True", "while number < 30")
-            + "os.abort()"
-        )
+        fails = "channel.send(Failed('worker', 'a disk is full', 74)); time.sleep(9)"
+        code = f"if life < 3: started(); {fails}\n" + self.STILL.replace("while True", "while number < 30") + fails
         service = supervise(code)
         assert wait_until(lambda: len(service.lives()) == 4 and service.supervisor.status.state == "running")
-        assert wait_until(lambda: service.supervisor.status.counts.crashes == 4, pause_s=0.005)
+        assert wait_until(lambda: service.supervisor.status.state == "recovering", pause_s=0.005)
         began_s = time.monotonic()
         assert wait_until(lambda: len(service.lives()) == 5, pause_s=0.005)
         assert time.monotonic() - began_s < 1.9
+
+    @pytest.mark.parametrize("fault", ["os.abort()", "channel.send(Failed('engine', 'broken', 69)); time.sleep(9)"])
+    def test_an_engine_that_fails_at_each_frame_is_not_well_because_others_are_turned_away(
+        self, supervise: Supervise, caplog: pytest.LogCaptureFixture, fault: str
+    ) -> None:
+        code = self.STILL.replace("while True", "while number < 25") + fault
+        service = supervise(code)
+        status = service.supervisor.status
+        assert wait_until(lambda: status.state == "running")
+        assert wait_until(lambda: status.state == "degraded"), "frames are looked at again"
+        assert status.why.startswith("no result since: ")
+        # Each worker looked at frames for 2.5 s. Forgotten failures would let each next one begin at once.
+        assert wait_until(lambda: len(service.lives()) == 4)
+        ended_s = wait_until(lambda: status.worker_pid is None, pause_s=0.005) and time.monotonic()
+        assert wait_until(lambda: len(service.lives()) == 5, pause_s=0.005)
+        assert time.monotonic() - ended_s > 1.9
+        warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+        assert sum("starting another" in warning for warning in warnings) == 1
+
+    def test_a_result_ends_the_doubt(self, supervise: Supervise) -> None:
+        code = "if not life: started(); decided(0); os.abort()\n" + self.STILL.replace(
+            "number += 1", "number += 1\n    if number == 20: decided(1)"
+        )
+        service = supervise(code)
+        status = service.supervisor.status
+        assert wait_until(lambda: status.state == "degraded")
+        assert wait_until(lambda: status.state == "running")
+        assert status.counts.results == 2
+
+    def test_by_hand_an_engine_that_never_gave_a_result_is_given_up(self, supervise: Supervise) -> None:
+        code = self.STILL.replace("while True", "while number < 5") + "channel.send(Failed('engine', 'broken', 69))"
+        assert supervise(code, service=False).wait() == 69
 
     def test_one_that_hangs_is_not_blamed_on_the_edge_tpu(self, supervise: Supervise) -> None:
         code = (

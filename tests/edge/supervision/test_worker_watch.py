@@ -15,7 +15,8 @@ from edge.processes.child import Child
 from edge.processes.messages import Begin, Ended, Message, Pulse, SetPace, Started, Trouble
 from edge.results import FrameCounts
 from edge.supervision import worker_watch as watch
-from edge.supervision.worker_watch import Fault, WorkerWatch
+from edge.supervision.recovery import Fault
+from edge.supervision.worker_watch import WorkerWatch
 
 SETTINGS = Settings(bundle="none", camera=Camera(source="synthetic"), engine=Engine(timeout_s=0.5))
 PREFACE = """
