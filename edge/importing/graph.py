@@ -8,7 +8,7 @@ from typing import Literal
 
 from edge.bundle.manifest import Activation
 from edge.errors import ModelError
-from edge.importing.flatbuffer import DAMAGED, Node, root
+from edge.importing.flatbuffer import DAMAGED, root
 
 Arithmetic = Literal["int8", "int16", "int8 weights", "float"]
 # tflite.BuiltinOperator
@@ -48,22 +48,23 @@ def read_graph(model: bytes) -> Graph:
     try:
         top = root(model)
         graph = top.nodes(2)[0]
+        given, results = graph.numbers(1), graph.numbers(2)
+        if len(given) != 1 or len(results) != 1:
+            raise ModelError(f"{len(given)} inputs and {len(results)} outputs: an image classifier has one of each")
         codes = [max(code.byte(0), code.number(3)) for code in top.nodes(1)]
         operators = [
             _Operator(codes[node.number(0)], node.numbers(1, _FEW), node.numbers(2, _FEW)) for node in graph.nodes(3)
         ]
         types = [tensor.byte(1) for tensor in graph.nodes(0)]
-        return Graph(_activation(graph, operators), _arithmetic(operators, types))
+        return Graph(_activation(operators, given[0], results[0]), _arithmetic(operators, types))
     except DAMAGED as error:
         raise ModelError(f"damaged .tflite: its tables do not fit together ({error})") from error
 
 
-def _activation(graph: Node, operators: list[_Operator]) -> Activation | None:
+def _activation(operators: list[_Operator], given: int, result: int) -> Activation | None:
     """Judge by the operator that is really last: the first before the output that changes values."""
     made_by = {output: operator for operator in operators for output in operator.outputs}
-    given = graph.numbers(1, _FEW)
-    current = graph.numbers(2, _FEW)[0]
-    shifted = False
+    current, shifted = result, False
     for _ in operators:
         operator = made_by.get(current)
         if operator is None:
@@ -74,7 +75,7 @@ def _activation(graph: Node, operators: list[_Operator]) -> Activation | None:
         if operator.code in (*_LAYERS, _LOG_SOFTMAX):
             return "logits"
         if operator.code in _TWO_OPERANDS:
-            computed = [tensor for tensor in operator.inputs if tensor in made_by or tensor in given]
+            computed = [tensor for tensor in operator.inputs if tensor in made_by or tensor == given]
             if len(computed) != 1:
                 return None
             current, shifted = computed[0], True

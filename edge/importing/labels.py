@@ -6,20 +6,23 @@ line never another class's, without a word.
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from edge.decision import UNKNOWN
 from edge.errors import BundleError
 from edge.importing.packed_labels import MAX_LABEL_BYTES
+from edge.importing.tensors import MAX_CLASSES
 
 # "0 red", "0: red", "[0] red", "0. red"; but neither "3-spined stickleback" nor "7up".
 _NUMBERED = re.compile(r"[\[(#]?(\d{1,9})(?:[\])]?\s*[:=]\s*|[\])]?\s*[.)=-]?\s+)(\S.*)", re.ASCII)
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _DELIMITERS = "\t;,"
 # What tools write above the column of names or numbers.
-_HEADERS = frozenset(
-    ("id", "index", "idx", "no", "number", "output", "label", "labels", "class", "classes", "classname", "class_name")
-    + ("class_id", "label_id", "name", "names", "category", "display_name", "common_name", "scientific_name")
+_HEADER = re.compile(
+    r"id|index|idx|no|number|output|(class|label|category)[ _]?(id|index|name)?|classes|labels|"
+    r"(display|common|scientific)?[ _]?names?",
+    re.IGNORECASE,
 )
 # ImageNet's 1,000 names hold two twice. If numbers are really a part of the names, such as "1 star" and "2 stars",
 # many more are left alike without them.
@@ -37,8 +40,10 @@ def read_labels(data: bytes, classes: int) -> tuple[str, ...]:
     if len(data) > MAX_LABEL_BYTES:
         raise BundleError(f"{len(data)} bytes, at most {MAX_LABEL_BYTES}: not a labels file")
     lines = _lines(data)
+    if len(lines) > MAX_CLASSES + 1:
+        raise BundleError(_wrong_number(len(lines), classes))
     rows = _rows(lines)
-    if len(lines) == classes + 1 and rows[0] is None and (None not in rows[1:] or _is_header(lines[0])):
+    if _has_header(lines, rows, classes):
         lines, rows = lines[1:], rows[1:]
     numbered = [row for row in rows if row is not None]
     if _are_numbers_of_outputs(numbered, len(lines)):
@@ -58,9 +63,10 @@ def _lines(data: bytes) -> list[str]:
     if (text[:1] in ("[", "{") and text.rstrip(",;")[-1:] in ("]", "}")) or re.match(r"item\s*\{", text):
         raise BundleError(f"the labels are JSON, Python or a label map: {_PLAIN}")
     lines = [line.strip() for line in text.splitlines()]
-    if lines and all(line.startswith('"') for line in lines):
-        lines = [_cells(line, ",")[0].strip() for line in lines]
-    return lines
+    if not all(line.startswith('"') for line in lines):
+        return lines
+    cells = [[cell.strip() for cell in _cells(line, ",") if cell.strip()] for line in lines]
+    return ["".join(row) for row in cells] if all(len(row) <= 1 for row in cells) else lines
 
 
 def _rows(lines: Sequence[str]) -> list[_Row | None]:
@@ -95,8 +101,15 @@ def _of_text(line: str) -> _Row | None:
     return None if found is None else (int(found[1]), found[2].strip())
 
 
-def _is_header(line: str) -> bool:
-    return all(cell.strip().lower() in _HEADERS for cell in re.split(r"[\t;,]", line) if cell.strip())
+def _has_header(lines: Sequence[str], rows: Sequence[_Row | None], classes: int) -> bool:
+    if len(lines) < 2 or rows[0] is not None:
+        return False
+    cells = re.split(r"[\t;,]", lines[0])
+    known = all(_HEADER.fullmatch(cell.strip(' "')) for cell in cells)
+    one_more = len(lines) == classes + 1
+    if None not in rows[1:]:
+        return one_more or (known and len(cells) > 1)
+    return one_more and known
 
 
 def _are_numbers_of_outputs(numbered: Sequence[_Row], lines: int) -> bool:
@@ -121,7 +134,7 @@ def _in_order(numbered: Sequence[_Row], lines: int) -> list[str]:
     first = min(1, *numbers)
     found = dict(numbered)
     if len(found) < lines:
-        twice = next(number for number in numbers if numbers.count(number) > 1)
+        twice = Counter(numbers).most_common(1)[0][0]
         raise BundleError(f"every line has a number, and {twice} comes twice: {_either(lines)}")
     if max(numbers) >= first + lines:
         missing = next(number for number in range(first, first + lines) if number not in found)

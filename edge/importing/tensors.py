@@ -23,11 +23,10 @@ _INTEGER = (
 
 
 def input_tensor(probe: Probe, arithmetic: Arithmetic) -> InputTensor:
-    """Return the input of an image classifier. Raises ModelError if it is none, or not quantized."""
-    if len(probe.inputs) != 1 or len(probe.outputs) != 1:
-        raise ModelError(
-            f"{len(probe.inputs)} inputs and {len(probe.outputs)} outputs: an image classifier has one of each"
-        )
+    """Return the input of an image classifier, which has one input and one output.
+
+    Raises ModelError if it is none, or not quantized.
+    """
     given = probe.inputs[0]
     # The runtime sets a free batch to 1; it cannot know the size of pictures.
     if any(size < 1 for size in given.signature[1:]):
@@ -77,6 +76,9 @@ def _require_eight_bits(given: TensorDetails, result: TensorDetails, arithmetic:
     ]
     if not others:
         return
+    if any(dtype != "float32" for _, dtype in others):
+        which, dtype = others[0]
+        raise ModelError(f"{which} is {dtype}, must be int8 or uint8: not the pixels or scores of a classifier")
     begin = " and ".join(f"{which} is {dtype}" for which, dtype in others) + ", must be int8 or uint8: "
     if arithmetic == "int8":
         options = " and ".join(f"converter.inference_{which}_type = tf.int8" for which, _ in others)

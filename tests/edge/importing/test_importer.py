@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from edge.errors import BundleError, FieldfareError, MissingInputError, ModelError
 from edge.importing.importer import Question, Told, import_model
-from edge.importing.normalization import parse_normalize
 from edge.importing.metadata import read_metadata
 from edge.importing.model_trial import probe_model
+from edge.importing.normalization import parse_normalize
 
 
 class Answers:
