@@ -8,7 +8,7 @@ from typing import Literal
 
 from edge.bundle.manifest import Activation
 from edge.errors import ModelError
-from edge.importing.flatbuffer import DAMAGED, root
+from edge.importing.flatbuffer import DAMAGED, Node, root
 
 Arithmetic = Literal["int8", "int16", "int8 weights", "float"]
 # tflite.BuiltinOperator
@@ -44,21 +44,27 @@ class _Operator:
 
 
 def read_graph(model: bytes) -> Graph:
-    """Read the operators of a .tflite. Raises ModelError if its tables are damaged."""
+    """Read the operators of a .tflite. Raises ModelError if its tables are damaged, or if it has not one input and
+    one output."""
     try:
-        top = root(model)
-        graph = top.nodes(2)[0]
+        graph = root(model).nodes(2)[0]
         given, results = graph.numbers(1), graph.numbers(2)
-        if len(given) != 1 or len(results) != 1:
-            raise ModelError(f"{len(given)} inputs and {len(results)} outputs: an image classifier has one of each")
-        codes = [max(code.byte(0), code.number(3)) for code in top.nodes(1)]
-        operators = [
-            _Operator(codes[node.number(0)], node.numbers(1, _FEW), node.numbers(2, _FEW)) for node in graph.nodes(3)
-        ]
+        operators = _operators(root(model), graph)
         types = [tensor.byte(1) for tensor in graph.nodes(0)]
-        return Graph(_activation(operators, given[0], results[0]), _arithmetic(operators, types))
+        arithmetic = _arithmetic(operators, types)
     except DAMAGED as error:
         raise ModelError(f"damaged .tflite: its tables do not fit together ({error})") from error
+    if len(given) != 1 or len(results) != 1:
+        raise ModelError(f"{len(given)} inputs and {len(results)} outputs: an image classifier has one of each")
+    return Graph(_activation(operators, given[0], results[0]), arithmetic)
+
+
+def _operators(top: Node, graph: Node) -> list[_Operator]:
+    codes = [max(code.byte(0), code.number(3)) for code in top.nodes(1)]
+    found = [_Operator(codes[node.number(0)], node.numbers(1, _FEW), node.numbers(2, _FEW)) for node in graph.nodes(3)]
+    if any(not operator.inputs and operator.code in _PASS for operator in found):
+        raise ValueError("an operator without inputs")
+    return found
 
 
 def _activation(operators: list[_Operator], given: int, result: int) -> Activation | None:

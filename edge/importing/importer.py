@@ -138,13 +138,12 @@ def _read_model(path: Path, name: str) -> bytes:
             raise ModelError(
                 f"{name}: {status.st_size >> 20} MiB, at most {MAX_BUNDLE_BYTES >> 20}: too large for a bundle"
             )
-        if not (
-            stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
-        ):  # reading a folder raises a clearer error
+        # Reading a folder raises a clearer error.
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
             raise ModelError(f"{name}: not a plain file: give the .tflite file")
         model = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        raise MissingInputError(f"{name}: cannot read: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise MissingInputError(f"{name}: cannot read: {error.strerror or error}") from error
     if is_compiled(model):
         raise ModelError(
             f"{name}: compiled for the Edge TPU, which a CPU cannot run: import the uncompiled model, then add this "
@@ -165,8 +164,8 @@ def _labels(name: str, told: Told, model: bytes, metadata: ModelMetadata, classe
     try:
         with told.labels.open("rb") as file:
             data = file.read(MAX_LABEL_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise MissingInputError(f"labels {shown}: cannot read: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise MissingInputError(f"labels {shown}: cannot read: {error.strerror or error}") from error
     with _naming(shown):
         return read_labels(data, classes)
 
