@@ -126,13 +126,19 @@ def pack(path: Path, out: Path | None, overwrite: bool) -> None:
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Bundle to write.")
-@click.option("--labels", type=click.Path(path_type=Path), help="One label a line, in the order of the outputs.")
+@click.option(
+    "--labels", type=click.Path(path_type=Path), help="A label for each output: one a line, in their order or numbered."
+)
 @click.option("--normalize", help="Pixels as the network saw them: -1..1, 0..1, 0..255 or MEAN,STD.")
 @click.option("--channel-order", type=click.Choice(["rgb", "bgr"]))
 @click.option(
     "--resize",
     type=click.Choice(["squash", "crop", "letterbox"]),
     help="How pictures of another shape are fitted: squeezed, cut to the middle, or with bars.",
+)
+@click.option("--pad", type=click.IntRange(0, 255), help="letterbox: brightness of the bars.  [default: 127]")
+@click.option(
+    "--crop-fraction", help="crop: share of the cut-out's sides to use, such as 0.875; at most 1.  [default: 1]"
 )
 @click.option("--activation", type=click.Choice(["logits", "probabilities"]), help="What the outputs are.")
 @click.option(
@@ -149,6 +155,7 @@ def import_(
     out: Path,
     labels: Path | None,
     normalize: str | None,
+    crop_fraction: str | None,
     samples: tuple[Path, ...],
     runtime: str | None,
     overwrite: bool,
@@ -163,7 +170,9 @@ def import_(
     from edge.bundle.write import check_target, save
     from edge.config import NO_BUNDLE, load_settings
     from edge.images import read_image
-    from edge.importing.importer import Told, import_model, parse_normalize
+    from edge.importing.importer import Told, import_model
+    from edge.importing.normalization import parse_normalize
+    from edge.inference.golden import shrink
 
     engine = load_settings(None, bundle=NO_BUNDLE, runtime=runtime).engine
     check_target(out, overwrite=overwrite)
@@ -174,14 +183,28 @@ def import_(
     made = import_model(
         model,
         out,
-        Told(labels=labels, normalize=parsed, **told),
+        Told(labels=labels, normalize=parsed, crop_fraction=_parse_share(crop_fraction), **told),
         _ask,
         runtime=engine.runtime,
-        samples_bgr=[read_image(path) for path in samples],
+        samples_bgr=[shrink(read_image(path)) for path in samples],
+        warn=lambda text: click.echo(f"fieldfare: warning: {text}", err=True),
     )
     save(made, overwrite=overwrite)
     for title, value in _description(made):
         click.echo(f"{title:<14} {value}")
+
+
+def _parse_share(text: str | None) -> float | None:
+    """Not click.FloatRange: it takes nan."""
+    if text is None:
+        return None
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise click.UsageError(f"--crop-fraction {text[:80]!r}: must be a number above 0, to 1")
+    return share
 
 
 def _ask(question: "Question") -> str:

@@ -4,7 +4,7 @@ Trainer and importer both end here. It lies beside `golden`, above edge.bundle, 
 model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from edge.bundle.manifest import (
     Architecture,
     Calibration,
     EdgeTpu,
+    Golden,
     InputTensor,
     Manifest,
     Metrics,
@@ -62,14 +63,21 @@ class Parts:
 
 
 def assemble(out: Path, parts: Parts, runtime: TfliteRuntime, frames_bgr: Sequence[Pixels]) -> Bundle:
-    """Seal the bundle for `out`; edge.bundle.write.save puts it there.
+    """Record golden inputs with a model of our own and seal the bundle for `out`; edge.bundle.write.save puts it there.
 
     frames_bgr: candidates for golden inputs, uint8 (height, width, 3), B, G, R. Raises BundleError.
     """
+    preprocessor = Preprocessor(parts.preprocessing, parts.tensors[0])
+    return join(out, parts, *golden.make(runtime, parts.model, preprocessor, frames_bgr))
+
+
+def join(out: Path, parts: Parts, checks: Golden, files: Mapping[str, bytes]) -> Bundle:
+    """Seal the bundle for `out`, whose golden inputs are recorded already. The model is not run. Raises BundleError.
+
+    checks, files: what edge.inference.golden.make returned.
+    """
     tensor, output = parts.tensors
-    checks, files = golden.make(runtime, parts.model, Preprocessor(parts.preprocessing, tensor), frames_bgr)
-    files[MODEL_NAME] = parts.model
-    files[LABELS_NAME] = "".join(f"{label}\n" for label in parts.labels).encode()
+    named = {MODEL_NAME: parts.model, LABELS_NAME: "".join(f"{label}\n" for label in parts.labels).encode()}
     edgetpu, compiled = parts.edgetpu or (None, {})
     manifest = Manifest(
         schema=SCHEMA,
@@ -88,4 +96,4 @@ def assemble(out: Path, parts: Parts, runtime: TfliteRuntime, frames_bgr: Sequen
         edgetpu=edgetpu,
         files=(),
     )
-    return seal(out, manifest, files | compiled)
+    return seal(out, manifest, {**files, **named, **compiled})

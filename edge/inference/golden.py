@@ -5,8 +5,8 @@ reference kernels, with one and two threads. The four whose outputs differ least
 if possible. The tolerance is twice the largest difference among them, and at least 24 steps.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -28,6 +28,24 @@ MIN_TOLERANCE = 24
 KEPT = 4
 PIXEL_TOLERANCE = 1
 MAX_FRAME_SIDE = 320
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """One way to run a model on the CPU.
+
+    name: of the kernels, for people.
+    threads: of the CPU.
+    options: further arguments of the runtime's interpreter.
+    """
+
+    name: str
+    threads: int
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def load(self, runtime: TfliteRuntime, model: bytes) -> TfliteClassifier:
+        """Load `model` in this way. Raises EngineError."""
+        return TfliteClassifier(runtime, model, threads=self.threads, options=self.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +154,7 @@ def make(
     frames_bgr: uint8 (height, width, 3), B, G, R. They are reduced to at most 320 pixels a side, and stored so; the
     four with the steadiest outputs are kept.
     """
-    variants = _variants(runtime, model)
+    variants = [entry.load(runtime, model) for entry in kernels(runtime)]
     recorded = [_record(preprocessor, variants, frame) for frame in frames_bgr]
     kept = _choose(recorded)
     spread = max(entry.spread for entry in kept)
@@ -212,15 +230,16 @@ def synthetic_frames(count: int = 16) -> list[Pixels]:
     return frames
 
 
-def _variants(runtime: TfliteRuntime, model: bytes) -> list[TfliteClassifier]:
-    """Load the model with the kernels of the default, the plain and the reference resolver."""
-    settings: list[tuple[int, dict[str, object]]] = [(1, {}), (2, {})]
-    if runtime.resolver_types is not None:
-        settings += [
-            (1, {"experimental_op_resolver_type": runtime.resolver_types.BUILTIN_WITHOUT_DEFAULT_DELEGATES}),
-            (1, {"experimental_op_resolver_type": runtime.resolver_types.BUILTIN_REF}),
+def kernels(runtime: TfliteRuntime) -> list[Kernels]:
+    """List the kernels of the default, with one and two threads, of the plain and of the reference resolver."""
+    found = [Kernels("default", 1), Kernels("default", 2)]
+    types = runtime.resolver_types
+    if types is not None:
+        found += [
+            Kernels("plain", 1, {"experimental_op_resolver_type": types.BUILTIN_WITHOUT_DEFAULT_DELEGATES}),
+            Kernels("reference", 1, {"experimental_op_resolver_type": types.BUILTIN_REF}),
         ]
-    return [TfliteClassifier(runtime, model, threads=n, options=options) for n, options in settings]
+    return found
 
 
 def shrink(frame_bgr: Pixels) -> Pixels:

@@ -1,0 +1,123 @@
+"""Labels files of other tools: a number in them is heeded or the file refused; nothing becomes a label by accident."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.errors import BundleError
+from edge.importing.labels import read_labels
+
+COLOURS = ("red", "green", "blue")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "red\ngreen\nblue\n",
+        "red\r\ngreen\r\nblue",
+        "\ufeffred\ngreen\nblue\n\n\n",
+        "2,blue\n0,red\n1,green\n",
+        "2  blue\n0  red\n1  green\n",
+        "2\tblue\n0\tred\n1\tgreen\n",
+        "2;blue\n0;red\n1;green\n",
+        "2: blue\n0: red\n1: green\n",
+        "2:blue\n0:red\n1:green\n",
+        "[2] blue\n[0] red\n[1] green\n",
+        "0 red\n1 green\n2 blue\n",
+        "1 red\n2 green\n3 blue\n",
+        "3 blue\n1 red\n2 green\n",
+        "001 red\n003 blue\n002 green\n",
+        "id,name\n2,blue\n0,red\n1,green\n",
+        "index\tlabel\n2\tblue\n0\tred\n1\tgreen\n",
+        "name,id\nblue,2\nred,0\ngreen,1\n",
+        "red,0\nblue,2\ngreen,1\n",
+        '"id","name"\n"2","blue"\n"0","red"\n"1","green"\n',
+        "label\nred\ngreen\nblue\n",
+        "class name\nred\ngreen\nblue\n",
+        '"red"\n"green"\n"blue"\n',
+        '"red",\n"green",\n"blue",\n',
+    ],
+)
+def test_numbers_and_headers_are_heeded(text: str) -> None:
+    assert read_labels(text.encode(), 3) == COLOURS
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("0", "1", "2", "3"),
+        ("10 cent", "20 cent", "50 cent"),
+        ("tench, Tinca tinca", "goldfish, Carassius auratus"),
+        ("3-spined stickleback", "7up", "2CV"),
+        ("boeing 737", "boeing 747"),
+        ("2 CV", "Golf", "Kadett", "Trabant"),
+        ("label", "parcel"),
+        ("class 0", "class 1"),
+        ("नमस्ते", "क\u200dष"),
+    ],
+)
+def test_names_with_numbers_and_commas_stay_whole(labels: tuple[str, ...]) -> None:
+    assert read_labels("\n".join(labels).encode(), len(labels)) == labels
+
+
+def test_names_with_commas_and_numbers() -> None:
+    text = '1,"goldfish, Carassius auratus"\n0,"tench, Tinca tinca"\n'
+    assert read_labels(text.encode(), 2) == ("tench, Tinca tinca", "goldfish, Carassius auratus")
+    assert read_labels(b"1: goldfish, Carassius auratus\n0: tench\n", 2) == ("tench", "goldfish, Carassius auratus")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0 red\n1 green\n3 blue\n", "0 to 3, but 2 is missing"),
+        ("1,red\n2,green\n90,blue\n", "but 3 is missing"),
+        ("0 red\n1 green\n1 blue\n", "1 comes twice"),
+        ("12345,red\n12346,green\n12399,blue\n", "is missing"),
+        ("0 red\n1 green\nblue\n", "2 of 3 lines begin with a number"),
+        ("1 star\n2 stars\n3 stars\n", "names behind are often the same"),
+        ("id,name\n0,red\n1,green\n", "2 labels, but the model has 3 outputs: if the first output is a background"),
+        ("0 red\n1 green\n2 blue\n3 black\n", "4 labels, but the model has 3 outputs"),
+        ("red\n\ngreen\n", "label 2 is empty"),
+        ("", "0 labels"),
+        ('["red",\n"green",\n"blue"]', "JSON, Python or a label map"),
+        ("{0: 'red',\n1: 'green',\n2: 'blue'}", "JSON, Python or a label map"),
+        ('item {\nid: 1\nname: "red"}', "JSON, Python or a label map"),
+        ("red\nunknown\nblue\n", "label 2 is 'unknown', which the device reports"),
+        ("2 unknown\n0 red\n1 green", "label 3 is 'unknown'"),
+        ("red\x1b[2J\ngreen\nblue", r"label 1 holds U\+001B"),
+        ("r\0e\0d\0\ngreen\nblue", r"label 1 holds U\+0000"),
+    ],
+)
+def test_what_is_not_clear_is_refused_with_the_reason(text: str, message: str) -> None:
+    with pytest.raises(BundleError, match=message):
+        read_labels(text.encode(), 3)
+
+
+def test_other_encodings_are_refused() -> None:
+    for encoding in ("utf-16", "latin-1"):
+        with pytest.raises(BundleError, match="not UTF-8 text"):
+            read_labels("grün\nrot".encode(encoding), 2)
+
+
+@given(st.integers(2, 60), st.sampled_from([" ", "  ", "\t", ",", ";", ": "]), st.sampled_from([0, 1]), st.randoms())
+def test_any_order_of_numbered_lines_gives_the_same_labels(
+    count: int, between: str, first: int, chance: random.Random
+) -> None:
+    names = [f"kind {chr(97 + n % 26)}{n // 26}" for n in range(count)]
+    lines = [f"{number}{between}{name}" for number, name in enumerate(names, first)]
+    chance.shuffle(lines)
+    assert read_labels("\n".join(lines).encode(), count) == tuple(names)
+
+
+@given(st.one_of(st.binary(max_size=200), st.text("0123 ,;:\t\n\"'[]{}ab\0\x85", max_size=80).map(str.encode)))
+def test_any_bytes_are_labels_or_one_line(data: bytes) -> None:
+    for classes in (2, 3, data.count(b"\n") + 1):
+        try:
+            labels = read_labels(data, classes)
+        except BundleError as error:
+            assert "\n" not in str(error)
+        else:
+            assert len(labels) == classes
+            assert all(label and label.isprintable() for label in labels)
