@@ -10,10 +10,12 @@ from edge.inference import golden
 from edge.inference.base import Classifier
 from edge.inference.edgetpu import load_edgetpu
 from edge.inference.guard import GuardedClassifier
+from edge.inference.model_limits import MEMORY_BYTES
 from edge.inference.runtime import load_runtime
 from edge.inference.tflite import TfliteClassifier, check_details
 from edge.preprocess import Preprocessor
 from edge.processes.edgetpu_trial import why_unusable
+from edge.processes.fork import memory_limit
 from edge.worker.pipeline import Pipeline
 
 
@@ -52,9 +54,11 @@ def open_classifier(bundle: Bundle, engine: Engine) -> OpenEngine:
                 return OpenEngine(open_on_edgetpu(bundle, engine), on_edgetpu=True)
             except EngineError as error:
                 fallback = str(error)
-    classifier = TfliteClassifier(runtime, bundle.model, threads=engine.threads)
-    check_details(classifier, bundle.manifest)
-    return OpenEngine(_guarded(bundle, classifier, canary=False), on_edgetpu=False, fallback=fallback)
+    with memory_limit(MEMORY_BYTES):
+        classifier = TfliteClassifier(runtime, bundle.model, threads=engine.threads)
+        check_details(classifier, bundle.manifest)
+        guarded = _guarded(bundle, classifier, canary=False)
+    return OpenEngine(guarded, on_edgetpu=False, fallback=fallback)
 
 
 def open_pipeline(settings: Settings) -> Pipeline:
