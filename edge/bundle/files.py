@@ -22,6 +22,7 @@ PACK_COMMENT_SIZE = len(PACK_MARK) + 64
 MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 MAX_FILES = 64
 MAX_NAME = 100
+_MAX_MESSAGE = 300
 # zipfile makes an object of each entry, and trusts the sizes in the end record: a directory of 250 MB became 2.4 GB
 # and took 55 s. Ours needs 46 bytes and the name for a file.
 MAX_DIRECTORY_BYTES = MAX_FILES * 512
@@ -102,7 +103,7 @@ def _read_pack(path: Path) -> dict[str, bytes]:
         struct.error,
         OSError,
     ) as error:
-        raise BundleError(f"{error}: pack it with `fieldfare bundle pack`") from error
+        raise BundleError(f"{shortened(str(error))}: pack it with `fieldfare bundle pack`") from error
 
 
 def _entries_promised(body: memoryview) -> int:
@@ -138,3 +139,10 @@ def _check_entries(entries: list[zipfile.ZipInfo], count: int, size: int) -> Non
         raise BundleError("compressed: pack it with `fieldfare bundle pack`")
     if sum(entry.file_size for entry in entries) > size:
         raise BundleError("its entries overlap: pack it with `fieldfare bundle pack`")
+
+
+def shortened(text: str) -> str:
+    """Return a library's message on one line, without its middle if it is long: it may hold a stranger's bytes."""
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    half = _MAX_MESSAGE // 2
+    return text if len(text) <= _MAX_MESSAGE else f"{text[:half]} ... {text[-half:]}"

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from edge.bundle.files import MAX_FILES, MAX_NAME
+from edge.bundle.files import MAX_FILES, MAX_NAME, shortened
 from edge.errors import BundleError
 
 Json = dict[str, Any]
@@ -31,7 +31,6 @@ MAX_BYTES = 16 * 1024 * 1024
 # All golden inputs together, in millions: as much as one photo may have, and four of the largest model's.
 MAX_GOLDEN_MEGAPIXELS = 100
 _MAX_INT = 2**63 - 1
-_MAX_MESSAGE = 300
 
 # \Z, as $ would let a line break follow.
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -247,7 +246,7 @@ def decode(data: bytes) -> Manifest:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # Only a newer Fieldfare writes keys that this one lacks.
         fix = "update Fieldfare or make" if "unknown field" in str(error) else "make"
-        raise BundleError(f"manifest.json: {_shortened(str(error))}; {fix} the bundle again") from error
+        raise BundleError(f"manifest.json: {shortened(str(error))}; {fix} the bundle again") from error
     _check_references(manifest)
     _check_ranges(manifest)
     return manifest
@@ -273,13 +272,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Strict):
         return _without_defaults(value)
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _shortened(text: str) -> str:
-    """Return the text without its middle if it is long; the names of keys in it are anybody's."""
-    text = "".join(c if c.isprintable() else "?" for c in text)
-    half = _MAX_MESSAGE // 2
-    return text if len(text) <= _MAX_MESSAGE else f"{text[:half]} ... {text[-half:]}"
 
 
 def _readable() -> str:

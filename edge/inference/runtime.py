@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Literal
@@ -97,4 +97,6 @@ def _without_announcement() -> Iterator[None]:
         finally:
             os.dup2(kept.fileno(), 2)
             written.seek(0)
-            kept.write(b"".join(line for line in written if not line.startswith(_ANNOUNCEMENT)))
+            rest = b"".join(line for line in written if not line.startswith(_ANNOUNCEMENT))
+            with suppress(OSError):  # nobody reads it any more, as without us
+                kept.write(rest)

@@ -185,7 +185,7 @@ def _compare_scale(what: str, found: float, said: float) -> None:
 def _one_line(error: Exception) -> str:
     """Return what a runtime reports; names out of the model may be part of it."""
     text = "".join(c if c.isprintable() else "?" for c in " ".join(str(error).split()))
-    return text[:_MAX_REASON] or type(error).__name__
+    return text[:_MAX_REASON] or "it gave no reason, as without memory"
 
 
 def _details(entry: Mapping[str, Any]) -> TensorDetails:

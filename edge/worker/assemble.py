@@ -63,13 +63,18 @@ def open_classifier(bundle: Bundle, engine: Engine) -> OpenEngine:
 
 def open_pipeline(settings: Settings) -> Pipeline:
     """Open the bundle and the engine of `settings`, for programs without a supervisor. Raises as open_bundle and
-    build_pipeline do."""
+    build_pipeline do, but BundleError if the CPU cannot run the model: trying again cannot help."""
     bundle, engine = open_bundle(settings.bundle), settings.engine
     why = None
     # An Edge TPU that hangs or crashes while it is opened would take this program along: another process tries first.
     if engine.device != "cpu" and bundle.edgetpu_model is not None:
         why = why_unusable(settings)
-    return build_pipeline(bundle, engine if why is None else engine.at("cpu"), settings.decision, fallback=why)
+    if why is not None:
+        engine = engine.at("cpu")
+    try:
+        return build_pipeline(bundle, engine, settings.decision, fallback=why)
+    except (EngineError, BundleError) as error:
+        raise BundleError(f"bundle {settings.bundle}: {error}") from error
 
 
 def open_on_edgetpu(bundle: Bundle, engine: Engine) -> Classifier:
