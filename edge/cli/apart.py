@@ -14,10 +14,10 @@ from edge.processes.fork import run_forked
 P = ParamSpec("P")
 
 
-def apart(bundle: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+def apart(*bundles: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
     """Run a command in a fork of this process, so that a crash and a hang become one line and status 65.
 
-    bundle: the name of the command's parameter that holds the bundle's path.
+    bundles: the names of the command's parameters that hold a bundle's path.
     """
 
     def decorate(body: Callable[P, None]) -> Callable[P, None]:
@@ -26,7 +26,8 @@ def apart(bundle: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
             context = click.get_current_context()
             status = run_forked(lambda: status_of(lambda: context.invoke(body, *args, **given)))
             if status < 0:
-                raise BundleError(f"bundle {given[bundle]}: {_how_it_ended(-status)}")
+                names = " or ".join(str(given[bundle]) for bundle in bundles)
+                raise BundleError(f"bundle {names}: {_how_it_ended(-status)}")
             if status:
                 raise click.exceptions.Exit(status)
 

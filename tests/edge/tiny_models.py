@@ -99,11 +99,12 @@ def sound_model() -> bytes:
 
 
 def crashing_model() -> bytes:
-    """The same, whose SLICE has no begin: LiteRT and tflite-runtime read at address 0."""
+    """The same, beside an EQUAL of uint8 with a scale of 1, which aborts the runtimes."""
     model = _empty()
     main = _Graph(model)
     main.graph.outputs = [main.first_values(main.image, 3)]
-    main.graph.operators[0].inputs[1] = -1
+    equal = main.tensor([1, 1, 1, 3], schema.TensorType.BOOL)
+    main.operator(schema.BuiltinOperator.EQUAL, [main.graph.outputs[0]] * 2, [equal])
     return _packed(model)
 
 
@@ -120,7 +121,7 @@ def model_that_hangs_on(value: int | None) -> bytes:
     goes_on.operator(
         schema.BuiltinOperator.RESHAPE, [goes_on.first_values(goes_on.image, 1), goes_on.numbers([1])], [flat]
     )
-    goes_on.operator(schema.BuiltinOperator.CAST, [flat], [first])  # EQUAL of uint8 with a scale of 1 aborts
+    goes_on.operator(schema.BuiltinOperator.CAST, [flat], [first])  # EQUAL of uint8 aborts, see above
     answer = goes_on.tensor([1], schema.TensorType.BOOL)
     wanted = first if value is None else goes_on.numbers([value])
     goes_on.operator(schema.BuiltinOperator.EQUAL, [first, wanted], [answer])

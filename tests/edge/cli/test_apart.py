@@ -65,7 +65,7 @@ def test_a_sound_one_runs_without_a_word(run_fieldfare: Run, tmp_path: Path, pho
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_crash_is_one_line(run_fieldfare: Run, tmp_path: Path, photo: Path, command: str) -> None:
     done = run_fieldfare(*words(command, bundle_of(crashing_model(), tmp_path / "b"), photo))
-    assert f"bundle {tmp_path}/b: the process that ran its model died of SIGSEGV: damaged model" in one_line(done)
+    assert f"bundle {tmp_path}/b: the process that ran its model died of SIGABRT: damaged model" in one_line(done)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -95,3 +95,15 @@ def test_results_before_the_crash_are_there(tmp_path: Path, photo: Path) -> None
     one_line(done)
     assert done.stdout.count("\n") == 1
     assert done.stdout.endswith("}\n")
+
+
+def test_two_bundles_are_both_named(run_fieldfare: Run, tmp_path: Path) -> None:
+    pytest.importorskip("scipy")
+    sound, other = bundle_of(sound_model(), tmp_path / "a").path, bundle_of(crashing_model(), tmp_path / "b").path
+    for label in ("red", "green"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(2):
+            cv2.imwrite(str(tmp_path / "photos" / label / f"{number}.png"), picture(50 * number))
+    done = run_fieldfare("compare", sound, other, tmp_path / "photos")
+    assert done.returncode == 65
+    assert f"bundle {sound} or {other}: the process that ran its model died of SIGABRT" in done.stderr
