@@ -169,11 +169,16 @@ def rezip(files: Files, chance: random.Random) -> bytes:
     kind = chance.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
     with zipfile.ZipFile(buffer, "w", kind) as archive:
         for name, data in files.items():
-            archive.writestr(chance.choice((name, name, name, f"../{name}", "x" * 300, f"{name}/")), data)
+            _add(archive, chance.choice((name, name, name, f"../{name}", "x" * 300, f"{name}/")), data)
         if chance.random() < 0.3:
-            archive.writestr("bomb", bytes(50_000_000))
+            _add(archive, "bomb", bytes(50_000_000))
         archive.comment = PACK_MARK + b"0" * 64
     return seal_pack(buffer.getvalue()[:-PACK_COMMENT_SIZE])
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    # Not with the time of day: a mutant depends on its number only.
+    archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, archive.compression)
 
 
 def write_mutant(files: Files, pack: bytes, chance: random.Random, place: Path) -> Path:

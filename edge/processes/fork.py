@@ -8,7 +8,6 @@ import os
 import resource
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +48,7 @@ def _work_in_fork(parent: int, work: Callable[[], int]) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         status = work()
     except BaseException:  # noqa: BLE001 - as the interpreter does with what nothing else caught
-        traceback.print_exc()
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
     finally:
         # Not through native destructors and threads that hang.
         os._exit(status)
