@@ -48,7 +48,7 @@ def _work_in_fork(parent: int, work: Callable[[], int]) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         status = work()
     except BaseException:  # noqa: BLE001 - as the interpreter does with what nothing else caught
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
     finally:
         # Not through native destructors and threads that hang.
         os._exit(status)
