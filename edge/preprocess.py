@@ -23,7 +23,10 @@ from edge.records import Pixels
 Tensor = NDArray[np.int8] | NDArray[np.uint8]
 Region = tuple[float, float, float, float]
 
+# Halving the largest photo, 100 megapixels, takes 100 MB in 14 steps; a camera's frame a few. Each piece has a cost
+# beside its pixels, so their number is limited, too.
 _MAX_SCRATCH = 16
+_MAX_SCRATCH_BYTES = 128 * 1024 * 1024
 
 
 class Preprocessor:
@@ -166,19 +169,27 @@ def cut_region(frame_bgr: Pixels, region: Region) -> Pixels:
 
 
 class Scratch:
-    """Memory for the steps of `reduce_to`, reused while frames keep their size. Not thread-safe."""
+    """Memory for the steps of `reduce_to`, at most 128 MiB, reused while frames keep their size. Not thread-safe."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[int, int], Pixels] = {}
+        self._bytes = 0
 
     def pixels(self, height: int, width: int) -> Pixels:
-        """Return uint8 (height, width, 3), contents undefined; the same memory at each call with this size."""
+        """Return uint8 (height, width, 3), contents undefined; the same memory at each call with this size, unless
+        that is too large to keep."""
         kept = self._kept.get((height, width))
-        if kept is None:
-            if len(self._kept) >= _MAX_SCRATCH:  # photos of many sizes
-                self._kept.clear()
-            kept = self._kept[height, width] = np.empty((height, width, 3), np.uint8)
-        return kept
+        return self._new(height, width) if kept is None else kept
+
+    def _new(self, height: int, width: int) -> Pixels:
+        made = np.empty((height, width, 3), np.uint8)
+        if len(self._kept) >= _MAX_SCRATCH or self._bytes + made.nbytes > _MAX_SCRATCH_BYTES:  # photos of many sizes
+            self._kept.clear()
+            self._bytes = 0
+        if made.nbytes <= _MAX_SCRATCH_BYTES:
+            self._kept[height, width] = made
+            self._bytes += made.nbytes
+        return made
 
 
 def reduce_to(source: Pixels, out: Pixels, scratch: Scratch) -> None:

@@ -9,6 +9,7 @@ How the format grows (docs/bundle.md explains it to people; the two change toget
 3. Without 2, no required key is added, dropped, renamed or made optional, and no default changes.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from edge.bundle.files import MAX_FILES, MAX_NAME, shortened
 from edge.errors import BundleError
 
 Json = dict[str, Any]
@@ -24,11 +26,24 @@ Json = dict[str, Any]
 _MIGRATIONS: tuple[Callable[[Json], Json], ...] = ()
 SCHEMA = 1 + len(_MIGRATIONS)
 
+# Read before anything is parsed. Four golden answers and the biases of 100,000 classes are 7 MB, one number a line.
+MAX_BYTES = 16 * 1024 * 1024
+# All golden inputs together, in millions: as much as one photo may have, and four of the largest model's.
+MAX_GOLDEN_MEGAPIXELS = 100
+_MAX_INT = 2**63 - 1
+
 # \Z, as $ would let a line break follow.
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*\Z", max_length=100)]
+FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*\Z", max_length=MAX_NAME)]
 Side = Annotated[int, Meta(ge=16, le=4096)]
 Positive = Annotated[float, Meta(gt=0)]
+# Python's own whole numbers have no end, and overflow where they are divided or meet NumPy. A seed is only shown.
+Whole = Annotated[int, Meta(ge=-_MAX_INT, le=_MAX_INT)]
+Count = Annotated[int, Meta(ge=0, le=_MAX_INT)]
+Some = Annotated[int, Meta(ge=1, le=_MAX_INT)]
+# Every text of the manifest is shown on one line, and the name is part of a message between processes.
+Text = Annotated[str, Meta(max_length=1000)]
+Note = Annotated[str, Meta(max_length=10_000)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Bias = Annotated[float, Meta(ge=-100, le=100)]
 Triple = tuple[float, float, float]
@@ -46,7 +61,7 @@ class FileEntry(Strict, frozen=True, kw_only=True):
     """A file beside the manifest."""
 
     name: FileName
-    size: Annotated[int, Meta(ge=0)]
+    size: Count
     sha256: Sha256
 
 
@@ -110,7 +125,7 @@ class Calibration(Strict, frozen=True, kw_only=True):
     bias: tuple[Bias, ...] | None = None
     threshold: Share = 0.0
     promised_precision: Share | None = None
-    method: str = "none"
+    method: Text = "none"
 
 
 class Metrics(Strict, frozen=True, kw_only=True):
@@ -119,12 +134,12 @@ class Metrics(Strict, frozen=True, kw_only=True):
     calibration_error: expected difference between score and share right, in 15 bins.
     """
 
-    split: str
-    photos: Annotated[int, Meta(ge=1)]
+    split: Text
+    photos: Some
     top1_float: Share | None = None
     top1_int8: Share | None = None
     validation_top1_float: Share | None = None
-    validation_photos: Annotated[int, Meta(ge=1)] | None = None
+    validation_photos: Some | None = None
     calibration_error: Share | None = None
 
 
@@ -138,7 +153,7 @@ class GoldenCase(Strict, frozen=True, kw_only=True):
 
     frame: FileName
     pixels: FileName
-    output: tuple[int, ...]
+    output: tuple[Annotated[int, Meta(ge=-128, le=255)], ...]
 
 
 class Golden(Strict, frozen=True, kw_only=True):
@@ -147,8 +162,8 @@ class Golden(Strict, frozen=True, kw_only=True):
     pixel_tolerance: Annotated[int, Meta(ge=0, le=8)]
     output_tolerance: Annotated[int, Meta(ge=0, le=128)]
     measured_spread: Annotated[int, Meta(ge=0, le=255)]
-    measured_with: str
-    cases: Annotated[tuple[GoldenCase, ...], Meta(min_length=1)]
+    measured_with: Text
+    cases: Annotated[tuple[GoldenCase, ...], Meta(min_length=1, max_length=MAX_FILES)]
 
 
 class EdgeTpu(Strict, frozen=True, kw_only=True):
@@ -159,19 +174,19 @@ class EdgeTpu(Strict, frozen=True, kw_only=True):
 
     model: FileName
     log: FileName | None = None
-    compiler_version: str | None = None
-    operators_on_tpu: Annotated[int, Meta(ge=1)] | None = None
-    operators_on_cpu: Annotated[int, Meta(ge=0)]
-    on_chip_bytes: Annotated[int, Meta(ge=0)] | None = None
-    off_chip_bytes: Annotated[int, Meta(ge=0)] | None = None
+    compiler_version: Text | None = None
+    operators_on_tpu: Some | None = None
+    operators_on_cpu: Count
+    on_chip_bytes: Count | None = None
+    off_chip_bytes: Count | None = None
 
 
 class Architecture(Strict, frozen=True, kw_only=True):
     """The network behind the model, if Fieldfare trained it."""
 
-    family: str
+    family: Text
     alpha: Positive
-    weights: str
+    weights: Text
     weights_sha256: Sha256 | None = None
     seed: int
 
@@ -180,17 +195,17 @@ class Origin(Strict, frozen=True, kw_only=True):
     """Who made the bundle, and from what."""
 
     kind: Literal["trained", "imported"]
-    source: str
-    tool: str
-    notes: tuple[str, ...] = ()
+    source: Text
+    tool: Text
+    notes: Annotated[tuple[Note, ...], Meta(max_length=1000)] = ()
 
 
 class Manifest(Strict, frozen=True, kw_only=True):
     """The whole contract between the trainer and the device."""
 
-    schema: int
-    name: str
-    created: str
+    schema: Whole
+    name: Text
+    created: Text
     origin: Origin
     architecture: Architecture | None = None
     model: FileName
@@ -202,19 +217,21 @@ class Manifest(Strict, frozen=True, kw_only=True):
     metrics: Metrics | None = None
     golden: Golden
     edgetpu: EdgeTpu | None = None
-    files: Annotated[tuple[FileEntry, ...], Meta(min_length=1)]
+    files: Annotated[tuple[FileEntry, ...], Meta(min_length=1, max_length=MAX_FILES)]
 
 
 class _SchemaOnly(msgspec.Struct):
-    schema: int
+    schema: Whole
 
 
 def decode(data: bytes) -> Manifest:
     """Decode the bytes of manifest.json, of this schema or an older one.
 
-    Raises BundleError: not JSON, an unknown schema, an unknown key, a value out of range, a name that is listed
-    twice, or used but not listed.
+    Raises BundleError: too long, not JSON, an unknown schema, an unknown key, a value out of range, a name that is
+    listed twice, or used but not listed.
     """
+    if len(data) > MAX_BYTES:
+        raise BundleError(f"manifest.json: {len(data)} bytes, at most {MAX_BYTES}: not a bundle")
     try:
         schema = msgspec.json.decode(data, type=_SchemaOnly).schema
         if not 1 <= schema <= SCHEMA:
@@ -229,7 +246,7 @@ def decode(data: bytes) -> Manifest:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # Only a newer Fieldfare writes keys that this one lacks.
         fix = "update Fieldfare or make" if "unknown field" in str(error) else "make"
-        raise BundleError(f"manifest.json: {error}; {fix} the bundle again") from error
+        raise BundleError(f"manifest.json: {shortened(str(error))}; {fix} the bundle again") from error
     _check_references(manifest)
     _check_ranges(manifest)
     return manifest
@@ -261,7 +278,7 @@ def _readable() -> str:
     return "1" if SCHEMA == 1 else f"1 to {SCHEMA}"
 
 
-def _migrated(raw: Json, schema: int) -> Json:
+def _migrated(raw: Json, schema: Whole) -> Json:
     for step in _MIGRATIONS[schema - 1 :]:
         raw = step(raw)
     return raw
@@ -277,9 +294,9 @@ def referenced_files(manifest: Manifest) -> list[str]:
 
 
 def _check_references(manifest: Manifest) -> None:
-    listed = [entry.name for entry in manifest.files]
-    for name in listed:
-        if listed.count(name) > 1 or name in ("manifest.json", "manifest.sha256"):
+    listed = Counter(entry.name for entry in manifest.files)
+    for name, times in listed.items():
+        if times > 1 or name in ("manifest.json", "manifest.sha256"):
             raise BundleError(f"manifest.json: file {name!r} may not be listed, or only once")
     referred = set(referenced_files(manifest))
     for name in sorted(referred - set(listed)):
@@ -302,6 +319,12 @@ def _check_ranges(manifest: Manifest) -> None:
     if bias is not None and len(bias) != manifest.output.classes:
         raise BundleError(
             f"manifest.json: calibration.bias has {len(bias)} numbers, the model {manifest.output.classes} classes"
+        )
+    pixels = len(manifest.golden.cases) * manifest.input.width * manifest.input.height
+    if pixels > MAX_GOLDEN_MEGAPIXELS * 1_000_000:
+        raise BundleError(
+            f"manifest.json: {len(manifest.golden.cases)} golden inputs of {manifest.input.width}x"
+            f"{manifest.input.height} are {pixels / 1e6:.0f} megapixels, at most {MAX_GOLDEN_MEGAPIXELS}"
         )
     for case in manifest.golden.cases:
         if len(case.output) != manifest.output.classes:

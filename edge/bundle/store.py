@@ -7,25 +7,22 @@ model.
 import hashlib
 import io
 import stat
-import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bundle import manifest as manifests
+from edge.bundle.files import PACK_COMMENT_SIZE, PACK_MARK, read_files
 from edge.bundle.manifest import Manifest
 from edge.errors import BundleError, MissingInputError
 
 MANIFEST = "manifest.json"
 MANIFEST_HASH = "manifest.sha256"
 PACK_SUFFIX = ".fieldfare"
-# The packed form is a ZIP without compression, which any unzip program opens. Its end comment is this mark and the
-# SHA-256 of all bytes before it, so a flipped byte is found before the ZIP is parsed.
-PACK_MARK = b"fieldfare-sha256:"
-PACK_COMMENT_SIZE = len(PACK_MARK) + 64
-# A MobileNet bundle has 1-12 MB; the cap keeps a wrong path from filling a Pi's memory.
-MAX_BUNDLE_BYTES = 256 * 1024 * 1024
-MAX_FILES = 64
+# 100,000 labels, the most that a model may have, in 167 bytes each.
+MAX_LABELS_BYTES = 16 * 1024 * 1024
+# A result holds up to 100 labels, and a message between the service's processes at most 208 KiB.
+MAX_LABEL_BYTES = 1000
 # The custom operator that the compiler puts in place of what it maps. Its bytes are looked for, not parsed: the parser
 # of .tflite files is the trainer's (trainer/edgetpu/tflite_graph.py).
 EDGETPU_OPERATOR = b"edgetpu-custom-op"
@@ -70,11 +67,15 @@ def open_bundle(path: Path | str) -> Bundle:
     """
     path = Path(path)
     try:
-        contents = _read_directory(path) if path.is_dir() else _read_pack(path)
+        contents = read_files(path)
+    except BundleError as error:
+        raise BundleError(f"bundle {path}: {error}") from error
     except FileNotFoundError as error:
         raise MissingInputError(f"bundle {path}: {error.strerror or error}: no bundle there") from error
     except OSError as error:
         raise MissingInputError(f"bundle {path}: cannot read: {error.strerror or error}") from error
+    except ValueError as error:  # a zero byte in the path
+        raise MissingInputError(f"bundle {str(path)!a}: {error}: no bundle there") from error
     if not contents:  # such as the mount point of a stick that is not plugged in
         raise MissingInputError(f"bundle {path}: an empty folder: no bundle there")
     try:
@@ -106,7 +107,9 @@ def manifest_hash_line(digest: str) -> bytes:
 
 
 def parse_labels(data: bytes) -> tuple[str, ...]:
-    """Parse one label a line, UTF-8, none empty. Raises BundleError."""
+    """Parse one label a line, UTF-8, none empty, of at most 1,000 bytes each. Raises BundleError."""
+    if len(data) > MAX_LABELS_BYTES:
+        raise BundleError(f"labels have {len(data)} bytes, at most {MAX_LABELS_BYTES}: shorten them")
     try:
         labels = tuple(line.strip() for line in data.decode("utf-8-sig").splitlines())
     except UnicodeDecodeError as error:
@@ -114,6 +117,10 @@ def parse_labels(data: bytes) -> tuple[str, ...]:
     for number, label in enumerate(labels, 1):
         if not label:
             raise BundleError(f"labels: line {number} is empty; each line is one label")
+        if len(label) > MAX_LABEL_BYTES or len(label.encode()) > MAX_LABEL_BYTES:
+            raise BundleError(
+                f"labels: line {number} has {len(label.encode())} bytes, at most {MAX_LABEL_BYTES}: shorten it"
+            )
     return labels
 
 
@@ -136,9 +143,9 @@ def _check_files(manifest: Manifest, contents: dict[str, bytes]) -> None:
     listed = {entry.name for entry in manifest.files}
     present = set(contents) - {MANIFEST, MANIFEST_HASH}
     if missing := sorted(listed - present):
-        raise BundleError(f"missing file {missing[0]!r}: copy the bundle again")
+        raise BundleError(f"missing file {missing[0]!a}: copy the bundle again")
     if extra := sorted(present - listed):
-        raise BundleError(f"extra file {extra[0]!r} that the manifest does not list: remove it")
+        raise BundleError(f"extra file {extra[0]!a} that the manifest does not list: remove it")
     for entry in manifest.files:
         data = contents[entry.name]
         if len(data) != entry.size:
@@ -160,56 +167,3 @@ def _check_twins(manifest: Manifest, contents: dict[str, bytes]) -> None:
         )
     if manifest.edgetpu is not None and not is_compiled(contents[manifest.edgetpu.model]):
         raise BundleError(f"{manifest.edgetpu.model} is not compiled for the Edge TPU: make the bundle again")
-
-
-def _read_directory(path: Path) -> dict[str, bytes]:
-    contents: dict[str, bytes] = {}
-    total = 0
-    for item in sorted(path.iterdir()):
-        if item.is_symlink() or not item.is_file():
-            raise BundleError(f"bundle {path}: {item.name!r} is not a plain file: remove it")
-        total += item.stat().st_size
-        if len(contents) >= MAX_FILES or total > MAX_BUNDLE_BYTES:
-            raise BundleError(
-                f"bundle {path}: more than {MAX_FILES} files or {MAX_BUNDLE_BYTES >> 20} MiB: not a bundle"
-            )
-        contents[item.name] = item.read_bytes()
-    return contents
-
-
-def _read_pack(path: Path) -> dict[str, bytes]:
-    status = path.stat()
-    size = status.st_size
-    if not stat.S_ISREG(status.st_mode):
-        raise BundleError(f"bundle {path}: neither a folder nor a plain file")
-    if size > MAX_BUNDLE_BYTES:
-        raise BundleError(f"bundle {path}: {size >> 20} MiB, at most {MAX_BUNDLE_BYTES >> 20}: not a bundle")
-    data = path.read_bytes()
-    body, comment = data[:-PACK_COMMENT_SIZE], data[-PACK_COMMENT_SIZE:]
-    if not comment.startswith(PACK_MARK):
-        if path.suffix == ".tflite":
-            raise BundleError(f"bundle {path}: a bare model: make a bundle of it with `fieldfare bundle import`")
-        raise BundleError(f"bundle {path}: not a packed bundle, or cut short: pack it with `fieldfare bundle pack`")
-    if comment != PACK_MARK + hashlib.sha256(body).hexdigest().encode():
-        raise BundleError(f"bundle {path}: damaged (SHA-256 differs): copy it again")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            names = [entry.filename for entry in entries]
-            if len(set(names)) != len(names) or len(names) > MAX_FILES:
-                raise BundleError(f"bundle {path}: names twice, or more than {MAX_FILES} files")
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                raise BundleError(f"bundle {path}: compressed: pack it with `fieldfare bundle pack`")
-            if sum(entry.file_size for entry in entries) > size:
-                raise BundleError(f"bundle {path}: its entries overlap: pack it with `fieldfare bundle pack`")
-            return {name: archive.read(name) for name in names}
-    except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        struct.error,
-        OSError,
-    ) as error:
-        raise BundleError(f"bundle {path}: {error}: pack it with `fieldfare bundle pack`") from error

@@ -7,12 +7,11 @@ from pathlib import Path
 import msgspec
 
 from edge.bundle import manifest as manifests
+from edge.bundle.files import PACK_COMMENT_SIZE, PACK_MARK
 from edge.bundle.manifest import FileEntry, Manifest
 from edge.bundle.store import (
     MANIFEST,
     MANIFEST_HASH,
-    PACK_COMMENT_SIZE,
-    PACK_MARK,
     PACK_SUFFIX,
     Bundle,
     check_contents,

@@ -4,6 +4,7 @@ import importlib
 import io
 import os
 import sys
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -77,12 +78,20 @@ def main() -> None:
 
 
 def _run(words: list[str]) -> int:
-    # Not click's own main(): it would turn a reader that left (head, a pager) into exit status 1.
-    try:
+    def invoke() -> None:
         with cli.make_context("fieldfare", words) as context:
             cli.invoke(context)
-            sys.stdout.flush()
-            return 0
+
+    return status_of(invoke)
+
+
+def status_of(work: Callable[[], object]) -> int:
+    """Return the exit status of a command's work; an error of ours is printed as one line."""
+    # Not click's own main(): it would turn a reader that left (head, a pager) into exit status 1.
+    try:
+        work()
+        sys.stdout.flush()
+        return 0
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except FieldfareError as error:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from edge.cli import options
+from edge.cli.apart import apart
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import quieten_opencv
 
@@ -23,6 +24,7 @@ _STEPS = 1000
 @options.device
 @options.threads
 @options.as_json
+@apart("bundle")
 def bench(bundle: Path, source: str, seconds: float, size: str | None, as_json: bool, **given: Any) -> None:
     """Time each stage from capture to decision on this board, and print tables to paste into an issue.
 
@@ -36,6 +38,8 @@ def bench(bundle: Path, source: str, seconds: float, size: str | None, as_json: 
     from edge.board import Board
     from edge.capture.opening import open_source
     from edge.config import load_settings, parse_size
+    from edge.inference.model_limits import TIMEOUT_S
+    from edge.processes.fork import end_after, time_limit
     from edge.source_kind import is_live
     from edge.worker.assemble import open_pipeline
 
@@ -44,18 +48,19 @@ def bench(bundle: Path, source: str, seconds: float, size: str | None, as_json: 
     settings = load_settings(
         None, bundle=str(bundle), source=source, width=width, height=height, realtime=live, loop=not live, **given
     )
-    pipeline = open_pipeline(settings)
+    with time_limit(TIMEOUT_S):
+        pipeline = open_pipeline(settings)
     try:
         frames = open_source(settings.camera)
         hidden = not sys.stderr.isatty()
-        with click.progressbar(length=_STEPS, label="measuring", file=sys.stderr, hidden=hidden) as bar:
-            measured = measure(
-                pipeline,
-                frames,
-                seconds=seconds,
-                board=Board(),
-                progress=lambda done_s: bar.update(int(_STEPS * done_s / seconds) - bar.pos),
-            )
+        bar = click.progressbar(length=_STEPS, label="measuring", file=sys.stderr, hidden=hidden)
+
+        def progress(done_s: float) -> None:
+            end_after(TIMEOUT_S)
+            bar.update(int(_STEPS * done_s / seconds) - bar.pos)
+
+        with bar, time_limit(TIMEOUT_S):
+            measured = measure(pipeline, frames, seconds=seconds, board=Board(), progress=progress)
     finally:
         pipeline.classifier.close()
     click.echo(msgspec.json.encode(measured).decode() if as_json else markdown(measured))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge.cli import options
+from edge.cli.apart import apart
 
 if TYPE_CHECKING:
     from edge.bundle.manifest import EdgeTpu
@@ -62,6 +63,7 @@ def show(path: Path, as_json: bool) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @options.runtime
 @click.option("--json", "as_json", is_flag=True, help="The outcome as one JSON object.")
+@apart("path")
 def verify(path: Path, runtime: str | None, as_json: bool) -> None:
     """Check the bundle at PATH: every hash, the model's tensors against the manifest, the golden inputs.
 
@@ -73,17 +75,20 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
     from edge.config import NO_BUNDLE, load_settings
     from edge.errors import BundleError, EngineError
     from edge.inference import golden
+    from edge.inference.model_limits import MEMORY_BYTES, TIMEOUT_S
     from edge.inference.runtime import load_runtime
     from edge.inference.tflite import TfliteClassifier, check_details
     from edge.preprocess import Preprocessor
+    from edge.processes.fork import memory_limit, time_limit
 
     engine = load_settings(None, bundle=NO_BUNDLE, runtime=runtime).engine
-    opened = open_bundle(path)
+    opened, loaded = open_bundle(path), load_runtime(engine.runtime)
     manifest = opened.manifest
     try:
-        classifier = TfliteClassifier(load_runtime(engine.runtime), opened.model)
-        check_details(classifier, manifest)
-        report = golden.require(opened, classifier, Preprocessor(manifest.preprocessing, manifest.input))
+        with time_limit(TIMEOUT_S), memory_limit(MEMORY_BYTES):
+            classifier = TfliteClassifier(loaded, opened.model)
+            check_details(classifier, manifest)
+            report = golden.require(opened, classifier, Preprocessor(manifest.preprocessing, manifest.input))
     except (EngineError, BundleError) as error:
         raise BundleError(f"bundle {path}: {error}") from error
     if as_json:

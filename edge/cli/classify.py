@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge.cli import options
+from edge.cli.apart import apart
 from edge.cli.streams import quieten_opencv
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @options.top
 @options.threshold
 @click.option("--json", "json_lines", is_flag=True, help="One JSON object a line.")
+@apart("bundle")
 def classify(bundle: Path, images: tuple[Path, ...], json_lines: bool, **given: Any) -> None:
     """Classify each of the IMAGES (files, or folders of them) with the BUNDLE.
 
@@ -35,10 +37,14 @@ def classify(bundle: Path, images: tuple[Path, ...], json_lines: bool, **given: 
     from edge.config import Output, load_settings
     from edge.errors import ImageError, MissingInputError
     from edge.images import read_image, readable_name
+    from edge.inference.model_limits import TIMEOUT_S
+    from edge.processes.fork import time_limit
     from edge.records import Frame
     from edge.worker.assemble import open_pipeline
 
-    pipeline = open_pipeline(load_settings(None, bundle=str(bundle), **given))
+    settings = load_settings(None, bundle=str(bundle), **given)
+    with time_limit(TIMEOUT_S):
+        pipeline = open_pipeline(settings)
     if pipeline.fallback is not None:
         click.echo(f"fieldfare: from the CPU: {pipeline.fallback}", err=True)
     (sink,) = build_sinks(Output(), json_lines=json_lines)
@@ -52,7 +58,9 @@ def classify(bundle: Path, images: tuple[Path, ...], json_lines: bool, **given: 
             click.echo(f"fieldfare: {error}", err=True)
             status = max(status, error.exit_status)
             continue
-        sink.write(pipeline.process(frame))
+        with time_limit(TIMEOUT_S):
+            result = pipeline.process(frame)
+        sink.write(result)
     sink.close()
     pipeline.classifier.close()
     if status:

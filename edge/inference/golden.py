@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import Golden, GoldenCase
 from edge.bundle.store import Bundle
-from edge.errors import BundleError, EngineError
+from edge.errors import BundleError, EngineError, ImageError
 from edge.images import decode_image
 from edge.inference.base import Classifier
 from edge.inference.runtime import TfliteRuntime
@@ -28,6 +28,8 @@ MIN_TOLERANCE = 24
 KEPT = 4
 PIXEL_TOLERANCE = 1
 MAX_FRAME_SIDE = 320
+# A PNG begins with its signature, and the length and name of a part that holds width and height.
+_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +126,10 @@ def prepare(bundle: Bundle, preprocessor: Preprocessor) -> GoldenInputs:
     golden = bundle.manifest.golden
     cases = []
     for case in golden.cases:
-        frame_bgr = decode_image(bundle.contents[case.frame], case.frame)
-        expected = _read_pixels(bundle.contents[case.pixels], case.pixels)
+        wide, high = preprocessor.width, preprocessor.height
+        frame_bgr = _decode(bundle.contents[case.frame], case.frame, (1, 1), (MAX_FRAME_SIDE, MAX_FRAME_SIDE))
+        expected = _decode(bundle.contents[case.pixels], case.pixels, (wide, high), (wide, high))[:, :, ::-1]
         pixels = preprocessor.pixels(frame_bgr)
-        if expected.shape != pixels.shape:
-            raise BundleError(f"{case.pixels}: {expected.shape}, must be {pixels.shape}: make the bundle again")
         output = np.array(case.output, np.int64)
         cases.append(
             GoldenInput(case.frame, preprocessor.quantize(expected), output, pixel_error=_distance(pixels, expected))
@@ -258,8 +259,20 @@ def _png(image_bgr: Pixels) -> bytes:
     return data.tobytes()
 
 
-def _read_pixels(data: bytes, name: str) -> Pixels:
-    return decode_image(data, name)[:, :, ::-1]
+def _decode(data: bytes, name: str, least: tuple[int, int], most: tuple[int, int]) -> Pixels:
+    """Decode a PNG whose width and height are within these; looked at before anything is decoded. Raises
+    BundleError."""
+    end = len(_PNG_START)
+    size = int.from_bytes(data[end : end + 4], "big"), int.from_bytes(data[end + 4 : end + 8], "big")
+    if not data.startswith(_PNG_START):
+        raise BundleError(f"{name}: not a PNG: make the bundle again")
+    if not all(low <= side <= high for low, side, high in zip(least, size, most, strict=True)):
+        allowed = f"{most[0]}x{most[1]}" if least == most else f"at most {most[0]}x{most[1]}"
+        raise BundleError(f"{name}: {size[0]}x{size[1]} pixels, must be {allowed}: make the bundle again")
+    try:
+        return decode_image(data, name)
+    except ImageError as error:
+        raise BundleError(str(error)) from error
 
 
 def _distance(a: NDArray[np.generic], b: NDArray[np.generic]) -> int:

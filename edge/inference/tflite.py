@@ -12,6 +12,10 @@ from edge.errors import BundleError, EngineError
 from edge.inference.runtime import TfliteRuntime
 from edge.preprocess import Tensor
 
+# 255 times it, divided by its inverse, is still far below float32's 3e38.
+_LARGEST = 1e9
+_MAX_REASON = 300
+
 
 @dataclass(frozen=True, slots=True)
 class TensorDetails:
@@ -73,12 +77,16 @@ class TfliteClassifier:
                 **(options or {}),
             )
             self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError, OSError) as error:
+            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+            self.inputs = [_details(entry) for entry in inputs]
+            self.outputs = [_details(entry) for entry in outputs]
+        # UnicodeDecodeError, a ValueError, for a name; TypeError for a type that NumPy lacks.
+        except (ValueError, RuntimeError, OSError, TypeError, MemoryError) as error:
             raise EngineError(f"{runtime.name} {runtime.version} refused the model: {_one_line(error)}") from error
-        self.inputs = [_details(entry) for entry in self._interpreter.get_input_details()]
-        self.outputs = [_details(entry) for entry in self._interpreter.get_output_details()]
-        self._input = self._interpreter.tensor(self._interpreter.get_input_details()[0]["index"])
-        self._output = self._interpreter.tensor(self._interpreter.get_output_details()[0]["index"])
+        if not (inputs and outputs):
+            raise EngineError(f"the model has {len(inputs)} inputs and {len(outputs)} outputs, must be 1 and 1")
+        self._input = self._interpreter.tensor(inputs[0]["index"])
+        self._output = self._interpreter.tensor(outputs[0]["index"])
         self._closed = False
 
     @property
@@ -89,7 +97,7 @@ class TfliteClassifier:
     def load(self, tensor: Tensor) -> None:
         """See Classifier.load."""
         self._check_open()
-        memory = self._input()
+        memory = self._memory(self._input)
         if (tensor.dtype, tensor.size) != (memory.dtype, memory.size):
             raise TypeError(f"{tensor.size} values of {tensor.dtype}, must be {memory.size} of {memory.dtype}")
         memory.data.cast("B")[:] = np.ascontiguousarray(tensor).data.cast("B")
@@ -97,16 +105,16 @@ class TfliteClassifier:
     def mark_output(self, mark: Callable[[NDArray[np.generic]], None]) -> None:
         """See OpenClassifier.mark_output."""
         self._check_open()
-        mark(self._output())
+        mark(self._memory(self._output))
 
     def invoke(self) -> NDArray[np.generic]:
         """See Classifier.invoke."""
         self._check_open()
         try:
             self._interpreter.invoke()
-        except (ValueError, RuntimeError) as error:
+        except (ValueError, RuntimeError, MemoryError) as error:
             raise EngineError(f"{self._engine}: inference failed: {_one_line(error)}") from error
-        memory = self._output()
+        memory = self._memory(self._output)
         return np.frombuffer(memory.tobytes(), memory.dtype).reshape(memory.shape)
 
     def close(self) -> None:
@@ -114,13 +122,21 @@ class TfliteClassifier:
         self._closed = True
         self._interpreter = self._input = self._output = None
 
+    def _memory(self, tensor: Callable[[], NDArray[np.generic]]) -> NDArray[np.generic]:
+        """Return a tensor's own memory. Raises EngineError if it has none, as a tensor of no fixed size may."""
+        try:
+            return tensor()
+        except (ValueError, RuntimeError, TypeError) as error:
+            raise EngineError(f"{self._engine}: a tensor without memory: {_one_line(error)}") from error
+
     def _check_open(self) -> None:
         if self._closed:
             raise EngineError("the classifier is closed: open the bundle again")
 
 
 def check_details(classifier: TfliteClassifier, manifest: Manifest) -> None:
-    """Compare the tensors that the runtime found in the model with the manifest. Raises BundleError if they differ."""
+    """Compare the tensors that the runtime found in the model with the manifest. Raises BundleError if they differ, or
+    if 32-bit arithmetic cannot carry its numbers."""
     if len(classifier.inputs) != 1 or len(classifier.outputs) != 1:
         raise BundleError(
             f"the model has {len(classifier.inputs)} inputs and {len(classifier.outputs)} outputs, must be 1 and 1"
@@ -136,6 +152,24 @@ def check_details(classifier: TfliteClassifier, manifest: Manifest) -> None:
     _compare("output dtype", output.dtype, promised.dtype)
     _compare("output zero point", output.zero_point, promised.quantization.zero_point)
     _compare_scale("output scale", output.scale, promised.quantization.scale)
+    _check_numbers(manifest)
+
+
+def _check_numbers(manifest: Manifest) -> None:
+    """Refuse numbers that become infinite, or none at all, between pixel and score."""
+    # Not on opening: the format allows any number above 0, and `bundle show` shows it.
+    numbers = {
+        "input scale": manifest.input.quantization.scale,
+        "output scale": manifest.output.quantization.scale,
+        "temperature": manifest.calibration.temperature,
+        **{f"std[{place}]": value for place, value in enumerate(manifest.preprocessing.std)},
+    }
+    for what, value in numbers.items():
+        if not 1 / _LARGEST <= value <= _LARGEST:
+            raise BundleError(f"{what} {value:g}, must be {1 / _LARGEST:g} to {_LARGEST:g}: make the bundle again")
+    for place, value in enumerate(manifest.preprocessing.mean):
+        if abs(value) > _LARGEST:
+            raise BundleError(f"mean[{place}] {value:g}, must be {-_LARGEST:g} to {_LARGEST:g}: make the bundle again")
 
 
 def _compare(what: str, found: object, said: object) -> None:
@@ -149,7 +183,9 @@ def _compare_scale(what: str, found: float, said: float) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    """Return what a runtime reports; names out of the model may be part of it."""
+    text = "".join(c if c.isprintable() else "?" for c in " ".join(str(error).split()))
+    return text[:_MAX_REASON] or "it gave no reason, as without memory"
 
 
 def _details(entry: Mapping[str, Any]) -> TensorDetails:

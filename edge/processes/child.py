@@ -24,8 +24,6 @@ _MAX_LINE = 4096
 # many lines in so many seconds are relayed.
 _LINES_A_WINDOW = 50
 _WINDOW_S = 10.0
-# LiteRT prints these at every start, and no option keeps it from that.
-_NOISE = ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.", "INFO: Applying 1 TensorFlow Lite delegate(s)")
 
 
 class Child(Process):
@@ -53,7 +51,7 @@ class Child(Process):
             lines, self._rest = [self._rest], b""
         for line in lines:
             text = line.decode(errors="replace").rstrip()
-            if text and not text.startswith(_NOISE):
+            if text:
                 self.tail.append(text[:_MAX_LINE])
                 self._log_line(text)
         return bool(data)

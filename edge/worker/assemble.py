@@ -10,10 +10,12 @@ from edge.inference import golden
 from edge.inference.base import Classifier
 from edge.inference.edgetpu import load_edgetpu
 from edge.inference.guard import GuardedClassifier
+from edge.inference.model_limits import MEMORY_BYTES
 from edge.inference.runtime import load_runtime
 from edge.inference.tflite import TfliteClassifier, check_details
 from edge.preprocess import Preprocessor
 from edge.processes.edgetpu_trial import why_unusable
+from edge.processes.fork import memory_limit
 from edge.worker.pipeline import Pipeline
 
 
@@ -52,20 +54,27 @@ def open_classifier(bundle: Bundle, engine: Engine) -> OpenEngine:
                 return OpenEngine(open_on_edgetpu(bundle, engine), on_edgetpu=True)
             except EngineError as error:
                 fallback = str(error)
-    classifier = TfliteClassifier(runtime, bundle.model, threads=engine.threads)
-    check_details(classifier, bundle.manifest)
-    return OpenEngine(_guarded(bundle, classifier, canary=False), on_edgetpu=False, fallback=fallback)
+    with memory_limit(MEMORY_BYTES):
+        classifier = TfliteClassifier(runtime, bundle.model, threads=engine.threads)
+        check_details(classifier, bundle.manifest)
+        guarded = _guarded(bundle, classifier, canary=False)
+    return OpenEngine(guarded, on_edgetpu=False, fallback=fallback)
 
 
 def open_pipeline(settings: Settings) -> Pipeline:
     """Open the bundle and the engine of `settings`, for programs without a supervisor. Raises as open_bundle and
-    build_pipeline do."""
+    build_pipeline do, but BundleError if the CPU cannot run the model: trying again cannot help."""
     bundle, engine = open_bundle(settings.bundle), settings.engine
     why = None
     # An Edge TPU that hangs or crashes while it is opened would take this program along: another process tries first.
     if engine.device != "cpu" and bundle.edgetpu_model is not None:
         why = why_unusable(settings)
-    return build_pipeline(bundle, engine if why is None else engine.at("cpu"), settings.decision, fallback=why)
+    if why is not None:
+        engine = engine.at("cpu")
+    try:
+        return build_pipeline(bundle, engine, settings.decision, fallback=why)
+    except (EngineError, BundleError) as error:
+        raise BundleError(f"bundle {settings.bundle}: {error}") from error
 
 
 def open_on_edgetpu(bundle: Bundle, engine: Engine) -> Classifier:

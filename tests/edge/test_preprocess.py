@@ -296,6 +296,16 @@ def test_scratch_memory_does_not_grow_with_the_sizes_of_photos() -> None:
     assert len(prep._scratch._kept) <= 16
 
 
+def test_scratch_memory_is_limited_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.preprocess._MAX_SCRATCH_BYTES", 1_000_000)
+    prep = make()
+    before = prep.fit(np.full((200, 200, 3), 7, np.uint8))
+    for width in (400, 500, 600, 20_000):  # half of the last is too large to keep
+        prep.fit(np.zeros((400, width, 3), np.uint8))
+        assert sum(kept.nbytes for kept in prep._scratch._kept.values()) <= 1_000_000
+    assert np.array_equal(prep.fit(np.full((200, 200, 3), 7, np.uint8)), before)
+
+
 @settings(max_examples=40, deadline=None)
 @given(width=st.integers(1, 300), height=st.integers(1, 300), resize=st.sampled_from(["squash", "crop", "letterbox"]))
 def test_the_picture_is_what_shows_the_frame(width: int, height: int, resize: str) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from edge.cli.apart import apart
 from edge.errors import OutputExistsError
 from trainer.cli.packages import require
 
@@ -22,6 +23,7 @@ from trainer.cli.packages import require
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Also write a page.")
 @click.option("--overwrite", is_flag=True, help="Replace the page if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@apart("a", "b")
 def compare(
     a: Path,
     b: Path,

@@ -60,13 +60,6 @@ def test_its_lines_are_relayed_with_their_levels(start: Start, caplog: pytest.Lo
     ]
 
 
-def test_what_the_runtime_says_at_every_start_is_left_out(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    child = start("print('INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\nmore', file=sys.stderr)")
-    hear_all(child)
-    assert [record.getMessage() for record in caplog.records] == ["worker: more"]
-    assert list(child.tail) == ["more"]
-
-
 def test_half_a_line_waits_for_its_rest(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     child = start(
         "sys.stderr.write('WARNING half'); sys.stderr.flush(); time.sleep(0.3); sys.stderr.write(' whole\\n')"
