@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import stat
 import warnings
 from pathlib import Path
@@ -18,67 +19,43 @@ if TYPE_CHECKING:
 
 MAX_MEGAPIXELS = 100  # 300 MB once decoded; a phone's 48 MP fits
 MAX_FILE_BYTES = 512 * 1024 * 1024
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
+# Pillow's names of the formats that Fieldfare reads, and the endings that go with them. Browsers save JPEGs as .jfif,
+# .pjpeg and .pjp; old programs as .jpe and .jif; 3D cameras keep two in an .mpo.
+ENDINGS = {
+    "JPEG": frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo"}),
+    "PNG": frozenset({".png", ".apng"}),
+    "BMP": frozenset({".bmp", ".dib"}),
+    "WEBP": frozenset({".webp"}),
+    "TIFF": frozenset({".tif", ".tiff"}),
+}
+SUFFIXES = frozenset(ending for endings in ENDINGS.values() for ending in endings)
 _EIGHT_BIT_MODES = frozenset({"RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "La", "RGBa"})
 _ORIENTATION = 0x0112
 # EXIF's orientation -> the number of the PIL.Image.Transpose that turns it upright.
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-def is_image_name(path: Path) -> bool:
-    """Return True if a file of this name is taken as a photo; hidden files, and those in hidden folders, are not."""
-    hidden = any(part.startswith(".") and part not in (".", "..") for part in path.parts)
-    return path.suffix.lower() in SUFFIXES and not hidden
-
-
-def find_images(root: Path) -> list[Path]:
-    """Return the photos under `root`, sorted; hidden files and folders are left out. Raises what find_files raises."""
-    files = find_files(root)
-    try:
-        return [file for file in files if is_image_name(file.relative_to(root)) and file.is_file()]
-    except OSError as error:
-        raise MissingInputError(f"{root}: cannot read: {error.strerror or error}") from error
-
-
-def find_files(root: Path) -> list[Path]:
-    """Return everything under `root` except folders, sorted, broken links included.
-
-    Follows linked folders too, each once, unless they lead into `root` or to a folder above it. Raises
-    MissingInputError, with the name, if a folder cannot be read.
-    """
-    # An unreadable folder is an error, because photos must not be missed silently.
-    top = root.resolve()
-    seen: set[Path] = set()
-    found: list[Path] = []
-    for place, folders, files in os.walk(root, followlinks=True, onerror=lambda error: _refuse_folder(error, root)):
-        found += [Path(place, name) for name in files]
-        folders[:] = [name for name in sorted(folders) if _is_to_be_entered(Path(place, name), top, seen)]
-    return sorted(found)
-
-
-def _refuse_folder(error: OSError, root: Path) -> None:
-    """Raise MissingInputError for an unreadable folder, unless it is hidden or the file system's own."""
-    inside = Path(error.filename).relative_to(root).parts
-    if any(map(is_out_of_bounds, inside)):
-        return
-    raise MissingInputError(f"{readable_name(error.filename)}: cannot read: {error.strerror}") from error
-
-
-def _is_to_be_entered(folder: Path, top: Path, seen: set[Path]) -> bool:
-    if not folder.is_symlink():
-        return True
-    real = folder.resolve()
-    if real in seen or real.is_relative_to(top) or top.is_relative_to(real):
-        return False
-    seen.add(real)
-    return True
-
-
-def is_out_of_bounds(folder: str) -> bool:
-    """Return True if a folder of this name holds no photos: it is hidden, or the file system's own."""
-    return folder.startswith(".") or folder == "lost+found"
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
+_CONVERT = "convert it to JPEG"
+# What else hides behind a photo's name: its first bytes, what it is, what to do.
+_OTHERS = tuple(
+    (re.compile(start, re.DOTALL | re.IGNORECASE), what, fix)
+    for start, what, fix in (
+        (rb".{4}ftyp(hei|hev|mif1|msf1)", "HEIC", _CONVERT),
+        (rb".{4}ftypavi[fs]", "AVIF", _CONVERT),
+        (rb".{4}ftypcrx ", "a raw photo", _CONVERT),
+        (rb".{4}ftyp|\x1aE\xdf\xa3|RIFF.{4}AVI ", "a video", "take single pictures from it, or remove it"),
+        (rb"GIF8", "GIF", _CONVERT),
+        (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL", _CONVERT),
+        (rb"\0\0\0\x0cjP  ", "JPEG 2000", _CONVERT),
+        (rb"8BPS", "a Photoshop file", _CONVERT),
+        (rb"FUJIFILMCCD-RAW", "a raw photo", _CONVERT),
+        (rb"%PDF", "PDF", _CONVERT),
+        (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!", "an archive", "unpack or remove it"),
+        (rb"\s*<(!doctype html|html|head|body)", "a web page", "fetch the photo itself again, or remove it"),
+        (rb"\s*<(svg|\?xml)", "SVG or XML", "convert or remove it"),
+        (rb"\0\x05\x16\x07", "what macOS notes about a file", "remove it"),
+    )
+)
 
 
 def readable_name(name: object) -> str:
@@ -114,21 +91,35 @@ def decode_image(data: bytes, name: str) -> Pixels:
     if not data:
         raise ImageError(f"{name}: empty file: remove it")
     try:
-        with pil.open(io.BytesIO(data), formats=_FORMATS) as image:
-            _refuse(image, data, name)
-            image.load()
-            upright = _upright(image)
+        pixels_rgb = np.asarray(_open(pil, data, name))
     except ImageError:
         raise
     except pil.UnidentifiedImageError as error:
-        raise ImageError(
-            f"{name}: not a picture that Fieldfare reads (JPEG, PNG, BMP, WebP, TIFF), or damaged: convert or remove it"
-        ) from error
+        raise ImageError(f"{name}: {_unidentified(data)}") from error
     except MemoryError as error:
         raise ImageError(f"{name}: too large for this machine's memory: make it smaller") from error
     except Exception as error:  # Pillow's decoders raise anything on damaged bytes
         raise ImageError(f"{name}: damaged or cut short ({error}): remove or copy it again") from error
-    return np.ascontiguousarray(np.asarray(upright)[:, :, ::-1])
+    return np.ascontiguousarray(pixels_rgb[:, :, ::-1])
+
+
+def _open(pil: ModuleType, data: bytes, name: str) -> "Image":
+    """Return the picture as _upright does. A function of its own: the picture as Pillow decoded it, 360 MB for 90
+    megapixels, is gone when the result is copied."""
+    with pil.open(io.BytesIO(data), formats=tuple(ENDINGS)) as image:
+        _refuse(image, data, name)
+        image.load()
+        return _upright(image)
+
+
+def _unidentified(data: bytes) -> str:
+    """Return what a file is that is no photo, if its first bytes show it, and what to do."""
+    if data.count(0) == len(data):
+        return "holds nothing but zeros: copy it again from the camera, or remove it"
+    for start, what, fix in _OTHERS:
+        if start.match(data):
+            return f"is {what} in spite of its name: {fix}"
+    return "not a picture that Fieldfare reads (JPEG, PNG, BMP, WebP, TIFF), or damaged: convert or remove it"
 
 
 def _upright(image: "Image") -> "Image":
@@ -140,7 +131,7 @@ def _upright(image: "Image") -> "Image":
     if turned.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in turned.info:
         rgba = turned.convert("RGBA")
         turned = Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba)
-    return turned.convert("RGB")
+    return turned if turned.mode == "RGB" else turned.convert("RGB")
 
 
 def exif_orientation(image: "Image") -> int:
@@ -161,12 +152,34 @@ def _refuse(image: "Image", data: bytes, name: str) -> None:
             f"{name}: {width}x{height} is {width * height / 1e6:.0f} megapixels, at most {MAX_MEGAPIXELS}: "
             "make it smaller"
         )
+    least = _least_bytes(image, data)
+    if len(data) < least:
+        raise ImageError(
+            f"{name}: {len(data):,} bytes for {width}x{height} pixels, at least {least:,}: damaged or cut short: "
+            "remove or copy it again"
+        )
     if image.mode == "CMYK":
         raise ImageError(f"{name}: CMYK colours, for print: save it as RGB")
     if _bits_per_channel(image, data) > 8:
         raise ImageError(f"{name}: {_bits_per_channel(image, data)} bits a channel, at most 8: save it with 8")
     if image.mode not in _EIGHT_BIT_MODES:
         raise ImageError(f"{name}: colour mode {image.mode}, must be RGB or grey: save it as RGB")
+
+
+def _least_bytes(image: "Image", data: bytes) -> int:
+    """Return how many bytes a whole JPEG or PNG of this size has at least; 0 for other formats.
+
+    Pillow allocates for the size that a file claims before it sees how much of it is there, and completes a JPEG that
+    ends too soon in grey: 20 kB became 90 megapixels and took 1.3 GB. The other decoders refuse such files unallocated.
+    """
+    width, height = image.size
+    if image.format in ("JPEG", "MPO"):
+        # Of each block of 8x8 pixels, a scan holds one code of one bit or more.
+        return -(-width // 8) * -(-height // 8) // 8
+    if data.startswith(_PNG_SIGNATURE):
+        # Deflate makes at most 1,032 bytes of one.
+        return height * (1 + width * data[24] * _PNG_CHANNELS.get(data[25], 1) // 8) // 1032
+    return 0
 
 
 def _bits_per_channel(image: "Image", data: bytes) -> int:

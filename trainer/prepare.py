@@ -7,15 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import DatasetError, MissingInputError
-from edge.images import find_images, readable_name
+from edge.images import readable_name
+from edge.photo_files import look_through, photos_of
 from trainer.check.examine import DatasetReport, conflicts, examine
+from trainer.check.files import PASSED_OVER
 from trainer.dataset.duplicates import group_duplicates
 from trainer.dataset.groups import join_groups, visit_groups
 from trainer.dataset.listing import SPLITS, Listing, Photo, Split
+from trainer.dataset.passed_over import in_words, others_of, passed_over
 from trainer.dataset.photo_set import PhotoSet
 from trainer.dataset.photos import Photos, load_photos
 from trainer.dataset.splitting import assign_splits
 from trainer.networks.pixels import input_of
+from trainer.pages.words import counted
+from trainer.progress import Progress
 from trainer.run_context import RunContext
 
 
@@ -49,6 +54,8 @@ class Data:
 
 def load(run: RunContext, listing: Listing) -> Data:
     """Decode `listing`, report what is remarkable, and split. Raises DatasetError, StorageError."""
+    # Before the minutes of decoding: whoever finds five sixths of a class missing stops here.
+    _announce_passed_over(listing, run.progress)
     photos = _load_photos(run, listing)
     duplicates = group_duplicates(photos.hashes, photos.greys)
     group_by = run.options.group_by
@@ -86,26 +93,40 @@ def _announce(run: RunContext, data: Data) -> None:
     )
     for finding in data.report.of("problem"):
         run.progress.say(f"warning: {finding.title}. {finding.explanation}")
-    if others := len(data.report.of("warning")):
+    if others := sum(finding.kind not in PASSED_OVER for finding in data.report.of("warning")):
         run.progress.say(
             f"{others} remarks on the photos are in the report (or: fieldfare dataset check {run.options.data})"
         )
+
+
+def _announce_passed_over(listing: Listing, progress: Progress) -> None:
+    """Show what is no photo in which class, and how many photos are in none."""
+    for line in in_words(listing.passed_over):
+        progress.say(line)
+    if listing.loose:
+        progress.say(f"warning: {counted(listing.loose, 'photo')} beside the class folders, in no class: passed over")
 
 
 def list_outside(folder: Path | None) -> Listing | None:
     """List the photos in `folder` as one class; None without a folder. Raises MissingInputError if it has no photos."""
     if folder is None:
         return None
-    paths = find_images(folder)
+    tree = look_through(folder)
+    paths = photos_of(folder, tree)
+    others = others_of(tree, paths)
+    left = passed_over("--outside", len(paths), others)
     if not paths:
-        raise MissingInputError(f"--outside {folder}: no photos there (JPEG, PNG, BMP, WebP, TIFF)")
-    return Listing(folder, ("outside",), tuple(Photo(path, 0, None) for path in paths), 0)
+        there = f" ({left.shares()})" if others else ""
+        raise MissingInputError(f"--outside {folder}: no photos there (JPEG, PNG, BMP, WebP, TIFF){there}")
+    photos = tuple(Photo(path, 0, None) for path in paths)
+    return Listing(folder, ("outside",), photos, (left,) if others else ())
 
 
 def load_outside(run: RunContext, outside: Listing | None) -> Photos | None:
     """Decode the photos of --outside; None without any. Raises DatasetError if not one can be read, StorageError."""
     if outside is None:
         return None
+    _announce_passed_over(outside, run.progress)
     count, tensor = len(outside.photos), input_of(run.options.network)
     with run.progress.stage("photos outside the classes", count) as advance:
         photos = load_photos(

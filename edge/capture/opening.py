@@ -84,14 +84,14 @@ def _open_stream(camera: Camera) -> FrameSource:
 
 def _open_replay(path: Path, camera: Camera) -> FrameSource:
     from edge.capture.replay import FolderSource, VideoSource
-    from edge.images import is_image_name
+    from edge.photo_files import is_image_name, is_photo
 
     if not _exists(path):
         shown = shorten(repr(camera.source))
         raise MissingInputError(
             f"{shown}: no such picture" if is_image_name(path) else f"source {shown} is not there: give {SOURCES}"
         )
-    if path.is_dir() or is_image_name(path):
+    if path.is_dir() or is_image_name(path) or is_photo(path):
         # Pictures have no rate of their own: without camera.fps they are read as fast as they are taken.
         return FolderSource(path, fps=camera.fps if camera.realtime else None, loop=camera.loop)
     return VideoSource(path, realtime=camera.realtime, fps=camera.fps, loop=camera.loop)

@@ -10,7 +10,8 @@ from edge.capture.ffmpeg import hands_over_jpegs, open_ffmpeg, whole_jpeg
 from edge.capture.pace import Pacer
 from edge.clock import stamp
 from edge.errors import CameraError, EndOfStream, ImageError, MissingInputError
-from edge.images import find_images, read_image, readable_name
+from edge.images import read_image, readable_name
+from edge.photo_files import find_images
 from edge.records import Frame, Pixels
 
 if TYPE_CHECKING:

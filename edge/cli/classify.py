@@ -70,7 +70,8 @@ def classify(bundle: Path, images: tuple[Path, ...], json_lines: bool, **given: 
 def _expand(images: tuple[Path, ...]) -> Iterator["Path | MissingInputError"]:
     """Yield the pictures in order; for a folder that has none, or cannot be read, the error."""
     from edge.errors import MissingInputError
-    from edge.images import find_images, readable_name
+    from edge.images import readable_name
+    from edge.photo_files import find_images
 
     for path in images:
         if not os.path.isdir(path):  # noqa: PTH112 - Path's raises for names that are too long

@@ -3,6 +3,9 @@
 import io
 import os
 import struct
+import subprocess
+import sys
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -15,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge.errors import ImageError, MissingInputError
-from edge.images import decode_image, find_images, read_image
+from edge.images import decode_image, read_image
+from edge.photo_files import find_images
 
 GRAIN = np.random.default_rng(5).integers(0, 256, (30, 40, 3)).astype(np.uint8)
 
@@ -123,6 +127,111 @@ def test_what_cannot_be_used_is_refused_with_the_fix(data: bytes, message: str) 
         decode_image(data, "card/7.jpg")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(900), "is HEIC in spite of its name: convert it to JPEG"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heic" + bytes(900), "is HEIC"),
+        (b"\0\0\0\x1cftypavif" + bytes(900), "is AVIF"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1", "is a raw photo"),
+        (b"\0\0\0\x20ftypisom\0\0\2\0", "is a video"),
+        (b"GIF89a" + bytes(20), "is GIF"),
+        (b"\xff\x0a" + bytes(20), "is JPEG XL"),
+        (b"%PDF-1.7", "is PDF"),
+        (b"PK\x03\x04" + bytes(30), "is an archive"),
+        (b"<!DOCTYPE html><title>404</title>", "is a web page in spite of its name: fetch the photo itself again"),
+        (b"<?xml version='1.0'?><svg/>", "is SVG or XML"),
+        (b"\0\x05\x16\x07\0\2\0\0Mac OS X", "is what macOS notes about a file"),
+        (bytes(5000), "holds nothing but zeros"),
+    ],
+)
+def test_another_format_with_a_photos_ending_is_named(data: bytes, what: str) -> None:
+    with pytest.raises(ImageError, match=rf"^7\.jpg: {what}") as caught:
+        decode_image(data, "7.jpg")
+    assert "\n" not in str(caught.value)
+
+
+def claiming(data: bytes, width: int, height: int) -> bytes:
+    """Return the JPEG or PNG `data` with another size in its header."""
+    if data.startswith(b"\x89PNG"):
+        header = b"IHDR" + struct.pack(">II", width, height) + data[24:29]
+        return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+    frame = next(place for mark in (b"\xff\xc0", b"\xff\xc2") if (place := data.find(mark)) >= 0)
+    return data[: frame + 5] + struct.pack(">HH", height, width) + data[frame + 9 :]
+
+
+def peak(data: bytes) -> int:
+    """Return the bytes that decoding `data` allocates at most, in NumPy's and Pillow's memory, by the address space."""
+    code = (
+        "import resource, sys; from edge.errors import ImageError; from edge.images import decode_image\n"
+        "decode_image(open(sys.argv[1], 'rb').read(), 'small')\n"
+        "def size(): return int(open('/proc/self/status').read().split('VmPeak:')[1].split()[0]) << 10\n"
+        "before = size()\n"
+        "try: decode_image(sys.stdin.buffer.read(), 'photo')\n"
+        "except ImageError as error: print(size() - before, error)"
+    )
+    with tempfile.NamedTemporaryFile() as small:
+        small.write(encoded(Image.fromarray(GRAIN), "JPEG"))
+        small.flush()
+        done = subprocess.run([sys.executable, "-c", code, small.name], input=data, capture_output=True, check=True)
+    found, _, message = done.stdout.decode().partition(" ")
+    assert message.startswith("photo: "), done
+    return int(found)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("kind", ["JPEG", "progressive", "PNG"])
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_small_file_that_claims_ninety_megapixels_is_refused_before_anything_is_allocated(
+    kind: str, cut: bool
+) -> None:
+    """A JPEG with an end mark, however early, would be completed in grey: 20 kB took 1.3 GB."""
+    noise = Image.effect_noise((200, 200), 50).convert("RGB")
+    options = {"progressive": True} if kind == "progressive" else {}
+    data = claiming(encoded(noise, kind.replace("progressive", "JPEG"), **options), 9000, 10_000)
+    data = data[: len(data) // 2] if cut else data
+    with pytest.raises(ImageError, match=r"bytes for 9000x10000 pixels, at least [\d,]+: damaged or cut short"):
+        decode_image(data, "photo")
+    assert peak(data) < 16 << 20
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "RGBA"])
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (3000, 2000)])
+def test_the_emptiest_whole_pictures_are_not_taken_for_damaged(mode: str, size: tuple[int, int]) -> None:
+    plain = Image.new(mode, size)
+    shape = (size[1], size[0], 3)
+    assert decode_image(encoded(plain, "PNG", optimize=True), "photo").shape == shape
+    if mode in ("RGB", "L"):
+        for progressive in (False, True):
+            data = encoded(plain, "JPEG", quality=1, optimize=True, progressive=progressive)
+            assert decode_image(data, "photo").shape == shape
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=60), st.sampled_from(["JPEG", "PNG", "WEBP"]), st.integers(0, 65535))
+def test_any_exif_data_leaves_the_picture_whole(exif: bytes, kind: str, orientation: int) -> None:
+    """The orientation turns it if it is one; whatever else is there is not needed."""
+    wide = Image.fromarray(GRAIN)
+    header = b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    for data in (b"Exif\0\0" + exif, b"Exif\0\0" + header + exif):
+        shape = decode_image(encoded(wide, kind, exif=data), "photo").shape
+        assert shape in ((30, 40, 3), (40, 30, 3))
+    assert shape == ((40, 30, 3) if 5 <= orientation <= 8 else (30, 40, 3))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["JPEG", "PNG"]), st.integers(1, 65535), st.integers(1, 65535))
+def test_any_claimed_size_is_refused_by_the_header_or_small(kind: str, width: int, height: int) -> None:
+    data = claiming(encoded(Image.fromarray(GRAIN), kind), width, height)
+    try:
+        shape = decode_image(data, "photo").shape
+    except ImageError as error:
+        assert "\n" not in str(error)
+    else:
+        assert shape == (height, width, 3)
+        assert height * width <= len(data) * 1032
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP", "TIFF"])

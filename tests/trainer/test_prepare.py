@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from edge.bundle.manifest import Preprocessing
+from edge.errors import MissingInputError
 from trainer.dataset.listing import list_photos
 from trainer.networks.families import Network
 from trainer.options import Options
-from trainer.prepare import load
+from trainer.prepare import list_outside, load, load_outside
 from trainer.run_context import RunContext
 from trainer.stage_clock import Clock
 
@@ -26,7 +29,45 @@ class Heard:
 
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        self.said.append(f"stage: {title}")
         yield lambda _: None
+
+
+def test_what_is_passed_over_is_said_by_class_before_anything_is_decoded(
+    tmp_path: Path, shapes: Shapes, spec: Preprocessing
+) -> None:
+    photos, heard = shapes(tmp_path / "photos", 8), Heard()
+    for number in range(40):
+        (photos / "red-disc" / f"IMG_{number}.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (photos / "loose.jpg").touch()
+    options = Options(data=photos, out=tmp_path / "bundle", network=Network("mobilenet_v2", 0.35, 32), weights="none")
+    load(RunContext(options, spec, None, tmp_path, heard, Clock()), list_photos(photos)).photos.pixels.close()
+    assert heard.said[:3] == [
+        "warning: red-disc: 40 of 48 files passed over: 40 .heic (convert them to JPEG)",
+        "warning: 1 photo beside the class folders, in no class: passed over",
+        "stage: reading photos",
+    ]
+    assert any(line.startswith("1 remarks on the photos") for line in heard.said)  # few photos; the others were said
+
+
+def test_what_is_passed_over_of_outside_is_said_too(tmp_path: Path, shapes: Shapes, spec: Preprocessing) -> None:
+    photos, heard = shapes(tmp_path / "photos", 8), Heard()
+    outside = tmp_path / "outside"
+    (outside / "@eaDir").mkdir(parents=True)
+    (outside / "@eaDir" / "1.jpg").touch()
+    for number in range(5):
+        (outside / f"{number}.heic").touch()
+    with pytest.raises(MissingInputError, match=r"no photos there \(.*\) \(5 of 5 files passed over: 5 \.heic"):
+        list_outside(outside)
+    (outside / "1.jfif").write_bytes(next((photos / "red-disc").iterdir()).read_bytes())
+    options = Options(data=photos, out=tmp_path / "bundle", network=Network("mobilenet_v2", 0.35, 32), weights="none")
+    listing = list_outside(outside)
+    assert listing is not None
+    loaded = load_outside(RunContext(options, spec, None, tmp_path, heard, Clock()), listing)
+    assert loaded is not None
+    loaded.pixels.close()
+    assert len(loaded.listing.photos) == 1
+    assert heard.said[0] == "warning: --outside: 5 of 6 files passed over: 5 .heic (convert them to JPEG)"
 
 
 def test_links_that_lead_nowhere_are_a_warning(tmp_path: Path, shapes: Shapes, spec: Preprocessing) -> None:

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from edge.images import readable_name
+from edge.images import ENDINGS, readable_name
+from edge.photo_files import ending_of
 from trainer.check.findings import MAX_EXAMPLES, Evidence, Finding, Severity
-from trainer.dataset.inspection import ENDINGS, PhotoRecord
+from trainer.dataset.inspection import PhotoRecord
 from trainer.pages.words import counted
 
 # Of TrashNet's 2,521 photos none has a contrast under 7.5 or a mean outside 77..225.
@@ -14,6 +15,9 @@ DARK, BRIGHT = 20.0, 235.0
 # A lit object on black, or a drawing on white, has more contrast than this: it is not badly exposed.
 EXPOSED_CONTRAST = 25.0
 EXTREME_ASPECT = 4.0
+
+# Kinds of findings that training shows by itself, before it decodes the photos.
+PASSED_OVER = frozenset({"ignored-files", "loose-photos"})
 
 _Test = Callable[[PhotoRecord], bool]
 
@@ -26,14 +30,40 @@ def file_findings(evidence: Evidence) -> Iterator[Finding]:
     yield from _suspicious(evidence, width, height)
     yield from _wrong_endings(evidence)
     yield from _converted(evidence)
-    if ignored := evidence.photos.listing.ignored:
+    yield from _passed_over(evidence)
+
+
+def _passed_over(evidence: Evidence) -> Iterator[Finding]:
+    listing = evidence.photos.listing
+    if listing.passed_over:
+        found = sorted(listing.passed_over, key=lambda one: (one.is_large, one.count), reverse=True)
         yield Finding(
             kind="ignored-files",
+            severity="warning" if found[0].is_large else "remark",
+            title=f"{counted(listing.ignored, 'file')} passed over",
+            explanation="By their names these are not photos (JPEG, PNG, BMP, WebP, TIFF). If photos are among them, "
+            "convert those; otherwise nothing needs to be done.",
+            count=listing.ignored,
+            examples=tuple(one.words() for one in found[:MAX_EXAMPLES]),
+        )
+    if listing.loose:
+        yield Finding(
+            kind="loose-photos",
+            severity="warning",
+            title=f"{counted(listing.loose, 'photo')} beside the class folders",
+            explanation="They are in no class, and training passes them over. Put each into the folder of its class, "
+            "or elsewhere.",
+            count=listing.loose,
+        )
+    if listing.closed:
+        yield Finding(
+            kind="closed-folders",
             severity="remark",
-            title=f"{counted(ignored, 'file')} passed over",
-            explanation="By their names these are not photos (JPEG, PNG, BMP, WebP, TIFF), or they are hidden. "
-            "If photos are among them, convert those; otherwise nothing needs to be done.",
-            count=ignored,
+            title=f"{counted(len(listing.closed), 'folder')} not looked into",
+            explanation="They are hidden, or operating systems, network storage and other programs keep them for "
+            "themselves: recycle bins, snapshots, thumbnails.",
+            count=len(listing.closed),
+            examples=tuple(readable_name(path.relative_to(listing.root)) for path in listing.closed[:MAX_EXAMPLES]),
         )
 
 
@@ -154,7 +184,7 @@ def _wrong_endings(evidence: Evidence) -> Iterator[Finding]:
     found = [
         index
         for index, (record, photo) in enumerate(zip(records, evidence.photos.listing.photos, strict=True))
-        if photo.path.suffix.lower() not in ENDINGS.get(record.format, ())
+        if ending_of(photo.path.name) not in ("", *ENDINGS.get(record.format, ()))
     ]
     if found:
         yield Finding(

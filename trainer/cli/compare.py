@@ -50,14 +50,18 @@ def compare(
     from trainer.comparison.compare import compare_bundles
     from trainer.comparison.page import render_comparison, terminal_lines
     from trainer.dataset.listing import list_photos
+    from trainer.dataset.passed_over import in_words
 
     if report is not None:
         _check_report(report, overwrite=overwrite)
     pair = open_bundle(a), open_bundle(b)
     progress = ConsoleProgress()
+    listing = list_photos(data, min_photos=1)
+    for line in in_words(listing.passed_over):
+        progress.say(line)
     result, shown = compare_bundles(
         pair,
-        list_photos(data, min_photos=1),
+        listing,
         load_runtime(),
         progress,
         split=split,

@@ -12,20 +12,12 @@ from typing import TYPE_CHECKING
 import cv2
 import msgspec
 
-from edge.images import exif_orientation
+from edge.images import ENDINGS, exif_orientation
 from edge.records import Pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Exif, Image
 
-# Pillow's names of the formats that Fieldfare reads, and the endings that go with them.
-ENDINGS = {
-    "JPEG": frozenset({".jpg", ".jpeg"}),
-    "PNG": frozenset({".png"}),
-    "BMP": frozenset({".bmp"}),
-    "WEBP": frozenset({".webp"}),
-    "TIFF": frozenset({".tif", ".tiff"}),
-}
 _MAKE, _MODEL, _EXIF_IFD = 0x010F, 0x0110, 0x8769
 # Not DateTime (0x0132): that is when a program last saved the file, and is the same for a whole export.
 _TAKEN = ((0x9003, 0x9291), (0x9004, 0x9292))  # (moment, fraction of a second): original, digitized

@@ -1,9 +1,8 @@
 """List the classes and photo files of a folder by their names; trainer.dataset.photos decodes the files."""
 
-import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,14 +13,25 @@ from numpy.typing import NDArray
 from edge.bundle.store import MANIFEST_HASH
 from edge.decision import UNKNOWN
 from edge.errors import DatasetError, MissingInputError
-from edge.images import find_files, find_images, is_image_name, is_out_of_bounds, readable_name
+from edge.photo_files import is_image_name, look_through, photos_of
+from trainer.dataset.layout import (
+    check_split_names,
+    check_splits,
+    closed_in,
+    folder_to_give,
+    folders_in,
+    holds_photos,
+    named,
+    photos_in,
+)
+from trainer.dataset.passed_over import PassedOver, others_of, passed_over
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
 # Of each class, one photo for each split and a second one for train.
 MIN_PHOTOS = 4
-_MOST_NAMED = 10  # classes in one message
+_MOST_LINES = 3  # on what is passed over, in one message
 # Invisible, but legitimate inside names: of emoji, and of words in Persian and Indic scripts.
 _JOINERS = "\u200c\u200d"
 _ALIASES: dict[str, Split] = {
@@ -33,9 +43,6 @@ _ALIASES: dict[str, Split] = {
     "test": "test",
     "testing": "test",
 }
-_SPLIT_LIKE = re.compile(
-    r"(^|[_\- ])(train(ing)?|val(id(ation)?)?|test(ing)?|eval(uation)?|dev|holdout)([_\- ]|$)", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +61,29 @@ class Listing:
     root: the folder.
     classes: names, sorted; the index of a name is the class's label.
     photos: the files.
-    ignored: how many files are no photos by their names.
+    passed_over: what is no photo by its name, for each class that has such files.
     broken: symbolic links with a photo's name that lead nowhere.
+    closed: folders that were not looked into: hidden ones, and those that systems keep for themselves.
+    loose: how many photos lie beside the class folders, in no class.
     """
 
     root: Path
     classes: tuple[str, ...]
     photos: tuple[Photo, ...]
-    ignored: int
+    passed_over: tuple[PassedOver, ...] = ()
     broken: tuple[Path, ...] = ()
+    closed: tuple[Path, ...] = ()
+    loose: int = 0
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """The class index of each photo, int64 (photos,)."""
         return np.array([photo.label for photo in self.photos], dtype=np.int64)
+
+    @property
+    def ignored(self) -> int:
+        """How many files are passed over in all classes together."""
+        return sum(one.count for one in self.passed_over)
 
 
 def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
@@ -78,104 +94,117 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
     check reports them itself."""
     if not root.is_dir():
         raise MissingInputError(f"{root}: no such folder: give a folder with one folder of photos per class")
-    folders = _folders(root)
-    named = [folder for folder in folders if folder.name.lower() in _ALIASES]
-    splits = {_ALIASES[folder.name.lower()]: folder for folder in named}
-    if "train" in splits and len(named) > 1:
-        if len(splits) < len(folders):
-            others = sorted({folder.name for folder in folders} - {folder.name for folder in splits.values()})
-            raise DatasetError(
-                f"{root}: {others[0]!r} is beside the split folders: only one each of train, val and test may be "
-                "there: move it elsewhere"
-            )
-        per_split: dict[Split | None, list[Path]] = {s: _folders(f) for s, f in splits.items()}
-    else:
-        _check_split_names(root, folders)
-        per_split = {None: folders}
+    places = _places(root)
+    per_split = {split: folders_in(place) for split, place in places.items()}
     classes = tuple(sorted({folder.name for folders in per_split.values() for folder in folders}))
     _check_classes(root, classes)
-    numbers = {name: number for number, name in enumerate(classes)}
-    photos: list[Photo] = []
-    ignored = 0
-    broken: list[Path] = []
-    empty: list[Path] = []
     for split, class_folders in per_split.items():
-        where = splits[split] if split else root
         if missing := sorted(set(classes) - {folder.name for folder in class_folders}):
-            raise DatasetError(f"{where}: class folder {missing[0]!r} is missing there: every split needs it")
+            raise DatasetError(f"{places[split]}: class folder {missing[0]!r} is missing there: every split needs it")
+    gathered = _Gathered(classes)
+    for split, class_folders in per_split.items():
         for folder in class_folders:
-            if (folder / MANIFEST_HASH).is_file():
-                raise DatasetError(f"{folder}: is a model bundle, not a class: move it out of the photos")
-            found = find_images(folder)
-            entries = find_files(folder)
-            ignored += sum(entry.is_file() for entry in entries) - len(found)
-            broken += [entry for entry in entries if _is_broken(entry) and is_image_name(entry.relative_to(folder))]
-            empty += [] if found else [folder]
-            photos += [Photo(path, numbers[folder.name], split) for path in found]
-    if empty and min_photos:
-        raise DatasetError(_no_photos(root, empty, broken))
-    _check_counts(root, classes, photos, min_photos)
-    return Listing(root, classes, tuple(photos), ignored, tuple(broken))
+            gathered.add(folder, split)
+    found = gathered.passed_over()
+    if gathered.empty and min_photos:
+        raise DatasetError(_no_photos(root, gathered, found) + folder_to_give(root))
+    _check_counts(root, classes, gathered.photos, found, min_photos)
+    around = {root, *places.values()}
+    closed = [*gathered.closed, *(folder for place in around for folder in closed_in(place))]
+    loose = sum(map(photos_in, around))
+    photos, broken = tuple(gathered.photos), tuple(gathered.broken)
+    return Listing(root, classes, photos, found, broken, tuple(sorted(closed)), loose)
 
 
-def _check_split_names(root: Path, folders: Sequence[Path]) -> None:
-    """Raise DatasetError if folders are named like splits, but not as this program names them."""
-    # They would be taken for classes, and the model would learn to distinguish train from test.
-    alike = [folder for folder in folders if _SPLIT_LIKE.search(folder.name) and not _holds_photos(folder)]
-    if len(alike) > 1 or (alike and len(folders) == 1):
+def _places(root: Path) -> dict[Split | None, Path]:
+    """Return the folders of the class folders: those of the splits, or `root` itself."""
+    folders = folders_in(root)
+    named_so = [folder for folder in folders if folder.name.lower() in _ALIASES]
+    splits = {_ALIASES[folder.name.lower()]: folder for folder in named_so}
+    if "train" not in splits or len(named_so) < 2:
+        check_split_names(root, folders)
+        return {None: root}
+    if len(splits) < len(folders):
+        others = sorted({folder.name for folder in folders} - {folder.name for folder in splits.values()})
         raise DatasetError(
-            f"{root}: {named(folder.name for folder in alike)} look like splits, not classes, because their photos are "
-            "in sub-folders: name them train, val and test, or give the folder of classes itself"
+            f"{root}: {others[0]!r} is beside the split folders: only one each of train, val and test may be "
+            "there: move it elsewhere"
         )
+    check_splits(root, splits.values())
+    return {split: splits[split] for split in SPLITS if split in splits}
 
 
-def _holds_photos(folder: Path) -> bool:
-    return any(is_image_name(Path(entry.name)) for entry in _entries(folder))
+class _Gathered:
+    """The photos of all class folders, and what lies beside them.
 
+    empty: class folders without photos.
+    """
 
-def named(names: Iterable[str]) -> str:
-    """Return up to ten names, each in quotes, and how many more there are."""
-    shown = [repr(name) for name in names]
-    more = len(shown) - _MOST_NAMED
-    return ", ".join(shown[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self._numbers = {name: number for number, name in enumerate(classes)}
+        self._others: dict[str, list[str]] = {name: [] for name in classes}
+        self.photos: list[Photo] = []
+        self.broken: list[Path] = []
+        self.closed: list[Path] = []
+        self.empty: list[Path] = []
+
+    def add(self, folder: Path, split: Split | None) -> None:
+        """Look through the class folder `folder`. Raises DatasetError if it is no class folder, MissingInputError."""
+        if (folder / MANIFEST_HASH).is_file():
+            raise DatasetError(f"{folder}: is a model bundle, not a class: move it out of the photos")
+        tree = look_through(folder)
+        found = photos_of(folder, tree)
+        self.photos += [Photo(path, self._numbers[folder.name], split) for path in found]
+        self._others[folder.name] += others_of(tree, found)
+        self.broken += [entry for entry in tree.files if _is_broken(entry) and is_image_name(entry.relative_to(folder))]
+        self.closed += tree.closed
+        self.empty += [] if found else [folder]
+
+    def passed_over(self) -> tuple[PassedOver, ...]:
+        """Return what is passed over, for each class that has such files."""
+        photos = Counter(photo.label for photo in self.photos)
+        return tuple(
+            passed_over(name, photos[self._numbers[name]], names) for name, names in self._others.items() if names
+        )
 
 
 def _is_broken(entry: Path) -> bool:
     return entry.is_symlink() and not entry.exists()
 
 
-def _no_photos(root: Path, empty: list[Path], broken: list[Path]) -> str:
-    links = sum(path.is_relative_to(folder) for folder in empty for path in broken)
+def _no_photos(root: Path, gathered: _Gathered, found: Sequence[PassedOver]) -> str:
+    empty = gathered.empty
+    links = sum(path.is_relative_to(folder) for folder in empty for path in gathered.broken)
     where = f" ({links} links there lead nowhere)" if links else ""
+    there = _there(found, {folder.name for folder in empty})
     if len(empty) == 1:
-        return f"{empty[0]}: no photos (JPEG, PNG, BMP, WebP, TIFF){where}: add some or remove the folder"
+        return f"{empty[0]}: no photos (JPEG, PNG, BMP, WebP, TIFF){where}{there}: add some or remove the folder"
     folders = named(str(folder.relative_to(root)) for folder in empty)
-    return f"{root}: no photos (JPEG, PNG, BMP, WebP, TIFF) in {folders}{where}: add some or remove the folders"
+    return f"{root}: no photos (JPEG, PNG, BMP, WebP, TIFF) in {folders}{where}{there}: add some or remove the folders"
 
 
-def _folders(root: Path) -> list[Path]:
-    """Return the folders that can be classes: not hidden ones, nor a file system's own."""
-    return [entry for entry in _entries(root) if entry.is_dir() and not is_out_of_bounds(entry.name)]
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError as error:
-        raise MissingInputError(f"{readable_name(folder)}: cannot read: {error.strerror or error}") from error
+def _there(found: Sequence[PassedOver], classes: Container[str]) -> str:
+    """Return what is passed over in `classes`, to follow a message about them; '' if nothing is."""
+    lines = [one.words() for one in found if one.name in classes]
+    more = f"; and in {len(lines) - _MOST_LINES} more" if len(lines) > _MOST_LINES else ""
+    return f" [{'; '.join(lines[:_MOST_LINES])}{more}]" if lines else ""
 
 
 def _check_classes(root: Path, classes: tuple[str, ...]) -> None:
     if not classes:
-        raise DatasetError(f"{root}: no class folders: put the photos of each class into a folder of its name")
+        above = f", or give the folder above, if these are the photos of {root.name!r}" if holds_photos(root) else ""
+        raise DatasetError(f"{root}: no class folders: put the photos of each class into a folder of its name{above}")
     if len(classes) == 1:
         raise DatasetError(
             f"{root}: one class only ({classes[0]!r}), must be 2 or more: add a folder of photos of what it is not"
+            + folder_to_give(root)
         )
     for name in classes:
-        if name == UNKNOWN:
+        # In any case of the letters: nobody could tell 'Unknown' from it in a log.
+        if name.strip().casefold() == UNKNOWN:
             raise DatasetError(
-                f"{root}: class folder {name!r}: the device reports this name when no class fits: choose another name"
+                f"{root}: class folder {name!r}: the device reports this name when no class fits: choose another name, "
+                "such as 'other', or give its photos with --outside instead"
             )
         if name != name.strip() or name != name.strip(_JOINERS):
             raise DatasetError(f"{root}: class folder {name!r}: blanks or joiners at its ends: rename it")
@@ -183,17 +212,21 @@ def _check_classes(root: Path, classes: tuple[str, ...]) -> None:
             raise DatasetError(f"{root}: class folder {name!r}: holds {_described(bad)}, unprintable: rename it")
 
 
-def _check_counts(root: Path, classes: tuple[str, ...], photos: list[Photo], least: int) -> None:
+def _check_counts(
+    root: Path, classes: tuple[str, ...], photos: Sequence[Photo], found: Sequence[PassedOver], least: int
+) -> None:
     counts = Counter(photo.label for photo in photos)
-    small = [(name, counts[label]) for label, name in enumerate(classes) if counts[label] < least]
+    small = {name: counts[label] for label, name in enumerate(classes) if counts[label] < least}
+    if not small:
+        return
+    there = _there(found, small)
     if len(small) == 1:
-        raise DatasetError(f"{root}: class {small[0][0]!r} has {small[0][1]} photos, at least {least}: add some")
-    if small:
-        few = max(count for _, count in small)
-        raise DatasetError(
-            f"{root}: {len(small)} classes have {few} photos or fewer, at least {least} each: add some, or remove the "
-            f"folders: {named(name for name, _ in small)}"
-        )
+        ((name, count),) = small.items()
+        raise DatasetError(f"{root}: class {name!r} has {count} photos, at least {least}{there}: add some")
+    raise DatasetError(
+        f"{root}: {len(small)} classes have {max(small.values())} photos or fewer, at least {least} each{there}: add "
+        f"some, or remove the folders: {named(small)}"
+    )
 
 
 def _described(character: str) -> str:

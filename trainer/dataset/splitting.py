@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import DatasetError
-from trainer.dataset.listing import SHARES, SPLITS, Listing, Split, named
+from trainer.dataset.layout import named
+from trainer.dataset.listing import SHARES, SPLITS, Listing, Split
 
 # A class of fewer groups is assigned before the others, while every split still has room.
 _FEW_GROUPS = 9

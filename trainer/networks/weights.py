@@ -5,19 +5,22 @@ Files are read as arrays, never as a model: a .keras or full-model .h5 file can 
 
 import contextlib
 import hashlib
-import math
 import os
+import stat
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge.errors import MissingInputError, ModelError, UnavailableError
+from edge.images import readable_name
 from trainer.networks.families import Network
+from trainer.networks.weights_trial import try_weights
 
+# The largest network has 20 MB of weights; a file of the whole model, with its optimizer, some times that.
+_MAX_BYTES = 512 << 20
 _HDF5_MARK = b"\x89HDF\r\n\x1a\n"
 # The SHA-256 is that of a file used in this project; the MD5s of V3 are Keras' own (keras.applications.
 # mobilenet_v3), those of V1 and V2 are published in a public model store's table (Keras has none). A file that
@@ -43,6 +46,11 @@ def find_weights(network: Network, weights: str) -> Path | None:
         return None
     path = _download(network) if weights == "imagenet" else Path(weights)
     try:
+        mode, size = path.stat().st_mode, path.stat().st_size
+        if (
+            not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or size > _MAX_BYTES
+        ):  # opening a folder raises a better error
+            raise ModelError(f"weights {path}: not a plain file of at most {_MAX_BYTES >> 20} MiB: give another file")
         with path.open("rb") as file:
             mark = file.read(8)
     except OSError as error:
@@ -55,20 +63,30 @@ def find_weights(network: Network, weights: str) -> Path | None:
 
 
 def load_weights(backbone: Any, network: Network, path: Path) -> None:
-    """Put the arrays of `path` into the Keras model `backbone`. Raises ModelError if their shapes do not fit, which is
-    checked before they are read, or if they are not all finite."""
+    """Put the arrays of `path` into the Keras model `backbone`. Raises ModelError if their shapes do not fit or they
+    cannot be read, which a child process of limited memory tries first, or if they are not all finite; UnavailableError
+    if there is no process to be had."""
+    expected = [
+        tuple(variable.shape)
+        for layer in backbone.layers
+        for variable in (*layer.trainable_weights, *layer.non_trainable_weights)  # the order of .h5 files
+    ]
+    if reason := try_weights(path, expected):
+        raise _unfit(network, path, reason)
     try:
-        _check_shapes(backbone, path)
         backbone.load_weights(path)
     except Exception as error:
-        lines = str(error).strip().splitlines()
-        reason = lines[0][:160] if lines else type(error).__name__
-        fix = _fetch_again(path) or "check --arch and --alpha against the file"
-        raise ModelError(f"{path}: not weights of {network.title} without top ({reason}): {fix}") from error
+        raise _unfit(network, path, str(error).strip() or type(error).__name__) from error
     bad = [variable.path for variable in backbone.weights if not np.isfinite(np.asarray(variable)).all()]
     if bad:
         fix = _fetch_again(path) or "give another file"
         raise ModelError(f"weights {path}: {bad[0]} holds NaN or infinite values, must be finite: {fix}")
+
+
+def _unfit(network: Network, path: Path, reason: str) -> ModelError:
+    fix = _fetch_again(path) or "check --arch and --alpha against the file"
+    line = readable_name(reason.splitlines()[0][:160])
+    return ModelError(f"{path}: not weights of {network.title} without top ({line}): {fix}")
 
 
 def sha256_of(path: Path) -> str:
@@ -131,53 +149,3 @@ def _check_hash(path: Path) -> None:
 def _fetch_again(path: Path) -> str:
     """Return the fix for a file of the cache; '' for one that the user gave."""
     return f"delete {path} and try again" if path.absolute().parent == cache_folder().absolute() else ""
-
-
-def _check_shapes(backbone: Any, path: Path) -> None:
-    """Raise ValueError if the file's arrays do not have the shapes of the model's."""
-    # Before they are read: a small file can hold an array that fills all memory.
-    import h5py
-
-    expected = [
-        tuple(variable.shape)
-        for layer in backbone.layers
-        for variable in (*layer.trainable_weights, *layer.non_trainable_weights)  # the order of .h5 files
-    ]
-    with h5py.File(path, "r") as file:
-        if path.name.endswith(".weights.h5"):  # Keras 3's own form, whose order is not that of the layers
-            _check_sizes(file, max(map(math.prod, expected), default=0))
-            return
-        number = -1
-        for number, (name, shape) in enumerate(_stored_shapes(file)):
-            if number >= len(expected) or shape != expected[number]:
-                wanted = expected[number] if number < len(expected) else "no more arrays"
-                raise ValueError(f"{name} has the shape {shape}, the network has {wanted} there")
-        if number + 1 < len(expected):
-            raise ValueError(f"{number + 1} arrays, the network has {len(expected)}")
-
-
-def _check_sizes(file: Any, most: int) -> None:
-    """Raise ValueError if an array has more values than `most`."""
-
-    def look(name: str, entry: Any) -> str | None:
-        return name if getattr(entry, "size", 0) > most else None
-
-    if found := file.visititems(look):
-        raise ValueError(f"{found} has {file[found].size} values, the largest array of the network {most}")
-
-
-def _stored_shapes(file: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield names and shapes of the arrays that Keras would read, in its order. `file`: an open h5py.File."""
-    root = file if "layer_names" in file.attrs or "model_weights" not in file else file["model_weights"]
-    for layer in _names(root, "layer_names"):
-        for weight in _names(root[layer], "weight_names"):
-            yield weight, tuple(root[layer][weight].shape)
-
-
-def _names(group: Any, attribute: str) -> Iterator[str]:
-    """Yield a list of names."""
-    # Keras writes a long one in parts: weight_names0, weight_names1 and so on.
-    parts = [attribute] if attribute in group.attrs else [f"{attribute}{part}" for part in range(len(group.attrs))]
-    for part in parts:
-        for name in group.attrs.get(part, ()):
-            yield name.decode() if isinstance(name, bytes) else str(name)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
+from edge.capture.opening import open_source
 from edge.capture.replay import FolderSource, VideoSource
+from edge.config import Camera
 from edge.errors import CameraError, EndOfStream, ImageError
 from edge.preprocess import Preprocessor
 
@@ -76,6 +78,24 @@ class TestFolder:
         (folder / "1.png").rename(folder / ".thumbs" / "1.png")
         source = FolderSource(folder, fps=None, loop=False)
         assert [source.read().name for _ in range(3)] == ["0.png", "2.png", "3.png"]
+
+    def test_what_is_a_picture_and_what_is_nobodys_goes_by_the_rules_of_training(self, folder: Path) -> None:
+        jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+        (folder / "@eaDir").mkdir()
+        for name in ("4.jfif", "5.JPE", "6", "7.heic", "@eaDir/8.jpg", "._9.jpg"):
+            (folder / name).write_bytes(jpeg)
+        source = FolderSource(folder, fps=None, loop=False)
+        assert [source.read().name for _ in range(7)][4:] == ["4.jfif", "5.JPE", "6"]
+        with pytest.raises(EndOfStream):
+            source.read()
+
+    @pytest.mark.parametrize("name", ["still.jfif", "still"])
+    def test_one_picture_of_any_such_name_is_a_source(self, folder: Path, name: str) -> None:
+        (folder / "0.png").rename(folder / name)
+        source = open_source(Camera(source=str(folder / name)))
+        assert isinstance(source, FolderSource)
+        assert source.read().name == name
+        source.close()
 
     def test_each_picture_keeps_its_own_size_and_fits_the_model(self, folder: Path) -> None:
         for number, (height, width) in enumerate([(1, 1), (300, 20), (48, 64), (1000, 1500)]):

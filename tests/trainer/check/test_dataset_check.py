@@ -199,6 +199,43 @@ def test_each_kind_of_suspicious_file(
         assert finding.examples[0].startswith(f"owl/{name}")
 
 
+def test_what_is_passed_over_is_a_warning_with_the_class_if_it_is_much(fill: Fill, check: Check) -> None:
+    root = fill()
+    for number in range(40):
+        (root / "owl" / f"{number}.HEIC").touch()
+    (root / "wren" / "notes.txt").touch()
+    finding = only(check(root))
+    assert (finding.kind, finding.severity, finding.count) == ("ignored-files", "warning", 41)
+    assert finding.examples == (
+        "owl: 40 of 100 files passed over: 40 .heic (convert them to JPEG)",
+        "wren: 1 of 61 files passed over: 1 .txt",
+    )
+
+
+def test_photos_in_no_class_and_folders_of_systems_are_counted(fill: Fill, check: Check) -> None:
+    root = fill()
+    (root / "loose.jpg").touch()
+    (root / "owl" / "@eaDir").mkdir()
+    (root / "owl" / "@eaDir" / "1.jpg").touch()
+    (root / "$RECYCLE.BIN").mkdir()
+    report = check(root)
+    assert [(finding.kind, finding.severity, finding.count) for finding in report.findings] == [
+        ("loose-photos", "warning", 1),
+        ("closed-folders", "remark", 2),
+    ]
+    assert report.findings[1].examples == ("$RECYCLE.BIN", "owl/@eaDir")
+    assert report.photos == 120
+
+
+def test_a_photo_whose_name_promises_nothing_is_not_called_misnamed(fill: Fill, check: Check) -> None:
+    root = fill()
+    photo = first(root / "owl")
+    photo.rename(photo.with_suffix(""))
+    other = first(root / "wren")
+    other.rename(other.with_suffix(".jfif"))
+    assert check(root).findings == ()
+
+
 def test_a_lit_thing_on_black_is_not_called_dark(fill: Fill, check: Check, save_photo: SavePhoto) -> None:
     root = fill()
     picture = np.zeros((72, 96, 3), np.uint8)

@@ -23,7 +23,7 @@ def listing_of(*files: str) -> Listing:
     """Photos of the classes that their first folder names."""
     classes = tuple(sorted({file.split("/")[0] for file in files}))
     photos = tuple(Photo(ROOT / file, classes.index(file.split("/")[0]), None) for file in files)
-    return Listing(ROOT, classes, photos, 0)
+    return Listing(ROOT, classes, photos)
 
 
 def visits(text: str, *files: str) -> tuple[list[int], int, int]:
@@ -89,7 +89,7 @@ def test_photos_without_a_sub_folder_are_groups_of_their_own_and_counted() -> No
 
 def test_under_split_folders_the_class_folder_is_one_further_down() -> None:
     photos = (Photo(ROOT / "train/owl/may/1.jpg", 0, "train"), Photo(ROOT / "test/owl/may/1.jpg", 0, "test"))
-    found = visit_groups(Listing(ROOT, ("owl",), photos, 0), parse_group_by("folder"))
+    found = visit_groups(Listing(ROOT, ("owl",), photos), parse_group_by("folder"))
     assert found.groups.tolist() == [0, 0]
 
 
@@ -216,7 +216,7 @@ def test_no_visit_is_ever_torn_though_nearly_all_hold_several_classes(seed: int,
     visit = np.sort(rng.integers(0, count, 12 * count))
     labels = rng.integers(0, classes, 12 * count)
     photos = tuple(Photo(ROOT / f"{number}.jpg", int(label), None) for number, label in enumerate(labels))
-    listing = Listing(ROOT, tuple(map(str, range(classes))), photos, 0)
+    listing = Listing(ROOT, tuple(map(str, range(classes))), photos)
     splits, torn = assign_splits(listing, numbered(visit.tolist()), seed)
     sides = {split: set(visit[splits[split]]) for split in SPLITS}
     assert sum(map(len, sides.values())) == len(set(visit))

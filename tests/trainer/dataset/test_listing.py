@@ -1,5 +1,6 @@
 """A folder of photos -> classes and splits."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,13 @@ from edge.bundle.store import parse_labels
 from edge.errors import DatasetError, MissingInputError
 from trainer.dataset.listing import SPLITS, Listing, Photo, list_photos
 from trainer.dataset.splitting import assign_splits
+
+NOBODYS = (
+    *("$RECYCLE.BIN", "System Volume Information", "RECYCLER", "Recycled", "FOUND.000", "$Extend"),
+    *("__MACOSX", ".Trashes", ".Spotlight-V100", ".AppleDouble", ".fseventsd", "Network Trash Folder"),
+    *("@eaDir", "#recycle", "#snapshot", "@tmp", "@Recycle", "@Recently-Snapshot", ".@__thumb", "~snapshot"),
+    *("lost+found", "LOST.DIR", ".Trash-1000", ".thumbnails", "thumbnails", ".ipynb_checkpoints", "__pycache__"),
+)
 
 
 def fill(root: Path, **counts: int) -> Path:
@@ -32,7 +40,7 @@ def alone(listing: Listing) -> np.ndarray:
 def made_up(labels: list[int], splits: list[str | None] | None = None) -> Listing:
     places = enumerate(zip(labels, splits or [None] * len(labels), strict=True))
     photos = tuple(Photo(Path(f"{number}.jpg"), label, split) for number, (label, split) in places)
-    return Listing(Path("made-up"), tuple(f"class {n}" for n in range(max(labels) + 1)), photos, 0)
+    return Listing(Path("made-up"), tuple(f"class {n}" for n in range(max(labels) + 1)), photos)
 
 
 # Listing
@@ -112,7 +120,11 @@ def test_files_that_are_no_photos_are_counted_and_left_out(tmp_path: Path) -> No
     (tmp_path / "wren" / "clip.mp4").touch()
     (tmp_path / "wren" / "._000.jpg").touch()  # what macOS leaves on a memory card
     listing = list_photos(tmp_path)
-    assert listing.ignored == 3
+    assert listing.ignored == 2  # the third is nobody's, and says nothing about the class
+    assert [one.words() for one in listing.passed_over] == [
+        "owl: 1 of 5 files passed over: 1 .txt",
+        "wren: 1 of 5 files passed over: 1 .mp4 (take single pictures from them)",
+    ]
     assert len(listing.photos) == 8
 
 
@@ -214,9 +226,67 @@ def test_two_folders_for_one_split_are_refused(tmp_path: Path) -> None:
         list_photos(tmp_path)
 
 
-def test_the_word_for_no_class_cannot_be_a_class(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="class folder 'unknown': the device reports this name when no class fits"):
-        list_photos(fill(tmp_path, owl=4, unknown=4))
+@pytest.mark.parametrize("name", ["unknown", "Unknown", "UNKNOWN"])
+def test_the_word_for_no_class_cannot_be_a_class(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DatasetError, match=rf"class folder '{name}': the device reports this name when no class fits"):
+        list_photos(fill(tmp_path, owl=4, **{name: 4}))
+
+
+def test_what_is_passed_over_in_all_splits_counts_for_its_class(tmp_path: Path) -> None:
+    fill(tmp_path, train__owl=4, train__wren=4, test__owl=2, test__wren=2)
+    for place in ("train", "test"):
+        for number in range(20):
+            (tmp_path / place / "owl" / f"IMG_{number}.HEIC").touch()
+    (only,) = list_photos(tmp_path).passed_over
+    assert only.words() == "owl: 40 of 46 files passed over: 40 .heic (convert them to JPEG)"
+    assert only.is_large
+
+
+@pytest.mark.parametrize(
+    ("photos", "message"),
+    [
+        (0, r"robin: no photos \(JPEG.*\) \[robin: 40 of 40 files passed over: 40 \.heic .*\]: add some or remove"),
+        (3, r"class 'robin' has 3 photos, at least 4 \[robin: 40 of 43 files passed over: 40 \.heic .*\]: add some"),
+    ],
+)
+def test_a_class_that_is_left_empty_by_what_is_passed_over_is_refused_with_the_numbers(
+    tmp_path: Path, photos: int, message: str
+) -> None:
+    fill(tmp_path, robin=photos, wren=4)
+    for number in range(40):
+        (tmp_path / "robin" / f"{number}.heic").touch()
+    with pytest.raises(DatasetError, match=message) as caught:
+        list_photos(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_photos_beside_the_class_folders_are_counted(tmp_path: Path) -> None:
+    fill(tmp_path / "classes", owl=4, wren=4)
+    fill(tmp_path / "splits", train__owl=4, train__wren=4, test__owl=2, test__wren=2)
+    for place in ("classes", "splits", "splits/train"):
+        (tmp_path / place / "loose.jpg").touch()
+    assert [list_photos(tmp_path / place).loose for place in ("classes", "splits")] == [1, 2]
+
+
+@pytest.mark.parametrize("name", NOBODYS)
+def test_nobodys_folders_are_no_classes_and_hold_no_photos(tmp_path: Path, name: str) -> None:
+    root = fill(tmp_path / "photos", owl=4, wren=4)
+    places = [root / name, root / "owl" / "2024" / name, root / "owl" / name]
+    for place in places:
+        place.mkdir(parents=True)
+        (place / "1.jpg").touch()
+    listing = list_photos(root)
+    assert listing.classes == ("owl", "wren")
+    assert (len(listing.photos), listing.ignored) == (8, 0)
+    assert set(listing.closed) == set(places)
+    shutil.rmtree(root / "wren")
+    with pytest.raises(DatasetError, match=r"one class only \('owl'\)"):
+        list_photos(root)
+
+
+@pytest.mark.parametrize("name", ["#1", "@home", "$5", "#", "~", "lost", "thumbs", "snapshot", "recycling", "Found"])
+def test_names_that_are_only_like_those_of_systems_are_classes(tmp_path: Path, name: str) -> None:
+    assert list_photos(fill(tmp_path, **{name: 4, "wren": 4})).classes == tuple(sorted((name, "wren")))
 
 
 def test_a_bundle_among_the_photos_is_no_class(tmp_path: Path) -> None:
@@ -437,7 +507,7 @@ def test_where_all_photos_of_classes_are_copies_the_way_out_is_to_remove_the_wro
 
 
 def test_an_empty_class_is_not_taken_for_one_of_copies() -> None:
-    listing = Listing(Path("made-up"), ("none", "owl", "wren"), made_up([1] * 9 + [2] * 9).photos, 0)
+    listing = Listing(Path("made-up"), ("none", "owl", "wren"), made_up([1] * 9 + [2] * 9).photos)
     with pytest.raises(DatasetError, match=r"class 'none' has no photo left for train: .*; add photos"):
         assign_splits(listing, alone(listing), seed=0)
 

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import marshal
+import os
 import signal
 import subprocess
 import sys
@@ -216,6 +217,21 @@ def test_a_file_that_is_given_is_taken(shared: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match=r"nowhere\.h5: cannot read: No such file"):
         find_weights(V2, str(tmp_path / "nowhere.h5"))
+
+
+def test_a_pipe_is_no_weights_file_and_is_not_opened(tmp_path: Path) -> None:
+    """That would wait for ever."""
+    os.mkfifo(tmp_path / "w.h5")
+    with pytest.raises(ModelError, match=r"w\.h5: not a plain file of at most 512 MiB: give another file"):
+        find_weights(V2, str(tmp_path / "w.h5"))
+
+
+def test_a_file_too_large_for_weights_is_refused_by_its_size(tmp_path: Path) -> None:
+    with (tmp_path / "w.h5").open("wb") as file:
+        file.write(HDF5)
+        file.truncate((512 << 20) + 1)
+    with pytest.raises(ModelError, match="at most 512 MiB"):
+        find_weights(V2, str(tmp_path / "w.h5"))
 
 
 def test_a_folder_is_no_weights_file(tmp_path: Path) -> None:

@@ -1,0 +1,152 @@
+"""Find photos in a folder by their names, and pass over what no person put there."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.errors import MissingInputError
+from edge.images import SUFFIXES, readable_name
+
+# Folders that operating systems, network storage and other programs keep in the folders of people, in lower case:
+# recycle bins, snapshots (each a whole older copy of the photos), thumbnails, pieces found by a disk check. Not by
+# their first letter: '#', '@' and '$' are fair names for classes of signs.
+_NOBODYS_FOLDERS = frozenset(
+    {
+        # Windows
+        *("$recycle.bin", "recycler", "recycled", "system volume information", "$extend", "$winreagent", "msocache"),
+        *("$windows.~bt", "$windows.~ws"),
+        # macOS, beside the many that begin with a dot
+        *("__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder", "thefindbycontentfolder"),
+        # Synology
+        *("@eadir", "@tmp", "@sharebin", "@sharesnap", "@database", "@appstore", "@synoresource", "@img_bkp_cache"),
+        *("#recycle", "#snapshot"),
+        # QNAP, and NetApp's snapshots
+        *("@recycle", "@recently-snapshot", "@__thumb", "@transcode", "@snapshot", "~snapshot"),
+        # Linux, Android
+        *("lost+found", "$orphanfiles", "lost.dir"),
+        # other programs: small copies of the photos, and no photos at all
+        *("thumbnails", "thumbnail", "_thumbnails", "_thumbs", "_thumb", "__pycache__", "node_modules"),
+    }
+)
+_CHKDSK = re.compile(r"found\.\d{3}", re.IGNORECASE)  # what Windows' disk check found
+_NOBODYS_FILES = frozenset(
+    {
+        *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "zbthumbnail.info", "picasa.ini", "icon\r"),
+        *("autorun.inf", "indexervolumeguid", "desktop db", "desktop df", "aquota.user", "aquota.group"),
+    }
+)
+_ENDING = re.compile(r"\.[a-z][a-z0-9]{0,11}")
+# Not TIFF's: the raw files of most cameras begin the same, and hold a thumbnail that would be taken for the photo.
+_SIGNATURES = (
+    re.compile(rb"\xff\xd8\xff"),  # JPEG
+    re.compile(rb"\x89PNG\r\n\x1a\n"),
+    re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+    re.compile(rb"BM.{4}\0\0\0\0", re.DOTALL),  # BMP
+)
+_SIGNATURE_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What is under a folder, sorted.
+
+    files: everything except folders, broken links included.
+    closed: folders that were not looked into: hidden ones, and those that systems keep for themselves.
+    """
+
+    files: tuple[Path, ...]
+    closed: tuple[Path, ...]
+
+
+def ending_of(name: str) -> str:
+    """Return what the end of a file's name promises about its format, in lower case: '.jpg'; '' if nothing.
+
+    Nothing is promised by '.01' of a date, '.jpg_large' of a web page or '.jpg?w=640' of a download."""
+    ending = Path(name).suffix.lower()
+    return ending if _ENDING.fullmatch(ending) else ""
+
+
+def is_image_name(path: Path) -> bool:
+    """Return True if a file of this name is taken as a photo; hidden files, and those in folders that are_out_of_bounds
+    names, are not."""
+    folders = [part for part in path.parts[:-1] if part not in (".", "..")]
+    return path.suffix.lower() in SUFFIXES and not is_nobodys(path.name) and not any(map(is_out_of_bounds, folders))
+
+
+def is_photo(path: Path) -> bool:
+    """Return True if the file at `path` is taken as a photo: by its name, or, if that promises no format at all, by its
+    first bytes. Looks at the file's own name only, not at its folders'. Raises OSError if its folder is closed."""
+    if is_nobodys(path.name) or not path.is_file():
+        return False
+    ending = ending_of(path.name)
+    return ending in SUFFIXES or (not ending and not path.name.endswith("~") and _has_signature(path))
+
+
+def _has_signature(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            start = file.read(_SIGNATURE_BYTES)
+    except OSError:  # it is no photo for us then, and is counted with what is passed over
+        return False
+    return any(signature.match(start) for signature in _SIGNATURES)
+
+
+def find_images(root: Path) -> list[Path]:
+    """Return the photos under `root`, sorted. Raises what look_through raises."""
+    return photos_of(root, look_through(root))
+
+
+def photos_of(root: Path, tree: Tree) -> list[Path]:
+    """Return the photos of `tree`, which look_through returned for `root`. Raises MissingInputError if it cannot be
+    found out whether a file is one."""
+    try:
+        return [file for file in tree.files if is_photo(file)]
+    except OSError as error:
+        name = readable_name(error.filename or root)
+        raise MissingInputError(f"{name}: cannot read: {error.strerror or error}") from error
+
+
+def look_through(root: Path) -> Tree:
+    """Return everything under `root`.
+
+    Follows linked folders too, each once, unless they lead into `root` or to a folder above it. Raises
+    MissingInputError, with the name, if a folder cannot be read.
+    """
+    # An unreadable folder is an error, because photos must not be missed silently.
+    top = root.resolve()
+    seen: set[Path] = set()
+    files: list[Path] = []
+    closed: list[Path] = []
+    for place, folders, names in os.walk(root, followlinks=True, onerror=_refuse_folder):
+        files += [Path(place, name) for name in names]
+        closed += [Path(place, name) for name in folders if is_out_of_bounds(name)]
+        open_ = [name for name in sorted(folders) if not is_out_of_bounds(name)]
+        folders[:] = [name for name in open_ if _is_to_be_entered(Path(place, name), top, seen)]
+    return Tree(tuple(sorted(files)), tuple(sorted(closed)))
+
+
+def _refuse_folder(error: OSError) -> None:
+    """Raise MissingInputError for an unreadable folder."""
+    raise MissingInputError(f"{readable_name(error.filename)}: cannot read: {error.strerror}") from error
+
+
+def _is_to_be_entered(folder: Path, top: Path, seen: set[Path]) -> bool:
+    if not folder.is_symlink():
+        return True
+    real = folder.resolve()
+    if real in seen or real.is_relative_to(top) or top.is_relative_to(real):
+        return False
+    seen.add(real)
+    return True
+
+
+def is_out_of_bounds(folder: str) -> bool:
+    """Return True if a folder of this name holds nobody's photos: it is hidden, or a system or another program keeps it
+    for itself."""
+    return folder.startswith(".") or folder.lower() in _NOBODYS_FOLDERS or bool(_CHKDSK.fullmatch(folder))
+
+
+def is_nobodys(file: str) -> bool:
+    """Return True if a file of this name is hidden, or a system's own."""
+    return file.startswith(".") or file.lower() in _NOBODYS_FILES

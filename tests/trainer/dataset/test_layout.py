@@ -1,0 +1,163 @@
+"""Folders that are not laid out as classes are refused with the way out."""
+
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.errors import FieldfareError
+from trainer.dataset.listing import list_photos
+
+
+def fill(root: Path, *folders: str, count: int = 4) -> Path:
+    """Folders of empty files: listing goes by names alone."""
+    for name in folders:
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            (root / name / f"{number:03}.jpg").touch()
+    return root
+
+
+def refusal(root: Path) -> str:
+    """The one line with which `root` is refused, with the status of unusable data."""
+    with pytest.raises(FieldfareError) as caught:
+        list_photos(root)
+    assert caught.value.exit_status == 65
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# Splits without classes
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "test1"),
+        ("train", "test"),
+        ("Train", "Valid", "TEST"),
+        ("training", "testing"),
+        ("train", "validation"),
+        ("trainset", "testset"),
+        ("Training_Data", "eval"),
+        ("train2017", "val2017"),
+        ("images-train", "images-val"),
+        ("dev", "test"),
+        ("train", "holdout"),
+        ("train1", "test1", "extra"),
+        ("train",),
+        ("test1",),
+        ("Train Set",),
+    ],
+)
+def test_splits_that_hold_photos_but_no_classes_are_refused_as_splits(tmp_path: Path, names: tuple[str, ...]) -> None:
+    message = refusal(fill(tmp_path, *names))
+    assert "look like splits, not classes" in message
+    assert "put those of each class into a folder of its name, such as train/owl" in message
+
+
+def test_a_test_without_labels_beside_a_train_folder_of_classes_is_refused_as_a_split(tmp_path: Path) -> None:
+    assert "the photos in 'test1' are in no class" in refusal(fill(tmp_path / "a", "train/owl", "train/wren", "test1"))
+    assert "the photos in 'test' are in no class" in refusal(fill(tmp_path / "b", "train/owl", "train/wren", "test"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "tram", "bus"),
+        ("valid", "invalid"),
+        ("test", "control"),
+        ("test positive", "test negative"),
+        ("training", "racing"),
+        ("contest", "protest"),
+        ("validated", "rejected"),
+    ],
+)
+def test_classes_whose_names_only_remind_of_splits_are_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
+    assert list_photos(fill(tmp_path, *names)).classes == tuple(sorted(names))
+
+
+# One folder deeper
+
+
+@pytest.mark.parametrize("way", ["photos", "archive/photos", "my-photos-main/data/photos"])
+def test_classes_one_folder_deeper_are_refused_with_the_folder_to_give(tmp_path: Path, way: str) -> None:
+    fill(tmp_path, f"{way}/robin", f"{way}/wren", "__MACOSX/photos/robin")
+    (tmp_path / "README.txt").touch()
+    message = refusal(tmp_path)
+    assert message.endswith(f"; or give {tmp_path / way}, which holds 'robin', 'wren'")
+    assert list_photos(tmp_path / way).classes == ("robin", "wren")
+
+
+def test_splits_one_folder_deeper_are_refused_with_the_folder_to_give(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"birds/{split}/{label}" for split in ("train", "test") for label in ("robin", "wren")))
+    assert refusal(tmp_path).endswith(f"; or give {tmp_path / 'birds'}, which holds 'test', 'train'")
+
+
+def test_a_folder_without_photos_beside_the_right_one_does_not_hide_it(tmp_path: Path) -> None:
+    fill(tmp_path, "images/robin", "images/wren")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "1.xml").touch()
+    message = refusal(tmp_path)
+    assert "annotations: no photos" in message
+    assert message.endswith(f"; or give {tmp_path / 'images'}, which holds 'robin', 'wren'")
+
+
+def test_one_class_alone_gets_no_such_hint(tmp_path: Path) -> None:
+    assert "or give" not in refusal(fill(tmp_path, "owl"))
+    assert "or give" not in refusal(fill(tmp_path / "below", "archive/owl"))
+
+
+def test_the_folder_of_one_class_names_the_folder_above(tmp_path: Path) -> None:
+    assert "or give the folder above, if these are the photos of 'owl'" in refusal(fill(tmp_path, "owl") / "owl")
+
+
+# Anything
+
+
+_NAMES = st.one_of(
+    st.sampled_from(
+        [
+            "train",
+            "test",
+            "TEST1",
+            "val",
+            "unknown",
+            "@eaDir",
+            "$RECYCLE.BIN",
+            "photos",
+            "a.jpg",
+            "x.heic",
+            ".h",
+            "owl ",
+        ]
+    ),
+    st.text(string.ascii_letters + "._-$#@ ~\u202e\n\u00e9", min_size=1, max_size=12).filter(
+        lambda name: name not in (".", "..")
+    ),
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.lists(st.lists(_NAMES, min_size=1, max_size=4), max_size=12))
+def test_any_tree_of_names_is_a_listing_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, paths: list[list[str]]
+) -> None:
+    root = tmp_path_factory.mktemp("tree")
+    for parts in paths:
+        path = root.joinpath(*parts)
+        if not any(parent.is_file() for parent in path.parents) and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    try:
+        listing = list_photos(root, min_photos=0)
+    except FieldfareError as error:
+        assert error.exit_status in (65, 66)
+        assert "\n" not in str(error)
+        return
+    assert all(name.isprintable() for name in listing.classes)
+    assert all("\n" not in one.words() for one in listing.passed_over)
+    counted = len(listing.photos) + listing.ignored
+    assert counted <= sum(path.is_file() for path in root.rglob("*"))
