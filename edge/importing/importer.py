@@ -10,8 +10,9 @@ from typing import cast, get_args
 
 import msgspec
 
+from edge.bundle.files import MAX_BUNDLE_BYTES
 from edge.bundle.manifest import Activation, Channels, Preprocessing, Resize
-from edge.bundle.store import MAX_BUNDLE_BYTES, Bundle, is_compiled
+from edge.bundle.store import MAX_LABELS_BYTES, Bundle, is_compiled
 from edge.errors import BundleError, ConfigError, DataError, MissingInputError, ModelError
 from edge.images import readable_name
 from edge.importing.graph import read_graph
@@ -19,7 +20,7 @@ from edge.importing.labels import read_labels
 from edge.importing.metadata import ModelMetadata, read_metadata
 from edge.importing.model_trial import ModelTrial
 from edge.importing.normalization import RANGES, Normalization, check_normalization, of_metadata, parse_normalize
-from edge.importing.packed_labels import MAX_LABEL_BYTES, packed_labels
+from edge.importing.packed_labels import packed_labels
 from edge.importing.tensors import input_tensor, number_of_classes, output_tensor
 from edge.inference import golden
 from edge.inference.assembly import Parts, join
@@ -163,7 +164,7 @@ def _labels(name: str, told: Told, model: bytes, metadata: ModelMetadata, classe
     shown = readable_name(told.labels)
     try:
         with told.labels.open("rb") as file:
-            data = file.read(MAX_LABEL_BYTES + 1)
+            data = file.read(MAX_LABELS_BYTES + 1)
     except OSError as error:
         raise MissingInputError(f"labels {shown}: cannot read: {error.strerror or error}") from error
     with _naming(shown):

@@ -9,9 +9,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from edge.bundle.store import MAX_LABEL_BYTES, MAX_LABELS_BYTES
 from edge.decision import UNKNOWN
 from edge.errors import BundleError
-from edge.importing.packed_labels import MAX_LABEL_BYTES
 from edge.importing.tensors import MAX_CLASSES
 
 # "0 red", "0: red", "[0] red", "0. red"; but neither "3-spined stickleback" nor "7up".
@@ -37,8 +37,8 @@ def read_labels(data: bytes, classes: int) -> tuple[str, ...]:
 
     Raises BundleError if there are fewer or more, or if it is not clear which label belongs to which output.
     """
-    if len(data) > MAX_LABEL_BYTES:
-        raise BundleError(f"{len(data)} bytes, at most {MAX_LABEL_BYTES}: not a labels file")
+    if len(data) > MAX_LABELS_BYTES:
+        raise BundleError(f"{len(data)} bytes, at most {MAX_LABELS_BYTES}: not a labels file")
     lines = _lines(data)
     if len(lines) > MAX_CLASSES + 1:
         raise BundleError(_wrong_number(len(lines), classes))
@@ -160,6 +160,8 @@ def _check(number: int, label: str) -> None:
         raise BundleError(f"label {number} is empty: {_PLAIN}")
     if bad := next((c for c in label if not c.isprintable() and c not in _JOINERS), None):
         raise BundleError(f"label {number} holds U+{ord(bad):04X}, unprintable: remove it")
+    if len(label.encode()) > MAX_LABEL_BYTES:
+        raise BundleError(f"label {number} has {len(label.encode())} bytes, at most {MAX_LABEL_BYTES}: shorten it")
     if label == UNKNOWN:
         raise BundleError(
             f"label {number} is {UNKNOWN!r}, which the device reports when no class fits: give a labels file with "

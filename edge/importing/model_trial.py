@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from edge.bundle.files import MAX_BUNDLE_BYTES
 from edge.bundle.manifest import Golden, InputTensor, Preprocessing
-from edge.bundle.store import MAX_BUNDLE_BYTES
 from edge.errors import FieldfareError, ModelError, UnavailableError
 from edge.inference import golden
 from edge.inference.runtime import RuntimeName, load_runtime

@@ -4,11 +4,11 @@ import io
 import zipfile
 from collections.abc import Sequence
 
+from edge.bundle.store import MAX_LABELS_BYTES
 from edge.errors import ModelError
 from edge.images import readable_name
 from edge.importing.metadata import LabelFile
 
-MAX_LABEL_BYTES = 16 * 1024 * 1024
 # One or two label files, their translations in some 100 languages, a vocabulary. zipfile makes an object of each entry
 # that it finds, 400 bytes or more, and each begins with this mark.
 _MAX_FILES = 1000
@@ -67,8 +67,8 @@ def _chosen(names: Sequence[str], label_files: Sequence[LabelFile]) -> str | Non
 def _content(archive: zipfile.ZipFile, name: str) -> bytes:
     entry = archive.getinfo(name)
     shown = readable_name(name)
-    if entry.file_size > MAX_LABEL_BYTES:
-        raise ModelError(f"{shown}, packed into it, has {entry.file_size} bytes, at most {MAX_LABEL_BYTES}: {_FIX}")
+    if entry.file_size > MAX_LABELS_BYTES:
+        raise ModelError(f"{shown}, packed into it, has {entry.file_size} bytes, at most {MAX_LABELS_BYTES}: {_FIX}")
     if entry.compress_type not in _METHODS or entry.flag_bits & _ENCRYPTED:
         raise ModelError(f"{shown}, packed into it, is encrypted or in an unusual compression: {_FIX}")
     try:
