@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge.cli import options
-from edge.cli.streams import quieten_opencv
+from edge.cli.streams import complain, quieten_opencv
 
 if TYPE_CHECKING:
     from edge.errors import MissingInputError
@@ -40,7 +40,7 @@ def classify(bundle: Path, images: tuple[Path, ...], json_lines: bool, **given: 
 
     pipeline = open_pipeline(load_settings(None, bundle=str(bundle), **given))
     if pipeline.fallback is not None:
-        click.echo(f"fieldfare: from the CPU: {pipeline.fallback}", err=True)
+        complain(f"fieldfare: from the CPU: {pipeline.fallback}")
     (sink,) = build_sinks(Output(), json_lines=json_lines)
     status = 0
     for number, path in enumerate(_expand(images)):
@@ -49,7 +49,7 @@ def classify(bundle: Path, images: tuple[Path, ...], json_lines: bool, **given: 
                 raise path
             frame = Frame(read_image(path), number, *stamp(), name=readable_name(path))
         except (ImageError, MissingInputError) as error:
-            click.echo(f"fieldfare: {error}", err=True)
+            complain(f"fieldfare: {error}")
             status = max(status, error.exit_status)
             continue
         sink.write(pipeline.process(frame))
