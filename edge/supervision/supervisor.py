@@ -215,6 +215,7 @@ class Supervisor:
     def _decided(self, life: Life, message: Decided) -> None:
         if self._publisher.has_enough():
             return
+        self._counting.decided(life.number)
         result, now = message.result, time.monotonic()
         if life.is_live and self._life_watch.too_old(now - result.captured_mono_s):
             self.status.counts.stale += 1
@@ -245,7 +246,7 @@ class Supervisor:
 
     def _missing(self, life: Life) -> list[str]:
         """Return what is not as in the settings."""
-        reasons = (self._edgetpu.missing or life.fallback, self._regulator.reason)
+        reasons = (self.status.output_fault, self._edgetpu.missing or life.fallback, self._regulator.reason)
         return [text for text in reasons if text]
 
     def _camera_failed(self, life: Life, trouble: Trouble) -> None:
