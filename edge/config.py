@@ -6,6 +6,7 @@ derived from the records.
 
 import codecs
 import difflib
+import errno
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -19,7 +20,9 @@ from msgspec.inspect import FloatType, IntType, LiteralType, StructType, Type, U
 from edge.errors import ConfigError, MissingInputError
 from edge.inference.edgetpu import DEFAULT_LIBRARY
 from edge.inference.runtime import RuntimeName
+from edge.printable import concealed, without_secrets
 from edge.source_kind import is_live
+from edge.storage import read_bounded
 
 # \Z, as $ would let a line break follow. A NUL character ends a text for the system, so no name has one.
 _DEVICE = r"^(auto|cpu|edgetpu|any|(usb|pci)(:\d+)?|(usb:)?\d+-\d+(\.\d+)*|/dev/apex_\d+)\Z"
@@ -31,6 +34,12 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Region = tuple[Share, Share, Share, Share]
 _LONGEST = 100  # characters of a value in a message
 _DIGITS = 9  # of a side in --size
+# A hundred times the example of docs/settings.md.
+MAX_BYTES = 1 << 16
+# The decoder takes time by the square of a key's dots: 32,000 of them 15 s on an x86-64 core, 2,000 hardly any.
+_MAX_DOTS = 2000
+# The kernel sends no message of more than 200 kB to the worker.
+MAX_SENT = 1 << 17
 # Stands for the bundle in the settings of a command that does not open it by them.
 NO_BUNDLE = "(none)"
 
@@ -181,9 +190,11 @@ def load_settings(path: Path | None, /, **options: object) -> Settings:
     if path is None:
         return settings_from({}, **options)
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise MissingInputError(f"settings {path}: cannot read: {error.strerror or error}") from error
+        data = read_bounded(path, MAX_BYTES, pipe=True)
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.EFBIG:
+            raise ConfigError(f"{path}: must be a settings file of at most {MAX_BYTES} bytes") from error
+        raise MissingInputError(f"settings {path}: cannot read: {getattr(error, 'strerror', None) or error}") from error
     return parse_settings(data, str(path), **options)
 
 
@@ -192,10 +203,15 @@ def parse_settings(data: bytes, file: str, /, **options: object) -> Settings:
 
     A byte order mark, as some editors put it first, is skipped.
     """
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if (dots := line.count(b".")) > _MAX_DOTS:
+            raise ConfigError(f"{file}: line {number} has {dots} dots: must be at most {_MAX_DOTS}: break it up")
     try:
         values = msgspec.toml.decode(data.removeprefix(codecs.BOM_UTF8))
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{file}: not valid TOML: nested too deeply") from error
+    except ValueError as error:  # also msgspec's and Unicode's
+        raise ConfigError(f"{file}: not valid TOML: {shorten(concealed(str(error)))}") from error
     return settings_from(values, file, **options)
 
 
@@ -216,14 +232,16 @@ def settings_from(values: Mapping[str, Any], file: str | None = None, /, **optio
 
 
 def check_sendable(settings: Settings) -> None:
-    """Raise ConfigError unless all texts can be sent to the worker.
+    """Raise ConfigError unless the settings can be sent to the worker: all texts are UTF-8, and not too long.
 
     A file is UTF-8, but words of the command line, such as a folder's name, may be any bytes.
     """
     try:
-        msgspec.msgpack.encode(settings)
+        size = len(msgspec.msgpack.encode(settings))
     except UnicodeEncodeError as error:
-        raise ConfigError(f"{error.object!a}: not UTF-8: rename it") from error
+        raise ConfigError(f"{shorten(ascii(without_secrets(error.object)))}: not UTF-8: rename it") from error
+    if size > MAX_SENT:
+        raise ConfigError(f"the settings take {size} bytes: must be at most {MAX_SENT}: shorten names and scripts")
 
 
 def _merged(values: Mapping[str, Any], options: Mapping[str, object]) -> dict[str, Any]:
@@ -254,7 +272,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """Parse the option --size as (width, height); settings_from judges the range. Raises ConfigError."""
     sides = text.lower().split("x")
     if len(sides) != 2 or not all(side.isascii() and side.isdecimal() and len(side) <= _DIGITS for side in sides):
-        raise ConfigError(f"--size {shorten(text)}: must be WIDTHxHEIGHT, such as 640x480")
+        raise ConfigError(f"--size {shorten(without_secrets(text))}: must be WIDTHxHEIGHT, such as 640x480")
     return int(sides[0]), int(sides[1])
 
 
@@ -282,10 +300,13 @@ def _explain(error: msgspec.ValidationError, values: dict[str, Any]) -> tuple[st
 
 
 def _shown(value: Any) -> str:
+    # A password may stand in the value of a wrong key, too, or in a list.
     try:
-        return shorten(repr(value))
+        return shorten(repr(without_secrets(value)) if isinstance(value, str) else concealed(repr(value)))
     except ValueError:  # TOML's 0x... can be a number of more digits than Python prints
         return "(a number too long to print)"
+    except RecursionError:
+        return "(nested too deeply to print)"
 
 
 def shorten(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.errors import INSTALL_DEVICE, ImageError, MissingInputError, MissingPackageError
+from edge.printable import printable
 from edge.records import Pixels
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def readable_name(name: object) -> str:
     """Return a file's name as printable text: bytes that are not UTF-8 become U+FFFD, unprintable characters question
     marks."""
     text = os.fsencode(str(name)).decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return printable(text)
 
 
 def read_image(path: Path) -> Pixels:

@@ -1,4 +1,6 @@
-"""Write files and directories atomically: into a hidden folder beside the target, synced, then renamed.
+"""Read small files within bounds, and write files and directories atomically.
+
+They are written into a hidden folder beside the target, synced, then renamed.
 
 A directory replaces another one in one step (renameat2 with RENAME_EXCHANGE, Linux). Each process locks its hidden
 folder. The next process that writes to the same target removes the folders that nobody locks, left by killed processes.
@@ -6,17 +8,70 @@ folder. The next process that writes to the same target removes the folders that
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import glob
 import os
+import select
 import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 from edge.errors import OutputExistsError, StorageError
 
 _SUFFIX = ".partial"
+# For whoever writes into a pipe, such as the shell's <(...), to do so.
+_PIPE_S = 5.0
+
+
+def read_bounded(path: Path, most: int, *, pipe: bool = False) -> bytes:
+    """Read a file of at most `most` bytes.
+
+    pipe: also take a pipe, if it is written to its end within five seconds.
+
+    Raises OSError with the reason: not there, larger, no plain file (a device never ends), a pipe that nobody writes
+    into.
+    """
+    # O_NONBLOCK: opening a pipe without a writer would wait for ever.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+        kind = os.fstat(handle).st_mode
+        if pipe and stat.S_ISFIFO(kind):
+            data = _read_pipe(handle, most + 1)
+        elif stat.S_ISREG(kind):
+            data = _read_up_to(file, most + 1)
+        elif stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        else:
+            raise OSError(errno.EINVAL, "not a plain file")
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"larger than {most} bytes")
+    return data
+
+
+def _read_up_to(file: IO[bytes], size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size and (more := file.read(size - len(data))):
+        data += more
+    return bytes(data)
+
+
+def _read_pipe(handle: int, size: int) -> bytes:
+    data, ends_s = bytearray(), time.monotonic() + _PIPE_S
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    while len(data) < size:
+        if not poll.poll(max(0.0, ends_s - time.monotonic()) * 1000):
+            raise TimeoutError(errno.ETIMEDOUT, f"a pipe that was not written to its end within {_PIPE_S:g} s")
+        more = os.read(handle, size - len(data))
+        if not more:
+            break
+        data += more
+    return bytes(data)
 
 
 def write_file(path: Path, data: bytes, *, overwrite: bool = False) -> None:

@@ -43,6 +43,8 @@ LONGEST_RECOVERY_S = 60.0
 class Nowhere:
     """A sink that keeps nothing."""
 
+    fault = None
+
     def write(self, result: Result) -> None:
         """Forget the result."""
 

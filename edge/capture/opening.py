@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 from edge.capture.base import FrameSource, Optics
-from edge.capture.urls import masked
 from edge.config import Camera, shorten
 from edge.errors import ConfigError, MissingInputError
+from edge.printable import masked, without_secrets
 from edge.source_kind import source_kind
 
 SOURCES = "a folder, a picture or video file, /dev/videoN, picamera2[:N], an rtsp:// or http:// stream, or synthetic"
@@ -49,7 +49,7 @@ def _open_picamera(camera: Camera, model_size: tuple[int, int] | None) -> FrameS
 
     numbered = _PICAMERA.fullmatch(camera.source)
     if numbered is None:
-        shown = shorten(repr(camera.source))
+        shown = shorten(repr(without_secrets(camera.source)))
         raise ConfigError(f"camera.source = {shown}: must be picamera2, picamera2:0, picamera2:1 and so on")
     return PicameraSource(
         int(numbered[1] or 0),
@@ -87,7 +87,7 @@ def _open_replay(path: Path, camera: Camera) -> FrameSource:
     from edge.photo_files import is_image_name, is_photo
 
     if not _exists(path):
-        shown = shorten(repr(camera.source))
+        shown = shorten(repr(without_secrets(camera.source)))
         raise MissingInputError(
             f"{shown}: no such picture" if is_image_name(path) else f"source {shown} is not there: give {SOURCES}"
         )
@@ -105,7 +105,9 @@ def _exists(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise MissingInputError(f"source {shorten(repr(str(path)))}: cannot read: {error.strerror or error}") from error
+        raise MissingInputError(
+            f"source {shorten(repr(without_secrets(str(path))))}: cannot read: {error.strerror or error}"
+        ) from error
     return True
 
 

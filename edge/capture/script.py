@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import ConfigError, MissingInputError
+from edge.storage import read_bounded
 
 _log = logging.getLogger(__name__)
 
 WORDS = ("run", "stall", "freeze", "repeat", "dark", "vanish", "abort", "segfault", "hang")
 MAX_STEPS = 10_000
+MAX_BYTES = 1 << 20  # of a file: ten times what that many steps take
 # Set by `keep_clock` for child processes: monotonic seconds, a clock that all processes share.
 START_VARIABLE = "FIELDFARE_SCRIPT_START_S"
 _FOREVER = float("inf")
@@ -117,7 +119,7 @@ class ScriptClock:
         except ConfigError as error:
             raise ConfigError(f"{self._file}: {error}") from error
         except (OSError, ValueError) as error:
-            raise MissingInputError(f"camera.script {self._file}: cannot read: {error}") from error
+            raise MissingInputError(f"camera.script {self._file}: cannot read: {_reason(error)}") from error
 
     def now(self) -> Step:
         """Return the step in force now, with the seconds that it still lasts."""
@@ -130,7 +132,7 @@ class ScriptClock:
         except (OSError, ValueError) as error:
             if str(error) != self._complaint:
                 self._complaint = str(error)
-                _log.warning("camera.script %s: %s; the previous script stays in force", self._file, error)
+                _log.warning("%s: %s; the previous script stays in force", self._file, _reason(error))
         return self._script.at(time.time() - self._started_s)
 
     def _changed(self, file: Path) -> tuple[str, float] | None:
@@ -140,7 +142,12 @@ class ScriptClock:
         if seen == self._seen:
             return None
         self._seen = seen
-        return file.read_text("utf-8"), status.st_mtime
+        return read_bounded(file, MAX_BYTES).decode("utf-8-sig"), status.st_mtime
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """Return what is wrong, without the name of the file."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _kept_start_s() -> float:

@@ -7,8 +7,9 @@ import cv2
 
 from edge.capture.ffmpeg import hands_over_jpegs, open_ffmpeg, whole_jpeg
 from edge.capture.grabber import Grabber
-from edge.capture.urls import masked, require_stream
+from edge.capture.urls import require_stream
 from edge.errors import CameraError
+from edge.printable import masked
 from edge.records import Frame, Pixels
 
 _log = logging.getLogger(__name__)

@@ -1,23 +1,11 @@
-"""Check the URLs of network cameras, and hide what is secret in them."""
+"""Check the URLs of network cameras."""
 
 from urllib.parse import urlsplit
 
 from edge.errors import ConfigError
+from edge.printable import masked
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
-
-
-def masked(source: str) -> str:
-    """Return a URL without its secrets: user and password, and everything after a `?`. Text that is not a URL, such
-    as a path, is returned unchanged."""
-    scheme, found, rest = source.partition("://")
-    if not found:
-        return source
-    # A password may contain any character, so everything up to the last @ is hidden.
-    _, held, place = rest.rpartition("@")
-    path, query, _ = place.partition("?")
-    shown = f"{scheme}://{'***@' if held else ''}{path}{'?***' if query else ''}"
-    return "".join(c if c.isprintable() else "?" for c in shown)
 
 
 def require_stream(url: str) -> None:

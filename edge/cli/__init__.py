@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
+from types import TracebackType
 from typing import Any
 
 import click
 
 from edge import __version__
-from edge.cli.streams import fill_closed, is_stdout_closed
+from edge.cli.streams import complain, fill_closed, is_stdout_closed
 from edge.errors import FieldfareError, StorageError
 
 _BUILT_IN = {
@@ -28,6 +29,12 @@ _INTERRUPTED = 130
 
 class Commands(click.Group):
     """Built-in commands, and those that other packages name under `fieldfare.commands`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Split the words, as click.Group does. Raises UsageError for one that no file or option can be called."""
+        if any("\0" in word for word in args):  # only another program can pass it; the system's calls refuse it
+            raise click.UsageError("a word holds a NUL character", ctx)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List their names, as click.Group does."""
@@ -74,6 +81,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # labels in any script, terminals in any encoding
+    sys.excepthook = _show_unforeseen
     sys.exit(_run(sys.argv[1:]))
 
 
@@ -97,24 +105,44 @@ def status_of(work: Callable[[], object]) -> int:
     except FieldfareError as error:
         return _fail(str(error), error.exit_status)
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return error.exit_code
     except BrokenPipeError:
         _abandon_stdout()
         return 0
     except OSError as error:
-        message = "standard output: closed" if is_stdout_closed() else str(error)
+        named = f"{error.filename}: " if error.filename is not None else ""
+        message = "standard output: closed" if is_stdout_closed() else f"{named}{error.strerror or error}"
         return _fail(message, StorageError.exit_status)
     except (KeyboardInterrupt, click.exceptions.Abort, EOFError):
-        click.echo("fieldfare: interrupted", err=True)
+        complain("fieldfare: interrupted")
         return _INTERRUPTED
 
 
 def _fail(message: str, status: int) -> int:
-    click.echo(f"fieldfare: {' '.join(message.split())}", err=True)
+    complain(f"fieldfare: {' '.join(message.split())}")
     if status == StorageError.exit_status:
         _abandon_stdout()
     return status
+
+
+def _show(error: click.ClickException) -> None:
+    """Print what click complains of, which may quote any word of the command line."""
+    shown = io.StringIO()
+    error.show(file=shown)
+    usage, complains, _ = shown.getvalue().partition("Error: ")
+    for line in usage.removesuffix("\n").split("\n") if usage else ():
+        complain(line)
+    if complains:
+        complain(f"Error: {error.format_message()}")
+
+
+def _show_unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    # Imported late: `--help` needs no log.
+    from edge.processes.logs import hook_uncaught
+
+    hook_uncaught()
+    sys.excepthook(kind, error, trace)
 
 
 def _abandon_stdout() -> None:

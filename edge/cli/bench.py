@@ -9,7 +9,7 @@ import click
 from edge.cli import options
 from edge.cli.apart import apart
 from edge.cli.numbers import FloatRange
-from edge.cli.streams import quieten_opencv
+from edge.cli.streams import echo, echo_json, quieten_opencv
 
 _STEPS = 1000
 
@@ -32,8 +32,6 @@ def bench(bundle: Path, source: str, seconds: float, size: str | None, as_json: 
     first: it uses the same cores, camera and Coral.
     """
     quieten_opencv()
-    import msgspec
-
     from edge.benchmark import markdown, measure
     from edge.board import Board
     from edge.capture.opening import open_source
@@ -63,4 +61,8 @@ def bench(bundle: Path, source: str, seconds: float, size: str | None, as_json: 
             measured = measure(pipeline, frames, seconds=seconds, board=Board(), progress=progress)
     finally:
         pipeline.classifier.close()
-    click.echo(msgspec.json.encode(measured).decode() if as_json else markdown(measured))
+    if as_json:
+        echo_json(measured)
+    else:
+        for line in markdown(measured).split("\n"):
+            echo(line)

@@ -9,6 +9,7 @@ import click
 
 from edge.cli import options
 from edge.cli.apart import apart
+from edge.cli.streams import echo, echo_json
 
 if TYPE_CHECKING:
     from edge.bundle.manifest import EdgeTpu
@@ -46,17 +47,16 @@ def bundle() -> None:
 @click.option("--json", "as_json", is_flag=True, help="The manifest and the bundle's id as JSON.")
 def show(path: Path, as_json: bool) -> None:
     """Show what is in the bundle at PATH. Hashes are checked; the model is not run."""
-    import msgspec
 
     from edge.bundle.store import open_bundle
 
     opened = open_bundle(path)
     if as_json:
         record = {"id": opened.bundle_id, "labels": opened.labels, "manifest": opened.manifest}
-        click.echo(msgspec.json.encode(record).decode())
+        echo_json(record)
         return
     for title, value in _description(opened):
-        click.echo(f"{title:<14} {value}")
+        echo(f"{title:<14} {value}")
 
 
 @bundle.command(epilog="Example: fieldfare bundle verify birds.fieldfare")
@@ -69,7 +69,6 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
 
     Status 0 if all holds, 65 if anything does not, 66 if there is no bundle.
     """
-    import msgspec
 
     from edge.bundle.store import open_bundle
     from edge.config import NO_BUNDLE, load_settings
@@ -93,16 +92,16 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
         raise BundleError(f"bundle {path}: {error}") from error
     if as_json:
         outcome = {"bundle": opened.bundle_id, "engine": classifier.engine, "golden": report}
-        click.echo(msgspec.json.encode(outcome).decode())
+        echo_json(outcome)
         return
-    click.echo(f"{len(manifest.files)} files, {opened.size / 1e6:.1f} MB: sizes and SHA-256 match the manifest")
-    click.echo(f"tensors match the manifest ({classifier.engine})")
-    click.echo(
+    echo(f"{len(manifest.files)} files, {opened.size / 1e6:.1f} MB: sizes and SHA-256 match the manifest")
+    echo(f"tensors match the manifest ({classifier.engine})")
+    echo(
         f"{report.cases} golden inputs: pixels differ by {report.worst_pixel} steps (at most "
         f"{manifest.golden.pixel_tolerance}), outputs by {report.worst_output} "
         f"(at most {manifest.golden.output_tolerance})"
     )
-    click.echo(f"bundle {opened.bundle_id} is sound")
+    echo(f"bundle {opened.bundle_id} is sound")
 
 
 @bundle.command(epilog="Example: fieldfare bundle pack birds --out /media/stick/birds.fieldfare")
@@ -122,7 +121,7 @@ def pack(path: Path, out: Path | None, overwrite: bool) -> None:
     target = check_target(target, overwrite=overwrite)
     data = pack_bytes(opened)
     write_file(target, data, overwrite=overwrite)
-    click.echo(f"{target}: {len(data) / 1e6:.1f} MB, bundle {opened.bundle_id}")
+    echo(f"{target}: {len(data) / 1e6:.1f} MB, bundle {opened.bundle_id}")
 
 
 @bundle.command(
@@ -196,7 +195,7 @@ def import_(
     )
     save(made, overwrite=overwrite)
     for title, value in _description(made):
-        click.echo(f"{title:<14} {value}")
+        echo(f"{title:<14} {value}")
 
 
 def _parse_share(text: str | None) -> float | None:

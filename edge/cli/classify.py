@@ -9,7 +9,7 @@ import click
 
 from edge.cli import options
 from edge.cli.apart import apart
-from edge.cli.streams import quieten_opencv
+from edge.cli.streams import complain, quieten_opencv
 
 if TYPE_CHECKING:
     from edge.errors import MissingInputError
@@ -46,7 +46,7 @@ def classify(bundle: Path, images: tuple[Path, ...], json_lines: bool, **given: 
     with time_limit(TIMEOUT_S):
         pipeline = open_pipeline(settings)
     if pipeline.fallback is not None:
-        click.echo(f"fieldfare: from the CPU: {pipeline.fallback}", err=True)
+        complain(f"fieldfare: from the CPU: {pipeline.fallback}")
     (sink,) = build_sinks(Output(), json_lines=json_lines)
     status = 0
     for number, path in enumerate(_expand(images)):
@@ -55,7 +55,7 @@ def classify(bundle: Path, images: tuple[Path, ...], json_lines: bool, **given: 
                 raise path
             frame = Frame(read_image(path), number, *stamp(), name=readable_name(path))
         except (ImageError, MissingInputError) as error:
-            click.echo(f"fieldfare: {error}", err=True)
+            complain(f"fieldfare: {error}")
             status = max(status, error.exit_status)
             continue
         with time_limit(TIMEOUT_S):

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge.cli.streams import echo_json
+
 if TYPE_CHECKING:
     from edge.doctor.case import Case
 
@@ -26,8 +28,6 @@ def doctor(config: Path | None, bundle: str | None, source: str | None, as_json:
 
     Status 0 if there is no problem (there may be warnings), 69 if there is one.
     """
-    import msgspec
-
     from edge.doctor.examination import CHECKS, examine
     from edge.doctor.text import render
 
@@ -35,7 +35,7 @@ def doctor(config: Path | None, bundle: str | None, source: str | None, as_json:
     with click.progressbar(length=len(CHECKS), label="looking", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         report = examine(case, progress=lambda _: bar.update(1))
     if as_json:
-        click.echo(msgspec.json.encode(report).decode())
+        echo_json(report)
     else:
         click.echo(render(report))
     if report.status:
@@ -44,7 +44,7 @@ def doctor(config: Path | None, bundle: str | None, source: str | None, as_json:
 
 def _case(config: Path | None, bundle: str | None, source: str | None) -> "Case":
     """Return the case that the options name; a settings file that is wrong is a finding and not the end."""
-    from edge.config import NO_BUNDLE, load_settings
+    from edge.config import NO_BUNDLE, check_sendable, load_settings
     from edge.doctor.case import Case
     from edge.errors import FieldfareError
 
@@ -56,9 +56,13 @@ def _case(config: Path | None, bundle: str | None, source: str | None) -> "Case"
             settings = load_settings(config, bundle=bundle, source=source)
         elif bundle is not None or source is not None:
             settings = load_settings(None, bundle=NO_BUNDLE if bundle is None else bundle, source=source)
+        if settings is not None:
+            check_sendable(settings)  # the doctor's children get the same texts as a worker
     except FieldfareError as wrong:
-        error = str(wrong)
+        settings, error = None, str(wrong)
     named = bundle or (settings.bundle if settings is not None and config is not None else None)
+    if named is not None and named.encode(errors="replace").decode() != named:
+        named = None  # the error names it
     return Case(
         settings=settings if config is not None or source is not None else None,
         settings_from=str(config) if config is not None else None,

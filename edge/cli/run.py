@@ -4,7 +4,6 @@ import logging
 import os
 import platform
 import signal
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import click
 
 from edge import __version__
 from edge.cli import options
+from edge.cli.streams import complain
 
 if TYPE_CHECKING:
     from edge.config import Settings
@@ -48,11 +48,12 @@ def run(config: Path | None, frames: int | None, service: bool, json_lines: bool
     """
     from edge.capture.script import keep_clock
     from edge.cli.outputs import build_sinks
+    from edge.processes.logs import log_to_stderr
     from edge.supervision.supervisor import Supervisor
     from edge.supervision.systemd import SystemdNotifier
 
     settings = _settings(config, **given)
-    _log_to_stderr()
+    log_to_stderr()
     keep_clock()
     with ExitStack() as stack:
         sinks = build_sinks(settings.output, json_lines=json_lines, patient=service)
@@ -64,7 +65,7 @@ def run(config: Path | None, frames: int | None, service: bool, json_lines: bool
         _log.info("fieldfare %s, Python %s", __version__, platform.python_version())
         status = supervisor.run()
     if supervisor.complaint is not None:
-        click.echo(f"fieldfare: {' '.join(supervisor.complaint.split())}", err=True)
+        complain(f"fieldfare: {' '.join(supervisor.complaint.split())}")
     if supervisor.complaint is None or supervisor.tally.results:
         _log.info("%s", supervisor.tally.line(supervisor.status.counts.dropped))
     if status:
@@ -107,14 +108,3 @@ def _settings(
     )
     check_sendable(settings)
     return settings
-
-
-def _log_to_stderr() -> None:
-    """Log plain lines. The journal adds the time itself, so only a terminal or a file gets it from us."""
-    under_systemd = "JOURNAL_STREAM" in os.environ
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO,
-        format="%(levelname)s %(message)s" if under_systemd else "%(asctime)s %(levelname)s %(message)s",
-        datefmt="%H:%M:%S",
-    )

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge.cli.streams import echo, echo_json
 from edge.errors import MissingInputError, UnavailableError
+from edge.printable import one_line
 
 if TYPE_CHECKING:
     from edge.supervision.status import Status
@@ -40,9 +42,10 @@ def status(name: str | None, run_dir: Path, as_json: bool) -> None:
         alive = seen.is_alive()
         serving = serving and alive and seen.state in ("running", "degraded")
         if as_json:
-            click.echo(msgspec.json.encode({**msgspec.to_builtins(seen), "alive": alive}))
+            echo_json({**msgspec.to_builtins(seen), "alive": alive})
         else:
-            click.echo(describe(seen, path.parent.name if len(found) > 1 or name else None, alive=alive))
+            for line in describe(seen, path.parent.name if len(found) > 1 or name else None, alive=alive).split("\n"):
+                echo(line)
     if not serving:
         raise click.exceptions.Exit(UnavailableError.exit_status)
 
@@ -67,7 +70,7 @@ def _folders(run_dir: Path) -> list[Path]:
 
 
 def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
-    """Describe a status for people, one line a subject."""
+    """Describe a status for people, one line a subject, whatever its texts hold."""
     counts, load = seen.counts, seen.load
     state = seen.state if alive or seen.state in ("failed", "stopped") else f"not running (was {seen.state})"
     lines = [
@@ -84,6 +87,8 @@ def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
         f"  faults   camera {counts.camera_faults}, engine {counts.engine_faults}, crashes {counts.crashes}, "
         f"hangs {counts.hangs}; worker started {counts.worker_starts} times",
     ]
+    if seen.output_fault is not None:
+        lines.insert(-2, f"  output   {seen.output_fault}")
     # Few or no results are no fault then: what is looked at shows that it works.
     if counts.turned_away:
         lines.insert(
@@ -101,7 +106,7 @@ def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
     ]
     if any(board):
         lines.append(f"  board    {', '.join(text for text in board if text)}")
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def _when(wall_s: float) -> str:

@@ -2,7 +2,16 @@
 
 import fcntl
 import os
+import re
 import sys
+from typing import Any
+
+import click
+
+from edge.printable import one_line, printable_json
+
+# A word of the command line may have 100,000 characters; no path that a message must show in full has so many.
+_LONG_WORD = re.compile(r"(\S{300})\S+")
 
 
 def fill_closed() -> None:
@@ -31,6 +40,28 @@ def quieten_opencv() -> None:
     """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
+
+
+def echo(line: str) -> None:
+    """Print one line to standard output, whatever the names in it hold (edge.printable)."""
+    click.echo(one_line(line))
+
+
+def echo_json(value: Any) -> None:
+    """Print one JSON object to standard output, with everything in it that is not printable escaped."""
+    import msgspec
+
+    click.echo(printable_json(msgspec.json.encode(value)).decode())
+
+
+def complain(message: str) -> None:
+    """Print one line to standard error, under systemd as an error; it never shows a password."""
+    from logging import ERROR
+
+    from edge.processes.logs import priority
+
+    line = _LONG_WORD.sub(r"\1...", one_line(message))
+    click.echo(f"{priority(ERROR)}{line}", err=True)
 
 
 def is_stdout_closed() -> bool:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from edge.capture.urls import masked
 from edge.config import Camera
 from edge.doctor.case import SERVICE, Case
 from edge.doctor.findings import Finding, Kind
+from edge.printable import masked
 from edge.source_kind import source_kind
 
 _GROUPS = "sudo usermod -aG video,plugdev $USER, then log in again"

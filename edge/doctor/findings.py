@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from edge.printable import one_line
+
 Kind = Literal["ok", "warning", "problem", "not here"]
 
 PROBLEM_STATUS = 69  # as UnavailableError: something stands between camera and result
@@ -35,6 +37,12 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def report(findings: Iterable[Finding]) -> Report:
-    """Build the report. Its status is 69 if there is a problem, else 0, even with warnings."""
-    everything = tuple(findings)
+    """Build the report. Its status is 69 if there is a problem, else 0, even with warnings.
+
+    What was seen may quote anything, from a camera's name to an address: it becomes printable here, without passwords.
+    """
+    everything = tuple(
+        msgspec.structs.replace(f, seen=one_line(f.seen), mend=None if f.mend is None else one_line(f.mend))
+        for f in findings
+    )
     return Report(everything, PROBLEM_STATUS if any(f.kind == "problem" for f in everything) else 0)

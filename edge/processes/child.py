@@ -7,12 +7,14 @@ import ctypes
 import logging
 import os
 import resource
+import secrets
 import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Sequence
 
+from edge.processes.logs import LEVELS, MARK_VARIABLE
 from edge.processes.process import PIPE, Process, module_command
 
 _log = logging.getLogger(__name__)
@@ -31,7 +33,11 @@ class Child(Process):
 
     def __init__(self, module: str, words: Sequence[str] = (), *, pass_fds: Sequence[int] = ()) -> None:
         """Start it. Raises OSError if it cannot be started."""
-        variables = {"OPENCV_LOG_LEVEL": os.environ.get("OPENCV_LOG_LEVEL", "ERROR")}
+        self._mark = f"{secrets.token_hex(8)} "
+        variables = {
+            "OPENCV_LOG_LEVEL": os.environ.get("OPENCV_LOG_LEVEL", "ERROR"),
+            MARK_VARIABLE: self._mark,
+        }
         super().__init__(module_command(module, words, variables), stderr=PIPE, pass_fds=pass_fds)
         os.set_blocking(self.stderr.fileno(), False)
         self.started_s = time.monotonic()
@@ -52,14 +58,14 @@ class Child(Process):
         for line in lines:
             text = line.decode(errors="replace").rstrip()
             if text:
-                self.tail.append(text[:_MAX_LINE])
+                self.tail.append(text.removeprefix(self._mark)[:_MAX_LINE])
                 self._log_line(text)
         return bool(data)
 
     def _log_line(self, line: str) -> None:
         """Log a line of the child's own log at its level, and a library's line as information, up to a limit."""
-        level, _, text = line.partition(" ")
-        if level in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+        level, _, text = line.removeprefix(self._mark).partition(" ")
+        if line.startswith(self._mark) and level in LEVELS.values():
             _log.log(getattr(logging, level), "%s", text)
             return
         now = time.monotonic()

@@ -10,9 +10,13 @@ class Sink(Protocol):
     watchdog. So `write` must return within milliseconds and never wait for a disk to sync; durable storage needs a
     process of its own.
 
-    If a file cannot be written, that is logged, and the camera goes on. If standard output cannot be written, the
-    program ends (StorageError, BrokenPipeError).
+    If a file cannot be written, that is logged, `fault` gives the reason, and the camera goes on. If standard output
+    cannot be written, the program ends (StorageError, BrokenPipeError).
     """
+
+    @property
+    def fault(self) -> str | None:
+        """Why results are lost at present, for people; None if they are kept."""
 
     def write(self, result: Result) -> None:
         """Record one result."""

@@ -4,6 +4,7 @@ from typing import TextIO
 
 from edge.config import ConsoleMode
 from edge.errors import StorageError
+from edge.printable import cut, printable
 from edge.results import Result
 
 _CLEAR_LINE = "\r\x1b[K"
@@ -22,16 +23,20 @@ class ConsoleSink:
         self._label: str | None = None
         self._open_line = False
 
+    @property
+    def fault(self) -> None:
+        """See Sink.fault: this one never goes on without writing."""
+
     def write(self, result: Result) -> None:
         """See Sink.write."""
         changed = result.label != self._label
         if self._changes_only and not changed:
             return
         if not self._live:
-            self._print(format_result(result) + "\n")
+            self._print(cut(printable(format_result(result))) + "\n")
         else:
             start = "\n" if self._open_line and (changed or result.image) else _CLEAR_LINE
-            self._print(start + format_result(result))
+            self._print(start + cut(printable(format_result(result))))
             self._open_line = True
         self._label = result.label
 
@@ -54,6 +59,9 @@ class ConsoleSink:
 def format_result(result: Result) -> str:
     """Return one line: image or frame, label, score, the other candidates and the time taken."""
     where = result.image or f"frame {result.frame}"
+    # journald takes <0> at the beginning of a line for a priority. The name of a file begins one, and ./ leaves its
+    # meaning.
+    where = f"./{where}" if where.startswith("<") else where
     others = ", ".join(f"{c.label} {c.score:.2f}" for c in result.top if c.label != result.label)
     text = f"{where}: {result.label} {result.score:.2f}"
     text += f"  ({others})" if others else ""

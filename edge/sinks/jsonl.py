@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -10,10 +11,18 @@ from typing import BinaryIO
 import msgspec
 
 from edge.errors import StorageError
+from edge.printable import printable_json
 from edge.results import Result
 
 _log = logging.getLogger(__name__)
+# A failure is news again after so many seconds.
+_AGAIN_S = 60.0
 _encode = msgspec.json.Encoder().encode
+
+
+def _line(result: Result) -> bytes:
+    # A label may hold C1 controls and marks of direction, and people look at these lines on terminals, too.
+    return printable_json(_encode(result)) + b"\n"
 
 
 class JsonStreamSink:
@@ -22,10 +31,14 @@ class JsonStreamSink:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
+    @property
+    def fault(self) -> None:
+        """See Sink.fault: this one never goes on without writing."""
+
     def write(self, result: Result) -> None:
         """See Sink.write. Raises BrokenPipeError if the reader has gone, StorageError for any other failure."""
         try:
-            self._stream.write(_encode(result) + b"\n")
+            self._stream.write(_line(result))
             self._stream.flush()
         except BrokenPipeError:
             raise
@@ -44,7 +57,8 @@ class JsonFileSink:
     def __init__(self, path: Path, *, max_bytes: int, keep: int, patient: bool = False) -> None:
         """Open the file. Raises StorageError if that fails; with `patient` it is logged instead, and tried again."""
         self._path, self._max_bytes, self._keep = path, max_bytes, keep
-        self._failed = False
+        self._fault: str | None = None
+        self._warned_s, self._level = float("-inf"), logging.WARNING
         self._file: BinaryIO | None = None
         try:
             self._open()
@@ -53,9 +67,14 @@ class JsonFileSink:
                 raise StorageError(f"results {path}: cannot write: {error.strerror or error}") from error
             self._note_failure(error)
 
+    @property
+    def fault(self) -> str | None:
+        """See Sink.fault."""
+        return self._fault
+
     def write(self, result: Result) -> None:
         """See Sink.write. The first failure is logged, and the next success."""
-        line = _encode(result) + b"\n"
+        line = _line(result)
         try:
             if self._file is None or not self._is_in_place():
                 self.close()
@@ -68,9 +87,9 @@ class JsonFileSink:
             self._note_failure(error)
             self.close()
             return
-        if self._failed:
-            _log.warning("results %s: writing works again", self._path)
-            self._failed = False
+        if self._fault is not None:
+            _log.log(self._level, "results %s: writing works again", self._path)
+            self._fault = None
 
     def close(self) -> None:
         """See Sink.close."""
@@ -104,9 +123,14 @@ class JsonFileSink:
         self._file = file
 
     def _note_failure(self, error: OSError) -> None:
-        if not self._failed:
-            _log.warning("results %s: cannot write: %s; results are lost until it works", self._path, error)
-        self._failed = True
+        reason = f"cannot write: {error.strerror or error}"
+        if self._fault is None:
+            # A disk that is full to a line takes every other result: that is one failure, and not ten a second.
+            now = time.monotonic()
+            self._level = logging.WARNING if now - self._warned_s > _AGAIN_S else logging.DEBUG
+            self._warned_s = now if self._level == logging.WARNING else self._warned_s
+            _log.log(self._level, "results %s: %s; results are lost until it works", self._path, reason)
+        self._fault = f"results are lost: {self._path}: {reason}"
 
     def _write_whole(self, line: bytes) -> None:
         """Write the whole line, or leave the file unchanged if the disk is full."""

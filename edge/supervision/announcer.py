@@ -3,6 +3,7 @@
 import logging
 import time
 
+from edge.printable import one_line
 from edge.processes.messages import Started
 from edge.supervision.status import State, Status, StatusFile
 from edge.supervision.systemd import SystemdNotifier
@@ -26,13 +27,16 @@ class Announcer:
 
     def set(self, state: State, why: str) -> None:
         """Enter a state, or stay in it for another reason."""
+        why = one_line(why)  # it may quote anything, and stands in the status file
         status = self._status
         if (status.state, status.why) == (state, why):
             return
         if status.state != state:
             status.since_wall_s, status.since_mono_s = time.time(), time.monotonic()
             if state in ("running", "degraded", "recovering"):
-                _log.log(logging.INFO if state == "running" else logging.WARNING, "%s: %s", state, why)
+                # That it is well again belongs to what went wrong: `journalctl -p warning` shows both.
+                is_news = state != "running" or status.state != "starting"
+                _log.log(logging.WARNING if is_news else logging.INFO, "%s: %s", state, why)
         status.state, status.why = state, why
         self.write()
 
@@ -94,7 +98,7 @@ class Announcer:
         status = self._status
         seen = f", last {status.last.label} {status.last.score:.2f}" if status.last else ""
         if status.state != "running":
-            return " ".join(f"{status.state}: {status.why}{seen}".split())  # systemd takes one line
+            return f"{status.state}: {status.why}{seen}"
         # With a gate, few or no results are no fault: "0.0 frames/s" would look like one.
         if status.counts.turned_away:
             return f"running, {status.looked_at_fps:.1f} frames/s looked at, {status.fps:.1f} classified{seen}"

@@ -10,6 +10,7 @@ import msgspec
 
 from edge import __version__
 from edge.errors import DataError, MissingInputError
+from edge.storage import read_bounded
 
 _log = logging.getLogger(__name__)
 
@@ -19,6 +20,8 @@ Pid = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 WallTime = Annotated[float, msgspec.Meta(ge=-1e11, le=1e11)]  # far off, as a clock may be
 # A file that is older shows that the supervisor itself hangs: it writes every 2 s. Less than systemd's watchdog (30 s).
 STALE_S = 15.0
+# One has 2 kB; the longest reason and name of a bundle that it can hold are far from this.
+_MAX_BYTES = 1 << 20
 
 
 class Counts(msgspec.Struct, kw_only=True):
@@ -79,6 +82,7 @@ class Status(msgspec.Struct, kw_only=True):
     fps: results a second, over the last ten seconds.
     looked_at_fps: frames a second that were looked at, over the same time.
     last: the last result.
+    output_fault: why results are lost at present, None if they are kept.
     """
 
     state: State = "starting"
@@ -99,6 +103,7 @@ class Status(msgspec.Struct, kw_only=True):
     fps: float = 0.0
     looked_at_fps: float = 0.0
     last: Seen | None = None
+    output_fault: str | None = None
     counts: Counts = msgspec.field(default_factory=Counts)
     load: LoadStatus = LoadStatus()
 
@@ -143,8 +148,11 @@ class StatusFile:
             return
         partial = self._path.with_name(f".{self._path.name}.partial")
         try:
-            partial.write_bytes(msgspec.json.encode(status) + b"\n")
-            partial.chmod(0o644)  # for every user, whatever the service's umask
+            # Whatever stands there, a pipe without a reader, say, is not opened: that would hold this thread up.
+            partial.unlink(missing_ok=True)
+            with partial.open("xb") as file:
+                file.write(msgspec.json.encode(status) + b"\n")
+                os.fchmod(file.fileno(), 0o644)  # for every user, whatever the service's umask
             partial.replace(self._path)
             self._warned = False
         except OSError as error:
@@ -156,10 +164,10 @@ class StatusFile:
 def read(path: Path) -> Status:
     """Read a status file. Raises MissingInputError if there is none, DataError if it is not a status."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Status)
+        return msgspec.json.decode(read_bounded(path, _MAX_BYTES), type=Status)
     except OSError as error:
         raise MissingInputError(f"status {path}: cannot read: {error.strerror or error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"status {path}: {error}: written by another version?") from error
 
 

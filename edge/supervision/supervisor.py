@@ -216,6 +216,7 @@ class Supervisor:
     def _decided(self, life: Life, message: Decided) -> None:
         if self._publisher.has_enough():
             return
+        self._counting.decided(life.number)
         result, now = message.result, time.monotonic()
         if life.is_live and self._life_watch.too_old(now - result.captured_mono_s):
             self.status.counts.stale += 1
@@ -252,7 +253,8 @@ class Supervisor:
     def _missing(self, life: Life) -> list[str]:
         """List the differences from the settings: engine, rate, no result since a fault."""
         doubt = f"no result since: {self._engine_fault}" if self._engine_fault else None
-        reasons = (self._edgetpu.missing or life.fallback, self._regulator.reason, doubt)
+        fallback = self._edgetpu.missing or life.fallback
+        reasons = (self.status.output_fault, fallback, self._regulator.reason, doubt)
         return [text for text in reasons if text]
 
     def _camera_failed(self, life: Life, trouble: Trouble) -> None:

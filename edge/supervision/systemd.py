@@ -10,7 +10,12 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 
+from edge.printable import one_line
+
 _log = logging.getLogger(__name__)
+
+# A label can be long, and a datagram that is too large would leave the watchdog unfed.
+_LONGEST = 1000
 
 # Between two tries to send READY=1: its socket may be full, and without it systemd ends a service that is well.
 _AGAIN_S = 1.0
@@ -44,7 +49,7 @@ class SystemdNotifier:
         if self._ready or now - self._tried_s < _AGAIN_S:
             return
         self._wants_ready, self._tried_s = True, now
-        if self._send(f"READY=1\nWATCHDOG=1\nSTATUS={summary()}"):
+        if self._send(f"READY=1\nWATCHDOG=1\nSTATUS={_text(summary())}"):
             self._ready, self._fed_s = True, now
 
     def alive(self, summary: Callable[[], str]) -> None:
@@ -55,7 +60,7 @@ class SystemdNotifier:
         now = time.monotonic()
         if self._ready and now - self._fed_s >= self._period_s:
             self._fed_s = now
-            self._send(f"WATCHDOG=1\nSTATUS={summary()}")
+            self._send(f"WATCHDOG=1\nSTATUS={_text(summary())}")
 
     def stopping(self) -> None:
         """Report that the service ends on purpose."""
@@ -75,6 +80,11 @@ class SystemdNotifier:
             _log.log(level, "cannot reach systemd's notify socket: %s", error)
             return False
         return True
+
+
+def _text(summary: str) -> str:
+    """Return the text so that it cannot begin another assignment, and fits into a datagram with room to spare."""
+    return one_line(summary)[:_LONGEST]
 
 
 def _watchdog_s(environment: Mapping[str, str]) -> float:

@@ -70,12 +70,14 @@ class Tally:
 
 
 class Publisher:
-    """Writes each result to all sinks, and counts it in `tally` and in the status. Used by one thread."""
+    """Writes each result to all sinks, and counts it in `tally` and in the status. Notes there what keeps a sink from
+    writing. Used by one thread."""
 
     def __init__(self, sinks: Sequence[Sink], status: Status, max_results: int | None) -> None:
         """max_results: as many as are requested, None for no limit."""
         self.tally = Tally()
         self._sinks, self._status, self._max_results = sinks, status, max_results
+        self._note_faults()
 
     def has_enough(self) -> bool:
         """Return True once the last result was published that was requested."""
@@ -88,3 +90,7 @@ class Publisher:
         self._status.last = Seen(result.label, result.score, result.captured_wall_s)
         for sink in self._sinks:
             sink.write(result)
+        self._note_faults()
+
+    def _note_faults(self) -> None:
+        self._status.output_fault = "; ".join(sink.fault for sink in self._sinks if sink.fault is not None) or None

@@ -109,7 +109,9 @@ class WorkerWatch:
             return False
         elif isinstance(message, Failed):
             if message.trace:
-                _log.error("the worker failed:\n%s", message.trace)
+                _log.error("the worker failed:")
+                for line in message.trace.splitlines():  # one record a line of the log
+                    _log.error("%s", line)
             self._ended = Fault("error", message.part, message.why, message.status)
         elif isinstance(message, Ended):
             self._ended = message

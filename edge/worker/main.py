@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from edge.errors import CameraError, EndOfStream, EngineError, FieldfareError, SpentProcessError
 from edge.processes.child import die_with
+from edge.processes.logs import hook_uncaught, log_to_parent
 from edge.processes.messages import (
     CLASSIFYING,
     OPENING_EDGETPU,
@@ -70,7 +71,8 @@ def main(gate: "Gate | None" = None) -> NoReturn:
     # Ctrl-C in a terminal and systemd's stop reach the whole group. The supervisor decides: it sends Stop, or kills.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    log_to_parent()
+    hook_uncaught()
     channel = Channel(socket.socket(fileno=int(sys.argv[1])), at_worker=True)
     last: Ended | Failed
     try:

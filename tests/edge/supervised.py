@@ -25,6 +25,7 @@ def starting(module: str) -> StartWorker:
 class Memory:
     def __init__(self) -> None:
         self.results: list[Result] = []
+        self.fault: str | None = None
 
     def write(self, result: Result) -> None:
         self.results.append(result)

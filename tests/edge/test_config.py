@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from msgspec.inspect import FloatType, IntType, StructType, UnionType, type_info
 
 from edge.config import (
+    MAX_BYTES,
+    MAX_SENT,
     Camera,
     Settings,
     check_sendable,
@@ -255,3 +257,59 @@ def test_a_missing_file_is_told_apart(tmp_path: Path) -> None:
 def test_no_text_crashes_the_parser(text: str) -> None:
     with pytest.raises(ConfigError):
         parse_settings(text.encode(), "f.toml")
+
+
+class TestBounds:
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [
+            (b"a." * 20_000 + b"a = 1", "line 1 has 20000 dots: must be at most 2000"),
+            (b"a = " + b"[" * 9000, "nested too deeply"),
+            (b"a = " + b"9" * 9000, "not valid TOML"),
+            (b'bundle = "b"\n[camera]\nwidth = 0x' + b"f" * 9000, "a number too long to print"),
+            (b'bundle = "b"\n[camera]\nsource = ' + b"[" * 400 + b"]" * 400, "camera.source"),
+        ],
+    )
+    def test_no_file_takes_long_or_fails_otherwise(self, data: bytes, message: str) -> None:
+        with pytest.raises(ConfigError, match=message) as caught:
+            parse_settings(data, "f.toml")
+        assert len(str(caught.value)) < 400
+
+    def test_a_file_that_is_no_settings_file_is_not_read(self, tmp_path: Path) -> None:
+        (tmp_path / "large.toml").write_bytes(b"#" * (MAX_BYTES + 1))
+        with pytest.raises(ConfigError, match="must be a settings file of at most 65536 bytes"):
+            load_settings(tmp_path / "large.toml")
+        with pytest.raises(MissingInputError, match="not a plain file"):
+            load_settings(Path("/dev/zero"))
+
+    def test_what_is_too_long_for_a_message_to_the_worker_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match=f"must be at most {MAX_SENT}"):
+            check_sendable(settings_from({"bundle": "b" * MAX_SENT}))
+        check_sendable(settings_from({"bundle": "b" * (MAX_SENT - 1000)}))
+
+
+class TestPasswords:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            'bundle = "b"\n[camera]\nwidth = "rtsp://me:hush42@cam/x"',
+            'bundle = "b"\n[camera]\nsource = ["rtsp://me:hush 42@cam/x"]',
+            'bundle = "b"\n[camera]\nformat = "rtsp:/me:hush42@cam/x"',
+            'bundle = "b"\n[camera]\n"rtsp://me:hush42@cam/x" = 1',
+            'bundle = "b"\n"http://cam/x?pwd=hush42" = 1',
+            '[["rtsp://me:hush42@cam"]]\n["rtsp://me:hush42@cam"]',
+            'bundle = {source = "rtsp://me:hush42@cam/x"}',
+        ],
+    )
+    def test_a_value_or_a_key_in_the_wrong_place_shows_none(self, text: str) -> None:
+        with pytest.raises(ConfigError) as caught:
+            parse_settings(text.encode(), "f.toml")
+        assert "hush" not in str(caught.value)
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"", b'bundle = "b"\n', b'bundle = "b"\n[camera]\nsource = ']))
+def test_no_bytes_crash_the_parser(data: bytes, start: bytes) -> None:
+    try:
+        parse_settings(start + data, "f.toml")
+    except ConfigError as error:
+        assert len(str(error)) < 600

@@ -10,7 +10,7 @@ import pytest
 
 from edge import storage
 from edge.errors import OutputExistsError, StorageError
-from edge.storage import write_directory, write_file
+from edge.storage import read_bounded, write_directory, write_file
 
 FILES = {"a.bin": b"x" * 200_000, "b.txt": b"hello"}
 
@@ -121,3 +121,47 @@ def test_hidden_folders_of_other_names_are_left_alone(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     write_file(tmp_path / "out", b"data")
     assert len(list(tmp_path.iterdir())) == 4
+
+
+class TestReadBounded:
+    def test_a_file_and_a_pipe_are_read_whole(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"x" * 100)
+        assert read_bounded(tmp_path / "file", 100) == b"x" * 100
+        reading, writing = os.pipe()
+        os.write(writing, b"y" * 100)
+        os.close(writing)
+        assert read_bounded(Path(f"/dev/fd/{reading}"), 100, pipe=True) == b"y" * 100
+        os.close(reading)
+
+    def test_what_is_larger_is_refused_before_it_is_read(self, tmp_path: Path) -> None:
+        with (tmp_path / "file").open("wb") as file:
+            file.truncate(1 << 40)
+        with pytest.raises(OSError, match="larger than 100 bytes") as caught:
+            read_bounded(tmp_path / "file", 100)
+        assert caught.value.errno == errno.EFBIG
+
+    @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/tty", "/", "pipe"])
+    def test_what_is_no_plain_file_is_refused(self, device: str, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(OSError, match=r"not a plain file|No such|Is a directory"):
+            read_bounded(tmp_path / device, 100)
+
+    @pytest.mark.parametrize("writer", [True, False], ids=["a writer that waits", "no writer"])
+    def test_a_pipe_is_waited_for_but_not_for_ever(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: bool
+    ) -> None:
+        monkeypatch.setattr(storage, "_PIPE_S", 0.3)
+        os.mkfifo(tmp_path / "pipe")
+        held = os.open(tmp_path / "pipe", os.O_RDWR) if writer else None
+        with pytest.raises(TimeoutError, match="a pipe that was not written to its end within"):
+            read_bounded(tmp_path / "pipe", 100, pipe=True)
+        if held is not None:
+            os.close(held)
+
+    def test_a_pipe_that_never_ends_is_refused(self) -> None:
+        reading, writing = os.pipe()
+        os.write(writing, b"z" * 200)
+        with pytest.raises(OSError, match="larger than 100 bytes"):
+            read_bounded(Path(f"/dev/fd/{reading}"), 100, pipe=True)
+        os.close(reading)
+        os.close(writing)

@@ -5,8 +5,10 @@ from pathlib import Path
 import click
 
 from edge.cli.apart import apart
+from edge.cli.streams import echo_json
 from edge.errors import OutputExistsError
 from trainer.cli.packages import require
+from trainer.pages.words import clean
 
 
 @click.command(epilog="Example: fieldfare compare birds birds-2 my-photos --report comparison.html")
@@ -41,8 +43,6 @@ def compare(
     Classes are matched by name. Use photos that neither bundle learned from.
     """
     require("comparing", "scipy", "rich", *(("matplotlib", "jinja2") if report else ()))
-    import msgspec
-
     from edge.bundle.store import open_bundle
     from edge.inference.runtime import load_runtime
     from edge.storage import write_file
@@ -76,9 +76,10 @@ def compare(
     if report is not None:
         write_file(report, render_comparison(result, shown).encode(), overwrite=overwrite)
     if as_json:
-        click.echo(msgspec.json.encode(result).decode())
+        echo_json(result)
     else:
-        click.echo("\n".join(terminal_lines(result)))
+        for line in terminal_lines(result):
+            click.echo(clean(line))
 
 
 def _check_report(path: Path, *, overwrite: bool) -> None:

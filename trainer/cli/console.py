@@ -9,6 +9,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from trainer.pages.words import clean
 from trainer.progress import Advance
 
 
@@ -38,12 +39,12 @@ class ConsoleProgress:
 
     def say(self, text: str) -> None:
         """Print `text` above the bars. See Progress.say."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(clean(text), markup=False, soft_wrap=True)
 
     def table(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
         """Print a table of two columns."""
         # Text() keeps brackets in the names of classes and folders from being taken as markup.
-        table = Table(title=Text(title), show_header=False, title_justify="left")
+        table = Table(title=Text(clean(title)), show_header=False, title_justify="left")
         for name, value in rows:
-            table.add_row(Text(name), Text(value))
+            table.add_row(Text(clean(name)), Text(clean(value)))
         self._console.print(table)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge.cli.streams import echo_json
 from edge.errors import DataError, DatasetError, OutputExistsError
 from trainer.cli.packages import require
 from trainer.dataset.decode_limits import default_workers
@@ -74,8 +75,6 @@ def check(
     require("checking photos", "rich", "scipy", "PIL", "jinja2")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that child processes end
-    import msgspec
-
     from trainer.check.text import show
     from trainer.cli.console import ConsoleProgress
 
@@ -89,7 +88,7 @@ def check(
 
                 write_page(report, found, photos, overwrite=overwrite)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        echo_json(found)
     else:
         show(found, report)
     if strict and found.of("problem"):

@@ -3,6 +3,7 @@
 None of these commands needs TensorFlow.
 """
 
+import errno
 import shlex
 import signal
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge.cli.numbers import FloatRange
+from edge.cli.streams import echo_json
 from edge.errors import MissingInputError, ModelError, UnavailableError
 
 if TYPE_CHECKING:
@@ -37,8 +39,7 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
     MODEL is a .tflite file or a bundle. For a model that is already compiled, the command lists what is left on the
     CPU. For a bundle with a compiled model, it examines both models, and the exit status is that of the compiled one.
     """
-    import msgspec
-
+    from edge.images import readable_name
     from trainer.edgetpu.compatibility import judge
     from trainer.edgetpu.tflite_graph import read_graph
 
@@ -51,7 +52,7 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
     except ModelError as error:
         raise ModelError(f"{model}: {error}") from error
     if as_json:
-        click.echo(msgspec.json.encode({"model": str(model), "verdict": verdict, "compiled_twin": twin}).decode())
+        echo_json({"model": readable_name(model), "verdict": verdict, "compiled_twin": twin})
     else:
         _show(str(model), verdict)
         if twin is not None:
@@ -201,14 +202,14 @@ def _open(path: Path) -> "tuple[bytes, Bundle | None]":
 
 
 def _read(path: Path) -> bytes:
+    from edge.storage import read_bounded
+
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        return read_bounded(path, _MAX_BYTES, pipe=True)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise ModelError(f"{path}: more than {_MAX_BYTES >> 20} MiB: not a model for an Edge TPU") from error
         raise MissingInputError(f"{path}: cannot read: {error.strerror or error}") from error
-    if len(data) > _MAX_BYTES:
-        raise ModelError(f"{path}: more than {_MAX_BYTES >> 20} MiB: not a model for an Edge TPU")
-    return data
 
 
 def _target(path: Path, bundle: "Bundle | None", out: Path | None, *, overwrite: bool) -> Path:
@@ -245,14 +246,12 @@ def _store(compiled: "Compiled", bundle: "Bundle | None", target: Path, *, overw
 
 
 def _report(target: Path, bundle_id: str | None, compiled: "Compiled", *, as_json: bool) -> None:
-    import msgspec
-
     report = compiled.report
     for remark in compiled.remarks:
         click.echo(f"warning: {remark}", err=True)
     if as_json:
         outcome = {"out": str(target), "bundle": bundle_id, "report": report, "remarks": compiled.remarks}
-        sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
+        echo_json(outcome)
         return
     _row("written", f"{target}" + ("" if bundle_id is None else f", bundle {bundle_id}"))
     _row("compiler", report.version)

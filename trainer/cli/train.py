@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge.cli.numbers import FloatRange
+from edge.cli.streams import echo_json
 from trainer.cli.packages import require
 from trainer.networks.families import DEFAULT_FAMILY, FAMILIES, MAX_SIZE, MIN_SIZE, Network
 
@@ -156,8 +157,6 @@ def train(
         raise click.UsageError("--compiler and --allow-partial are for --edgetpu: add it, or leave them out")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that temporary files are removed
-    import msgspec
-
     from trainer.cli.console import ConsoleProgress
     from trainer.dataset.groups import parse_group_by
     from trainer.options import Options
@@ -170,7 +169,7 @@ def train(
         return
     progress.table(f"{out}, bundle {report.bundle_id}", _rows(report))
     if as_json:
-        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+        echo_json(report)
 
 
 def _rows(report: "TrainReport") -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ def render(template: str, **context: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_clean,
     )
     environment.filters |= {
         "percent": words.percent,
@@ -28,6 +29,15 @@ def render(template: str, **context: Any) -> str:
         "ticks": _ticks,
     }
     return environment.get_template(template).render(context)
+
+
+def _clean(value: Any) -> Any:
+    """Make a value fit for a page: the name of a label or a file may hold anything."""
+    from markupsafe import Markup
+
+    if isinstance(value, Markup):  # what is escaped already must not be escaped again
+        return Markup(words.clean(value))
+    return words.clean(value) if isinstance(value, str) else value
 
 
 def _ticks(text: str) -> str:

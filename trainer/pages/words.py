@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from edge.printable import printable
+
 LONGEST_NAME = 40
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -16,6 +18,11 @@ class Bounds(Protocol):
     @property
     def high(self) -> float:
         """The upper end."""
+
+
+def clean(text: str) -> str:
+    """Return text for a page or a terminal without control characters; line breaks, and what `called` adds, stay."""
+    return printable(text, keep="\n\u2068\u2069")
 
 
 def percent(share: float, digits: int = 0) -> str:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -11,7 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.capture.script import MAX_STEPS, START_VARIABLE, WORDS, Script, ScriptClock, Step, keep_clock, parse_script
+from edge.capture.script import (
+    MAX_BYTES,
+    MAX_STEPS,
+    START_VARIABLE,
+    WORDS,
+    Script,
+    ScriptClock,
+    Step,
+    keep_clock,
+    parse_script,
+)
 from edge.errors import ConfigError, MissingInputError
 
 seconds = st.floats(0.001, 1e9)
@@ -157,3 +168,46 @@ class TestFile:
         (tmp_path / "script").write_text("walk 5")
         with pytest.raises(ConfigError, match=r"script: camera.script: 'walk 5'"):
             ScriptClock(f"@{tmp_path / 'script'}")
+
+
+class TestBounds:
+    @pytest.mark.parametrize("name", ["large", "pipe", "/dev/zero", "/"])
+    def test_only_a_plain_file_of_some_size_is_read(self, name: str, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        (tmp_path / "large").write_bytes(b"#" * (MAX_BYTES + 1))
+        with pytest.raises(MissingInputError, match=r"cannot read: (not a plain file|larger than|Is a directory)"):
+            ScriptClock(f"@{tmp_path / name}")
+
+    def test_one_that_becomes_a_pipe_is_a_warning(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        file = tmp_path / "script"
+        file.write_text("dark")
+        clock = ScriptClock(f"@{file}")
+        file.unlink()
+        os.mkfifo(file)
+        assert clock.now().word == "dark"
+        assert caplog.messages == [f"{file}: not a plain file; the previous script stays in force"]
+
+    def test_a_byte_order_mark_is_passed_over(self, tmp_path: Path) -> None:
+        (tmp_path / "script").write_bytes(b"\xef\xbb\xbfstall 100")
+        assert ScriptClock(f"@{tmp_path / 'script'}").now().word == "stall"
+
+    @given(
+        st.one_of(
+            st.text(), st.lists(st.sampled_from([*WORDS, "5", "1e9", ";", "loop", "\x00", "#", "\ud800"])).map(" ".join)
+        )
+    )
+    def test_no_text_crashes_the_parser(self, text: str) -> None:
+        try:
+            parse_script(text).at(1.0)
+        except ConfigError as error:
+            assert len(str(error)) < 400
+
+    @given(st.binary(max_size=200))
+    def test_no_bytes_crash_the_reader(self, data: bytes) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "script")
+            file.write_bytes(data)
+            try:
+                ScriptClock(f"@{file}").now()
+            except (ConfigError, MissingInputError) as error:
+                assert len(str(error)) < 600

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from edge.capture.ffmpeg import open_ffmpeg, whole_jpeg
 from edge.capture.stream import StreamSource
-from edge.capture.urls import masked
 from edge.errors import CameraError
+from edge.printable import masked
 
 
 @pytest.fixture

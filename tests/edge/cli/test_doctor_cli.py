@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from edge.bundle.store import Bundle
+from edge.cli.doctor import _case
 from edge.config import settings_from
 from edge.doctor import cameras, coral, software
 from edge.doctor.case import Case
@@ -163,3 +164,11 @@ def test_ctrl_c_ends_it_and_its_children_at_once(tmp_path: Path) -> None:
     assert doctor.returncode == 130
     assert err.splitlines()[-1] == "fieldfare: interrupted"
     assert not Path(f"/proc/{note.readlink()}").exists()
+
+
+@pytest.mark.parametrize("option", ["--bundle", "--source"])
+def test_a_name_that_is_no_utf_8_is_a_finding(option: str, tmp_path: Path) -> None:
+    bundle, source = (os.fsdecode(b"x\xff"), None) if option == "--bundle" else (None, os.fsdecode(b"x\xff"))
+    case = _case(None, bundle, source)
+    assert case.settings_error == r"'x\udcff': not UTF-8: rename it"
+    assert (case.settings, case.bundle) == (None, None)

@@ -151,6 +151,17 @@ class TestMistakes:
         (line,) = done.stderr.splitlines()
         assert "must be" in line
 
+    @pytest.mark.parametrize(
+        "source",
+        ["rtsp:/me:hush42@cam/x", " rtsp://me:hush42@cam/x", "rtsp//me:hush42@cam/x", "picamera2:me:hush42@cam"],
+    )
+    def test_a_mistyped_address_shows_no_password(self, run_fieldfare: Run, sealed: Bundle, source: str) -> None:
+        for words in (["run", "--bundle", sealed.path], ["doctor"]):
+            done = run_fieldfare(*words, "--source", source)
+            assert done.returncode != 0
+            assert "***@cam" in done.stdout + done.stderr
+            assert "hush42" not in done.stdout + done.stderr
+
     def test_a_service_too_ends_for_a_bundle_that_cannot_be_used(
         self, run_fieldfare: Run, bundle_copy: Path, tmp_path: Path
     ) -> None:
@@ -182,6 +193,22 @@ class TestMistakes:
         assert done.returncode == 78
         assert "not UTF-8" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+class TestJournal:
+    def test_each_line_has_its_priority_and_a_name_has_none(
+        self, run_fieldfare: Run, sealed: Bundle, pictures: Path
+    ) -> None:
+        folder = pictures.rename(pictures.with_name("birds\n<0>kernel: EXT4-fs error"))
+        (folder / "a\n<0>b.png").write_bytes(b"\x89PNG damaged")
+        journal = {**os.environ, "JOURNAL_STREAM": "1:1"}
+        done = run_fieldfare("run", "--bundle", sealed.path, "--source", folder, env=journal)
+        assert done.returncode == 0
+        assert {line[:3] for line in done.stderr.splitlines()} == {"<4>", "<6>"}
+        assert "birds <0>kernel" in done.stderr
+        assert len(done.stdout.splitlines()) == 9
+        done = run_fieldfare("run", "--bundle", folder / "none", *SMALL, env=journal)
+        assert done.stderr.splitlines()[-1].startswith("<3>fieldfare: ")
 
 
 class TestPlaces:

@@ -4,14 +4,18 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.cli.status import describe
-from edge.supervision.status import Counts, LoadStatus, Seen, Status, begin
+from edge.errors import DataError
+from edge.supervision.status import Counts, LoadStatus, Seen, Status, begin, read
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -149,3 +153,32 @@ def test_numbers_that_no_service_writes_are_one_line(
     (line,) = done.stderr.splitlines()
     assert line.startswith("fieldfare: status ")
     assert f"$.{name}" in line
+
+
+def test_nothing_in_a_status_acts_on_a_terminal_or_begins_a_line() -> None:
+    evil = "x\x1b[2J\nstopped since 00:00:00: \x9b\u202e"
+    status = begin()
+    status.why = status.bundle_name = status.engine = status.source = evil
+    status.last, status.load = Seen(evil, 0.5, 0.0), LoadStatus(reason=evil)
+    status.bundle, status.output_fault = evil, f"{evil} rtsp:/me:hush@cam"
+    lines = describe(status, evil, alive=True).split("\n")
+    assert len(lines) == 9
+    assert all(line.isprintable() for line in lines)
+    assert not any(line.startswith("stopped") for line in lines)
+    assert "hush" not in "".join(lines)
+
+
+def test_results_that_are_lost_have_a_line() -> None:
+    status = begin()
+    status.output_fault = "results are lost: /x.jsonl: cannot write: Is a directory"
+    assert "\n  output   results are lost: /x.jsonl: cannot write" in describe(status, None, alive=True)
+    status.output_fault = None
+    assert "output" not in describe(status, None, alive=True)
+
+
+@given(st.one_of(st.binary(max_size=200), st.just(b"[" * 100_000), st.just(b'{"pid":' + b"9" * 6000)))
+def test_no_bytes_in_its_place_are_more_than_one_error(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "status.json").write_bytes(data)
+        with pytest.raises(DataError):
+            read(Path(folder, "status.json"))

@@ -23,7 +23,9 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCap
     children: list[Child] = []
 
     def begin(code: str, *words: str, pass_fds: tuple[int, ...] = ()) -> Child:
-        (tmp_path / "a_child.py").write_text(f"import os, signal, sys, time\n{code}\n")
+        (tmp_path / "a_child.py").write_text(
+            f"import os, signal, sys, time\nOWN = os.environ['FIELDFARE_LOG_MARK']\n{code}\n"
+        )
         children.append(Child("a_child", words, pass_fds=pass_fds))
         return children[-1]
 
@@ -39,17 +41,10 @@ def hear_all(child: Child) -> None:
 
 
 def test_its_lines_are_relayed_with_their_levels(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    lines = [
-        "INFO ready",
-        "WARNING warm",
-        "ERROR hot",
-        "CRITICAL burning",
-        "a library's word",
-        "INFORMAL too",
-        "",
-        "   ",
-    ]
-    hear_all(start(f"sys.stderr.write({chr(10).join(lines)!r})"))
+    own = ["INFO ready", "WARNING warm", "ERROR hot", "CRITICAL burning"]
+    others = ["a library's word", "INFORMAL too", "", "   "]
+    code = f"for line in {own}: print(OWN + line, file=sys.stderr)\n"
+    hear_all(start(code + f"sys.stderr.write({chr(10).join(others)!r})"))
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", "ready"),
         ("WARNING", "warm"),
@@ -60,16 +55,22 @@ def test_its_lines_are_relayed_with_their_levels(start: Start, caplog: pytest.Lo
     ]
 
 
+def test_a_library_cannot_pass_for_our_own_log(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """The name of an operator, with a line break in it, stands in an error that LiteRT prints."""
+    hear_all(start("print('unresolved custom op: x\\nCRITICAL the disk is on fire\\n<0>ERROR so', file=sys.stderr)"))
+    assert [record.levelname for record in caplog.records] == ["INFO"] * 3
+
+
 def test_half_a_line_waits_for_its_rest(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     child = start(
-        "sys.stderr.write('WARNING half'); sys.stderr.flush(); time.sleep(0.3); sys.stderr.write(' whole\\n')"
+        "sys.stderr.write(OWN + 'WARNING half'); sys.stderr.flush(); time.sleep(0.3); sys.stderr.write(' whole\\n')"
     )
     hear_all(child)
     assert [record.getMessage() for record in caplog.records] == ["half whole"]
 
 
 def test_its_last_words_need_no_line_end_and_no_utf_8(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    child = start("os.write(2, b'ERROR \\xff\\xfe went wrong')")
+    child = start("os.write(2, OWN.encode() + b'ERROR \\xff\\xfe went wrong')")
     hear_all(child)
     assert caplog.records[-1].getMessage() == "\ufffd\ufffd went wrong"
     assert not child.relay()
@@ -93,7 +94,8 @@ def test_a_library_that_never_stops_talking_does_not_fill_the_log(
     start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edge.processes.child._WINDOW_S", 0.5)
-    code = "for n in range(5000): print('transfer failed', file=sys.stderr)\nprint('WARNING mine', file=sys.stderr)\n"
+    code = "for n in range(5000): print('transfer failed', file=sys.stderr)\n"
+    code += "print(OWN + 'WARNING mine', file=sys.stderr)\n"
     child = start(code + "sys.stderr.flush(); time.sleep(1); print('it goes on', file=sys.stderr)")
     hear_all(child)
     said = [record.getMessage() for record in caplog.records]

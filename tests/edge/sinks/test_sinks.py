@@ -192,7 +192,7 @@ def test_a_stick_that_was_pulled_and_put_back_is_written_to_again(
     sink.close()
     assert frames_of(path) == [0, 2]
     assert [record.message.rpartition(": ")[2] for record in caplog.records] == [
-        "[Errno 9] Bad file descriptor; results are lost until it works",
+        "Bad file descriptor; results are lost until it works",
         "writing works again",
     ]
 
@@ -206,3 +206,70 @@ def test_a_line_cut_by_a_power_failure_stays_alone(tmp_path: Path) -> None:
     lines = path.read_text().splitlines()
     assert len(lines) == 3
     assert json.loads(lines[2])["frame"] == 2
+
+
+def test_nothing_of_a_label_or_a_name_acts_on_a_terminal() -> None:
+    for stream in (io.StringIO(), Terminal()):
+        sink = ConsoleSink(stream, mode="all")
+        sink.write(result(0, "\x1b]0;evil\x07\x1b[2J\nroot@pi"))
+        sink.write(result(1, image="a\r\x9b2J\u202e.jpg"))
+        own = stream.getvalue().replace("\r\x1b[K", "")
+        assert "evil" in own
+        assert all(line.isprintable() for line in own.split("\n"))
+        assert len(own.strip().split("\n")) == 2
+
+
+def test_the_name_of_a_file_is_no_priority_for_the_journal() -> None:
+    stream = io.StringIO()
+    ConsoleSink(stream, mode="all").write(result(image="<0>kernel: on fire.jpg"))
+    assert stream.getvalue().startswith("./<0>kernel")
+
+
+def test_a_line_has_an_end() -> None:
+    stream = io.StringIO()
+    ConsoleSink(stream, mode="all").write(result(label="x" * 100_000))
+    assert len(stream.getvalue()) < 10_000
+
+
+def test_json_holds_the_label_as_it_is_and_shows_nothing_that_acts_on_a_terminal(tmp_path: Path) -> None:
+    label = "Öl\x1b[2J\x9b2J\u202e\x7f\n"
+    stream = io.BytesIO()
+    JsonStreamSink(stream).write(result(label=label))
+    sink = JsonFileSink(tmp_path / "results.jsonl", max_bytes=10**6, keep=1)
+    sink.write(result(label=label))
+    sink.close()
+    for data in (stream.getvalue(), (tmp_path / "results.jsonl").read_bytes()):
+        assert json.loads(data)["label"] == label
+        assert data.decode().rstrip("\n").isprintable()
+        assert "Öl" in data.decode()
+
+
+def test_what_cannot_be_written_is_a_fault_until_it_can(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.mkdir()
+    sink = JsonFileSink(path, max_bytes=10**6, keep=1, patient=True)
+    assert sink.fault == f"results are lost: {path}: cannot write: Is a directory"
+    sink.write(result(0))
+    assert sink.fault is not None
+    path.rmdir()
+    sink.write(result(1))
+    sink.close()
+    assert sink.fault is None
+    assert frames_of(path) == [1]
+    assert JsonStreamSink(io.BytesIO()).fault is None
+    assert ConsoleSink(io.StringIO(), mode="all").fault is None
+
+
+def test_a_disk_that_is_full_now_and_then_is_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "results.jsonl"
+    sink = JsonFileSink(path, max_bytes=10**6, keep=1)
+    for number in range(10):
+        path.unlink()
+        path.mkdir()
+        sink.write(result(number))
+        assert sink.fault is not None
+        path.rmdir()
+        sink.write(result(number))
+        assert sink.fault is None
+    sink.close()
+    assert [record.levelname for record in caplog.records].count("WARNING") == 2

@@ -2,10 +2,13 @@
 
 import logging
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.supervision.announcer import Announcer
 from edge.supervision.status import Seen, Status, StatusFile, begin, read
@@ -41,6 +44,15 @@ def test_a_new_state_is_logged_and_stands_in_the_file_at_once(
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, "recovering: no frame for 3 s")
     ]
+
+
+def test_that_it_is_well_again_is_found_beside_what_went_wrong(
+    announcer: Announcer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for state in ("running", "degraded", "running"):
+        announcer.set(state, state)  # type: ignore[arg-type]
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "WARNING"]
 
 
 def test_another_reason_does_not_begin_the_state_anew(announcer: Announcer, status: Status, tmp_path: Path) -> None:
@@ -98,3 +110,27 @@ def test_a_fault_is_logged_once_until_it_is_well_again(announcer: Announcer, cap
     announcer.fault("frozen", "; starting another worker")
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert warnings == ["unplugged", "frozen", "frozen; starting another worker"]
+
+
+@given(st.text(), st.text())
+def test_nothing_in_a_label_or_a_reason_reaches_systemd_as_an_assignment(label: str, why: str) -> None:
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+        end.bind(f"{folder}/notify")
+        end.settimeout(5)
+        status = begin()
+        status.last = Seen(label, 0.5, 0.0)
+        notifier = SystemdNotifier({"NOTIFY_SOCKET": f"{folder}/notify"})
+        announcer = Announcer(status, Tally(), StatusFile(Path(folder, "status.json")), notifier)
+        announcer.set("recovering", f"{why}\nMAINPID=1 rtsp://me:hush@cam/x")
+        announcer.ready()
+        lines = end.recv(1 << 17).decode().split("\n")
+        assert [line.partition("=")[0] for line in lines] == ["READY", "WATCHDOG", "STATUS"]
+        assert "hush" not in read(Path(folder, "status.json")).why + lines[2]
+
+
+def test_a_label_of_any_length_leaves_the_watchdog_fed(
+    announcer: Announcer, status: Status, systemd: socket.socket
+) -> None:
+    status.last = Seen("x" * 1_000_000, 0.5, 0.0)
+    announcer.ready()
+    assert len(systemd.recv(1 << 20)) < 2000

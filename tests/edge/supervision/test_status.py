@@ -86,6 +86,17 @@ def test_a_file_that_cannot_be_written_is_told_once_until_it_works_again(
     assert caplog.text.count("cannot write") == 2
 
 
+@pytest.mark.parametrize("name", ["status.json", ".status.json.partial"])
+def test_a_pipe_in_its_place_holds_nobody_up(tmp_path: Path, name: str) -> None:
+    """The folder belongs to the service's user, whom other instances share."""
+    os.mkfifo(tmp_path / name)
+    if name == "status.json":
+        with pytest.raises((MissingInputError, DataError)):
+            read(tmp_path / name)
+    StatusFile(tmp_path / "status.json").write(begin())
+    assert read(tmp_path / "status.json").pid == os.getpid()
+
+
 class TestAlive:
     def test_not_after_its_end(self) -> None:
         for state in ("failed", "stopped"):

@@ -306,6 +306,24 @@ class TestResults:
         assert service.wait() is error
         assert not exists(int((service.folder / "pid").read_text()))
 
+    def test_results_that_are_lost_are_not_as_the_settings_ask(self, supervise: Supervise) -> None:
+        sink = Memory()
+        sink.fault = "results are lost: /x: cannot write: Is a directory"
+        service = supervise("started()\nserve()", sink=sink)
+        status = service.supervisor.status
+        assert wait_until(lambda: status.state == "degraded")
+        assert (status.why, status.output_fault) == (sink.fault, sink.fault)
+        sink.fault = None
+        assert wait_until(lambda: status.state == "running")
+        assert (status.why, status.output_fault) == ("as the settings ask", None)
+
+    def test_a_crash_between_two_pulses_leaves_no_more_results_than_frames(self, supervise: Supervise) -> None:
+        code = "started()\nfor number in range(20): decided(number)\nos.abort()"
+        service = supervise(code)
+        counts = service.supervisor.status.counts
+        assert wait_until(lambda: counts.crashes >= 2)
+        assert 40 <= counts.results <= counts.looked_at <= counts.captured
+
     def test_a_crash_after_the_last_result_that_was_asked_for_is_its_end(self, supervise: Supervise) -> None:
         service = supervise("started(); decided(0); decided(1); decided(2); os.abort()", max_frames=2)
         assert service.wait() == 0

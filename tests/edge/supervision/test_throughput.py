@@ -82,6 +82,7 @@ def test_the_recent_rate_falls_to_nothing_when_nothing_comes(clock: Clock) -> No
 class Memory:
     def __init__(self) -> None:
         self.results: list[Result] = []
+        self.fault: str | None = None
 
     def write(self, result: Result) -> None:
         self.results.append(result)

@@ -58,3 +58,10 @@ def test_the_table_shows_names_with_brackets_as_they_are(told: Shown) -> None:
     shown = told(lambda progress: progress.table("runs[/new]/birds", [("classes", "duck [male], duck [red]")]))
     assert "runs[/new]/birds" in shown
     assert "duck [male], duck [red]" in shown
+
+
+def test_nothing_in_a_name_acts_on_the_terminal(told: Shown) -> None:
+    evil = "owl\x1b]0;evil\x07\x9b2J\u202e/1.jpg"
+    shown = told(lambda progress: progress.say(evil)) + told(lambda progress: progress.table(evil, [(evil, evil)]))
+    assert "owl?]0;evil" in shown
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & {*shown}

@@ -1,0 +1,124 @@
+"""Make text from outside fit to be shown: no control characters, no credentials, one line. The only place that does.
+
+Text is cleaned when it leaves: on a terminal, in the log, in systemd's Status line, on a page. What the program itself
+works on, and the content of JSON, stay as they are.
+"""
+
+import json
+import re
+import unicodedata
+
+# journald splits a line of 48 kB, and reads a priority at the beginning of the second part.
+LONGEST_LINE = 8000
+# Persian and Hindi words, and many emoji, need the joiners.
+_JOINERS = "\u200c\u200d"
+_BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
+
+_SECRET = (
+    r"(?:pass(?:wor[dt]|wd|phrase|code)?|pwd|psw|pw|token|secret|api_?key|auth|sig(?:nature)?|credentials?"
+    r"|user(?:name)?|usr|login)"
+)
+_PARAMETER = re.compile(rf"(?i)({_SECRET}=)[^&;,?#/\s'\"]+")
+_SCHEME = re.compile(r"(?i)\s*((?:[a-z][a-z0-9+.-]*:[/\\]{2})|(?:(?:rtsps?|https?)(?:[:;/\\]+)))")
+# A host, or an IPv6 address in brackets, and perhaps a port; behind it what ends an address inside a sentence.
+_AUTHORITY = re.compile(r"(?:\[[^\]@]*\]|[^:/\\?#@\[\]]*)(?::\d*)?[:;,.)]*(?=[/\\?#]|\Z)")
+# Our own example of an address, which stays as it is in a message.
+_EXAMPLE = "user:password@"
+# In a sentence an address stands in quotes, or it begins with its scheme and ends at a quote, ": ", "; " or the next
+# address; what is left are single words.
+_QUOTED = re.compile(r"""(?<!\w)(?:'((?:[^'\\\n]|\\.)*+)'|"((?:[^"\\\n]|\\.)*+)")""")
+_IN_SENTENCE = re.compile(
+    rf"(?i)\b(?:rtsps?|https?)[:;/\\]++(?!{_EXAMPLE})(?:(?!: |; |\b(?:rtsps?|https?)[:;/\\])[^'\"\n])*@[^\s'\"]*"
+)
+_WORD = re.compile(
+    r"(?i)(?:[a-z][a-z0-9+.-]*+://|\b(?:rtsps?|https?)[:;/\\]++)[^\s'\"]*|[^\s'\"]+?(?=[a-z]{1,12}://|[\s'\"]|\Z)"
+)
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Return `text` with a question mark for each character that a terminal acts on or that reorders a line: control
+    characters, line breaks, surrogates, marks of direction. keep: characters that stay all the same."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep or c in _JOINERS or _is_space(c) else "?" for c in text)
+
+
+def _is_space(character: str) -> bool:
+    return unicodedata.category(character) == "Zs"
+
+
+def one_line(text: str) -> str:
+    """Return a message as one line: printable, without credentials, cut at 8000 characters."""
+    # Cut first, too, so that a text of megabytes takes no time; an address that is longer than this does not exist.
+    return cut(printable(concealed(_BREAKS.sub(" ", text[: 8 * LONGEST_LINE]).rstrip())))
+
+
+def cut(text: str) -> str:
+    """Return `text` cut at 8000 characters."""
+    return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}..."
+
+
+def printable_json(data: bytes) -> bytes:
+    """Return JSON in UTF-8 with the same content, in which characters that are not printable are written as escapes.
+
+    An encoder escapes only what JSON demands, which leaves C1 controls and marks of direction as they are."""
+    if data.isascii() and b"\x7f" not in data:
+        return data
+    text = data.decode()
+    if text.isprintable():
+        return data
+    # Outside of its texts, JSON holds nothing but ASCII. json.dumps leaves DEL as it is.
+    return "".join(_escaped(c) for c in text).encode()
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() or character == "\n":
+        return character
+    return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
+
+
+def masked(address: str) -> str:
+    """Return the text of camera.source without its secrets: user and password, everything after a `?`, and values such
+    as that of `password=`. An address with a slip in it (`rtsp:/`, `rtsp//`, a blank first, no scheme, no @) is masked,
+    too; the path of a file is returned as it is. Printable."""
+    return without_secrets(printable(address))
+
+
+def without_secrets(address: str) -> str:
+    """Return the text as `masked` does, for repr(), which shows what is not printable."""
+    found = _SCHEME.match(address)
+    scheme, rest = (found[1], address[found.end() :]) if found else ("", address)
+    # A password may contain any character, so everything up to the last @ is hidden.
+    held, at, place = rest.rpartition("@" if "@" in rest or found else "%40")
+    if not found and not _PARAMETER.search(address) and not (at and _is_suspect(held)):
+        return address
+    if _PARAMETER.search(held):  # the @ is part of a parameter's value, so what follows may be, too
+        return f"{scheme}***"
+    if found and not at and not _AUTHORITY.match(place):  # the port is no number: a password, and its @ is missing
+        return f"{scheme}***"
+    path, mark, _ = re.split(r"([?#])", place, maxsplit=1) if re.search(r"[?#]", place) else (place, "", "")
+    shown = f"{scheme}{'***@' if at else ''}{path}{mark + '***' if mark else ''}"
+    return _PARAMETER.sub(r"\1***", shown)
+
+
+def _is_suspect(held: str) -> bool:
+    """Return True if the text before an @ may be credentials, and not the beginning of a file's path."""
+    return ":" in held or not held.lstrip().startswith(("/", ".", "~"))
+
+
+def concealed(text: str) -> str:
+    """Return a message in which the addresses are masked, wherever they stand in it."""
+    if not any(sign in text for sign in ("@", "=", "%40", "://")):
+        return text
+    for kind in (_QUOTED, _IN_SENTENCE, _WORD):
+        text = kind.sub(_conceal, text)
+    return text
+
+
+def _conceal(found: re.Match[str]) -> str:
+    whole = found[0]
+    inside = next((group for group in found.groups() if group is not None), whole)
+    held = inside.rpartition("@")[0]
+    if _EXAMPLE in inside or not (":" in held or _PARAMETER.search(inside) or _SCHEME.match(inside)):
+        return whole
+    return whole.replace(inside, masked(inside)) if inside else whole
