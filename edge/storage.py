@@ -6,10 +6,12 @@ folder. The next process that writes to the same target removes the folders that
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import glob
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,6 +31,44 @@ def write_file(path: Path, data: bytes, *, overwrite: bool = False) -> None:
         _write_synced(new, data)
         new.replace(path)
         _sync_directory(path.parent)
+
+
+def replace_file(path: Path, data: bytes, mode: int, *, synced: bool) -> None:
+    """Replace a small file at once in a folder that another program may write to. Raises OSError. Never blocks.
+
+    synced: on the disk, with its new name, before this returns
+    """
+    # A pipe left under the name of the partial file would block whoever opens it, and a link would lead elsewhere. So
+    # whatever is there goes, and the new file must not exist. The name is fixed: one file at most is left by a kill.
+    partial = path.with_name(f".{path.name}{_SUFFIX}")
+    try:
+        partial.unlink(missing_ok=True)
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(handle, data)
+            os.fchmod(handle, mode)  # whatever the umask
+            if synced:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+        partial.replace(path)
+        if synced:
+            _sync_directory(path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def read_plain_file(path: Path, limit: int) -> bytes:
+    """Read a file of at most `limit` bytes that another user may have put there. Raises OSError, also if it is larger
+    or no plain file. Never blocks, and follows no link in its last part."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with open(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a plain file", str(path))
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"over {limit} bytes", str(path))
+    return data
 
 
 def write_directory(path: Path, files: Mapping[str, bytes], *, overwrite: bool = False) -> None:
@@ -116,12 +156,16 @@ def _refuse_existing(path: Path, *, overwrite: bool) -> None:
 def _write_synced(path: Path, data: bytes) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(handle, view) :]
+        _write_all(handle, data)
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
 
 
 def _sync_directory(path: Path) -> None:

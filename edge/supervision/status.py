@@ -10,6 +10,7 @@ import msgspec
 
 from edge import __version__
 from edge.errors import DataError, MissingInputError
+from edge.storage import read_plain_file, replace_file
 
 _log = logging.getLogger(__name__)
 
@@ -19,6 +20,8 @@ Pid = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 WallTime = Annotated[float, msgspec.Meta(ge=-1e11, le=1e11)]  # far off, as a clock may be
 # A file that is older shows that the supervisor itself hangs: it writes every 2 s. Less than systemd's watchdog (30 s).
 STALE_S = 15.0
+# Root reads the file, too, and the service's user may replace it. A status takes a few kilobytes.
+MAX_BYTES = 1 << 20
 
 
 class Counts(msgspec.Struct, kw_only=True):
@@ -141,11 +144,9 @@ class StatusFile:
         status.updated_wall_s, status.updated_mono_s = time.time(), time.monotonic()
         if self._path is None:
             return
-        partial = self._path.with_name(f".{self._path.name}.partial")
         try:
-            partial.write_bytes(msgspec.json.encode(status) + b"\n")
-            partial.chmod(0o644)  # for every user, whatever the service's umask
-            partial.replace(self._path)
+            # For every user, whatever the service's umask.
+            replace_file(self._path, msgspec.json.encode(status) + b"\n", 0o644, synced=False)
             self._warned = False
         except OSError as error:
             level = logging.DEBUG if self._warned else logging.WARNING
@@ -156,7 +157,7 @@ class StatusFile:
 def read(path: Path) -> Status:
     """Read a status file. Raises MissingInputError if there is none, DataError if it is not a status."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Status)
+        return msgspec.json.decode(read_plain_file(path, MAX_BYTES), type=Status)
     except OSError as error:
         raise MissingInputError(f"status {path}: cannot read: {error.strerror or error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
