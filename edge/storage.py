@@ -62,7 +62,7 @@ def read_plain_file(path: Path, limit: int) -> bytes:
     """Read a file of at most `limit` bytes that another user may have put there. Raises OSError, also if it is larger
     or no plain file. Never blocks, and follows no link in its last part."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    with open(handle, "rb") as stream:
+    with os.fdopen(handle, "rb") as stream:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "not a plain file", str(path))
         data = stream.read(limit + 1)

@@ -1,8 +1,8 @@
 """Request a reboot: within a budget that outlives it, through a file that a small unit waits for.
 
 The service itself may not reboot. systemd/fieldfare-reboot.path sees the request and starts
-fieldfare-reboot.service, which removes it; then fieldfare-reboot-now.service reboots, as root, within a budget of its own
-(edge.supervision.reboot_grant).
+fieldfare-reboot.service, which removes it; then fieldfare-reboot-now.service reboots, as root, within a budget of its
+own (edge.supervision.reboot_grant).
 """
 
 import logging

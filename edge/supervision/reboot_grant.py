@@ -1,7 +1,7 @@
 """Allow a reboot within a budget of root's own, whatever the service's record shows.
 
-Run as `python -m edge.supervision.reboot_grant` by systemd/fieldfare-reboot-now.service. The service's user may delete the
-service's record of reboots (edge.supervision.reboot), but not this one. It reads nothing that that user can write.
+Run as `python -m edge.supervision.reboot_grant` by systemd/fieldfare-reboot-now.service. The service's user may delete
+the service's record of reboots (edge.supervision.reboot), but not this one. It reads nothing that that user can write.
 """
 
 import logging
