@@ -62,13 +62,17 @@ def read_plain_file(path: Path, limit: int) -> bytes:
     """Read a file of at most `limit` bytes that another user may have put there. Raises OSError, also if it is larger
     or no plain file. Never blocks, and follows no link in its last part."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as stream:
+    try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "not a plain file", str(path))
-        data = stream.read(limit + 1)
+        data = bytearray()
+        while len(data) <= limit and (piece := os.read(handle, limit + 1 - len(data))):
+            data += piece
+    finally:
+        os.close(handle)
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"over {limit} bytes", str(path))
-    return data
+    return bytes(data)
 
 
 def write_directory(path: Path, files: Mapping[str, bytes], *, overwrite: bool = False) -> None:

@@ -37,9 +37,8 @@ def mode_permits(mode: int, uid: int, gid: int, account: Account, wanted: int, a
     groups = {account.gid, *account.groups}
     if account.uid == uid:
         return mode >> 6 & wanted == wanted
-    entries: list[tuple[int, int, int]] = (
-        list(struct.iter_unpack("<HHI", acl[4 : 4 + (len(acl) - 4) // 8 * 8])) if len(acl) > 4 else []
-    )
+    # A version of 4 bytes, then entries of 8.
+    entries: list[tuple[int, int, int]] = list(struct.iter_unpack("<HHI", acl[4 : 4 + max(0, len(acl) - 4) // 8 * 8]))
     if not entries:
         return mode >> (3 if gid in groups else 0) & wanted == wanted
     mask = next((bits for tag, bits, _ in entries if tag == _MASK), 7)

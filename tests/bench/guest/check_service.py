@@ -2,7 +2,6 @@
 
 import json
 import pwd
-import shutil
 import subprocess
 import sys
 import time
@@ -33,11 +32,9 @@ def _installed() -> None:
         "install -D -m 644 fieldfare.service /etc/systemd/system/fieldfare.service &&"
         "install -D -m 644 fieldfare.toml /etc/fieldfare/fieldfare.toml &&"
         "systemd-sysusers && udevadm control --reload && udevadm trigger --settle &&"
-        "install -d -o fieldfare -g fieldfare /var/lib/fieldfare &&"
+        "install -m 644 /bench/bundle.fieldfare /etc/fieldfare/bundle.fieldfare &&"
         "systemctl daemon-reload"
     )
-    shutil.copy(BENCH / "bundle.fieldfare", STATE / "bundle.fieldfare")
-    (STATE / "bundle.fieldfare").chmod(0o644)
 
 
 @pytest.fixture(autouse=True)
