@@ -80,6 +80,11 @@ class Case:
     delegate_s: float = 7.0
     edgetpu_s: float = 9.0
 
+    @property
+    def who(self) -> str:
+        """The user whom may_use judges, in words."""
+        return self.account.name if self.account is not None and os.geteuid() == 0 else "this user"
+
     def may_use(self, node: Path) -> bool:
         """Return whether this user may read and write a device; if it is root, whether the service's may."""
         if self.account is not None and os.geteuid() == 0:

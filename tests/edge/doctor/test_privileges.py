@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edge.board import Board
-from edge.doctor import privileges
+from edge.doctor import cameras, privileges
 from edge.doctor.access import READ, refusal
 from edge.doctor.case import Case
 from edge.doctor.children import Outcome, probe, try_command
@@ -182,3 +182,14 @@ def test_the_golden_run_itself_gives_up_root(tmp_path: Path) -> None:
     if any(refusal(place, OTHER, READ) for place in privileges._program()):
         pytest.skip("this Python is in a place that only root may enter")
     assert try_command(command, 60, account=OTHER).ending == "answered"
+
+
+@as_root
+@pytest.mark.parametrize(("mode", "kind"), [(0o660, "warning"), (0o666, "ok")])
+def test_root_judges_devices_by_the_services_user(tmp_path: Path, mode: int, kind: str) -> None:
+    (tmp_path / "video0").touch()
+    (tmp_path / "video0").chmod(mode)
+    case = Case(dev=tmp_path, board=Board(), call=lambda _: None, account=OTHER)
+    finding = next(one for one in cameras.permissions(case) if one.id == "devices")
+    assert finding.kind == kind
+    assert "open to other" in finding.seen
