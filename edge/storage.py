@@ -28,16 +28,18 @@ _SUFFIX = ".partial"
 _PIPE_S = 5.0
 
 
-def read_bounded(path: Path, most: int, *, pipe: bool = False) -> bytes:
+def read_bounded(path: Path, most: int, *, pipe: bool = False, follow: bool = True) -> bytes:
     """Read a file of at most `most` bytes.
 
     pipe: also take a pipe, if it is written to its end within five seconds.
+    follow: take what a link leads to; False for folders that another user may write to.
 
     Raises OSError with the reason: not there, larger, no plain file (a device never ends), a pipe that nobody writes
     into.
     """
     # O_NONBLOCK: opening a pipe without a writer would wait for ever.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    handle = os.open(path, flags)
     with open(handle, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
         kind = os.fstat(handle).st_mode
         if pipe and stat.S_ISFIFO(kind):
@@ -84,6 +86,31 @@ def write_file(path: Path, data: bytes, *, overwrite: bool = False) -> None:
         _write_synced(new, data)
         new.replace(path)
         _sync_directory(path.parent)
+
+
+def replace_file(path: Path, data: bytes, mode: int, *, synced: bool) -> None:
+    """Replace a small file at once in a folder that another program may write to. Raises OSError. Never blocks.
+
+    synced: on the disk, with its new name, before this returns
+    """
+    # A pipe left under the name of the partial file would block whoever opens it, and a link would lead elsewhere. So
+    # whatever is there goes, and the new file must not exist. The name is fixed: one file at most is left by a kill.
+    partial = path.with_name(f".{path.name}{_SUFFIX}")
+    try:
+        partial.unlink(missing_ok=True)
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(handle, data)
+            os.fchmod(handle, mode)  # whatever the umask
+            if synced:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+        partial.replace(path)
+        if synced:
+            _sync_directory(path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_directory(path: Path, files: Mapping[str, bytes], *, overwrite: bool = False) -> None:
@@ -171,12 +198,16 @@ def _refuse_existing(path: Path, *, overwrite: bool) -> None:
 def _write_synced(path: Path, data: bytes) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(handle, view) :]
+        _write_all(handle, data)
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
 
 
 def _sync_directory(path: Path) -> None:

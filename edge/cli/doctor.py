@@ -24,7 +24,7 @@ def doctor(config: Path | None, bundle: str | None, source: str | None, as_json:
 
     Without any option, the settings of the service are taken if there are any. Cameras, engines and
     libraries are tried in child processes, so one that hangs or crashes is reported; it takes 20 seconds at
-    most, or 45 if the settings give the camera longer.
+    most, or 45 if the settings give the camera longer. As root, all of them run as the service's user.
 
     Status 0 if there is no problem (there may be warnings), 69 if there is one.
     """
@@ -46,6 +46,7 @@ def _case(config: Path | None, bundle: str | None, source: str | None) -> "Case"
     """Return the case that the options name; a settings file that is wrong is a finding and not the end."""
     from edge.config import NO_BUNDLE, check_sendable, load_settings
     from edge.doctor.case import Case
+    from edge.doctor.privileges import careful
     from edge.errors import FieldfareError
 
     if config is None and bundle is None and source is None and _SERVICE_SETTINGS.exists():
@@ -63,9 +64,10 @@ def _case(config: Path | None, bundle: str | None, source: str | None) -> "Case"
     named = bundle or (settings.bundle if settings is not None and config is not None else None)
     if named is not None and named.encode(errors="replace").decode() != named:
         named = None  # the error names it
-    return Case(
+    case = Case(
         settings=settings if config is not None or source is not None else None,
         settings_from=str(config) if config is not None else None,
         settings_error=error,
         bundle=named,
     )
+    return careful(case)

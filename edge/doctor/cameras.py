@@ -48,10 +48,11 @@ def permissions(case: Case) -> list[Finding]:
             Finding("devices", "camera devices", "not here", "no /dev/video*, /dev/media*, /dev/dma_heap/*")
         )
     elif refused:
-        seen = f"not open to this user: {_few(refused)}"
-        findings.append(Finding("devices", "camera devices", "warning", seen, _GROUPS))
+        seen = f"not open to {case.who}: {_few(refused)}"
+        mend = _GROUPS if case.who == "this user" else f"sudo usermod -aG video,plugdev {case.who}"
+        findings.append(Finding("devices", "camera devices", "warning", seen, mend))
     else:
-        findings.append(Finding("devices", "camera devices", "ok", f"{len(nodes)} nodes, all open to this user"))
+        findings.append(Finding("devices", "camera devices", "ok", f"{len(nodes)} nodes, all open to {case.who}"))
     return [*findings, _groups()]
 
 

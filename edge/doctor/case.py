@@ -2,15 +2,17 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from edge.board import Board
 from edge.config import Settings, load_settings
+from edge.doctor.access import READ, WRITE, permits
 from edge.doctor.children import Outcome, call, probe
 from edge.errors import FieldfareError
+from edge.processes.process import Account
 from edge.source_kind import source_kind
 
 SERVICE = "fieldfare"
@@ -23,7 +25,7 @@ _LIST = [
 class Probe(Protocol):
     """The signature of children.probe; tests pass their own."""
 
-    def __call__(self, name: str, arguments: object, timeout_s: float) -> Outcome:
+    def __call__(self, name: str, arguments: Sequence[Any], timeout_s: float) -> Outcome:
         """Call a function of edge.doctor.probe, as children.probe does."""
 
 
@@ -49,8 +51,9 @@ class Case:
     settings_from: the name of the file
     settings_error: what is wrong with it
     bundle: the bundle's folder
-    sysfs, dev, etc: folders of the system; tests pass their own
+    sysfs, dev, etc, proc: folders of the system; tests pass their own
     board: the machine
+    account: the service's user; None if it is not known. For root, its permissions count
     probe: calls a function of edge.doctor.probe in a child
     call: runs a program of the system
     child_s: seconds for a child
@@ -66,7 +69,9 @@ class Case:
     sysfs: Path = Path("/sys")
     dev: Path = Path("/dev")
     etc: Path = Path("/etc")
+    proc: Path = Path("/proc")
     board: Board = field(default_factory=Board)
+    account: Account | None = None
     probe: Probe = probe
     call: Callable[[list[str]], str | None] = call
     # Children run side by side. Only the two of the Edge TPU run one after the other, so only their times add up.
@@ -75,8 +80,15 @@ class Case:
     delegate_s: float = 7.0
     edgetpu_s: float = 9.0
 
+    @property
+    def who(self) -> str:
+        """The user whom may_use judges, in words."""
+        return self.account.name if self.account is not None and os.geteuid() == 0 else "this user"
+
     def may_use(self, node: Path) -> bool:
-        """Return whether this user may read and write a device."""
+        """Return whether this user may read and write a device; if it is root, whether the service's may."""
+        if self.account is not None and os.geteuid() == 0:
+            return permits(node, self.account, READ | WRITE)
         return os.access(node, os.R_OK | os.W_OK)
 
     def units(self) -> list[Unit]:

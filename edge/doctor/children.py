@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from edge.processes.process import Command, describe_exit, last_line, module_command
+from edge.processes.process import Account, Command, describe_exit, last_line, module_command
 from edge.processes.run import MAX_BYTES, run
 
 Ending = Literal["answered", "refused", "crashed", "hung"]
@@ -32,11 +32,14 @@ class Outcome:
     why: str = ""
 
 
-def try_command(command: Command, timeout_s: float) -> Outcome:
-    """Run `command` for at most `timeout_s` and judge its end."""
+def try_command(command: Command, timeout_s: float, *, account: Account | None = None) -> Outcome:
+    """Run `command` for at most `timeout_s`, as `account` if one is given, and judge its end."""
     if _interrupted.is_set():
         return Outcome("refused", why="interrupted")
-    finished = run(command, timeout_s, cancelled=_interrupted)
+    try:
+        finished = run(command, timeout_s, cancelled=_interrupted, account=account)
+    except OSError as error:  # no memory, too many processes
+        return Outcome("refused", why=f"no process can be started to try it: {error.strerror or error}")
     if finished.killed_for == "cancelled":
         return Outcome("refused", why="interrupted")
     if finished.killed_for == "time":
@@ -61,10 +64,10 @@ def _judge(status: int, output: bytes, errors: bytes) -> Outcome:
     return Outcome("answered", answer)
 
 
-def probe(name: str, arguments: object, timeout_s: float) -> Outcome:
-    """Call one function of edge.doctor.probe in a child; `arguments` travel as JSON."""
+def probe(name: str, arguments: object, timeout_s: float, *, account: Account | None = None) -> Outcome:
+    """Call one function of edge.doctor.probe in a child, as `account`; `arguments` travel as JSON."""
     words = [name, msgspec.json.encode(arguments).decode()]
-    return try_command(module_command("edge.doctor.probe", words), timeout_s)
+    return try_command(module_command("edge.doctor.probe", words), timeout_s, account=account)
 
 
 def call(words: Sequence[str]) -> str | None:

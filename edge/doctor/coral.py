@@ -28,7 +28,7 @@ def _usb(case: Case, coral: EdgeTpuDevice) -> Finding:
     seen = f"{coral.place}, {coral.usb_id} ({state}), {speed}"
     node = usb_node(coral.place, case.sysfs, case.dev / "bus/usb")
     if node.exists() and not case.may_use(node):
-        return Finding("coral", "Coral", "problem", f"{seen}; {node} is not open to this user", _RULES)
+        return Finding("coral", "Coral", "problem", f"{seen}; {node} is not open to {case.who}", _RULES)
     if coral.speed_mbit is not None and coral.speed_mbit < FULL_SPEED_MBIT:
         mend = "use a USB 3 socket (blue) and the short cable that came with it: it streams faster there"
         return Finding("coral", "Coral", "warning", f"{seen}: USB 2", mend)
@@ -38,7 +38,7 @@ def _usb(case: Case, coral: EdgeTpuDevice) -> Finding:
 def _pcie(case: Case, node: Path) -> Finding:
     if case.may_use(node):
         return Finding("coral", "Coral", "ok", f"PCIe, {node}")
-    return Finding("coral", "Coral", "problem", f"PCIe, {node} is not open to this user", _RULES)
+    return Finding("coral", "Coral", "problem", f"PCIe, {node} is not open to {case.who}", _RULES)
 
 
 def engine(case: Case) -> list[Finding]:

@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from edge.doctor import cameras, coral, machine, setup, software
+from edge.doctor import cameras, coral, machine, places, setup, software
 from edge.doctor.case import Case
 from edge.doctor.children import interrupt
 from edge.doctor.findings import Finding, Report, report
@@ -23,6 +23,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("libraries", software.libraries),
     ("pairs", software.pairs),
     ("settings", setup.settings),
+    ("places", places.places),
     ("v4l2", cameras.v4l2),
     ("permissions", cameras.permissions),
     ("picamera2", cameras.pi_cameras),

@@ -39,7 +39,8 @@ def summary(report: Report) -> str:
 
 def _wrap(text: str, indent: str, width: int, *, hang: str = "") -> str:
     return textwrap.fill(
-        " ".join(text.split()),
+        # A child that a damaged model took over may answer anything, and the doctor is run by root in a terminal.
+        "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(text.split())),
         width=width,
         initial_indent=indent,
         subsequent_indent=indent + hang,

@@ -37,6 +37,22 @@ class Command:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user to run a process as, by numbers, since names may change meanwhile.
+
+    name: for messages and for the process' environment
+    groups: all of its groups
+    home: its home folder, for the process' environment
+    """
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+    home: str = "/"
+
+
 def module_command(module: str, words: Sequence[str] = (), variables: Mapping[str, str] | None = None) -> Command:
     """Return the command that runs `module` with the Python, `edge` and `trainer` of this process."""
     # -P: a Python file in the current folder, such as a USB stick, must not be imported in place of a library.
@@ -65,10 +81,12 @@ class Process:
         stdout: int = DEVNULL,
         stderr: int | IO[bytes] = DEVNULL,
         pass_fds: Sequence[int] = (),
+        account: Account | None = None,
     ) -> None:
-        """Start `command`. Pipes are not buffered. Raises OSError if it cannot be started (no such program, no
-        memory, too many processes)."""
+        """Start `command`, as `account` if this process is root's and one is given. Pipes are not buffered. Raises
+        OSError if it cannot be started (no such program, no memory, too many processes, closed to that account)."""
         _reap_abandoned()
+        theirs = {"HOME": account.home, "USER": account.name, "LOGNAME": account.name} if account else {}
         self._process = subprocess.Popen(
             list(command.words),
             bufsize=0,
@@ -78,7 +96,11 @@ class Process:
             pass_fds=pass_fds,
             # Ctrl-C in a terminal is for us only: we end what we started. And a kill reaches the whole session's group.
             start_new_session=True,
-            env={**os.environ, **command.variables},
+            # All three, or a process would keep root's groups.
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=account.groups if account else None,
+            env={**os.environ, **theirs, **command.variables},
         )
         self._swept = False
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Literal
 
-from edge.processes.process import DEVNULL, PIPE, STDOUT, Command, Process
+from edge.processes.process import DEVNULL, PIPE, STDOUT, Account, Command, Process
 
 MAX_BYTES = 16 << 20
 Limit = Literal["time", "output", "cancelled"]
@@ -48,6 +48,7 @@ def run(
     max_errors: int = MAX_BYTES,
     linger_s: float = 0.0,
     cancelled: threading.Event | None = None,
+    account: Account | None = None,
 ) -> Finished:
     """Run `command` until it ends, and kill everything that it left behind.
 
@@ -60,8 +61,15 @@ def run(
     max_errors: the same for standard error
     linger_s: how long after its end to read on while another process keeps its output open
     cancelled: kills it soon after it was set
+    account: the user that it runs as, for root only
     """
-    process = Process(command, stdin=PIPE if given else DEVNULL, stdout=PIPE, stderr=STDOUT if merged else PIPE)
+    process = Process(
+        command,
+        stdin=PIPE if given else DEVNULL,
+        stdout=PIPE,
+        stderr=STDOUT if merged else PIPE,
+        account=account,
+    )
     try:
         with _Dialogue(process, given, max_output, None if merged else max_errors) as dialogue:
             killed_for = dialogue.follow(time.monotonic() + limit_s, linger_s, cancelled or threading.Event())

@@ -1,17 +1,18 @@
-"""Request a reboot: within a budget that outlives it, through a file that a small privileged unit waits for.
+"""Request a reboot: within a budget that outlives it, through a file that a small unit waits for.
 
 The service itself may not reboot. systemd/fieldfare-reboot.path sees the request and starts
-fieldfare-reboot.service, which does.
+fieldfare-reboot.service, which removes it; then fieldfare-reboot-now.service reboots, as root, within a budget of its
+own (edge.supervision.reboot_grant).
 """
 
 import logging
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from edge.storage import read_bounded, replace_file
 from edge.supervision.recovery import RebootBudget
 
 _log = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ REQUEST = "reboot-request"
 RECORD = "reboots.json"
 # Enough for any budget a day, and a file of some kilobytes.
 _KEPT = 100
+_MAX_BYTES = 1 << 20
 
 
 class Reboot(msgspec.Struct, frozen=True):
@@ -27,6 +29,37 @@ class Reboot(msgspec.Struct, frozen=True):
 
     wall_s: float
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RebootRecord:
+    """The reboots of a budget, in a file on the card.
+
+    folder: what the file is in; it outlives a reboot
+    a_day: how many are allowed in 24 hours
+    """
+
+    folder: Path
+    a_day: int
+
+    def spend(self, why: str) -> bool:
+        """Record one reboot more, on the card before this returns; False if the budget is spent. Raises OSError."""
+        past = self._past()
+        if not RebootBudget(self.a_day, [reboot.wall_s for reboot in past]).allows(time.time()):
+            return False
+        data = msgspec.json.encode([*past, Reboot(time.time(), why)][-_KEPT:])
+        replace_file(self.folder / RECORD, data, 0o640, synced=True)
+        return True
+
+    def _past(self) -> list[Reboot]:
+        try:
+            return msgspec.json.decode(read_bounded(self.folder / RECORD, _MAX_BYTES, follow=False), type=list[Reboot])
+        except FileNotFoundError:
+            return []
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            # Torn by a power cut. One counts as used, or a record that is torn each time would lift the limit.
+            _log.warning("%s: %s: begun anew", self.folder / RECORD, error)
+            return [Reboot(time.time(), "record was damaged")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,38 +85,12 @@ class RebootHook:
         be written."""
         # In this order: a board whose record cannot be written would otherwise reboot for ever.
         try:
-            past = self._past()
-            if not RebootBudget(self.a_day, [reboot.wall_s for reboot in past]).allows(time.time()):
+            if not RebootRecord(self.state, self.a_day).spend(why):
                 _log.error("no reboot: %d in 24 hours were tried already (recovery.reboots_a_day)", self.a_day)
                 return False
-            self._record([*past, Reboot(time.time(), why)][-_KEPT:])
-            (self.run / REQUEST).write_text(f"{why}\n")
+            replace_file(self.run / REQUEST, f"{why}\n".encode(errors="replace"), 0o640, synced=False)
         except OSError as error:
             _log.error("no reboot: %s: %s", error.filename, error.strerror or error)
             return False
         _log.error("requested a reboot: %s", why)
         return True
-
-    def _past(self) -> list[Reboot]:
-        try:
-            return msgspec.json.decode((self.state / RECORD).read_bytes(), type=list[Reboot])
-        except FileNotFoundError:
-            return []
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            # Torn by a power cut. One counts as used, or a record that is torn each time would lift the limit.
-            _log.warning("%s: %s: begun anew", self.state / RECORD, error)
-            return [Reboot(time.time(), "record was damaged")]
-
-    def _record(self, reboots: list[Reboot]) -> None:
-        partial = self.state / f".{RECORD}.partial"
-        with partial.open("wb") as stream:
-            stream.write(msgspec.json.encode(reboots))
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(self.state / RECORD)
-        # The new name, too, must be on the card before the board goes down.
-        folder = os.open(self.state, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -10,7 +10,7 @@ import msgspec
 
 from edge import __version__
 from edge.errors import DataError, MissingInputError
-from edge.storage import read_bounded
+from edge.storage import read_bounded, replace_file
 
 _log = logging.getLogger(__name__)
 
@@ -20,8 +20,8 @@ Pid = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 WallTime = Annotated[float, msgspec.Meta(ge=-1e11, le=1e11)]  # far off, as a clock may be
 # A file that is older shows that the supervisor itself hangs: it writes every 2 s. Less than systemd's watchdog (30 s).
 STALE_S = 15.0
-# One has 2 kB; the longest reason and name of a bundle that it can hold are far from this.
-_MAX_BYTES = 1 << 20
+# Root reads the file, too, and the service's user may replace it. One has 2 kB.
+MAX_BYTES = 1 << 20
 
 
 class Counts(msgspec.Struct, kw_only=True):
@@ -146,14 +146,9 @@ class StatusFile:
         status.updated_wall_s, status.updated_mono_s = time.time(), time.monotonic()
         if self._path is None:
             return
-        partial = self._path.with_name(f".{self._path.name}.partial")
         try:
-            # Whatever stands there, a pipe without a reader, say, is not opened: that would hold this thread up.
-            partial.unlink(missing_ok=True)
-            with partial.open("xb") as file:
-                file.write(msgspec.json.encode(status) + b"\n")
-                os.fchmod(file.fileno(), 0o644)  # for every user, whatever the service's umask
-            partial.replace(self._path)
+            # For every user, whatever the service's umask.
+            replace_file(self._path, msgspec.json.encode(status) + b"\n", 0o644, synced=False)
             self._warned = False
         except OSError as error:
             level = logging.DEBUG if self._warned else logging.WARNING
@@ -164,7 +159,7 @@ class StatusFile:
 def read(path: Path) -> Status:
     """Read a status file. Raises MissingInputError if there is none, DataError if it is not a status."""
     try:
-        return msgspec.json.decode(read_bounded(path, _MAX_BYTES), type=Status)
+        return msgspec.json.decode(read_bounded(path, MAX_BYTES, follow=False), type=Status)
     except OSError as error:
         raise MissingInputError(f"status {path}: cannot read: {error.strerror or error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge import storage
 from edge.errors import OutputExistsError, StorageError
-from edge.storage import read_bounded, write_directory, write_file
+from edge.storage import read_bounded, replace_file, write_directory, write_file
 
 FILES = {"a.bin": b"x" * 200_000, "b.txt": b"hello"}
 
@@ -165,3 +167,61 @@ class TestReadBounded:
             read_bounded(Path(f"/dev/fd/{reading}"), 100, pipe=True)
         os.close(reading)
         os.close(writing)
+
+
+def put(path: Path, what: str) -> None:
+    """Put something that is no plain file."""
+    match what:
+        case "pipe":
+            os.mkfifo(path)
+        case "link":
+            (path.parent / "elsewhere").write_bytes(b"kept")
+            path.symlink_to(path.parent / "elsewhere")
+        case "dangling link":
+            path.symlink_to(path.parent / "nowhere")
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "folder":
+            path.mkdir()
+
+
+@pytest.mark.parametrize("what", ["pipe", "link", "dangling link", "device"])
+@pytest.mark.parametrize("name", ["status.json", ".status.json.partial"])
+@pytest.mark.parametrize("synced", [False, True])
+def test_a_small_file_replaces_whatever_somebody_put_in_its_place(
+    tmp_path: Path, what: str, name: str, synced: bool
+) -> None:
+    put(tmp_path / name, what)
+    replace_file(tmp_path / "status.json", b"new", 0o644, synced=synced)
+    assert read_bounded(tmp_path / "status.json", 10, follow=False) == b"new"
+    assert (tmp_path / "status.json").lstat().st_mode & 0o777 == 0o644
+    assert not (tmp_path / ".status.json.partial").exists()
+    assert not (tmp_path / "nowhere").exists()
+    if what == "link":
+        assert (tmp_path / "elsewhere").read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize("name", ["status.json", ".status.json.partial"])
+def test_a_folder_in_its_place_is_an_error_that_names_the_file(tmp_path: Path, name: str) -> None:
+    put(tmp_path / name, "folder")
+    with pytest.raises(OSError, match="directory") as raised:
+        replace_file(tmp_path / "status.json", b"new", 0o644, synced=False)
+    assert raised.value.filename == str(tmp_path / "status.json")
+
+
+@pytest.mark.parametrize("what", ["pipe", "link", "dangling link", "device", "folder"])
+def test_only_a_plain_file_is_read_and_nothing_waited_for(tmp_path: Path, what: str) -> None:
+    put(tmp_path / "status.json", what)
+    with pytest.raises(OSError, match=r"plain|symbolic|directory"):
+        read_bounded(tmp_path / "status.json", 10, follow=False)
+
+
+@given(st.binary(max_size=64), st.integers(0, 64))
+def test_no_more_is_read_than_allowed(tmp_path_factory: pytest.TempPathFactory, data: bytes, limit: int) -> None:
+    file = tmp_path_factory.mktemp("bounded") / "file"
+    file.write_bytes(data)
+    if len(data) <= limit:
+        assert read_bounded(file, limit, follow=False) == data
+    else:
+        with pytest.raises(OSError, match=f"larger than {limit} bytes"):
+            read_bounded(file, limit, follow=False)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -91,6 +92,25 @@ def test_a_request_that_cannot_be_written_is_said(hook: RebootHook, caplog: pyte
     hook.run.rmdir()
     assert not hook.request("silent")
     assert f"no reboot: {hook.run / REQUEST}: No such file or directory" in caplog.text
+
+
+@pytest.mark.parametrize("name", [REQUEST, f".{REQUEST}.partial"])
+def test_a_pipe_in_the_place_of_the_request_does_not_block(hook: RebootHook, name: str) -> None:
+    os.mkfifo(hook.run / name)
+    assert hook.request("silent")
+    assert (hook.run / REQUEST).read_text() == "silent\n"
+
+
+def test_a_folder_in_the_place_of_the_request_is_said(hook: RebootHook, caplog: pytest.LogCaptureFixture) -> None:
+    (hook.run / REQUEST).mkdir()
+    assert not hook.request("silent")
+    assert f"no reboot: {hook.run / REQUEST}: Is a directory" in caplog.text
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: Path(path).symlink_to("/dev/zero")])
+def test_a_record_that_is_no_file_is_no_reason_to_reboot(hook: RebootHook, make: Callable[[Path], None]) -> None:
+    make(hook.state / RECORD)
+    assert not hook.request("silent")
 
 
 def test_the_record_is_synced_before_the_request_is_there(hook: RebootHook, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -15,8 +16,10 @@ import pytest
 from running import Running
 
 from edge.bundle.store import Bundle
+from edge.config import load_settings
 from edge.errors import MissingInputError
 from edge.inference.edgetpu_devices import CORAL_IDS
+from edge.supervision import reboot_grant
 from edge.supervision.reboot import REQUEST
 from edge.supervision.states import HOPELESS
 from edge.supervision.systemd import SystemdNotifier
@@ -40,7 +43,7 @@ def test_systemd_finds_nothing_to_say_about_a_unit(unit: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("unit", ["fieldfare.service", "fieldfare@.service", "fieldfare-reboot.service"])
+@pytest.mark.parametrize("unit", sorted(path.name for path in UNITS.glob("*.service")))
 def test_a_unit_exposes_little(unit: str) -> None:
     done = analyze("security", "--offline=true", "--no-pager", UNITS / unit)
     found = re.search(r"Overall exposure level for fieldfare\S*: ([\d.]+)", done.stdout)
@@ -71,6 +74,98 @@ def test_the_unit_starts_it_as_a_service_and_does_not_start_again_what_no_repeti
 def test_the_reboot_is_looked_for_where_it_is_asked_for() -> None:
     assert f"PathExists=/run/fieldfare/{REQUEST}" in settings_of("fieldfare-reboot.path")
     assert f"PathExists=/run/fieldfare/%i/{REQUEST}" in settings_of("fieldfare-reboot@.path")
+
+
+def commands(unit: str) -> list[str]:
+    """Return the commands of a unit as systemd runs them: lines joined, `$$` for `$`."""
+    text = (UNITS / unit).read_text().replace("\\\n", "")
+    return [
+        line.removeprefix("ExecStart=").replace("$$", "$") for line in text.splitlines() if line[:10] == "ExecStart="
+    ]
+
+
+def take_requests(run: Path) -> subprocess.CompletedProcess[str]:
+    """Do what fieldfare-reboot.service does with the requests, in another folder."""
+    *_, script = commands("fieldfare-reboot.service")
+    words = shlex.split(script.replace("/run/fieldfare", str(run)))
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=20)
+
+
+class TestTakingARequest:
+    @pytest.mark.parametrize("place", [".", "front"])
+    def test_a_plain_file_is_one(self, tmp_path: Path, place: str) -> None:
+        (tmp_path / place).mkdir(exist_ok=True)
+        file = tmp_path / place / REQUEST
+        file.write_bytes(b"no frame\x1b[31m for\n3 s <0>" + b"x" * 10_000)
+        done = take_requests(tmp_path)
+        assert done.returncode == 0
+        assert not file.exists()
+        assert done.stdout.count("\n") == 1
+        assert done.stdout.startswith(str(tmp_path))
+        assert done.stdout.replace("\n", "").isprintable()
+        assert len(done.stdout) < 700
+
+    @pytest.mark.parametrize("what", ["pipe", "link", "link to a folder", "folder"])
+    def test_anything_else_goes_and_is_none(self, tmp_path: Path, what: str) -> None:
+        run, kept = tmp_path / "run", tmp_path / "kept"
+        run.mkdir()
+        kept.mkdir()
+        (kept / "file").write_text("secret")
+        match what:
+            case "pipe":
+                os.mkfifo(run / REQUEST)
+            case "link":
+                (run / REQUEST).symlink_to(kept / "file")
+            case "link to a folder":
+                (run / REQUEST).symlink_to(kept)
+            case _:
+                (run / REQUEST / "deep/er").mkdir(parents=True)
+                (run / REQUEST / "out").symlink_to(kept)
+        done = take_requests(run)
+        assert done.returncode == 1
+        assert "not a plain file: removed, no reboot" in done.stdout
+        assert "secret" not in done.stdout
+        assert list(run.iterdir()) == []
+        assert (kept / "file").read_text() == "secret"
+
+    def test_without_one_there_is_no_reboot(self, tmp_path: Path) -> None:
+        assert take_requests(tmp_path).returncode == 1
+
+
+def test_root_does_nothing_but_count_and_reboot() -> None:
+    """What the service's user can write is for the unit without privileges; the other starts after its success only."""
+    taking, rebooting = settings_of("fieldfare-reboot.service"), settings_of("fieldfare-reboot-now.service")
+    assert "User=fieldfare" in taking
+    assert "OnSuccess=fieldfare-reboot-now.service" in taking
+    assert not any(line.startswith(("ExecStart=!", "ExecStart=+")) for line in taking)
+    assert not any(line.startswith("User=") for line in rebooting)
+    assert "InaccessiblePaths=-/run/fieldfare -/var/lib/fieldfare" in rebooting
+    assert {"StateDirectory=fieldfare-reboot", "StateDirectoryMode=0700"} <= set(rebooting)
+    first, second = commands("fieldfare-reboot-now.service")
+    assert first == f"/usr/bin/env python3 -I -m {reboot_grant.__name__}"
+    assert second == "/usr/bin/systemctl --no-block reboot"
+    assert any(line.startswith(f"Environment={reboot_grant.A_DAY}=") for line in rebooting)
+
+
+def test_no_flood_of_requests_makes_the_path_unit_give_up() -> None:
+    """Its service takes a while each time, so that it never reaches its limit of starts."""
+    taking = settings_of("fieldfare-reboot.service")
+    limit = {key: int(value) for key, _, value in (line.partition("=") for line in taking) if key.startswith("StartL")}
+    pause = re.fullmatch(r"/usr/bin/sleep (\d+)", commands("fieldfare-reboot.service")[0])
+    assert pause
+    assert int(pause[1]) * limit["StartLimitBurst"] > limit["StartLimitIntervalSec"]
+
+
+def test_the_bundle_is_roots() -> None:
+    settings = load_settings(UNITS / "fieldfare.toml")
+    assert settings.bundle == "/etc/fieldfare/bundle.fieldfare"
+    installing = (ROOT / "README.md").read_text()
+    assert f"sudo install -m 644 birds.fieldfare {settings.bundle}" in installing
+
+
+@pytest.mark.parametrize("unit", ["fieldfare.service", "fieldfare@.service"])
+def test_an_instance_cannot_reach_into_another(unit: str) -> None:
+    assert {"PrivateUsers=yes", "StateDirectoryMode=0750", "ProtectSystem=strict"} <= set(settings_of(unit))
 
 
 def test_the_rules_open_both_faces_of_the_coral() -> None:

@@ -87,14 +87,20 @@ def test_a_file_that_cannot_be_written_is_told_once_until_it_works_again(
 
 
 @pytest.mark.parametrize("name", ["status.json", ".status.json.partial"])
-def test_a_pipe_in_its_place_holds_nobody_up(tmp_path: Path, name: str) -> None:
-    """The folder belongs to the service's user, whom other instances share."""
+def test_a_pipe_in_its_place_blocks_neither_the_service_nor_a_reader(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     if name == "status.json":
-        with pytest.raises((MissingInputError, DataError)):
+        with pytest.raises(MissingInputError, match="not a plain file"):
             read(tmp_path / name)
     StatusFile(tmp_path / "status.json").write(begin())
     assert read(tmp_path / "status.json").pid == os.getpid()
+
+
+def test_a_status_of_any_size_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "status.json").open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(MissingInputError, match="larger than 1048576 bytes"):
+        read(tmp_path / "status.json")
 
 
 class TestAlive:

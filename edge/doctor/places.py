@@ -1,0 +1,203 @@
+"""Check the places that the settings name: may the service, inside the sandbox of its unit, read or write them?
+
+A bundle in /home, or results on a stick, work by hand and fail in the service.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.doctor.access import ENTER, READ, WRITE, changeable, refusal, status
+from edge.doctor.case import SERVICE, Case
+from edge.doctor.findings import Finding, Kind
+from edge.doctor.sandbox import GIVEN, Sandbox, sandbox
+from edge.printable import masked
+from edge.processes.process import Account
+from edge.source_kind import source_kind
+
+_MEDIA = ("/media", "/mnt", "/run/media")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file or folder that the service needs.
+
+    what: its key in the settings, or a name
+    given: as the settings have it
+    path: absolute, as the service sees it
+    wanted: READ or WRITE
+    runs: it is code, so its file system must allow that
+    better: what to do if it may not stay there
+    """
+
+    what: str
+    given: str
+    path: Path
+    wanted: int
+    better: str
+    runs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A mounted file system: its folder and its options."""
+
+    folder: str
+    options: frozenset[str]
+
+
+def places(case: Case) -> list[Finding]:
+    """Check every file and folder of the settings against the unit, the mounts and the permissions."""
+    if case.settings is None and case.bundle is None and case.settings_from is None:
+        return [Finding("places", "places", "not here", "nothing was named: give --config or --bundle")]
+    box = sandbox(case)
+    own = case.settings_from is not None and box.settings is not None and _same(case.settings_from, box.settings)
+    wanted = list(_places(case, box, box.folder if own else str(Path.cwd())))
+    mounts = read_mounts(case.proc / "self/mountinfo")
+    # Only the settings of an installed service make it fail; others are a trial by hand, or not installed yet.
+    severity: Kind = "problem" if own and box.installed else "warning"
+    findings = []
+    for place in wanted:
+        found = judge_place(place, box, mounts, case.account)
+        if found is None and own and not Path(place.given).is_absolute():
+            found = f"{place.what} {place.given}: the service takes that for {place.path}", "write the whole path"
+        findings += [Finding("places", "places", severity, *found)] if found else []
+    findings += [Finding("places", "places", severity, *found) for found in _network(case, box)]
+    findings += [Finding("places", "places", "warning", *found) for found in _doubtful(wanted, case.account)]
+    seen = f"{len(wanted)} files and folders, all open to {_name(box)}"
+    return findings or [Finding("places", "places", "ok", seen)]
+
+
+def _same(file: str, other: str) -> bool:
+    return os.path.realpath(file) == os.path.realpath(other)
+
+
+def _name(box: Sandbox) -> str:
+    return box.unit if box.installed else f"{box.unit} (not installed: as delivered)"
+
+
+def _places(case: Case, box: Sandbox, start: str) -> Iterator[Place]:
+    """Yield what the service needs; relative paths count from `start`."""
+
+    def place(what: str, given: str, home: str, key: str, *, runs: bool = False) -> Place:
+        path = Path(os.path.normpath(Path(start, given)))
+        copy = "cp -rT --no-preserve=mode" if _is_folder(path) else "install -m 644"
+        better = f'sudo {copy} {path} {home}, and {key} = "{home}" in the settings'
+        return Place(what, given, path, READ, better, runs=runs)
+
+    settings, state = case.settings, box.state
+    if case.settings_from is not None:
+        file = Path(case.settings_from).absolute()
+        home = box.settings or f"/etc/{SERVICE}/{file.name}"
+        yield Place("settings", str(file), file, READ, f"sudo install -m 644 {file} {home}")
+    found = next((folder for folder in box.programs if box.installed and status(Path(folder, SERVICE))), None)
+    if found is not None:
+        yield from _program(Path(found, SERVICE))
+    if case.bundle is not None:
+        yield place("bundle", case.bundle, f"/etc/{SERVICE}/{Path(case.bundle).name}", "bundle")
+    if settings is None:
+        return
+    source, script = settings.camera.source, settings.camera.script or ""
+    if source_kind(source) == "replay":
+        yield place("source", source, f"{state}/{Path(source).name}", "camera.source")
+    if script.startswith("@"):
+        yield place("script", script[1:], f"{state}/{Path(script[1:]).name}", "camera.script")
+    library = settings.engine.edgetpu_library
+    if "/" in library:
+        yield place("library", library, f"/usr/local/lib/{Path(library).name}", "edgetpu_library", runs=True)
+    if settings.output.jsonl is not None:
+        path = Path(os.path.normpath(Path(start, settings.output.jsonl)))
+        yield Place("results", settings.output.jsonl, path, WRITE, f'jsonl = "{state}/{path.name}" in the settings')
+
+
+def _program(command: Path) -> Iterator[Place]:
+    """Yield the program that the unit starts, and its Python, which may be elsewhere."""
+    better = "make the virtual environment in /opt/fieldfare, with the system's Python (docs/raspberry-pi.md)"
+    for path in (command, command.with_name("python3")):
+        if status(path) is not None:
+            yield Place("program", str(path), path, READ, better, runs=True)
+
+
+def judge_place(place: Place, box: Sandbox, mounts: Sequence[Mount], account: Account | None) -> tuple[str, str] | None:
+    """Return what keeps the service from a place, and what to do; None if nothing does, as far as can be seen."""
+    real = Path(os.path.realpath(place.path))
+    seen = f"{place.what} {place.path}" + ("" if real == place.path else f" (a link to {real})")
+    for path in dict.fromkeys((place.path, real)):
+        rule = box.rule(path)
+        view = "write" if rule is None else rule.view
+        if rule is not None and view in ("hidden", "own"):
+            how = "does not see" if view == "hidden" else "has its own"
+            return f"{seen}: {_name(box)} {how} {rule.folder} ({rule.why})", place.better
+        if rule is not None and view == "read" and place.wanted == WRITE:
+            mend = f"{place.better}; or `sudo systemctl edit {box.unit}`: [Service] ReadWritePaths={path.parent}"
+            return f"{seen}: {_name(box)} may only read there ({rule.why})", mend
+    over = [mount for mount in mounts if real.is_relative_to(mount.folder)]
+    mount = max(over, key=lambda one: len(one.folder), default=None)
+    if mount is not None and place.wanted == WRITE and "ro" in mount.options:
+        mend = f"sudo mount -o remount,rw {mount.folder}, and the same in /etc/fstab"
+        return f"{seen}: {mount.folder} is mounted read-only", mend
+    if mount is not None and place.runs and "noexec" in mount.options:
+        return f"{seen}: {mount.folder} is mounted noexec: nothing there may be run", place.better
+    # What systemd makes, it gives to the service's user; only /etc stays root's.
+    made = place.wanted == WRITE and rule is not None and rule.why in GIVEN
+    return None if account is None or made else _judge_permissions(place, seen, account)
+
+
+def _judge_permissions(place: Place, seen: str, account: Account) -> tuple[str, str] | None:
+    path, wanted = place.path, READ
+    if place.wanted == WRITE:
+        # The file is made, and renamed when it is full, so its folder counts. A missing folder is made, too.
+        path, wanted = next(folder for folder in place.path.parents if os.path.lexists(folder)), WRITE | ENTER
+        closed = refusal(place.path, account, WRITE) if status(place.path) else None
+        closed = closed or refusal(path, account, wanted)
+        grant = f"sudo chown {account.name}: {closed}"
+    else:
+        closed = refusal(path, account, READ | ENTER if _is_folder(path) else READ)
+        grant = f"sudo chmod o+{'r' if closed == path and not _is_folder(path) else 'rx'} {closed}"
+    return None if closed is None else (f"{seen}: {closed} is closed to {account.name}", f"{grant}; or {place.better}")
+
+
+def _is_folder(path: Path) -> bool:
+    there = status(path)
+    return there is not None and stat.S_ISDIR(there.st_mode)
+
+
+def _network(case: Case, box: Sandbox) -> Iterator[tuple[str, str]]:
+    if case.settings is not None and source_kind(case.settings.camera.source) == "stream" and not box.network:
+        folder = f"/etc/systemd/system/{box.unit.partition('@')[0]}{'@.service' if '@' in box.unit else ''}.d"
+        mend = f"sudo install -D -m 644 systemd/network-camera.conf {folder}/network-camera.conf (docs/cameras.md)"
+        yield f"source {masked(case.settings.camera.source)}: {_name(box)} has no network", mend
+
+
+def _doubtful(wanted: Sequence[Place], account: Account | None) -> Iterator[tuple[str, str]]:
+    """Yield what is needed at every start, but may not be there, or could be replaced by the service itself, though
+    root and other instances open it, too."""
+    for place in wanted:
+        if place.what not in ("bundle", "settings", "library", "program"):
+            continue
+        medium = next((folder for folder in _MEDIA if place.path.is_relative_to(folder)), None)
+        if medium is not None:
+            yield f"{place.what} {place.path}: what is in {medium} may be missing when the service starts", place.better
+        found = None if account is None else changeable(place.path, account)
+        if account is not None and found is not None:
+            seen = f"{place.what} {place.path}: the service could replace it, as {account.name} may write to {found}"
+            yield seen, place.better
+
+
+def read_mounts(file: Path) -> list[Mount]:
+    """Return the mounted file systems from a mountinfo file (proc(5)); of two on one folder, the upper one."""
+    try:
+        lines = file.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    found = {}
+    for line in lines:
+        mounted, _, system = line.partition(" - ")
+        fields, kinds = mounted.split(), system.split()
+        if len(fields) > 5 and len(kinds) > 2:
+            folder = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4])
+            found[folder] = Mount(folder, frozenset({*fields[5].split(","), *({"ro"} & {*kinds[2].split(",")})}))
+    return list(found.values())
