@@ -77,13 +77,14 @@ def _open_v4l2(camera: Camera) -> FrameSource:
 
 
 def _open_stream(camera: Camera) -> FrameSource:
-    from edge.capture.stream import StreamSource
+    from edge.capture.network.stream import StreamSource
 
-    return StreamSource(camera.source, wait_s=camera.patience_s)
+    return StreamSource(camera.source, wait_s=camera.patience_s, fps=camera.fps)
 
 
 def _open_replay(path: Path, camera: Camera) -> FrameSource:
-    from edge.capture.replay import FolderSource, VideoSource
+    from edge.capture.replay.folder import FolderSource
+    from edge.capture.replay.video import VideoSource
     from edge.images import is_image_name
 
     if not _exists(path):

@@ -18,8 +18,9 @@ from edge.capture.base import FrameSource
 from edge.capture.opening import open_source
 from edge.capture.pace import Pacer
 from edge.capture.picamera import PicameraSource
-from edge.capture.replay import FolderSource, VideoSource
-from edge.capture.stream import StreamSource
+from edge.capture.replay.folder import FolderSource
+from edge.capture.replay.video import VideoSource
+from edge.capture.network.stream import StreamSource
 from edge.capture.synthetic import SyntheticSource
 from edge.capture.v4l2 import V4l2Source
 from edge.config import Camera

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
-from edge.capture.replay import FolderSource, VideoSource
+from edge.capture.replay.folder import FolderSource
+from edge.capture.replay.video import VideoSource
 from edge.errors import CameraError, EndOfStream, ImageError
 from edge.preprocess import Preprocessor
 
