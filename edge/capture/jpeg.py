@@ -16,8 +16,8 @@ _MOST_COEFFICIENT_BYTES = 192 * 1024 * 1024
 # over 4000x4000 are 5 s of work in 40 kB.
 _MOST_SCANS = 64
 _MOST_SEGMENTS = 2000
-# Four pictures are held at a time, 3 bytes a pixel; no network camera of 2026 has a picture of its own beyond this.
-_REDUCED_ABOVE_PIXELS = 16_000_000
+# Four pictures are held at a time, 3 bytes a pixel: 150 MB of the worker's memory. A model sees a few hundred pixels.
+_REDUCED_ABOVE_PIXELS = 12_500_000
 
 _BEGINS, _SCAN, _ENDS = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 _END_MARKER, _SCAN_MARKER = 0xD9, 0xDA
@@ -97,7 +97,7 @@ def decode_jpeg(packet: Pixels, *, reduce: bool = False) -> Pixels:
 
     packet: uint8, flat. A JPEG that lacks bytes in the middle passes: its rest is grey or shifted, but never shows
     another picture.
-    reduce: decode a picture of over 16 megapixels at half its width and height, of over 64 at a quarter.
+    reduce: decode a picture of over 12.5 megapixels at half its width and height, of over 50 at a quarter.
     Raises ImageError, with a few words and no name, if it is truncated, not a JPEG, over 100 megapixels, or made to
     take a decoder's time or memory.
     """

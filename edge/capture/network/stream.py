@@ -17,6 +17,8 @@ from edge.records import Frame, Pixels
 _log = logging.getLogger(__name__)
 
 _CHECK = "check address, user and password, and that it is video: a browser or VLC shows it"
+# Addresses of which this process has logged that a picture was left out.
+_told: set[str] = set()
 
 
 class StreamSource:
@@ -24,7 +26,7 @@ class StreamSource:
 
     An address that gives one JPEG a request is requested again and again. JPEGs that are truncated or over 100
     megapixels are left out, and so are frames of other formats that FFmpeg reports as incomplete. Each JPEG keeps its
-    own size, up to 16 megapixels; frames of other formats have the size of the first. The end of the stream and
+    own size, up to 12.5 megapixels; frames of other formats have the size of the first. The end of the stream and
     silence are faults: CameraError, and the caller opens it again. User and password stay out of descriptions and
     errors.
     """
@@ -44,7 +46,7 @@ class StreamSource:
         self._wait_s, self._fps = wait_s, fps
         self.description = f"stream {self._shown}"
         self._sends_jpegs = False
-        self._left_out, self._last_left_out = 0, ""
+        self._left_out, self._last_left_out, self._good = 0, "", False
         self._web: WebCamera | None = None
         if url.startswith("http"):
             self._web = WebCamera(url, require_stream, wait_s=wait_s, fps=fps)
@@ -110,13 +112,18 @@ class StreamSource:
         if not self._sends_jpegs:
             return read
         try:
-            return decode_jpeg(read, reduce=True)
+            image = decode_jpeg(read, reduce=True)
         except ImageError as error:
             self._left_out += 1
             self._last_left_out = str(error)
-            if self._left_out == 1:
+            # With no good picture before it, it becomes the reason of a fault. A camera that is opened again and again
+            # brings the same one again and again.
+            if self._good and self._shown not in _told:
+                _told.add(self._shown)
                 _log.warning("%s: left out a picture: %s; later ones are counted only", self.description, error)
             return None
+        self._good = True
+        return image
 
     def _why_silent(self) -> str:
         trouble = self._web.trouble if self._web is not None else ""
