@@ -179,10 +179,12 @@ class HttpClient:
         return f"Digest {words}" if words else None
 
     def _redirected(self, url: str, answer: http.client.HTTPResponse) -> str:
-        to = urljoin(url, answer.headers.get("Location", ""))
+        location = answer.headers.get("Location", "")
         try:
+            to = urljoin(url, location)
             self._check(to)
-            is_web = urlsplit(to).scheme in _DEFAULT_PORTS
+            # urljoin takes control characters out.
+            is_web = urlsplit(to).scheme in _DEFAULT_PORTS and location.isprintable()
         except (ConfigError, ValueError):
             is_web = False
         if not is_web:

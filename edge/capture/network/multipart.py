@@ -68,8 +68,8 @@ class Parts:
             ends = self._find(b"\n" + self._delimiter, keep=True)
         except EOFError:
             # The end of the connection is the end of the last picture.
-            body = self._take(len(self._held))
-            if is_whole_jpeg(body.rstrip(b"\r\n\0")):
+            body = self._take(len(self._held)).rstrip(b"\r\n\0")
+            if is_whole_jpeg(body):
                 return body
             raise
         body = self._take(ends + 1)[:-1].removesuffix(b"\r")

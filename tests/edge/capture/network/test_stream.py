@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from camera_standins import BLUISH, mjpeg_server, scene
+from camera_standins import BLUISH, mjpeg_server
 from hypothesis import given
 from hypothesis import strategies as st
 
