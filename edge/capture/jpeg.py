@@ -16,8 +16,9 @@ _MOST_COEFFICIENT_BYTES = 192 * 1024 * 1024
 # over 4000x4000 are 5 s of work in 40 kB.
 _MOST_SCANS = 64
 _MOST_SEGMENTS = 2000
-# Four pictures are held at a time, 3 bytes a pixel: 150 MB of the worker's memory. A model sees a few hundred pixels.
-_REDUCED_ABOVE_PIXELS = 12_500_000
+# 4K stays whole. Four pictures are held at a time, 3 bytes a pixel, and as much again is lost to fragmentation while
+# sizes change: 380 MB for the worker with 12.5 megapixels. A model sees a few hundred pixels a side.
+_REDUCED_ABOVE_PIXELS = 8_500_000
 
 _BEGINS, _SCAN, _ENDS = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 _END_MARKER, _SCAN_MARKER = 0xD9, 0xDA
@@ -92,12 +93,13 @@ def is_whole_jpeg(data: bytes) -> bool:
         return False
 
 
-def decode_jpeg(packet: Pixels, *, reduce: bool = False) -> Pixels:
+def decode_jpeg(packet: Pixels, *, least: tuple[int, int] | None = None) -> Pixels:
     """Decode a JPEG to uint8 (height, width, 3), B, G, R.
 
     packet: uint8, flat. A JPEG that lacks bytes in the middle passes: its rest is grey or shifted, but never shows
     another picture.
-    reduce: decode a picture of over 12.5 megapixels at half its width and height, of over 50 at a quarter.
+    least: the (width, height) that the caller needs; then a picture of over 8.5 megapixels is decoded at half its width
+    and height, of over 34 at a quarter, but not below this. None: in its own size.
     Raises ImageError, with a few words and no name, if it is truncated, not a JPEG, over 100 megapixels, or made to
     take a decoder's time or memory.
     """
@@ -119,19 +121,20 @@ def decode_jpeg(packet: Pixels, *, reduce: bool = False) -> Pixels:
     scans = data.count(_SCAN, header.scan_at)
     if scans > _MOST_SCANS:
         raise ImageError(f"progressive, in {scans} scans: at most {_MOST_SCANS}")
-    image = cv2.imdecode(packet, _flags(pixels if reduce else 0))
+    image = cv2.imdecode(packet, _flags(header, least))
     if image is None:
         raise ImageError("damaged")
     return np.asarray(image, dtype=np.uint8)
 
 
-def _flags(pixels: int) -> int:
+def _flags(header: JpegHeader, least: tuple[int, int] | None) -> int:
+    """Return OpenCV's flags to decode a picture, smaller if it is large and `least` is given."""
     import cv2
 
-    if pixels <= _REDUCED_ABOVE_PIXELS:
-        size = cv2.IMREAD_COLOR
-    elif pixels <= 4 * _REDUCED_ABOVE_PIXELS:
-        size = cv2.IMREAD_REDUCED_COLOR_2
-    else:
-        size = cv2.IMREAD_REDUCED_COLOR_4
+    size = cv2.IMREAD_COLOR
+    for smaller, factor in ((cv2.IMREAD_REDUCED_COLOR_2, 2), (cv2.IMREAD_REDUCED_COLOR_4, 4)):
+        too_large = header.width * header.height > _REDUCED_ABOVE_PIXELS * (factor // 2) ** 2
+        if least is None or not too_large or header.width < factor * least[0] or header.height < factor * least[1]:
+            break
+        size = smaller
     return size | cv2.IMREAD_IGNORE_ORIENTATION

@@ -26,7 +26,7 @@ class StreamSource:
 
     An address that gives one JPEG a request is requested again and again. JPEGs that are truncated or over 100
     megapixels are left out, and so are frames of other formats that FFmpeg reports as incomplete. Each JPEG keeps its
-    own size, up to 12.5 megapixels; frames of other formats have the size of the first. The end of the stream and
+    own size, up to 8.5 megapixels; frames of other formats have the size of the first. The end of the stream and
     silence are faults: CameraError, and the caller opens it again. User and password stay out of descriptions and
     errors.
     """
@@ -36,14 +36,16 @@ class StreamSource:
     has_noise = False
     stalls = True
 
-    def __init__(self, url: str, *, wait_s: float, fps: float | None = None) -> None:
-        """Open the stream. fps: pictures a second to request, if there is one a request; None: one a second.
+    def __init__(self, url: str, *, wait_s: float, fps: float | None = None, least: tuple[int, int] = (1, 1)) -> None:
+        """Open the stream.
 
+        fps: pictures a second to request, if there is one a request; None: one a second.
+        least: (width, height) below which no large JPEG is reduced.
         Raises ConfigError if `url` is not the URL of a stream, CameraError if the camera does not answer within
         `wait_s` seconds, refuses, or sends no video."""
         require_stream(url)
         self._url, self._shown = url, masked(url)
-        self._wait_s, self._fps = wait_s, fps
+        self._wait_s, self._fps, self._least = wait_s, fps, least
         self.description = f"stream {self._shown}"
         self._sends_jpegs = False
         self._left_out, self._last_left_out, self._good = 0, "", False
@@ -112,7 +114,7 @@ class StreamSource:
         if not self._sends_jpegs:
             return read
         try:
-            image = decode_jpeg(read, reduce=True)
+            image = decode_jpeg(read, least=self._least)
         except ImageError as error:
             self._left_out += 1
             self._last_left_out = str(error)

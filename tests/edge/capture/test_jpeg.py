@@ -50,10 +50,14 @@ class TestWhole:
         assert (jpeg_header(data).width, jpeg_header(data).height) == (WIDTH, HEIGHT)
 
     def test_a_large_one_is_decoded_smaller_if_asked(self) -> None:
-        large = cv2.imencode(".jpg", np.full((3600, 4800, 3), 90, np.uint8))[1].tobytes()
-        assert decode_jpeg(flat(large)).shape == (3600, 4800, 3)
-        assert decode_jpeg(flat(large), reduce=True).shape == (1800, 2400, 3)
-        assert decode_jpeg(flat(JPEG), reduce=True).shape == (HEIGHT, WIDTH, 3)
+        large = cv2.imencode(".jpg", np.full((3000, 4000, 3), 90, np.uint8))[1].tobytes()
+        assert decode_jpeg(flat(large)).shape == (3000, 4000, 3)
+        assert decode_jpeg(flat(large), least=(2000, 1500)).shape == (1500, 2000, 3)
+        assert decode_jpeg(flat(large), least=(2001, 1)).shape == (3000, 4000, 3), "the model needs it"
+        assert decode_jpeg(flat(JPEG), least=(1, 1)).shape == (HEIGHT, WIDTH, 3)
+        huge = cv2.imencode(".jpg", np.full((6000, 8000, 3), 90, np.uint8))[1].tobytes()
+        assert decode_jpeg(flat(huge), least=(224, 224)).shape == (1500, 2000, 3)
+        assert decode_jpeg(flat(huge), least=(2001, 224)).shape == (3000, 4000, 3)
 
 
 class TestTruncated:
