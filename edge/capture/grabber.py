@@ -1,10 +1,14 @@
-"""Read an OpenCV capture in a thread of its own, so that a hanging driver delays no caller beyond its time limit."""
+"""Read an OpenCV capture, or one like it, in a thread of its own.
+
+So a hanging driver or server delays no caller beyond its time limit.
+"""
 
 import atexit
 import threading
 import time
 import weakref
 from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -20,10 +24,23 @@ _PAUSE_S = 0.01
 
 # Closed by `_close_all`: an interpreter that ends while a thread is in OpenCV aborts with "FATAL: exception not
 # rethrown" (6 times of 6, CPython 3.11 with OpenCV 5.0, 2026-11).
-_open: "weakref.WeakSet[Grabber]" = weakref.WeakSet()
+_open: "weakref.WeakSet[Grabber[Any]]" = weakref.WeakSet()
 
 
-class Grabber:
+class Capture(Protocol):
+    """What a Grabber reads: OpenCV's VideoCapture, or one that is used in the same way."""
+
+    def read(self) -> tuple[bool, Any]:
+        """Return whether a frame was read, and the frame: uint8, a picture or the flat bytes of one."""
+
+    def release(self) -> None:
+        """Release the device or the connection."""
+
+
+Held = TypeVar("Held", bound=Capture)
+
+
+class Grabber(Generic[Held]):
     """An open capture, read without a pause; only the newest frame is kept.
 
     A frame that is replaced before it is taken leaves a gap in the sequence. `read` is for one thread, `close` for
@@ -36,13 +53,13 @@ class Grabber:
 
     def __init__(
         self,
-        open_capture: Callable[[], cv2.VideoCapture],
+        open_capture: Callable[[], Held],
         *,
         open_s: float,
         wait_s: float,
         why_silent: Callable[[], str],
         goes_on: Callable[[], bool] = lambda: False,
-        when: Callable[[cv2.VideoCapture], tuple[float, float]] = lambda _: stamp(),
+        when: Callable[[Held], tuple[float, float]] = lambda _: stamp(),
         decode: Callable[[Pixels], Pixels | None] = lambda image: image,
     ) -> None:
         """Open the capture. Raises CameraError if that fails or takes longer than `open_s`.
@@ -100,7 +117,7 @@ class Grabber:
         finally:
             capture.release()
 
-    def _grab(self, capture: cv2.VideoCapture) -> None:
+    def _grab(self, capture: Held) -> None:
         sequence, good_s = 0, time.monotonic()
         while not self._slot.closed:
             good, read = capture.read()

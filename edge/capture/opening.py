@@ -34,7 +34,7 @@ def open_source(camera: Camera, *, model_size: tuple[int, int] | None = None) ->
         raise ConfigError(f"camera {masked(source)} cannot run flat out: leave realtime on")
     if kind == "picamera2":
         return _open_picamera(camera, model_size)
-    return _open_v4l2(camera) if kind == "v4l2" else _open_stream(camera)
+    return _open_v4l2(camera) if kind == "v4l2" else _open_stream(camera, model_size)
 
 
 def _open_synthetic(camera: Camera) -> FrameSource:
@@ -76,14 +76,16 @@ def _open_v4l2(camera: Camera) -> FrameSource:
     )
 
 
-def _open_stream(camera: Camera) -> FrameSource:
-    from edge.capture.stream import StreamSource
+def _open_stream(camera: Camera, model_size: tuple[int, int] | None) -> FrameSource:
+    from edge.capture.network.stream import StreamSource
 
-    return StreamSource(camera.source, wait_s=camera.patience_s)
+    least = _whole(model_size, camera) if model_size else (1, 1)
+    return StreamSource(camera.source, wait_s=camera.patience_s, fps=camera.fps, least=least)
 
 
 def _open_replay(path: Path, camera: Camera) -> FrameSource:
-    from edge.capture.replay import FolderSource, VideoSource
+    from edge.capture.replay.folder import FolderSource
+    from edge.capture.replay.video import VideoSource
     from edge.photo_files import is_image_name, is_photo
 
     if not _exists(path):

@@ -39,17 +39,21 @@ class FrameSlot(Generic[Item]):
         """Return True if the slot is empty, so that `put` would neither wait nor replace a frame."""
         return self._frame is None
 
-    def put(self, frame: Item) -> bool:
-        """Place a frame; return False if the slot is closed and the frame was not taken."""
+    def put(self, frame: Item, wait_s: float = 0.0) -> bool:
+        """Place a frame; return False if the slot is closed and the frame was not taken.
+
+        wait_s: wait so long for an empty slot before replacing a frame.
+        """
+        ends_s = time.monotonic() + wait_s if wait_s else 0.0
         while True:
             with self._mutex:
                 if self._closed:
                     return False
-                if not self._lossless or self._frame is None:
+                if self._frame is None or not (self._lossless or (wait_s and time.monotonic() < ends_s)):
                     replaced, self._frame = self._frame, frame
                     _ring(self._news)
                     break
-            self._room.acquire()
+            self._room.acquire(timeout=-1 if self._lossless else max(0.0, ends_s - time.monotonic()))
         if replaced is not None:
             self.dropped += 1
             self._on_drop(replaced)

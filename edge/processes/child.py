@@ -22,17 +22,48 @@ _log = logging.getLogger(__name__)
 _SET_PDEATHSIG = 1  # linux/prctl.h
 _TAIL = 12
 _MAX_LINE = 4096
-# A library that has lost its device may report that thousands of times a second, and an SD card is small: at most so
-# many lines in so many seconds are relayed.
-_LINES_A_WINDOW = 50
-_WINDOW_S = 10.0
+# A library that has lost its device may report that thousands of times a second, one that decodes damaged pictures for
+# days, and an SD card is small: so many lines are relayed at once, and one more after each so many seconds.
+_MOST_LINES = 8
+_LINE_EVERY_S = 900.0
+
+
+class LineAllowance:
+    """How many of libraries' lines are relayed to the log. Children that follow one another share one."""
+
+    def __init__(self) -> None:
+        self._left, self._seen_s = float(_MOST_LINES), time.monotonic()
+        self._left_out = 0
+
+    def admits(self) -> bool:
+        """Return True if one more line may be logged; logs how many were left out before it."""
+        now = time.monotonic()
+        self._left = min(_MOST_LINES, self._left + (now - self._seen_s) / _LINE_EVERY_S)
+        self._seen_s = now
+        if self._left < 1:
+            self._left_out += 1
+            return False
+        self._left -= 1
+        if self._left_out:
+            _log.info("worker: %d more such lines were left out", self._left_out)
+            self._left_out = 0
+        return True
 
 
 class Child(Process):
     """`python -m MODULE WORDS`, whose standard error is relayed line by line to our log. Used by one thread."""
 
-    def __init__(self, module: str, words: Sequence[str] = (), *, pass_fds: Sequence[int] = ()) -> None:
-        """Start it. Raises OSError if it cannot be started."""
+    def __init__(
+        self,
+        module: str,
+        words: Sequence[str] = (),
+        *,
+        pass_fds: Sequence[int] = (),
+        allowance: LineAllowance | None = None,
+    ) -> None:
+        """Start it. allowance: that of the children before it; None: one of its own.
+
+        Raises OSError if it cannot be started."""
         self._mark = f"{secrets.token_hex(8)} "
         variables = {
             "OPENCV_LOG_LEVEL": os.environ.get("OPENCV_LOG_LEVEL", "ERROR"),
@@ -43,7 +74,7 @@ class Child(Process):
         self.started_s = time.monotonic()
         self.tail: deque[str] = deque(maxlen=_TAIL)
         self._rest = b""
-        self._window_s, self._relayed, self._left_out = self.started_s, 0, 0
+        self._allowance = allowance or LineAllowance()
 
     def relay(self) -> bool:
         """Log what it wrote to standard error; False once it has closed that."""
@@ -68,16 +99,8 @@ class Child(Process):
         if line.startswith(self._mark) and level in LEVELS.values():
             _log.log(getattr(logging, level), "%s", text)
             return
-        now = time.monotonic()
-        if now - self._window_s > _WINDOW_S:
-            if self._left_out:
-                _log.info("worker: %d more such lines were left out", self._left_out)
-            self._window_s, self._relayed, self._left_out = now, 0, 0
-        if self._relayed < _LINES_A_WINDOW:
-            self._relayed += 1
+        if self._allowance.admits():
             _log.info("worker: %s", line)
-        else:
-            self._left_out += 1
 
 
 def die_with(parent: int) -> None:

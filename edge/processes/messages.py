@@ -67,7 +67,7 @@ class Started(Message, frozen=True):
 
     bundle, name, classes: the bundle's id, its name and its number of classes.
     engine, source: as text for people.
-    live: frames have an age, because the source does not wait for the device.
+    live: frames have an age, because the source is a camera and no file.
     accelerator: is an Edge TPU in use, or could it not be opened?
     fallback: why the engine is not the one in the settings; None if it is.
     """

@@ -1,7 +1,9 @@
 """Report the state of the service: to the log, to systemd and to the status file."""
 
 import logging
+import re
 import time
+from dataclasses import dataclass
 
 from edge.printable import one_line
 from edge.processes.messages import Started
@@ -14,6 +16,80 @@ _log = logging.getLogger(__name__)
 # `fieldfare status` believes a file for 15 s (STALE_S): several writes may be late.
 _EVERY_S = 2.0
 
+# After these seconds a fault that has come again is logged again; the last value stays.
+_AGAIN_AFTER_S = (60.0, 1800.0, 3600.0)
+# A fault that has stayed away for so long is news.
+_FORGOTTEN_AFTER_S = 7200.0
+# So many faults at once, and one more after each such time: for those that are news, and for those that came again. A
+# fault costs two lines or three, so a camera that fails in whatever rhythm costs 10 lines an hour.
+_NEWS, _NEWS_EVERY_S = 4, 3600.0
+_AGAIN, _AGAIN_EVERY_S = 2, 1800.0
+_MOST_KNOWN = 64
+
+
+@dataclass(slots=True)
+class _Allowance:
+    """At most `most` at once, and one more after each `every_s`."""
+
+    most: float
+    every_s: float
+    left: float
+    seen_s: float
+
+    def takes(self, now_s: float) -> bool:
+        """Take one, if there is one left."""
+        self.left = min(self.most, self.left + (now_s - self.seen_s) / self.every_s)
+        self.seen_s = now_s
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
+
+
+@dataclass(slots=True)
+class _Known:
+    """A fault that was there before.
+
+    logged: how often it was logged. left_out: how often it was not, since the last time that it was.
+    """
+
+    logged_s: float
+    seen_s: float
+    logged: int = 0
+    left_out: int = 0
+
+
+class Repeats:
+    """Which faults are logged: each as news, and then at growing intervals with a count. Pure; `now_s` is monotonic.
+
+    A camera that fails and recovers in a rhythm could else write a million lines a day to an SD card.
+    """
+
+    def __init__(self, now_s: float) -> None:
+        self._known: dict[str, _Known] = {}
+        self._news = _Allowance(_NEWS, _NEWS_EVERY_S, _NEWS, now_s)
+        self._again = _Allowance(_AGAIN, _AGAIN_EVERY_S, _AGAIN, now_s)
+
+    def words(self, why: str, now_s: float) -> str | None:
+        """Note a fault; return what to add to it in the log, None if it must not be logged."""
+        key = re.sub(r"[0-9]+", "#", why)  # numbers in it may differ each time
+        known = self._known.pop(key, None)
+        if known is None or now_s - known.seen_s > _FORGOTTEN_AFTER_S:
+            known = _Known(float("-inf"), now_s)
+        self._known[key] = known  # the last one is the one seen last
+        if len(self._known) > _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        known.seen_s = now_s
+        wait_s = _AGAIN_AFTER_S[min(known.logged, len(_AGAIN_AFTER_S)) - 1] if known.logged else 0.0
+        allowance = self._again if known.logged else self._news
+        if now_s - known.logged_s < wait_s or not (allowance.takes(now_s) or self._again.takes(now_s)):
+            known.left_out += 1
+            return None
+        since = f" in {(now_s - known.logged_s) / 60:.0f} min" if known.logged else ""
+        words = f" ({known.left_out} times more{since}, not logged)" if known.left_out else ""
+        known.logged, known.logged_s, known.left_out = known.logged + 1, now_s, 0
+        return words
+
 
 class Announcer:
     """Reports `status`, which the supervisor keeps, when its state changes, and every two seconds anyway.
@@ -23,7 +99,10 @@ class Announcer:
         self._status, self._tally, self._file, self._notifier = status, tally, file, notifier
         self._looks = Rate()
         self._next_s = 0.0
+        self._repeats = Repeats(time.monotonic())
         self._last_fault: str | None = None
+        self._logs_this = True  # what is wrong now is in the log, and so its end must be
+        self._started: tuple[str, str, str] | None = None
 
     def set(self, state: State, why: str) -> None:
         """Enter a state, or stay in it for another reason."""
@@ -33,22 +112,20 @@ class Announcer:
             return
         if status.state != state:
             status.since_wall_s, status.since_mono_s = time.time(), time.monotonic()
-            if state in ("running", "degraded", "recovering"):
-                # That it is well again belongs to what went wrong: `journalctl -p warning` shows both.
-                is_news = state != "running" or status.state != "starting"
-                _log.log(logging.WARNING if is_news else logging.INFO, "%s: %s", state, why)
+            self._log_state(state, why)
         status.state, status.why = state, why
         self.write()
 
     def started(self, started: Started) -> None:
         """Note and log what a worker opened."""
         status = self._status
-        known = status.bundle == started.bundle
+        opened = (started.bundle, started.engine, started.accelerator)
+        known, self._started = opened == self._started, opened
         status.bundle, status.bundle_name = started.bundle, started.name
         status.engine, status.source = started.engine, started.source
         # A camera that is opened again once a second starts each time: that is no news.
         _log.log(
-            logging.DEBUG if known and started.accelerator == "none" else logging.INFO,
+            logging.DEBUG if known else logging.INFO,
             "bundle %s (%s, %d classes), %s, %s",
             started.bundle,
             started.name,
@@ -60,13 +137,28 @@ class Announcer:
     def fault(self, why: str, details: str = "") -> None:
         """Log a fault. details: what to add to it."""
         # A dead camera is tried once a second: the same reason again is of no news, and a card is small.
-        level = logging.DEBUG if why == self._last_fault else logging.WARNING
         self._last_fault = why
-        _log.log(level, "%s%s", why, details)
+        if (more := self._repeats.words(why, time.monotonic())) is None:
+            _log.debug("%s%s", why, details)
+            return
+        self._logs_this = True
+        _log.warning("%s%s%s", why, details, more)
 
     def is_well(self) -> None:
-        """Forget the last fault, so that the same one is logged again."""
+        """Forget the last fault: one of the same words begins anew."""
         self._last_fault = None
+
+    def _log_state(self, state: State, why: str) -> None:
+        """Log a new state, unless it comes and goes in a rhythm."""
+        if state == "running":
+            # That it is well again belongs to what went wrong: `journalctl -p warning` shows both.
+            level = logging.INFO if self._status.state == "starting" else logging.WARNING
+            _log.log(level if self._logs_this else logging.DEBUG, "%s: %s", state, why)
+            self._logs_this = False
+        elif state in ("degraded", "recovering") and why != self._last_fault:  # else `fault` has logged it
+            more = self._repeats.words(why, time.monotonic())
+            _log.log(logging.DEBUG if more is None else logging.WARNING, "%s: %s%s", state, why, more or "")
+            self._logs_this = self._logs_this or more is not None
 
     def refresh(self, now: float) -> None:
         """Write the status file if it is due; now: monotonic."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from edge.config import Settings
 from edge.errors import UnavailableError
+from edge.source_kind import source_kind
 from edge.supervision.recovery import Fault
 
 # A single hiccup of the board (a card that swaps, a burst of other work) makes a result or two late. With a gate the
@@ -31,11 +32,15 @@ class LifeWatch:
     A result that was too old to publish is no sign. While frames are turned away the clock never runs out, so late
     results are judged by themselves: many in a row, over as long a time as the clock allows, are a fault.
 
+    A replay is never judged by silence: thousands of unreadable pictures, a slow drive or a pause between two frames
+    of a video may take any time.
+
     A replaced worker is given the full time again.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._camera, self._engine = settings.camera, settings.engine
+        self._is_replay = source_kind(settings.camera.source) == "replay"
         self._sign_s = time.monotonic()
         self._served_s: float | None = None
         self._late = _Late()
@@ -99,7 +104,7 @@ class LifeWatch:
                 late=True,
             )
         # Without frozen_s a camera may repeat one picture for ever, and nothing else comes of it.
-        if silent and self._camera.frozen_s:
+        if silent and self._camera.frozen_s and not self._is_replay:
             return _fault(f"no frame was looked at for {longest_s:.0f} s")
         return None
 

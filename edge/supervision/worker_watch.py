@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from edge.errors import EngineError, UnavailableError
-from edge.processes.child import Child
+from edge.processes.child import Child, LineAllowance
 from edge.processes.messages import (
     CLASSIFYING,
     Begin,
@@ -39,6 +39,8 @@ _DIE_S = 2.0
 _BATCH = 64
 # Reads of 64 KB, as much as a pipe holds: the last words of a driver.
 _LAST_READS = 4
+# Of all workers: one that fails again and again must not bring its libraries' lines again and again.
+_LINES = LineAllowance()
 # For the interpreter to start and to send its first step, from a slow card.
 _STARTING_S = 60.0
 
@@ -53,7 +55,7 @@ class StartWorker(Protocol):
 
 def start_worker(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
     """Start edge.worker.main."""
-    return Child("edge.worker.main", words, pass_fds=pass_fds)
+    return Child("edge.worker.main", words, pass_fds=pass_fds, allowance=_LINES)
 
 
 class WorkerWatch:

@@ -37,6 +37,7 @@ from edge.processes.messages import (
     Trouble,
 )
 from edge.results import FrameCounts
+from edge.source_kind import source_kind
 
 if TYPE_CHECKING:
     from edge.capture.base import FrameSource
@@ -59,6 +60,8 @@ _GIVE_UP_S = 30.0
 _LOADING_LIMIT_S = 60.0
 # libcamera takes seconds to start on a small Pi.
 _CAMERA_LIMIT_S = 15.0
+# To list 100,000 pictures on a slow card or a network drive. A replay must not be ended for being slow.
+_REPLAY_LIMIT_S = 3600.0
 
 
 class _Stopped(Exception):  # noqa: N818 - news, not a fault
@@ -159,6 +162,8 @@ class Worker:
         gc.collect()
         try:
             limit_s = max(_CAMERA_LIMIT_S, 2 * begin.settings.camera.patience_s)
+            if source_kind(begin.settings.camera.source) == "replay":
+                limit_s = _REPLAY_LIMIT_S
             self._step("opening the camera", "camera", limit_s)
             source = _open_source(begin, pipeline)
             self._channel.send(_started(begin, pipeline, source))
@@ -282,7 +287,7 @@ def _started(begin: Begin, pipeline: "Pipeline", source: "FrameSource") -> Start
         len(bundle.labels),
         engine,
         source.description,
-        not source.lossless,
+        source.stalls,
         accelerator,  # type: ignore[arg-type]
         pipeline.fallback,
     )

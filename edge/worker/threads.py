@@ -23,6 +23,32 @@ _log = logging.getLogger(__name__)
 _JOIN_S = 2.0
 # A call of `next` that comes this much late shows that the whole process stood still, frozen or swapping.
 _HELD_UP_S = 1.0
+# How long a paced replay may wait for the engine, and the share of the time by which that is restored.
+_HICCUP_S, _HICCUP_SHARE = 0.5, 0.05
+
+
+class _Patience:
+    """The time that a file may wait for an engine that was held up for a moment, so that no frame is lost to that.
+
+    An engine that is always too slow finds no more than a twentieth of the time: the replay keeps its pace, and frames
+    are dropped.
+    """
+
+    def __init__(self) -> None:
+        self._left_s, self._seen_s = _HICCUP_S, time.monotonic()
+
+    def left_s(self) -> float:
+        """Return how long the next wait may be."""
+        now = time.monotonic()
+        self._left_s = min(_HICCUP_S, self._left_s + _HICCUP_SHARE * (now - self._seen_s))
+        self._seen_s = now
+        return max(0.0, self._left_s)
+
+    def spend(self) -> None:
+        """Note that the time since `left_s` was spent waiting."""
+        now = time.monotonic()
+        self._left_s -= now - self._seen_s
+        self._seen_s = now
 
 
 class Pace:
@@ -77,6 +103,8 @@ class Stages:
         self.judging_since_s: float | None = None
         self._source, self._pipeline, self._pace, self._gate = source, pipeline, pace, gate
         self._freshness = freshness if source.has_noise else None
+        # A file can wait, and a camera cannot.
+        self._patience = None if source.lossless or source.stalls else _Patience()
         # The guard outlives a camera that is opened again, and its count with it.
         self._repeated_before = freshness.repeated if freshness else 0
         self._prepared: FrameSlot[Prepared] = FrameSlot(lossless=source.lossless, on_drop=pipeline.drop)
@@ -165,8 +193,16 @@ class Stages:
                 self._turned_away += 1
                 self._pipeline.drop(prepared)
                 continue
-            if not self._prepared.put(prepared):
+            if not self._put(prepared):
                 return
+
+    def _put(self, prepared: Prepared) -> bool:
+        """Hand a frame over to the inference thread; False once closed."""
+        if self._patience is None:
+            return self._prepared.put(prepared)
+        taken = self._prepared.put(prepared, self._patience.left_s())
+        self._patience.spend()
+        return taken
 
     def _is_repeated(self, prepared: Prepared) -> bool:
         guard = self._freshness

@@ -1,12 +1,13 @@
 """Replacements for missing cameras. They refuse what the real ones would, and fail on request."""
 
 import http.server
+import socketserver
 import threading
 import time
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 import cv2
@@ -250,6 +251,61 @@ def webcam_ioctl(
         return argument
 
     return ioctl
+
+
+@contextmanager
+def snapshot_server(size: tuple[int, int] = (64, 48)) -> Iterator[str]:
+    """Run a network camera that gives one picture a request; yield its URL."""
+    pictures = iter(range(1_000_000))
+
+    def answer() -> bytes:
+        jpeg = cv2.imencode(".jpg", scene(*size, next(pictures)))[1].tobytes()
+        return b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg) + jpeg
+
+    with raw_server(lambda _: answer()) as server:
+        yield f"{server.url}snap.jpg"
+
+
+class RawServer:
+    """What a raw_server was asked. url: ends with a slash; requests: each whole, as text."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.requests: list[str] = []
+
+
+@contextmanager
+def raw_server(answer: Callable[[str], bytes], *, stays_open: bool = False) -> Iterator[RawServer]:
+    """Run a server on this machine that answers each request with bytes as they are.
+
+    answer: gets the request. stays_open: keep each connection open after the answer.
+    """
+    over = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            request = b""
+            while b"\r\n\r\n" not in request:
+                if not (data := self.request.recv(65536)):
+                    return
+                request += data
+            asked.requests.append(request.decode("latin-1"))
+            with suppress(OSError):  # the client has seen enough
+                self.request.sendall(answer(asked.requests[-1]))
+                if stays_open:
+                    over.wait(20)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        asked = RawServer(f"http://127.0.0.1:{server.server_address[1]}/")
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield asked
+        finally:
+            over.set()
+            server.shutdown()
+            thread.join()
 
 
 @contextmanager

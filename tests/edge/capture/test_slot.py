@@ -53,6 +53,22 @@ def test_who_takes_decides_when_the_other_side_goes_on() -> None:
     producer.join(5)
 
 
+def test_a_put_may_wait_a_moment_before_it_replaces_a_frame() -> None:
+    slot: FrameSlot[int] = FrameSlot(lossless=False)
+    slot.put(1)
+    started = time.monotonic()
+    assert slot.put(2, 0.1)
+    assert time.monotonic() - started >= 0.1
+    assert (slot.get(1), slot.dropped) == (2, 1)
+    slot.put(3)
+    producer = threading.Thread(target=slot.put, args=(4, 20.0))
+    producer.start()
+    assert slot.get(5) == 3
+    assert slot.get(5) == 4
+    producer.join(5)
+    assert slot.dropped == 1
+
+
 def test_taking_leaves_a_failure_for_who_waits() -> None:
     slot: FrameSlot[int] = FrameSlot(lossless=False)
     slot.fail(CameraError("gone"))

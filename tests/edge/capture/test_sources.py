@@ -12,14 +12,22 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from camera_standins import StandInPicamera2, StandInWebcam, mjpeg_server, picamera2_modules, webcam_ioctl
+from camera_standins import (
+    StandInPicamera2,
+    StandInWebcam,
+    mjpeg_server,
+    picamera2_modules,
+    snapshot_server,
+    webcam_ioctl,
+)
 
 from edge.capture.base import FrameSource
+from edge.capture.network.stream import StreamSource
 from edge.capture.opening import open_source
 from edge.capture.pace import Pacer
 from edge.capture.picamera import PicameraSource
-from edge.capture.replay import FolderSource, VideoSource
-from edge.capture.stream import StreamSource
+from edge.capture.replay.folder import FolderSource
+from edge.capture.replay.video import VideoSource
 from edge.capture.synthetic import SyntheticSource
 from edge.capture.v4l2 import V4l2Source
 from edge.config import Camera
@@ -82,6 +90,7 @@ def makers(folder: Path, video: Path, stack: ExitStack) -> Makers:
         "picamera2-lores": lambda: PicameraSource(0, width=640, height=480, fps=30, wait_s=5.0, least=(64, 40)),
         "v4l2": lambda: V4l2Source(device, **size, fps=30, wait_s=5.0),
         "stream": lambda: StreamSource(stack.enter_context(mjpeg_server()), wait_s=5.0),
+        "stream-polled": lambda: StreamSource(stack.enter_context(snapshot_server()), wait_s=5.0, fps=50),
     }
 
 
@@ -164,6 +173,7 @@ def waiting_sources(folder: Path, video: Path, stack: ExitStack) -> Makers:
         "picamera2": lambda: PicameraSource(0, **size, fps=30, wait_s=20.0),
         "v4l2": lambda: V4l2Source(folder.parent / "video0", **size, fps=30, wait_s=20.0),
         "stream": lambda: StreamSource(stack.enter_context(mjpeg_server(**silent)), wait_s=20.0),
+        "stream-polled": lambda: StreamSource(stack.enter_context(snapshot_server()), wait_s=60.0, fps=SLOW_FPS),
     }
 
 

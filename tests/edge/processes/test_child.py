@@ -93,7 +93,7 @@ def test_a_line_without_end_takes_no_memory(start: Start, caplog: pytest.LogCapt
 def test_a_library_that_never_stops_talking_does_not_fill_the_log(
     start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.processes.child._WINDOW_S", 0.5)
+    monkeypatch.setattr("edge.processes.child._LINE_EVERY_S", 0.5)
     code = "for n in range(5000): print('transfer failed', file=sys.stderr)\n"
     code += "print(OWN + 'WARNING mine', file=sys.stderr)\n"
     child = start(code + "sys.stderr.flush(); time.sleep(1); print('it goes on', file=sys.stderr)")

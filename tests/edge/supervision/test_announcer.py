@@ -6,11 +6,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.supervision.announcer import Announcer
+from edge.processes.messages import Started
+from edge.supervision.announcer import Announcer, Repeats
 from edge.supervision.status import Seen, Status, StatusFile, begin, read
 from edge.supervision.systemd import SystemdNotifier
 from edge.supervision.throughput import Tally
@@ -103,13 +105,13 @@ def test_with_a_gate_frames_that_were_looked_at_stand_beside_results(
     assert systemd.recv(4096).decode().splitlines()[-1] == "STATUS=running, 10.0 frames/s looked at, 0.0 classified"
 
 
-def test_a_fault_is_logged_once_until_it_is_well_again(announcer: Announcer, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_is_logged_once(announcer: Announcer, caplog: pytest.LogCaptureFixture) -> None:
     for why in ("unplugged", "unplugged", "frozen", "frozen"):
         announcer.fault(why)
     announcer.is_well()
     announcer.fault("frozen", "; starting another worker")
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings == ["unplugged", "frozen", "frozen; starting another worker"]
+    assert warnings == ["unplugged", "frozen"]
 
 
 @given(st.text(), st.text())
@@ -134,3 +136,80 @@ def test_a_label_of_any_length_leaves_the_watchdog_fed(
     status.last = Seen("x" * 1_000_000, 0.5, 0.0)
     announcer.ready()
     assert len(systemd.recv(1 << 20)) < 2000
+
+
+def test_a_fault_and_the_state_that_it_brings_are_one_line(
+    announcer: Announcer, caplog: pytest.LogCaptureFixture
+) -> None:
+    announcer.fault("unplugged")
+    announcer.set("recovering", "unplugged")
+    announcer.is_well()
+    with caplog.at_level(logging.INFO):
+        announcer.set("running", "as the settings ask")
+    assert [record.getMessage() for record in caplog.records] == ["unplugged", "running: as the settings ask"]
+
+
+def test_what_comes_and_goes_in_a_rhythm_fills_no_log(
+    announcer: Announcer, status: Status, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The status file still shows each state."""
+    with caplog.at_level(logging.INFO):
+        for number in range(1000):
+            announcer.fault(f"it ended after {number} frames")
+            announcer.set("recovering", f"it ended after {number} frames")
+            assert status.state == "recovering"
+            announcer.is_well()
+            announcer.set("running", "as the settings ask")
+            assert status.state == "running"
+    assert [record.getMessage() for record in caplog.records] == [
+        "it ended after 0 frames",
+        "running: as the settings ask",
+    ]
+
+
+def test_the_same_worker_again_is_no_news(announcer: Announcer, caplog: pytest.LogCaptureFixture) -> None:
+    started = Started("id", "birds", 3, "litert, Edge TPU", "stream http://cam/ 64x48", True, "in use", None)
+    with caplog.at_level(logging.INFO):
+        for _ in range(10):
+            announcer.started(started)
+        announcer.started(msgspec.structs.replace(started, engine="litert, cpu", accelerator="refused"))
+    assert len(caplog.records) == 2
+
+
+class TestRepeats:
+    """One fault a second, and what of it is logged."""
+
+    def test_the_same_one_is_logged_at_growing_intervals_with_its_count(self) -> None:
+        repeats = Repeats(0.0)
+        logged = {now: words for now in range(4 * 3600) if (words := repeats.words("no frame", now)) is not None}
+        assert logged == {
+            0: "",
+            60: " (59 times more in 1 min, not logged)",
+            1860: " (1799 times more in 30 min, not logged)",
+            5460: " (3599 times more in 60 min, not logged)",
+            9060: " (3599 times more in 60 min, not logged)",
+            12660: " (3599 times more in 60 min, not logged)",
+        }
+
+    def test_what_has_stayed_away_for_hours_is_news(self) -> None:
+        repeats = Repeats(0.0)
+        assert [repeats.words("no frame", now) for now in (0, 8000, 16000)] == ["", "", ""]
+
+    def test_another_fault_is_news_although_the_first_comes_again_and_again(self) -> None:
+        repeats = Repeats(0.0)
+        for now in range(100):
+            repeats.words("no frame", now)
+        assert repeats.words("the worker was killed", 100) == ""
+
+    @given(
+        faults=st.lists(
+            st.tuples(st.floats(0, 300), st.sampled_from(["a", "b", "c"]) | st.text(max_size=3)), max_size=300
+        )
+    )
+    def test_no_order_of_faults_fills_a_log(self, faults: list[tuple[float, str]]) -> None:
+        """At most six at once, and three an hour: 15 lines in the first minute, and 9 an hour."""
+        repeats, now, logged = Repeats(0.0), 0.0, 0
+        for pause_s, why in faults:
+            now += pause_s
+            logged += repeats.words(why, now) is not None
+        assert logged <= 6 + 3 * now / 3600

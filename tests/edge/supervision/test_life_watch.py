@@ -193,3 +193,12 @@ class TestResultsThatAreTooOldBesideFramesThatAreTurnedAway:
         watch.excuse(100)
         self.late(watch, clock, every_s=1.0, times=3)
         assert fault_of(watch, clock) is None
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_replay_is_never_ended_for_being_slow(loop: bool, clock: Clock) -> None:
+    """Thousands of unreadable pictures, a slow drive, a pause between two frames of a video."""
+    watch = LifeWatch(Settings(bundle="none", camera=Camera(source="photos/", loop=loop)))
+    watch.worker_serves()
+    clock.passes(3600)
+    assert fault_of(watch, clock) is None

@@ -72,6 +72,32 @@ def drain(stages: Stages) -> list[Result]:
     raise AssertionError("no end within 10 s")
 
 
+class TestReplays:
+    """Files that are replayed at a rate can wait a moment; a camera cannot."""
+
+    def test_nothing_is_dropped_for_an_engine_that_is_held_up_once(self, start: Start) -> None:
+        class HeldUp(ScriptedEngine):
+            calls = 0
+
+            def invoke(self) -> NDArray[np.generic]:
+                self.calls += 1
+                time.sleep(0.2 if self.calls == 5 else 0.0)
+                return super().invoke()
+
+        stages = start(ScriptedSource(20, end, lossless=False, stalls=False, period_s=0.02), HeldUp())
+        assert [result.frame for result in drain(stages)] == list(range(20))
+        assert stages.dropped == 0
+
+    def test_for_one_that_is_always_too_slow_frames_are_dropped(self, start: Start) -> None:
+        source = ScriptedSource(100, end, lossless=False, stalls=False, period_s=0.02)
+        stages = start(source, ScriptedEngine(delay_s=0.1))
+        started = time.monotonic()
+        results = drain(stages)
+        assert stages.dropped > 20
+        assert len(results) + stages.dropped == 100
+        assert time.monotonic() - started < 30, "the replay keeps its pace"
+
+
 class TestFrames:
     def test_every_frame_of_a_lossless_source_is_classified_in_order(self, start: Start) -> None:
         engine = ScriptedEngine()

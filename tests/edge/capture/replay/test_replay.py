@@ -1,14 +1,22 @@
 """Folders and videos as cameras."""
 
+import math
+import struct
+import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
 from edge.capture.opening import open_source
-from edge.capture.replay import FolderSource, VideoSource
+from edge.capture.pace import Pacer
+from edge.capture.replay.folder import FolderSource
+from edge.capture.replay.video import VideoSource
 from edge.config import Camera
 from edge.errors import CameraError, EndOfStream, ImageError
 from edge.preprocess import Preprocessor
@@ -108,8 +116,116 @@ class TestFolder:
         preprocessor = Preprocessor(spec, tensor)
         assert all((preprocessor.fit(image) == 90).all() for image in images)
 
+    def test_thousands_that_cannot_be_read_take_no_time_of_their_own(self, tmp_path: Path) -> None:
+        """Taking each out of a list of 20,000 took minutes."""
+        cv2.imwrite(str(tmp_path / "z.png"), np.zeros((8, 8, 3), np.uint8))
+        for number in range(20_000):
+            (tmp_path / f"{number:05}.png").symlink_to("z.png" if number < 17_000 else "/etc/hostname")
+        source = FolderSource(tmp_path, fps=None, loop=False)
+        source._position = 17_000  # as if the readable ones had been replayed
+        started = time.monotonic()
+        assert source.read().name == "z.png"
+        assert time.monotonic() - started < 30
+        with pytest.raises(EndOfStream, match="1 pictures were replayed, 3000 could not be read"):
+            source.read()
+
+    def test_closing_ends_a_search_for_a_readable_one(self, tmp_path: Path) -> None:
+        for number in range(10):
+            (tmp_path / f"{number}.png").write_bytes(b"damaged")
+        source = FolderSource(tmp_path, fps=None, loop=True)
+        source.close()
+        with pytest.raises(EndOfStream):
+            source.read()
+
+
+class TestTimes:
+    """A video is replayed by the times of its frames."""
+
+    def paced(self, video: Path, monkeypatch: pytest.MonkeyPatch, times_s: list[float], **given: Any) -> list[float]:
+        """Return the gaps that a replay of frames with these times makes; real time is not waited for."""
+        source = VideoSource(video, realtime=True, **{"fps": None, "loop": False, **given})
+        gaps: list[float] = []
+        monkeypatch.setattr(Pacer, "wait", lambda _, gap_s=None: gaps.append(gap_s))
+        real, times = source._capture, iter(times_s)
+
+        class Capture:
+            def read(self) -> Any:
+                return real.read()
+
+            def get(self, key: int) -> float:
+                return next(times) * 1e3 if key == cv2.CAP_PROP_POS_MSEC else real.get(key)
+
+        source._capture = Capture()  # type: ignore[assignment]
+        for _ in times_s:
+            source.read()
+        return gaps
+
+    def test_pauses_and_bursts_are_kept(self, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        gaps = self.paced(video, monkeypatch, [0.0, 0.033, 5.0, 5.033, 21.0])
+        assert gaps == pytest.approx([0.0, 0.033, 4.967, 0.033, 15.967])
+
+    def test_a_rate_that_is_given_wins(self, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.paced(video, monkeypatch, [0.0, 5.0], fps=3.0) == [None, None]
+
+    def test_times_of_no_use_are_named_once(
+        self, video: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        gaps = self.paced(video, monkeypatch, [0.0, 0.0, -1.0, 1e6, math.nan])
+        assert gaps == pytest.approx([0.0, 0.02, 0.02, 0.02, 0.02])
+        assert caplog.text.count("walk.avi: frame 2 has no time, or one far from the last") == 1
+
+    def test_real_time_is_kept(self, video: Path) -> None:
+        source = VideoSource(video, realtime=True, fps=None, loop=False)
+        assert source.description.endswith("walk.avi 64x48, at its own times")
+        started = time.monotonic()
+        assert [source.read().sequence for _ in range(10)] == list(range(10))
+        assert time.monotonic() - started >= 0.15
+
 
 class TestVideo:
+    @pytest.mark.parametrize("promised", [12, 1000, 0, 2**32 - 1])
+    def test_a_count_that_the_container_has_wrong_is_no_damage(
+        self, video: Path, promised: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        whole = bytearray(video.read_bytes())
+        for header, place in ((b"avih", 24), (b"strh", 40)):
+            struct.pack_into("<I", whole, whole.index(header) + place, promised)
+        video.write_bytes(whole)
+        source = VideoSource(video, realtime=False, fps=None, loop=False)
+        with pytest.raises(EndOfStream, match=r"^the video's 10 frames were replayed$"):
+            for _ in range(11):
+                source.read()
+        assert not caplog.text
+
+    def test_a_bomb_in_it_is_refused_in_one_line(self, video: Path) -> None:
+        whole = bytearray(video.read_bytes())
+        place = -1
+        while (place := whole.find(b"\xff\xc0", place + 1)) >= 0:
+            struct.pack_into(">HH", whole, place + 5, 30000, 30000)
+        struct.pack_into("<II", whole, whole.index(b"strf") + 12, 30000, 30000)
+        video.write_bytes(whole)
+        with pytest.raises(CameraError, match=r"megapixels, at most 100|no frame could be read|cannot open it"):
+            VideoSource(video, realtime=False, fps=None, loop=False).read()
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=20))
+    def test_any_mutant_of_it_is_replayed_to_an_end_or_refused(
+        self, video: Path, changes: list[tuple[int, int]]
+    ) -> None:
+        whole = video.read_bytes()
+        mutant = bytearray(whole)
+        for place, value in changes:
+            mutant[place % len(mutant)] = value
+        video.write_bytes(mutant)
+        try:
+            source = VideoSource(video, realtime=False, fps=None, loop=False)
+            for _ in range(100):
+                source.read()
+        except (EndOfStream, CameraError) as end:
+            assert str(end).isprintable()
+        finally:
+            video.write_bytes(whole)
+
     def test_it_ends_after_its_last_frame(self, video: Path) -> None:
         source = VideoSource(video, realtime=False, fps=None, loop=False)
         assert [source.read().sequence for _ in range(10)] == list(range(10))

@@ -1,0 +1,1 @@
+"""Recordings as cameras: folders of pictures, and video files."""
