@@ -17,7 +17,7 @@ _SUBJECTS = (
 
 def test_the_device_side_passes_its_tests_on_tflite_runtime() -> None:
     """In an environment of its own: tflite-runtime, NumPy 1, OpenCV 4, Python 3.11."""
-    files = [f"tests/edge/test_{subject}.py" for subject in _SUBJECTS]
+    files = [str(*(ROOT / "tests" / "edge").rglob(f"test_{subject}.py")) for subject in _SUBJECTS]
     # A short path: the software Edge TPU cuts long messages off, paths and all.
     with tempfile.TemporaryDirectory() as base:
         command = [ROOT / "tools" / "test-tflite-runtime", "-q", "--tb", "short", "--basetemp", base, *files]

@@ -8,7 +8,17 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
+import pytest
+
+
+class _Schema:
+    """The schema that LiteRT ships. What needs it is skipped if tflite-runtime alone is installed."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(pytest.importorskip("ai_edge_litert.schema_py_generated"), name)
+
+
+schema = _Schema()
 
 COLOURS = ("red", "green", "blue")
 _BYTES = {"INT8": np.int8, "UINT8": np.uint8, "INT32": np.int32, "FLOAT32": np.float32, "INT16": np.int16}
@@ -18,8 +28,8 @@ _BYTES = {"INT8": np.int8, "UINT8": np.uint8, "INT32": np.int32, "FLOAT32": np.f
 class _Writer:
     """A model under construction. Tensors and operators are named by their index."""
 
-    model: Any = field(default_factory=schema.ModelT)
-    graph: Any = field(default_factory=schema.SubGraphT)
+    model: Any = field(default_factory=lambda: schema.ModelT())
+    graph: Any = field(default_factory=lambda: schema.SubGraphT())
 
     def __post_init__(self) -> None:
         self.model.version, self.model.description, self.model.subgraphs = 3, "made by a test", [self.graph]

@@ -1,6 +1,7 @@
 """Wrapping classifiers made elsewhere: what the file says is taken, what it does not say is asked for."""
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -199,18 +200,23 @@ def test_what_is_no_plain_file_is_refused(tmp_path: Path) -> None:
         import_model(tmp_path / "large.tflite", tmp_path / "out", Told(), Answers())
 
 
-MODEL = classifier(metadata=metadata(label_files=[("l.txt", "")]), packed={"l.txt": b"red\ngreen\nblue\n"})
+@cache
+def whole() -> bytes:
+    """A model with its labels packed into it."""
+    return classifier(metadata=metadata(label_files=[("l.txt", "")]), packed={"l.txt": b"red\ngreen\nblue\n"})
 
 
 @settings(max_examples=25)
 @given(
-    st.lists(st.tuples(st.integers(8, len(MODEL) - 1), st.integers(0, 255)), min_size=1, max_size=3),
-    st.just(len(MODEL)) | st.integers(8, len(MODEL)),
+    st.deferred(
+        lambda: st.lists(st.tuples(st.integers(8, len(whole()) - 1), st.integers(0, 255)), min_size=1, max_size=3)
+    ),
+    st.deferred(lambda: st.just(len(whole())) | st.integers(8, len(whole()))),
 )
 def test_mutants_are_bundles_or_one_line(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]], size: int
 ) -> None:
-    model = bytearray(MODEL)
+    model = bytearray(whole())
     for place, value in changes:
         model[place] = value
     bring = Import(tmp_path_factory.mktemp("mutant"))
