@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge.inference.edgetpu_devices import DEV, EdgeTpuDevice, find_devices
 from edge.processes.child import die_with
+from edge.processes.logs import log_to_parent
 from edge.processes.side_jobs import SideJobs
 
 _log = logging.getLogger(__name__)
@@ -93,7 +94,8 @@ def main() -> int:
     try:
         reset(Path(sys.argv[1]))
     except OSError as error:
-        print(f"WARNING USB reset of {sys.argv[1]} failed: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        log_to_parent()
+        _log.warning("USB reset of %s failed: %s", sys.argv[1], error.strerror or error)
         return 69
     return 0
 

@@ -13,8 +13,10 @@ import msgspec
 
 from edge.config import Settings
 from edge.errors import EngineError, FieldfareError
+from edge.printable import one_line
 from edge.processes.child import die_with
 from edge.processes.edgetpu_trial import PREFIX, WORKS
+from edge.processes.logs import MARK_VARIABLE
 
 # The share of engine.start_timeout_s that opening may take. What takes nearly all of it here would fail in the worker,
 # on a board that is a little busier.
@@ -31,7 +33,8 @@ def main() -> None:
     try:
         _prove(settings, float(sys.argv[3]))
     except FieldfareError as error:
-        print(f"{PREFIX}{' '.join(str(error).split())}", file=sys.stderr, flush=True)  # noqa: T201
+        mark = os.environ.get(MARK_VARIABLE, "")
+        print(f"{mark}{PREFIX}{one_line(str(error))}", file=sys.stderr, flush=True)  # noqa: T201
         os._exit(error.exit_status)
     # Not through native destructors, which take their time: the worker is waiting for the device.
     os._exit(WORKS)

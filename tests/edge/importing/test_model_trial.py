@@ -132,7 +132,7 @@ def test_a_trial_ends_with_the_command_that_started_it() -> None:
     parent = subprocess.Popen([sys.executable, "-c", start], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert parent.stdout is not None
     words = Path("/proc", parent.stdout.readline().decode().strip(), "cmdline")
-    assert words.read_bytes()
+    assert wait_until(words.read_bytes, 20.0)
     parent.kill()
     parent.wait()
     # A process that has ended has none, even if nobody has reaped it yet.

@@ -66,7 +66,7 @@ def test_one_that_takes_too_long_is_killed(
 def test_what_it_says_is_relayed(
     jobs: SideJobs, module: Callable[[str], str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    jobs.start("probe", module("sys.exit('WARNING not there')"), [], 20.0)
+    jobs.start("probe", module("sys.exit(os.environ['FIELDFARE_LOG_MARK'] + 'WARNING not there')"), [], 20.0)
     assert results(jobs) == [("probe", 1)]
     assert ("WARNING", "not there") in [(record.levelname, record.getMessage()) for record in caplog.records]
 

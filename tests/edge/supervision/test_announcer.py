@@ -145,8 +145,8 @@ def test_a_fault_and_the_state_that_it_brings_are_one_line(
     announcer.set("recovering", "unplugged")
     announcer.is_well()
     with caplog.at_level(logging.INFO):
-        announcer.set("running", "as the settings ask")
-    assert [record.getMessage() for record in caplog.records] == ["unplugged", "running: as the settings ask"]
+        announcer.set("running", "as configured")
+    assert [record.getMessage() for record in caplog.records] == ["unplugged", "running: as configured"]
 
 
 def test_what_comes_and_goes_in_a_rhythm_fills_no_log(
@@ -159,11 +159,11 @@ def test_what_comes_and_goes_in_a_rhythm_fills_no_log(
             announcer.set("recovering", f"it ended after {number} frames")
             assert status.state == "recovering"
             announcer.is_well()
-            announcer.set("running", "as the settings ask")
+            announcer.set("running", "as configured")
             assert status.state == "running"
     assert [record.getMessage() for record in caplog.records] == [
         "it ended after 0 frames",
-        "running: as the settings ask",
+        "running: as configured",
     ]
 
 

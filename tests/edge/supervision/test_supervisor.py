@@ -315,7 +315,7 @@ class TestResults:
         assert (status.why, status.output_fault) == (sink.fault, sink.fault)
         sink.fault = None
         assert wait_until(lambda: status.state == "running")
-        assert (status.why, status.output_fault) == ("as the settings ask", None)
+        assert (status.why, status.output_fault) == ("as configured", None)
 
     def test_a_crash_between_two_pulses_leaves_no_more_results_than_frames(self, supervise: Supervise) -> None:
         code = "started()\nfor number in range(20): decided(number)\nos.abort()"

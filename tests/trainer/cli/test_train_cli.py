@@ -106,7 +106,7 @@ def test_photos_outside_of_which_none_can_be_read_are_told_before_learning(tmp_p
     assert done.returncode == 65
     message = done.stderr.strip().splitlines()[-1]
     assert f"--outside {strangers}: not one of 2 photos can be read ({strangers}/0.jpg: empty file" in message
-    assert message.endswith("mend them, or train without --outside")
+    assert message.endswith("repair them, or train without --outside")
     assert "Traceback" not in done.stderr
 
 
