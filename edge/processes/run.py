@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Literal
 
+from edge.processes.held_signals import signals_held
 from edge.processes.process import DEVNULL, PIPE, STDOUT, Account, Command, Process
 
 MAX_BYTES = 16 << 20
@@ -63,18 +64,21 @@ def run(
     cancelled: kills it soon after it was set
     account: the user that it runs as, for root only
     """
-    process = Process(
-        command,
-        stdin=PIPE if given else DEVNULL,
-        stdout=PIPE,
-        stderr=STDOUT if merged else PIPE,
-        account=account,
-    )
+    process = None
     try:
+        with signals_held():
+            process = Process(
+                command,
+                stdin=PIPE if given else DEVNULL,
+                stdout=PIPE,
+                stderr=STDOUT if merged else PIPE,
+                account=account,
+            )
         with _Dialogue(process, given, max_output, None if merged else max_errors) as dialogue:
             killed_for = dialogue.follow(time.monotonic() + limit_s, linger_s, cancelled or threading.Event())
     finally:
-        gone = process.end(_REAP_S)
+        gone = process is None or process.end(_REAP_S)
+    assert process is not None  # else `Process` raised
     status = process.exit_status()
     return Finished(
         -signal.SIGKILL if status is None else status, bytes(dialogue.output), bytes(dialogue.errors), killed_for, gone

@@ -20,6 +20,7 @@ from edge.bundle.manifest import InputTensor, Preprocessing
 from edge.errors import StorageError, UnavailableError
 from edge.images import readable_name
 from edge.processes.child import ONE_THREAD
+from edge.processes.held_signals import signals_held
 from edge.processes.process import PIPE, Command, Process, describe_exit, last_line, module_command
 from trainer.dataset.decode_child import Answer, Job, Setup
 from trainer.dataset.decode_limits import MEMORY_BYTES
@@ -141,16 +142,17 @@ class Decoders:
 
     def _start(self) -> None:
         words = msgspec.json.encode(self._setup).decode()
-        child = _Child(module_command(self._module, [words], ONE_THREAD), self._setup.rows_fd, self._errors)
-        self._children.append(child)
+        with signals_held():
+            child = _Child(module_command(self._module, [words], ONE_THREAD), self._setup.rows_fd, self._errors)
+            self._children.append(child)
         self._selector.register(child.answers, selectors.EVENT_READ, child)
 
     def _replace(self, child: "_Child", late: bool, waiting: deque[int]) -> int | None:
         """Replace `child`, whose photos go back to `waiting` but for the one that it was at. Returns that one; None
         if there was none."""
         self._selector.unregister(child.answers)
-        self._children.remove(child)
         child.end()
+        self._children.remove(child)
         if not child.ready:
             self._stillborn += 1
             if self._stillborn >= _CHANCES:
