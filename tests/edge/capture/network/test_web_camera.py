@@ -310,7 +310,7 @@ def test_any_mutant_of_an_answer_is_a_picture_or_one_line(changes: list[tuple[in
     answer = mutated(make(JPEG), changes, cut)
     with raw_server(lambda _: answer) as server:
         try:
-            source = StreamSource(server.url, wait_s=0.5, fps=50)
+            source = StreamSource(server.url, wait_s=0.1, fps=50)
         except CameraError as error:
             assert str(error).isprintable()
             return
