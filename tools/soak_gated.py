@@ -21,7 +21,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge.config import Camera, Engine, Settings
+from edge.config.running import Camera, Engine
+from edge.config.settings import Settings
 from edge.processes.child import Child
 from edge.results import Result
 from edge.supervision.status import State

@@ -35,7 +35,7 @@ def bench(bundle: Path, source: str, seconds: float, size: str | None, as_json: 
     from edge.benchmark import markdown, measure
     from edge.board import Board
     from edge.capture.opening import open_source
-    from edge.config import load_settings, parse_size
+    from edge.config.loading import load_settings, parse_size
     from edge.inference.model_limits import TIMEOUT_S
     from edge.processes.fork import end_after, time_limit
     from edge.source_kind import is_live

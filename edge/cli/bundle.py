@@ -71,7 +71,8 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
     """
 
     from edge.bundle.store import open_bundle
-    from edge.config import NO_BUNDLE, load_settings
+    from edge.config.loading import load_settings
+    from edge.config.settings import NO_BUNDLE
     from edge.errors import BundleError, EngineError
     from edge.inference import golden
     from edge.inference.model_limits import MEMORY_BYTES, TIMEOUT_S
@@ -172,7 +173,8 @@ def import_(
     that names the option.
     """
     from edge.bundle.write import check_target, save
-    from edge.config import NO_BUNDLE, load_settings
+    from edge.config.loading import load_settings
+    from edge.config.settings import NO_BUNDLE
     from edge.images import read_image
     from edge.importing.importer import Told, import_model
     from edge.importing.normalization import parse_normalize

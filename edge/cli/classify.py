@@ -34,7 +34,8 @@ def classify(bundle: Path, images: tuple[Path, ...], json_lines: bool, **given: 
     quieten_opencv()
     from edge.cli.outputs import build_sinks
     from edge.clock import stamp
-    from edge.config import Output, load_settings
+    from edge.config.loading import load_settings
+    from edge.config.running import Output
     from edge.errors import ImageError, MissingInputError
     from edge.images import read_image, readable_name
     from edge.inference.model_limits import TIMEOUT_S

@@ -44,7 +44,8 @@ def doctor(config: Path | None, bundle: str | None, source: str | None, as_json:
 
 def _case(config: Path | None, bundle: str | None, source: str | None) -> "Case":
     """Return the case that the options name; a settings file that is wrong is a finding and not the end."""
-    from edge.config import NO_BUNDLE, check_sendable, load_settings
+    from edge.config.loading import check_sendable, load_settings
+    from edge.config.settings import NO_BUNDLE
     from edge.doctor.case import Case
     from edge.doctor.privileges import careful
     from edge.errors import FieldfareError

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.cli.streams import is_stdout_closed
-from edge.config import Output
+from edge.config.running import Output
 from edge.errors import StorageError
 from edge.sinks.base import Sink
 from edge.sinks.console import ConsoleSink

@@ -15,7 +15,7 @@ from edge.cli import options
 from edge.cli.streams import complain
 
 if TYPE_CHECKING:
-    from edge.config import Settings
+    from edge.config.settings import Settings
     from edge.supervision.supervisor import Place, Supervisor
 
 _log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def _settings(
     config: Path | None, *, size: str | None, flat_out: bool, loop: bool, quiet: bool, **given: Any
 ) -> "Settings":
     """Read the settings: the file's, with the options that were given put over them."""
-    from edge.config import check_sendable, load_settings, parse_size
+    from edge.config.loading import check_sendable, load_settings, parse_size
 
     if config is None and given["bundle"] is None:
         raise click.UsageError("name a bundle with --bundle, or a settings file with --config")

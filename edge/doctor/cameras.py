@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge.config import Camera
+from edge.config.running import Camera
 from edge.doctor.case import SERVICE, Case
 from edge.doctor.findings import Finding, Kind
 from edge.printable import masked

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edge.board import Board
-from edge.config import Settings, load_settings
+from edge.config.loading import load_settings
+from edge.config.settings import Settings
 from edge.doctor.access import READ, WRITE, permits
 from edge.doctor.children import Outcome, call, probe
 from edge.errors import FieldfareError

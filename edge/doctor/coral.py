@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edge.config import Engine
+from edge.config.running import Engine
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding, Kind
 from edge.doctor.software import REBUILT

@@ -5,7 +5,7 @@ import struct
 import sys
 
 from edge.board import Power
-from edge.config import Load
+from edge.config.running import Load
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import msgspec
 
-from edge.config import Camera, Engine
+from edge.config.running import Camera, Engine
 from edge.errors import FieldfareError
 
 _FRAMES = 3  # the first of a camera can be black or torn

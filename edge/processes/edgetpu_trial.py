@@ -5,7 +5,7 @@ import time
 
 import msgspec
 
-from edge.config import Settings
+from edge.config.settings import Settings
 from edge.processes.child import Child
 from edge.processes.process import describe_exit
 

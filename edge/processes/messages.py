@@ -1,30 +1,22 @@
-"""Define the messages between worker and supervisor, and the socket that carries them."""
+"""Define the messages between worker and supervisor."""
 
 import socket
-import struct
-from contextlib import suppress
 from typing import Literal
 
-import msgspec
-
-from edge.config import Settings
+from edge.config.settings import Settings
+from edge.events.records import PictureInfo, Sample, Sighting
+from edge.processes.channel import Channel, Message, socket_pair
 from edge.results import FrameCounts, Result
 
-# A packet longer than the buffer would be cut off. Settings and tracebacks have some kilobytes.
-_MAX_BYTES = 1 << 18
 # The step in which a worker that hangs or dies does so because of the Edge TPU.
 OPENING_EDGETPU = "opening the Edge TPU"
 # The step that has no end.
 CLASSIFYING = "classifying"
 # The supervisor must feed systemd's watchdog (30 s) and judge the worker; 2 s is the longest it may wait to send.
-_SEND_S = 2
+SEND_S = 2
 
 Accelerator = Literal["none", "in use", "refused"]
 Part = Literal["camera", "engine", "gate", "worker"]
-
-
-class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Base of all messages."""
 
 
 class Begin(Message, frozen=True):
@@ -88,6 +80,28 @@ class Decided(Message, frozen=True):
     result: Result
 
 
+class Sighted(Message, frozen=True):
+    """From the worker: a sighting has begun, goes on (about once a second), or has ended.
+
+    pictures: of the files that travel beside the message, in their order; only with a sighting that has ended.
+    """
+
+    sighting: Sighting
+    pictures: tuple[PictureInfo, ...] = ()
+
+
+class Sampled(Message, frozen=True):
+    """From the worker: a frame for the next training. One file beside the message: its JPEG."""
+
+    sample: Sample
+
+
+class Scored(Message, frozen=True):
+    """From the worker: a piece of the score log (edge.events.score_log), whole records."""
+
+    piece: bytes
+
+
 class Pulse(Message, frozen=True):
     """From the worker, twice a second while it can: a sign that its threads run.
 
@@ -130,67 +144,24 @@ class Ended(Message, frozen=True):
 
 
 ToWorker = Begin | SetPace | Stop
-FromWorker = Step | Started | Decided | Pulse | Trouble | Failed | Ended
+FromWorker = Step | Started | Decided | Sighted | Sampled | Scored | Pulse | Trouble | Failed | Ended
 
 
-class Channel:
-    """One end of the socket pair. One thread receives; any thread may send.
+class SupervisorChannel(Channel["FromWorker"]):
+    """The supervisor's end of the line to a worker."""
 
-    When the other end is closed, `receive` raises EOFError and `send` OSError.
-    """
-
-    def __init__(self, end: socket.socket, *, at_worker: bool) -> None:
-        self.socket = end
-        # Not settimeout(seconds): Python would then wait in recv, too, and `receive` must not wait.
-        self.socket.settimeout(None)
-        if not at_worker:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _SEND_S, 0))
-        self._encoder = msgspec.msgpack.Encoder()
-        self._decoder: msgspec.msgpack.Decoder[ToWorker | FromWorker] = msgspec.msgpack.Decoder(
-            ToWorker if at_worker else FromWorker
-        )
-
-    def fileno(self) -> int:
-        """Return the file descriptor, for selectors."""
-        return self.socket.fileno()
-
-    def send(self, message: Message) -> None:
-        """Send one message; blocks while the other end is busy.
-
-        The supervisor waits at most 2 s, then BlockingIOError is raised. The worker waits as long as a slow reader
-        of the results takes; it ends with its supervisor anyway.
-        """
-        self.socket.send(self._encoder.encode(message))
-
-    def receive(self) -> ToWorker | FromWorker | None:
-        """Return the next message, None if none is waiting. Raises EOFError once the other end is closed and
-        msgspec.DecodeError for bytes that are not one of the messages."""
-        try:
-            data = self._read()
-        except BlockingIOError:
-            return None
-        if not data:
-            raise EOFError("the other end is closed")
-        try:
-            return self._decoder.decode(data)
-        except UnicodeDecodeError as error:  # msgspec does not turn this one into a DecodeError
-            raise msgspec.DecodeError(str(error)) from error
-
-    def _read(self) -> bytes:
-        """Return one packet, b"" at the end."""
-        # If the other end closed with one of our messages unread, the kernel reports ECONNRESET first, and once. What
-        # the other end had sent before still waits behind that error: hence the second try.
-        for _ in range(2):
-            with suppress(ConnectionError):
-                return self.socket.recv(_MAX_BYTES, socket.MSG_DONTWAIT)
-        return b""
-
-    def close(self) -> None:
-        """Close this end; safe to call twice."""
-        self.socket.close()
+    def __init__(self, end: socket.socket) -> None:
+        super().__init__(end, FromWorker, waits_to_send_s=SEND_S)
 
 
-def pair() -> tuple[Channel, socket.socket]:
+class WorkerChannel(Channel["ToWorker"]):
+    """The worker's end. It waits as long as a slow reader of the results takes; it ends with its supervisor anyway."""
+
+    def __init__(self, end: socket.socket) -> None:
+        super().__init__(end, ToWorker, waits_to_send_s=None)
+
+
+def pair() -> tuple[SupervisorChannel, socket.socket]:
     """Return the supervisor's end and the socket for the worker."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    return Channel(ours, at_worker=False), theirs
+    ours, theirs = socket_pair()
+    return SupervisorChannel(ours), theirs

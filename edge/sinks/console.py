@@ -2,7 +2,7 @@
 
 from typing import TextIO
 
-from edge.config import ConsoleMode
+from edge.config.running import ConsoleMode
 from edge.errors import StorageError
 from edge.printable import cut, printable
 from edge.results import Result

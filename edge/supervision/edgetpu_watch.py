@@ -4,7 +4,7 @@ import logging
 import os
 import time
 
-from edge.config import Settings
+from edge.config.settings import Settings
 from edge.inference.edgetpu_devices import may_be_installed
 from edge.processes.edgetpu_trial import LOADING_S, MODULE, WORKS, hand_over
 from edge.processes.messages import OPENING_EDGETPU

@@ -2,7 +2,7 @@
 
 import logging
 
-from edge.config import Settings
+from edge.config.settings import Settings
 from edge.processes.side_jobs import SideJobs
 from edge.processes.usb import camera_node, start_reset
 from edge.source_kind import source_kind

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge.board import PowerFlag, Readings
-from edge.config import Load
+from edge.config.running import Load
 
 Limiter = Literal["temperature", "power", "cpu"]
 

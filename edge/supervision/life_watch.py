@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from edge.config import Settings
+from edge.config.settings import Settings
 from edge.errors import UnavailableError
 from edge.source_kind import source_kind
 from edge.supervision.recovery import Fault

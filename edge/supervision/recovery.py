@@ -7,7 +7,7 @@ TPU, reset the device on USB, request a reboot. Times are monotonic seconds.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edge.config import Recovery
+from edge.config.running import Recovery
 from edge.processes.messages import Part
 
 FaultKind = Literal["error", "crash", "hang"]

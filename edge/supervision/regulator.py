@@ -4,7 +4,7 @@ import logging
 import time
 
 from edge.board import Board
-from edge.config import Load
+from edge.config.running import Load
 from edge.supervision.governor import Governor, Sample
 from edge.supervision.status import LoadStatus
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.config import Settings
+from edge.config.settings import Settings
 from edge.processes.listener import Listener
 from edge.processes.messages import Begin, Decided, Ended, Pulse, Started, Trouble
 from edge.processes.side_jobs import SideJobs

@@ -96,7 +96,7 @@ class WorkerWatch:
                 return
             self._heard_s = time.monotonic()
             if not self._keep(message):
-                yield message  # type: ignore[misc]
+                yield message
         # More messages wait: if anyone was slow, it was this process.
         self._heard_s = time.monotonic()
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from edge.bundle.store import Bundle, open_bundle
-from edge.config import Decisions, Engine, Region, Settings
+from edge.config.running import Decisions, Engine
+from edge.config.sections import Region
+from edge.config.settings import Settings
 from edge.decision import Decider
 from edge.errors import BundleError, EngineError, MissingPackageError
 from edge.inference import golden

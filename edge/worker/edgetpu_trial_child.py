@@ -11,7 +11,7 @@ import time
 
 import msgspec
 
-from edge.config import Settings
+from edge.config.settings import Settings
 from edge.errors import EngineError, FieldfareError
 from edge.printable import one_line
 from edge.processes.child import die_with

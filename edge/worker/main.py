@@ -24,7 +24,6 @@ from edge.processes.messages import (
     CLASSIFYING,
     OPENING_EDGETPU,
     Begin,
-    Channel,
     Decided,
     Ended,
     Failed,
@@ -35,6 +34,7 @@ from edge.processes.messages import (
     Step,
     Stop,
     Trouble,
+    WorkerChannel,
 )
 from edge.results import FrameCounts
 from edge.source_kind import source_kind
@@ -76,7 +76,7 @@ def main(gate: "Gate | None" = None) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     log_to_parent()
     hook_uncaught()
-    channel = Channel(socket.socket(fileno=int(sys.argv[1])), at_worker=True)
+    channel = WorkerChannel(socket.socket(fileno=int(sys.argv[1])))
     last: Ended | Failed
     try:
         last = Worker(channel, gate).run()
@@ -113,7 +113,7 @@ class Worker:
     gate: decides which fresh frames are inferred; it outlives a camera that is opened again.
     """
 
-    def __init__(self, channel: Channel, gate: "Gate | None" = None) -> None:
+    def __init__(self, channel: WorkerChannel, gate: "Gate | None" = None) -> None:
         self._channel, self._gate = channel, gate
         self._fps: float | None = None
         self._trouble_since_s: float | None = None

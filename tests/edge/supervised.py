@@ -5,7 +5,7 @@ from ast import literal_eval
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.config import Settings
+from edge.config.settings import Settings
 from edge.processes.child import Child
 from edge.results import Result
 from edge.supervision.supervisor import Place, Supervisor

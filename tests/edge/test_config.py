@@ -12,17 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.inspect import FloatType, IntType, StructType, UnionType, type_info
 
-from edge.config import (
-    MAX_BYTES,
-    MAX_SENT,
-    Camera,
-    Settings,
-    check_sendable,
-    load_settings,
-    parse_settings,
-    parse_size,
-    settings_from,
-)
+from edge.config.loading import MAX_BYTES, check_sendable, load_settings, parse_settings, parse_size, settings_from
+from edge.config.running import Camera
+from edge.config.settings import MAX_SENT, Settings
 from edge.errors import ConfigError, MissingInputError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -28,7 +28,7 @@ from edge.bundle.manifest import (
     Quantization,
 )
 from edge.bundle.store import Bundle, open_bundle, pack_bytes
-from edge.config import Decisions, Engine
+from edge.config.running import Decisions, Engine
 from edge.errors import BundleError
 from edge.images import read_image
 from edge.inference import golden

@@ -30,7 +30,7 @@ from edge.capture.replay.folder import FolderSource
 from edge.capture.replay.video import VideoSource
 from edge.capture.synthetic import SyntheticSource
 from edge.capture.v4l2 import V4l2Source
-from edge.config import Camera
+from edge.config.running import Camera
 from edge.errors import CameraError, ConfigError, EndOfStream, MissingInputError
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from edge.bundle.store import Bundle
 from edge.cli.doctor import _case
-from edge.config import settings_from
+from edge.config.loading import settings_from
 from edge.doctor import cameras, coral, software
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding

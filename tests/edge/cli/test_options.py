@@ -11,7 +11,7 @@ from edge.cli.bench import bench
 from edge.cli.bundle import import_, verify
 from edge.cli.classify import classify
 from edge.cli.run import run
-from edge.config import Settings
+from edge.config.settings import Settings
 from edge.importing.importer import RANGES
 from edge.inference.runtime import RuntimeName
 

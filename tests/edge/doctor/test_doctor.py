@@ -12,7 +12,7 @@ import click
 import pytest
 
 from edge.board import Board, power_from_bits
-from edge.config import settings_from
+from edge.config.loading import settings_from
 from edge.doctor import cameras, coral, machine, probe, setup, software
 from edge.doctor.case import Case
 from edge.doctor.children import Outcome

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.board import Board
-from edge.config import settings_from
+from edge.config.loading import settings_from
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding
 from edge.doctor.places import places, read_mounts

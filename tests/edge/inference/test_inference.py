@@ -14,7 +14,7 @@ from edge.bundle.manifest import EdgeTpu
 from edge.bundle.store import Bundle
 from edge.bundle.write import seal
 from edge.clock import stamp
-from edge.config import Decisions, Engine
+from edge.config.running import Decisions, Engine
 from edge.errors import BundleError, EngineError, MissingPackageError
 from edge.fakes.software_edgetpu import ENVIRONMENT, Mode, Script, hash_tensor, write_answers, write_script
 from edge.inference import golden

@@ -12,7 +12,9 @@ from scripted import exists, is_gone
 from software_tpu import SoftwareTpu
 
 from edge.bundle.store import Bundle
-from edge.config import Camera, Engine, Settings, parse_settings
+from edge.config.loading import parse_settings
+from edge.config.running import Camera, Engine
+from edge.config.settings import Settings
 from edge.fakes.software_edgetpu import Script
 from edge.processes.edgetpu_trial import MODULE, WORKS, hand_over, why_unusable
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge.config import Camera, Settings
+from edge.config.running import Camera
+from edge.config.settings import Settings
 from edge.processes.messages import (
     Begin,
-    Channel,
     Decided,
     Ended,
     Failed,
@@ -25,8 +25,10 @@ from edge.processes.messages import (
     Started,
     Step,
     Stop,
+    SupervisorChannel,
     ToWorker,
     Trouble,
+    WorkerChannel,
     pair,
 )
 from edge.results import Candidate, FrameCounts, Latency, Result
@@ -61,12 +63,14 @@ FROM_WORKER: list[Message] = [
     Ended("the end"),
 ]
 
+Line = tuple[SupervisorChannel, WorkerChannel]
+
 
 @pytest.fixture
-def line() -> Iterator[tuple[Channel, Channel]]:
+def line() -> Iterator[Line]:
     """The supervisor's end and the worker's."""
     ours, theirs = pair()
-    worker = Channel(theirs, at_worker=True)
+    worker = WorkerChannel(theirs)
     yield ours, worker
     ours.close()
     worker.close()
@@ -78,7 +82,7 @@ def test_the_lists_above_leave_no_message_out() -> None:
 
 
 @pytest.mark.parametrize("message", TO_WORKER, ids=lambda message: type(message).__name__)
-def test_orders_arrive_as_they_were_sent(line: tuple[Channel, Channel], message: Message) -> None:
+def test_orders_arrive_as_they_were_sent(line: Line, message: Message) -> None:
     supervisor, worker = line
     supervisor.send(message)
     assert worker.receive() == message
@@ -86,21 +90,21 @@ def test_orders_arrive_as_they_were_sent(line: tuple[Channel, Channel], message:
 
 
 @pytest.mark.parametrize("message", FROM_WORKER, ids=lambda message: type(message).__name__)
-def test_news_arrives_as_it_was_sent(line: tuple[Channel, Channel], message: Message) -> None:
+def test_news_arrives_as_it_was_sent(line: Line, message: Message) -> None:
     supervisor, worker = line
     worker.send(message)
     assert supervisor.receive() == message
     assert supervisor.receive() is None
 
 
-def test_messages_keep_their_order_and_their_boundaries(line: tuple[Channel, Channel]) -> None:
+def test_messages_keep_their_order_and_their_boundaries(line: Line) -> None:
     supervisor, worker = line
     for message in FROM_WORKER:
         worker.send(message)
     assert [supervisor.receive() for _ in FROM_WORKER] == FROM_WORKER
 
 
-def test_an_order_is_no_news(line: tuple[Channel, Channel]) -> None:
+def test_an_order_is_no_news(line: Line) -> None:
     supervisor, worker = line
     worker.send(Stop())
     with pytest.raises(msgspec.DecodeError):
@@ -133,7 +137,7 @@ def test_a_byte_gone_wrong_never_gives_what_is_no_message(message: Message, plac
     hear(bytes(data))
 
 
-def test_the_last_words_are_heard_before_the_end(line: tuple[Channel, Channel]) -> None:
+def test_the_last_words_are_heard_before_the_end(line: Line) -> None:
     supervisor, worker = line
     worker.send(Ended("the end"))
     worker.close()
@@ -143,7 +147,9 @@ def test_the_last_words_are_heard_before_the_end(line: tuple[Channel, Channel]) 
             supervisor.receive()
 
 
-def test_an_order_that_was_never_read_does_not_cost_the_last_words(line: tuple[Channel, Channel]) -> None:
+def test_an_order_that_was_never_read_does_not_cost_the_last_words(
+    line: Line,
+) -> None:
     """The kernel tells of it before what was sent earlier."""
     supervisor, worker = line
     worker.send(Pulse(FrameCounts(7)))
@@ -157,7 +163,7 @@ def test_an_order_that_was_never_read_does_not_cost_the_last_words(line: tuple[C
             supervisor.receive()
 
 
-def test_a_listener_that_hung_up_is_an_os_error(line: tuple[Channel, Channel]) -> None:
+def test_a_listener_that_hung_up_is_an_os_error(line: Line) -> None:
     supervisor, worker = line
     supervisor.close()
     with pytest.raises(BrokenPipeError):
@@ -166,14 +172,16 @@ def test_a_listener_that_hung_up_is_an_os_error(line: tuple[Channel, Channel]) -
         worker.receive()
 
 
-def send_timeout_s(end: Channel) -> float:
+def send_timeout_s(end: SupervisorChannel | WorkerChannel) -> float:
     seconds, microseconds = struct.unpack(
         "ll", end.socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.calcsize("ll"))
     )
     return float(seconds + microseconds / 1e6)
 
 
-def test_the_supervisor_does_not_wait_for_a_worker_that_does_not_listen(line: tuple[Channel, Channel]) -> None:
+def test_the_supervisor_does_not_wait_for_a_worker_that_does_not_listen(
+    line: Line,
+) -> None:
     supervisor, worker = line
     assert 0 < send_timeout_s(supervisor) <= 5
     supervisor.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 50_000))
@@ -186,7 +194,9 @@ def test_the_supervisor_does_not_wait_for_a_worker_that_does_not_listen(line: tu
     assert heard == [float(number) for number in range(sent)]
 
 
-def test_the_worker_waits_as_long_as_it_takes_until_its_results_are_wanted(line: tuple[Channel, Channel]) -> None:
+def test_the_worker_waits_as_long_as_it_takes_until_its_results_are_wanted(
+    line: Line,
+) -> None:
     supervisor, worker = line
     assert send_timeout_s(worker) == 0  # for ever
     sender = threading.Thread(target=lambda: [worker.send(Pulse(FrameCounts(number))) for number in range(2000)])

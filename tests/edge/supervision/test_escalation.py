@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import Camera, Recovery, Settings
+from edge.config.running import Camera, Recovery
+from edge.config.settings import Settings
 from edge.processes.side_jobs import SideJobs
 from edge.supervision import escalation
 from edge.supervision.escalation import Escalation

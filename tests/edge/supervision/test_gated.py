@@ -15,7 +15,8 @@ from scripted import wait_until
 from supervised import Memory, Supervised, starting
 
 from edge.bundle.store import Bundle
-from edge.config import Camera, Engine, Settings
+from edge.config.running import Camera, Engine
+from edge.config.settings import Settings
 
 pytestmark = pytest.mark.process
 

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 import edge.supervision.life_watch
-from edge.config import Camera, Engine, Settings
+from edge.config.running import Camera, Engine
+from edge.config.settings import Settings
 from edge.supervision.life_watch import LifeWatch
 from edge.supervision.recovery import Fault
 

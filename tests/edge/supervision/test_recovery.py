@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.config import Recovery
+from edge.config.running import Recovery
 from edge.supervision.recovery import (
     DAY_S,
     HEALTHY_S,

@@ -3,7 +3,7 @@
 import pytest
 
 from edge.board import Readings
-from edge.config import Load
+from edge.config.running import Load
 from edge.supervision import regulator as regulator_module
 from edge.supervision.regulator import Regulator
 

@@ -16,7 +16,7 @@ import pytest
 from running import Running
 
 from edge.bundle.store import Bundle
-from edge.config import load_settings
+from edge.config.loading import load_settings
 from edge.errors import MissingInputError
 from edge.inference.edgetpu_devices import CORAL_IDS
 from edge.supervision import reboot_grant

@@ -16,7 +16,8 @@ from scripted import exists, is_gone, wait_until
 from supervised import Memory, Supervised, starting
 
 from edge.bundle.store import Bundle
-from edge.config import Camera, Engine, Load, Recovery, Settings
+from edge.config.running import Camera, Engine, Load, Recovery
+from edge.config.settings import Settings
 from edge.processes import side_jobs
 from edge.processes.child import Child
 from edge.processes.edgetpu_trial import WORKS
@@ -199,7 +200,7 @@ from pathlib import Path
 import msgspec
 from edge.processes.messages import *
 from edge.results import Latency, Result
-channel = Channel(socket.socket(fileno=int(sys.argv[1])), at_worker=True)
+channel = WorkerChannel(socket.socket(fileno=int(sys.argv[1])))
 HERE = Path(__file__).parent
 life = len(list(HERE.glob("life-*")))
 

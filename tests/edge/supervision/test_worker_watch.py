@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from scripted import exists, is_gone, wait_until
 
-from edge.config import Camera, Engine, Settings
+from edge.config.running import Camera, Engine
+from edge.config.settings import Settings
 from edge.processes.child import Child
 from edge.processes.messages import Begin, Ended, Message, Pulse, SetPace, Started, Trouble
 from edge.results import FrameCounts
@@ -22,7 +23,7 @@ SETTINGS = Settings(bundle="none", camera=Camera(source="synthetic"), engine=Eng
 PREFACE = """
 import os, signal, socket, sys, time
 from edge.processes.messages import *
-channel = Channel(socket.socket(fileno=int(sys.argv[1])), at_worker=True)
+channel = WorkerChannel(socket.socket(fileno=int(sys.argv[1])))
 def wait():
     while (message := channel.receive()) is None:
         time.sleep(0.01)

@@ -15,12 +15,12 @@ from scripted import ScriptedEngine, ScriptedSource, pipeline, wait_until
 
 import edge.worker.main
 from edge.bundle.store import Bundle
-from edge.config import Camera, Settings
+from edge.config.running import Camera
+from edge.config.settings import Settings
 from edge.errors import CameraError
 from edge.processes.child import Child
 from edge.processes.messages import (
     Begin,
-    Channel,
     Decided,
     Ended,
     Failed,
@@ -31,6 +31,7 @@ from edge.processes.messages import (
     Step,
     Stop,
     Trouble,
+    WorkerChannel,
     pair,
 )
 from edge.worker.pipeline import Pipeline
@@ -185,7 +186,7 @@ def test_of_a_camera_that_failed_no_frame_is_kept(sealed: Bundle, monkeypatch: p
     monkeypatch.setattr(edge.worker.main, "_open_source", open_another)
     monkeypatch.setattr(edge.worker.main, "_AGAIN_S", (0.0,))
     ours, theirs = pair()
-    worker = edge.worker.main.Worker(Channel(theirs, at_worker=True))
+    worker = edge.worker.main.Worker(WorkerChannel(theirs))
     begin = Begin(Settings(bundle=str(sealed.path), camera=CAMERA), "cpu", None, None)
     gc.disable()
     try:

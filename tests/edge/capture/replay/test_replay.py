@@ -17,7 +17,7 @@ from edge.capture.opening import open_source
 from edge.capture.pace import Pacer
 from edge.capture.replay.folder import FolderSource
 from edge.capture.replay.video import VideoSource
-from edge.config import Camera
+from edge.config.running import Camera
 from edge.errors import CameraError, EndOfStream, ImageError
 from edge.preprocess import Preprocessor
 

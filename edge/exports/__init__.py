@@ -1,0 +1,1 @@
+"""Events and pictures in the formats of others, copied and read back."""
