@@ -128,5 +128,5 @@ class Window(Section, frozen=True, kw_only=True, rename={"begin": "from", "end":
 class Schedule(Section, frozen=True, kw_only=True):
     """[schedule]: when the camera is awake; no window: always. timezone: such as Europe/Berlin; None: the system's."""
 
-    awake: tuple[Window, ...] = ()
+    awake: Annotated[tuple[Window, ...], Meta(max_length=64)] = ()
     timezone: Text | None = None
