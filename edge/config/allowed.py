@@ -28,7 +28,7 @@ _CHOICES = {
     "engine.device": "auto, cpu, any, usb, pci, usb:N, pci:N, or a place such as 2-1.4 or /dev/apex_0",
     "gpio.pin": 'a whole number from 0 to 53, or a name such as "BOARD11"',
     "hook.command": "the program and its arguments, a list of 1 to 64 texts",
-    "schedule.awake": "a list of windows: begin each with [[schedule.awake]]",
+    "schedule.awake": "a list of at most 64 windows: begin each with [[schedule.awake]]",
 }
 
 

@@ -96,7 +96,7 @@ class TestSeveral:
         ('[decision.thresholds]\n"" = 1', "decision.thresholds.'' = '': must be a text that is not empty"),
         ('[decision]\nbackground = "empty"', "decision.background = 'empty': must be a list, each a text"),
         ("[decision]\nbackground = ['a', '']", "decision.background, number 2 = '': must be a text that is not empty"),
-        ("[schedule]\nawake = 5", "schedule.awake = 5: must be a list of windows: begin each with [[schedule.awake]]"),
+        ("[schedule]\nawake = 5", "schedule.awake = 5: must be a list of at most 64 windows: begin each"),
         ("[schedule]\nawake = [5]", "schedule.awake, number 1 = 5: must be object, got int"),
         (
             "[[schedule.awake]]\nform = 1\nto = '06:00'\nfrom = '05:00'",
