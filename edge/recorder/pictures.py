@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from edge.storage import read_bounded
+
 # A frame of 8192 x 8192 at quality 100 takes less. What is larger is no picture of ours.
 MOST_BYTES = 16 << 20
 _BEGIN, _END = b"\xff\xd8\xff", b"\xff\xd9"
@@ -50,6 +52,12 @@ def folder_name(boot: str) -> str:
     return re.sub(r"[^0-9A-Za-z]", "", boot)[:8] or "boot"
 
 
+def remove_picture(path: Path) -> None:
+    """Remove a picture, if it is there and has a name of ours: a damaged store may name any file. Raises OSError."""
+    if _NAME.fullmatch(path.name):
+        path.unlink(missing_ok=True)
+
+
 class PictureFolder:
     """Pictures below `root`, in one folder for each boot. Used by one thread.
 
@@ -60,13 +68,29 @@ class PictureFolder:
         self.root = root
         self._unsynced: set[Path] = set()
 
-    def write(self, name: str, data: bytes) -> StoredFile:
-        """Write a picture, in place of one of that name. Raises OSError, and leaves nothing behind."""
+    def keep(self, name: str, data: bytes) -> StoredFile:
+        """Write a picture, if there is none of that name yet. Raises OSError, and leaves nothing behind."""
         # Here: OpenSSL takes 0.8 MiB, which a recorder without pictures need not have.
         import hashlib
 
         path = self.root / name
-        self._make_folder(path.parent)
+        # One that is there was sent again, because its acknowledgement was lost. It may be in the store already, with
+        # its hash, and its EXIF would now have another time.
+        there = self._read(path)
+        if there is None:
+            self._make_folder(path.parent)
+            self._write(path, data)
+        self._unsynced.add(path.parent)
+        kept = there or data
+        return StoredFile(name, len(kept), hashlib.sha256(kept).hexdigest())
+
+    def _read(self, path: Path) -> bytes | None:
+        try:
+            return read_bounded(path, MOST_BYTES, follow=False)
+        except FileNotFoundError:
+            return None
+
+    def _write(self, path: Path, data: bytes) -> None:
         partial = path.with_name(f".{path.name}{_PARTIAL}")
         with suppress(FileNotFoundError):
             partial.unlink()
@@ -82,8 +106,6 @@ class PictureFolder:
             with suppress(OSError):
                 partial.unlink()
             raise
-        self._unsynced.add(path.parent)
-        return StoredFile(name, len(data), hashlib.sha256(data).hexdigest())
 
     def sync(self) -> None:
         """Put the names of all that was written onto the disk. Raises OSError."""
@@ -91,33 +113,22 @@ class PictureFolder:
             _sync_folder(folder)
         self._unsynced.clear()
 
-    def remove(self, name: str) -> None:
-        """Remove a picture, if it is there. Raises OSError."""
-        with suppress(FileNotFoundError):
-            (self.root / name).unlink()
-
     def free_bytes(self) -> int:
         """Return what is free on the disk. Raises OSError."""
         folder = next(folder for folder in (self.root, *self.root.parents) if folder.exists())
         disk = os.statvfs(folder)
         return disk.f_bavail * disk.f_frsize
 
-    def folders(self) -> list[str]:
-        """Return the names of the boots' folders, sorted."""
-        try:
-            return sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir(follow_symlinks=False))
-        except FileNotFoundError:
-            return []
-
-    def files(self, folder: str) -> Iterator[tuple[str, int | None]]:
-        """Yield the files of one boot: name, and the sequence of the event or sample; None for one that was being
-        written when the power failed. Files that are not ours are left out."""
-        for entry in os.scandir(self.root / folder):
-            name = f"{folder}/{entry.name}"
-            if found := _NAME.fullmatch(entry.name):
-                yield name, int(found[1])
-            elif entry.name.startswith(".") and entry.name.endswith(f".jpg{_PARTIAL}"):
-                yield name, None
+    def files(self) -> Iterator[tuple[Path, bool]]:
+        """Yield all files of ours: path, and whether it is whole; the others were being written when the power failed.
+        Files that are not ours are left out. Raises OSError."""
+        for folder in _entries(self.root):
+            if not folder.is_dir(follow_symlinks=False):
+                continue
+            for entry in _entries(Path(folder.path)):
+                whole = _NAME.fullmatch(entry.name) is not None
+                if whole or (entry.name.startswith(".") and entry.name.endswith(f".jpg{_PARTIAL}")):
+                    yield Path(entry.path), whole
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():
@@ -126,6 +137,14 @@ class PictureFolder:
         folder.mkdir(0o750, parents=True, exist_ok=True)
         # Also the folders above, whose entries are new: the top one's parent holds the first of them.
         self._unsynced.update(one.parent for one in missing)
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except FileNotFoundError:  # not made yet, or removed meanwhile
+        return
 
 
 def _write_all(handle: int, data: bytes) -> None:

@@ -12,7 +12,7 @@ from edge.recorder.budget import Candidate, choose, excess, worth
 
 
 def pictures(number: int, **changes: Any) -> Candidate:
-    return Candidate(**{"number": number, "label": "tit", "size": 100, "lead": 0.9, **changes})
+    return Candidate(**{"number": number, "label": "tit", "size": 100, "score": 0.9, **changes})
 
 
 def removed(candidates: Sequence[Candidate], size: int) -> list[int]:
@@ -23,8 +23,8 @@ def removed(candidates: Sequence[Candidate], size: int) -> list[int]:
     ("first", "later"),
     [
         ({"exported": True}, {}),
-        ({"exported": True, "lead": 0.0}, {}),
-        ({"lead": 0.9}, {"lead": 0.1}),
+        ({"exported": True, "score": 0.0}, {}),
+        ({"score": 0.9}, {"score": 0.1}),
         ({"verdict": "right"}, {}),
         ({}, {"verdict": "wrong"}),
         ({}, {"verdict": "other"}),
@@ -51,9 +51,9 @@ def test_no_more_goes_than_must() -> None:
 
 
 @given(st.floats(0, 1, exclude_min=True), st.floats(-1, 2), st.booleans())
-def test_a_mark_of_wrong_outweighs_whatever_else(share: float, lead: float, exported: bool) -> None:
-    marked = worth(pictures(1, verdict="wrong", exported=exported, lead=lead), share)
-    assert marked > worth(pictures(1, exported=exported, lead=lead), share)
+def test_a_mark_of_wrong_outweighs_whatever_else(share: float, score: float, exported: bool) -> None:
+    marked = worth(pictures(1, verdict="wrong", exported=exported, score=score), share)
+    assert marked > worth(pictures(1, exported=exported, score=score), share)
 
 
 @pytest.mark.parametrize(

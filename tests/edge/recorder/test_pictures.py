@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.recorder import pictures
-from edge.recorder.pictures import MOST_BYTES, PictureFolder, file_name, folder_name, read_jpeg
+from edge.recorder.pictures import MOST_BYTES, PictureFolder, file_name, folder_name, read_jpeg, remove_picture
 
 JPEG = b"\xff\xd8\xff\xe0 a picture \xff\xd9"
 BOOT = "0123abcd-4567-89ab-cdef-0123456789ab"
@@ -69,21 +69,27 @@ def test_no_boot_leads_out_of_the_folder(boot: str) -> None:
 
 def test_a_picture_is_written_and_found_again(folder: PictureFolder) -> None:
     name = file_name(BOOT, 5000, "best", 0)
-    stored = folder.write(name, JPEG)
+    stored = folder.keep(name, JPEG)
     folder.sync()
     assert (stored.name, stored.size, stored.sha256) == (name, len(JPEG), hashlib.sha256(JPEG).hexdigest())
     assert (folder.root / name).read_bytes() == JPEG
-    assert folder.folders() == ["0123abcd"]
-    assert list(folder.files("0123abcd")) == [(name, 5000)]
-    folder.remove(name)
-    folder.remove(name)
-    assert list(folder.files("0123abcd")) == []
+    assert list(folder.files()) == [(folder.root / name, True)]
+    remove_picture(folder.root / name)
+    remove_picture(folder.root / name)
+    assert list(folder.files()) == []
 
 
-def test_a_picture_sent_again_takes_the_place_of_the_first(folder: PictureFolder) -> None:
-    for data in (JPEG, JPEG + JPEG):
-        folder.write("b/1-best.jpg", data)
-    assert (folder.root / "b/1-best.jpg").read_bytes() == JPEG + JPEG
+def test_a_picture_sent_again_stays_as_it_was_stored(folder: PictureFolder) -> None:
+    first, again = (folder.keep("b/1-best.jpg", data) for data in (JPEG, JPEG + JPEG))
+    assert first == again
+    assert (folder.root / "b/1-best.jpg").read_bytes() == JPEG
+
+
+def test_nothing_but_pictures_is_removed(tmp_path: Path) -> None:
+    for name in ("passwd", "x.jpg", "5000-best.png"):
+        (tmp_path / name).touch()
+        remove_picture(tmp_path / name)
+        assert (tmp_path / name).exists()
 
 
 def test_all_folders_that_are_new_are_synced(folder: PictureFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +101,7 @@ def test_all_folders_that_are_new_are_synced(folder: PictureFolder, monkeypatch:
         real(handle)
 
     monkeypatch.setattr(pictures.os, "fsync", fsync)
-    folder.write("b/1-best.jpg", JPEG)
+    folder.keep("b/1-best.jpg", JPEG)
     folder.sync()
     top = folder.root.parent.parent.name
     assert sorted(synced) == sorted([".1-best.jpg.partial", "b", "pictures", "deep", top])
@@ -110,17 +116,19 @@ def test_a_full_disk_leaves_nothing_behind(folder: PictureFolder, step: int, mon
 
     monkeypatch.setattr(pictures.os, ("write", "fsync")[step], full)
     with pytest.raises(OSError, match="No space"):
-        folder.write("b/1-best.jpg", JPEG)
+        folder.keep("b/1-best.jpg", JPEG)
     assert list((folder.root / "b").iterdir()) == []
 
 
 def test_files_of_others_are_not_ours(folder: PictureFolder) -> None:
-    folder.write("b/1-best.jpg", JPEG)
+    folder.keep("b/1-best.jpg", JPEG)
     for name in ("notes.txt", "x-best.jpg", ".2-best.jpg.partial"):
         (folder.root / "b" / name).write_text("mine")
-    assert sorted(folder.files("b"), key=str) == [("b/.2-best.jpg.partial", None), ("b/1-best.jpg", 1)]
+    (folder.root / "top.jpg").touch()
+    found = {path.name: whole for path, whole in folder.files()}
+    assert found == {".2-best.jpg.partial": False, "1-best.jpg": True}
 
 
 def test_how_much_is_free_is_known_before_there_is_a_folder(folder: PictureFolder) -> None:
     assert folder.free_bytes() > 0
-    assert folder.folders() == []
+    assert list(folder.files()) == []
