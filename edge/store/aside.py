@@ -6,8 +6,8 @@ from pathlib import Path
 
 from edge.errors import StorageError
 from edge.printable import printable
-from edge.store.locking import WriterLock, beside
-from edge.store.opening import files_of, sync_folder
+from edge.store.files import beside, files_of, sync_folder
+from edge.store.locking import WriterLock
 
 _log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge.errors import DamagedStoreError, DataError, FieldfareError, StorageError, UnavailableError
 from edge.printable import printable
+from edge.store import schema
 
 # Primary codes of SQLite, the low byte of what it reports.
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
@@ -61,3 +62,35 @@ def _damaged(path: Path, error: Exception | str) -> str:
 def damaged(path: Path, why: str) -> DamagedStoreError:
     """Return the error for a store in which we found a fault ourselves."""
     return DamagedStoreError(_damaged(path, why))
+
+
+def refuse_newer(path: Path, version: int) -> None:
+    """Raise DataError for a version that is above ours."""
+    if version > schema.version():
+        raise DataError(
+            f"the store {printable(str(path))} has version {version}, this Fieldfare writes version "
+            f"{schema.version()}: it was written by a newer Fieldfare; update this one, or name another file"
+        )
+
+
+def refuse_older(path: Path, version: int) -> None:
+    """Raise DataError for a version that is below ours, which only the writer can upgrade."""
+    if version < schema.version():
+        raise DataError(
+            f"the store {printable(str(path))} has version {version}, this Fieldfare reads version "
+            f"{schema.version()}: start the service once, which upgrades it"
+        )
+
+
+def refuse_foreign(path: Path, application_id: int) -> None:
+    """Raise DataError for what is no store of ours."""
+    if application_id != schema.APPLICATION_ID:
+        raise foreign(path)
+
+
+def foreign(path: Path) -> DataError:
+    """Return the error for a file that is no store of ours."""
+    return DataError(
+        f"{printable(str(path))} is no store of Fieldfare's and was left as it is: name another file in events.store, "
+        "or move this one away"
+    )

@@ -8,13 +8,9 @@ from types import TracebackType
 
 from edge.errors import StorageError, UnavailableError
 from edge.printable import printable
+from edge.store.files import beside
 
 _LONGEST_ID = 64
-
-
-def beside(store: Path, ending: str) -> Path:
-    """Return the file beside the store that has its name and this ending."""
-    return store.with_name(store.name + ending)
 
 
 class WriterLock:

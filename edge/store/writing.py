@@ -11,17 +11,19 @@ import msgspec
 from edge.errors import StoreGoneError
 from edge.events.records import ClockQuality
 from edge.printable import printable
-from edge.store import checking, clocks, harvest, marking, pictures
-from edge.store.adding import EventAdder, Identity, NewEvent
+from edge.store import harvest
 from edge.store.counting import Counts, events_after, last_number
 from edge.store.faults import damaged, translated
+from edge.store.files import files_of, inode, sync_folder
 from edge.store.harvest import NewSample
 from edge.store.locking import WriterLock
-from edge.store.opening import files_of, inode, open_for_writing, sync_folder
-from edge.store.pictures import PictureGroup
 from edge.store.records import Mark, StoredSample
-from edge.store.retention import Retention, Trimmed
 from edge.store.texts import TextReader, TextWriter
+from edge.store.writes import checking, clocks, marking, pictures
+from edge.store.writes.adding import EventAdder, Identity, NewEvent
+from edge.store.writes.opening import open_for_writing
+from edge.store.writes.pictures import PictureGroup
+from edge.store.writes.retention import Retention, Trimmed
 
 # How long to look for damage when a store is opened: a service must be up within 10 s.
 CHECK_S = 2.0

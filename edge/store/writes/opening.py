@@ -1,6 +1,5 @@
 """Open a store for writing: make a new one, upgrade an older one, refuse a newer one or a stranger's, find damage."""
 
-import os
 import sqlite3
 import stat
 from pathlib import Path
@@ -8,9 +7,10 @@ from urllib.parse import quote
 
 from edge.errors import DamagedStoreError, DataError, StorageError
 from edge.printable import printable
-from edge.store import checking, schema
-from edge.store.faults import damaged, translated
+from edge.store import schema
+from edge.store.faults import damaged, foreign, refuse_newer, translated
 from edge.store.locking import WriterLock
+from edge.store.writes import checking
 
 # Measured with tools/bench_store.py (docs/events.md): bytes written a day, and seconds for a query.
 PAGE_BYTES = 1024
@@ -87,15 +87,6 @@ def _identify(connection: sqlite3.Connection, path: Path) -> None:
     refuse_newer(path, version)
 
 
-def refuse_newer(path: Path, version: int) -> None:
-    """Raise DataError for a version that is above ours."""
-    if version > schema.version():
-        raise DataError(
-            f"the store {printable(str(path))} has version {version}, this Fieldfare writes version "
-            f"{schema.version()}: it was written by a newer Fieldfare; update this one, or name another file"
-        )
-
-
 def _configure(connection: sqlite3.Connection) -> None:
     # The first two count only until a new file has its first page.
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
@@ -123,33 +114,3 @@ def _is_foreign(path: Path, lock: WriterLock) -> bool:
         return False
     # A file of zeros is what a power cut leaves of a new one on some file systems.
     return bool(head.strip(b"\0")) and not any(mark in head for mark in _OURS)
-
-
-def foreign(path: Path) -> DataError:
-    """Return the error for a file that is no store of ours."""
-    return DataError(
-        f"{printable(str(path))} is no store of Fieldfare's and was left as it is: name another file in events.store, "
-        "or move this one away"
-    )
-
-
-def files_of(path: Path) -> tuple[Path, ...]:
-    """Return the store's file and the two that SQLite keeps beside it."""
-    return (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"))
-
-
-def inode(path: Path) -> int | None:
-    """Return what tells this file from another of the same name; None if there is none."""
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return None
-
-
-def sync_folder(path: Path) -> None:
-    """Make sure that the names in the folder of `path` are on the disk."""
-    handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

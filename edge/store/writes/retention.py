@@ -5,8 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from edge.store import pictures, schema
+from edge.store import schema
 from edge.store.counting import Counts, last_number
+from edge.store.writes import pictures
 
 # Once the store is full it is cut back by so much, so that trimming is rare. The gap is filled again by new events, and
 # the file keeps its size: giving the space back to the disk and taking it again would only write more.

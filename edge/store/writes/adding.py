@@ -7,10 +7,11 @@ from pathlib import Path
 import msgspec
 
 from edge.events.records import ClockQuality, Event
-from edge.store import clocks, pictures, rows, schema
+from edge.store import rows, schema
 from edge.store.counting import Counts, last_number
 from edge.store.records import StoredPicture
 from edge.store.texts import Boot, TextWriter
+from edge.store.writes import clocks, pictures
 
 # An event with the wall times of its begin and end, how far they can be trusted, and its pictures.
 NewEvent = tuple[Event, float, float, ClockQuality, Sequence[StoredPicture]]
