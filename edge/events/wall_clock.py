@@ -181,6 +181,10 @@ class ClockHistory:
             self._forget()
         return all(better(reading.quality, quality) for quality in before)
 
+    def recall(self, reading: ClockReading) -> None:
+        """Take a reading that was remembered from earlier in this boot."""
+        self._readings.insert(0, (float("-inf"), reading))
+
     def at(self, mono_s: float) -> ClockReading:
         """Return the reading for this moment. Raises ValueError if there is none at all."""
         if not self._readings:

@@ -4,12 +4,13 @@ A commit costs some 10 kB of wear on the card whatever it holds, so as many even
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from edge.events.records import Event, PictureInfo
 from edge.processes.recorder_messages import KeepSample
+from edge.store.writes.adding import Identity
 
 # Of the time that is promised, so much is for waiting. The rest is for a worn card, which may take seconds.
 _WAIT_SHARE = 2 / 3
@@ -87,21 +88,24 @@ class _Open:
     stored_s: float | None = None
 
 
+def _identity(event: Event) -> Identity:
+    return event.device, event.boot, event.sequence
+
+
 class OpenEvents:
     """The events that go on, each in the form that was last heard of it. Used by one thread."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, int], _Open] = {}
+        self._open: dict[Identity, _Open] = {}
 
-    def hear(self, event: Event, now: float, *, stored: bool = False) -> None:
-        """Note an event's newest form. stored: it comes from the store, left there by another recorder."""
-        known = self._open.get((event.boot, event.sequence))
-        stored_s = now if stored else known.stored_s if known else None
-        self._open[(event.boot, event.sequence)] = _Open(event, now, stored_s)
+    def hear(self, event: Event, now: float) -> None:
+        """Note an event's newest form."""
+        known = self._open.get(_identity(event))
+        self._open[_identity(event)] = _Open(event, now, known.stored_s if known else None)
 
     def end(self, event: Event) -> None:
         """Note that it has ended."""
-        self._open.pop((event.boot, event.sequence), None)
+        self._open.pop(_identity(event), None)
 
     def to_store(self, now: float) -> list[Event]:
         """Return those that must be put on the disk for the case of a power cut; call `stored` when they are."""
@@ -115,9 +119,13 @@ class OpenEvents:
     def stored(self, events: Sequence[Event], now: float) -> None:
         """Note that these are on the disk."""
         for event in events:
-            known = self._open.get((event.boot, event.sequence))
+            known = self._open.get(_identity(event))
             if known is not None:
                 known.stored_s = now
+
+    def identities(self) -> Collection[Identity]:
+        """Return which go on."""
+        return self._open.keys()
 
     def take_silent(self, now: float) -> list[Event]:
         """Return those that were not heard of for ten minutes, and forget them."""

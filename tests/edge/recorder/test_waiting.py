@@ -97,14 +97,6 @@ def test_what_is_long_in_sight_is_stored_now_and_then() -> None:
     assert stored_s == [161, 461, 761, 1061]
 
 
-def test_what_another_recorder_stored_is_not_stored_at_once() -> None:
-    events = OpenEvents()
-    events.hear(in_sight(0, 100), 500, stored=True)
-    events.hear(in_sight(0, 501), 501)
-    assert events.to_store(799) == []
-    assert events.to_store(800) == [in_sight(0, 501)]
-
-
 def test_what_ended_is_in_sight_no_more() -> None:
     events = OpenEvents()
     events.hear(in_sight(0, 100), 100)
