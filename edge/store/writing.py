@@ -177,6 +177,14 @@ class StoreWriter:
         with translated(self.path):
             yield from pictures.groups(self._connection)
 
+    def picture_files(self, events: Sequence[int] | None = None) -> Iterator[Path]:
+        """Yield the files of these events' pictures, None for all. Removing some meanwhile does no harm."""
+        with translated(self.path):
+            if events is None:
+                yield from pictures.files(self._connection, self.path.parent)
+            else:
+                yield from pictures.paths(self._connection, events, self.path.parent)
+
     def remove_pictures(self, events: Sequence[int]) -> list[Path]:
         """Remove all pictures of these events from the store. Return their files, to be removed afterwards."""
         with self.transaction():

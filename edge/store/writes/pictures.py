@@ -63,6 +63,15 @@ def paths(connection: sqlite3.Connection, events: Sequence[int], folder: Path) -
     return found
 
 
+def files(connection: sqlite3.Connection, folder: Path) -> Iterator[Path]:
+    """Yield all files, in no order. What is removed meanwhile does not matter."""
+    after = -1
+    query = "SELECT id, file FROM pictures WHERE id > ? ORDER BY id LIMIT ?"
+    while rows := connection.execute(query, (after, MOST_IN_ONE)).fetchall():
+        yield from (folder / file for _, file in rows)
+        after = rows[-1][0]
+
+
 def remove(connection: sqlite3.Connection, events: Sequence[int]) -> None:
     """Remove all pictures of these events."""
     connection.executemany("DELETE FROM pictures WHERE event = ?", ((event,) for event in events))

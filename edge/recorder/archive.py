@@ -1,0 +1,261 @@
+"""Keep events, samples and their pictures: the store and the two folders, opened, written and tended together."""
+
+import logging
+import os
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from edge.config.settings import Settings
+from edge.errors import ConfigError, DamagedStoreError, DataError, StoreGoneError
+from edge.events.records import ClockQuality, Event
+from edge.events.wall_clock import ClockHistory, ClockReading
+from edge.recorder.chores import Chores
+from edge.recorder.filing import Filer, is_storable
+from edge.recorder.pictures import PictureFolder, remove_picture
+from edge.recorder.stock import EventPictures, Samples, Stock
+from edge.recorder.waiting import Item
+from edge.store.aside import set_aside
+from edge.store.harvest import NewSample
+from edge.store.orders import take_orders
+from edge.store.writes.adding import Identity, NewEvent
+from edge.store.writing import StoreWriter
+
+_log = logging.getLogger(__name__)
+
+# Under these keys the store holds how many events and samples lost their files for want of room, and the best clock
+# reading of a boot: "BOOT QUALITY OFFSET".
+_DROPPED, _CLOCK = "dropped_pictures", "clock"
+_MB = 1_000_000
+_ORDERS_S = 1.5
+_ROOM_S = 10.0
+_TRIM_S = 60.0
+# 2000 events take 20 ms on an x86-64 core: less than 0.01 % of it.
+_CHECK_S = 600.0
+# What a worker has in sight is heard of within a second or two of the recorder's start.
+_LEFT_OPEN_S = 30.0
+_STRAYS_S = 60.0
+
+
+@dataclass(slots=True)
+class Holding:
+    """What is kept. events: how many. pictures, samples: bytes of their files. dropped: how many events and samples
+    lost their files for want of room."""
+
+    events: int = 0
+    pictures: int = 0
+    samples: int = 0
+    dropped: int = 0
+
+
+class Archive:
+    """The store with its pictures. Used by one thread.
+
+    All methods but `close` raise OSError, or as the store does. After that call `failed`.
+    """
+
+    def __init__(
+        self, settings: Settings, device: str, boot: str, history: ClockHistory, *, alive: Callable[[], None]
+    ) -> None:
+        """history: which wall time a moment gets; filled by the caller. alive: called now and then during long work.
+
+        Raises ConfigError if the settings name no store."""
+        if settings.events.store is None:
+            raise ConfigError("events.store is missing: name the file in which events are kept")
+        self.path = Path(settings.events.store).absolute()
+        self._boot, self._history, self._alive = boot, history, alive
+        self._max_bytes = settings.events.max_mb * _MB
+        reserve_mb = settings.pictures.reserve_mb
+        pictures = PictureFolder(self._place(settings.pictures.folder, "pictures"))
+        harvest = PictureFolder(self._place(settings.harvest.folder, "harvest"))
+        self._pictures = Stock(pictures, EventPictures(), settings.pictures.max_mb, reserve_mb, alive)
+        self._samples = Stock(harvest, Samples(), settings.harvest.max_mb, reserve_mb, alive)
+        self._filer = Filer(pictures, harvest, device, boot, history)
+        self._open: StoreWriter | None = None
+        self._notice: str | None = None
+        self._chores = Chores()
+        self._events = self._dropped = 0
+
+    def _place(self, folder: str | None, name: str) -> Path:
+        return Path(folder).absolute() if folder else self.path.with_name(name)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the store is open."""
+        return self._open is not None
+
+    @property
+    def wants_samples(self) -> bool:
+        """Whether samples are kept at all."""
+        return self._samples.is_wanted
+
+    @property
+    def notice(self) -> str | None:
+        """What people must know though events are kept; None: nothing."""
+        return "; ".join(filter(None, (self._notice, self._filer.fault))) or None
+
+    @property
+    def holding(self) -> Holding:
+        """What is kept, as far as it is known."""
+        pictures, samples = self._pictures, self._samples
+        return Holding(self._events, pictures.used + pictures.strays, samples.used + samples.strays, self._dropped)
+
+    def open(self) -> None:
+        """Open the store, which is made if there is none; a damaged one is set aside."""
+        self.path.parent.mkdir(0o750, parents=True, exist_ok=True)
+        try:
+            self._open = StoreWriter(self.path)
+        except DamagedStoreError as error:
+            aside = set_aside(self.path)
+            self._note(f"the store was damaged and is now {aside.name}; a fresh one was begun", str(error))
+            self._open = StoreWriter(self.path)
+        for stock in (self._pictures, self._samples):
+            stock.measure(self._open)
+        self._events = self._open.count()
+        self._dropped = int(self._open.value(_DROPPED, 0))
+        self._recall_clock()
+
+    def close(self) -> None:
+        """Close the store; safe to call twice."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def failed(self, error: Exception) -> None:
+        """Close the store if that error means that it must be opened again."""
+        if isinstance(error, StoreGoneError):
+            self._note("the store was deleted or replaced while it was open; what is there now is used", str(error))
+            self.close()
+        elif isinstance(error, DamagedStoreError):
+            self.close()
+
+    def keep(self, items: Sequence[Item], long: Sequence[Event] = ()) -> None:
+        """Keep these, with their pictures, and these events in sight for the case of a power cut. They are on the disk
+        when this returns."""
+        with_pictures = self._make_room(self._pictures, [item for item in items if isinstance(item.content, Event)])
+        with_samples = self._make_room(self._samples, [item for item in items if not isinstance(item.content, Event)])
+        events: list[NewEvent] = []
+        samples: list[NewSample] = []
+        for item in items:
+            if isinstance(item.content, Event):
+                events += self._filed(item.content, item, with_pictures=with_pictures)
+            elif item.files and with_samples and (sample := self._filer.sample(item.content, item.files[0])):
+                samples.append(sample)
+            self._alive()
+        for event in long:
+            events += self._filed(event)
+        self._filer.sync()
+        self._add(events, samples)
+        self._pictures.used += sum(picture.size for event in events for picture in event[4])
+        self._samples.used += sum(sample.size for sample in samples)
+        self._events = self._store.count()
+
+    def mend(self) -> None:
+        """Give the events of this boot the times that follow from its best clock reading."""
+        best = self._history.at(float("-inf"))
+        if best.quality == "none":
+            return
+        # Pictures keep the time in their EXIF: they may be exported already, with their hashes.
+        while self._store.mend(self._boot, best.offset_s, best.quality):
+            self._alive()
+        words = f"{self._boot} {best.quality} {best.offset_s!r}"
+        if self._store.value(_CLOCK, "") != words:
+            self._store.set_value(_CLOCK, words)
+
+    def tend(self, now: float, going_on: Collection[Identity]) -> None:
+        """Do what is due in the store beside keeping. now: monotonic. going_on: the events in sight."""
+        chores, store = self._chores, self._store
+        if chores.is_due("orders", _ORDERS_S, now):
+            take_orders(store)
+        if chores.is_due("room", _ROOM_S, now):
+            self._note_dropped(self._pictures.make_room(store) + self._samples.make_room(store))
+        if chores.is_due("trim", _TRIM_S, now):
+            self._trim()
+        if chores.is_due("check", _CHECK_S, now):
+            store.check_some()
+        if chores.is_due("left open", float("inf"), now, first_s=_LEFT_OPEN_S):
+            self.end_left_open(going_on)
+        if chores.is_due("strays", float("inf"), now, first_s=_STRAYS_S):
+            self._pictures.find_strays(store)
+            self._samples.find_strays(store)
+
+    def end_left_open(self, going_on: Collection[Identity] = ()) -> None:
+        """End what another recorder left in sight, as it was last heard of. going_on: what is in sight still."""
+        ended = self._store.end_left_open(going_on)
+        if ended:
+            _log.info("%d events that were in sight when the service stopped ended with that", ended)
+            self._events = self._store.count()
+
+    @property
+    def _store(self) -> StoreWriter:
+        assert self._open is not None
+        return self._open
+
+    def _make_room(self, stock: Stock, items: Sequence[Item]) -> bool:
+        """Make room for the files of these. Return whether they may be written."""
+        sizes = [os.fstat(file).st_size for item in items for file in item.files]
+        if not (sizes and stock.is_wanted):
+            return False
+        if not stock.has_room(sum(sizes)):
+            self._note_dropped(stock.make_room(self._store, sum(sizes)))
+        return stock.has_room(sum(sizes))
+
+    def _note_dropped(self, dropped: int) -> None:
+        if dropped:
+            self._dropped += dropped
+            self._store.set_value(_DROPPED, self._dropped)
+
+    def _filed(self, event: Event, item: Item | None = None, *, with_pictures: bool = False) -> list[NewEvent]:
+        if not is_storable(event):
+            # Only a fault of ours can make one. It must not stand in the way of all that come after it.
+            _log.error("%s cannot be stored and is given up: %s", event.name, event)
+            return []
+        if item is None or not with_pictures:
+            return [self._filer.event(event)]
+        return [self._filer.event(event, item.pictures, item.files)]
+
+    def _add(self, events: Sequence[NewEvent], samples: Sequence[NewSample]) -> None:
+        store = self._store
+        try:
+            with store.transaction():
+                store.add_events(events)
+                store.add_samples(samples)
+        except DamagedStoreError:
+            raise
+        except DataError:
+            # One of them can never be stored: it must not stand in the way of the others.
+            for event in events:
+                self._give_up_on_fault(store.add_events, event)
+            for sample in samples:
+                self._give_up_on_fault(store.add_samples, sample)
+
+    def _give_up_on_fault(self, add: Callable[[Sequence[Any]], object], new: NewEvent | NewSample) -> None:
+        try:
+            add([new])
+        except DamagedStoreError:
+            raise
+        except DataError as error:
+            _log.error("given up: %s", error)
+
+    def _trim(self) -> None:
+        while (trimmed := self._store.trim(self._max_bytes)).events or trimmed.more:
+            for path in trimmed.pictures:
+                with suppress(OSError):  # it is a stray from now on
+                    remove_picture(path)
+            self._alive()
+            if not trimmed.more:
+                break
+        self._events = self._store.count()
+
+    def _recall_clock(self) -> None:
+        """Take the best reading of this boot from the store, which an earlier recorder left there."""
+        words = str(self._store.value(_CLOCK, "")).rsplit(" ", 2)
+        if len(words) == 3 and words[0] == self._boot:
+            with suppress(ValueError):
+                self._history.recall(ClockReading(float(words[2]), cast(ClockQuality, words[1])))
+
+    def _note(self, notice: str, why: str) -> None:
+        _log.warning("%s (%s)", notice, why)
+        self._notice = notice

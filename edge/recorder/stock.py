@@ -1,0 +1,204 @@
+"""Keep the files of pictures, or those of samples, within their budget and the reserve of their disk."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+from zlib import crc32
+
+from edge.errors import StorageError
+from edge.recorder.budget import Candidate, choose, excess
+from edge.recorder.pictures import PictureFolder, remove_picture
+from edge.store.writing import StoreWriter
+
+_log = logging.getLogger(__name__)
+
+# Names that are compared at once, in about 100 bytes each.
+_NAMES_AT_ONCE = 10_000
+
+
+class Contents(Protocol):
+    """What is kept in the files of a folder, by the number of its event or sample."""
+
+    def candidates(self, store: StoreWriter) -> Iterator[Candidate]:
+        """Yield what may go."""
+        ...
+
+    def files(self, store: StoreWriter, numbers: Sequence[int] | None = None) -> Iterator[Path]:
+        """Yield the files of these, None for all."""
+        ...
+
+    def remove(self, store: StoreWriter, numbers: Sequence[int]) -> None:
+        """Remove these from the store, and leave the files."""
+        ...
+
+
+class EventPictures:
+    """The pictures of events. Implements Contents."""
+
+    def candidates(self, store: StoreWriter) -> Iterator[Candidate]:
+        """See Contents."""
+        for group in store.picture_groups():
+            yield Candidate(
+                number=group.event,
+                label=group.label,
+                size=group.size,
+                score=group.peak,
+                verdict=group.verdict,
+                exported=group.exported,
+            )
+
+    def files(self, store: StoreWriter, numbers: Sequence[int] | None = None) -> Iterator[Path]:
+        """See Contents."""
+        return store.picture_files(numbers)
+
+    def remove(self, store: StoreWriter, numbers: Sequence[int]) -> None:
+        """See Contents."""
+        store.remove_pictures(numbers)
+
+
+class Samples:
+    """The frames for the next training. Implements Contents."""
+
+    def candidates(self, store: StoreWriter) -> Iterator[Candidate]:
+        """See Contents."""
+        for one in store.samples():
+            # What was drawn at random balances the rest, so its score does not count against it.
+            score = 0.0 if "random" in one.sample.reasons else one.sample.score
+            yield Candidate(
+                number=one.number, label=one.sample.label, size=one.size, score=score, exported=one.exported
+            )
+
+    def files(self, store: StoreWriter, numbers: Sequence[int] | None = None) -> Iterator[Path]:
+        """See Contents."""
+        wanted = None if numbers is None else set(numbers)
+        return (one.path for one in store.samples() if wanted is None or one.number in wanted)
+
+    def remove(self, store: StoreWriter, numbers: Sequence[int]) -> None:
+        """See Contents."""
+        store.remove_samples(numbers)
+
+
+class Stock:
+    """The files of one kind. Used by one thread.
+
+    used: bytes of those that the store knows. strays: bytes of those that no store knows, left by a power cut or by a
+        store that was set aside: they go first.
+    """
+
+    def __init__(
+        self, folder: PictureFolder, contents: Contents, most_mb: int, reserve_mb: int, alive: Callable[[], None]
+    ) -> None:
+        """alive: called now and then during long work."""
+        self.folder = folder
+        self.used = self.strays = 0
+        self._contents, self._alive = contents, alive
+        self._most, self._reserve = most_mb * 1_000_000, reserve_mb * 1_000_000
+        self._entries = 0
+        self._unlinked: list[int] = []
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether any may be kept at all."""
+        return self._most > 0
+
+    def measure(self, store: StoreWriter) -> None:
+        """Find how much the files in the store take."""
+        self._count(self._contents.candidates(store))
+
+    def has_room(self, incoming: int) -> bool:
+        """Return whether so many bytes more fit. Raises OSError."""
+        fits = self.used + self.strays + incoming <= self._most
+        return fits and self.folder.free_bytes() - incoming >= self._reserve
+
+    def make_room(self, store: StoreWriter, incoming: int = 0) -> int:
+        """Remove what is worth least until so many bytes more fit. Return how many events or samples lost their files.
+
+        Raises OSError, and as the store does.
+        """
+        if self._unlinked:
+            self._contents.remove(store, self._unlinked)
+            self._unlinked = []
+        free = self.folder.free_bytes()
+        size = excess(self.used + self.strays + incoming, self._most, free - incoming, self._reserve)
+        if size > 0 and self.strays:
+            size -= self._remove_strays(store, size)
+        if size <= 0 or not self.used:
+            return 0
+        counts = self._count(self._contents.candidates(store))
+        chosen = list(choose(self._contents.candidates(store), counts, size))
+        self._alive()
+        self._remove(store, [one.number for one in chosen])
+        self.used -= sum(one.size for one in chosen)
+        return len(chosen)
+
+    def find_strays(self, store: StoreWriter) -> None:
+        """Find how much the files take that the store does not know, and remove what was half written. Raises OSError,
+        and as the store does."""
+        self.strays = sum(size for _, size in self._strays(store))
+        if self.strays:
+            _log.info("%s: %.1f MB are of no event in the store: they go first", self.folder.root, self.strays / 1e6)
+
+    def _count(self, candidates: Iterator[Candidate]) -> Counter[str]:
+        """Count candidates by label, and what they take."""
+        counts: Counter[str] = Counter()
+        self.used = 0
+        for one in candidates:
+            counts[one.label] += 1
+            self.used += one.size
+        self._entries = counts.total()
+        return counts
+
+    def _remove(self, store: StoreWriter, numbers: Sequence[int]) -> None:
+        files = list(self._contents.files(store, numbers))
+        try:
+            self._contents.remove(store, numbers)
+        except StorageError:
+            # The disk may be so full that not even this can be written: then the files go first.
+            self._unlinked += numbers
+            self._unlink(files)
+            raise
+        self._unlink(files)
+
+    def _remove_strays(self, store: StoreWriter, size: int) -> int:
+        removed = 0
+        for path, taken in self._strays(store):
+            if removed >= size:
+                break
+            self._unlink([path])
+            removed += taken
+        self.strays = max(0, self.strays - removed) if removed else 0
+        return removed
+
+    def _strays(self, store: StoreWriter) -> Iterator[tuple[Path, int]]:
+        """Yield the files that the store does not know, with their sizes."""
+        parts = 1 + self._entries // _NAMES_AT_ONCE
+        for part in range(parts):
+            known = {hash(path) for path in self._contents.files(store) if _part(path, parts) == part}
+            self._alive()
+            for path, whole in self.folder.files():
+                if _part(path, parts) != part:
+                    continue
+                if not whole:
+                    path.unlink(missing_ok=True)
+                elif hash(path.absolute()) not in known:
+                    yield path, _size(path)
+
+    def _unlink(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            try:
+                remove_picture(path)
+            except OSError as error:  # it is a stray from now on
+                _log.debug("%s: cannot remove: %s", path, error)
+
+
+def _part(path: Path, parts: int) -> int:
+    return crc32(path.name.encode(errors="surrogateescape")) % parts
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
