@@ -64,7 +64,8 @@ class Outcome:
 
     events, pictures, samples: that are in the target. pictures counts those of samples, too.
     missing, damaged: pictures that could not be copied: gone since, or not as they were once written.
-    others: events that Camtrap DP cannot hold. unchecked: events that are not in class folders, as nobody marked them.
+    others: events that Camtrap DP cannot hold. unnamed: some of the labels that the taxonomy does not have.
+    unchecked: events that nobody marked; they are not in class folders.
     not_noted: why the store does not know of the export; None: it does, or need not.
     """
 
@@ -76,6 +77,7 @@ class Outcome:
     damaged: int = 0
     others: int = 0
     unchecked: int = 0
+    unnamed: tuple[str, ...] = ()
     not_noted: str | None = None
 
 
@@ -135,7 +137,8 @@ class _Export:
                 self._write_events(target, writer, progress)
                 if isinstance(writer, FolderWriter):
                     self._write_harvest(target, writer, progress)
-            self._outcome.others = writer.others if isinstance(writer, PackageWriter) else 0
+            if isinstance(writer, PackageWriter):
+                self._outcome.others, self._outcome.unnamed = writer.others, tuple(sorted(writer.unnamed))
             target.finish()
         self._note()
         return self._outcome

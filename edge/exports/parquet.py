@@ -5,6 +5,7 @@ from typing import Any
 from edge.errors import MissingPackageError
 from edge.exports.columns import COLUMNS, Kind, Row
 from edge.exports.copying.output_file import OutputFile
+from edge.exports.times import milliseconds
 
 # About 3 MB in memory; readers skip whole groups.
 _ROWS = 10_000
@@ -34,7 +35,7 @@ class ParquetTable:
     def add(self, row: Row) -> None:
         """Append an event. Raises OSError."""
         times = {
-            name: round(row[name] * 1000) for name, kind in COLUMNS.items() if kind == "time" and row[name] is not None
+            name: milliseconds(row[name]) for name, kind in COLUMNS.items() if kind == "time" and row[name] is not None
         }
         self._rows.append({**row, **times})
         if len(self._rows) >= _ROWS:

@@ -17,5 +17,9 @@ class Taxon(Protocol):
     def vernacular(self) -> Mapping[str, str]: ...
 
 
+def no_taxa(_label: str) -> None:
+    """Return None: there is no taxonomy."""
+
+
 # None for a label that the taxonomy does not have.
 TaxonOf = Callable[[str], Taxon | None]

@@ -16,6 +16,11 @@ def to_millisecond(wall_s: float) -> str:
     return _moment(wall_s).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def milliseconds(wall_s: float) -> int:
+    """Return a moment as to_millisecond writes it, in milliseconds since 1970."""
+    return round(wall_s * 1e6) // 1000
+
+
 def day_of(wall_s: float) -> str:
     """Return the day in UTC, such as 2026-11-28. Raises DataError."""
     return _moment(wall_s).date().isoformat()

@@ -15,11 +15,13 @@ _UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What an event is. taxon: with a scientific name, or None. tags: what the columns have no place for."""
+    """What an event is. taxon: with a scientific name, or None. tags: what the columns have no place
+    for. is_unnamed: the taxonomy does not have the label."""
 
     kind: ObservationType
     taxon: Taxon | None = None
     tags: tuple[str, ...] = ()
+    is_unnamed: bool = False
 
 
 def observed(stored: StoredEvent, taxon_of: TaxonOf) -> Observed | None:
@@ -28,8 +30,9 @@ def observed(stored: StoredEvent, taxon_of: TaxonOf) -> Observed | None:
         return Observed("unknown", tags=(_tag("not", stored.event.label),))
     taxon = taxon_of(stored.label)
     if taxon is None:
-        tags = () if stored.label == _UNKNOWN else (_tag("label", stored.label),)
-        return Observed("unknown", tags=tags)
+        if stored.label == _UNKNOWN:
+            return Observed("unknown")
+        return Observed("unknown", tags=(_tag("label", stored.label),), is_unnamed=True)
     kind = _HELD.get(taxon.kind)
     if kind is None:
         return None

@@ -20,12 +20,15 @@ from edge.exports.taxa import Taxon, TaxonOf
 from edge.store.records import StoredEvent
 
 OTHERS = "other-observations.csv"
+_MOST_UNNAMED = 20  # for a message
 
 
 class PackageWriter:
     """The tables of a package. Used by one thread.
 
-    others: how many events the standard cannot hold. taxa: those that were seen, by their scientific names.
+    others: how many events the standard cannot hold.
+    taxa: those that were seen, by their scientific names.
+    unnamed: the first labels that the taxonomy does not have.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class PackageWriter:
         self._public = public
         self.others = 0
         self.taxa: dict[str, Taxon] = {}
+        self.unnamed: set[str] = set()
 
     def pictures(self, stored: StoredEvent) -> list[Named]:
         """Return all pictures of the event."""
@@ -62,6 +66,8 @@ class PackageWriter:
                 self._others = self._open(OTHERS, tuple(COLUMNS))
             self._others.add(flatten(stored, self._taxon_of, [named.name for named in kept]))
             return
+        if seen.is_unnamed and len(self.unnamed) < _MOST_UNNAMED:
+            self.unnamed.add(stored.label)
         if seen.taxon is not None and seen.taxon.scientific_name:
             self.taxa.setdefault(seen.taxon.scientific_name, seen.taxon)
         deployment = self._deployed[place_of(stored)].name

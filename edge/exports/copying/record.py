@@ -83,4 +83,4 @@ def _read(folder: Path) -> Record | None:
 def is_ours(inside: Path, name: str) -> bool:
     """Return whether a file in an export may be removed. inside: its folder, relative to the export's."""
     plain = name.removesuffix(PARTIAL)
-    return plain.endswith(".jpg") if inside.parts else plain in FILES or name == f"{MANIFEST}{PARTIAL}"
+    return plain.endswith(".jpg") if inside.parts else plain in FILES

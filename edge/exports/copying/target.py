@@ -128,7 +128,6 @@ class Target:
             if self._names is not None:
                 self._sweep(self._names)
             self._manifest.seal()
-            sync_file_system(self._handle)
             self._note(complete=True)
             sync_file_system(self._handle)
 

@@ -1,16 +1,38 @@
-"""A store in memory, for tests of what reads it."""
+"""A store in memory, and exports from it."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
+from edge.exports.copying.record import Format
+from edge.exports.export import Outcome
 from edge.store.orders import NoteExported, Order
-from edge.store.records import Filter, HourCount, Mark, StoredEvent, StoredPicture, StoredSample
-from tools.make_store import Made, made_events
+from edge.store.records import Filter, StoredEvent, StoredPicture, StoredSample
+from tools.make_store import Made
 
 SPRING_S = 1_777_600_000.0  # 1 May 2026, 01:46:40 UTC
+
+
+@dataclass(frozen=True)
+class Tag:
+    """An entry of a taxonomy."""
+
+    kind: str
+    scientific_name: str | None
+    rank: str | None
+    vernacular: dict[str, str]
+
+
+class Run(Protocol):
+    """Export from a store of these events to a fresh folder; `keys` are those of Request."""
+
+    def __call__(
+        self, events: "Sequence[StoredEvent] | FakeStore", form: Format, **keys: object
+    ) -> "tuple[Path, Outcome, FakeStore]": ...
 
 
 def stored(made: Sequence[Made], folder: Path, **changes: object) -> list[StoredEvent]:
