@@ -21,6 +21,8 @@ _BUILT_IN = {
     "bundle": "edge.cli.bundle:bundle",
     "classify": "edge.cli.classify:classify",
     "doctor": "edge.cli.doctor:doctor",
+    "events": "edge.cli.events.command:events",
+    "export": "edge.cli.export:export",
     "run": "edge.cli.run:run",
     "status": "edge.cli.status:status",
 }

@@ -1,1 +1,1 @@
-"""Events and pictures in the formats of others, copied and read back."""
+"""From the store to files that other programs read: tables, Camtrap DP, folders for training, boxes."""

@@ -1,0 +1,1 @@
+"""fieldfare events: list, follow, count, show and mark what the camera saw."""

@@ -1,0 +1,96 @@
+"""The options that choose a store and its events. They may stand before or after a sub-command."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from edge.cli.events.moments import begin_of, end_of
+from edge.cli.numbers import FloatRange
+from edge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge.store.records import Filter
+
+SETTINGS = Path("/etc/fieldfare/fieldfare.toml")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_PATH = click.Path(path_type=Path)
+
+
+def store_options(command: _Command) -> _Command:
+    """Add --store and --config."""
+    command = click.option("--config", type=_PATH, help=f"Settings that name the store.  [default: {SETTINGS}]")(
+        command
+    )
+    return click.option("--store", type=_PATH, help="The store of events.  [default: that of the settings]")(command)
+
+
+def time_options(command: _Command) -> _Command:
+    """Add --label, --since and --until."""
+    command = click.option(
+        "--until", callback=end_of, metavar="WHEN", help="Only those that began before; a day counts whole."
+    )(command)
+    command = click.option(
+        "--since", callback=begin_of, metavar="WHEN", help="Only those that began since: 2026-11-28, 05:30, 2h."
+    )(command)
+    return click.option("--label", "labels", multiple=True, help="Only this label; may be given several times.")(
+        command
+    )
+
+
+def filter_options(command: _Command) -> _Command:
+    """Add all options that choose events."""
+    command = click.option("--checked/--unchecked", default=None, help="Only those that a person marked, or did not.")(
+        command
+    )
+    share = FloatRange(0, 1)
+    command = click.option("--max-score", type=share, help="Only those whose best score is at most this.")(command)
+    command = click.option("--min-score", type=share, help="Only those whose best score is at least this.")(command)
+    return time_options(command)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
+
+
+def values_of(context: click.Context) -> dict[str, Any]:
+    """Return the options of a sub-command, put over those that stand before it."""
+    before = context.parent.params if context.parent is not None else {}
+    default = click.core.ParameterSource.DEFAULT
+    given = {name: v for name, v in context.params.items() if context.get_parameter_source(name) is not default}
+    return {**context.params, **before, **given}
+
+
+def store_of(values: dict[str, Any]) -> Path:
+    """Return the store that the options name, or that of the settings.
+
+    Raises UsageError if nothing names one, ConfigError if the settings are wrong or keep no events.
+    """
+    store, config = values["store"], values["config"]
+    if store is not None and config is not None:
+        raise click.UsageError("--store and --config exclude each other")
+    if store is not None:
+        return Path(store)
+    if config is None and not SETTINGS.exists():
+        raise click.UsageError(f"give --store FILE or --config FILE: there is no {SETTINGS}")
+    from edge.config.loading import load_settings
+
+    path = config or SETTINGS
+    found = load_settings(path).events.store
+    if found is None:
+        raise ConfigError(f"{path}: [events] store is not set, so no events are kept: set it, or give --store FILE")
+    return Path(found)
+
+
+def filter_of(values: dict[str, Any]) -> "Filter":
+    """Return the filter that the options make."""
+    from edge.store.records import Filter
+
+    return Filter(
+        labels=tuple(values["labels"]),
+        since_wall_s=values["since"],
+        until_wall_s=values["until"],
+        least_score=values.get("min_score"),
+        most_score=values.get("max_score"),
+        checked=values.get("checked"),
+    )

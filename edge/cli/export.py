@@ -1,0 +1,176 @@
+"""fieldfare export: events and their pictures to files that other programs read."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from edge.cli.events.options import filter_of, json_option, store_of, store_options, time_options
+from edge.cli.streams import complain, echo, echo_json
+
+if TYPE_CHECKING:
+    from edge.exports.camtrap.project import Project
+    from edge.exports.export import Outcome, Progress
+    from edge.exports.taxa import TaxonOf
+
+_FORMATS = ("camtrap-dp", "csv", "jsonl", "parquet", "folders", "megadetector")
+_PICTURES_ONLY = ("folders", "megadetector")
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(epilog="Example: fieldfare export --format camtrap-dp --since-last --out /media/stick/november")
+@store_options
+@click.option("--format", "form", type=click.Choice(_FORMATS), required=True, help="What to write.")
+@click.option("--out", type=_PATH, required=True, help="Folder to make; the folder around it must be there.")
+@time_options
+@click.option("--since-last", is_flag=True, help="Only what no earlier export noted as exported.")
+@click.option("--no-media", is_flag=True, help="Tables only, without pictures.")
+@click.option("--resume", is_flag=True, help="Go on with an export that was interrupted.")
+@click.option("--overwrite", is_flag=True, help="Replace the export in that folder; pictures that fit are kept.")
+@click.option("--taxonomy", type=_PATH, help="Table of what labels stand for.  [default: that of the settings]")
+@click.option("--project", "project_file", type=_PATH, help="camtrap-dp: TOML file about project and places.")
+@click.option("--title", help="camtrap-dp: title of the package.")
+@click.option(
+    "--contributor", "contributors", multiple=True, help="camtrap-dp: who made it; may be given several times."
+)
+@click.option("--position", metavar="LAT,LON", help="camtrap-dp: where devices stand that have no position.")
+@json_option
+@click.pass_context
+def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_json: bool, **_: Any) -> None:
+    """Export events to a folder, with their pictures, so that every byte was read back from it.
+
+    \b
+    camtrap-dp    Camtrap DP 1.0.2, the exchange format of camera traps
+    csv, jsonl    one row or object an event
+    parquet       the same as Parquet; needs pyarrow
+    folders       class folders of marked and harvested pictures, for `fieldfare train OUT/classes`
+    megadetector  boxes as MegaDetector writes them
+
+    If it was interrupted, run it again with --resume. manifest-sha256.txt lists every file for `sha256sum -c`.
+    """
+    from edge.exports.export import Request
+    from edge.exports.export import export as run
+
+    values = context.params
+    if no_media and form in _PICTURES_ONLY:
+        raise click.UsageError(f"--no-media: {form} consists of pictures: leave it out, or choose csv or jsonl")
+    store = store_of(values)
+    request = Request(
+        store=store,
+        form=form,
+        out=out,
+        wanted=filter_of(values),
+        taxon_of=_taxa(values),
+        since_last=values["since_last"],
+        media=not no_media,
+        overwrite=values["overwrite"],
+        resume=values["resume"],
+        project=_project(values),
+        position=_position(values["position"]),
+    )
+    counter = _Counter()
+    try:
+        outcome = run(request, counter.show)
+    finally:
+        counter.end()
+    if as_json:
+        echo_json(outcome)
+    else:
+        _report(request.out, outcome)
+    _warn(outcome, form)
+
+
+def _project(values: dict[str, Any]) -> "Project":
+    from edge.exports.camtrap.project import Contributor, Project, read_project
+
+    found = Project() if values["project_file"] is None else read_project(values["project_file"])
+    changes: dict[str, Any] = {} if values["title"] is None else {"title": values["title"]}
+    if values["contributors"]:
+        changes["contributors"] = tuple(Contributor(title=name) for name in values["contributors"])
+    if not changes:
+        return found
+    try:  # the same rules as in the file
+        return msgspec.convert(msgspec.to_builtins(msgspec.structs.replace(found, **changes)), Project)
+    except msgspec.ValidationError as error:
+        raise click.UsageError(f"--title, --contributor: {error}") from error
+
+
+def _position(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        latitude, longitude = (float(part) for part in text.split(","))
+    except ValueError:
+        latitude = longitude = float("nan")
+    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+        raise click.UsageError(f"--position {text[:80]!r}: must be LATITUDE,LONGITUDE in degrees, such as 52.70,23.85")
+    return latitude, longitude
+
+
+def _taxa(values: dict[str, Any]) -> "TaxonOf":
+    from edge.exports.taxa import no_taxa
+
+    return no_taxa
+
+
+class _Counter:
+    """A line on standard error that shows how far it is, once it takes longer than two seconds."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        # In a log, a line a minute is enough.
+        self._every_s = 0.5 if self._live else 60.0
+        self._next_s = time.monotonic() + 2.0
+        self._shown = False
+
+    def show(self, progress: "Progress") -> None:
+        """Show it, if it is time."""
+        now = time.monotonic()
+        if now < self._next_s:
+            return
+        self._next_s, self._shown = now + self._every_s, True
+        text = f"{progress.events:,} of {progress.all_events:,} events"
+        if progress.all_size:
+            text += f", {progress.size / 1e6:,.0f} of {progress.all_size / 1e6:,.0f} MB"
+        click.echo(f"\r{text}\x1b[K" if self._live else text, nl=not self._live, err=True)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._shown and self._live:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def _report(out: Path, outcome: "Outcome") -> None:
+    if not outcome.events and not outcome.samples:
+        echo("nothing new since the last export: nothing was written")
+        return
+    harvested = f", {outcome.samples:,} of them harvested" if outcome.samples else ""
+    pictures = f", {outcome.pictures:,} pictures ({outcome.size / 1e6:,.1f} MB){harvested}" if outcome.pictures else ""
+    echo(f"{out}: {outcome.events:,} events{pictures}; all of it was read back")
+
+
+def _warn(outcome: "Outcome", form: str) -> None:
+    """Report what is not as people may expect, a line each."""
+    if outcome.others:
+        complain(
+            f"fieldfare: {outcome.others:,} events are of plants or objects, which Camtrap DP cannot hold: "
+            "they are in other-observations.csv"
+        )
+    if outcome.unnamed:
+        complain(
+            f"fieldfare: without an entry in the taxonomy, and so observations of type unknown with the label as a "
+            f"tag: {', '.join(outcome.unnamed)}"
+        )
+    if outcome.unchecked and form == "folders":
+        complain(f"fieldfare: {outcome.unchecked:,} events are left out, as nobody marked them yet")
+    if outcome.missing:
+        complain(f"fieldfare: {outcome.missing:,} pictures are not there any more, and were left out")
+    if outcome.damaged:
+        complain(
+            f"fieldfare: {outcome.damaged:,} pictures are damaged in the store, and were left out: is the card worn?"
+        )
+    if outcome.not_noted is not None:
+        complain(f"fieldfare: the store could not note what was exported: {outcome.not_noted}")

@@ -1,0 +1,114 @@
+"""A store in memory, and exports from it."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from edge.exports.copying.record import Format
+from edge.exports.export import Outcome
+from edge.store.orders import NoteExported, Order
+from edge.store.records import Filter, StoredEvent, StoredPicture, StoredSample
+from tools.make_store import Made
+
+SPRING_S = 1_777_600_000.0  # 1 May 2026, 01:46:40 UTC
+
+
+@dataclass(frozen=True)
+class Tag:
+    """An entry of a taxonomy."""
+
+    kind: str
+    scientific_name: str | None
+    rank: str | None
+    vernacular: dict[str, str]
+
+
+class Run(Protocol):
+    """Export from a store of these events to a fresh folder; `keys` are those of Request."""
+
+    def __call__(
+        self, events: "Sequence[StoredEvent] | FakeStore", form: Format, **keys: object
+    ) -> "tuple[Path, Outcome, FakeStore]": ...
+
+
+def stored(made: Sequence[Made], folder: Path, **changes: object) -> list[StoredEvent]:
+    """Return them as a reader would, with their pictures written into `folder`."""
+    return [msgspec.structs.replace(_stored(n, one, folder), **changes) for n, one in enumerate(made, 1)]
+
+
+def _stored(number: int, made: Made, folder: Path) -> StoredEvent:
+    event, zero_s = made.event, SPRING_S + made.booted_s
+    pictures = []
+    for index, (info, jpeg) in enumerate(made.pictures):
+        path = folder / f"{event.name}-{index}.jpg"
+        path.write_bytes(jpeg)
+        pictures.append(
+            StoredPicture(
+                kind=info.kind,
+                path=path,
+                size=len(jpeg),
+                width=info.width,
+                height=info.height,
+                captured_mono_s=info.captured_mono_s,
+                captured_wall_s=zero_s + info.captured_mono_s,
+                sha256=hashlib.sha256(jpeg).hexdigest(),
+            )
+        )
+    return StoredEvent(
+        number=number,
+        event=event,
+        begin_wall_s=zero_s + event.begin_mono_s,
+        end_wall_s=zero_s + event.end_mono_s,
+        clock="ntp",
+        pictures=tuple(pictures),
+    )
+
+
+class FakeStore:
+    """Stands for StoreReader and for carry_out."""
+
+    def __init__(self, events: Sequence[StoredEvent], samples: Sequence[StoredSample] = ()) -> None:
+        self.held = list(events)
+        self.harvest = list(samples)
+        self.orders: list[Order] = []
+
+    def __enter__(self) -> "FakeStore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def store_id(self) -> str:
+        return "3f1c0a9d77e2"
+
+    def numbers(self) -> tuple[int, int]:
+        return (self.held[0].number, self.held[-1].number) if self.held else (0, 0)
+
+    def events(self, wanted: Filter, *, limit: int | None = None, newest_first: bool = True) -> Iterator[StoredEvent]:
+        found = [one for one in self.held if _fits(one, wanted)]
+        yield from sorted(found, key=lambda one: one.begin_wall_s, reverse=newest_first)[:limit]
+
+    def samples(self, *, exported: bool | None = None) -> Iterator[StoredSample]:
+        yield from (one for one in self.harvest if exported in (None, one.exported))
+
+    def carry_out(self, _store: Path, orders: Sequence[Order], *, wait_s: float = 10.0) -> None:
+        self.orders += orders
+        for order in orders:
+            if isinstance(order, NoteExported):
+                replace = msgspec.structs.replace
+                self.held = [replace(e, exported=e.exported or e.number in order.events) for e in self.held]
+                self.harvest = [replace(s, exported=s.exported or s.number in order.samples) for s in self.harvest]
+
+
+def _fits(one: StoredEvent, wanted: Filter) -> bool:
+    return (
+        (not wanted.labels or one.label in wanted.labels)
+        and (wanted.since_wall_s is None or one.begin_wall_s >= wanted.since_wall_s)
+        and (wanted.until_wall_s is None or one.begin_wall_s < wanted.until_wall_s)
+        and wanted.exported in (None, one.exported)
+        and wanted.checked in (None, one.mark is not None)
+    )

@@ -1,0 +1,343 @@
+"""A Camtrap DP package: its tables by the standard's schemas, its descriptor by the standard's profile, offline."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import frictionless
+import jsonschema
+import msgspec
+import pytest
+from exporting import SPRING_S, Run, Tag, stored
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT4
+
+from edge.errors import ConfigError, DataError, MissingInputError
+from edge.exports.camtrap.project import read_project
+from edge.exports.taxa import no_taxa
+from edge.store.records import Mark, StoredEvent
+from tools.make_store import made_events
+
+TAXA = {
+    "fox": Tag("animal", "Vulpes vulpes", "species", {"eng": "red fox", "deu": "Rotfuchs"}),
+    "badger": Tag("animal", "Meles meles", "species", {}),
+    "roe deer": Tag("animal", "Capreolus", "genus", {}),
+    "wild boar": Tag("animal", None, None, {}),
+    "person": Tag("human", "Homo sapiens", "species", {}),
+    "tractor": Tag("object", None, None, {}),
+}
+# Of the Data Package profile, which Camtrap DP's refers to by its address: what it demands beyond types.
+DATA_PACKAGE = {
+    "type": "object",
+    "required": ["resources"],
+    "properties": {
+        "name": {"pattern": "^([-a-z0-9._/])+$"},
+        "created": {"format": "date-time"},
+        "contributors": {"type": "array", "minItems": 1, "items": {"required": ["title"]}},
+        "keywords": {"type": "array", "minItems": 1},
+        "licenses": {"type": "array", "items": {"anyOf": [{"required": ["name"]}, {"required": ["path"]}]}},
+        "sources": {"type": "array", "items": {"required": ["title"]}},
+        "resources": {
+            "items": {
+                "required": ["name", "path"],
+                "properties": {"name": {"pattern": "^([-a-z0-9._/])+$"}, "path": {"type": "string"}},
+            }
+        },
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def standard(shared: Path) -> Path:
+    """The folder of the schemas of Camtrap DP 1.0.2."""
+    return shared / "standards" / "camtrap-dp-1.0.2"
+
+
+@pytest.fixture
+def season(tmp_path: Path) -> list[StoredEvent]:
+    """Sixty events with pictures and boxes, among them marked ones."""
+    events = stored(made_events(60, side=64, boxes=True), tmp_path)
+    marks = [
+        Mark(verdict="right", by="A. Observer", wall_s=SPRING_S),
+        Mark(verdict="wrong", wall_s=SPRING_S),
+        Mark(verdict="other", label="badger"),
+    ]
+    return [msgspec.structs.replace(e, mark=marks[n]) if n < len(marks) else e for n, e in enumerate(events)]
+
+
+def rows(package: Path, table: str) -> list[dict[str, str]]:
+    with (package / f"{table}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def descriptor(package: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((package / "datapackage.json").read_bytes())
+    return found
+
+
+def faults_of_tables(package: Path, standard: Path) -> list[str]:
+    """What frictionless finds in all tables of the package, foreign keys included."""
+    described = descriptor(package)
+    for resource in described["resources"]:
+        if isinstance(schema := resource.get("schema"), str):
+            assert schema.endswith(f"/1.0.2/{resource['name']}-table-schema.json")
+            resource["schema"] = json.loads((standard / schema.rpartition("/")[2]).read_bytes())
+    described.pop("profile")  # checked below
+    report = frictionless.Package.from_descriptor(described, basepath=str(package)).validate()
+    return [f"{error[0]}: {error[1]}" for error in report.flatten(["title", "note"])]
+
+
+def faults_of_descriptor(package: Path, standard: Path) -> list[str]:
+    """What jsonschema finds in datapackage.json, without the network."""
+    profile = json.loads((standard / "camtrap-dp-profile.json").read_bytes())
+    assets = Path(frictionless.__file__).parent / "assets" / "profiles"
+    contents = {
+        "https://specs.frictionlessdata.io/schemas/data-package.json": DATA_PACKAGE,
+        "http://json.schemastore.org/geojson.json": json.loads((assets / "geojson.json").read_bytes()),
+    }
+    known = {url: Resource.from_contents(content, default_specification=DRAFT4) for url, content in contents.items()}
+    registry: Registry[Any] = Registry().with_resources(known.items())
+    validator = jsonschema.Draft4Validator(
+        profile, registry=registry, format_checker=jsonschema.Draft4Validator.FORMAT_CHECKER
+    )
+    return [error.message for error in validator.iter_errors(descriptor(package))]
+
+
+def check(package: Path, standard: Path) -> None:
+    """Hold the package against the standard, and every path in it against what is there."""
+    assert faults_of_tables(package, standard) == []
+    assert faults_of_descriptor(package, standard) == []
+    for row in rows(package, "media"):
+        assert (package / row["filePath"]).read_bytes().startswith(b"\xff\xd8")
+
+
+def test_a_package_with_its_media_is_valid(run_export: Run, season: list[StoredEvent], standard: Path) -> None:
+    out, outcome, _ = run_export(season, "camtrap-dp", taxon_of=TAXA.get)
+    check(out, standard)
+    assert outcome.pictures == len(rows(out, "media")) + sum(
+        len(row["pictures"].split("|")) for row in rows(out, "other-observations")
+    )
+    levels = [row["observationLevel"] for row in rows(out, "observations")]
+    assert levels.count("media") == len(rows(out, "media"))
+    assert levels.count("event") == len(season) - outcome.others == len(rows(out, "fieldfare-scores"))
+
+
+def test_a_package_of_a_thousand_events_is_valid(run_export: Run, tmp_path: Path, standard: Path) -> None:
+    events = stored(made_events(1000, side=160, boxes=True), tmp_path)
+    out, outcome, _ = run_export(events, "camtrap-dp", taxon_of=TAXA.get)
+    check(out, standard)
+    assert outcome.events == 1000
+
+
+def test_the_check_itself_finds_what_is_wrong(run_export: Run, season: list[StoredEvent], standard: Path) -> None:
+    out, _, _ = run_export(season, "camtrap-dp", taxon_of=TAXA.get)
+    table = (out / "observations.csv").read_text().replace(",machine,", ",guessed,").replace(",barn-2026-05-01,", ",x,")
+    (out / "observations.csv").write_text(table)
+    (out / "datapackage.json").write_text((out / "datapackage.json").read_text().replace("opportunistic", "at will"))
+    assert {"Constraint Error", "ForeignKey Error"} <= {
+        fault.partition(":")[0] for fault in faults_of_tables(out, standard)
+    }
+    assert len(faults_of_descriptor(out, standard)) == 1
+
+
+def test_people_and_models_are_told_apart(run_export: Run, season: list[StoredEvent]) -> None:
+    out, _, _ = run_export(season[:4], "camtrap-dp", taxon_of=TAXA.get)
+    found = [row for row in rows(out, "observations") if row["observationLevel"] == "event"]
+    right, wrong, other, machine = found
+    assert (right["classificationMethod"], right["classifiedBy"]) == ("human", "A. Observer")
+    assert (wrong["observationType"], wrong["observationTags"]) == ("unknown", f"not:{season[1].event.label}")
+    assert (other["scientificName"], other["classificationProbability"]) == ("Meles meles", "")
+    assert machine["classificationMethod"] == "machine"
+    assert "model bundle 0123456789ab, cpu litert" in machine["classifiedBy"]
+    assert float(machine["classificationProbability"]) == pytest.approx(season[3].event.peak, abs=1e-4)
+
+
+def test_frames_of_a_burst_were_not_classified(run_export: Run, season: list[StoredEvent]) -> None:
+    (burst, *_) = [one for one in season if len(one.pictures) == 4 and one.label != "tractor"]
+    out, _, _ = run_export([burst], "camtrap-dp", taxon_of=TAXA.get)
+    kinds = {row["mediaID"][-4:]: row for row in rows(out, "observations") if row["mediaID"]}
+    assert kinds["fore"]["observationType"] == kinds["fter"]["observationType"] == "unclassified"
+    assert kinds["best"]["observationType"] == kinds["crop"]["observationType"] != "unclassified"
+    assert kinds["best"]["bboxX"]
+    assert not kinds["crop"]["bboxX"]  # it is in shares of the whole frame
+
+
+@pytest.mark.parametrize(
+    ("label", "kind", "name"),
+    [
+        ("fox", "animal", "Vulpes vulpes"),
+        ("wild boar", "animal", ""),
+        ("person", "human", "Homo sapiens"),
+        ("unknown", "unknown", ""),
+        ("heron", "unknown", ""),
+    ],
+)
+def test_labels_become_observations(
+    run_export: Run, season: list[StoredEvent], label: str, kind: str, name: str
+) -> None:
+    event = msgspec.structs.replace(season[5], event=msgspec.structs.replace(season[5].event, label=label))
+    out, outcome, _ = run_export([event], "camtrap-dp", taxon_of=TAXA.get)
+    (row, *_) = rows(out, "observations")
+    assert (row["observationType"], row["scientificName"]) == (kind, name)
+    assert row["observationTags"] == ("" if label == "unknown" else f"label:{label}")
+    assert outcome.unnamed == (("heron",) if label == "heron" else ())
+
+
+def test_what_the_standard_cannot_hold_is_counted_and_goes_to_a_table_beside(
+    run_export: Run, season: list[StoredEvent], standard: Path
+) -> None:
+    objects = sum(one.label == "tractor" for one in season)
+    out, outcome, _ = run_export(season, "camtrap-dp", taxon_of=TAXA.get)
+    assert outcome.others == objects == len(rows(out, "other-observations")) > 0
+    for row in rows(out, "other-observations"):
+        assert (out / row["pictures"].partition("|")[0]).is_file()
+    out, outcome, _ = run_export(season, "camtrap-dp", taxon_of=no_taxa)
+    assert outcome.others == 0
+    assert not (out / "other-observations.csv").exists()
+    check(out, standard)
+
+
+def test_the_taxa_are_those_that_were_seen(run_export: Run, season: list[StoredEvent]) -> None:
+    foxes = [one for one in season if one.label == "fox" and one.mark is None]
+    out, _, _ = run_export(foxes, "camtrap-dp", taxon_of=TAXA.get)
+    assert descriptor(out)["taxonomic"] == [
+        {
+            "scientificName": "Vulpes vulpes",
+            "taxonRank": "species",
+            "vernacularNames": {"eng": "red fox", "deu": "Rotfuchs"},
+        }
+    ]
+
+
+def test_a_device_that_was_moved_has_two_deployments(
+    run_export: Run, season: list[StoredEvent], standard: Path
+) -> None:
+    moved = [
+        msgspec.structs.replace(one, event=msgspec.structs.replace(one.event, latitude=53.0)) for one in season[30:]
+    ]
+    out, _, _ = run_export([*season[:30], *moved], "camtrap-dp", taxon_of=TAXA.get)
+    check(out, standard)
+    first, second = rows(out, "deployments")
+    assert (first["latitude"], second["latitude"]) == ("52.7044", "53.0")
+    assert first["deploymentID"] != second["deploymentID"]
+    assert descriptor(out)["spatial"]["type"] == "Polygon"
+
+
+def test_times_without_a_clock_are_marked_and_do_not_stretch_the_deployment(
+    run_export: Run, season: list[StoredEvent], standard: Path
+) -> None:
+    lost = msgspec.structs.replace(season[0], begin_wall_s=5.0, end_wall_s=9.0, clock="none", pictures=())
+    out, _, _ = run_export([lost, *season[1:]], "camtrap-dp", taxon_of=TAXA.get)
+    check(out, standard)
+    (deployment,) = rows(out, "deployments")
+    assert deployment["timestampIssues"] == "true"
+    assert deployment["deploymentStart"].startswith("2026-05-01")
+
+
+def test_without_media_there_are_events_only(run_export: Run, season: list[StoredEvent], standard: Path) -> None:
+    out, outcome, _ = run_export(season, "camtrap-dp", taxon_of=TAXA.get, media=False)
+    check(out, standard)
+    assert rows(out, "media") == []
+    assert (outcome.pictures, descriptor(out)["project"]["observationLevel"]) == (0, ["event"])
+    assert not (out / "media").exists()
+
+
+def test_a_device_without_a_position_needs_one(run_export: Run, season: list[StoredEvent], standard: Path) -> None:
+    nowhere = [
+        msgspec.structs.replace(one, event=msgspec.structs.replace(one.event, latitude=None, longitude=None))
+        for one in season
+    ]
+    with pytest.raises(DataError, match="device barn has no position"):
+        run_export(nowhere, "camtrap-dp")
+    out, _, _ = run_export(nowhere, "camtrap-dp", position=(1.5, 2.5))
+    check(out, standard)
+    assert rows(out, "deployments")[0]["longitude"] == "2.5"
+
+
+PROJECT = """
+title = "Foxes of the east wood"
+keywords = ["fox"]
+filePublic = true
+[[contributors]]
+title = "A. Observer"
+role = "principalInvestigator"
+[[licenses]]
+scope = "data"
+name = "CC0-1.0"
+[[licenses]]
+scope = "media"
+path = "http://creativecommons.org/licenses/by/4.0/"
+[project]
+samplingDesign = "targeted"
+[deployments.barn]
+locationName = "Barn"
+cameraHeight = 1.2
+baitUse = false
+featureType = "trailGame"
+deploymentStart = "2026-04-30T10:00:00+02:00"
+"""
+
+
+def test_a_project_file_fills_in_what_no_camera_knows(
+    run_export: Run, season: list[StoredEvent], standard: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "project.toml").write_text(PROJECT)
+    project = read_project(tmp_path / "project.toml")
+    out, _, _ = run_export(season, "camtrap-dp", taxon_of=TAXA.get, project=project)
+    check(out, standard)
+    told = descriptor(out)
+    assert (told["title"], told["contributors"][0]["title"]) == ("Foxes of the east wood", "A. Observer")
+    assert told["project"]["samplingDesign"] == "targeted"
+    (deployment,) = rows(out, "deployments")
+    assert (deployment["cameraHeight"], deployment["baitUse"], deployment["locationName"]) == ("1.2", "false", "Barn")
+    assert deployment["deploymentStart"] == "2026-04-30T10:00:00+02:00"
+    public = {row["mediaID"]: row["filePublic"] for row in rows(out, "media")}
+    seen = {row["mediaID"]: row["observationType"] for row in rows(out, "observations") if "-best" in row["mediaID"]}
+    assert {public[picture] for picture, kind in seen.items() if kind == "animal"} == {"true"}
+    assert {public[picture] for picture, kind in seen.items() if kind in ("human", "unknown")} == {"false"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("titel = 'x'", "unknown field"),
+        ("[project]\nsamplingDesign = 'at will'", "at will"),
+        ("[[licenses]]\nscope = 'data'\nname = 'CC0-1.0'", "scope media"),
+        ("[deployments.barn]\nlatitude = 91", "latitude"),
+        ("[deployments.barn]\nlatitude = 9", "together"),
+        ("[[contributors]]\nemail = 'x@example.org'", "title"),
+        ("title = ", "not valid TOML"),
+        ("\0", "not valid TOML"),
+    ],
+)
+def test_a_wrong_project_file_is_one_line(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "project.toml").write_text(text)
+    with pytest.raises(ConfigError, match=words) as caught:
+        read_project(tmp_path / "project.toml")
+    assert "project.toml" in str(caught.value)
+
+
+def test_a_project_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="cannot read"):
+        read_project(tmp_path / "project.toml")
+
+
+def test_a_slip_in_the_name_of_a_device_is_found(run_export: Run, season: list[StoredEvent], tmp_path: Path) -> None:
+    (tmp_path / "project.toml").write_text("[deployments.bran]\nlocationName = 'Barn'")
+    with pytest.raises(DataError, match="no event is of this device: the export holds barn"):
+        run_export(season, "camtrap-dp", project=read_project(tmp_path / "project.toml"))
+
+
+@settings(max_examples=6)
+@given(st.lists(st.text(max_size=60), min_size=30, max_size=40))
+def test_labels_of_any_text_give_valid_tables(run_export: Run, standard: Path, labels: list[str]) -> None:
+    events = [
+        msgspec.structs.replace(one, event=msgspec.structs.replace(one.event, label=label))
+        for one, label in zip(stored(made_events(40), Path()), labels, strict=False)
+    ]
+    check(run_export(events, "camtrap-dp")[0], standard)
+    names = {label: Tag("animal", label, "species", {}) for label in labels}
+    check(run_export(events, "camtrap-dp", taxon_of=names.get)[0], standard)

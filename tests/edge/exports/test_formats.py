@@ -1,0 +1,194 @@
+"""Tables, class folders and boxes, each read as its readers do."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+import pyarrow.parquet
+import pytest
+from exporting import SPRING_S, FakeStore, Run, stored
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.errors import DataError, MissingPackageError
+from edge.events.records import Sample
+from edge.exports.columns import COLUMNS, as_cells, as_json, flatten
+from edge.exports.copying.record import Format
+from edge.exports.taxa import no_taxa
+from edge.results import Candidate
+from edge.store.records import Filter, Mark, StoredEvent, StoredSample
+from tools.make_store import made_events
+from trainer.dataset.listing import list_photos
+
+
+@pytest.fixture
+def season(tmp_path: Path) -> list[StoredEvent]:
+    """Forty events with pictures; the first ten are marked right."""
+    events = stored(made_events(40, side=48), tmp_path)
+    right = Mark(verdict="right", by="A. Observer", wall_s=SPRING_S)
+    return [msgspec.structs.replace(one, mark=right) if n < 10 else one for n, one in enumerate(events)]
+
+
+def table_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_all_tables_hold_the_same(run_export: Run, season: list[StoredEvent]) -> None:
+    as_table = table_of(run_export(season, "csv")[0] / "events.csv")
+    lines = [json.loads(line) for line in (run_export(season, "jsonl")[0] / "events.jsonl").read_text().splitlines()]
+    rows = pyarrow.parquet.read_table(run_export(season, "parquet")[0] / "events.parquet").to_pylist()
+    assert len(as_table) == len(lines) == len(rows) == len(season)
+    for cells, line, row, event in zip(as_table, lines, rows, season, strict=True):
+        assert list(cells) == list(line) == list(row) == list(COLUMNS)
+        assert cells["label"] == line["label"] == row["label"] == event.label
+        assert cells["begin"] == line["begin"] == f"{row['begin']:%Y-%m-%dT%H:%M:%S}.{row['begin']:%f}"[:-3] + "Z"
+        assert float(cells["score"]) == line["score"] == row["score"] == round(event.event.peak, 4)
+        assert cells["pictures"].split("|") == line["pictures"] == row["pictures"]
+        assert len(row["pictures"]) == len(event.pictures)
+
+
+def test_pictures_sort_by_their_time(run_export: Run, season: list[StoredEvent]) -> None:
+    out, _, _ = run_export(season, "jsonl")
+    for line in (out / "events.jsonl").read_text().splitlines():
+        names = json.loads(line)["pictures"]
+        assert names == sorted(names)
+        assert all((out / name).is_file() for name in names)
+
+
+def test_without_pyarrow_parquet_is_one_line_and_nothing_is_written(
+    run_export: Run, season: list[StoredEvent], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingPackageError, match="--format parquet needs pyarrow"):
+        run_export(season, "parquet", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@given(st.text(max_size=40))
+def test_any_label_is_one_row(label: str) -> None:
+    (event,) = stored(made_events(1), Path())
+    event = msgspec.structs.replace(event, event=msgspec.structs.replace(event.event, label=label))
+    row = flatten(event, no_taxa)
+    assert len(as_cells(row)) == len(COLUMNS)
+    assert all("\n" not in cell and "\r" not in cell for cell in as_cells(row))
+    assert msgspec.json.decode(msgspec.json.encode(as_json(row)))["label"] == label
+
+
+def sample(number: int, label: str, folder: Path) -> StoredSample:
+    (event,) = stored(made_events(1, seed=number, side=40), folder)
+    (picture, *_) = event.pictures
+    return StoredSample(
+        number=number,
+        sample=Sample(
+            captured_mono_s=5.0,
+            label=label,
+            score=0.4,
+            top=(Candidate(label, 0.4),),
+            reasons=("uncertain", "random"),
+            width=40,
+            height=30,
+        ),
+        device="barn",
+        boot=event.event.boot,
+        engine="cpu litert",
+        bundle="0123456789ab",
+        captured_wall_s=SPRING_S,
+        clock="ntp",
+        path=picture.path,
+        size=picture.size,
+        sha256=picture.sha256,
+    )
+
+
+def test_class_folders_hold_what_people_confirmed_and_the_trainer_takes_them(run_export: Run, tmp_path: Path) -> None:
+    marks = [Mark(verdict="right"), Mark(verdict="other", label="Badger"), Mark(verdict="wrong"), None]
+    events = [
+        msgspec.structs.replace(one, event=msgspec.structs.replace(one.event, label="fox"), mark=marks[n % 4])
+        for n, one in enumerate(stored(made_events(40, side=48), tmp_path))
+    ]
+    out, outcome, _ = run_export(FakeStore(events, [sample(7, "roe deer", tmp_path)]), "folders")
+    found = list_photos(out / "classes")
+    assert found.classes == ("Badger", "fox")
+    assert len(found.photos) == 20
+    assert len(list((out / "unsure" / "fox").rglob("*.jpg"))) == 10
+    assert [path.name for path in (out / "harvest" / "roe deer").rglob("*.jpg")] == ["barn-00000000-h7.jpg"]
+    assert (outcome.events, outcome.samples, outcome.unchecked) == (30, 1, 10)
+    rows = {row["file"]: row for row in table_of(out / "pictures.csv")}
+    assert all((out / name).is_file() for name in rows)
+    assert len(rows) == 31
+    labels = {name.split("/")[0]: row["label"] for name, row in rows.items()}
+    assert labels["unsure"] == labels["harvest"] == ""
+
+
+def test_what_was_marked_as_unknown_is_no_class(run_export: Run, season: list[StoredEvent]) -> None:
+    unknown = [
+        msgspec.structs.replace(one, mark=Mark(verdict="other", label="Unknown")) for one in season if one.mark is None
+    ]
+    out, _, _ = run_export(unknown, "folders")
+    assert not (out / "classes").exists()
+    assert (out / "unsure").is_dir()
+
+
+def test_without_marks_and_harvest_there_are_no_folders(run_export: Run, season: list[StoredEvent]) -> None:
+    with pytest.raises(DataError, match="no event is marked"):
+        run_export([one for one in season if one.mark is None], "folders")
+
+
+def test_boxes_are_what_tools_for_megadetector_read(run_export: Run, tmp_path: Path) -> None:
+    events = stored(made_events(20, side=48, boxes=True), tmp_path)
+    out, outcome, _ = run_export(events, "megadetector")
+    told = json.loads((out / "megadetector.json").read_bytes())
+    assert float(told["info"]["format_version"]) >= 1.3
+    assert len(told["images"]) == outcome.events == 20
+    for image, event in zip(told["images"], events, strict=True):
+        assert (out / image["file"]).is_file()
+        (found,) = image["detections"]
+        assert tuple(found["bbox"]) == event.event.box
+        assert told["detection_categories"][found["category"]] == "animal"
+        assert told["classification_categories"][found["classifications"][0][0]] == event.label
+
+
+def test_events_without_boxes_are_one_line(run_export: Run, season: list[StoredEvent]) -> None:
+    with pytest.raises(DataError, match="no event has a box"):
+        run_export(season, "megadetector")
+
+
+def test_boxes_without_pictures_are_still_json(run_export: Run, tmp_path: Path) -> None:
+    out, outcome, _ = run_export(stored(made_events(2, boxes=True), tmp_path), "megadetector")
+    assert json.loads((out / "megadetector.json").read_bytes())["images"] == []
+    assert outcome.events == 0
+
+
+FORMATS: tuple[Format, ...] = ("camtrap-dp", "csv", "jsonl", "parquet")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_was_exported_is_noted_once_it_is_there(run_export: Run, season: list[StoredEvent], form: Format) -> None:
+    store = FakeStore(season)
+    run_export(store, form)
+    assert all(one.exported for one in store.held)
+    out, outcome, _ = run_export(store, form, since_last=True)
+    assert outcome.events == 0
+    assert not out.exists()
+
+
+def test_a_look_at_the_tables_is_not_noted_unless_that_is_meant(run_export: Run, season: list[StoredEvent]) -> None:
+    store = FakeStore(season)
+    run_export(store, "csv", media=False)
+    assert not store.orders
+    run_export(store, "csv", media=False, since_last=True)
+    assert all(one.exported for one in store.held)
+
+
+def test_class_folders_note_only_what_went_into_them(run_export: Run, season: list[StoredEvent]) -> None:
+    store = FakeStore(season)
+    run_export(store, "folders", since_last=True)
+    assert [one.exported for one in store.held] == [one.mark is not None for one in season]
+
+
+def test_nothing_to_export_is_one_line(run_export: Run, season: list[StoredEvent]) -> None:
+    with pytest.raises(DataError, match="no event matches"):
+        run_export(season, "csv", wanted=Filter(labels=("yeti",)))
