@@ -22,9 +22,9 @@ from edge.supervision.counting import Counting
 from edge.supervision.edgetpu_watch import EdgeTpuWatch
 from edge.supervision.escalation import Escalation
 from edge.supervision.life_watch import LifeWatch
+from edge.supervision.load.regulator import Regulator
 from edge.supervision.reboot import RebootHook
 from edge.supervision.recovery import Fault, Restarts
-from edge.supervision.regulator import Regulator
 from edge.supervision.states import ServiceState
 from edge.supervision.status import StatusFile, begin
 from edge.supervision.systemd import SystemdNotifier
