@@ -16,7 +16,8 @@ from edge.cli.streams import complain
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
-    from edge.supervision.supervisor import Place, Supervisor
+    from edge.supervision.parts import Place
+    from edge.supervision.supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def run(config: Path | None, frames: int | None, service: bool, json_lines: bool
 
 def _place() -> "Place":
     """Return the folders that systemd names in the environment; by hand there are none, so no status file."""
-    from edge.supervision.supervisor import Place
+    from edge.supervision.parts import Place
 
     run, state = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("STATE_DIRECTORY")
     return Place(*(Path(text.split(":")[0]) if text else None for text in (run, state)))
