@@ -284,7 +284,7 @@ def open_pictures() -> int:
     count = 0
     for link in Path("/proc/self/fd").iterdir():
         with suppress(OSError):  # closed meanwhile
-            count += "memfd:a-picture" in os.readlink(link)
+            count += "memfd:a-picture" in str(link.readlink())
     return count
 
 
