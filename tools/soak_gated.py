@@ -25,8 +25,9 @@ from edge.config.running import Camera, Engine
 from edge.config.settings import Settings
 from edge.processes.child import Child
 from edge.results import Result
+from edge.supervision.parts import Place
 from edge.supervision.status import State
-from edge.supervision.supervisor import Place, Supervisor
+from edge.supervision.supervisor import Supervisor
 from edge.supervision.systemd import SystemdNotifier
 
 TOOLS = Path(__file__).resolve().parent

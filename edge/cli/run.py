@@ -16,7 +16,9 @@ from edge.cli.streams import complain
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
-    from edge.supervision.supervisor import Place, Supervisor
+    from edge.supervision.load.sleep import Sleep
+    from edge.supervision.parts import Place
+    from edge.supervision.supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
 
@@ -39,8 +41,11 @@ _log = logging.getLogger(__name__)
 @click.option("--jsonl", help="Also write JSON lines to this file, rotated at 64 MB.")
 @click.option("--quiet", is_flag=True, help="No results on standard output.")
 @click.option("--service", is_flag=True, help="Never give up: wait for a camera that is not there yet.")
+@click.option("--no-outputs", is_flag=True, help="Leave MQTT and other outputs of events to `fieldfare outputs`.")
 @click.option("--json", "json_lines", is_flag=True, help="JSON lines on standard output.")
-def run(config: Path | None, frames: int | None, service: bool, json_lines: bool, **given: Any) -> None:
+def run(
+    config: Path | None, frames: int | None, service: bool, no_outputs: bool, json_lines: bool, **given: Any
+) -> None:
     """Classify what a camera sees, until Ctrl-C, SIGTERM or the end of a replay.
 
     Live decisions go to the terminal, or with --json one object a line to standard output. Everything else
@@ -49,17 +54,29 @@ def run(config: Path | None, frames: int | None, service: bool, json_lines: bool
     from edge.capture.script import keep_clock
     from edge.cli.outputs import build_sinks
     from edge.processes.logs import log_to_stderr
+    from edge.supervision.beside.outputs import start_outputs
+    from edge.supervision.parts import Helpers
     from edge.supervision.supervisor import Supervisor
     from edge.supervision.systemd import SystemdNotifier
 
     settings = _settings(config, **given)
+    sleep = _sleep(settings)
     log_to_stderr()
     keep_clock()
     with ExitStack() as stack:
         sinks = build_sinks(settings.output, json_lines=json_lines, patient=service)
         for sink in sinks:
             stack.callback(sink.close)
-        supervisor = Supervisor(settings, sinks, SystemdNotifier(), _place(), service=service, max_frames=frames)
+        supervisor = Supervisor(
+            settings,
+            sinks,
+            SystemdNotifier(),
+            _place(),
+            service=service,
+            max_frames=frames,
+            sleep=sleep,
+            helpers=Helpers(outputs=None if no_outputs else start_outputs),
+        )
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _: _stop(supervisor, received))
         _log.info("fieldfare %s, Python %s", __version__, platform.python_version())
@@ -74,10 +91,23 @@ def run(config: Path | None, frames: int | None, service: bool, json_lines: bool
 
 def _place() -> "Place":
     """Return the folders that systemd names in the environment; by hand there are none, so no status file."""
-    from edge.supervision.supervisor import Place
+    from edge.supervision.parts import Place
 
     run, state = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("STATE_DIRECTORY")
     return Place(*(Path(text.split(":")[0]) if text else None for text in (run, state)))
+
+
+def _sleep(settings: "Settings") -> "Sleep | None":
+    """Return what follows the schedule, None if there is none. Raises MissingPackageError."""
+    if not settings.schedule.awake:
+        return None
+    from edge.events.schedule import Timetable
+    from edge.events.wall_clock import WallClock
+    from edge.supervision.load.sleep import Sleep
+
+    latitude, longitude = settings.device.latitude, settings.device.longitude
+    position = None if latitude is None or longitude is None else (latitude, longitude)
+    return Sleep(Timetable(settings.schedule, position), WallClock())
 
 
 def _stop(supervisor: "Supervisor", received: int) -> None:

@@ -11,9 +11,16 @@ from edge.errors import MissingInputError, UnavailableError
 from edge.printable import one_line
 
 if TYPE_CHECKING:
-    from edge.supervision.status import Status
+    from edge.supervision.status import EventStatus, LastEvent, Status
 
 RUN = Path("/run/fieldfare")
+CLOCKS = {
+    "ntp": "kept by a time server",
+    "rtc": "kept by a real-time clock",
+    "hand": "set by hand",
+    "none": "not to be trusted: nothing has set it",
+}
+_WELL = ("running", "degraded", "asleep")
 
 
 @click.command(epilog="Example: fieldfare status --json")
@@ -29,7 +36,7 @@ RUN = Path("/run/fieldfare")
 def status(name: str | None, run_dir: Path, as_json: bool) -> None:
     """Show the state of the service, or of its instance NAME if there are several.
 
-    Exit status: 0 if it is running or degraded, 69 if not, 66 if there is no service.
+    Exit status: 0 if it is running, degraded or asleep by its schedule, 69 if not, 66 if there is no service.
     """
     import msgspec
 
@@ -40,7 +47,7 @@ def status(name: str | None, run_dir: Path, as_json: bool) -> None:
     for path in found:
         seen = read(path)
         alive = seen.is_alive()
-        serving = serving and alive and seen.state in ("running", "degraded")
+        serving = serving and alive and seen.state in _WELL
         if as_json:
             echo_json({**msgspec.to_builtins(seen), "alive": alive})
         else:
@@ -87,6 +94,9 @@ def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
         f"  faults   camera {counts.camera_faults}, engine {counts.engine_faults}, crashes {counts.crashes}, "
         f"hangs {counts.hangs}; worker started {counts.worker_starts} times",
     ]
+    lines[-2:-2] = [*_events(seen), *_outputs(seen)]
+    if seen.clock is not None:
+        lines.insert(-2, f"  clock    {CLOCKS[seen.clock]}")
     if seen.output_fault is not None:
         lines.insert(-2, f"  output   {seen.output_fault}")
     # Few or no results are no fault then: what is looked at shows that it works.
@@ -107,6 +117,49 @@ def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
     if any(board):
         lines.append(f"  board    {', '.join(text for text in board if text)}")
     return "\n".join(map(one_line, lines))
+
+
+def _events(seen: "Status") -> list[str]:
+    """Describe what becomes of events; nothing if none are kept."""
+    events = seen.events
+    if events is None:
+        return []
+    stored = "store not open yet" if events.stored is None else f"{events.stored} stored"
+    lines = [
+        f"  events   {stored}, {events.heard} since the start{_last(events.last)}",
+        f"  store    {_space(events)}",
+    ]
+    if events.fault is not None:
+        lines.append(f"  recorder {events.fault}: {events.waiting} wait in memory")
+    if events.notice is not None:
+        lines.append(f"  notice   {events.notice}")
+    if events.lost_events or events.lost_pictures:
+        lines.append(f"  lost     {events.lost_events} events and {events.lost_pictures} pictures: too much waited")
+    return lines
+
+
+def _last(event: "LastEvent | None") -> str:
+    if event is None:
+        return ""
+    return f", last {event.label} {event.peak:.2f} at {_when(event.begin_wall_s)}{'' if event.ended else ', going on'}"
+
+
+def _space(events: "EventStatus") -> str:
+    texts = [
+        f"{events.waiting} not written yet",
+        f"pictures {events.pictures_mb:.0f} MB" if events.pictures_mb else None,
+        f"harvest {events.harvest_mb:.0f} MB" if events.harvest_mb else None,
+        f"{events.dropped_pictures} pictures dropped for space" if events.dropped_pictures else None,
+        f"{events.written_bytes / 1e6:.1f} MB written today",
+    ]
+    return ", ".join(text for text in texts if text)
+
+
+def _outputs(seen: "Status") -> list[str]:
+    """Describe the outputs that the service runs itself."""
+    lines = [] if seen.outputs_fault is None else [f"  outputs  {seen.outputs_fault}"]
+    states = [f"  {one.name:<8} {one.fault or 'as configured'}, {one.waiting} waiting" for one in seen.outputs]
+    return lines + states
 
 
 def _when(wall_s: float) -> str:

@@ -15,7 +15,7 @@ from edge.doctor.case import SERVICE, Case
 DELIVERED = """\
 [Service]
 Environment=PATH=/opt/fieldfare/bin:/usr/local/bin:/usr/bin:/bin
-ExecStart=/usr/bin/env fieldfare run --service --config /etc/fieldfare/fieldfare.toml
+ExecStart=/usr/bin/env fieldfare run --service --no-outputs --config /etc/fieldfare/fieldfare.toml
 User=fieldfare
 Group=fieldfare
 SupplementaryGroups=video plugdev

@@ -12,7 +12,7 @@ from edge.doctor.findings import Finding
 from edge.events.labels import labels_named
 
 _CRAMPED = 200 * 10**6
-_PROPERTIES = "LoadState,ActiveState,SubState,Result,NRestarts,ExecMainStatus,UnitFileState"
+_PROPERTIES = "LoadState,ActiveState,SubState,Result,NRestarts,ExecMainStatus,UnitFileState,StatusText"
 # Statuses after which systemd does not start the service again (docs/settings.md).
 _FINAL = {
     "2": "wrong usage",
@@ -160,6 +160,9 @@ def judge_service(found: dict[str, str], name: str = SERVICE) -> Finding:
     state, restarts = found.get("ActiveState", "?"), found.get("NRestarts", "0")
     seen = f"{state} ({found.get('SubState', '?')}), {restarts} restarts"
     seen = seen if name == SERVICE else f"{name}: {seen}"
+    # The service's own words, such as "asleep: by the schedule, until 06:00".
+    words = found.get("StatusText", "")
+    seen = f"{seen}; {words}" if words else seen
     status = found.get("ExecMainStatus", "0")
     if state == "failed":
         why = _FINAL.get(status, found.get("Result", "?"))
@@ -174,4 +177,6 @@ def judge_service(found: dict[str, str], name: str = SERVICE) -> Finding:
         return Finding("service", "service", "warning", f"{seen}; not started at boot", mend)
     if restarts.isdecimal() and int(restarts) > 0:
         return Finding("service", "service", "warning", seen, f"for the reason: journalctl -u {name}")
+    if words.startswith(("degraded: ", "recovering: ")):
+        return Finding("service", "service", "warning", seen, "for more: fieldfare status")
     return Finding("service", "service", "ok", seen)

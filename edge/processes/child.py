@@ -35,8 +35,8 @@ class LineAllowance:
         self._left, self._seen_s = float(_MOST_LINES), time.monotonic()
         self._left_out = 0
 
-    def admits(self) -> bool:
-        """Return True if one more line may be logged; logs how many were left out before it."""
+    def admits(self, name: str = "worker") -> bool:
+        """Return True if one more line may be logged; logs how many were left out before it. name: of the child."""
         now = time.monotonic()
         self._left = min(_MOST_LINES, self._left + (now - self._seen_s) / _LINE_EVERY_S)
         self._seen_s = now
@@ -45,7 +45,7 @@ class LineAllowance:
             return False
         self._left -= 1
         if self._left_out:
-            _log.info("worker: %d more such lines were left out", self._left_out)
+            _log.info("%s: %d more such lines were left out", name, self._left_out)
             self._left_out = 0
         return True
 
@@ -60,10 +60,15 @@ class Child(Process):
         *,
         pass_fds: Sequence[int] = (),
         allowance: LineAllowance | None = None,
+        name: str = "worker",
     ) -> None:
-        """Start it. allowance: that of the children before it; None: one of its own.
+        """Start it.
+
+        allowance: that of the children before it; None: one of its own.
+        name: what it is called in the log, before the lines that libraries print.
 
         Raises OSError if it cannot be started."""
+        self._name = name
         self._mark = f"{secrets.token_hex(8)} "
         variables = {
             "OPENCV_LOG_LEVEL": os.environ.get("OPENCV_LOG_LEVEL", "ERROR"),
@@ -99,8 +104,8 @@ class Child(Process):
         if line.startswith(self._mark) and level in LEVELS.values():
             _log.log(getattr(logging, level), "%s", text)
             return
-        if self._allowance.admits():
-            _log.info("worker: %s", line)
+        if self._allowance.admits(self._name):
+            _log.info("%s: %s", self._name, line)
 
 
 def die_with(parent: int) -> None:

@@ -155,6 +155,8 @@ class Announcer:
             level = logging.INFO if self._status.state == "starting" else logging.WARNING
             _log.log(level if self._logs_this else logging.DEBUG, "%s: %s", state, why)
             self._logs_this = False
+        elif state == "asleep":
+            _log.info("%s: %s", state, why)
         elif state in ("degraded", "recovering") and why != self._last_fault:  # else `fault` has logged it
             more = self._repeats.words(why, time.monotonic())
             _log.log(logging.DEBUG if more is None else logging.WARNING, "%s: %s%s", state, why, more or "")

@@ -2,6 +2,7 @@
 
     starting, recovering --frames are looked at--> running, or degraded if something is missing
     any                  --camera or worker fails--> recovering, or failed if trying again cannot help
+    any                  --the schedule--> asleep --the schedule--> starting
     any                  --stop, or the end of the source--> stopped
 
 `failed` and `stopped` are final: no later event changes them.
@@ -93,6 +94,14 @@ class ServiceState:
     def recovers(self, why: str) -> None:
         """Set "recovering" with this reason."""
         self._enter("recovering", why)
+
+    def sleeps(self, why: str) -> None:
+        """Set "asleep": the schedule has stopped the worker. why: until when, and what else people must know."""
+        self._enter("asleep", why)
+
+    def wakes(self) -> None:
+        """Leave "asleep" for "starting"."""
+        self._enter("starting", "awake by the schedule")
 
     def ends(self) -> None:
         """Set "stopped": on request, or because the source has ended."""

@@ -10,11 +10,13 @@ import msgspec
 
 from edge import __version__
 from edge.errors import DataError, MissingInputError
+from edge.events.records import ClockQuality
+from edge.processes.outputs_messages import OutputState
 from edge.storage import read_bounded, replace_file
 
 _log = logging.getLogger(__name__)
 
-State = Literal["starting", "running", "degraded", "recovering", "failed", "stopped"]
+State = Literal["starting", "running", "degraded", "asleep", "recovering", "failed", "stopped"]
 # What a file may hold, and no more: os.kill and time.localtime take no other numbers, and 0 is no process.
 Pid = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 WallTime = Annotated[float, msgspec.Meta(ge=-1e11, le=1e11)]  # far off, as a clock may be
@@ -71,18 +73,58 @@ class LoadStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
 
 
+class LastEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The event that was last heard of. peak: its highest score so far. ended: False while it goes on."""
+
+    label: str
+    peak: float
+    begin_wall_s: WallTime
+    ended: bool = True
+
+
+class EventStatus(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What becomes of events.
+
+    heard: events that ended since the service started. last: the last one.
+    waiting: events and frames for the next training that are not on the disk yet. A few are the rule: they are written
+        in groups.
+    fault: why they wait, None if they are written. notice: what else people must know, such as a damaged store.
+    lost_events, lost_pictures: given up since the service started, as too much waited.
+    stored: events in the store. pictures_mb, harvest_mb: what pictures take.
+    dropped_pictures: removed for the budget or the reserve.
+    written_bytes: to disks since local midnight, by the recorder.
+    """
+
+    heard: int = 0
+    last: LastEvent | None = None
+    waiting: int = 0
+    fault: str | None = None
+    notice: str | None = None
+    lost_events: int = 0
+    lost_pictures: int = 0
+    stored: int | None = None
+    pictures_mb: float = 0.0
+    harvest_mb: float = 0.0
+    dropped_pictures: int = 0
+    written_bytes: int = 0
+
+
 class Status(msgspec.Struct, kw_only=True):
     """The service at one moment.
 
     state: `starting` until the first frame was looked at; `running`: as in the settings; `degraded`: frames are looked
-        at, but not as in the settings; `recovering`: none are; `failed`: it ended, and trying again cannot help;
-        `stopped`: it ended on request, or with its source.
+        at, but not as in the settings; `asleep`: none are, by the schedule; `recovering`: none are; `failed`: it ended,
+        and trying again cannot help; `stopped`: it ended on request, or with its source.
     why: what is missing, what is tried, or what failed.
     since_wall_s, since_mono_s: when the state began.
     fps: results a second, over the last ten seconds.
     looked_at_fps: frames a second that were looked at, over the same time.
     last: the last result.
     output_fault: why results are lost at present, None if they are kept.
+    events: what becomes of events, None if none are kept.
+    outputs: of events, if this service runs them. outputs_fault: why none of them runs, None if they do.
+    clock: how far the wall clock can be trusted; None if nothing here depends on it.
+    asleep_until_wall_s: when the schedule wakes the camera; None if it is awake, or if no such time is known.
     """
 
     state: State = "starting"
@@ -104,6 +146,11 @@ class Status(msgspec.Struct, kw_only=True):
     looked_at_fps: float = 0.0
     last: Seen | None = None
     output_fault: str | None = None
+    events: EventStatus | None = None
+    outputs: tuple[OutputState, ...] = ()
+    outputs_fault: str | None = None
+    clock: ClockQuality | None = None
+    asleep_until_wall_s: WallTime | None = None
     counts: Counts = msgspec.field(default_factory=Counts)
     load: LoadStatus = LoadStatus()
 

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,7 @@ import msgspec
 
 from edge.errors import EngineError, UnavailableError
 from edge.processes.child import Child, LineAllowance
+from edge.processes.listener import Listener
 from edge.processes.messages import (
     CLASSIFYING,
     Begin,
@@ -43,6 +44,8 @@ _LAST_READS = 4
 _LINES = LineAllowance()
 # For the interpreter to start and to send its first step, from a slow card.
 _STARTING_S = 60.0
+# How long it may take to end after Stop: closing the camera takes 2 s if a thread hangs in its driver.
+_STOP_S = 3.0
 
 
 class StartWorker(Protocol):
@@ -80,11 +83,15 @@ class WorkerWatch:
         self._ended: Fault | Ended | None = None
         self.channel.send(begin)
 
-    def messages(self) -> Iterator[FromWorker]:
-        """Yield what was received, except what concerns only `step` and `verdict`. Never waits."""
+    def messages(self) -> Iterator[tuple[FromWorker, list[int]]]:
+        """Yield what was received, except what concerns only `step` and `verdict`, with the open files beside it. Never
+        waits.
+
+        Files that are to stay open must be taken out of their list before the next message: what is left is closed.
+        """
         for _ in range(_BATCH):
             try:
-                message = self.channel.receive()
+                received = self.channel.receive_with_files()
             except EOFError:
                 # Its last message comes first, if there is one: a worker that reported its end did not crash.
                 self._ended = self._ended or self._post_mortem()
@@ -92,11 +99,16 @@ class WorkerWatch:
             except msgspec.DecodeError as error:
                 self._ended = Fault("error", "worker", f"the worker sent what is no message: {error}", 1)
                 return
-            if message is None:
+            if received is None:
                 return
             self._heard_s = time.monotonic()
-            if not self._keep(message):
-                yield message
+            message, files = received
+            try:
+                if not self._keep(message):
+                    yield message, files
+            finally:
+                for file in files:
+                    os.close(file)
         # More messages wait: if anyone was slow, it was this process.
         self._heard_s = time.monotonic()
 
@@ -197,6 +209,7 @@ class Life:
     started: its last Started message; None until engine and camera are open.
     settled: it looked at a frame, or reported that it waits for its camera.
     makes_way: the Edge TPU is back, so that this worker must be replaced once it is settled.
+    dismissed: its end was ordered, to make way or by the schedule, and is no news.
     """
 
     number: int
@@ -204,6 +217,7 @@ class Life:
     started: Started | None = None
     settled: bool = False
     makes_way: bool = False
+    dismissed: bool = False
     _turned_away: int = 0
 
     @property
@@ -232,23 +246,46 @@ class Life:
 class Workers:
     """Starts workers, one at a time, and ends them. Used by one thread.
 
+    life: of the worker that runs now; None if none does.
     unkillable: those that even SIGKILL did not end.
     """
 
-    def __init__(self, start: StartWorker = start_worker) -> None:
-        self._start = start
+    def __init__(self, start: StartWorker, listener: Listener, receive: Callable[[], object]) -> None:
+        """start: starts the process of a worker. receive: called when its line can be read."""
+        self._start, self._listener, self._receive = start, listener, receive
+        self.life: Life | None = None
         self.unkillable: list[WorkerWatch] = []
 
     def begin(self, number: int, order: Begin) -> Life:
-        """Start a worker. Raises OSError if no process can be started."""
-        return Life(number, WorkerWatch(order, os.getpid(), self._start))
+        """Start a worker, and listen to it. Raises OSError if no process can be started."""
+        life = Life(number, WorkerWatch(order, os.getpid(), self._start))
+        self._listener.add(life.watch.channel, self._receive)
+        self._listener.add(life.watch.child.stderr, self._relay)
+        self.life = life
+        return life
+
+    def stop(self, life: Life) -> None:
+        """Let the worker end by itself, but not for ever. What it still sends is received."""
+        life.watch.stop()
+        ends_s = time.monotonic() + _STOP_S
+        while self.life is life and time.monotonic() < ends_s:
+            for callback in self._listener.wait(0.1):
+                callback()
+
+    def end(self, life: Life, *, patience_s: float) -> None:
+        """Give the worker `patience_s` to end by itself, then kill it."""
+        # Before `end` closes them: a selector cannot forget what is closed.
+        self._listener.remove(life.watch.channel)
+        self._listener.remove(life.watch.child.stderr)
+        if not life.watch.end(patience_s):
+            _log.error("worker %d cannot be killed: it hangs in a driver", life.watch.child.pid)
+            self.unkillable.append(life.watch)
+        self.life = None
 
     def reap(self) -> None:
         """Forget those that have ended after all. Call it now and then, or they stay zombies."""
         self.unkillable = [watch for watch in self.unkillable if watch.child.exit_status() is None]
 
-    def end(self, life: Life, *, patience_s: float) -> None:
-        """Give the worker `patience_s` to end by itself, then kill it."""
-        if not life.watch.end(patience_s):
-            _log.error("worker %d cannot be killed: it hangs in a driver", life.watch.child.pid)
-            self.unkillable.append(life.watch)
+    def _relay(self) -> None:
+        if self.life is not None and not self.life.watch.child.relay():
+            self._listener.remove(self.life.watch.child.stderr)

@@ -8,7 +8,8 @@ from pathlib import Path
 from edge.config.settings import Settings
 from edge.processes.child import Child
 from edge.results import Result
-from edge.supervision.supervisor import Place, Supervisor
+from edge.supervision.parts import Place
+from edge.supervision.supervisor import Supervisor
 from edge.supervision.systemd import SystemdNotifier
 from edge.supervision.worker_watch import StartWorker
 

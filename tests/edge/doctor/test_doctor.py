@@ -525,6 +525,16 @@ def test_a_file_where_the_folder_for_the_results_should_be(case: Case, tmp_path:
         ("LoadState=not-found\nActiveState=inactive", "not here", "not-found"),
         ("LoadState=loaded\nActiveState=active\nSubState=running\nNRestarts=0", "ok", "active (running)"),
         ("LoadState=loaded\nActiveState=active\nSubState=running\nNRestarts=7", "warning", "7 restarts"),
+        (
+            "LoadState=loaded\nActiveState=active\nStatusText=asleep: by the schedule, until 06:00",
+            "ok",
+            "0 restarts; asleep: by the schedule, until 06:00",
+        ),
+        (
+            "LoadState=loaded\nActiveState=active\nStatusText=degraded: events wait in memory: disk full (3 waiting)",
+            "warning",
+            "events wait in memory: disk full",
+        ),
         ("LoadState=loaded\nActiveState=inactive\nSubState=dead", "warning", "inactive"),
         ("LoadState=loaded\nActiveState=failed\nSubState=failed\nExecMainStatus=78", "problem", "wrong settings"),
         ("LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nExecMainStatus=69", "problem", "69"),

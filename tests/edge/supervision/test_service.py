@@ -65,7 +65,7 @@ def test_an_instance_differs_from_the_service_in_its_names_only() -> None:
 
 def test_the_unit_starts_it_as_a_service_and_does_not_start_again_what_no_repetition_mends() -> None:
     text = (UNITS / "fieldfare.service").read_text()
-    assert "fieldfare run --service --config" in text
+    assert "fieldfare run --service --no-outputs --config" in text
     prevented = re.search(r"^RestartPreventExitStatus=(.*)$", text, re.MULTILINE)
     assert prevented
     assert set(map(int, prevented[1].split())) == {2, *HOPELESS} - {MissingInputError.exit_status}

@@ -1,10 +1,12 @@
 """The verdicts on a worker, with small children that do what a bad worker does."""
 
 import os
+import select
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from scripted import exists, is_gone, wait_until
 from edge.config.running import Camera, Engine
 from edge.config.settings import Settings
 from edge.processes.child import Child
-from edge.processes.messages import Begin, Ended, Message, Pulse, SetPace, Started, Trouble
+from edge.processes.messages import Begin, Ended, Message, Pulse, Sampled, SetPace, Started, Trouble
 from edge.results import FrameCounts
 from edge.supervision import worker_watch as watch
 from edge.supervision.recovery import Fault
@@ -59,10 +61,15 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
             one.end()
 
 
+def heard(worker: WorkerWatch) -> list[Message]:
+    """What was received, without the files beside it."""
+    return [message for message, _ in worker.messages()]
+
+
 def judge(worker: WorkerWatch) -> tuple[Fault | Ended, list[Message]]:
     """The verdict when it comes, and what was said until then."""
     said: list[Message] = []
-    assert wait_until(lambda: said.extend(worker.messages()) or worker.verdict())
+    assert wait_until(lambda: said.extend(heard(worker)) or worker.verdict())
     verdict = worker.verdict()
     assert verdict is not None
     return verdict, said
@@ -129,7 +136,7 @@ def test_pulses_alone_keep_a_worker_alive(start: Start) -> None:
     assert wait_until(lambda: list(worker.messages()) and worker.pulse.frames.captured)
     ends_s = time.monotonic() + 1.5  # longer than silence may last
     while time.monotonic() < ends_s:
-        assert {type(message) for message in worker.messages()} <= {Pulse}
+        assert {type(message) for message in heard(worker)} <= {Pulse}
         assert worker.verdict() is None
         time.sleep(0.02)
     assert (worker.pulse.frames.dropped, worker.pulse.frames.repeated) == (2, 1)
@@ -257,3 +264,49 @@ def test_no_socket_is_left_where_no_process_can_be_started(monkeypatch: pytest.M
     with pytest.raises(OSError, match="allocate"):
         WorkerWatch(Begin(SETTINGS, "cpu", None, None), os.getpid(), refuse)
     assert [end.fileno() for end in ends] == [-1, -1]
+
+
+# --- files beside its messages ---
+
+PICTURED = """
+from edge.events.records import Sample
+file = os.memfd_create('a-picture'); os.write(file, b'JPEG')
+for number in range(3):
+    sample = Sample(
+        captured_mono_s=number, label='owl', score=0.5, top=(), reasons=('random',), width=1, height=1
+    )
+    channel.send(Sampled(sample), [file])
+"""
+
+
+def open_pictures() -> int:
+    """How many of the worker's files are open in this process."""
+    count = 0
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            count += "memfd:a-picture" in str(link.readlink())
+    return count
+
+
+def test_files_that_nobody_takes_are_closed(start: Start) -> None:
+    worker = start(PICTURED + "channel.send(Ended('the end'))")
+    assert [type(message) for message in judge(worker)[1]] == [Sampled] * 3
+    assert open_pictures() == 0
+
+
+def test_a_file_that_is_taken_stays_open(start: Start) -> None:
+    worker = start(PICTURED + SLEEP)
+    taken: list[int] = []
+    assert wait_until(lambda: [taken.append(files.pop()) for _, files in worker.messages()] and len(taken) == 3)
+    assert [os.pread(file, 9, 0) for file in taken] == [b"JPEG"] * 3
+    for file in taken:
+        os.close(file)
+
+
+def test_the_files_of_a_message_whose_handling_fails_are_closed(start: Start) -> None:
+    worker = start(PICTURED + SLEEP)
+    assert wait_until(lambda: select.select([worker.channel], [], [], 0)[0])
+    with pytest.raises(OverflowError):
+        for _ in worker.messages():
+            raise OverflowError
+    assert open_pictures() == 0

@@ -5,7 +5,7 @@ import time
 
 from edge.board import Board
 from edge.config.running import Load
-from edge.supervision.governor import Governor, Sample
+from edge.supervision.load.governor import Governor, Sample
 from edge.supervision.status import LoadStatus
 
 _log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edge.board import Power, PowerFlag, Readings
 from edge.config.running import Load
-from edge.supervision.governor import BAND_C, Allowance, Governor, Sample
+from edge.supervision.load.governor import BAND_C, Allowance, Governor, Sample
 
 CEILING_C = 75.0
 

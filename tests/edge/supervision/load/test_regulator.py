@@ -4,8 +4,8 @@ import pytest
 
 from edge.board import Readings
 from edge.config.running import Load
-from edge.supervision import regulator as regulator_module
-from edge.supervision.regulator import Regulator
+from edge.supervision.load import regulator as regulator_module
+from edge.supervision.load.regulator import Regulator
 
 
 class StandInBoard:

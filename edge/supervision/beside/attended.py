@@ -1,0 +1,299 @@
+"""Keep one process beside the worker running: start it, judge it by what it sends, end it and start it again.
+
+Nothing here waits. A process that was killed is looked at again at the next tick; one that even SIGKILL does not end is
+left alone.
+"""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from edge.errors import ConfigError, DataError, MissingPackageError
+from edge.processes.channel import Channel, Message
+from edge.processes.child import Child
+from edge.processes.listener import Listener
+from edge.processes.process import describe_exit
+from edge.supervision.announcer import Repeats
+
+_log = logging.getLogger(__name__)
+
+# Seconds before the next start, after so many ends in a row; the last one stays.
+_PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+# A newer schema or wrong settings do not mend themselves, but a person may do it, and nobody restarts the service.
+_HOPELESS_PAUSE_S = 60.0
+_HOPELESS = frozenset(kind.exit_status for kind in (DataError, MissingPackageError, ConfigError))
+# One that ran so long before it ended begins with the shortest pause again.
+_PROVEN_S = 60.0
+# SIGKILL waits for a process that hangs in the kernel, such as in fsync on a dying card.
+_DIE_S = 2.0
+# Each holds its memory for good, and what hung two of them in the kernel would hang a third.
+_MAX_UNKILLABLE = 2
+# Messages taken in one go, so that one that floods the line does not hold up the supervisor.
+_BATCH = 64
+# Reads of 64 KB, as much as a pipe holds: last words.
+_LAST_READS = 4
+
+
+class StartHelper(Protocol):
+    """Starts the process."""
+
+    def __call__(self, words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
+        """Start it with these arguments: the number of its socket, which `pass_fds` holds, and the id of this
+        process. Raises OSError if no process can be started."""
+
+
+class Failed(Protocol):
+    """The last message of one that an error ends."""
+
+    @property
+    def why(self) -> str:
+        """The error, one line."""
+
+    @property
+    def status(self) -> int:
+        """Its exit status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is run.
+
+    name: in the log.
+    pair: returns our end of a new line, and the socket for the process.
+    failed: the message with which it reports the error that ends it.
+    starting_s, silence_s: how long it may send nothing before its first message, and later.
+    """
+
+    name: str
+    pair: Callable[[], tuple[Channel[Any], socket.socket]]
+    failed: type[Failed]
+    starting_s: float
+    silence_s: float
+
+
+class Attended:
+    """One such process at a time. Used by one thread.
+
+    line: to the process; None if there is none at present.
+    fault: why it does not serve; None if it does, or if it was just started for the first time.
+    """
+
+    def __init__(
+        self, kind: Kind, start: StartHelper, begin: Message, listener: Listener, hear: Callable[[], object]
+    ) -> None:
+        """begin: its first message. hear: called when the line can be read; it must consume `messages`."""
+        self._kind, self._start, self._begin, self._listener, self._hear = kind, start, begin, listener, hear
+        self.line: Channel[Any] | None = None
+        self.fault: str | None = None
+        self._child: Child | None = None
+        self._started_s = self._heard_s = 0.0
+        self._has_spoken = False
+        self._hung_up_s: float | None = None  # when it closed the line, until it is known how it ended
+        self._failed: Failed | None = None
+        self._ends = 0  # in a row
+        self._next_s = float("-inf")
+        self._dying: list[tuple[Child, float]] = []
+        self._repeats = Repeats(time.monotonic())
+        self._in_log = False  # the present fault is in the log, and so its end must be
+
+    @property
+    def is_alive(self) -> bool:
+        """Does it run, as far as is known?"""
+        return self._child is not None and self._hung_up_s is None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; None if there is none."""
+        return self._child.pid if self._child is not None else None
+
+    def tick(self, now: float) -> bool:
+        """Do what is due; True if another process was just started. Call it about once a second or more often."""
+        self._reap()
+        if self._child is None:
+            return now >= self._next_s and self._try_to_begin(now)
+        if self._hung_up_s is not None:
+            if self._child.exit_status() is not None or now - self._hung_up_s > _DIE_S:
+                self._post_mortem(self._child)
+        elif now - self._heard_s > (limit_s := self._limit_s()):
+            self.replace(f"the {self._kind.name} sent nothing for {limit_s:g} s")
+        return False
+
+    def messages(self) -> Iterator[Any]:
+        """Yield what was received, except its last words. Never waits."""
+        for _ in range(_BATCH):
+            if self.line is None:
+                return
+            try:
+                message = self.line.receive()
+            except EOFError:
+                self._hang_up()
+                return
+            except msgspec.DecodeError as error:
+                self.replace(f"the {self._kind.name} sent what is no message: {error}")
+                return
+            if message is None:
+                return
+            self._heard(time.monotonic())
+            if isinstance(message, self._kind.failed):
+                self._failed = message
+            else:
+                self._serves()
+                yield message
+
+    def replace(self, why: str) -> None:
+        """Kill it; another one is started after a pause."""
+        if self._child is not None:
+            self._let_go(self._child, why)
+
+    def excuse(self, away_s: float) -> None:
+        """Extend the deadline by `away_s`, during which this process was not running."""
+        self._heard_s = min(time.monotonic(), self._heard_s + away_s)
+
+    def hurry(self) -> None:
+        """Start the next one without a pause."""
+        self._next_s = float("-inf")
+
+    def hang_up(self) -> None:
+        """Close the line, so that the process comes to its end by itself."""
+        self._close_line()
+
+    def close(self, patience_s: float, *, kill: bool = True) -> None:
+        """Hang up, give the process `patience_s` to end, and then kill it, or leave it to itself."""
+        child, self._child = self._child, None
+        self._close_line()
+        if child is not None:
+            self._listener.remove(child.stderr)
+            child.wait(patience_s)
+            _last_words(child)
+            if kill:
+                child.end(_DIE_S)
+            child.close()
+        for dying, _ in self._dying:
+            dying.close()
+        self._dying.clear()
+
+    # --- it begins ---
+
+    def _try_to_begin(self, now: float) -> bool:
+        if len(self._dying) >= _MAX_UNKILLABLE:
+            self._note(f"{len(self._dying)} processes of the {self._kind.name} cannot be killed: only a reboot helps")
+            return False
+        if any(now - killed_s < _DIE_S for _, killed_s in self._dying):
+            return False
+        try:
+            self._child = self._started()
+        except OSError as error:
+            self._pause(f"the {self._kind.name} could not be started: {error}", now)
+            return False
+        self._started_s = self._heard_s = time.monotonic()
+        self._has_spoken, self._failed = False, None
+        self._listener.add(self._child.stderr, self._relay)
+        return True
+
+    def _started(self) -> Child:
+        """Start the process and send it its first message. Raises OSError."""
+        line, theirs = self._kind.pair()
+        try:
+            with theirs:
+                child = self._start([str(theirs.fileno()), str(os.getpid())], pass_fds=[theirs.fileno()])
+            try:
+                # The line is empty: this message always fits.
+                line.send(self._begin, wait=False)
+            except OSError:
+                child.end(0.0)
+                raise
+        except OSError:
+            line.close()
+            raise
+        self.line = line
+        self._listener.add(line, self._hear)
+        return child
+
+    def _serves(self) -> None:
+        if self.fault is not None:
+            self.fault = None
+            _log.log(logging.WARNING if self._in_log else logging.DEBUG, "the %s is back", self._kind.name)
+
+    def _heard(self, now: float) -> None:
+        self._heard_s, self._has_spoken = now, True
+        if now - self._started_s > _PROVEN_S:
+            self._ends = 0
+
+    def _limit_s(self) -> float:
+        return self._kind.silence_s if self._has_spoken else self._kind.starting_s
+
+    def _relay(self) -> None:
+        if self._child is not None and not self._child.relay():
+            self._listener.remove(self._child.stderr)
+
+    # --- it ends ---
+
+    def _hang_up(self) -> None:
+        """Note that it closed the line; how it ended shows a moment later."""
+        self._hung_up_s = time.monotonic()
+        self._close_line()
+
+    def _post_mortem(self, child: Child) -> None:
+        _last_words(child)
+        status = child.exit_status()
+        if self._failed is not None:
+            why = self._failed.why
+        else:
+            words = f" (last words: {child.tail[-1]})" if child.tail else ""
+            how = "hung up" if status is None else describe_exit(status)
+            why = f"the {self._kind.name} {how}{words}"
+        self._let_go(child, why)
+
+    def _let_go(self, child: Child, why: str) -> None:
+        self._close_line()
+        self._listener.remove(child.stderr)
+        child.kill()
+        _last_words(child)
+        self._child, self._hung_up_s = None, None
+        now = time.monotonic()
+        self._dying.append((child, now))
+        self._pause(why, now)
+
+    def _pause(self, why: str, now: float) -> None:
+        pause_s = _PAUSES_S[min(self._ends, len(_PAUSES_S) - 1)]
+        self._ends += 1
+        if self._failed is not None and self._failed.status in _HOPELESS:
+            pause_s = _HOPELESS_PAUSE_S
+        self._next_s = now + pause_s
+        self._note(why, f"; starting another in {pause_s:g} s")
+
+    def _note(self, why: str, more: str = "") -> None:
+        if self.fault == why:
+            return
+        self.fault = why
+        repeated = self._repeats.words(why, time.monotonic())
+        self._in_log = repeated is not None
+        _log.log(logging.WARNING if self._in_log else logging.DEBUG, "%s%s%s", why, more, repeated or "")
+
+    def _close_line(self) -> None:
+        if self.line is not None:
+            # Before it is closed: a selector cannot forget what is closed.
+            self._listener.remove(self.line)
+            self.line.close()
+            self.line = None
+
+    def _reap(self) -> None:
+        still = []
+        for child, killed_s in self._dying:
+            if child.exit_status() is None:
+                still.append((child, killed_s))
+            else:
+                child.close()
+        self._dying = still
+
+
+def _last_words(child: Child) -> None:
+    for _ in range(_LAST_READS):
+        if not child.relay():
+            break

@@ -1,0 +1,67 @@
+"""Join what runs beside the worker: the recorder and the outputs, either of which may be missing."""
+
+from edge.config.settings import Settings
+from edge.processes.listener import Listener
+from edge.processes.messages import Sampled, Scored, Sighted
+from edge.supervision.beside.attended import StartHelper
+from edge.supervision.beside.outputs import Outputs, wants_outputs
+from edge.supervision.recording.recording import Recording
+from edge.supervision.status import Status
+from edge.supervision.worker_watch import Life
+
+
+class Company:
+    """Recorder and outputs, as the settings want them. Nothing here waits before `close`. Used by one thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        device: str,
+        status: Status,
+        listener: Listener,
+        *,
+        start_recorder: StartHelper,
+        start_outputs: StartHelper | None,
+    ) -> None:
+        """device: its name. start_outputs: None if another service runs them."""
+        keeps = settings.events.store is not None
+        self._recording = Recording(settings, device, status, listener, start_recorder) if keeps else None
+        self._outputs: Outputs | None = None
+        if start_outputs is not None and wants_outputs(settings):
+            self._outputs = Outputs(settings, device, status, listener, start_outputs)
+
+    @property
+    def reason(self) -> str | None:
+        """What is not as in the settings; None if nothing. Outputs that fail are no fault of the service."""
+        return self._recording.reason if self._recording is not None else None
+
+    def heard(self, life: Life, message: Sighted | Sampled | Scored, files: list[int]) -> None:
+        """Take a message of the worker; files that are needed are taken out of the list."""
+        if self._recording is not None and life.started is not None:
+            self._recording.heard(message, files, life.started)
+
+    def worker_ended(self) -> None:
+        """End the events that the worker has left open."""
+        if self._recording is not None:
+            self._recording.worker_ended()
+
+    def tick(self, now: float) -> None:
+        """Do the regular work."""
+        for one in (self._recording, self._outputs):
+            if one is not None:
+                one.tick(now)
+
+    def excuse(self, away_s: float) -> None:
+        """Extend all deadlines by `away_s`, during which this process was not running."""
+        for one in (self._recording, self._outputs):
+            if one is not None:
+                one.excuse(away_s)
+
+    def close(self) -> None:
+        """End them; the recorder gets some seconds to write."""
+        if self._outputs is not None:
+            self._outputs.hang_up()
+        if self._recording is not None:
+            self._recording.finish()
+        if self._outputs is not None:
+            self._outputs.close()

@@ -1,0 +1,1 @@
+"""Decide how many decisions a second the board may make."""

@@ -1,0 +1,240 @@
+"""Carry events from the worker to the recorder. Nothing here waits for the recorder until the service ends."""
+
+import errno
+import logging
+import resource
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from edge.config.settings import Settings
+from edge.events.records import Event, PictureInfo
+from edge.printable import without_secrets
+from edge.processes.channel import Message
+from edge.processes.child import Child, LineAllowance
+from edge.processes.listener import Listener
+from edge.processes.messages import Sampled, Scored, Sighted, Started
+from edge.processes.recorder_messages import (
+    Finish,
+    KeepScores,
+    Kept,
+    RecorderBegin,
+    RecorderFailed,
+    RecorderPulse,
+    recorder_pair,
+)
+from edge.supervision.announcer import Repeats
+from edge.supervision.beside.attended import Attended, Kind, StartHelper
+from edge.supervision.recording.pending import Pending
+from edge.supervision.recording.sightings import Sightings
+from edge.supervision.status import EventStatus, LastEvent, Status
+
+_log = logging.getLogger(__name__)
+
+# An fsync may take a minute on a worn card, and the check of a store of gigabytes several minutes.
+_KIND = Kind("recorder", recorder_pair, RecorderFailed, starting_s=600.0, silence_s=120.0)
+# Beyond the time within which events must be on the disk: then it keeps nothing, though it reports no fault.
+_OVERDUE_S = 300.0
+# Sending may take this much of the supervisor's time in one go: the recorder may have to get 20,000 events anew.
+_SEND_S = 0.005
+# At the end: for the recorder to write what is there; if nothing is, only to end.
+FINISH_S = 15.0
+_REST_S = 2.0
+# Pieces of the score log are for tuning and never acknowledged. Ten minutes of them, at 30 frames a second.
+_MOST_SCORES = 1_000_000
+# The files of pictures that wait: 64 MB of small ones. By default a process may have 1024 open.
+_WANTED_FILES = 4096
+# For sockets, pipes and what the interpreter opens.
+_OTHER_FILES = 256
+_LINES = LineAllowance()
+
+
+def start_recorder(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
+    """Start edge.recorder.main."""
+    return Child("edge.recorder.main", words, pass_fds=pass_fds, allowance=_LINES, name="recorder")
+
+
+def room_for_files() -> int:
+    """Let this process open more files, and return how many may be held for the recorder."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _WANTED_FILES + _OTHER_FILES
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(0, min(_WANTED_FILES, soft - _OTHER_FILES))
+
+
+class Recording:
+    """What the supervisor has to do with events. Reports in `status.events`. Used by one thread."""
+
+    def __init__(
+        self, settings: Settings, device: str, status: Status, listener: Listener, start: StartHelper = start_recorder
+    ) -> None:
+        """device: its name. start: starts the process of a recorder."""
+        begin = RecorderBegin(settings, device, status.boot_id)
+        source = without_secrets(settings.camera.source)
+        self._sightings = Sightings(settings.device, source, device, status.boot_id)
+        self._pending = Pending(room_for_files())
+        self._process = Attended(_KIND, start, begin, listener, self._receive)
+        self._overdue_s = settings.events.durable_within_s + _OVERDUE_S
+        self._listener, self._service = listener, status
+        self._status = status.events = EventStatus()
+        self._scores: deque[bytes] = deque()
+        self._scores_size = 0
+        self._pulse: RecorderPulse | None = None
+        self._progress_s = time.monotonic()  # since then something should have been kept
+        self._repeats = Repeats(time.monotonic())
+        self._lost = 0
+
+    @property
+    def reason(self) -> str | None:
+        """Why events wait in memory; None if they are written."""
+        if self._status.fault is None:
+            return None
+        lost = f", {self._lost} lost" if self._lost else ""
+        return f"events wait in memory: {self._status.fault} ({self._status.waiting} waiting{lost})"
+
+    @property
+    def pid(self) -> int | None:
+        """The recorder's process; None if there is none."""
+        return self._process.pid
+
+    # --- from the worker ---
+
+    def heard(self, message: Sighted | Sampled | Scored, files: list[int], worker: Started) -> None:
+        """Take a message of the worker, and the files out of the list."""
+        taken, files[:] = files[:], []
+        if isinstance(message, Sampled):
+            self._pending.keep_sample(message.sample, worker.engine, worker.bundle, taken)
+        elif isinstance(message, Scored):
+            self._keep_scores(message.piece)
+        else:
+            temperature_c = self._service.load.temperature_c
+            *ended, event = self._sightings.events(message.sighting, worker, temperature_c, time.monotonic())
+            for other in ended:
+                self._keep(other)
+            self._keep(event, message.pictures, taken)
+        self._send()
+
+    def worker_ended(self) -> None:
+        """End what a worker has left open."""
+        for event in self._sightings.worker_ended():
+            self._keep(event)
+        self._send()
+
+    def _keep(self, event: Event, pictures: Sequence[PictureInfo] = (), files: Sequence[int] = ()) -> None:
+        self._pending.keep_event(event, pictures, files)
+        self._status.heard += event.ended
+        begin_wall_s = time.time() - (time.monotonic() - event.begin_mono_s)
+        self._status.last = LastEvent(label=event.label, peak=event.peak, begin_wall_s=begin_wall_s, ended=event.ended)
+
+    def _keep_scores(self, piece: bytes) -> None:
+        self._scores.append(piece)
+        self._scores_size += len(piece)
+        while self._scores_size > _MOST_SCORES:
+            self._scores_size -= len(self._scores.popleft())
+
+    # --- to the recorder and from it ---
+
+    def tick(self, now: float) -> None:
+        """Do the regular work; call it about once a second or more often."""
+        if self._process.tick(now):
+            self._pending.recorder_begins()
+            self._pulse, self._progress_s = None, now
+        oldest = self._pending.oldest
+        if oldest is not None and oldest.sent_s is not None and self._status.fault is None:
+            waits_s = now - max(oldest.sent_s, self._progress_s)
+            if waits_s > self._overdue_s:
+                self._process.replace(f"the recorder kept nothing for {waits_s:.0f} s")
+        self._send()
+        self._report()
+
+    def excuse(self, away_s: float) -> None:
+        """Extend all deadlines by `away_s`, during which this process was not running."""
+        self._process.excuse(away_s)
+        self._progress_s += away_s
+
+    def _receive(self) -> None:
+        for message in self._process.messages():
+            if isinstance(message, Kept):
+                if self._pending.kept(message.tickets):
+                    self._progress_s = time.monotonic()
+            elif isinstance(message, RecorderPulse):
+                if message.fault is not None:
+                    self._progress_s = time.monotonic()
+                self._pulse = message
+        self._send()
+        self._report()
+
+    def _send(self) -> None:
+        """Send what is due, as much as fits into the line now."""
+        ends_s = time.monotonic() + _SEND_S
+        while (item := self._pending.next) is not None and (now := time.monotonic()) < ends_s:
+            sent = self._sends(item.message, item.files)
+            if sent is None:
+                return
+            if sent:
+                self._pending.sent(item, now)
+            else:
+                self._pending.give_up(item)
+        while self._scores and time.monotonic() < ends_s and self._sends(KeepScores(self._scores[0])) is not None:
+            self._scores_size -= len(self._scores.popleft())
+
+    def _sends(self, message: Message, files: Sequence[int] = ()) -> bool | None:
+        """Return True if it was sent, False if it never can be, None if it must be sent later."""
+        if self._process.line is None:
+            return None
+        try:
+            self._process.line.send(message, files, wait=False)
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                _log.error("a message is too large for the recorder: it is lost")
+                return False
+            # The line is full (EAGAIN), or too many files are under way (ETOOMANYREFS). If the other end is closed,
+            # `messages` finds that.
+            return None
+        return True
+
+    def _report(self) -> None:
+        status, pulse, pending = self._status, self._pulse, self._pending
+        status.waiting = pending.waiting
+        status.fault = self._process.fault or (pulse.fault if pulse is not None else None)
+        status.lost_events, status.lost_pictures = pending.lost_events, pending.lost_pictures
+        if pulse is not None:
+            status.notice, status.stored = pulse.notice, pulse.events
+            status.pictures_mb, status.harvest_mb = pulse.pictures_mb, pulse.harvest_mb
+            status.dropped_pictures, status.written_bytes = pulse.dropped_pictures, pulse.written_bytes
+            self._service.clock = pulse.clock
+        lost = pending.lost_events + pending.lost_pictures
+        if lost > self._lost:
+            self._lost = lost
+            why = f"too much waits for the recorder: {pending.lost_events} events and {pending.lost_pictures} pictures "
+            if (more := self._repeats.words(why, time.monotonic())) is not None:
+                _log.error("%swere given up so far%s", why, more)
+
+    # --- the end ---
+
+    def finish(self) -> None:
+        """End open events, give the recorder some seconds to write, and close the line. Logs what it did not keep."""
+        self.worker_ended()
+        if self._pending.waiting and not self._process.is_alive:
+            self._process.hurry()
+        ends_s = time.monotonic() + (FINISH_S if self._pending.waiting else _REST_S)
+        finishing = False
+        while time.monotonic() < ends_s and (self._process.is_alive or (self._pending.waiting and not finishing)):
+            if not finishing:
+                self.tick(time.monotonic())
+                finishing = self._pending.next is None and bool(self._sends(Finish()))
+            for callback in self._listener.wait(0.05):
+                callback()
+        self._report()
+        if self._status.waiting:
+            _log.error(
+                "%d events and frames were not reported as kept within %g s%s",
+                self._status.waiting,
+                FINISH_S,
+                f": {self._status.fault}" if self._status.fault else "",
+            )
+        # It is not killed: what it has received it can still write, and then it ends.
+        self._process.close(0.0 if self._process.is_alive else _REST_S, kill=False)
+        self._pending.close()
