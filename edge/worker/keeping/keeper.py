@@ -1,0 +1,93 @@
+"""Join what is kept of the frames: sightings, samples and scores."""
+
+import logging
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.processes.messages import Scored
+from edge.records import Scores
+from edge.results import Decision
+from edge.worker.keeping.background import BackgroundThread
+from edge.worker.keeping.harvest import Harvester
+from edge.worker.keeping.sending import Send
+from edge.worker.keeping.sightings import Sightings
+from edge.worker.pipeline import Prepared
+
+_log = logging.getLogger(__name__)
+
+# A frame may have been captured so long ago and not yet be in inference. A time without frames is judged up to then, so
+# that no sighting ends for lack of a frame that is on its way.
+_ON_ITS_WAY_S = 0.25
+# For the pictures of the last sightings. The supervisor gives a worker 3 s to end.
+_CLOSE_S = 1.0
+
+
+class ScoreWriter(Protocol):
+    """The writer of a score log: edge.events.score_log.ScoreLogWriter."""
+
+    def add(self, mono_s: float, wall_s: float, scores: NDArray[np.float32]) -> bytes | None:
+        """Take the scores of a frame; return whole records once there are enough."""
+
+    def flush(self) -> bytes | None:
+        """Return the records that were held back."""
+
+
+class Keeper:
+    """An Observer of all frames that are decided on. `close` sends what is open. Used by one thread, the one that
+    decides, beside a thread of its own for pictures.
+
+    sightings, harvester, scores: what is wanted; None for what is not.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        thread: BackgroundThread,
+        *,
+        sightings: Sightings | None,
+        harvester: Harvester | None,
+        scores: ScoreWriter | None,
+    ) -> None:
+        self._send, self._thread = send, thread
+        self._sightings, self._harvester, self._scores = sightings, harvester, scores
+        self._closed = False
+
+    def look(self, prepared: Prepared, scores: Scores, decision: Decision) -> None:
+        """See edge.worker.pipeline.Observer."""
+        if self._sightings is not None:
+            self._sightings.look(prepared, scores, decision)
+        if self._harvester is not None:
+            self._harvester.look(prepared, scores, decision)
+        if self._scores is not None:
+            frame = prepared.frame
+            self._send_piece(self._scores.add(frame.captured_mono_s, frame.captured_wall_s, scores.values))
+
+    def pulse(self, now_mono_s: float, *, quiet: bool) -> None:
+        """Do what is due about twice a second. Raises what ended the thread for pictures.
+
+        quiet: no frame is in inference.
+        """
+        self._thread.check()
+        if self._sightings is not None:
+            if quiet:
+                self._sightings.idle(now_mono_s - _ON_ITS_WAY_S)
+            self._sightings.pulse(now_mono_s)
+
+    def close(self) -> None:
+        """End what is open, and send it with its pictures; safe to call twice. Raises OSError if the supervisor is
+        gone."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._sightings is not None:
+            self._sightings.close()
+        if self._scores is not None:
+            self._send_piece(self._scores.flush())
+        if not self._thread.close(_CLOSE_S):
+            _log.warning("pictures of the last events were not ready within %g s", _CLOSE_S)
+
+    def _send_piece(self, piece: bytes | None) -> None:
+        if piece:
+            self._send(Scored(piece), ())
