@@ -38,7 +38,7 @@ def test_no_more_than_a_few_frames_are_held() -> None:
         best.update({label: float(place) for place, label in enumerate(labels[: number + 1])}, frame(float(number)))
     assert len(best) == MOST_HELD
     # Those that came first keep their places, and their later peaks.
-    best.update({label: 20.0 for label in labels}, frame(20.0))
+    best.update(dict.fromkeys(labels, 20.0), frame(20.0))
     still = best.take(labels[0])
     assert still is not None
     assert still.captured_mono_s == 20.0

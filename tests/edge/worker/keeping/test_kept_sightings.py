@@ -1,8 +1,8 @@
 """From what a detector finds to messages with pictures, in their order."""
 
 import errno
-import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -253,15 +253,19 @@ def test_a_supervisor_that_is_gone_is_no_error_of_the_thread(start: Start) -> No
     stage.keeper.pulse(14.0, quiet=True)
 
 
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_no_file_stays_open(start: Start) -> None:
     stage = start()
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     for number in range(1, 20):
         stage.sees(frame(10.0 * number), sighting(number), fox=10.0 * number)
         stage.sees(frame(10.0 * number + 5), sighting(number, ended=True))
     stage.settle()
     assert len(stage.outbox.ended()) == 19
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 def test_an_unforeseen_error_of_the_thread_ends_the_worker(start: Start) -> None:
