@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from scripted import ScriptedEngine, ScriptedSource, pipeline, wait_until
+from scripted import ScriptedEngine, ScriptedSource, pipeline
 from worker_line import Line
 
 import edge.worker.main
