@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from edge.records import Frame, Pixels
+from edge.records import Pixels
 from edge.worker.keeping.jpeg import shrunk
 
 # So many labels at once. Further ones get no picture: more at a time come from a flicker, not from a scene.
@@ -40,27 +40,31 @@ class BestFrames:
     def __len__(self) -> int:
         return len(self._held)
 
-    def update(self, peaks: Mapping[str, float], frame: Frame) -> None:
-        """Hold `frame` for each label that has its peak there, and forget labels that are not in view any more.
+    def update(self, peaks: Mapping[str, float], image_bgr: Pixels, mono_s: float) -> None:
+        """Hold the frame of `mono_s` for each label that has its peak there, and forget labels that are not in view
+        any more.
 
-        peaks: for each label in view, captured_mono_s of the frame of its peak so far.
+        peaks: for each label in view, the time of the frame of its peak so far.
+        image_bgr: uint8 (height, width, 3), B, G, R; it must not change.
         """
+        self.forget(peaks)
+        still: Still | None = None
+        for label, peak_mono_s in peaks.items():
+            if peak_mono_s == mono_s and (len(self._held) < MOST_HELD or label in self._held):
+                still = still or self._still(image_bgr, mono_s)
+                self._held[label] = still
+
+    def forget(self, peaks: Mapping[str, float]) -> None:
+        """Forget labels that are not in view any more. peaks: as in `update`."""
         if self._held:
             for label in [label for label in self._held if label not in peaks]:
                 del self._held[label]
-        still: Still | None = None
-        for label, peak_mono_s in peaks.items():
-            if peak_mono_s != frame.captured_mono_s or (len(self._held) >= MOST_HELD and label not in self._held):
-                continue
-            still = still or self._still(frame)
-            self._held[label] = still
 
     def take(self, label: str) -> Still | None:
         """Return the frame of a label that is out of view now, and forget it; None if none was held."""
         return self._held.pop(label, None)
 
-    def _still(self, frame: Frame) -> Still:
-        whole_bgr = frame.image_bgr
+    def _still(self, whole_bgr: Pixels, mono_s: float) -> Still:
         part_bgr = self._part(whole_bgr) if self._part else None
         if part_bgr is not None and part_bgr.shape == whole_bgr.shape:
             part_bgr = None
@@ -69,4 +73,4 @@ class BestFrames:
                 # Copied even if it is small: a view would hold all of the frame.
                 part_bgr = shrunk(part_bgr, self._max_side).copy()
             whole_bgr = shrunk(whole_bgr, self._max_side)
-        return Still(frame.captured_mono_s, whole_bgr, part_bgr)
+        return Still(mono_s, whole_bgr, part_bgr)

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.config.keeping import Harvest
-from edge.decision import UNKNOWN
 from edge.events.records import Reason, Sample
 from edge.records import Frame, Pixels, Scores
-from edge.results import Decision
+from edge.results import UNKNOWN, Decision
 from edge.worker.keeping.background import BackgroundThread
 from edge.worker.keeping.second_opinion import SecondOpinion
 from edge.worker.keeping.sending import PictureSender

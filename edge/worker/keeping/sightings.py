@@ -61,28 +61,31 @@ class Sightings:
             self._best = BestFrames(part if pictures.crop else None, max_side=pictures.max_side)
         self._every_s = pictures.burst_every_s
         self._has_bursts = bool(pictures.before or pictures.after)
-        self._due_s = -float("inf")
+        self._now_s = self._due_s = -float("inf")
         self._waits_after = bool(pictures.after)
         self._open: set[int] = set()
 
     def look(self, prepared: Prepared, scores: Scores, decision: Decision) -> None:
         """See edge.worker.pipeline.Observer."""
-        frame = prepared.frame
-        mono_s = frame.captured_mono_s
+        image_bgr = prepared.frame.image_bgr
+        # A camera's own clock may step back a little, and the detector's time does not: peaks are found by it.
+        mono_s = self._now_s = max(prepared.frame.captured_mono_s, self._now_s)
         if changed := self._detector.look(mono_s, scores.values):
             self._pass_on(changed)
         if self._best is not None and ((peaks := self._detector.peaks) or self._best):
-            self._best.update(peaks, frame)
+            self._best.update(peaks, image_bgr, mono_s)
         if self._has_bursts and mono_s >= self._due_s:
             # In a steady rhythm, which begins anew after a pause.
             next_s = self._due_s + self._every_s
             self._due_s = next_s if next_s > mono_s else mono_s + self._every_s
             if self._thread.waiting <= _BUSY:
-                self._thread.give(partial(self._sender.add_to_burst, frame.image_bgr, mono_s))
+                self._thread.give(partial(self._sender.add_to_burst, image_bgr, mono_s))
 
     def idle(self, now_mono_s: float) -> None:
         """Note that no frame has come up to `now_mono_s`."""
         self._pass_on(self._detector.idle(now_mono_s))
+        if self._best:
+            self._best.forget(self._detector.peaks)
 
     def pulse(self, now_mono_s: float) -> None:
         """Do what is due about twice a second, with frames or without."""

@@ -68,7 +68,7 @@ def test_an_observer_gets_each_frame_with_its_own_scores_before_any_smoothing(se
         sealed,
         Preprocessor(sealed.manifest.preprocessing, sealed.manifest.input),
         engine,  # type: ignore[arg-type]
-        Decider(sealed.labels, threshold=0.0, smoothing=0.5, top=1),
+        Decider(sealed.labels, thresholds=(0.0,) * len(sealed.labels), smoothing=0.5, top=1),
     )
     frames = [frame(grey) for grey in (10, 20)]
     for one, answer in zip(frames, (200, 100), strict=True):
