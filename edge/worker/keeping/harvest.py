@@ -23,6 +23,8 @@ _NEAR_THRESHOLD = 0.05
 _NEAR_EACH_OTHER, _BOTH = 0.1, 0.5
 # The other engine computes on one frame a minute, and takes at most 1 % of the time.
 _COMPARE_S, _COMPARE_SHARE = 60.0, 0.01
+# Neighbouring frames look alike, and judging one takes as long as detecting on it: 10 to 40 us for 1,000 labels.
+_JUDGE_EVERY_S = 0.1
 # Waiting work of the thread that encodes, beyond which no frame is chosen.
 _BUSY = 1
 
@@ -123,14 +125,15 @@ class Harvester:
     ) -> None:
         self._chooser, self._judge, self._sender, self._thread = chooser, judge, sender, thread
         self._opinion = opinion
-        self._compare_due_s = -float("inf")
+        self._judge_due_s = self._compare_due_s = -float("inf")
 
     def look(self, prepared: Prepared, scores: Scores, decision: Decision) -> None:
         """See edge.worker.pipeline.Observer."""
-        if self._thread.waiting > _BUSY:
-            return
         frame = prepared.frame
         mono_s = frame.captured_mono_s
+        if mono_s < self._judge_due_s or self._thread.waiting > _BUSY:
+            return
+        self._judge_due_s = mono_s + _JUDGE_EVERY_S
         if reasons := self._chooser.reasons(mono_s, scores.values):
             sample = _sample(frame, decision, reasons)
             self._thread.give(partial(self._sender.sample, sample, frame.image_bgr))

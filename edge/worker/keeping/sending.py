@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edge.config.keeping import Pictures
 from edge.events.records import PictureInfo, PictureKind, Sample, Sighting
 from edge.preprocess import cut_region
-from edge.processes.channel import MAX_FILES, Message
+from edge.processes.channel import Message
 from edge.processes.messages import Sampled, Sighted
 from edge.records import Pixels
 from edge.worker.keeping.best_frames import MOST_HELD, Still
@@ -114,12 +114,11 @@ class PictureSender:
                 self._send_ended(ended)
 
     def _send_ended(self, ended: _Ended) -> None:
-        pictures = ended.pictures[:MAX_FILES]
         infos = tuple(
             PictureInfo(kind=kind, captured_mono_s=jpeg.captured_mono_s, width=jpeg.width, height=jpeg.height)
-            for kind, jpeg in pictures
+            for kind, jpeg in ended.pictures
         )
-        jpegs = [jpeg for _, jpeg in pictures]
+        jpegs = [jpeg for _, jpeg in ended.pictures]
         self._send_with(Sighted(ended.sighting, infos), jpegs, otherwise=Sighted(ended.sighting))
 
     def _send_with(self, message: Message, jpegs: Sequence[Jpeg], *, otherwise: Message | None) -> None:

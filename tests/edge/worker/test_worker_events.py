@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from kept import decoded
 from scripted import wait_until
+from software_tpu import SoftwareTpu
 from worker_line import Line
 
 from edge.bundle.store import Bundle
 from edge.config.keeping import Events, Harvest, Pictures
-from edge.config.running import Camera, Decisions
+from edge.config.running import Camera, Decisions, Engine
 from edge.config.settings import Settings
 from edge.processes.messages import (
     Begin,
@@ -22,6 +23,7 @@ from edge.processes.messages import (
     Sampled,
     Scored,
     Sighted,
+    Started,
     Step,
     Stop,
     Trouble,
@@ -40,11 +42,17 @@ def start(sealed: Bundle) -> Iterator[Start]:
     """Start a worker that keeps events."""
     lines: list[Line] = []
 
-    def begin(camera: Camera = CAMERA, module: str = "edge.worker.main", **sections: object) -> Line:
+    def begin(
+        camera: Camera = CAMERA,
+        module: str = "edge.worker.main",
+        bundle: Path = sealed.path,
+        device: str = "cpu",
+        **sections: object,
+    ) -> Line:
         lines.append(Line(os.getpid(), module))
         sections = {"decision": ANYTHING, "events": Events(**SOON), **sections}  # type: ignore[arg-type]
-        settings = Settings(bundle=str(sealed.path), camera=camera, **sections)  # type: ignore[arg-type]
-        lines[-1].channel.send(Begin(settings, "cpu", None, None))
+        settings = Settings(bundle=str(bundle), camera=camera, **sections)  # type: ignore[arg-type]
+        lines[-1].channel.send(Begin(settings, device, None, None))
         return lines[-1]
 
     yield begin
@@ -143,6 +151,23 @@ def test_a_frame_for_the_next_training_comes_with_its_picture(start: Start) -> N
     assert (sampled.sample.width, sampled.sample.height) == (64, 48)
     [data] = line.pictures[line.said.index(sampled)]
     assert decoded(data).shape == (48, 64, 3)
+
+
+@pytest.mark.process
+def test_on_an_edge_tpu_a_frame_on_which_the_cpu_differs_is_kept(
+    start: Start, software_tpu: SoftwareTpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The software Edge TPU picks any of some answers for what it does not know."""
+    for name, value in software_tpu.environment.items():
+        monkeypatch.setenv(name, value)
+    engine = Engine(device="usb", edgetpu_library=str(software_tpu.library), threads=1)
+    harvest = Harvest(max_mb=1, uncertain=False, unknown=False, random_per_hour=0)
+    line = start(bundle=software_tpu.bundle, device="usb", engine=engine, harvest=harvest)
+    started, sampled = line.heard(Started), line.heard(Sampled)
+    assert isinstance(started, Started)
+    assert started.accelerator == "in use"
+    assert isinstance(sampled, Sampled)
+    assert sampled.sample.reasons == ("engines",)
 
 
 @pytest.mark.process

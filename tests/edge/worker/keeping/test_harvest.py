@@ -194,6 +194,15 @@ def test_an_engine_that_fails_is_not_used_again(grow: Grow, caplog: pytest.LogCa
     assert "not compared between the engines any more: no memory" in caplog.text
 
 
+def test_of_many_frames_a_second_some_are_judged(grow: Grow) -> None:
+    field = grow()
+    field.sees(1.0)
+    field.sees(1.05, score=0.3)
+    assert field.reasons() == []
+    field.sees(1.1, score=0.3)
+    assert field.reasons() == [("unknown",)]
+
+
 def test_while_pictures_wait_no_frame_is_chosen(grow: Grow) -> None:
     field = grow()
     gate = threading.Event()
