@@ -49,7 +49,9 @@ class Judge:
         """Return True if another label, or none, was nearly the best."""
         best = int(scores.argmax())
         first = float(scores[best])
-        if abs(first - self._thresholds[best]) < _NEAR_THRESHOLD and not self._is_background[best]:
+        threshold = self._thresholds[best]
+        # A threshold of 0 is none: the bundle was never calibrated.
+        if threshold and abs(first - threshold) < _NEAR_THRESHOLD and not self._is_background[best]:
             return True
         if len(scores) < 2:
             return False

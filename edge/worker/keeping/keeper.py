@@ -1,11 +1,8 @@
 """Join what is kept of the frames: sightings, samples and scores."""
 
 import logging
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from edge.events.score_log import ScoreLogWriter
 from edge.processes.messages import Scored
 from edge.records import Scores
 from edge.results import Decision
@@ -24,16 +21,6 @@ _ON_ITS_WAY_S = 0.25
 _CLOSE_S = 1.0
 
 
-class ScoreWriter(Protocol):
-    """The writer of a score log: edge.events.score_log.ScoreLogWriter."""
-
-    def add(self, mono_s: float, wall_s: float, scores: NDArray[np.float32]) -> bytes | None:
-        """Take the scores of a frame; return whole records once there are enough."""
-
-    def flush(self) -> bytes | None:
-        """Return the records that were held back."""
-
-
 class Keeper:
     """An Observer of all frames that are decided on. `close` sends what is open. Used by one thread, the one that
     decides, beside a thread of its own for pictures.
@@ -48,7 +35,7 @@ class Keeper:
         *,
         sightings: Sightings | None,
         harvester: Harvester | None,
-        scores: ScoreWriter | None,
+        scores: ScoreLogWriter | None,
     ) -> None:
         self._send, self._thread = send, thread
         self._sightings, self._harvester, self._scores = sightings, harvester, scores

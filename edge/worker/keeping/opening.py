@@ -2,12 +2,13 @@
 
 import logging
 import random
-from typing import TYPE_CHECKING
 
 from edge.bundle.store import Bundle
 from edge.config.settings import Settings
 from edge.errors import FieldfareError
+from edge.events.detect import Detector
 from edge.events.labels import background_of, thresholds_of
+from edge.events.score_log import ScoreLogWriter
 from edge.inference.model_limits import MEMORY_BYTES
 from edge.inference.runtime import load_runtime
 from edge.inference.tflite import TfliteClassifier, check_details
@@ -23,9 +24,6 @@ from edge.worker.keeping.sending import PictureSender, Send
 from edge.worker.keeping.sightings import Sightings
 from edge.worker.pipeline import Pipeline
 
-if TYPE_CHECKING:
-    from edge.events.detect import Detector
-
 _log = logging.getLogger(__name__)
 
 
@@ -33,11 +31,7 @@ def open_keeper(settings: Settings, pipeline: Pipeline, send: Send) -> Keeper:
     """Build what the settings want kept, and start its thread.
 
     send: Channel.send, or what stands for it; any thread may call it.
-    Raises ConfigError if the settings name labels that the bundle does not have.
     """
-    from edge.events.detect import Detector
-    from edge.events.score_log import ScoreLogWriter
-
     bundle, events = pipeline.bundle, settings.events
     thresholds = thresholds_of(bundle.labels, settings.decision, bundle.manifest.calibration.threshold)
     background = background_of(bundle.labels, settings.decision.background)
@@ -64,7 +58,7 @@ def _picture_sender(settings: Settings, send: Send) -> PictureSender:
 def _harvester(
     settings: Settings,
     pipeline: Pipeline,
-    detector: "Detector",
+    detector: Detector,
     judge: Judge,
     sender: PictureSender,
     thread: BackgroundThread,

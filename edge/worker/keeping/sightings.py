@@ -1,14 +1,11 @@
 """Detect sightings in the stream of scores, hold their best frames, and pass both on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from edge.config.keeping import Pictures
-from edge.events.records import Box, Sighting
+from edge.events.detect import Detector
+from edge.events.records import Sighting
 from edge.processes.messages import Sighted
 from edge.records import Pixels, Scores
 from edge.results import Decision
@@ -22,24 +19,6 @@ from edge.worker.pipeline import Prepared
 _BUSY, _OVERLOADED = 2, 12
 
 
-class SightingDetector(Protocol):
-    """From scores over time to sightings: edge.events.detect.Detector."""
-
-    def look(self, mono_s: float, scores: NDArray[np.float32], box: Box | None = None) -> list[Sighting]:
-        """Judge the next frame; return the sightings that have begun, go on, or have ended."""
-
-    def idle(self, mono_s: float) -> list[Sighting]:
-        """Judge a time without a frame; return the sightings that have ended."""
-
-    def close(self) -> list[Sighting]:
-        """End all sightings, and return them."""
-
-    @property
-    def peaks(self) -> Mapping[str, float]:
-        """Return the time of the peak so far, as it was given to `look`, of each label that is or may become a
-        sighting."""
-
-
 class Sightings:
     """An Observer that sends what the detector finds; what has ended goes through `thread`, with its pictures.
 
@@ -48,7 +27,7 @@ class Sightings:
 
     def __init__(
         self,
-        detector: SightingDetector,
+        detector: Detector,
         send: Send,
         sender: PictureSender,
         thread: BackgroundThread,
