@@ -2,13 +2,11 @@
 
 import logging
 
-from edge.events.score_log import ScoreLogWriter
-from edge.processes.messages import Scored
 from edge.records import Scores
 from edge.results import Decision
 from edge.worker.keeping.background import BackgroundThread
 from edge.worker.keeping.harvest import Harvester
-from edge.worker.keeping.sending import Send
+from edge.worker.keeping.scores import ScoreSender
 from edge.worker.keeping.sightings import Sightings
 from edge.worker.pipeline import Prepared
 
@@ -30,14 +28,13 @@ class Keeper:
 
     def __init__(
         self,
-        send: Send,
         thread: BackgroundThread,
         *,
         sightings: Sightings | None,
         harvester: Harvester | None,
-        scores: ScoreLogWriter | None,
+        scores: ScoreSender | None,
     ) -> None:
-        self._send, self._thread = send, thread
+        self._thread = thread
         self._sightings, self._harvester, self._scores = sightings, harvester, scores
         self._closed = False
 
@@ -48,8 +45,7 @@ class Keeper:
         if self._harvester is not None:
             self._harvester.look(prepared, scores, decision)
         if self._scores is not None:
-            frame = prepared.frame
-            self._send_piece(self._scores.add(frame.captured_mono_s, frame.captured_wall_s, scores.values))
+            self._scores.look(prepared, scores, decision)
 
     def pulse(self, now_mono_s: float, *, quiet: bool) -> None:
         """Do what is due about twice a second. Raises what ended the thread for pictures.
@@ -71,10 +67,6 @@ class Keeper:
         if self._sightings is not None:
             self._sightings.close()
         if self._scores is not None:
-            self._send_piece(self._scores.flush())
+            self._scores.close()
         if not self._thread.close(_CLOSE_S):
             _log.warning("pictures of the last events were not ready within %g s", _CLOSE_S)
-
-    def _send_piece(self, piece: bytes | None) -> None:
-        if piece:
-            self._send(Scored(piece), ())

@@ -19,6 +19,7 @@ from edge.worker.keeping.bursts import Bursts
 from edge.worker.keeping.harvest import Chooser, Harvester, Judge
 from edge.worker.keeping.jpeg import JpegEncoder
 from edge.worker.keeping.keeper import Keeper
+from edge.worker.keeping.scores import ScoreSender
 from edge.worker.keeping.second_opinion import SecondOpinion
 from edge.worker.keeping.sending import PictureSender, Send
 from edge.worker.keeping.sightings import Sightings
@@ -44,8 +45,10 @@ def open_keeper(settings: Settings, pipeline: Pipeline, send: Send) -> Keeper:
         if settings.harvest.max_mb:
             judge = Judge(bundle.labels, thresholds, background)
             harvester = _harvester(settings, pipeline, detector, judge, sender, thread)
-    scores = ScoreLogWriter(bundle.labels, bundle.bundle_id, thresholds) if events.scores is not None else None
-    return Keeper(send, thread, sightings=sightings, harvester=harvester, scores=scores)
+    scores = None
+    if events.scores is not None:
+        scores = ScoreSender(ScoreLogWriter(bundle.labels, bundle.bundle_id, thresholds), send, thread)
+    return Keeper(thread, sightings=sightings, harvester=harvester, scores=scores)
 
 
 def _picture_sender(settings: Settings, send: Send) -> PictureSender:

@@ -35,7 +35,7 @@ class Stage:
         bursts = Bursts(pictures, Events()) if pictures.before or pictures.after else None
         sender = PictureSender(self.outbox.send, encoder, pictures, bursts)
         kept = Sightings(self.detector, self.outbox.send, sender, self.thread, pictures, part)  # type: ignore[arg-type]
-        self.keeper = Keeper(self.outbox.send, self.thread, sightings=kept, harvester=None, scores=None)
+        self.keeper = Keeper(self.thread, sightings=kept, harvester=None, scores=None)
 
     def sees(self, of: Frame, *answers: object, **peaks: float) -> None:
         """One frame, to which the detector gives these answers, with these peaks in view."""
