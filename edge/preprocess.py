@@ -61,12 +61,10 @@ class Preprocessor:
         fitted = np.empty((self.height, self.width, 3), np.uint8) if out is None else out
         if fitted.shape != (self.height, self.width, 3) or fitted.dtype != np.uint8 or not fitted.flags.c_contiguous:
             raise ImageError(f"out must be contiguous uint8 {(self.height, self.width, 3)}, not {fitted.shape}")
-        seen_bgr = self.seen(frame_bgr)
         if self.spec.resize == "letterbox":
-            self._letterbox(seen_bgr, fitted)
+            self._letterbox(self.seen(frame_bgr), fitted)
         else:
-            cut = seen_bgr if self.spec.resize == "squash" else self._cut_out(seen_bgr)
-            reduce_to(cut, fitted, self._scratch)
+            reduce_to(self.part(frame_bgr), fitted, self._scratch)
         return fitted
 
     def picture(self, fitted_bgr: Pixels, frame_bgr: Pixels) -> Pixels:
@@ -81,6 +79,12 @@ class Preprocessor:
     def seen(self, frame_bgr: Pixels) -> Pixels:
         """Return the region of a frame, or all of it if there is no region; a view."""
         return frame_bgr if self.region is None else cut_region(frame_bgr, self.region)
+
+    def part(self, frame_bgr: Pixels) -> Pixels:
+        """Return the part of a frame that the model sees: its region, and of that the middle if the bundle crops; a
+        view."""
+        seen_bgr = self.seen(frame_bgr)
+        return self._cut_out(seen_bgr) if self.spec.resize == "crop" else seen_bgr
 
     @property
     def least_size(self) -> tuple[int, int]:

@@ -5,6 +5,8 @@
 fieldfare       `fieldfare run` as a user starts it, supervisor and worker, on a looped folder of frames, flat out.
                 Every frame is classified; its own status counts them. Frames are decoded before the clock starts,
                 since a camera delivers pixels, not JPEG.
+events          the same with events kept and a label in view all the time: the detector sees each frame, and the
+                recorder stores. `fieldfare` must take at least 0.99 of its time.
 bare            LiteRT's invoke in a loop, on the same model, and nothing else. No program that runs this model in
                 this runtime can be faster, so each row also prints the share of its time that `bare` takes.
 mediapipe, tflite-support
@@ -84,11 +86,14 @@ def throughput(
 ) -> dict[str, Any]:
     """Run all of them in turn, for several rounds, on frames of one size."""
     frames = write_frames(folder / size, *(int(v) for v in size.split("x")))
-    rates: dict[str, list[float]] = {name: [] for name in ("bare", "fieldfare", *pythons)}
+    rates: dict[str, list[float]] = {name: [] for name in ("bare", "fieldfare", "events", *pythons)}
+    keeping = write_keeping(folder / f"{size}-events")
     for number in range(arguments.rounds + 1):  # the first round warms up and is not counted
         for name, kept in rates.items():
             if name == "fieldfare":
                 rate = product_rate(bundle, frames, arguments.seconds)
+            elif name == "events":
+                rate = product_rate(bundle, frames, arguments.seconds, "--config", keeping)
             else:
                 python = pythons.get(name, Path(sys.executable))
                 rate = loop_rate(python, name, arguments.model, frames.with_suffix(".npy"), arguments.seconds)
@@ -279,6 +284,15 @@ def write_frames(folder: Path, width: int, height: int) -> Path:
         cv2.imwrite(str(folder / f"{number}.png"), frames[-1])
     np.save(folder.with_suffix(".npy"), np.stack(frames))
     return folder
+
+
+def write_keeping(folder: Path) -> Path:
+    """Write settings that keep events with pictures in `folder`, and return their file."""
+    folder.mkdir()
+    path = folder / "events.toml"
+    # So low a threshold, since the frames show nothing that the model knows.
+    path.write_text(f'[decision]\nthreshold = 0.001\n[events]\nstore = "{folder / "events.db"}"\n')
+    return path
 
 
 def environment(folder: Path, rival: str) -> Path:

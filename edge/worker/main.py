@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from edge.capture.base import FrameSource
     from edge.worker.freshness import FreshnessGuard
     from edge.worker.gate import Gate
+    from edge.worker.keeping.keeper import Keeper
     from edge.worker.pipeline import Pipeline
     from edge.worker.threads import Pace, Stages
 
@@ -119,6 +120,7 @@ class Worker:
         self._trouble_since_s: float | None = None
         self._tries = 0
         self._freshness: FreshnessGuard | None = None
+        self._keeper: Keeper | None = None
         # Of the cameras that were closed; those of the open one are added in `_pulse`.
         self._closed_frames = FrameCounts()
         self._pulsed_s = 0.0
@@ -143,6 +145,12 @@ class Worker:
         from edge.worker.freshness import FreshnessGuard
 
         self._freshness = FreshnessGuard(settings.camera.frozen_s, distrust=begin.distrust)
+        if settings.events.store is not None or settings.events.scores is not None:
+            # A step of its own, too: another engine may be opened, to compare the two.
+            self._step("preparing for events", "worker", _LOADING_LIMIT_S)
+            from edge.worker.keeping.opening import open_keeper
+
+            self._keeper = open_keeper(settings, pipeline, self._channel.send)
         # What is loaded stays loaded: the garbage collector need not look through it between two frames.
         gc.collect()
         gc.freeze()
@@ -153,6 +161,8 @@ class Worker:
             return Ended(str(end))
         except _Stopped:
             return Ended("stopped")
+        finally:
+            self._close_keeper()
 
     def _serve(self, begin: Begin, pipeline: "Pipeline") -> None:
         """Open the camera and classify until it fails; then wait a little, if it is one that may come back."""
@@ -185,7 +195,7 @@ class Worker:
         from edge.worker.threads import Pace, Stages
 
         camera, pace = begin.settings.camera, Pace(self._fps)
-        stages = Stages(source, pipeline, pace, self._freshness, self._gate)
+        stages = Stages(source, pipeline, pace, self._freshness, self._gate, self._keeper)
         try:
             self._step(CLASSIFYING, "camera", float("inf"))
             while True:
@@ -211,6 +221,7 @@ class Worker:
 
     def _leave_hung(self, error: BaseException | None) -> NoReturn:
         """Send the last message and end, because a thread hangs in native code."""
+        self._close_keeper()
         # That thread holds the device: this process could not open it again.
         if isinstance(error, (_Stopped, EndOfStream)):
             self._channel.send(Ended(str(error) or "stopped"))
@@ -219,6 +230,12 @@ class Worker:
             part = _part(error) if isinstance(error, FieldfareError) else "worker"
             self._channel.send(Failed(part, f"{why} (and a thread hangs in its driver)", CameraError.exit_status))
         _leave()
+
+    def _close_keeper(self) -> None:
+        """Send what is kept of frames and not sent yet: before the last message, however the worker ends."""
+        if self._keeper is not None:
+            with suppress(OSError):  # the supervisor is gone, and nobody else listens
+                self._keeper.close()
 
     def _wait_for_begin(self) -> Begin:
         select.select([self._channel], [], [], _LOADING_LIMIT_S)
@@ -243,6 +260,8 @@ class Worker:
         if now - self._pulsed_s < PULSE_S:
             return
         self._pulsed_s = now
+        if self._keeper is not None:
+            self._keeper.pulse(now, quiet=stages is None or stages.inferring_since_s is None)
         if stages is None:
             self._channel.send(Pulse(self._closed_frames))
             return

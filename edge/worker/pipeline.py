@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from edge.decision import Decider
 from edge.inference.base import Classifier
 from edge.postprocess import to_scores
 from edge.preprocess import Preprocessor, Tensor
-from edge.records import Frame, Pixels
-from edge.results import Latency, Result
+from edge.records import Frame, Pixels, Scores
+from edge.results import Decision, Latency, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,15 @@ class Inferred:
     raw: NDArray[np.generic]
     load_s: float
     invoke_s: float
+
+
+class Observer(Protocol):
+    """Looks at each frame that was decided on."""
+
+    def look(self, prepared: Prepared, scores: Scores, decision: Decision) -> None:
+        """Take a frame with its calibrated scores and the decision on it. Called on the thread that decides, for each
+        frame in turn. The frame itself may be kept, which no source changes; the tensor and pictures in `prepared` may
+        not. It must take microseconds: all else is for another thread."""
 
 
 class Pipeline:
@@ -83,6 +93,10 @@ class Pipeline:
         """Return Preprocessor.least_size."""
         return self._preprocessor.least_size
 
+    def part(self, image_bgr: Pixels) -> Pixels:
+        """Return Preprocessor.part."""
+        return self._preprocessor.part(image_bgr)
+
     def prepare(self, frame: Frame) -> Prepared:
         """Cut, resize and quantize. Raises ImageError on a frame of the wrong kind."""
         started = time.monotonic()
@@ -114,12 +128,18 @@ class Pipeline:
         self._invoked = prepared.tensor
         return Inferred(prepared, raw, self._load_s, invoke_s)
 
-    def decide(self, inferred: Inferred, *, dropped: int) -> Result:
-        """Turn raw output into scores and a decision. Raises EngineError if scores are not finite."""
+    def decide(self, inferred: Inferred, *, dropped: int, observer: Observer | None = None) -> Result:
+        """Turn raw output into scores and a decision. Raises EngineError if scores are not finite.
+
+        observer: gets the scores, too.
+        """
         manifest, frame = self.bundle.manifest, inferred.prepared.frame
         begun = time.monotonic()
-        decision = self._decider.decide(to_scores(inferred.raw, manifest.output, manifest.calibration))
+        scores = to_scores(inferred.raw, manifest.output, manifest.calibration)
+        decision = self._decider.decide(scores)
         decided = time.monotonic()
+        if observer is not None:
+            observer.look(inferred.prepared, scores, decision)
         total, postprocess = decided - frame.captured_mono_s, decided - begun
         preprocess = inferred.prepared.seconds + inferred.load_s
         return Result(

@@ -15,7 +15,7 @@ from edge.errors import CameraError
 from edge.results import FrameCounts, Result
 from edge.worker.freshness import FreshnessGuard
 from edge.worker.gate import Gate
-from edge.worker.pipeline import Inferred, Pipeline, Prepared
+from edge.worker.pipeline import Inferred, Observer, Pipeline, Prepared
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ class Stages:
     pace: the rate at which live frames are taken.
     freshness: finds repeated frames; used if the source has noise.
     gate: decides which fresh frames are inferred; None for all.
+    observer: looks at each frame that was decided on, on the caller's thread.
 
     All counts begin at 0 when this is created, that is, when the camera is opened. All public methods are for one
     thread.
@@ -94,6 +95,7 @@ class Stages:
         pace: Pace,
         freshness: FreshnessGuard | None = None,
         gate: Gate | None = None,
+        observer: Observer | None = None,
     ) -> None:
         # Each count is written by one thread, so none needs a lock: these two by the capture thread, ...
         self.captured = self._turned_away = 0
@@ -102,6 +104,7 @@ class Stages:
         self.inferring_since_s: float | None = None
         self.judging_since_s: float | None = None
         self._source, self._pipeline, self._pace, self._gate = source, pipeline, pace, gate
+        self._observer = observer
         self._freshness = freshness if source.has_noise else None
         # A file can wait, and a camera cannot.
         self._patience = None if source.lossless or source.stalls else _Patience()
@@ -141,7 +144,7 @@ class Stages:
         self._called_s = now
         if inferred is None:
             return None
-        result = self._pipeline.decide(inferred, dropped=self.dropped)
+        result = self._pipeline.decide(inferred, dropped=self.dropped, observer=self._observer)
         self._decided += 1
         return result
 

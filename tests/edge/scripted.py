@@ -69,12 +69,13 @@ def say_nothing() -> None:
 
 
 class ScriptedEngine:
-    """An engine that answers class 7 with a score of 200/256 after `delay_s`; its call number `fails_at` fails."""
+    """An engine that answers class 7 with a score of `answer`/256, at first 200, after `delay_s`; its call number
+    `fails_at` fails."""
 
     engine = "scripted"
 
     def __init__(self, delay_s: float = 0.0, fails_at: int | None = None) -> None:
-        self.count = 0
+        self.count, self.answer = 0, 200
         self.seen: list[int] = []
         self._delay_s, self._fails_at = delay_s, fails_at
 
@@ -87,7 +88,7 @@ class ScriptedEngine:
         self.count += 1
         time.sleep(self._delay_s)
         raw = np.zeros((1, 1001), np.uint8)
-        raw[0, 7] = 200
+        raw[0, 7] = self.answer
         return raw
 
     def close(self) -> None: ...

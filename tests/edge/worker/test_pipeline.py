@@ -8,8 +8,12 @@ import pytest
 from scripted import ScriptedEngine, pipeline
 
 from edge.bundle.store import Bundle
+from edge.decision import Decider
 from edge.errors import EngineError, ImageError
-from edge.records import Frame
+from edge.preprocess import Preprocessor
+from edge.records import Frame, Scores
+from edge.results import Decision
+from edge.worker.pipeline import Pipeline, Prepared
 
 
 def frame(grey: int = 40, age_s: float = 0.0, **values: object) -> Frame:
@@ -51,6 +55,30 @@ def test_the_stages_can_run_apart_and_interleaved(sealed: Bundle) -> None:
     results = [apart.decide(one, dropped=number) for number, one in enumerate(inferred)]
     assert engine.seen == [10, 20, 30]
     assert [result.dropped for result in results] == [0, 1, 2]
+
+
+def test_an_observer_gets_each_frame_with_its_own_scores_before_any_smoothing(sealed: Bundle) -> None:
+    class Watching:
+        def look(self, prepared: Prepared, scores: Scores, decision: Decision) -> None:
+            seen.append((prepared.frame, float(scores.values[7]), decision.score))
+
+    seen: list[tuple[Frame, float, float]] = []
+    engine = ScriptedEngine()
+    smoothing = Pipeline(
+        sealed,
+        Preprocessor(sealed.manifest.preprocessing, sealed.manifest.input),
+        engine,  # type: ignore[arg-type]
+        Decider(sealed.labels, thresholds=(0.0,) * len(sealed.labels), smoothing=0.5, top=1),
+    )
+    frames = [frame(grey) for grey in (10, 20)]
+    for one, answer in zip(frames, (200, 100), strict=True):
+        engine.answer = answer
+        prepared = smoothing.prepare(one)
+        smoothing.load(prepared)
+        smoothing.decide(smoothing.invoke(prepared), dropped=0, observer=Watching())
+    assert [one for one, _, _ in seen] == frames
+    assert [score for _, score, _ in seen] == pytest.approx([200 / 256, 100 / 256], abs=0.01)
+    assert [score for _, _, score in seen] == pytest.approx([200 / 256, 150 / 256], abs=0.01)
 
 
 def test_no_picture_is_allocated_for_a_frame(sealed: Bundle) -> None:

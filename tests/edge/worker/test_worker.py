@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from scripted import ScriptedEngine, ScriptedSource, pipeline, wait_until
+from scripted import ScriptedEngine, ScriptedSource, pipeline
+from worker_line import Line
 
 import edge.worker.main
 from edge.bundle.store import Bundle
 from edge.config.running import Camera
 from edge.config.settings import Settings
 from edge.errors import CameraError
-from edge.processes.child import Child
 from edge.processes.messages import (
     Begin,
     Decided,
@@ -37,52 +37,6 @@ from edge.processes.messages import (
 from edge.worker.pipeline import Pipeline
 
 CAMERA = Camera(source="synthetic", width=160, height=120, fps=30)
-
-
-class Line:
-    """A worker, and what it has said so far."""
-
-    def __init__(self, parent: int) -> None:
-        self.channel, theirs = pair()
-        with theirs:
-            self.child = Child("edge.worker.main", [str(theirs.fileno()), str(parent)], pass_fds=[theirs.fileno()])
-        self.said: list[Message] = []
-
-    def hear(self) -> bool:
-        """Take in what waits; False once it has hung up."""
-        self.child.relay()
-        try:
-            while (message := self.channel.receive()) is not None:
-                self.said.append(message)
-        except EOFError:
-            return False
-        return True
-
-    def heard(self, kind: type[Message], count: int = 1) -> Message:
-        """The last of so many messages of that kind."""
-
-        def enough() -> bool:
-            self.hear()
-            return len(self.all(kind)) >= count
-
-        assert wait_until(enough), f"{self.said}\n{self.child.tail}"
-        return self.all(kind)[count - 1]
-
-    def all(self, kind: type[Message]) -> list[Message]:
-        return [message for message in self.said if isinstance(message, kind)]
-
-    def last_words(self) -> Message:
-        """The last message, after which it ends with status 0."""
-        assert wait_until(lambda: not self.hear())
-        assert self.child.wait(5.0)
-        assert self.child.exit_status() == 0
-        return self.said[-1]
-
-    def close(self) -> None:
-        self.child.kill()
-        self.child.wait(5.0)
-        self.child.close()
-        self.channel.close()
 
 
 Start = Callable[..., Line]

@@ -1,0 +1,1 @@
+"""What the worker keeps of the frames it decides on: sightings with their pictures, samples, scores."""
