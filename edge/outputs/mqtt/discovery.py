@@ -46,7 +46,7 @@ class EventTypes:
 def discovery_document(device: str, topics: Topics, types: EventTypes, *, pictures: bool) -> dict[str, Any]:
     """Return the document; it is published retained to discovery_topic."""
     ident = device_id(device)
-    components = {name: _entity(ident, name, **config) for name, config in _entities(topics, types).items()}
+    components = {key: _entity(ident, key, config) for key, config in _entities(topics, types).items()}
     if not pictures:
         del components["picture"]
     return {
@@ -82,12 +82,12 @@ _PLATFORMS = {
 }
 
 
-def _entity(ident: str, name: str, **config: Any) -> dict[str, Any]:
-    platform = _PLATFORMS[name]
-    slug = f"{ident}_{name}".lower().replace("-", "_")
+def _entity(ident: str, key: str, config: dict[str, Any]) -> dict[str, Any]:
+    platform = _PLATFORMS[key]
+    slug = f"{ident}_{key}".lower().replace("-", "_")
     return {
         "platform": platform,
-        "unique_id": f"{ident}_{name}",
+        "unique_id": f"{ident}_{key}",
         "default_entity_id": f"{platform}.{slug}",
         **config,
     }
