@@ -35,6 +35,10 @@ class DatasetError(DataError):
     """A folder of photos that cannot be trained on."""
 
 
+class DamagedStoreError(DataError):
+    """A store of events that is damaged: the recorder sets it aside and begins a fresh one."""
+
+
 class MissingInputError(FieldfareError, FileNotFoundError):
     """A named file or folder that does not exist or cannot be read."""
 
@@ -81,6 +85,10 @@ class StorageError(FieldfareError, OSError):
     """A failure to write: disk full, read-only, no permission."""
 
     exit_status = 74
+
+
+class StoreGoneError(StorageError):
+    """A store of events that was deleted or replaced while it was open: what is written into it now is lost."""
 
 
 class ConfigError(FieldfareError, ValueError):

@@ -1,1 +1,1 @@
-"""The store of events: one SQLite database, its schema, and how it is read."""
+"""The store of events: one SQLite database, its schema, its one writer, its readers, and orders to the writer."""

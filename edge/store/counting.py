@@ -1,0 +1,98 @@
+"""Keep the counts of events by hour, label, state and band of scores, and those of missing numbers.
+
+They make what would else be scans of millions of events a matter of milliseconds: counts, which hours hold events of a
+rare label, how many events come after a number.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from edge.store import schema
+
+_BAND_COLUMNS = [f"band_{band}" for band in schema.BANDS]
+
+
+def _add(sign: str, which: str) -> str:
+    """Return the statement that adds events to the counts, or takes them off. which: a condition."""
+    sums = ", ".join(f"{sign}sum(band = {band})" for band in schema.BANDS)
+    changes = ", ".join(f"{column} = {column} + excluded.{column}" for column in ("events", *_BAND_COLUMNS))
+    return (
+        f"INSERT INTO hours SELECT {schema.HOUR_OF} AS hour, shown, state, {sign}count(*), {sums} FROM events"
+        f" WHERE {which} GROUP BY 1, 2, 3"
+        f" ON CONFLICT (hour, label, state) DO UPDATE SET {changes}"
+    )
+
+
+_ADD_NEW = _add("", "number = ?")
+_ADD_CHANGED = _add("", "number IN (SELECT number FROM temp.changing)")
+_TAKE_CHANGED = _add("-", "number IN (SELECT number FROM temp.changing)")
+_MISSING = (
+    f"INSERT INTO missing SELECT number / {schema.BLOCK}, count(*) FROM temp.changing WHERE true GROUP BY 1"
+    " ON CONFLICT (block) DO UPDATE SET events = events + excluded.events"
+)
+
+
+class Counts:
+    """The counts of a store that is open for writing. Used inside its transactions."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        connection.execute("CREATE TEMP TABLE IF NOT EXISTS changing (number INTEGER PRIMARY KEY)")
+
+    def add(self, number: int) -> None:
+        """Count a new event."""
+        self._connection.execute(_ADD_NEW, (number,))
+
+    @contextmanager
+    def changing(self, numbers: Iterable[int]) -> Iterator[None]:
+        """Count these events anew after the block, which changes them. It may use the table temp.changing."""
+        self._note(numbers)
+        self._connection.execute(_TAKE_CHANGED)
+        yield
+        self._connection.execute(_ADD_CHANGED)
+
+    def delete(self, numbers: Iterable[int]) -> None:
+        """Delete these events, with their marks and the rows of their pictures."""
+        self._note(numbers)
+        self._connection.execute(_TAKE_CHANGED)
+        self._connection.execute(_MISSING)
+        for table, column in (("marks", "event"), ("pictures", "event"), ("events", "number")):
+            self._connection.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT number FROM temp.changing)")
+
+    def clear_empty(self) -> None:
+        """Delete counts of nothing, and missing numbers before the first one that is there."""
+        self._connection.execute("DELETE FROM hours WHERE events = 0")
+        self._connection.execute(
+            f"DELETE FROM missing WHERE block < (SELECT coalesce(min(number), 0) FROM events) / {schema.BLOCK}"
+        )
+
+    def _note(self, numbers: Iterable[int]) -> None:
+        self._connection.execute("DELETE FROM temp.changing")
+        self._connection.executemany("INSERT OR IGNORE INTO temp.changing VALUES (?)", ((n,) for n in numbers))
+
+
+def last_number(connection: sqlite3.Connection) -> int:
+    """Return the last number that was given, also if its event is not there any more."""
+    row = connection.execute(
+        "SELECT max(coalesce((SELECT max(number) FROM events), 0),"
+        " coalesce((SELECT value FROM fieldfare WHERE key = 'last_number'), 0))"
+    ).fetchone()
+    return int(row[0])
+
+
+def events_after(connection: sqlite3.Connection, number: int) -> int:
+    """Return how many events have a higher number."""
+    (first,) = connection.execute("SELECT min(number) FROM events").fetchone()
+    last = last_number(connection)
+    if first is None or number >= last:
+        return 0
+    number = max(number, first - 1)
+    # Those in the block of the next number are counted; in the blocks behind it, what is missing is known.
+    block = (number + 1) // schema.BLOCK
+    block_last = min((block + 1) * schema.BLOCK - 1, last)
+    (here,) = connection.execute(
+        "SELECT count(*) FROM events WHERE number BETWEEN ? AND ?", (number + 1, block_last)
+    ).fetchone()
+    (missing,) = connection.execute("SELECT coalesce(sum(events), 0) FROM missing WHERE block > ?", (block,)).fetchone()
+    return int(here + last - block_last - missing)

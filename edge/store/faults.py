@@ -1,0 +1,96 @@
+"""Turn SQLite's errors into ours: damaged, cannot be written now, wrong."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge.errors import DamagedStoreError, DataError, FieldfareError, StorageError, UnavailableError
+from edge.printable import printable
+from edge.store import schema
+
+# Primary codes of SQLite, the low byte of what it reports.
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_WRONG = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG}
+_FIXES = {
+    sqlite3.SQLITE_FULL: "free some space",
+    sqlite3.SQLITE_READONLY: "it, or its disk, is read-only: check the disk and the permissions",
+    sqlite3.SQLITE_CANTOPEN: "check that its folder exists and may be written by this user",
+    sqlite3.SQLITE_PERM: "check the permissions",
+}
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Raise our errors for those that SQLite and its adapter raise inside the block."""
+    try:
+        yield
+    except sqlite3.ProgrammingError:
+        raise  # a mistake of ours, such as using what is closed
+    except sqlite3.Error as error:
+        raise of_ours(path, error) from error
+    except (UnicodeEncodeError, OverflowError) as error:
+        # A lone surrogate, which UTF-8 does not have, or a number of more than 64 bits.
+        raise DataError(f"the store {printable(str(path))} cannot hold this: {printable(str(error))}") from error
+
+
+def of_ours(path: Path, error: sqlite3.Error) -> FieldfareError:
+    """Return the error of ours for one of SQLite's."""
+    # Errors that the adapter itself raises, such as text that is no UTF-8, have no code.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    if code in _DAMAGED:
+        return DamagedStoreError(_damaged(path, error))
+    if code in _BUSY:
+        return UnavailableError(f"the store {printable(str(path))} is busy ({error}): try again")
+    if code in _WRONG:
+        return DataError(f"the store {printable(str(path))} cannot hold this: {printable(str(error))}")
+    if code == sqlite3.SQLITE_ERROR:
+        # Our statements are right for our tables, so the tables are not ours any more.
+        return DamagedStoreError(_damaged(path, error))
+    fix = _FIXES.get(code, "check its disk")
+    return StorageError(f"cannot read or write the store {printable(str(path))} ({error}): {fix}")
+
+
+def _damaged(path: Path, error: Exception | str) -> str:
+    return (
+        f"the store {printable(str(path))} is damaged ({printable(str(error))}): the service sets it aside and begins "
+        "a fresh one"
+    )
+
+
+def damaged(path: Path, why: str) -> DamagedStoreError:
+    """Return the error for a store in which we found a fault ourselves."""
+    return DamagedStoreError(_damaged(path, why))
+
+
+def refuse_newer(path: Path, version: int) -> None:
+    """Raise DataError for a version that is above ours."""
+    if version > schema.version():
+        raise DataError(
+            f"the store {printable(str(path))} has version {version}, this Fieldfare writes version "
+            f"{schema.version()}: it was written by a newer Fieldfare; update this one, or name another file"
+        )
+
+
+def refuse_older(path: Path, version: int) -> None:
+    """Raise DataError for a version that is below ours, which only the writer can upgrade."""
+    if version < schema.version():
+        raise DataError(
+            f"the store {printable(str(path))} has version {version}, this Fieldfare reads version "
+            f"{schema.version()}: start the service once, which upgrades it"
+        )
+
+
+def refuse_foreign(path: Path, application_id: int) -> None:
+    """Raise DataError for what is no store of ours."""
+    if application_id != schema.APPLICATION_ID:
+        raise foreign(path)
+
+
+def foreign(path: Path) -> DataError:
+    """Return the error for a file that is no store of ours."""
+    return DataError(
+        f"{printable(str(path))} is no store of Fieldfare's and was left as it is: name another file in events.store, "
+        "or move this one away"
+    )

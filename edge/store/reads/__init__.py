@@ -1,0 +1,1 @@
+"""What the reader of the store is made of: ways in, selections, and the walks and totals that answer them."""

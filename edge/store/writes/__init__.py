@@ -1,0 +1,1 @@
+"""What the writer of the store is made of: opening and checking, adding, mending, marking, pictures, retention."""

@@ -1,0 +1,233 @@
+"""Write the store: the one connection that does."""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from edge.errors import StoreGoneError
+from edge.events.records import ClockQuality
+from edge.printable import printable
+from edge.store import harvest
+from edge.store.counting import Counts, events_after, last_number
+from edge.store.faults import damaged, translated
+from edge.store.files import files_of, inode, sync_folder
+from edge.store.harvest import NewSample
+from edge.store.locking import WriterLock
+from edge.store.records import Mark, StoredSample
+from edge.store.texts import TextReader, TextWriter
+from edge.store.writes import checking, clocks, marking, pictures
+from edge.store.writes.adding import EventAdder, Identity, NewEvent
+from edge.store.writes.opening import open_for_writing
+from edge.store.writes.pictures import PictureGroup
+from edge.store.writes.retention import Retention, Trimmed
+
+# How long to look for damage when a store is opened: a service must be up within 10 s.
+CHECK_S = 2.0
+# Events that are worked on in one transaction, so that none takes long: about 0.1 s on a desktop, for mending 2000.
+_AT_ONCE = 2000
+Value = int | float | str
+
+
+class StoreWriter:
+    """The store, open for writing, under the writer's lock. A context manager. Used by one thread.
+
+    All methods that change something are one transaction each, which is on the disk when they return; inside
+    `transaction` they are part of that one. All raise DamagedStoreError if the store is found damaged, StoreGoneError
+    if its files were deleted or replaced (close it and open another), StorageError if it cannot be written now (it
+    stays open: try again later), and DataError for what can never be stored.
+    """
+
+    def __init__(self, path: Path, *, check_s: float = CHECK_S) -> None:
+        """Open the store, which is made if there is none. check_s: how long to look for damage, at most.
+
+        Raises UnavailableError if another process writes it, DamagedStoreError (see edge.store.aside), DataError for a
+        file that is no store or a newer one, StorageError.
+        """
+        self.path = path.absolute()
+        self._lock = WriterLock(self.path)
+        try:
+            self._connection = open_for_writing(self.path, self._lock, check_s)
+        except BaseException:
+            self._lock.close()
+            raise
+        try:
+            with translated(self.path):
+                self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
+        folder, connection = self.path.parent, self._connection
+        self._inside = False
+        self._checked = 0
+        self._texts = TextWriter(connection)
+        self._counts = Counts(connection)
+        self._adder = EventAdder(connection, self._texts, self._counts, folder)
+        self._retention = Retention(connection, self._counts, folder)
+        self.store_id = str(self.value("id", ""))
+        self._lock.remember(self.store_id)
+        sync_folder(self.path)
+        self._inodes = [inode(file) for file in files_of(self.path)]
+
+    def __enter__(self) -> "StoreWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it; safe to call twice. What was not committed is rolled back."""
+        with suppress(sqlite3.Error):  # of a disk that cannot be written: nothing that was acknowledged is lost
+            self._connection.close()
+        self._lock.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make the changes in the block one: on the disk after it, or not made at all."""
+        if self._inside:
+            yield
+            return
+        with translated(self.path):
+            self._check_there()
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._inside = True
+            try:
+                yield
+                self._check_there()
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+            finally:
+                self._inside = False
+
+    def _roll_back(self) -> None:
+        self._texts.forget()
+        if self._connection.in_transaction:
+            with suppress(sqlite3.Error):  # the first error counts
+                self._connection.execute("ROLLBACK")
+
+    def _check_there(self) -> None:
+        """Raise StoreGoneError if the files under our names are not those that we write."""
+        store, *others = (inode(file) for file in files_of(self.path))
+        if [store, *others] == self._inodes:
+            return
+        if store == self._inodes[0] and not self._connection.in_transaction:
+            # The log or its index was deleted, the store was not: what the log held is saved through our open files.
+            with suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        raise StoreGoneError(f"the store {printable(str(self.path))} was deleted or replaced while it was open")
+
+    # Events
+
+    def add_events(self, events: Iterable[NewEvent]) -> list[int | None]:
+        """Add events, in this order. Return their numbers, None for those that go on.
+
+        One that goes on is kept for the case of a power cut, and not seen by readers. It gets its number when it has
+        ended. One that is there already stays as it is, unless the new form of it goes further: then that replaces it,
+        under a new number, so that outputs send it again.
+
+        The time of one whose clock cannot be trusted is moved to behind the events before its boot.
+        """
+        with self.transaction():
+            return [self._adder.add(event) for event in events]
+
+    def end_left_open(self, still_going: Collection[Identity] = ()) -> int:
+        """End the open events that are not `still_going` as they were last heard of. Return how many."""
+        with self.transaction():
+            try:
+                return self._adder.end_left_open(still_going)
+            except msgspec.DecodeError as error:
+                raise damaged(self.path, f"an open event: {error}") from error
+
+    def mend(self, boot: str, offset_s: float, clock: ClockQuality, *, most: int = _AT_ONCE) -> int:
+        """Give the events and samples of a boot whose clock was worse their right wall times: monotonic + offset_s.
+
+        Return how many events this did, at most `most`; call it again until it returns 0.
+        """
+        with self.transaction():
+            return clocks.mend(self._connection, self._counts, boot, offset_s, clock, most)
+
+    def mark(self, numbers: Sequence[int], mark: Mark | None) -> None:
+        """Mark events; None takes marks back. Raises DataError, before it changes anything, if one is not there."""
+        with self.transaction():
+            marking.set_mark(self._connection, self._texts, self._counts, numbers, mark)
+
+    def note_exported(self, events: Sequence[int] = (), samples: Sequence[int] = ()) -> None:
+        """Note that these were exported. One that is not there any more is no error."""
+        with self.transaction():
+            marking.note_exported(self._connection, self._counts, events, samples)
+
+    def count(self) -> int:
+        """Return how many events have ended."""
+        with translated(self.path):
+            return events_after(self._connection, 0)
+
+    # Pictures and samples
+
+    def picture_groups(self) -> Iterator[PictureGroup]:
+        """Yield the pictures event by event, in the order of their numbers. Removing some meanwhile does no harm."""
+        with translated(self.path):
+            yield from pictures.groups(self._connection)
+
+    def remove_pictures(self, events: Sequence[int]) -> list[Path]:
+        """Remove all pictures of these events from the store. Return their files, to be removed afterwards."""
+        with self.transaction():
+            files = pictures.paths(self._connection, events, self.path.parent)
+            pictures.remove(self._connection, events)
+        return files
+
+    def add_samples(self, samples: Sequence[NewSample]) -> None:
+        """Add samples; one that is there already stays as it is."""
+        with self.transaction():
+            harvest.add(self._connection, self._texts, samples, self.path.parent)
+
+    def samples(self, *, exported: bool | None = None) -> Iterator[StoredSample]:
+        """Yield the samples, oldest first. Removing some meanwhile does no harm."""
+        with translated(self.path):
+            try:
+                yield from harvest.stored(self._connection, TextReader(self._connection), self.path.parent, exported)
+            except (LookupError, msgspec.DecodeError) as error:
+                raise damaged(self.path, f"a sample: {error}") from error
+
+    def remove_samples(self, numbers: Sequence[int]) -> list[Path]:
+        """Remove samples from the store. Return their files, to be removed afterwards."""
+        with self.transaction():
+            return harvest.remove(self._connection, numbers, self.path.parent)
+
+    # The store itself
+
+    def value(self, key: str, default: Value) -> Value:
+        """Return a value that was kept under this key."""
+        with translated(self.path):
+            row = self._connection.execute("SELECT value FROM fieldfare WHERE key = ?", (key,)).fetchone()
+        return default if row is None else row[0]
+
+    def set_value(self, key: str, value: Value) -> None:
+        """Keep a value, such as a counter, under this key."""
+        with self.transaction():
+            self._connection.execute("INSERT OR REPLACE INTO fieldfare VALUES (?, ?)", (key, value))
+
+    def size(self) -> int:
+        """Return the bytes of all files of the store."""
+        return sum(file.stat().st_size for file in files_of(self.path)[:2] if file.exists())
+
+    def trim(self, max_bytes: int, *, most: int = _AT_ONCE) -> Trimmed:
+        """Do the next piece of the work that brings the store under this size: the oldest exported events go first,
+        then the oldest. Call it again while it reports `more`, and remove the files that it returns."""
+        with self.transaction():
+            return self._retention.trim(max_bytes, most)
+
+    def check_some(self) -> None:
+        """Look for damage in the next piece of the store, in turn. Reads only. Raises DamagedStoreError."""
+        with translated(self.path):
+            last = last_number(self._connection)
+            checking.check_events(self._connection, self.path, self._checked + 1, self._checked + _AT_ONCE)
+            self._checked = 0 if self._checked + _AT_ONCE >= last else self._checked + _AT_ONCE
