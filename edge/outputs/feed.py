@@ -29,7 +29,8 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Events that are left out. first, last: their numbers. events: how many."""
+    """Events that are left out: the store has dropped them, too many wait, or (single ones) a newer form of the event
+    comes later. first, last: their numbers. events: how many."""
 
     first: int
     last: int
@@ -75,7 +76,7 @@ class Feed:
         self._reader: Reader | None = None
         self._file: tuple[int, int] | None = None
         self._store, self._read, self._done = "", 0, 0
-        self._first, self._last = 0, 0
+        self._last = 0
 
     @property
     def waiting(self) -> int:
@@ -91,7 +92,7 @@ class Feed:
             if gap is not None:
                 items = [gap]
             elif reader is not None:
-                items = [Item(self._store, event.number, event) for event in reader.after(self._read, limit)]
+                items = list(self._numbered(reader.after(self._read, limit)))
         if items:
             self._read = items[-1].number
         return items
@@ -175,7 +176,7 @@ class Feed:
         if self._reader is None:
             self._reader, self._file = self._open_store(self._path), file
             self._begin(self._reader)
-        self._first, self._last = self._reader.numbers()
+        self._last = self._reader.numbers()[1]
         return self._reader
 
     def _begin(self, reader: Reader) -> None:
@@ -196,12 +197,19 @@ class Feed:
             self._cursor.advance(Position(store, start))
 
     def _gap(self) -> Item | None:
-        """Return the gap that comes next, if there is one."""
-        start, end = self._read, self._read
-        if self._last and self._max_waiting is not None and self._last - start > self._max_waiting:
-            end = self._last - self._max_waiting
-        elif self._first > start + 1:
-            end = self._first - 1
-        if end == start:
+        """Return the gap that comes next if too many wait."""
+        if not self._last or self._max_waiting is None or self._last - self._read <= self._max_waiting:
             return None
-        return Item(self._store, end, Gap(start + 1, end, end - start))
+        return self._gap_to(self._read, self._last - self._max_waiting)
+
+    def _numbered(self, events: Sequence[StoredEvent]) -> Iterator[Item]:
+        """Yield the events, and a gap before each whose predecessor the store has dropped."""
+        before = self._read
+        for event in events:
+            if event.number > before + 1:
+                yield self._gap_to(before, event.number - 1)
+            yield Item(self._store, event.number, event)
+            before = event.number
+
+    def _gap_to(self, before: int, last: int) -> Item:
+        return Item(self._store, last, Gap(before + 1, last, last - before))

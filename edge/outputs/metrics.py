@@ -97,9 +97,18 @@ class Counted:
             if name in status.counts:
                 yield CounterMetricFamily(f"fieldfare_{name}", words, value=status.counts[name])
         yield GaugeMetricFamily("fieldfare_results_per_second", "Over the last ten seconds.", value=status.fps)
-        if status.load.temperature_c is not None:
-            name, words = "fieldfare_board_temperature_celsius", "Temperature of the board."
-            yield GaugeMetricFamily(name, words, value=status.load.temperature_c)
+        gauges = {"board_temperature_celsius": ("Temperature of the board.", status.load.temperature_c)}
+        if (kept := status.events) is not None:
+            gauges |= {
+                "stored_events": ("Events in the store.", kept.stored),
+                "unstored_events": ("Events that wait for the recorder.", kept.waiting),
+                "pictures_megabytes": ("What the pictures of events take.", kept.pictures_mb),
+                "harvest_megabytes": ("What frames for the next training take.", kept.harvest_mb),
+                "written_bytes_today": ("Written to disks since midnight.", kept.written_bytes),
+            }
+        for name, (words, value) in gauges.items():
+            if value is not None:
+                yield GaugeMetricFamily(f"fieldfare_{name}", words, value=value)
 
 
 class MetricsOutput:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from edge.config.settings import Settings
 from edge.errors import ConfigError, FieldfareError
 from edge.outputs.base import Output
@@ -17,8 +19,8 @@ from edge.processes.outputs_messages import OutputState
 
 _log = logging.getLogger(__name__)
 
-# An output that failed in an unforeseen way begins again after so many seconds.
-_AGAIN_S = 10.0
+# An output that failed in an unforeseen way begins again after so many seconds; the last value stays.
+_AGAIN_S = (5.0, 30.0, 300.0, 3600.0)
 # MQTT publishes that it ends; the others end at once.
 _END_S = 4.0
 _SECTIONS = ("mqtt", "metrics", "event_lines", "hook", "gpio")
@@ -53,6 +55,7 @@ class Outputs:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._seen: tuple[object, ...] = ()
+        self._crashed: dict[str, str] = {}
         self._build()
 
     def _build(self) -> None:
@@ -87,7 +90,12 @@ class Outputs:
 
     def states(self) -> tuple[OutputState, ...]:
         """Return the state of each; called by any thread."""
-        return (*(output.state for output in self._outputs), *self._left_out)
+        states = [output.state for output in self._outputs]
+        crashed = {state.name: self._crashed.get(state.name) for state in states}
+        return (
+            *(msgspec.structs.replace(state, fault=crashed[state.name] or state.fault) for state in states),
+            *self._left_out,
+        )
 
     def look(self) -> None:
         """Wake the outputs if the store has changed."""
@@ -112,13 +120,18 @@ class Outputs:
         return "; ".join(f"{state.name}: {_words(state)}" for state in self.states())
 
     def _keep_running(self, output: Output) -> None:
+        name, tries = output.state.name, 0
         while not self._stop.is_set():
             try:
+                self._crashed.pop(name, None)
                 output.run(self._stop)
             # Whatever it was, it must not end the other outputs; it is logged with its trace.
-            except Exception:  # noqa: BLE001
-                _log.exception("%s: unforeseen; it begins again in %g s", output.state.name, _AGAIN_S)
-                self._stop.wait(_AGAIN_S)
+            except Exception as error:  # noqa: BLE001
+                pause_s = _AGAIN_S[min(tries, len(_AGAIN_S) - 1)]
+                tries += 1
+                self._crashed[name] = f"unforeseen: {type(error).__name__}: {error}"
+                _log.exception("%s: unforeseen; it begins again in %g s", name, pause_s)
+                self._stop.wait(pause_s)
 
     def _cursor(self, name: str, before_saving: Callable[[], None] | None = None) -> Cursor:
         memory = self._places.memory

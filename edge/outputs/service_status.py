@@ -10,13 +10,27 @@ from edge.storage import read_bounded
 # As edge.supervision.status, which writes the file: the largest, and the age at which it shows a hang.
 _MAX_BYTES = 1 << 20
 _STALE_S = 15.0
-_WELL = ("starting", "running", "degraded")
+_WELL = ("starting", "running", "degraded", "asleep")
 
 
 class ServiceLoad(msgspec.Struct, frozen=True):
     """Of the board."""
 
     temperature_c: float | None = None
+
+
+class ServiceEvents(msgspec.Struct, frozen=True):
+    """What becomes of events."""
+
+    waiting: int = 0
+    fault: str | None = None
+    notice: str | None = None
+    lost_events: int = 0
+    stored: int | None = None
+    pictures_mb: float = 0.0
+    harvest_mb: float = 0.0
+    dropped_pictures: int = 0
+    written_bytes: int = 0
 
 
 class ServiceStatus(msgspec.Struct, frozen=True):
@@ -31,6 +45,7 @@ class ServiceStatus(msgspec.Struct, frozen=True):
     output_fault: str | None = None
     counts: dict[str, int] = msgspec.field(default_factory=dict)
     load: ServiceLoad = ServiceLoad()
+    events: ServiceEvents | None = None
 
 
 def read_service(path: Path | None) -> ServiceStatus | None:
@@ -53,6 +68,8 @@ def service_problem(status: ServiceStatus | None, boot: str) -> str | None:
         return "the service does not run, or hangs"
     if status.state == "degraded":
         return f"degraded: {status.why}"
+    if status.events is not None and (status.events.fault or status.events.notice):
+        return status.events.fault or status.events.notice
     return status.output_fault
 
 
