@@ -23,6 +23,7 @@ _BUILT_IN = {
     "doctor": "edge.cli.doctor:doctor",
     "events": "edge.cli.events.command:events",
     "export": "edge.cli.export:export",
+    "outputs": "edge.cli.outputs_command:outputs",
     "run": "edge.cli.run:run",
     "status": "edge.cli.status:status",
 }

@@ -185,8 +185,8 @@ def test_a_stick_that_was_pulled_and_put_back_is_written_to_again(
     path = tmp_path / "results.jsonl"
     sink = JsonFileSink(path, max_bytes=10**6, keep=1)
     sink.write(result(0))
-    assert sink._file is not None
-    os.close(sink._file.fileno())
+    assert sink._file._file is not None
+    os.close(sink._file._file.fileno())
     sink.write(result(1))
     sink.write(result(2))
     sink.close()

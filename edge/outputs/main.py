@@ -1,0 +1,109 @@
+"""Run the outputs as a child of the supervisor: `python -m edge.outputs.main FD PARENT`.
+
+They end when the supervisor closes the line, or ends itself. As a service of their own they are `fieldfare outputs`.
+"""
+
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from edge.errors import FieldfareError, UnavailableError
+from edge.outputs.service import Outputs, Places
+from edge.processes.child import die_with
+from edge.processes.logs import hook_uncaught, log_to_parent
+from edge.processes.outputs_messages import OutputsBegin, OutputsChannel, OutputsFailed, OutputsPulse, OutputState
+
+# Between two looks at the store. An event is on the disk within 15 s, so a second more does not matter.
+LOOK_S = 1.0
+_PULSE_S = 2.0
+_BEGIN_S = 60.0
+
+
+def main() -> NoReturn:
+    """Entry point."""
+    die_with(int(sys.argv[2]))
+    # Ctrl-C in a terminal and systemd's stop reach the whole group. The supervisor decides: it closes the line.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    log_to_parent()
+    hook_uncaught()
+    channel = OutputsChannel(socket.socket(fileno=int(sys.argv[1])))
+    try:
+        _serve(channel)
+    except FieldfareError as error:
+        with suppress(OSError):  # the supervisor is gone, and nobody else listens
+            channel.send(OutputsFailed(str(error).encode(errors="replace").decode(), error.exit_status))
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(0)  # a thread may hang in a name server's answer
+
+
+def _serve(channel: OutputsChannel) -> None:
+    begin = _receive_begin(channel)
+    if begin is None:
+        return
+    run = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    folder = Path(run) if run else None
+    outputs = Outputs(begin.settings, begin.device, Places(folder / "status.json" if folder else None, folder))
+    last: tuple[OutputState, ...] = ()
+    sent_s = float("-inf")
+
+    def pulse() -> None:
+        nonlocal last, sent_s
+        states, now_s = outputs.states(), time.monotonic()
+        changed = [state.fault for state in states] != [state.fault for state in last]
+        if changed or now_s - sent_s >= _PULSE_S:
+            last, sent_s = states, now_s
+            channel.send(OutputsPulse(states), wait=False)
+
+    follow(outputs, lambda: _is_closed(channel, LOOK_S), pulse)
+
+
+def follow(outputs: Outputs, ends: Callable[[], bool], pulse: Callable[[], None]) -> None:
+    """Run the outputs until `ends`, which waits for about a second, returns True. pulse: called after each."""
+    outputs.start()
+    try:
+        while True:
+            outputs.look()
+            with suppress(BlockingIOError):  # the supervisor is busy
+                pulse()
+            if ends():
+                return
+    except OSError:  # the supervisor is gone
+        return
+    finally:
+        outputs.close()
+
+
+def _receive_begin(channel: OutputsChannel) -> OutputsBegin | None:
+    """Return the first message, None if the line was closed before it."""
+    select.select([channel], [], [], _BEGIN_S)
+    try:
+        message = channel.receive()
+    except EOFError:
+        return None
+    if not isinstance(message, OutputsBegin):
+        raise UnavailableError("the outputs are started by `fieldfare run`, or as `fieldfare outputs`")
+    return message
+
+
+def _is_closed(channel: OutputsChannel, seconds: float) -> bool:
+    if not select.select([channel], [], [], seconds)[0]:
+        return False
+    try:
+        channel.receive()
+    except EOFError:
+        return True
+    return False
+
+
+if __name__ == "__main__":
+    main()
