@@ -24,6 +24,7 @@ _BUILT_IN = {
     "events": "edge.cli.events.command:events",
     "export": "edge.cli.export:export",
     "outputs": "edge.cli.outputs_command:outputs",
+    "replay": "edge.cli.replay:replay",
     "run": "edge.cli.run:run",
     "status": "edge.cli.status:status",
 }
