@@ -2,14 +2,14 @@
 
 import os
 import string
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.inspect import FloatType, IntType, StructType, UnionType, type_info
+from msgspec.inspect import FloatType, IntType
+from setting_keys import both_ends, numeric_keys
 
 from edge.config.loading import MAX_BYTES, check_sendable, load_settings, parse_settings, parse_size, settings_from
 from edge.config.running import Camera
@@ -159,31 +159,7 @@ def test_bytes_that_are_no_utf_8_cannot_be_sent_to_the_worker() -> None:
     check_sendable(load_settings(None, bundle="bird\u00e9"))
 
 
-def sections() -> Iterator[tuple[str, StructType]]:
-    """Return every section with its annotation, also those that may be missing."""
-    settings = type_info(Settings)
-    assert isinstance(settings, StructType)
-    for field in settings.fields:
-        for kind in field.type.types if isinstance(field.type, UnionType) else (field.type,):
-            if isinstance(kind, StructType):
-                yield field.name, kind
-
-
-def numeric_keys() -> Iterator[tuple[str, str, IntType | FloatType]]:
-    """Return every key that takes a number: its section, its name, its annotation."""
-    for section, record in sections():
-        for field in record.fields:
-            for kind in field.type.types if isinstance(field.type, UnionType) else (field.type,):
-                if isinstance(kind, IntType | FloatType):
-                    yield section, field.name, kind
-
-
 NUMBERS = [pytest.param(*found, id=f"{found[0]}.{found[1]}") for found in numeric_keys()]
-
-
-def both_ends(kind: IntType | FloatType) -> str:
-    assert kind.ge is not None
-    return f"{kind.ge:.15g} to {kind.le:.15g}" if kind.le is not None else f"{kind.ge:.15g} to under {kind.lt:.15g}"
 
 
 # What a section needs beside the key that a test is about.
