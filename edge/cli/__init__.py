@@ -21,6 +21,7 @@ _BUILT_IN = {
     "bundle": "edge.cli.bundle:bundle",
     "classify": "edge.cli.classify:classify",
     "doctor": "edge.cli.doctor:doctor",
+    "replay": "edge.cli.replay:replay",
     "run": "edge.cli.run:run",
     "status": "edge.cli.status:status",
 }

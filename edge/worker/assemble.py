@@ -83,7 +83,7 @@ def open_pipeline(settings: Settings) -> Pipeline:
     if why is not None:
         engine = engine.at("cpu")
     try:
-        return build_pipeline(bundle, engine, settings.decision, fallback=why)
+        return build_pipeline(bundle, engine, settings.decision, settings.camera.region, fallback=why)
     except (EngineError, BundleError) as error:
         raise BundleError(f"bundle {settings.bundle}: {error}") from error
 

@@ -46,15 +46,16 @@ class VideoSource:
         size = [int(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
         # The header's rate is often that of a clock, such as 600 or 90,000, and says nothing of pauses.
         self._gaps = FrameGaps(float(self._capture.get(cv2.CAP_PROP_FPS)))
-        self._keeps_times = realtime and fps is None
+        self._paced, self._fps = realtime, fps
         self._promised = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))  # 0 or less: unknown
         self.lossless = not realtime
         rate = "at its own times" + (", looped" if loop else "")
-        rate = rate if self._keeps_times else rate_in_words(fps if realtime else None, loop=loop)
+        rate = rate if realtime and fps is None else rate_in_words(fps if realtime else None, loop=loop)
         self.description = f"video {path} {size[0]}x{size[1]}, {rate}"
         self._pacer = Pacer(fps if realtime else None)
         self._sequence = 0
         self._position = 0
+        self._position_s = 0.0
         self._damaged = 0
         self._warned_of_damage = self._warned_of_times = False
 
@@ -72,25 +73,32 @@ class VideoSource:
             image = self._next_picture()
         if image is None:
             raise CameraError(f"{self._path}: no frame could be read: not a video that OpenCV decodes")
-        self._pacer.wait(self._gap_s())
+        gap_s = self._gap_s()
+        self._position_s += gap_s if self._sequence else 0.0
+        self._pacer.wait(gap_s if self._paced and self._fps is None else None)
         frame = Frame(image, self._sequence, *stamp())
         self._sequence += 1
         self._position += 1
         return frame
+
+    @property
+    def position_s(self) -> float:
+        """Return how far into the video the frame read last is, by the frames' own times or at `fps`; seconds."""
+        return self._position_s
 
     def close(self) -> None:
         """See FrameSource.close."""
         # The file itself is closed with the object, since a read may be running.
         self._pacer.stop()
 
-    def _gap_s(self) -> float | None:
-        """Return the seconds before the frame just read, None if a rate was given. Warns, once, of times of no use."""
+    def _gap_s(self) -> float:
+        """Return the seconds before the frame just read. Warns, once, of times of no use that pace it."""
         import cv2
 
-        if not self._keeps_times:
-            return None
+        if self._fps is not None:
+            return 1 / self._fps
         gap_s = self._gaps.next(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3)
-        if self._gaps.odd and not self._warned_of_times:
+        if self._gaps.odd and self._paced and not self._warned_of_times:
             _log.warning(
                 "%s: frame %d has no time, or one far from the last: such a frame comes %.3g s after the one before; "
                 "with --fps all come at one rate",

@@ -1,0 +1,303 @@
+"""Write and read the log of scores, from which `fieldfare replay` finds the events under other settings.
+
+It is a sequence of pieces, each about ten seconds and whole in itself: a file may be cut between any two, and begun
+with any. A piece is
+
+    magic FSL1 | length | CRC-32 | zlib of: bundle, life, labels, thresholds, times, best labels, their scores
+
+in MessagePack (_Body). Up to eight labels each frame has all scores; of more labels it has the best eight, and the
+piece names only the labels that occur in it.
+
+What is lost: scores are rounded to 1/65535, times to 0.1 ms. A label that is not among the best eight of a frame counts
+as 0 in it; if scores add up to 1, it had less than 1/9. So replayed events are those of the live service, unless a mean
+was that near to a threshold.
+"""
+
+import math
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import DataError, MissingInputError
+
+MAGIC = b"FSL1"
+_HEAD = struct.Struct("<4sII")
+_PIECE_S = 10.0
+_BEST = 8
+_LABELS = 256  # of a piece: the index of one takes a byte
+_SCALE = 65535.0
+_TICKS = 10_000.0  # a second
+# What a piece may take before it is compressed: it crosses to the supervisor and to the recorder as one message.
+_MOST_BYTES = 48_000
+_MOST_FRAMES = 2000
+# What is read: whatever a file claims, no more memory than this.
+_MOST_LENGTH = 1 << 20
+_MOST_INFLATED = 4 << 20
+
+Score = NDArray[np.float32]
+
+
+class _Body(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A piece.
+
+    bundle: the bundle's id. life_s: when the writer's first frame was captured: with the bundle it tells one life of
+        a worker from the next. labels, thresholds: those that occur. is_whole: they are all labels.
+    mono_s, wall_s: of the first frame. ticks: uint32 (frames,), 0.1 ms since the last frame.
+    indices: uint8 (frames, best), into labels; empty if is_whole. scores: uint16 (frames, best) or (frames, labels).
+    """
+
+    bundle: str
+    life_s: float
+    labels: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    is_whole: bool
+    mono_s: float
+    wall_s: float
+    ticks: bytes
+    indices: bytes
+    scores: bytes
+
+
+class ScoreLogWriter:
+    """Collects the scores of one worker's life into pieces. Used by one thread.
+
+    labels, thresholds: one for each score. bundle: its id.
+    """
+
+    def __init__(self, labels: Sequence[str], bundle: str, thresholds: Sequence[float]) -> None:
+        self._labels, self._bundle, self._thresholds = labels, bundle, thresholds
+        self._is_whole = len(labels) <= _BEST
+        self._life_s: float | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._mono_s = self._wall_s = 0.0
+        self._last_ticks = 0
+        self._ticks: list[int] = []
+        self._indices = bytearray()
+        self._scores = bytearray()
+        # Where a label of the bundle stands among those of this piece.
+        self._places: dict[int, int] = {i: i for i in range(len(self._labels))} if self._is_whole else {}
+        self._text = 0
+
+    def add(self, mono_s: float, wall_s: float, scores: Score) -> bytes | None:
+        """Take the scores of a frame; return a piece about every ten seconds.
+
+        mono_s, wall_s: when it was captured, on both clocks. scores: float32 (labels,), finite, 0..1.
+        """
+        ticks = round((mono_s - self._mono_s) * _TICKS) if self._ticks else 0
+        piece = self.flush() if ticks > _PIECE_S * _TICKS or self._is_full() else None
+        if not self._ticks:
+            self._mono_s, self._wall_s, ticks = mono_s, wall_s, 0
+        if self._life_s is None:
+            self._life_s = mono_s
+        ticks = max(ticks, self._last_ticks)
+        self._ticks.append(ticks - self._last_ticks)
+        self._last_ticks = ticks
+        if not self._is_whole:
+            best = np.argpartition(scores, -_BEST)[-_BEST:]
+            self._indices += bytes(self._place(index) for index in best.tolist())
+            scores = scores[best]
+        self._scores += np.rint(scores * np.float32(_SCALE)).astype("<u2").tobytes()
+        return piece
+
+    def flush(self) -> bytes | None:
+        """Return what was held back as a piece, None if there is nothing."""
+        if not self._ticks or self._life_s is None:
+            return None
+        named = sorted(self._places, key=lambda index: self._places[index])
+        body = _Body(
+            bundle=self._bundle,
+            life_s=self._life_s,
+            labels=tuple(self._labels[index] for index in named),
+            thresholds=tuple(self._thresholds[index] for index in named),
+            is_whole=self._is_whole,
+            mono_s=self._mono_s,
+            wall_s=self._wall_s,
+            ticks=np.array(self._ticks, "<u4").tobytes(),
+            indices=bytes(self._indices),
+            scores=bytes(self._scores),
+        )
+        self._begin()
+        packed = zlib.compress(msgspec.msgpack.encode(body), 6)
+        return _HEAD.pack(MAGIC, len(packed), zlib.crc32(packed)) + packed
+
+    def _place(self, index: int) -> int:
+        place = self._places.get(index)
+        if place is None:
+            place = self._places[index] = len(self._places)
+            self._text += len(self._labels[index].encode(errors="replace"))
+        return place
+
+    def _is_full(self) -> bool:
+        return (
+            len(self._ticks) >= _MOST_FRAMES
+            or len(self._scores) + self._text > _MOST_BYTES
+            or (not self._is_whole and len(self._places) > _LABELS - _BEST)
+        )
+
+
+@dataclass(slots=True)
+class Life:
+    """What one worker logged, with one bundle.
+
+    mono_s, wall_s: of its first frame that is there.
+    is_whole: its labels are all that the bundle has.
+    labels, thresholds: those that occur in any piece. places: of each label among them. offsets: of its pieces.
+    """
+
+    bundle: str
+    mono_s: float
+    wall_s: float
+    is_whole: bool
+    labels: list[str] = field(default_factory=list)
+    thresholds: list[float] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
+    offsets: list[int] = field(default_factory=list)
+
+    def include(self, body: _Body, offset: int) -> None:
+        """Take in a piece, which begins at `offset`."""
+        self.offsets.append(offset)
+        for label, threshold in zip(body.labels, body.thresholds, strict=True):
+            if label not in self.places:
+                self.places[label] = len(self.labels)
+                self.labels.append(label)
+                self.thresholds.append(threshold)
+
+
+class ScoreLog:
+    """A score log that is open for reading.
+
+    lives: what each worker logged, in their order.
+    unread: bytes at its end that are no whole piece, as a power cut leaves them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open and check all of it. Raises MissingInputError if it cannot be read, DataError if it is damaged, other
+        than at its end."""
+        self._path = path
+        self.lives: list[Life] = []
+        self.unread = 0
+        try:
+            self._file: BinaryIO = path.open("rb")
+            self._size = os.fstat(self._file.fileno()).st_size
+        except OSError as error:
+            raise MissingInputError(f"{path}: cannot read: {error.strerror or error}") from error
+        try:
+            self._scan()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def close(self) -> None:
+        """Close it; safe to call twice."""
+        self._file.close()
+
+    def frames(self, life: Life) -> Iterator[tuple[float, float, Score]]:
+        """Yield monotonic time, wall time and scores, float32 (life.labels,), of each frame."""
+        for offset in life.offsets:
+            body = self._read(offset)
+            if body is None:
+                raise DataError(f"{self._path}: changed while it was read")
+            yield from _frames(body, [life.places[label] for label in body.labels], len(life.labels))
+
+    def _scan(self) -> None:
+        offset, key = 0, None
+        while offset < self._size:
+            body = self._read(offset)
+            if body is None:
+                self.unread = self._size - offset
+                break
+            if key != (body.bundle, body.life_s):
+                key = (body.bundle, body.life_s)
+                self.lives.append(Life(body.bundle, body.mono_s, body.wall_s, body.is_whole))
+            self.lives[-1].include(body, offset)
+            offset = self._file.tell()
+        if not self.lives:
+            raise DataError(f"{self._path}: not a score log, or one without a whole piece")
+
+    def _read(self, offset: int) -> _Body | None:
+        """Return the piece there, None if it is torn: the file ends in it, or it is damaged and the last one."""
+        self._file.seek(offset)
+        head = self._file.read(_HEAD.size)
+        if len(head) < _HEAD.size:
+            return None
+        magic, length, checksum = _HEAD.unpack(head)
+        if magic != MAGIC or length > _MOST_LENGTH:
+            # A power cut may leave zeros in place of what was not written yet.
+            if magic == bytes(4) and self._is_zero_from(offset):
+                return None
+            raise DataError(f"{self._path}: damaged at byte {offset}: no piece of a score log begins there")
+        packed = self._file.read(length)
+        if len(packed) < length:
+            return None
+        if zlib.crc32(packed) != checksum:
+            if self._file.tell() == self._size or self._is_zero_from(self._file.tell()):
+                return None
+            raise DataError(f"{self._path}: damaged at byte {offset}: its checksum is wrong")
+        body = _decoded(packed)
+        if body is None:
+            raise DataError(f"{self._path}: the piece at byte {offset} is not one that this version writes")
+        return body
+
+    def _is_zero_from(self, offset: int) -> bool:
+        self._file.seek(offset)
+        while chunk := self._file.read(1 << 16):
+            if chunk.count(0) != len(chunk):
+                return False
+        return True
+
+
+def is_score_log(path: Path) -> bool:
+    """Return whether the file begins like a score log; False if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def _decoded(packed: bytes) -> _Body | None:
+    """Return the content of a piece, None if it is none."""
+    unpacker = zlib.decompressobj()
+    try:
+        data = unpacker.decompress(packed, _MOST_INFLATED)
+        body = msgspec.msgpack.decode(data, type=_Body)
+    except (zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return body if unpacker.eof and _is_sound(body) else None
+
+
+def _is_sound(body: _Body) -> bool:
+    frames, labels = len(body.ticks) // 4, len(body.labels)
+    columns = labels if body.is_whole else _BEST
+    numbers = (body.life_s, body.mono_s, body.wall_s, *body.thresholds)
+    return (
+        0 < labels <= _LABELS
+        and len(body.thresholds) == labels == len(set(body.labels))
+        and len(body.ticks) == 4 * frames > 0
+        and len(body.scores) == 2 * frames * columns
+        and len(body.indices) == (0 if body.is_whole else frames * columns)
+        and all(math.isfinite(number) for number in numbers)
+        and max(body.indices, default=0) < labels
+    )
+
+
+def _frames(body: _Body, places: list[int], count: int) -> Iterator[tuple[float, float, Score]]:
+    scores = (np.frombuffer(body.scores, "<u2") / np.float64(_SCALE)).astype(np.float32)
+    seconds = np.cumsum(np.frombuffer(body.ticks, "<u4"), dtype=np.float64) / _TICKS
+    targets = np.array(places, np.intp)
+    rows = scores.reshape(seconds.size, -1)
+    indices = np.frombuffer(body.indices, np.uint8).reshape(seconds.size, -1)
+    for number, second in enumerate(seconds.tolist()):
+        values = np.zeros(count, np.float32)
+        values[targets if body.is_whole else targets[indices[number]]] = rows[number]
+        yield body.mono_s + second, body.wall_s + second, values
