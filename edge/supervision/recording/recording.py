@@ -37,7 +37,7 @@ _OVERDUE_S = 300.0
 # Sending may take this much of the supervisor's time in one go: the recorder may have to get 20,000 events anew.
 _SEND_S = 0.005
 # At the end: for the recorder to write what is there; if nothing is, only to end.
-FINISH_S = 15.0
+FINISH_S = 20.0
 _REST_S = 2.0
 # Pieces of the score log are for tuning and never acknowledged. Ten minutes of them, at 30 frames a second.
 _MOST_SCORES = 1_000_000
@@ -142,8 +142,10 @@ class Recording:
     def _receive(self) -> None:
         for message in self._process.messages():
             if isinstance(message, Kept):
-                if self._pending.kept(message.tickets):
+                kept = self._pending.kept(message.tickets)
+                if any(item.is_final for item in kept):
                     self._progress_s = time.monotonic()
+                    self._process.works()
             elif isinstance(message, RecorderPulse):
                 if message.fault is not None:
                     self._progress_s = time.monotonic()

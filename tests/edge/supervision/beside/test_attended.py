@@ -101,6 +101,15 @@ def test_pauses_grow_and_then_stay(attend: Attend, monkeypatch: pytest.MonkeyPat
     assert "Cannot allocate memory" in (one.process.fault or "")
 
 
+def test_after_one_that_did_its_work_pauses_are_short_again(attend: Attend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attended, "_PAUSES_S", (0.0, 600.0))
+    one = attend("pulse(); time.sleep(0.2); os.abort()")
+    for life in range(1, 4):
+        assert one.drive(lambda life=life: one.begun == life and len(one.heard) == life)
+        one.process.works()
+    assert one.drive(lambda: one.begun == 4)
+
+
 def test_that_it_is_back_is_logged(attend: Attend, caplog: pytest.LogCaptureFixture) -> None:
     one = attend("if not life: os.abort()\npulse(); time.sleep(60)")
     with caplog.at_level(logging.WARNING):
