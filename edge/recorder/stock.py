@@ -16,6 +16,8 @@ _log = logging.getLogger(__name__)
 
 # Names that are compared at once, in about 100 bytes each.
 _NAMES_AT_ONCE = 10_000
+# Stays free whatever the settings allow: the store's log needs it, and events matter more than their pictures.
+_LEAST_FREE = 8_000_000
 
 
 class Contents(Protocol):
@@ -94,7 +96,7 @@ class Stock:
         self.folder = folder
         self.used = self.strays = 0
         self._contents, self._alive = contents, alive
-        self._most, self._reserve = most_mb * 1_000_000, reserve_mb * 1_000_000
+        self._most, self._reserve = most_mb * 1_000_000, max(_LEAST_FREE, reserve_mb * 1_000_000)
         self._entries = 0
         self._unlinked: list[int] = []
 
