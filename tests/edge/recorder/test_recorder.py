@@ -8,6 +8,7 @@ import pytest
 from running_recorder import BOOT, JPEG, RunningRecorder, event, picture_info, sample, settings
 
 from edge.config.keeping import Events, Harvest, Pictures
+from edge.config.settings import Settings
 from edge.processes.recorder_messages import KeepScores
 from edge.store.reading import StoreReader
 from edge.store.records import Filter, StoredEvent
@@ -203,3 +204,18 @@ def test_the_budget_is_kept_and_whole_bursts_go(store: Path) -> None:
     assert {len(one.pictures) for one in kept} == {0, 2}
     assert [one.event.sequence for one in kept if one.pictures] == [6, 7, 8, 9]
     assert sum(len(one.pictures) for one in kept) == len(files)
+
+
+def test_what_it_cannot_run_with_is_its_last_word(store: Path) -> None:
+    with RunningRecorder(Settings(bundle="none")) as recorder:
+        assert recorder.wait_for_end() == 78
+        assert recorder.failed is not None
+        assert recorder.failed.status == 78
+        assert "events.store" in recorder.failed.why
+
+
+def test_without_a_supervisor_it_ends(store: Path) -> None:
+    recorder = RunningRecorder(quick(store))
+    recorder.line.close()
+    assert recorder.child.wait(20)
+    recorder.kill()
