@@ -9,7 +9,7 @@ import frictionless
 import jsonschema
 import msgspec
 import pytest
-from exporting import SPRING_S, Run, Tag, stored
+from exporting import Run, Tag, stored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from referencing import Registry, Resource
@@ -19,7 +19,7 @@ from edge.errors import ConfigError, DataError, MissingInputError
 from edge.exports.camtrap.project import read_project
 from edge.exports.taxa import no_taxa
 from edge.store.records import Mark, StoredEvent
-from tools.make_store import made_events
+from tools.make_store import SPRING_S, made_events
 
 TAXA = {
     "fox": Tag("animal", "Vulpes vulpes", "species", {"eng": "red fox", "deu": "Rotfuchs"}),
