@@ -5,23 +5,21 @@ from numpy.typing import NDArray
 
 from edge.postprocess import top_k
 from edge.records import Scores
-from edge.results import Decision
-
-UNKNOWN = "unknown"
+from edge.results import UNKNOWN, Decision
 
 
 class Decider:
     """A rule that turns each frame's scores into a decision. Holds a mean of the scores: one instance a camera.
 
     labels: one for each score.
-    threshold: a best score below it gives "unknown"; 0 never does.
+    thresholds: one for each label: if the best score is below that of its label, the decision is UNKNOWN; 0 never is.
     smoothing: share of the past in an exponential mean of the scores, from 0 (each frame alone) to below 1.
     top: how many candidates a decision holds.
     """
 
-    def __init__(self, labels: tuple[str, ...], *, threshold: float, smoothing: float, top: int) -> None:
+    def __init__(self, labels: tuple[str, ...], *, thresholds: tuple[float, ...], smoothing: float, top: int) -> None:
         self.labels = labels
-        self.threshold = threshold
+        self.thresholds = dict(zip(labels, thresholds, strict=True))
         self.smoothing = smoothing
         self.top = top
         self._mean: NDArray[np.float32] | None = None
@@ -34,5 +32,5 @@ class Decider:
         self._mean = values.astype(np.float32)
         top = top_k(Scores(self._mean), self.labels, self.top)
         best = top[0]
-        label = best.label if best.score >= self.threshold else UNKNOWN
+        label = best.label if best.score >= self.thresholds[best.label] else UNKNOWN
         return Decision(label, best.score, top)

@@ -4,6 +4,7 @@ A message is one line: the value, the allowed range and the fix. The statuses ar
 so that scripts and systemd can distinguish 'cannot start' from 'try again'.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -92,9 +93,18 @@ class StoreGoneError(StorageError):
 
 
 class ConfigError(FieldfareError, ValueError):
-    """A setting that is unknown, of the wrong type or out of range."""
+    """A setting that is unknown, of the wrong type or out of range, or several.
+
+    heading: the message, or if there are several faults, how many. faults: a line for each if there are several. The
+    error as a text is all of it on one line.
+    """
 
     exit_status = 78
+
+    def __init__(self, heading: str, faults: Sequence[str] = ()) -> None:
+        super().__init__(f"{heading} {'; '.join(faults)}" if faults else heading)
+        self.heading = heading
+        self.faults = tuple(faults)
 
 
 class EndOfStream(FieldfareError, EOFError):  # noqa: N818 - the end of a replay is news, not a fault

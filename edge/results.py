@@ -2,6 +2,9 @@
 
 import msgspec
 
+# The label of a decision whose best score is under its threshold. No bundle has a label of this name.
+UNKNOWN = "unknown"
+
 
 class Candidate(msgspec.Struct, frozen=True):
     """One label with its score, 0..1."""
@@ -13,9 +16,9 @@ class Candidate(msgspec.Struct, frozen=True):
 class Decision(msgspec.Struct, frozen=True):
     """What is in the picture.
 
-    label: the best label, `unknown` if the best score is under the threshold.
+    label: the best label, UNKNOWN if its score is under its threshold.
     score: the best score.
-    top: the best candidates, best first, whether or not they reach the threshold.
+    top: the best candidates, best first, whether or not they reach their thresholds.
     """
 
     label: str

@@ -1,5 +1,6 @@
 """Decode, check and split a folder of photos, and decode the photos of --outside."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import DatasetError, MissingInputError
+from edge.events.taxonomy import read_file, read_taxonomy
 from edge.images import readable_name
+from edge.inference.assembly import TAXONOMY_NAME
 from edge.photo_files import look_through, photos_of
 from trainer.check.examine import DatasetReport, conflicts, examine
 from trainer.check.files import PASSED_OVER
@@ -105,6 +108,18 @@ def _announce_passed_over(listing: Listing, progress: Progress) -> None:
         progress.say(line)
     if listing.loose:
         progress.say(f"warning: {counted(listing.loose, 'photo')} beside the class folders, in no class: passed over")
+
+
+def find_taxonomy(listing: Listing, progress: Progress) -> bytes | None:
+    """Return the bytes of the taxonomy.csv beside the class folders, checked; None if there is none. Raises DataError,
+    MissingInputError."""
+    path = listing.root / TAXONOMY_NAME
+    if not os.path.lexists(path):
+        return None
+    data, shown = read_file(path), readable_name(path)
+    for line in read_taxonomy(data, shown).differences(listing.classes):
+        progress.say(f"warning: {shown}: {line}")
+    return data
 
 
 def list_outside(folder: Path | None) -> Listing | None:

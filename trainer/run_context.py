@@ -19,6 +19,7 @@ class RunContext:
     folder: for temporary files; removed at the end, however the training ends.
     progress: shows stages and remarks.
     clock: notes the seconds of each stage.
+    taxonomy: the CSV beside the photos of what the classes stand for; None: there is none.
     """
 
     options: Options
@@ -27,3 +28,4 @@ class RunContext:
     folder: Path
     progress: Progress
     clock: Clock
+    taxonomy: bytes | None = None

@@ -21,7 +21,7 @@ from trainer.learning.team import Team, form_team, lost_members
 from trainer.networks.pixels import preprocessing_for
 from trainer.networks.weights import find_weights, sha256_of
 from trainer.options import Options, TrainReport
-from trainer.prepare import Data, list_outside, load, load_outside
+from trainer.prepare import Data, find_taxonomy, list_outside, load, load_outside
 from trainer.progress import Progress
 from trainer.run_context import RunContext
 from trainer.stage_clock import Clock
@@ -37,6 +37,7 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     if options.group_by is not None:
         # Only for its errors: a rule that matches nothing must not cost the minutes of reading the photos.
         visit_groups(listing, options.group_by)
+    taxonomy = find_taxonomy(listing, progress)
     outside = list_outside(options.outside)
     progress.say(f"{options.network.title}, weights {options.weights}, seed {options.seed}")
     if remark:
@@ -46,7 +47,7 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     clock.lap("network")
     with _checkpoints(options, team) as checkpoints, tempfile.TemporaryDirectory(prefix="fieldfare-train-") as name:
         spec = preprocessing_for(options.network, options.resize)
-        run = RunContext(options, spec, weights, Path(name), progress, clock)
+        run = RunContext(options, spec, weights, Path(name), progress, clock, taxonomy)
         # Before learning: if none of them can be read, the command must end now and not after the training.
         strangers = load_outside(run, outside) if team.is_chief else None
         data = load(run, listing)

@@ -201,7 +201,10 @@ class Origin(Strict, frozen=True, kw_only=True):
 
 
 class Manifest(Strict, frozen=True, kw_only=True):
-    """The whole contract between the trainer and the device."""
+    """The whole contract between the trainer and the device.
+
+    taxonomy: a CSV of what the labels stand for, which edge.events.taxonomy reads; None: there is none.
+    """
 
     schema: Whole
     name: Text
@@ -217,6 +220,7 @@ class Manifest(Strict, frozen=True, kw_only=True):
     metrics: Metrics | None = None
     golden: Golden
     edgetpu: EdgeTpu | None = None
+    taxonomy: FileName | None = None
     files: Annotated[tuple[FileEntry, ...], Meta(min_length=1, max_length=MAX_FILES)]
 
 
@@ -290,6 +294,8 @@ def referenced_files(manifest: Manifest) -> list[str]:
     names += [name for case in manifest.golden.cases for name in (case.frame, case.pixels)]
     if manifest.edgetpu is not None:
         names += [name for name in (manifest.edgetpu.model, manifest.edgetpu.log) if name is not None]
+    if manifest.taxonomy is not None:
+        names.append(manifest.taxonomy)
     return names
 
 

@@ -55,6 +55,11 @@ class Bundle:
         return None if self.manifest.edgetpu is None else self.contents[self.manifest.edgetpu.model]
 
     @property
+    def taxonomy(self) -> bytes | None:
+        """The CSV of what the labels stand for; None if the bundle has none."""
+        return None if self.manifest.taxonomy is None else self.contents[self.manifest.taxonomy]
+
+    @property
     def size(self) -> int:
         """The size of all files together, in bytes."""
         return sum(map(len, self.contents.values()))

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from edge.capture.base import FrameSource, Optics
-from edge.config.loading import shorten
+from edge.config.faults import shorten
 from edge.config.running import Camera
 from edge.errors import ConfigError, MissingInputError
 from edge.printable import masked, without_secrets

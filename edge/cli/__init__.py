@@ -14,7 +14,7 @@ import click
 
 from edge import __version__
 from edge.cli.streams import complain, fill_closed, is_stdout_closed
-from edge.errors import FieldfareError, StorageError
+from edge.errors import ConfigError, FieldfareError, StorageError
 
 _BUILT_IN = {
     "bench": "edge.cli.bench:bench",
@@ -104,6 +104,11 @@ def status_of(work: Callable[[], object]) -> int:
         return 0
     except click.exceptions.Exit as leave:
         return leave.exit_code
+    except ConfigError as error:
+        _fail(error.heading, error.exit_status)
+        for fault in error.faults:
+            complain(f"  {fault}")
+        return error.exit_status
     except FieldfareError as error:
         return _fail(str(error), error.exit_status)
     except click.ClickException as error:

@@ -1,6 +1,7 @@
 """fieldfare bundle: show, verify, pack and import model bundles."""
 
 import sys
+from collections import Counter
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,6 +154,9 @@ def pack(path: Path, out: Path | None, overwrite: bool) -> None:
     multiple=True,
     help="A photo for the golden inputs; may be given several times.  [default: synthetic pictures]",
 )
+@click.option(
+    "--taxonomy", type=click.Path(path_type=Path), help="A CSV of what the labels stand for: docs/bundle.md#taxonomy."
+)
 @options.runtime
 @click.option("--overwrite", is_flag=True, help="Replace the bundle if it exists.")
 def import_(
@@ -253,6 +257,8 @@ def _description(opened: "Bundle") -> list[tuple[str, str]]:
     else:
         rows.append(("top-1", "not measured"))
     rows.append(("Edge TPU", _edgetpu(manifest.edgetpu)))
+    if manifest.taxonomy is not None:
+        rows.append(("taxonomy", _taxonomy(opened)))
     rows.append(("files", f"{len(manifest.files)}, {opened.size / 1e6:.1f} MB"))
     return rows
 
@@ -266,6 +272,20 @@ def _edgetpu(tpu: "EdgeTpu | None") -> str:
     if tpu.on_chip_bytes is not None:
         memory = f", {tpu.on_chip_bytes / 2**20:.1f} MiB on chip, {(tpu.off_chip_bytes or 0) / 2**20:.1f} MiB streamed"
     return f"{mapped}{tpu.operators_on_cpu} on the CPU ({version}{memory})"
+
+
+def _taxonomy(opened: "Bundle") -> str:
+    from edge.errors import DataError
+    from edge.events.taxonomy import load_taxonomy
+
+    name = opened.manifest.taxonomy
+    try:
+        taxonomy = load_taxonomy(None, opened)
+    except DataError as error:
+        return f"{name}, which cannot be used: {error}"
+    taxa = [taxon for label in opened.labels if taxonomy and (taxon := taxonomy.of(label)) is not None]
+    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(taxon.kind for taxon in taxa).most_common())
+    return f"{name}, {len(taxa)} of {len(opened.labels)} labels{f': {kinds}' if kinds else ''}"
 
 
 def _triple(values: tuple[float, float, float]) -> str:

@@ -7,10 +7,11 @@ from msgspec import Meta
 from edge.config.sections import Section, Text
 
 # A name is part of topics, file names and tables.
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z"
-_MOMENT = r"^(([01]\d|2[0-3]):[0-5]\d|(sunrise|sunset)([+-][0-9]{1,2}:[0-5]\d)?)\Z"
-Name = Annotated[str, Meta(pattern=_NAME, max_length=64)]
-Moment = Annotated[str, Meta(pattern=_MOMENT)]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z"
+# Not \d, which takes the digits of every script. An offset is under 13 hours.
+MOMENT = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|(sunrise|sunset)([+-](0?[0-9]|1[0-2]):[0-5][0-9])?)\Z"
+Name = Annotated[str, Meta(pattern=NAME, max_length=64)]
+Moment = Annotated[str, Meta(pattern=MOMENT)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Megabytes = Annotated[int, Meta(ge=0, le=10_000_000)]
 
@@ -21,6 +22,7 @@ class Device(Section, frozen=True, kw_only=True):
     - name: part of every event's identity; None: the host's name, with the name of the instance if there are several.
     - camera: what the camera is called in events; None: the source.
     - latitude, longitude: decimal degrees (WGS 84), both or neither. uncertainty_m: metres.
+    - taxonomy: a CSV with the kind and the scientific name of each label (edge.events.taxonomy); None: the bundle's.
     """
 
     name: Name | None = None
@@ -28,6 +30,7 @@ class Device(Section, frozen=True, kw_only=True):
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
     uncertainty_m: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
+    taxonomy: Text | None = None
 
     def __post_init__(self) -> None:
         if (self.latitude is None) != (self.longitude is None):
@@ -125,5 +128,5 @@ class Window(Section, frozen=True, kw_only=True, rename={"begin": "from", "end":
 class Schedule(Section, frozen=True, kw_only=True):
     """[schedule]: when the camera is awake; no window: always. timezone: such as Europe/Berlin; None: the system's."""
 
-    awake: tuple[Window, ...] = ()
+    awake: Annotated[tuple[Window, ...], Meta(max_length=64)] = ()
     timezone: Text | None = None

@@ -86,7 +86,7 @@ class Decisions(Section, frozen=True, kw_only=True):
     - thresholds: the same for single labels.
     - smoothing: share of the past in each frame's scores.
     - background: labels that stand for nothing at all; they never make an event. None: those of the usual names that
-      the bundle has (edge.events.background).
+      the bundle has (edge.events.labels).
     """
 
     threshold: Share | None = None

@@ -1,6 +1,6 @@
 """The sections of the outputs for events: each is off unless it is in the settings."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
@@ -8,7 +8,12 @@ from edge.config.sections import Section, Text
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 # MQTT's own wildcards, and $ for the broker's own topics, have no place in a topic to publish to.
-Topic = Annotated[str, Meta(pattern=r"^[^\x00-\x1f#+$/][^\x00-\x1f#+]*[^\x00-\x1f#+/]\Z", max_length=200)]
+_LEVELS = r"[^\x00-\x1f#+$/]([^\x00-\x1f#+]*[^\x00-\x1f#+/])?"
+TOPIC = rf"^{_LEVELS}\Z"
+# Not Literal[""] | Topic: msgspec then judges "" by the pattern, too.
+DISCOVERY = rf"^({_LEVELS})?\Z"
+Topic = Annotated[str, Meta(pattern=TOPIC, max_length=200)]
+Discovery = Annotated[str, Meta(pattern=DISCOVERY, max_length=200)]
 
 
 class Mqtt(Section, frozen=True, kw_only=True):
@@ -31,7 +36,7 @@ class Mqtt(Section, frozen=True, kw_only=True):
     certificate: Text | None = None
     key: Text | None = None
     topic: Topic = "fieldfare"
-    discovery: Literal[""] | Topic = "homeassistant"
+    discovery: Discovery = "homeassistant"
     pictures: bool = True
     max_waiting: Annotated[int, Meta(ge=100, le=100_000_000)] = 1_000_000
 

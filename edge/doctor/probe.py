@@ -14,7 +14,7 @@ from typing import Any, cast
 import msgspec
 
 from edge.config.running import Camera, Engine
-from edge.errors import FieldfareError
+from edge.errors import ConfigError, FieldfareError
 
 _FRAMES = 3  # the first of a camera can be black or torn
 _SLOW_FPS = 1.0  # below that, the first frame must suffice
@@ -61,17 +61,23 @@ def frame(camera: dict[str, Any]) -> dict[str, Any]:
         source.close()
 
 
-def bundle(path: str) -> dict[str, Any]:
-    """Open a bundle and check every hash. The model is not parsed."""
+def bundle(path: str, named: dict[str, list[str]]) -> dict[str, Any]:
+    """Open a bundle, check every hash, and look for the labels that the settings name. The model is not parsed."""
     from edge.bundle.store import open_bundle
+    from edge.events.labels import check_named
 
-    opened = open_bundle(Path(path))
+    opened, labels_error = open_bundle(Path(path)), None
+    try:
+        check_named(named, opened.labels)
+    except ConfigError as error:
+        labels_error = str(error)
     return {
         "id": opened.bundle_id,
         "name": opened.manifest.name,
         "classes": len(opened.labels),
         "edgetpu": opened.edgetpu_model is not None,
         "threshold": opened.manifest.calibration.threshold,
+        "labels_error": labels_error,
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge.doctor.case import SERVICE, Case
 from edge.doctor.findings import Finding
+from edge.events.labels import labels_named
 
 _CRAMPED = 200 * 10**6
 _PROPERTIES = "LoadState,ActiveState,SubState,Result,NRestarts,ExecMainStatus,UnitFileState"
@@ -32,16 +33,21 @@ def settings(case: Case) -> list[Finding]:
 
 
 def bundle(case: Case) -> list[Finding]:
-    """Open the bundle in a child and check every hash."""
+    """Open the bundle in a child, check every hash, and look for the labels that the settings name."""
     if case.bundle is None:
         return [Finding("bundle", "bundle", "not here", "none was named: give --config or --bundle")]
-    outcome = case.probe("bundle", [case.bundle], case.child_s)
+    named = {} if case.settings is None else labels_named(case.settings)
+    outcome = case.probe("bundle", [case.bundle, named], case.child_s)
     if outcome.ending != "answered":
         seen = outcome.why if outcome.ending == "refused" else f"{case.bundle} {outcome.ending}: {outcome.why}"
         return [Finding("bundle", "bundle", "problem", seen, "copy it again, then `fieldfare bundle verify`")]
     made = outcome.answer
     seen = f"{made['name']}, id {made['id']}, {made['classes']} classes"
-    return [Finding("bundle", "bundle", "ok", f"{seen}, {'also' if made['edgetpu'] else 'not'} for the Edge TPU")]
+    found = Finding("bundle", "bundle", "ok", f"{seen}, {'also' if made['edgetpu'] else 'not'} for the Edge TPU")
+    if made["labels_error"] is None:
+        return [found]
+    mend = "name labels as `fieldfare bundle show --json` lists them"
+    return [found, Finding("labels", "labels", "problem", made["labels_error"], mend)]
 
 
 def cpu(case: Case) -> list[Finding]:

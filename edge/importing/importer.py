@@ -14,6 +14,7 @@ from edge.bundle.files import MAX_BUNDLE_BYTES
 from edge.bundle.manifest import Activation, Channels, Preprocessing, Resize
 from edge.bundle.store import MAX_LABELS_BYTES, Bundle, is_compiled
 from edge.errors import BundleError, ConfigError, DataError, MissingInputError, ModelError
+from edge.events.taxonomy import read_file, read_taxonomy
 from edge.images import readable_name
 from edge.importing.graph import read_graph
 from edge.importing.labels import read_labels
@@ -33,6 +34,7 @@ class Told:
     """What the user gave as options; None: look into the file, then ask the user.
 
     crop_fraction, pad: for one way to resize each; None: the manifest's default.
+    taxonomy: a CSV of what the labels stand for; None: the bundle gets none.
     """
 
     labels: Path | None = None
@@ -42,6 +44,7 @@ class Told:
     activation: Activation | None = None
     crop_fraction: float | None = None
     pad: int | None = None
+    taxonomy: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ def import_model(
     load_runtime(runtime)  # if there is none, that is not the model's fault
     name = readable_name(path)
     model = _read_model(path, name)
+    taxonomy = None if told.taxonomy is None else read_file(told.taxonomy)
     trial = ModelTrial(model, runtime)
     with _naming(name):
         metadata, graph = read_metadata(model), read_graph(model)
@@ -100,6 +104,10 @@ def import_model(
         tensor, classes = input_tensor(probe, graph.arithmetic), number_of_classes(probe)
         normalization = told.normalize or of_metadata(metadata)
     labels = _labels(name, told, model, metadata, classes)
+    if taxonomy is not None:
+        shown = readable_name(told.taxonomy)
+        for line in read_taxonomy(taxonomy, shown).differences(labels):
+            warn(f"{shown}: {line}")
     activation = told.activation or graph.activation or cast("Activation", ask(ACTIVATION))
     if graph.activation not in (None, activation):
         warn(
@@ -119,6 +127,7 @@ def import_model(
         labels=labels,
         preprocessing=preprocessing,
         tensors=(tensor, output_tensor(probe, activation)),
+        taxonomy=taxonomy,
     )
     return join(out, parts, checks, files)
 

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from edge.bundle.store import MAX_LABEL_BYTES, MAX_LABELS_BYTES
-from edge.decision import UNKNOWN
 from edge.errors import BundleError
 from edge.importing.tensors import MAX_CLASSES
+from edge.results import UNKNOWN
 
 # "0 red", "0: red", "[0] red", "0. red"; but neither "3-spined stickleback" nor "7up".
 _NUMBERED = re.compile(r"[\[(#]?(\d{1,9})(?:[\])]?\s*[:=]\s*|[\])]?\s*[.)=-]?\s+)(\S.*)", re.ASCII)

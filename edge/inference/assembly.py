@@ -33,6 +33,7 @@ from edge.records import Pixels
 
 MODEL_NAME = "model.tflite"
 LABELS_NAME = "labels.txt"
+TAXONOMY_NAME = "taxonomy.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class Parts:
     - labels: in the order of the model's outputs.
     - tensors: the model's input and output.
     - edgetpu: the compiled model's record in the manifest, and its files.
+    - taxonomy: the bytes of the CSV of what the labels stand for, already checked.
     - the rest: as in `Manifest`.
     """
 
@@ -60,6 +62,7 @@ class Parts:
     calibration: Calibration = field(default_factory=Calibration)
     metrics: Metrics | None = None
     edgetpu: tuple[EdgeTpu, dict[str, bytes]] | None = None
+    taxonomy: bytes | None = None
 
 
 def assemble(out: Path, parts: Parts, runtime: TfliteRuntime, frames_bgr: Sequence[Pixels]) -> Bundle:
@@ -79,6 +82,7 @@ def join(out: Path, parts: Parts, checks: Golden, files: Mapping[str, bytes]) ->
     tensor, output = parts.tensors
     named = {MODEL_NAME: parts.model, LABELS_NAME: "".join(f"{label}\n" for label in parts.labels).encode()}
     edgetpu, compiled = parts.edgetpu or (None, {})
+    taxonomy = {} if parts.taxonomy is None else {TAXONOMY_NAME: parts.taxonomy}
     manifest = Manifest(
         schema=SCHEMA,
         name=parts.name,
@@ -94,6 +98,7 @@ def join(out: Path, parts: Parts, checks: Golden, files: Mapping[str, bytes]) ->
         metrics=parts.metrics,
         golden=checks,
         edgetpu=edgetpu,
+        taxonomy=TAXONOMY_NAME if taxonomy else None,
         files=(),
     )
-    return seal(out, manifest, {**files, **named, **compiled})
+    return seal(out, manifest, {**files, **named, **compiled, **taxonomy})

@@ -8,6 +8,7 @@ from edge.config.sections import Region
 from edge.config.settings import Settings
 from edge.decision import Decider
 from edge.errors import BundleError, EngineError, MissingPackageError
+from edge.events.labels import check_labels, thresholds_of
 from edge.inference import golden
 from edge.inference.base import Classifier
 from edge.inference.edgetpu import load_edgetpu
@@ -63,10 +64,18 @@ def open_classifier(bundle: Bundle, engine: Engine) -> OpenEngine:
     return OpenEngine(guarded, on_edgetpu=False, fallback=fallback)
 
 
+def open_with_labels(settings: Settings) -> Bundle:
+    """Open the bundle of `settings`. Raises as open_bundle does, and ConfigError if the settings name labels that it
+    does not have."""
+    bundle = open_bundle(settings.bundle)
+    check_labels(settings, bundle.labels)
+    return bundle
+
+
 def open_pipeline(settings: Settings) -> Pipeline:
-    """Open the bundle and the engine of `settings`, for programs without a supervisor. Raises as open_bundle and
+    """Open the bundle and the engine of `settings`, for programs without a supervisor. Raises as open_with_labels and
     build_pipeline do, but BundleError if the CPU cannot run the model: trying again cannot help."""
-    bundle, engine = open_bundle(settings.bundle), settings.engine
+    bundle, engine = open_with_labels(settings), settings.engine
     why = None
     # An Edge TPU that hangs or crashes while it is opened would take this program along: another process tries first.
     if engine.device != "cpu" and bundle.edgetpu_model is not None:
@@ -121,12 +130,12 @@ def build_pipeline(
     """
     _require_opencv()
     opened = open_classifier(bundle, engine)
-    threshold = bundle.manifest.calibration.threshold if decision.threshold is None else decision.threshold
+    thresholds = thresholds_of(bundle.labels, decision, bundle.manifest.calibration.threshold)
     return Pipeline(
         bundle,
         Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input, region=region),
         opened.classifier,
-        Decider(bundle.labels, threshold=threshold, smoothing=decision.smoothing, top=decision.top),
+        Decider(bundle.labels, thresholds=thresholds, smoothing=decision.smoothing, top=decision.top),
         on_edgetpu=opened.on_edgetpu,
         fallback=fallback or opened.fallback,
     )

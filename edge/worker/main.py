@@ -128,11 +128,10 @@ class Worker:
         begin = self._wait_for_begin()
         self._fps = begin.fps
         self._step("loading", "worker", _LOADING_LIMIT_S)
-        from edge.bundle.store import open_bundle
-        from edge.worker.assemble import build_pipeline, load_libraries
+        from edge.worker.assemble import build_pipeline, load_libraries, open_with_labels
 
         settings = begin.settings
-        bundle = open_bundle(settings.bundle)
+        bundle = open_with_labels(settings)
         engine = settings.engine.at(begin.device)
         # A step of its own: loading from a slow card must not use up the time for opening the Edge TPU (10 s).
         load_libraries(engine)

@@ -99,7 +99,7 @@ def pipeline(bundle: Bundle, engine: ScriptedEngine, *, fallback: str | None = N
         bundle,
         Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input),
         engine,  # type: ignore[arg-type]
-        Decider(bundle.labels, threshold=0.0, smoothing=0.0, top=1),
+        Decider(bundle.labels, thresholds=(0.0,) * len(bundle.labels), smoothing=0.0, top=1),
         fallback=fallback,
     )
 

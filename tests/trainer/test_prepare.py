@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from edge.bundle.manifest import Preprocessing
-from edge.errors import MissingInputError
+from edge.errors import DataError, MissingInputError
 from trainer.dataset.listing import list_photos
 from trainer.networks.families import Network
 from trainer.options import Options
-from trainer.prepare import list_outside, load, load_outside
+from trainer.prepare import find_taxonomy, list_outside, load, load_outside
 from trainer.run_context import RunContext
 from trainer.stage_clock import Clock
 
@@ -78,3 +78,44 @@ def test_links_that_lead_nowhere_are_a_warning(tmp_path: Path, shapes: Shapes, s
     data.photos.pixels.close()
     assert len(data.photos.listing.photos) == 24
     assert any(line.startswith("warning: 1 link to a photo leads nowhere. Training goes on") for line in heard.said)
+
+
+class TestTaxonomy:
+    """taxonomy.csv lies beside the class folders."""
+
+    HEADER = "label,scientific_name,kind\n"
+
+    def found(self, photos: Path) -> tuple[bytes | None, list[str]]:
+        heard = Heard()
+        return find_taxonomy(list_photos(photos), heard), heard.said
+
+    def test_there_need_be_none(self, tmp_path: Path, shapes: Shapes) -> None:
+        assert self.found(shapes(tmp_path / "photos", 8)) == (None, [])
+
+    def test_it_is_found_and_is_no_stray(self, tmp_path: Path, shapes: Shapes) -> None:
+        photos = shapes(tmp_path / "photos", 8)
+        classes = list_photos(photos).classes
+        text = self.HEADER + "".join(f"{name},,object\n" for name in classes)
+        (photos / "taxonomy.csv").write_text(text)
+        assert self.found(photos) == (text.encode(), [])
+        listing = list_photos(photos)
+        assert (listing.classes, listing.passed_over, listing.loose) == (classes, (), 0)
+
+    def test_what_differs_from_the_classes_is_a_warning(self, tmp_path: Path, shapes: Shapes) -> None:
+        photos = shapes(tmp_path / "photos", 8)
+        (photos / "taxonomy.csv").write_text(f"{self.HEADER}red-disk,,object\n")
+        data, said = self.found(photos)
+        assert data is not None
+        file = photos / "taxonomy.csv"
+        assert said[0] == f"warning: {file}: no class is called 'red-disk': is 'red-disc' meant?"
+        assert said[1].startswith(f"warning: {file}: no line for ")
+
+    def test_one_that_is_wrong_is_an_error(self, tmp_path: Path, shapes: Shapes) -> None:
+        photos = shapes(tmp_path / "photos", 8)
+        (photos / "taxonomy.csv").write_text(f"{self.HEADER}red-disc,,thing\n")
+        with pytest.raises(DataError, match=r"photos/taxonomy\.csv: line 2: kind 'thing': must be animal"):
+            self.found(photos)
+        (photos / "taxonomy.csv").unlink()
+        (photos / "taxonomy.csv").symlink_to(tmp_path / "unplugged.csv")
+        with pytest.raises(MissingInputError, match="cannot read"):
+            self.found(photos)

@@ -244,6 +244,7 @@ def full(
         day = path.parent / f"day{number % PER_CLASS // 5}"
         day.mkdir(exist_ok=True)
         path.rename(day / path.name)
+    (photos / "taxonomy.csv").write_text("label,scientific_name,kind\nred-disc,,object\nowl,Strix,animal\n")
     rng, strangers = np.random.default_rng(3), root / "empty scenes"
     for number in range(8):
         save_photo(strangers / f"{number}.jpg", paint(rng))
@@ -269,6 +270,14 @@ def test_a_packed_bundle_is_one_file_that_classifies(full: SimpleNamespace, run_
     done = run_fieldfare("classify", full.out, full.photos / "red-disc" / "day0" / "000.jpg", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["label"] == "red-disc"
+
+
+def test_the_taxonomy_beside_the_photos_is_in_the_bundle(full: SimpleNamespace, run_fieldfare: Run) -> None:
+    assert open_bundle(full.out).taxonomy == (full.photos / "taxonomy.csv").read_bytes()
+    assert "warning: " in full.said
+    assert "no class is called 'owl'" in full.said
+    done = run_fieldfare("bundle", "show", full.out)
+    assert "taxonomy       taxonomy.csv, 1 of 3 labels: 1 object" in done.stdout
 
 
 def test_photos_of_one_visit_stay_together(full: SimpleNamespace) -> None:

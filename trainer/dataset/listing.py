@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.store import MANIFEST_HASH
-from edge.decision import UNKNOWN
 from edge.errors import DatasetError, MissingInputError
 from edge.photo_files import is_image_name, look_through, photos_of
+from edge.results import UNKNOWN
 from trainer.dataset.layout import (
     check_split_names,
     check_splits,

@@ -262,6 +262,23 @@ def test_what_has_its_default_is_left_out_however_it_came_about() -> None:
     assert "calibration" not in json.loads(manifests.encode(LEAST))
 
 
+class TestTaxonomy:
+    """Came with events: bundles without it open on the first readers, as TestTheFirstReaders shows."""
+
+    def test_is_a_file_that_the_manifest_names(self) -> None:
+        used = msgspec.structs.replace(LEAST, taxonomy="taxonomy.csv", files=listed(*NAMES, "taxonomy.csv"))
+        assert manifests.decode(manifests.encode(used)) == used
+        for wrong in (
+            msgspec.structs.replace(LEAST, taxonomy="taxonomy.csv"),
+            msgspec.structs.replace(LEAST, files=used.files),
+        ):
+            with pytest.raises(BundleError, match=r"taxonomy\.csv"):
+                manifests.decode(manifests.encode(wrong))
+
+    def test_is_not_in_a_manifest_without_it(self) -> None:
+        assert b"taxonomy" not in manifests.encode(LEAST)
+
+
 def numbers(least: float, most: float, **options: Any) -> st.SearchStrategy[float]:
     return st.floats(least, most, allow_nan=False, **options)
 
@@ -302,6 +319,8 @@ def written_manifests(draw: st.DrawFn) -> Manifest:
     )
     names = ["model.tflite", "labels.txt", *(name for case in cases for name in (case.frame, case.pixels))]
     names += [] if edgetpu is None else [name for name in (edgetpu.model, edgetpu.log) if name]
+    taxonomy = draw(st.sampled_from([None, "taxonomy.csv"]))
+    names += [] if taxonomy is None else [taxonomy]
     return Manifest(
         schema=manifests.SCHEMA,
         name=draw(st.text()),
@@ -382,6 +401,7 @@ def written_manifests(draw: st.DrawFn) -> Manifest:
             cases=cases,
         ),
         edgetpu=edgetpu,
+        taxonomy=taxonomy,
         files=tuple(FileEntry(name=name, size=draw(COUNTS), sha256=draw(HASHES)) for name in names),
     )
 

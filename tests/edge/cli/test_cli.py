@@ -181,6 +181,29 @@ def test_mistakes_are_one_line_and_a_status(
     assert message in one_line(done)
 
 
+def test_several_wrong_settings_are_a_line_each(run_fieldfare: Run, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text('bundle = "b"\n[camera]\nwidth = 7\n"sou\\u001brce" = "x"\n[mqtt]\nhost = "b"\n')
+    done = run_fieldfare("run", "--config", broken)
+    assert done.returncode == 78
+    assert done.stderr.splitlines() == [
+        f"fieldfare: {broken}: 3 settings are wrong:",
+        "  camera.width = 7: must be a whole number from 32 to 8192",
+        r"  [camera] unknown key 'sou\x1brce': did you mean 'source'?",
+        '  [mqtt] needs events to be kept: add events.store = FILE, such as "/var/lib/fieldfare/events.db"',
+    ]
+
+
+def test_labels_that_the_bundle_lacks_end_the_service_at_once(
+    run_fieldfare: Run, sealed: Bundle, tmp_path: Path
+) -> None:
+    config = tmp_path / "labels.toml"
+    config.write_text(f'bundle = "{sealed.path}"\n[camera]\nsource = "synthetic"\n[decision]\nbackground = ["zzz"]\n')
+    done = run_fieldfare("run", "--config", config, "--service")
+    assert done.returncode == 78
+    assert "decision.background: 'zzz': the bundle has no such label" in done.stderr.splitlines()[-1]
+
+
 def test_a_reader_that_leaves_early_is_no_error(sealed: Bundle) -> None:
     command = f"{sys.executable} -m edge run --bundle {sealed.path} --source synthetic --flat-out --json | head -n 2"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=60)

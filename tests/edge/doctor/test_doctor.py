@@ -455,6 +455,16 @@ def test_wrong_settings_are_a_finding(case: Case) -> None:
     assert (finding.kind, finding.seen) == ("problem", "a.toml: unknown key 'suorce'")
 
 
+def test_labels_that_the_bundle_lacks_are_a_finding_beside_the_bundle_s(case: Case) -> None:
+    answer = {"name": "b", "id": "0", "classes": 2, "edgetpu": False, "labels_error": "decision.background: 'zzz'"}
+    children = Children(bundle=answer)
+    found = setup.bundle(configured(replace(case, probe=children), decision={"background": ["zzz"]}))
+    assert [(finding.id, finding.kind) for finding in found] == [("bundle", "ok"), ("labels", "problem")]
+    assert found[1].seen == "decision.background: 'zzz'"
+    ((_, (_, named)),) = children.asked
+    assert named["decision.background"] == ["zzz"]
+
+
 def test_wrong_answers_of_the_model(case: Case) -> None:
     wrong = Outcome("refused", why="wrong answer to a golden input")
     assert only(setup.cpu(configured(replace(case, probe=Children(golden=wrong))))).kind == "problem"

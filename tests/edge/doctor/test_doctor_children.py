@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.bundle.store import Bundle
 from edge.doctor.children import Outcome, probe, try_command
 from edge.processes.process import Command
 
@@ -92,6 +93,14 @@ def test_what_a_library_prints_does_not_spoil_the_answer(tmp_path: Path, monkeyp
 
 
 def test_our_own_errors_come_back_as_their_message() -> None:
-    outcome = probe("bundle", ["/nowhere/birds"], 10.0)
+    outcome = probe("bundle", ["/nowhere/birds", {}], 10.0)
     assert outcome.ending == "refused"
     assert "no bundle there" in outcome.why
+
+
+def test_labels_that_a_bundle_lacks_are_part_of_the_answer(sealed: Bundle) -> None:
+    label = sealed.labels[0]
+    right = probe("bundle", [str(sealed.path), {"hook.labels": [label]}], 30.0)
+    assert right.answer["labels_error"] is None
+    wrong = probe("bundle", [str(sealed.path), {"hook.labels": [label, "zzz"]}], 30.0)
+    assert wrong.answer["labels_error"].startswith("hook.labels: 'zzz': the bundle has no such label")

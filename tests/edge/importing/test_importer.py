@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.bundle.store import Bundle
-from edge.errors import BundleError, ConfigError, FieldfareError, MissingInputError, ModelError
+from edge.errors import BundleError, ConfigError, DataError, FieldfareError, MissingInputError, ModelError
+from edge.events.taxonomy import load_taxonomy
 from edge.importing.importer import Question, Told, import_model
 
 
@@ -51,6 +52,28 @@ def test_what_the_user_says_goes_first(small_model: Path, tmp_path: Path) -> Non
     told = Told(normalize=((0.0,) * 3, (255.0,) * 3), channel_order="bgr", resize="letterbox")
     bundle = import_model(small_model, tmp_path / "out", told, Answers())
     assert bundle.manifest.preprocessing.std == (255.0,) * 3
+
+
+def test_a_taxonomy_goes_into_the_bundle_and_what_differs_is_a_warning(small_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "birds.csv"
+    file.write_text("label,scientific_name,kind\nmacaw,Ara,animal\ntenhc,,animal\n")
+    warnings: list[str] = []
+    told = Told(resize="crop", taxonomy=file)
+    bundle = import_model(small_model, tmp_path / "out", told, Answers(), warn=warnings.append)
+    assert bundle.taxonomy == file.read_bytes()
+    assert bundle.manifest.taxonomy == "taxonomy.csv"
+    assert warnings[0].startswith(f"{file}: no class is called 'tenhc'")
+    assert warnings[1].startswith(f"{file}: no line for 'background', ")
+    taxonomy = load_taxonomy(None, bundle)
+    assert taxonomy is not None
+    assert taxonomy.of("macaw") is not None
+
+
+def test_a_taxonomy_that_is_wrong_is_refused_with_its_line(small_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "birds.csv"
+    file.write_text("label,scientific_name,kind\nmacaw,Ara,bird\n")
+    with pytest.raises(DataError, match=r"birds\.csv: line 2: kind 'bird': must be animal"):
+        import_model(small_model, tmp_path / "out", Told(resize="crop", taxonomy=file), Answers())
 
 
 def test_labels_that_do_not_match_are_refused_with_both_numbers(small_model: Path, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_one_that_hangs_ends_with_who_started_it(software_tpu: SoftwareTpu) -> N
     software_tpu.does(Script(mode="hang", at="load"))
     toml = f'bundle = "{software_tpu.bundle}"\n{software_tpu.settings}'.encode()
     starter = (
-        "import os, subprocess, sys\nfrom edge.config import parse_settings\n"
+        "import os, subprocess, sys\nfrom edge.config.loading import parse_settings\n"
         "from edge.processes.edgetpu_trial import *\n"
         f"memory = hand_over(parse_settings({toml!r}, 'f'))\n"
         "words = [sys.executable, '-m', MODULE, str(memory), str(os.getpid()), '0']\n"
