@@ -1,12 +1,12 @@
 """A store in memory, and exports from it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from edge.events.taxonomy import Kind, Rank, Taxon
 from edge.exports.copying.record import Format
 from edge.exports.export import Outcome
 from edge.store.orders import NoteExported, Order
@@ -14,14 +14,9 @@ from edge.store.records import Filter, StoredEvent, StoredSample
 from tools.make_store import SPRING_S, Made, stored_pictures
 
 
-@dataclass(frozen=True)
-class Tag:
-    """An entry of a taxonomy."""
-
-    kind: str
-    scientific_name: str | None
-    rank: str | None
-    vernacular: dict[str, str]
+def tag(kind: Kind, name: str | None = None, rank: Rank | None = None, **common: str) -> Taxon:
+    """Return an entry of a taxonomy."""
+    return Taxon(label="", kind=kind, scientific_name=name, taxon_rank=rank, common_names=common)
 
 
 class Run(Protocol):
