@@ -21,8 +21,8 @@ _CACHE_KIB = 4096
 _BUSY_MS = 5000
 # No version of ours will be so high: the header is damaged.
 _ABSURD_VERSION = 1000
-# The tables' definitions are in the first pages; a page size of 1 KiB leaves room to spare.
-_HEAD_BYTES = 1 << 16
+# The tables' definitions are in the first pages.
+_HEAD_BYTES = 1 << 20
 _OURS = (b"CREATE TABLE fieldfare", b"CREATE TABLE open_events", b"CREATE TABLE hours")
 
 
