@@ -193,9 +193,10 @@ def fill(connection: sqlite3.Connection, events: int, labels: int, every_s: floa
     for _, sql in indexes:
         connection.execute(sql)
     connection.execute("DELETE FROM hours")
-    bands = ", ".join(f"sum(band = {number})" for number in schema.BANDS)
-    counts = f"hour, shown, state, count(*), {bands}"
-    connection.execute(f"INSERT INTO hours SELECT {counts} FROM events WHERE settled = 1 GROUP BY 1, 2, 3")
+    bands = ", ".join(f"sum(band >= {number})" for number in schema.BANDS)
+    for table, counts in (("hours", "count(*)"), ("scores", bands)):
+        rows = "FROM events WHERE settled = 1 GROUP BY 1, 2, 3"
+        connection.execute(f"INSERT INTO {table} SELECT hour, shown, state, {counts} {rows}")
     connection.execute("INSERT OR REPLACE INTO fieldfare VALUES ('settled', ?)", (events - 3000,))
 
 

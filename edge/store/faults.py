@@ -30,6 +30,8 @@ def translated(path: Path) -> Iterator[None]:
         raise  # a mistake of ours, such as using what is closed
     except sqlite3.Error as error:
         raise of_ours(path, error) from error
+    except UnicodeDecodeError as error:
+        raise DamagedStoreError(_damaged(path, error)) from error  # SQLite's own message quotes what is damaged
     except (UnicodeEncodeError, OverflowError) as error:
         # A lone surrogate, which UTF-8 does not have, or a number of more than 64 bits.
         raise DataError(f"the store {printable(str(path))} cannot hold this: {printable(str(error))}") from error

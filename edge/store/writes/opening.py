@@ -21,8 +21,8 @@ _CACHE_KIB = 4096
 _BUSY_MS = 5000
 # No version of ours will be so high: the header is damaged.
 _ABSURD_VERSION = 1000
-# The tables' definitions are in the first pages; a page size of 1 KiB leaves room to spare.
-_HEAD_BYTES = 1 << 16
+# The tables' definitions are in the first pages.
+_HEAD_BYTES = 1 << 20
 _OURS = (b"CREATE TABLE fieldfare", b"CREATE TABLE open_events", b"CREATE TABLE hours")
 
 
@@ -66,15 +66,14 @@ def _prepare_place(path: Path) -> None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     address = f"file:{quote(str(path.absolute()))}?mode=rwc"
-    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_BUSY_MS / 1000)
-    # A damaged store must not make SQLite run what it holds, and is found out earlier.
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    return connection
+    return sqlite3.connect(address, uri=True, isolation_level=None, timeout=_BUSY_MS / 1000)
 
 
 def _identify(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse what is not ours, or newer. Changes nothing."""
+    # A damaged store must not make SQLite run what it holds, and is found out earlier.
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     (identity,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
