@@ -167,8 +167,12 @@ class Connection:
             try:
                 self._move(left_s, listen_to_bell=False)
             except ConnectionLost as error:
-                # Some old brokers just close a connection of MQTT 5. With TLS 1.3 a refused certificate ends it here.
-                raise ConnectionLost(str(error), old_protocol=self._version5) from error
+                if self._answer is not None:  # it refused, and closed the connection right away
+                    break
+                # Some old brokers just close a connection of MQTT 5. With TLS 1.3 a certificate that the broker does
+                # not take, or misses, ends it here.
+                hint = "does the broker want tls, or a certificate from us, or another one?"
+                raise ConnectionLost(f"{error} before an answer: {hint}", old_protocol=self._version5) from error
         accepted, words = self._answer
         if not accepted:
             old = self._version5 and words == "Unsupported protocol version"
