@@ -11,7 +11,7 @@ from waiting import wait_until
 
 from edge.config.loading import settings_from
 from edge.config.settings import Settings
-from edge.errors import ConfigError, MissingPackageError
+from edge.errors import ConfigError, MissingPackageError, UnavailableError
 from edge.outputs.service import Outputs, Places
 
 NOWHERE = Places(None, None)
@@ -54,6 +54,15 @@ def test_a_hook_that_hangs_holds_up_nothing_else(store: FakeStore, tmp_path: Pat
     outputs.close()
 
 
+def test_one_process_at_a_time_sends_the_events_of_a_store(store: FakeStore, tmp_path: Path) -> None:
+    settings = settings_of(store, event_lines=lines_in(tmp_path))
+    first = Outputs(settings, "barn", NOWHERE)
+    with pytest.raises(UnavailableError, match="another process sends the events of this store"):
+        Outputs(settings, "barn", NOWHERE)
+    first.close()
+    Outputs(settings, "barn", NOWHERE).close()
+
+
 def test_outputs_that_cannot_be_are_left_out_with_one_line(
     store: FakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -63,6 +72,7 @@ def test_outputs_that_cannot_be_are_left_out_with_one_line(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "needs paho-mqtt 2.0 or newer" in caplog.text
     assert {state.name: state.fault is None for state in outputs.states()} == {"event_lines": True, "mqtt": False}
+    outputs.close()
     with pytest.raises(MissingPackageError):
         Outputs(settings_of(store, mqtt=mqtt), "barn", NOWHERE)
 

@@ -19,6 +19,7 @@ from edge.outputs.mqtt.memory import Memory
 from edge.outputs.mqtt.output import MqttOutput
 from edge.outputs.mqtt.pauses import Pauses
 from edge.outputs.mqtt.removal import remove_device
+from tools.bench_mqtt import Keys
 
 pytest.importorskip("paho.mqtt.enums", reason="paho-mqtt 2 is not installed")
 pytestmark = pytest.mark.process
@@ -59,7 +60,7 @@ class Running:
         feed = Feed(store.path, "mqtt", Cursor(state / "mqtt.json", None), open_store=store.open)
         self.memory = Memory(state / "known.json")
         self.output = MqttOutput(
-            Mqtt(host="127.0.0.1", port=port, **settings),
+            Mqtt(**{"host": "127.0.0.1", "port": port, **settings}),
             "barn",
             feed,
             self.memory,
@@ -184,6 +185,50 @@ def test_wrong_passwords_are_refused_in_one_line_and_right_ones_taken(
     assert "the wrong one" not in caplog.text
     password.write_text("right one\n")
     wait_until(lambda: running.output.state.waiting == 0)
+    running.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"ca": "ours.pem"}, None),
+        ({"ca": "stranger.pem"}, "the broker's certificate is refused"),
+        ({"tls": True}, "the broker's certificate is refused"),
+        ({}, "does the broker want tls"),
+        ({"ca": "missing.pem"}, "[mqtt] ca missing.pem: cannot be used: No such file or directory"),
+        ({"ca": "ours.pem", "certificate": "ours.pem", "key": "stranger.key"}, "[mqtt] certificate, key ours.pem"),
+    ],
+)
+# paho leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_certificates_are_taken_or_refused_in_one_line(
+    store: FakeStore,
+    broker: Broker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    settings: dict[str, Any],
+    words: str | None,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level(logging.WARNING, "edge.outputs")
+    keys = Keys(tmp_path)
+    authority = keys.authority("ours")
+    keys.authority("stranger")
+    certificate, key = keys.signed("localhost", "ours")
+    broker.kill()
+    with broker.config.open("a") as file:
+        file.write(f"certfile {certificate}\nkeyfile {key}\ncafile {authority}\n")
+    broker.start()
+    store.add("fox")
+    running = Running(store, broker.port, host="localhost", **settings)
+    if words is None:
+        wait_until(lambda: running.output.state.waiting == 0)
+        assert not caplog.records
+    else:
+        wait_until(lambda: running.output.state.fault is not None)
+        assert words in str(running.output.state.fault)
+        assert running.output.state.waiting == 1
     running.close()
 
 
