@@ -18,6 +18,7 @@ from edge.recorder.pictures import PictureFolder, remove_picture
 from edge.recorder.stock import EventPictures, Samples, Stock
 from edge.recorder.waiting import Item
 from edge.store.aside import set_aside
+from edge.store.files import make_folder
 from edge.store.harvest import NewSample
 from edge.store.orders import take_orders
 from edge.store.writes.adding import Identity, NewEvent
@@ -104,7 +105,7 @@ class Archive:
 
     def open(self) -> None:
         """Open the store, which is made if there is none; a damaged one is set aside."""
-        self.path.parent.mkdir(0o750, parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         try:
             self._open = StoreWriter(self.path)
         except DamagedStoreError as error:

@@ -22,6 +22,15 @@ def inode(path: Path) -> int | None:
         return None
 
 
+def make_folder(folder: Path) -> None:
+    """Make this folder and those above that are missing, and put their names on the disk. Raises OSError."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(0o750, parents=True, exist_ok=True)
+    # A store in a folder whose own name is lost at a power cut is lost, however well it was synced.
+    for one in reversed(missing):
+        sync_folder(one)
+
+
 def sync_folder(path: Path) -> None:
     """Make sure that the names in the folder of `path` are on the disk."""
     handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
