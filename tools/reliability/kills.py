@@ -21,11 +21,16 @@ from tools.reliability.service import Service, keeps, kill, prepare, wait_until,
 
 # A killed recorder is started again after 1 s, after several in a row later.
 _PATIENCE_S = 90.0
+# Of the kills so many come when events do; the others at any moment, so while something is being started, too.
+_UNDER_LOAD = 0.8
 
 
 def kill_one(service: Service, rng: random.Random) -> str:
-    """Kill one of the three at a random moment, and start what nobody else starts. Return which."""
-    time.sleep(rng.uniform(0.05, 2.0))
+    """Kill one of the three at a random moment. Return which."""
+    if rng.random() < _UNDER_LOAD:
+        size = service.notes.stat().st_size
+        wait_until(lambda: service.notes.stat().st_size > size, _PATIENCE_S)
+    time.sleep(rng.uniform(0.0, 2.0))
     name = rng.choice(("supervisor", "worker", "recorder"))
     if not wait_until(lambda: service.part(name) is not None, _PATIENCE_S):
         raise SystemExit(f"kills: no {name} was started within {_PATIENCE_S:g} s: see {service.log}")

@@ -33,7 +33,7 @@ _COLOURS_BGR = {"red": (0, 0, 255), "green": (0, 255, 0), "blue": (255, 0, 0)}
 _POLL_S = 0.02
 
 
-def prepare(folder: Path, *, frames_a_label: int = 3, width: int = 320, height: int = 240) -> None:
+def prepare(folder: Path, *, frames_a_label: int = 5, width: int = 320, height: int = 240) -> None:
     """Write bundle and pictures below `folder`. Each label is shown for so many frames, then comes the next."""
     bundle_of(sound_model(), folder / "bundle")
     (folder / "pictures").mkdir()
