@@ -1,5 +1,6 @@
-"""Run `fieldfare` and note which events were heard of and which were acknowledged: `python -m tools.reliability.observed
-run --service ...`.
+"""Run `fieldfare` and note which events were heard of and which were acknowledged.
+
+    python -m tools.reliability.observed run --service ...
 
 RELIABILITY_NOTES names the file. An event is *acknowledged* when the supervisor forgets it, since the recorder reported
 it as kept. Each note is one write to a file, so it outlives a SIGKILL. Nothing else of the product is touched.
