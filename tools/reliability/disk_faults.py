@@ -32,7 +32,7 @@ _TMPFS = "16m"
 class Outcome:
     """Of one fault. Seconds are None if it took too long, NaN if it does not apply.
 
-    told: in which words, at the end of the fault. results: those that were published while the fault lasted, a second. lost: events that ended
+    told: in which words, at the end of the fault. results: a second, while the fault lasted. lost: events that ended
     after the fault began and are not in the store at the end; lost_pictures: those of them whose picture is not.
     """
 
