@@ -1,20 +1,27 @@
 #!/usr/bin/env python3
 """Make a store as a season in the field leaves it, to try lists, exports and outputs on.
 
-    python tools/make_store.py FOLDER --events 1000 [--pictures] [--boxes] [--side 640] [--seed 0]
+    python tools/make_store.py FOLDER --events 1000 [--side 640] [--boxes] [--seed 0] [--until-now]
 
-FOLDER gets events.db and, with --pictures, a picture for each event, some with a crop and a burst.
+FOLDER gets events.db and, with --side, a picture for each event, for one in ten also a crop and a burst. Run it from
+the repository's root.
 """
 
+import argparse
+import hashlib
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from edge.events.records import Event, PictureInfo, PictureKind
 from edge.results import Candidate
+from edge.store.records import StoredPicture
+from edge.store.writing import StoreWriter
 
 LABELS = ("fox", "badger", "roe deer", "wild boar", "person", "tractor", "unknown")
 _OFTEN = (30, 18, 25, 8, 12, 2, 5)
@@ -24,6 +31,8 @@ _A_DAY = 80
 _DAY_S = 86_400.0
 _BOOT_S = 20 * _DAY_S  # then the battery is changed
 PLACE = (52.7044, 23.8499)
+SPRING_S = 1_777_600_000.0  # 1 May 2026, 01:46:40 UTC
+_AT_ONCE = 2000  # events in a transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +44,63 @@ class Made:
     pictures: tuple[tuple[PictureInfo, bytes], ...] = ()
 
 
-def made_events(count: int, *, seed: int = 0, side: int = 0, boxes: bool = False, device: str = "barn") -> list[Made]:
-    """Return events of one device, oldest first: about 80 a day, most of them at night.
+def make_store(path: Path, made: Iterable[Made], *, began_s: float = SPRING_S) -> None:
+    """Write events to a store, and their pictures into the folder `pictures` beside it.
+
+    began_s: the wall time of the first boot, which is known from a time server.
+    """
+    folder = path.parent / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    with StoreWriter(path) as store:
+        waiting = []
+        for one in made:
+            zero_s = began_s + one.booted_s
+            times = (zero_s + one.event.begin_mono_s, zero_s + one.event.end_mono_s)
+            waiting.append((one.event, *times, "ntp", stored_pictures(one, folder, zero_s)))
+            if len(waiting) == _AT_ONCE:
+                store.add_events(waiting)
+                waiting.clear()
+        store.add_events(waiting)
+
+
+def stored_pictures(made: Made, folder: Path, zero_s: float) -> tuple[StoredPicture, ...]:
+    """Write the pictures of an event into `folder`. zero_s: the wall time at which its boot began."""
+    found = []
+    for index, (info, jpeg) in enumerate(made.pictures):
+        path = folder / f"{made.event.name}-{index}.jpg"
+        path.write_bytes(jpeg)
+        found.append(
+            StoredPicture(
+                kind=info.kind,
+                path=path,
+                size=len(jpeg),
+                width=info.width,
+                height=info.height,
+                captured_mono_s=info.captured_mono_s,
+                captured_wall_s=zero_s + info.captured_mono_s,
+                sha256=hashlib.sha256(jpeg).hexdigest(),
+            )
+        )
+    return tuple(found)
+
+
+def made_events(
+    count: int, *, seed: int = 0, side: int = 0, boxes: bool = False, device: str = "barn"
+) -> Iterator[Made]:
+    """Yield events of one device, oldest first: about 80 a day, most of them at night.
 
     side: of the longer side of the pictures, in pixels; 0 for none.
     """
     dice = random.Random(seed)
-    days = -(-count // _A_DAY)
-    moments = sorted(_moment(dice, day) for day in range(days) for _ in range(_A_DAY))[:count]
-    return [_made(dice, moment, side, device, boxes=boxes) for moment in moments]
+    for day in range(-(-count // _A_DAY)):
+        moments = sorted(_moment(dice) for _ in range(_A_DAY))
+        for moment_s in moments[: count - day * _A_DAY]:
+            yield _made(dice, day * _DAY_S + moment_s, side, device, boxes=boxes)
 
 
-def _moment(dice: random.Random, day: int) -> float:
+def _moment(dice: random.Random) -> float:
     (hour,) = dice.choices(range(24), _HOURS)
-    return day * _DAY_S + hour * 3600 + dice.uniform(0, 3600)
+    return hour * 3600 + dice.uniform(0, 3600)
 
 
 def _made(dice: random.Random, moment_s: float, side: int, device: str, *, boxes: bool) -> Made:
@@ -99,3 +151,23 @@ def _picture(dice: random.Random, kind: PictureKind, captured_s: float, side: in
     if not ok:
         raise RuntimeError(f"no JPEG of {width}x{height} pixels")
     return PictureInfo(kind=kind, captured_mono_s=captured_s, width=width, height=height), jpeg.tobytes()
+
+
+def main() -> None:
+    """Make the store that the command line describes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--events", type=int, default=1000)
+    parser.add_argument("--side", type=int, default=0, help="of the pictures, in pixels; 0: none")
+    parser.add_argument("--boxes", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--until-now", action="store_true", help="the last event began today, not in spring 2026")
+    given = parser.parse_args()
+    began_s = time.time() - -(-given.events // _A_DAY) * _DAY_S if given.until_now else SPRING_S
+    made = made_events(given.events, seed=given.seed, side=given.side, boxes=given.boxes)
+    make_store(given.folder / "events.db", made, began_s=began_s)
+    print(f"{given.folder / 'events.db'}: {given.events} events")
+
+
+if __name__ == "__main__":
+    main()

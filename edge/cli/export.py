@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from edge.cli.events.options import filter_of, json_option, store_of, store_options, time_options
+from edge.cli.events.options import SETTINGS, filter_of, json_option, store_of, store_options, time_options
 from edge.cli.streams import complain, echo, echo_json
 
 if TYPE_CHECKING:
@@ -111,9 +111,24 @@ def _position(text: str | None) -> tuple[float, float] | None:
 
 
 def _taxa(values: dict[str, Any]) -> "TaxonOf":
+    """Return the taxonomy of --taxonomy, else that of the settings or of their bundle.
+
+    Without any of them, labels stand for nothing: the store does not hold it.
+    """
+    from edge.bundle.store import open_bundle
+    from edge.config.loading import load_settings
+    from edge.events.taxonomy import load_taxonomy
     from edge.exports.taxa import no_taxa
 
-    return no_taxa
+    if values["taxonomy"] is not None:
+        found = load_taxonomy(str(values["taxonomy"]), None)
+    elif values["store"] is None:
+        settings = load_settings(values["config"] or SETTINGS)
+        file = settings.device.taxonomy
+        found = load_taxonomy(file, None if file is not None else open_bundle(Path(settings.bundle)))
+    else:
+        return no_taxa
+    return no_taxa if found is None else found.of
 
 
 class _Counter:

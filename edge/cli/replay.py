@@ -29,7 +29,7 @@ _WIDEST = 24
 
 
 @click.command(epilog="Example: fieldfare replay scores.log --config new.toml --against /etc/fieldfare/fieldfare.toml")
-@click.argument("recording", type=click.Path(path_type=Path))
+@click.argument("recording", type=click.Path())  # a text: an address must be refused as it was given
 @click.option("--config", type=click.Path(path_type=Path), required=True, help="The new settings.")
 @click.option(
     "--against",
@@ -43,7 +43,7 @@ _WIDEST = 24
 )
 @options.as_json
 @apart("config")
-def replay(recording: Path, config: Path, against: Path | None, fps: float | None, as_json: bool) -> None:
+def replay(recording: str, config: Path, against: Path | None, fps: float | None, as_json: bool) -> None:
     """Show which events other settings would make of a RECORDING: a score log, a video or a folder of pictures.
 
     Events under the old and the new settings stand side by side: those that stay the same, change, or are
@@ -59,8 +59,8 @@ def replay(recording: Path, config: Path, against: Path | None, fps: float | Non
     new = load_settings(config)
     old = _with_defaults(new) if against is None else load_settings(against)
     trials = Trial(old), Trial(new)
-    if is_score_log(recording):
-        clock = _try_on_log(recording, (old, new), trials)
+    if is_score_log(Path(recording)):
+        clock = _try_on_log(Path(recording), (old, new), trials)
     else:
         clock = _try_on_pictures(recording, fps, (old, new), trials)
     changes = compare(trials[0].events, trials[1].events)
@@ -126,7 +126,7 @@ def _wall_clock(walls: list[tuple[float, float]]) -> "Clock":
 
 
 def _try_on_pictures(
-    recording: Path, fps: float | None, settings: "tuple[Settings, Settings]", trials: "tuple[Trial, Trial]"
+    recording: str, fps: float | None, settings: "tuple[Settings, Settings]", trials: "tuple[Trial, Trial]"
 ) -> "Clock":
     old, new = settings
     # One run of the model serves both, if they see the same with the same model.
@@ -138,13 +138,13 @@ def _try_on_pictures(
     return lambda second: f"{int(second // 60)}:{second % 60:04.1f}"
 
 
-def _look_at(recording: Path, fps: float | None, settings: "Settings", trials: "tuple[Trial, ...]") -> None:
+def _look_at(recording: str, fps: float | None, settings: "Settings", trials: "tuple[Trial, ...]") -> None:
     from edge.inference.model_limits import TIMEOUT_S
     from edge.processes.fork import end_after, time_limit
     from edge.worker.assemble import open_pipeline
     from edge.worker.recording import Recording
 
-    source = Recording(str(recording), fps=fps)
+    source = Recording(recording, fps=fps)
     with time_limit(TIMEOUT_S):
         pipeline = open_pipeline(settings)
     if pipeline.fallback is not None:
@@ -203,7 +203,7 @@ def _cell(event: "Sighting | None", clock: "Clock") -> str:
 
 
 def _as_json(
-    recording: Path, names: tuple[str, str], trials: "tuple[Trial, Trial]", changes: "list[Change]"
+    recording: str, names: tuple[str, str], trials: "tuple[Trial, Trial]", changes: "list[Change]"
 ) -> dict[str, Any]:
     from edge.events.comparison import counts
 
@@ -212,7 +212,7 @@ def _as_json(
         for side, name, trial in zip(("old", "new"), names, trials, strict=True)
     }
     rows = [{"verdict": change.verdict, "old": _event(change.old), "new": _event(change.new)} for change in changes]
-    return {"recording": str(recording), **sides, "counts": counts(changes), "events": rows}
+    return {"recording": recording, **sides, "counts": counts(changes), "events": rows}
 
 
 def _event(event: "Sighting | None") -> dict[str, Any] | None:

@@ -16,7 +16,7 @@
 
 What a frame shows. Each frame shows one label or none: the best of the means, if it reaches its threshold and is no
 background. It stays the one that is shown until it falls under its threshold less the hysteresis (but never less than
-half of the threshold), until it is not above all background, or until another one reaches its own threshold as the
+half way from chance to the threshold), until it is not above all background, or until another one reaches its own threshold as the
 best. The first smoothing_s after a start, or after a pause in the frames, only fill the mean.
 
 What is one visit. Frames that show something, with less than gap_s between them, are one visit, whatever labels they
@@ -56,11 +56,6 @@ from edge.events.records import Box, Sighting
 from edge.events.visit import Run, Visit
 from edge.results import UNKNOWN, Candidate
 
-# A bundle that was never calibrated has the threshold 0, at which a frame's best label always counts. For an event it
-# must have half of all.
-_UNCALIBRATED = 0.5
-# Of its threshold: with a small threshold and a large hysteresis an event would never end.
-_LEAST_SHARE = 0.5
 # So many gaps between frames are remembered; the shortest is the usual one, so that a camera that stalls once does not
 # pass for a slow one.
 _GAPS = 3
@@ -73,7 +68,8 @@ class Detector:
     """The rules above, for one camera. Used by one thread.
 
     labels: one for each score.
-    thresholds: one for each label; 0 counts as 0.5.
+    thresholds: one for each label; 0, that of a bundle that was never calibrated, stands for half way from chance to
+        certainty: 0.5 for many labels, 0.75 for two.
     background: labels that never make a sighting.
     events: the settings.
     """
@@ -82,7 +78,13 @@ class Detector:
         self, labels: Sequence[str], thresholds: Sequence[float], background: frozenset[str], events: Events
     ) -> None:
         self._labels, self._events = labels, events
-        self._begins_at = tuple(threshold or _UNCALIBRATED for threshold in thresholds)
+        # At the threshold 0 the best label of a frame always counts, which makes one event of all time.
+        chance = 1 / len(labels)
+        self._begins_at = tuple(threshold or (chance + 1) / 2 for threshold in thresholds)
+        # With a small threshold, or few labels, it would go on for ever at threshold less hysteresis.
+        self._goes_on_at = tuple(
+            max(begins_at - events.hysteresis, (chance + begins_at) / 2) for begins_at in self._begins_at
+        )
         self._background = np.array([i for i, label in enumerate(labels) if label in background], np.intp)
         self._is_background = frozenset(self._background.tolist())
         self._mean = MeanScores(events.smoothing_s, len(labels))
@@ -164,9 +166,9 @@ class Detector:
             return best
         if self._shown is None:
             return None
-        begins_at, score = self._begins_at[self._shown], self._mean.of(self._shown)
-        goes_on = score >= max(begins_at - self._events.hysteresis, begins_at * _LEAST_SHARE)
-        return self._shown if goes_on and score > self._mean.most_of(self._background) else None
+        score = self._mean.of(self._shown)
+        goes_on = score >= self._goes_on_at[self._shown] and score > self._mean.most_of(self._background)
+        return self._shown if goes_on else None
 
     def _see(self, label: int, now_s: float, box: Box | None, sightings: list[Sighting]) -> None:
         visit = self._visit

@@ -14,7 +14,7 @@ Row = dict[str, Any]
 # docs/exporting.md explains each.
 COLUMNS: dict[str, Kind] = {
     "number": "whole",
-    "event": "text",
+    "event_id": "text",
     "device": "text",
     "boot": "text",
     "sequence": "whole",
@@ -26,7 +26,7 @@ COLUMNS: dict[str, Kind] = {
     "clock": "text",
     "duration_s": "number",
     "score": "number",
-    "mean_score": "number",
+    "mean": "number",
     "machine_label": "text",
     "runner_up": "text",
     "runner_up_score": "number",
@@ -58,7 +58,7 @@ def flatten(stored: StoredEvent, taxon_of: TaxonOf, pictures: Sequence[str] = ()
     left, top, width, height = event.box or (None, None, None, None)
     return {
         "number": stored.number,
-        "event": event.name,
+        "event_id": event.name,
         "device": event.device,
         "boot": event.boot,
         "sequence": event.sequence,
@@ -70,7 +70,7 @@ def flatten(stored: StoredEvent, taxon_of: TaxonOf, pictures: Sequence[str] = ()
         "clock": stored.clock,
         "duration_s": round(event.end_mono_s - event.begin_mono_s, 3),
         "score": round(event.peak, 4),
-        "mean_score": round(event.mean, 4),
+        "mean": round(event.mean, 4),
         "machine_label": event.label,
         "runner_up": event.runner_up and event.runner_up.label,
         "runner_up_score": event.runner_up and round(event.runner_up.score, 4),

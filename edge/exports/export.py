@@ -31,8 +31,8 @@ from edge.store.reading import StoreReader
 from edge.store.records import Filter, StoredEvent, StoredPicture, StoredSample
 
 _TAKES: dict[Format, Takes] = {"folders": takes_marked, "megadetector": takes_boxed}
-# Numbers in one order: its file stays under 100 kB.
-_NOTED_AT_ONCE = 10_000
+# Each time the store may have to be opened for writing.
+_NOTED_AT_ONCE = 100_000
 _SAMPLES_AT_ONCE = 64
 
 

@@ -17,12 +17,11 @@ from edge.exports.copying.target import Target
 from edge.exports.media import Named, file_name
 from edge.exports.tables import CsvTable
 from edge.exports.times import day_of, to_millisecond
+from edge.results import UNKNOWN
 from edge.store.records import StoredEvent, StoredPicture, StoredSample
 
 FILE = "pictures.csv"
 _COLUMNS = ("file", "label", "machine_label", "score", "checked", "reasons", "captured", "device", "bundle")
-# The trainer refuses a class of this name: the device reports it when no class fits.
-_UNKNOWN = "unknown"
 
 
 def takes_marked(stored: StoredEvent, picture: StoredPicture) -> bool:
@@ -41,7 +40,8 @@ class FolderWriter:
         """Return the best picture, if a person marked the event."""
         if stored.mark is None:
             return []
-        sure = stored.mark.verdict != "wrong" and stored.label.strip().casefold() != _UNKNOWN
+        # The trainer refuses a class that is called unknown, in any case of the letters.
+        sure = stored.mark.verdict != "wrong" and stored.label.strip().casefold() != UNKNOWN
         label = stored.label if sure else stored.event.label
         folder = f"{'classes' if sure else 'unsure'}/{self._classes.of(label)}/{day_of(stored.begin_wall_s)}"
         return [

@@ -1,25 +1,12 @@
-"""What labels stand for, as far as the exports ask."""
+"""Look up what labels stand for."""
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable
 
+from edge.events.taxonomy import Taxon
 
-class Taxon(Protocol):
-    """A label's entry in the taxonomy (edge.events.taxonomy)."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def scientific_name(self) -> str | None: ...
-    @property
-    def rank(self) -> str | None: ...
-    @property
-    def vernacular(self) -> Mapping[str, str]: ...
+# None for a label that the taxonomy does not have.
+TaxonOf = Callable[[str], Taxon | None]
 
 
 def no_taxa(_label: str) -> None:
     """Return None: there is no taxonomy."""
-
-
-# None for a label that the taxonomy does not have.
-TaxonOf = Callable[[str], Taxon | None]

@@ -26,8 +26,8 @@ from edge.store.writing import StoreWriter
 
 _log = logging.getLogger(__name__)
 
-# Under these keys the store holds how many events and samples lost their files for want of room, and the best clock
-# reading of a boot: "BOOT QUALITY OFFSET".
+# Under these keys the store holds how many files went for want of room, and the best clock reading of a boot:
+# "BOOT QUALITY OFFSET".
 _DROPPED, _CLOCK = "dropped_pictures", "clock"
 _MB = 1_000_000
 _ORDERS_S = 1.5
@@ -42,8 +42,8 @@ _STRAYS_S = 60.0
 
 @dataclass(slots=True)
 class Holding:
-    """What is kept. events: how many. pictures, samples: bytes of their files. dropped: how many events and samples
-    lost their files for want of room."""
+    """What is kept. events: how many. pictures, samples: bytes of their files. dropped: how many files went for want of
+    room."""
 
     events: int = 0
     pictures: int = 0
@@ -69,6 +69,8 @@ class Archive:
         self._boot, self._history, self._alive = boot, history, alive
         self._max_bytes = settings.events.max_mb * _MB
         reserve_mb = settings.pictures.reserve_mb
+        if settings.harvest.folder and settings.harvest.folder == settings.pictures.folder:
+            raise ConfigError(f"harvest.folder = {settings.harvest.folder!r}: must not be pictures.folder, too")
         pictures = PictureFolder(self._place(settings.pictures.folder, "pictures"))
         harvest = PictureFolder(self._place(settings.harvest.folder, "harvest"))
         self._pictures = Stock(pictures, EventPictures(), settings.pictures.max_mb, reserve_mb, alive)
@@ -206,9 +208,13 @@ class Archive:
         sizes = [os.fstat(file).st_size for item in items for file in item.files]
         if not (sizes and stock.is_wanted):
             return False
-        if not stock.has_room(sum(sizes)):
-            self._note_dropped(stock.make_room(self._store, sum(sizes)))
-        return stock.has_room(sum(sizes))
+        if stock.has_room(sum(sizes)):
+            return True
+        self._note_dropped(stock.make_room(self._store, sum(sizes)))
+        fits = stock.has_room(sum(sizes))
+        if not fits and stock is self._pictures:
+            self._filer.note(f"{stock.folder.root}: no room for more within its budget and the reserve of its disk")
+        return fits
 
     def _note_dropped(self, dropped: int) -> None:
         if dropped:
@@ -248,14 +254,18 @@ class Archive:
             _log.error("given up: %s", error)
 
     def _trim(self) -> None:
-        while (trimmed := self._store.trim(self._max_bytes)).events or trimmed.more:
+        more, dropped = True, 0
+        while more:
+            trimmed = self._store.trim(self._max_bytes)
             for path in trimmed.pictures:
                 with suppress(OSError):  # it is a stray from now on
                     remove_picture(path)
+            more, dropped = trimmed.more, dropped + trimmed.events
             self._alive()
-            if not trimmed.more:
-                break
-        self._events = self._store.count()
+        if dropped:
+            _log.info("%d events were dropped: the store may take %d MB", dropped, self._max_bytes // _MB)
+            self._events = self._store.count()
+            self._pictures.measure(self._store)
 
     def _recall_clock(self) -> None:
         """Take the best reading of this boot from the store, which an earlier recorder left there."""

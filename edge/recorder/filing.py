@@ -109,12 +109,15 @@ class Filer:
         try:
             stored = folder.keep(name, with_exif(jpeg, notes))
         except OSError as error:
-            self._note(f"{describe(error)}; events are kept without pictures")
+            self.note(describe(error))
             return None
-        self._note(None)
+        self.note(None)
         return stored
 
-    def _note(self, fault: str | None) -> None:
+    def note(self, fault: str | None) -> None:
+        """Note why pictures are not written, None if they are."""
+        if fault is not None:
+            fault = f"{fault}; events are kept without pictures"
         if fault != self.fault:
             _log.warning("%s", fault or "pictures are written again")
         self.fault = fault

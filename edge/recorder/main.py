@@ -2,7 +2,7 @@
 
 It may block in an fsync for as long as a worn card takes; nobody waits for it. The supervisor starts it, holds what it
 has not acknowledged, judges it by its pulse and kills it if that stays away. If the supervisor ends, the recorder keeps
-what it has and ends, too.
+what it has and ends, too: the closed socket shows it, so PARENT is not looked at.
 """
 
 import logging
@@ -35,7 +35,6 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     log_to_parent()
     hook_uncaught()
-    # No file of people's but for the service's group, whatever the umask.
     channel = RecorderChannel(socket.socket(fileno=int(sys.argv[1])))
     status = 0
     try:

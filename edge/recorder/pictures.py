@@ -10,12 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from edge.storage import read_bounded
+from edge.storage import read_bounded, replace_file
 
 # A frame of 8192 x 8192 at quality 100 takes less. What is larger is no picture of ours.
 MOST_BYTES = 16 << 20
 _BEGIN, _END = b"\xff\xd8\xff", b"\xff\xd9"
 _PARTIAL = ".partial"
+_OWNER, _LONGEST_PATH = ".store", 1 << 13
 _NAME = re.compile(r"(-?\d+)-[a-z]+(?:-\d+)?\.jpg")
 
 
@@ -118,6 +119,19 @@ class PictureFolder:
         folder = next(folder for folder in (self.root, *self.root.parents) if folder.exists())
         disk = os.statvfs(folder)
         return disk.f_bavail * disk.f_frsize
+
+    def is_of(self, store: Path) -> bool:
+        """Return whether the folder belongs to this store; the first that asks owns it. Raises OSError."""
+        # Two services that were given one folder would each take the other's pictures for strays. By the way from the
+        # folder to the store, so that both can be moved together.
+        mark = self.root / _OWNER
+        words = os.fsencode(os.path.relpath(store, self.root))
+        try:
+            return read_bounded(mark, _LONGEST_PATH, follow=False) == words
+        except FileNotFoundError:
+            if self.root.is_dir():
+                replace_file(mark, words, 0o640, synced=False)
+            return True
 
     def files(self) -> Iterator[tuple[Path, bool]]:
         """Yield all files of ours: path, and whether it is whole; the others were being written when the power failed.

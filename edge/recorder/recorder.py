@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from edge.errors import DamagedStoreError, DataError, FieldfareError
+from edge.errors import DamagedStoreError, DataError, FieldfareError, StoreGoneError
 from edge.events.records import Event
 from edge.events.wall_clock import ClockHistory, WallClock
 from edge.processes.recorder_messages import (
@@ -187,8 +187,7 @@ class Recorder:
         # The first failure is reported, repeats are not: a disk may stay full for weeks.
         _log.log(logging.DEBUG if fault == self._fault else logging.ERROR, "events cannot be kept: %s", fault)
         self._fault = fault
-        people = isinstance(error, DataError) and not isinstance(error, DamagedStoreError)
-        self._again_s = self._monotonic() + (_PEOPLE_AGAIN_S if people else _AGAIN_S)
+        self._again_s = self._monotonic() + _again_after_s(error)
         self._archive.failed(error)
 
     def _keep(self, now: float) -> None:
@@ -224,7 +223,9 @@ class Recorder:
     def _wait_s(self, now: float) -> float:
         """Return for how long nothing is due, if nothing comes."""
         next_s = [self._pulsed_s + self._pulse_s(now)]
-        if self._fault is None and self._waiting.due_s is not None:
+        if self._fault is not None:
+            next_s.append(self._again_s)
+        elif self._waiting.due_s is not None:
             next_s.append(self._waiting.due_s)
         return max(0.0, min(next_s) - now)
 
@@ -252,3 +253,11 @@ class Recorder:
                 clock=self._history.at(now).quality,
             )
         )
+
+
+def _again_after_s(error: Exception) -> float:
+    """Return after how long it is worth trying again."""
+    if isinstance(error, StoreGoneError):
+        return 0.0
+    people = isinstance(error, DataError) and not isinstance(error, DamagedStoreError)
+    return _PEOPLE_AGAIN_S if people else _AGAIN_S

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 from zlib import crc32
 
-from edge.errors import StorageError
+from edge.errors import FieldfareError, StorageError
 from edge.recorder.budget import Candidate, choose, excess
 from edge.recorder.pictures import PictureFolder, remove_picture
 from edge.store.writing import StoreWriter
@@ -16,6 +16,8 @@ _log = logging.getLogger(__name__)
 
 # Names that are compared at once, in about 100 bytes each.
 _NAMES_AT_ONCE = 10_000
+# Stays free whatever the settings allow: the store's log needs it, and events matter more than their pictures.
+_LEAST_FREE = 8_000_000
 
 
 class Contents(Protocol):
@@ -94,7 +96,7 @@ class Stock:
         self.folder = folder
         self.used = self.strays = 0
         self._contents, self._alive = contents, alive
-        self._most, self._reserve = most_mb * 1_000_000, reserve_mb * 1_000_000
+        self._most, self._reserve = most_mb * 1_000_000, max(_LEAST_FREE, reserve_mb * 1_000_000)
         self._entries = 0
         self._unlinked: list[int] = []
 
@@ -108,37 +110,52 @@ class Stock:
         self._count(self._contents.candidates(store))
 
     def has_room(self, incoming: int) -> bool:
-        """Return whether so many bytes more fit. Raises OSError."""
-        fits = self.used + self.strays + incoming <= self._most
-        return fits and self.folder.free_bytes() - incoming >= self._reserve
+        """Return whether so many bytes more fit."""
+        return self._shortage(incoming) == 0
 
     def make_room(self, store: StoreWriter, incoming: int = 0) -> int:
-        """Remove what is worth least until so many bytes more fit. Return how many events or samples lost their files.
-
-        Raises OSError, and as the store does.
-        """
+        """Remove what is worth least until so many bytes more fit. Return how many files of the store went. Raises as
+        the store does."""
         if self._unlinked:
             self._contents.remove(store, self._unlinked)
             self._unlinked = []
-        free = self.folder.free_bytes()
-        size = excess(self.used + self.strays + incoming, self._most, free - incoming, self._reserve)
-        if size > 0 and self.strays:
+        size = self._shortage(incoming)
+        if size and self.strays:
             size -= self._remove_strays(store, size)
         if size <= 0 or not self.used:
             return 0
         counts = self._count(self._contents.candidates(store))
         chosen = list(choose(self._contents.candidates(store), counts, size))
         self._alive()
-        self._remove(store, [one.number for one in chosen])
+        removed = self._remove(store, [one.number for one in chosen])
         self.used -= sum(one.size for one in chosen)
-        return len(chosen)
+        return removed
 
     def find_strays(self, store: StoreWriter) -> None:
-        """Find how much the files take that the store does not know, and remove what was half written. Raises OSError,
-        and as the store does."""
-        self.strays = sum(size for _, size in self._strays(store))
+        """Find how much the files take that the store does not know, and remove what was half written. Raises as the
+        store does."""
+        try:
+            if not self.folder.is_of(store.path):
+                _log.warning("%s: another store has its pictures there: choose another folder", self.folder.root)
+                return
+            self.strays = sum(size for _, size in self._strays(store))
+        except FieldfareError:
+            raise
+        except OSError as error:
+            _log.warning("%s: cannot look for files of no event: %s", self.folder.root, error)
         if self.strays:
             _log.info("%s: %.1f MB are of no event in the store: they go first", self.folder.root, self.strays / 1e6)
+
+    def _shortage(self, incoming: int) -> int:
+        """Return how many bytes must go before so many fit."""
+        used = self.used + self.strays + incoming
+        try:
+            free = self.folder.free_bytes()
+        except OSError as error:
+            # A disk that cannot even report that is no reason to remove anything from it.
+            _log.debug("%s: %s", self.folder.root, error)
+            free = incoming + self._reserve
+        return excess(used, self._most, free - incoming, self._reserve)
 
     def _count(self, candidates: Iterator[Candidate]) -> Counter[str]:
         """Count candidates by label, and what they take."""
@@ -150,7 +167,7 @@ class Stock:
         self._entries = counts.total()
         return counts
 
-    def _remove(self, store: StoreWriter, numbers: Sequence[int]) -> None:
+    def _remove(self, store: StoreWriter, numbers: Sequence[int]) -> int:
         files = list(self._contents.files(store, numbers))
         try:
             self._contents.remove(store, numbers)
@@ -160,14 +177,20 @@ class Stock:
             self._unlink(files)
             raise
         self._unlink(files)
+        return len(files)
 
     def _remove_strays(self, store: StoreWriter, size: int) -> int:
         removed = 0
-        for path, taken in self._strays(store):
-            if removed >= size:
-                break
-            self._unlink([path])
-            removed += taken
+        try:
+            for path, taken in self._strays(store):
+                if removed >= size:
+                    break
+                self._unlink([path])
+                removed += taken
+        except FieldfareError:
+            raise
+        except OSError as error:
+            _log.debug("%s: cannot look for files of no event: %s", self.folder.root, error)
         self.strays = max(0, self.strays - removed) if removed else 0
         return removed
 

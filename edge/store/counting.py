@@ -24,9 +24,9 @@ def _add(sign: str, which: str) -> str:
     )
 
 
-_ADD_NEW = _add("", "number = ?")
-_ADD_CHANGED = _add("", "number IN (SELECT number FROM temp.changing)")
-_TAKE_CHANGED = _add("-", "number IN (SELECT number FROM temp.changing)")
+_ADD_SETTLED = _add("", "number BETWEEN ? AND ?")
+_ADD_CHANGED = _add("", "number IN (SELECT number FROM temp.changing) AND settled = 1")
+_TAKE_CHANGED = _add("-", "number IN (SELECT number FROM temp.changing) AND settled = 1")
 _MISSING = (
     f"INSERT INTO missing SELECT number / {schema.BLOCK}, count(*) FROM temp.changing WHERE true GROUP BY 1"
     " ON CONFLICT (block) DO UPDATE SET events = events + excluded.events"
@@ -40,9 +40,14 @@ class Counts:
         self._connection = connection
         connection.execute("CREATE TEMP TABLE IF NOT EXISTS changing (number INTEGER PRIMARY KEY)")
 
-    def add(self, number: int) -> None:
-        """Count a new event."""
-        self._connection.execute(_ADD_NEW, (number,))
+    def settle(self, *, least: int) -> None:
+        """Put the new events into the counts and indexes, if there are at least so many."""
+        first, last = last_settled(self._connection) + 1, last_number(self._connection)
+        if last - first + 1 < least:
+            return
+        self._connection.execute("UPDATE events SET settled = 1 WHERE number BETWEEN ? AND ?", (first, last))
+        self._connection.execute(_ADD_SETTLED, (first, last))
+        self._connection.execute("INSERT OR REPLACE INTO fieldfare VALUES ('settled', ?)", (last,))
 
     @contextmanager
     def changing(self, numbers: Iterable[int]) -> Iterator[None]:
@@ -78,6 +83,12 @@ def last_number(connection: sqlite3.Connection) -> int:
         "SELECT max(coalesce((SELECT max(number) FROM events), 0),"
         " coalesce((SELECT value FROM fieldfare WHERE key = 'last_number'), 0))"
     ).fetchone()
+    return int(row[0])
+
+
+def last_settled(connection: sqlite3.Connection) -> int:
+    """Return the number up to which events are in the counts by hour and in the indexes."""
+    row = connection.execute("SELECT coalesce((SELECT value FROM fieldfare WHERE key = 'settled'), 0)").fetchone()
     return int(row[0])
 
 

@@ -12,7 +12,7 @@ import msgspec
 from edge.errors import UnavailableError
 from edge.printable import printable
 from edge.store import harvest, rows
-from edge.store.counting import events_after
+from edge.store.counting import events_after, last_settled
 from edge.store.faults import damaged, translated
 from edge.store.reads import totals
 from edge.store.reads.selecting import Selection, select
@@ -133,7 +133,7 @@ class StoreReader:
         return self._rows.stored([found[number] for number in numbers])
 
     def _select(self, wanted: Filter) -> Selection:
-        return select(wanted, self._texts)
+        return select(wanted, self._texts, last_settled(self._connection))
 
     def count(self, wanted: Filter) -> int:
         """Return how many events there are."""
@@ -157,7 +157,9 @@ class StoreReader:
         with self._one_state():
             found = self._connection.execute(
                 "SELECT label FROM hours WHERE events > 0"
-                " UNION SELECT e.label FROM marks AS m JOIN events AS e ON e.number = m.event"
+                " UNION SELECT shown FROM events WHERE number > ?"
+                " UNION SELECT e.label FROM marks AS m JOIN events AS e ON e.number = m.event",
+                (last_settled(self._connection),),
             )
             return sorted(self._texts.label(label) for (label,) in found)
 

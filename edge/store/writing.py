@@ -18,6 +18,7 @@ from edge.store.files import files_of, inode, sync_folder
 from edge.store.harvest import NewSample
 from edge.store.locking import WriterLock
 from edge.store.records import Mark, StoredSample
+from edge.store.schema import SETTLED_AT_ONCE
 from edge.store.texts import TextReader, TextWriter
 from edge.store.writes import checking, clocks, marking, pictures
 from edge.store.writes.adding import EventAdder, Identity, NewEvent
@@ -137,7 +138,9 @@ class StoreWriter:
         The time of one whose clock cannot be trusted is moved to behind the events before its boot.
         """
         with self.transaction():
-            return [self._adder.add(event) for event in events]
+            numbers = [self._adder.add(event) for event in events]
+            self._counts.settle(least=SETTLED_AT_ONCE)
+        return numbers
 
     def end_left_open(self, still_going: Collection[Identity] = ()) -> int:
         """End the open events that are not `still_going` as they were last heard of. Return how many."""

@@ -42,8 +42,15 @@ def note(*words):
     with (HERE / "noted").open("a") as noted:
         noted.write(" ".join(map(str, words)) + "\\n")
 
+def send(message):
+    "The supervisor may be gone."
+    try:
+        line.send(message)
+    except OSError:
+        pass
+
 def pulse(fault=None, events=0):
-    line.send(RecorderPulse(fault=fault, notice=None, events=events, pictures_mb=1.5, harvest_mb=0.0,
+    send(RecorderPulse(fault=fault, notice=None, events=events, pictures_mb=1.5, harvest_mb=0.0,
         written_bytes=7, written_total_bytes=7, dropped_pictures=0, clock="ntp"))
 
 def keep():
@@ -67,7 +74,7 @@ def keep():
             os.close(file)
         files.clear()
         if isinstance(message, KeepEvent | KeepSample):
-            line.send(Kept((message.ticket,)))
+            send(Kept((message.ticket,)))
         pulse(events=kept)
 """
 

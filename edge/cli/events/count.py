@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edge.store.records import HourCount
 
 _HOURS = range(24)
-_LABEL = 22
+_LABEL = 20
 _BAR = 36
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = " .:-=+*%#"
@@ -65,7 +65,10 @@ def by_hour(hours: "Iterable[HourCount]", blocks: str) -> Iterator[str]:
     for one in hours:
         counts.setdefault(one.label, Counter())[_local(one).hour] += one.events
     yield f"{fit('LABEL', _LABEL)} {'EVENTS':>9}  " + "".join(f"{hour:<12}" for hour in (0, 6, 12, 18)).rstrip()
-    for label, found in sorted(counts.items(), key=lambda item: -item[1].total()):
+    lines = sorted(counts.items(), key=lambda item: -item[1].total())
+    if len(lines) > 1:
+        lines.append(("all", sum(counts.values(), Counter())))
+    for label, found in lines:
         tallest = max(found.values())
         plot = "".join(2 * _block(found[hour], tallest, blocks) for hour in _HOURS)
         yield f"{fit(label, _LABEL)} {found.total():>9,}  {plot}".rstrip()

@@ -12,6 +12,7 @@ _LABEL = 22
 _LONGEST_LABEL = 60
 # All but the label: see HEAD.
 _REST = 58
+_JOINERS = "\u200c\u200d"
 _MARKS = {"right": "right", "wrong": "wrong"}
 
 
@@ -75,4 +76,10 @@ def fit(text: str, width: int) -> str:
 
 def columns(text: str) -> int:
     """Return how many columns of a terminal the text takes."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    return sum(map(_columns, text))
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character) or character in _JOINERS:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -8,6 +8,7 @@ import click
 
 from edge.cli.events.command import print_events
 from edge.cli.events.options import filter_of, filter_options, json_option, store_of, store_options, values_of
+from edge.errors import UnavailableError
 
 if TYPE_CHECKING:
     from edge.store.reading import StoreReader
@@ -35,27 +36,50 @@ def follow(store: Path, wanted: "Filter", most: int, *, as_json: bool) -> None:
     """Print the last `most` events that are wanted, then those that come, until the process is interrupted."""
     from edge.store.reading import StoreReader
 
-    head = True
+    seen = _Seen(as_json=as_json)
     while True:
         identity = _identity(store)
-        with StoreReader(store) as reader:
-            last = reader.numbers()[1]
-            begin = list(reader.events(wanted, limit=most)) if most else []
-            shown = print_events(reversed([one for one in begin if one.number <= last]), as_json=as_json, head=head)
-            head = head and not shown
-            while _identity(store) == identity:
-                last, found = _newer(reader, last, wanted)
-                head = not print_events(found, as_json=as_json, head=head) and head
-                time.sleep(_EVERY_S)
-        # The recorder set a damaged store aside, or somebody put another one there: all of that is new.
-        most = _AT_ONCE
-        while _identity(store) is None:
+        try:
+            with StoreReader(store) as reader:
+                seen.begin(reader, wanted, most)
+                while _identity(store) == identity:
+                    seen.show_newer(reader, wanted)
+                    time.sleep(_EVERY_S)
+        except UnavailableError:  # somebody began to write a store that was at rest: it must be opened anew
+            time.sleep(_EVERY_S)
+        while _identity(store) is None:  # set aside as damaged, and the new one is not there yet
             time.sleep(_EVERY_S)
 
 
-def _newer(reader: "StoreReader", last: int, wanted: "Filter") -> "tuple[int, list[StoredEvent]]":
-    found = reader.after(last, _AT_ONCE)
-    return found[-1].number if found else last, [one for one in found if fits(one, wanted)]
+class _Seen:
+    """How far the events of a store were shown."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._head = True
+        self._store: str | None = None
+        self._last = 0
+
+    def begin(self, reader: "StoreReader", wanted: "Filter", most: int) -> None:
+        """Show the last ones of the first store. All of a store that took its place are new, and come later."""
+        store = reader.store_id()
+        if self._store is None:
+            self._last = reader.numbers()[1]
+            found = list(reader.events(wanted, limit=most)) if most else []
+            self._print([one for one in reversed(found) if one.number <= self._last])
+        elif store != self._store:
+            self._last = 0
+        self._store = store
+
+    def show_newer(self, reader: "StoreReader", wanted: "Filter") -> None:
+        """Show those that have come since."""
+        while found := reader.after(self._last, _AT_ONCE):
+            self._last = found[-1].number
+            self._print([one for one in found if fits(one, wanted)])
+
+    def _print(self, found: "list[StoredEvent]") -> None:
+        shown = print_events(found, as_json=self._as_json, head=self._head)
+        self._head = self._head and not shown
 
 
 def fits(stored: "StoredEvent", wanted: "Filter") -> bool:

@@ -8,16 +8,14 @@ from typing import Any
 import msgspec
 
 from edge import __version__
+from edge.events.taxonomy import Taxon
 from edge.exports.camtrap.deployments import Deployed
 from edge.exports.camtrap.project import Project
 from edge.exports.camtrap.rows import SCORES
-from edge.exports.taxa import Taxon
 from edge.exports.times import to_second
 
 _PLACE = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2"
 SCORES_NAME = "fieldfare-scores"
-_RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "subspecies")
-_LANGUAGE = re.compile(r"[a-z]{3}")
 
 
 def describe(
@@ -84,11 +82,10 @@ def _spatial(deployments: Collection[Deployed]) -> dict[str, Any]:
 
 def _taxonomic(name: str, taxon: Taxon) -> dict[str, Any]:
     found: dict[str, Any] = {"scientificName": name}
-    if taxon.rank in _RANKS:
-        found["taxonRank"] = taxon.rank
-    names = {language: text for language, text in taxon.vernacular.items() if _LANGUAGE.fullmatch(language)}
-    if names:
-        found["vernacularNames"] = names
+    if taxon.taxon_rank is not None:
+        found["taxonRank"] = taxon.taxon_rank
+    if taxon.common_names:
+        found["vernacularNames"] = dict(taxon.common_names)
     return found
 
 

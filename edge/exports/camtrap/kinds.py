@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from edge.events.taxonomy import Taxon
 from edge.exports.columns import clean
-from edge.exports.taxa import Taxon, TaxonOf
+from edge.exports.taxa import TaxonOf
+from edge.results import UNKNOWN
 from edge.store.records import StoredEvent
 
 ObservationType = Literal["animal", "human", "vehicle", "blank", "unknown"]
 _HELD: dict[str, ObservationType] = {"animal": "animal", "human": "human", "vehicle": "vehicle", "blank": "blank"}
-# The device's word for what fits no label.
-_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def observed(stored: StoredEvent, taxon_of: TaxonOf) -> Observed | None:
         return Observed("unknown", tags=(_tag("not", stored.event.label),))
     taxon = taxon_of(stored.label)
     if taxon is None:
-        if stored.label == _UNKNOWN:
+        if stored.label == UNKNOWN:
             return Observed("unknown")
         return Observed("unknown", tags=(_tag("label", stored.label),), is_unnamed=True)
     kind = _HELD.get(taxon.kind)

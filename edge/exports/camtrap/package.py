@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from edge.events.taxonomy import Taxon
 from edge.exports.camtrap import deployments as places
 from edge.exports.camtrap import rows
 from edge.exports.camtrap.deployments import Deployed
@@ -16,7 +17,7 @@ from edge.exports.copying.target import Target
 from edge.exports.media import MediaNames, Named
 from edge.exports.selection import Place, place_of
 from edge.exports.tables import CsvTable
-from edge.exports.taxa import Taxon, TaxonOf
+from edge.exports.taxa import TaxonOf
 from edge.store.records import StoredEvent
 
 OTHERS = "other-observations.csv"

@@ -22,11 +22,16 @@ class Condition(NamedTuple):
         return Condition(" AND ".join(filter(None, (self.sql, other.sql))), (*self.values, *other.values))
 
 
+# Without this a query cannot use by_time and by_band.
+SETTLED = Condition("settled = 1")
+
+
 class Selection(NamedTuple):
     """What a Filter asks for, in the store's own terms.
 
     labels: their ids, None for all. states: of `state`. begin_ms <= begin < end_ms.
     least, most: bounds of the peak, None for none.
+    settled: the number up to which events are in the indexes.
     """
 
     labels: tuple[int, ...] | None
@@ -35,6 +40,7 @@ class Selection(NamedTuple):
     end_ms: int
     least: float | None
     most: float | None
+    settled: int
 
     @property
     def is_empty(self) -> bool:
@@ -65,6 +71,15 @@ class Selection(NamedTuple):
             found &= Condition("peak <= ?", (self.most,))
         return found
 
+    def between(self, begin_ms: int, end_ms: int) -> Condition:
+        """Return the condition on the begin."""
+        return Condition("begin_ms >= ? AND begin_ms < ?", (begin_ms, end_ms))
+
+    def recent(self) -> Condition:
+        """Return all conditions for the events that are not in the indexes yet."""
+        among = Condition("number > ?", (self.settled,)) & self.between(self.begin_ms, self.end_ms)
+        return among & self.facts("shown") & self.peaks()
+
     def bands(self) -> tuple[Sequence[int], Sequence[int]]:
         """Return the bands all of whose events match, by their peak, and those of which some may."""
         low = 0 if self.least is None else schema.band_of(self.least)
@@ -78,7 +93,7 @@ class Selection(NamedTuple):
         return [band for band in touched if band not in cut], [band for band in touched if band in cut]
 
 
-def select(wanted: Filter, texts: TextReader) -> Selection:
+def select(wanted: Filter, texts: TextReader, settled: int) -> Selection:
     """Return what a Filter asks for. Labels that the store does not have match nothing."""
     ids = [texts.label_id(label) for label in dict.fromkeys(wanted.labels)]
     return Selection(
@@ -93,6 +108,7 @@ def select(wanted: Filter, texts: TextReader) -> Selection:
         end_ms=_first_ms(wanted.until_wall_s, _LATEST_MS),
         least=wanted.least_score,
         most=wanted.most_score,
+        settled=settled,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from edge.store import schema
-from edge.store.reads.selecting import Condition, Selection
+from edge.store.reads.selecting import SETTLED, Condition, Selection
 
 
 class _Part(NamedTuple):
@@ -45,9 +45,10 @@ def by_hour(connection: sqlite3.Connection, selection: Selection) -> Counter[tup
 
 
 def _parts(selection: Selection) -> Iterator[_Part]:
-    """Yield the parts that the selection falls into: whole hours, and pieces of hours at its ends."""
+    """Yield the parts that the selection falls into: recent events, whole hours, and pieces of hours at its ends."""
     if selection.is_empty:
         return
+    yield _Part("events NOT INDEXED", schema.HOUR_OF, "shown", "1", selection.recent())
     first, end = -(-selection.begin_ms // schema.HOUR_MS), selection.end_ms // schema.HOUR_MS
     if first > end:  # both ends are inside one hour
         yield _events_between(selection, selection.begin_ms, selection.end_ms)
@@ -60,7 +61,7 @@ def _parts(selection: Selection) -> Iterator[_Part]:
 
 
 def _events_between(selection: Selection, begin_ms: int, end_ms: int) -> _Part:
-    condition = Condition("begin_ms >= ? AND begin_ms < ?", (begin_ms, end_ms))
+    condition = SETTLED & selection.between(begin_ms, end_ms)
     condition &= selection.facts("shown") & selection.peaks()
     return _Part("events INDEXED BY by_time", schema.HOUR_OF, "shown", "1", condition)
 
@@ -75,9 +76,8 @@ def _whole_hours(selection: Selection, first: int, end: int) -> Iterator[_Part]:
         events = " + ".join(f"band_{band}" for band in whole)
         yield _Part("hours", "hour", "label", events, _hours_between(selection, first, end))
     for band in cut:
-        condition = Condition(
-            "band = ? AND begin_ms >= ? AND begin_ms < ?", (band, first * schema.HOUR_MS, end * schema.HOUR_MS)
-        )
+        condition = SETTLED & Condition("band = ?", (band,))
+        condition &= selection.between(first * schema.HOUR_MS, end * schema.HOUR_MS)
         condition &= selection.facts("shown") & selection.peaks()
         yield _Part("events INDEXED BY by_band", schema.HOUR_OF, "shown", "1", condition)
 

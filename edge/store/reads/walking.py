@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from edge.store import schema
-from edge.store.reads.selecting import Condition, Selection
+from edge.store.reads.selecting import SETTLED, Condition, Selection
 
 # Hours that are found at once. Each is one look into by_time.
 _HOURS_AT_ONCE = 200
@@ -35,16 +35,21 @@ class Walk:
         selection = self._selection
         if selection.is_empty:
             return
+        recent = self._pages("NOT INDEXED", selection.recent())
+        yield from heapq.merge(recent, *self._settled(), reverse=self._newest_first)
+
+    def _settled(self) -> Iterator[Iterator[Place]]:
+        """Yield streams that together have the events that are in the indexes."""
+        selection = self._selection
         whole, cut = selection.bands()
         if selection.is_picky:
-            yield from self._by_hours([*whole, *cut], selection.peaks())
-        elif selection.least is None and selection.most is None:
-            yield from self._by_time(selection.begin_ms, selection.end_ms, Condition(""))
+            yield self._by_hours([*whole, *cut], selection.peaks())
+        elif not cut:
+            yield self._by_time(selection.begin_ms, selection.end_ms, Condition(""))
         else:
-            streams = [self._by_band(band) for band in cut]
+            yield from (self._by_band(band) for band in cut)
             if whole:
-                streams.append(self._by_hours(whole, Condition("")))
-            yield from heapq.merge(*streams, reverse=self._newest_first)
+                yield self._by_hours(whole, Condition(""))
 
     def _by_hours(self, bands: Sequence[int], peaks: Condition) -> Iterator[Place]:
         in_bands = Condition("band BETWEEN ? AND ?", (min(bands), max(bands)))
@@ -67,19 +72,20 @@ class Walk:
             first, last = (first, hours[-1] - 1) if self._newest_first else (hours[-1] + 1, last)
 
     def _by_time(self, begin_ms: int, end_ms: int, more: Condition) -> Iterator[Place]:
-        return self._pages("by_time", begin_ms, end_ms, more)
+        among = SETTLED & self._selection.between(begin_ms, end_ms) & self._selection.facts("shown") & more
+        return self._pages("INDEXED BY by_time", among)
 
     def _by_band(self, band: int) -> Iterator[Place]:
-        more = Condition("band = ?", (band,)) & self._selection.peaks()
-        return self._pages("by_band", self._selection.begin_ms, self._selection.end_ms, more)
+        selection = self._selection
+        among = SETTLED & Condition("band = ?", (band,)) & selection.between(selection.begin_ms, selection.end_ms)
+        return self._pages("INDEXED BY by_band", among & selection.facts("shown") & selection.peaks())
 
-    def _pages(self, index: str, begin_ms: int, end_ms: int, more: Condition) -> Iterator[Place]:
-        among = Condition("begin_ms >= ? AND begin_ms < ?", (begin_ms, end_ms)) & self._selection.facts("shown") & more
+    def _pages(self, index: str, among: Condition) -> Iterator[Place]:
         behind = Condition("")
         while True:
             condition = among & behind
             query = (
-                f"SELECT begin_ms, number FROM events INDEXED BY {index} WHERE {condition.sql}"
+                f"SELECT begin_ms, number FROM events {index} WHERE {condition.sql}"
                 f" ORDER BY begin_ms {self._order}, number {self._order} LIMIT ?"
             )
             found: list[Place] = self._connection.execute(query, (*condition.values, self._page)).fetchall()

@@ -80,7 +80,6 @@ class EventAdder:
         times = clocks.not_before_the_last(self._connection, boot, _times_of(new))
         self._connection.execute(rows.INSERT, rows.event_row(self._texts, event, number, times))
         pictures.add(self._connection, number, new[4], self._folder)
-        self._counts.add(number)
         return number
 
     def _add_missing_pictures(self, number: int, images: Sequence[StoredPicture]) -> None:

@@ -17,11 +17,11 @@ _ASTRAY = """
 SELECT count(*) FROM events AS e NOT INDEXED WHERE e.number BETWEEN ? AND ? AND (
     NOT EXISTS (SELECT 1 FROM events AS i INDEXED BY by_identity
         WHERE i.boot = e.boot AND i.sequence = e.sequence AND i.number = e.number)
-    OR NOT EXISTS (SELECT 1 FROM events AS i INDEXED BY by_time
-        WHERE i.begin_ms = e.begin_ms AND i.shown = e.shown AND i.state = e.state AND i.band = e.band
+    OR e.settled AND NOT EXISTS (SELECT 1 FROM events AS i INDEXED BY by_time
+        WHERE i.settled = 1 AND i.begin_ms = e.begin_ms AND i.shown = e.shown AND i.state = e.state AND i.band = e.band
         AND i.number = e.number)
-    OR NOT EXISTS (SELECT 1 FROM events AS i INDEXED BY by_band
-        WHERE i.band = e.band AND i.begin_ms = e.begin_ms AND i.shown = e.shown AND i.state = e.state
+    OR e.settled AND NOT EXISTS (SELECT 1 FROM events AS i INDEXED BY by_band
+        WHERE i.settled = 1 AND i.band = e.band AND i.begin_ms = e.begin_ms AND i.shown = e.shown AND i.state = e.state
         AND i.peak = e.peak AND i.number = e.number)
     OR NOT EXISTS (SELECT 1 FROM labels WHERE id = e.label)
     OR NOT EXISTS (SELECT 1 FROM labels WHERE id = e.shown)

@@ -18,9 +18,9 @@ _EXPORTED_STATES = f"({schema.EXPORTED}, {schema.EXPORTED | schema.CHECKED})"
 _OLDEST_EXPORTED_HOUR = f"SELECT hour FROM hours WHERE state IN {_EXPORTED_STATES} AND events > 0 ORDER BY hour LIMIT 1"
 _OLDEST_EXPORTED = (
     "SELECT number FROM events INDEXED BY by_time"
-    f" WHERE begin_ms >= ? AND begin_ms < ? AND state IN {_EXPORTED_STATES} ORDER BY begin_ms LIMIT ?"
+    f" WHERE begin_ms >= ? AND begin_ms < ? AND settled = 1 AND state IN {_EXPORTED_STATES} ORDER BY begin_ms LIMIT ?"
 )
-_OLDEST = "SELECT number FROM events INDEXED BY by_time ORDER BY begin_ms LIMIT ?"
+_OLDEST = "SELECT number FROM events INDEXED BY by_time WHERE settled = 1 ORDER BY begin_ms LIMIT ?"
 
 
 class Trimmed(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +78,7 @@ class Retention:
             rows = self._connection.execute(_OLDEST_EXPORTED, (begin_ms, begin_ms + schema.HOUR_MS, most)).fetchall()
             if rows:
                 return [number for (number,) in rows]
+        self._counts.settle(least=1)  # by_time leads to no others
         return [number for (number,) in self._connection.execute(_OLDEST, (most,)).fetchall()]
 
     def _pragma(self, name: str) -> int:

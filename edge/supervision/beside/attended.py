@@ -151,6 +151,10 @@ class Attended:
         if self._child is not None:
             self._let_go(self._child, why)
 
+    def works(self) -> None:
+        """Note that it did its work: the next one is started after the shortest pause."""
+        self._ends = 0
+
     def excuse(self, away_s: float) -> None:
         """Extend the deadline by `away_s`, during which this process was not running."""
         self._heard_s = min(time.monotonic(), self._heard_s + away_s)

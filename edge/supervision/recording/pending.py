@@ -1,6 +1,8 @@
 """Hold what the recorder has not acknowledged yet, with its pictures as open files, within bounds."""
 
+import fcntl
 import os
+import resource
 import stat
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -12,6 +14,22 @@ from edge.processes.recorder_messages import KeepEvent, KeepSample
 # A week of a busy camera (3,000 events a day), in some 25 MB.
 MOST_EVENTS = 20_000
 MOST_BYTES = 64_000_000
+# 64 MB of small pictures. By default a process may have 1024 files open.
+_MOST_FILES = 4096
+# Held files get numbers from here on. Who is started meanwhile gets a low one for its socket: select takes no others.
+_LOWEST = 1024
+# What else this process may have open, if the limit cannot be raised.
+_OTHER_FILES = 256
+
+
+def room_for_files() -> int:
+    """Let this process open more files, and return how many may be held for the recorder."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _LOWEST + _MOST_FILES
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(0, min(_MOST_FILES, soft - _LOWEST if soft >= 2 * _LOWEST else soft - _OTHER_FILES))
 
 
 @dataclass(slots=True)
@@ -144,7 +162,7 @@ class Pending:
             fits = number < len(pictures) and stat.S_ISREG(found.st_mode) and found.st_size <= self._most_bytes
             if fits:
                 taken.append(pictures[number])
-                item.files.append(file)
+                item.files.append(_moved_up(file))
                 item.size += found.st_size
             else:
                 os.close(file)
@@ -189,3 +207,13 @@ class Pending:
         for file in item.files:
             os.close(file)
         item.files, item.pictures, item.size = [], (), 0
+
+
+def _moved_up(file: int) -> int:
+    """Return another number for the open file, from _LOWEST on, if the limit allows that."""
+    try:
+        moved = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, _LOWEST)
+    except OSError:
+        return file
+    os.close(file)
+    return moved

@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import resource
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from edge.processes.recorder_messages import (
 )
 from edge.supervision.announcer import Repeats
 from edge.supervision.beside.attended import Attended, Kind, StartHelper
-from edge.supervision.recording.pending import Pending
+from edge.supervision.recording.pending import Pending, room_for_files
 from edge.supervision.recording.sightings import Sightings
 from edge.supervision.status import EventStatus, LastEvent, Status
 
@@ -38,30 +37,16 @@ _OVERDUE_S = 300.0
 # Sending may take this much of the supervisor's time in one go: the recorder may have to get 20,000 events anew.
 _SEND_S = 0.005
 # At the end: for the recorder to write what is there; if nothing is, only to end.
-FINISH_S = 15.0
+FINISH_S = 20.0
 _REST_S = 2.0
 # Pieces of the score log are for tuning and never acknowledged. Ten minutes of them, at 30 frames a second.
 _MOST_SCORES = 1_000_000
-# The files of pictures that wait: 64 MB of small ones. By default a process may have 1024 open.
-_WANTED_FILES = 4096
-# For sockets, pipes and what the interpreter opens.
-_OTHER_FILES = 256
 _LINES = LineAllowance()
 
 
 def start_recorder(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
     """Start edge.recorder.main."""
     return Child("edge.recorder.main", words, pass_fds=pass_fds, allowance=_LINES, name="recorder")
-
-
-def room_for_files() -> int:
-    """Let this process open more files, and return how many may be held for the recorder."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _WANTED_FILES + _OTHER_FILES
-    if soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return max(0, min(_WANTED_FILES, soft - _OTHER_FILES))
 
 
 class Recording:
@@ -157,8 +142,10 @@ class Recording:
     def _receive(self) -> None:
         for message in self._process.messages():
             if isinstance(message, Kept):
-                if self._pending.kept(message.tickets):
+                kept = self._pending.kept(message.tickets)
+                if any(item.is_final for item in kept):
                     self._progress_s = time.monotonic()
+                    self._process.works()
             elif isinstance(message, RecorderPulse):
                 if message.fault is not None:
                     self._progress_s = time.monotonic()

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from edge.cli.status import describe
 from edge.errors import DataError
-from edge.supervision.status import Counts, LoadStatus, Seen, Status, begin, read
+from edge.processes.outputs_messages import OutputState
+from edge.supervision.status import Counts, EventStatus, LastEvent, LoadStatus, Seen, Status, begin, read
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -40,6 +41,7 @@ def dead_pid() -> int:
     [
         ({}, 0, "running since"),
         ({"state": "degraded", "why": "Edge TPU lost: unplugged"}, 0, "degraded since"),
+        ({"state": "asleep", "why": "by the schedule, until 06:00"}, 0, ": by the schedule, until 06:00"),
         ({"state": "recovering", "why": "no frame for 3 s"}, 69, ": no frame for 3 s"),
         ({"state": "starting"}, 69, "starting since"),
         ({"state": "failed", "why": "birds is damaged"}, 69, "failed since"),
@@ -48,7 +50,7 @@ def dead_pid() -> int:
         ({"updated_mono_s": -1e6}, 69, "not running (was running)"),
         ({"boot_id": "another"}, 69, "not running (was running)"),
     ],
-    ids=["running", "degraded", "recovering", "starting", "failed", "stopped", "dead", "stale", "rebooted"],
+    ids=["running", "degraded", "asleep", "recovering", "starting", "failed", "stopped", "dead", "stale", "rebooted"],
 )
 def test_it_says_how_the_service_is_and_so_does_its_exit_status(
     run_fieldfare: Run, tmp_path: Path, values: dict[str, object], status: int, words: str
@@ -155,6 +157,40 @@ def test_numbers_that_no_service_writes_are_one_line(
     assert f"$.{name}" in line
 
 
+def test_events_have_their_lines() -> None:
+    status = begin()
+    status.events = EventStatus()
+    assert "events   store not open yet, 0 since the start\n  store    0 not written yet, 0.0 MB written today" in (
+        describe(status, None, alive=True)
+    )
+    status.events = EventStatus(heard=3, waiting=2, stored=70_123, written_bytes=12_345_678, pictures_mb=812.4)
+    status.events.harvest_mb, status.events.dropped_pictures = 20.0, 9
+    status.events.last = LastEvent(label="owl", peak=0.91, begin_wall_s=status.started_wall_s, ended=False)
+    status.clock = "rtc"
+    text = describe(status, None, alive=True)
+    assert "events   70123 stored, 3 since the start, last owl 0.91 at " in text
+    assert ", going on\n" in text
+    assert "pictures 812 MB, harvest 20 MB, 9 pictures dropped for space, 12.3 MB written today" in text
+    assert "clock    kept by a real-time clock" in text
+    for word in ("recorder", "notice", "lost", "outputs"):
+        assert word not in text
+
+
+def test_what_is_wrong_with_events_is_loud() -> None:
+    status = begin()
+    status.events = EventStatus(waiting=12, fault="No space left on device", notice="events.db was damaged: set aside")
+    status.events.lost_events, status.events.lost_pictures = 3, 40
+    status.outputs = (OutputState(name="mqtt", fault="connection refused", waiting=7), OutputState(name="hook"))
+    status.outputs_fault = "the outputs died of SIGSEGV"
+    text = describe(status, None, alive=True)
+    assert "recorder No space left on device: 12 wait in memory" in text
+    assert "notice   events.db was damaged: set aside" in text
+    assert "lost     3 events and 40 pictures: too much waited" in text
+    assert "outputs  the outputs died of SIGSEGV" in text
+    assert "mqtt     connection refused, 7 waiting" in text
+    assert "hook     as configured, 0 waiting" in text
+
+
 def test_nothing_in_a_status_acts_on_a_terminal_or_begins_a_line() -> None:
     evil = "x\x1b[2J\nstopped since 00:00:00: \x9b\u202e"
     status = begin()
@@ -163,6 +199,10 @@ def test_nothing_in_a_status_acts_on_a_terminal_or_begins_a_line() -> None:
     status.bundle, status.output_fault = evil, f"{evil} rtsp:/me:hush@cam"
     lines = describe(status, evil, alive=True).split("\n")
     assert len(lines) == 9
+    status.events = EventStatus(fault=evil, notice=evil, last=LastEvent(label=evil, peak=0.5, begin_wall_s=0.0))
+    status.outputs, status.outputs_fault = (OutputState(name=evil, fault=evil),), evil
+    lines = describe(status, evil, alive=True).split("\n")
+    assert len(lines) == 15
     assert all(line.isprintable() for line in lines)
     assert not any(line.startswith("stopped") for line in lines)
     assert "hush" not in "".join(lines)

@@ -96,8 +96,8 @@ def test_a_slow_fade_is_one_event_that_ends_below_its_threshold() -> None:
     steps = [0.95 - 0.01 * step for step in range(96)]
     fade: list[Part] = [(0.1, (score, 0.0, 0.95 - score)) for score in steps]
     (event,) = ended(all_reports(stream(QUIET, (2, OWL_SEEN), *fade, QUIET), Events()))
-    # 0.7 less the hysteresis of 0.2, but 0.25 s later for the mean.
-    faded_s = BEGAN_S + 4 + 2 + (0.95 - 0.5) * 10
+    # 0.7 less the hysteresis of 0.2 (with three labels half way to chance: 0.52), but 0.25 s later for the mean.
+    faded_s = BEGAN_S + 4 + 2 + (0.95 - 0.52) * 10
     assert event.end_mono_s == pytest.approx(faded_s + 0.25, abs=0.15)
 
 
@@ -177,13 +177,19 @@ def test_a_clock_that_steps_back_ends_nothing_and_times_do_not_decrease() -> Non
     assert event.begin_mono_s <= event.peak_mono_s <= event.end_mono_s
 
 
-def test_a_bundle_without_a_threshold_needs_half_of_the_score() -> None:
-    frames = stream(QUIET, (3, (0.45, 0.1, 0.05)), QUIET, (3, (0.6, 0.1, 0.05)), QUIET)
+def test_a_bundle_without_a_threshold_needs_half_way_from_chance_to_certainty() -> None:
+    frames = stream(QUIET, (3, (0.65, 0.3, 0.05)), QUIET, (3, (0.68, 0.27, 0.05)), QUIET)
     assert found(frames, threshold=0.0) == ["owl"]
 
 
 def test_a_large_hysteresis_does_not_keep_an_event_open_for_ever() -> None:
     assert found(stream((3, OWL_SEEN), QUIET, (3, OWL_SEEN), QUIET), Events(hysteresis=1.0)) == ["owl", "owl"]
+
+
+def test_chance_keeps_no_event_open() -> None:
+    chance = (1 / 3, 1 / 3, 1 / 3)
+    (event,) = ended(all_reports(stream((3, OWL_SEEN), (10, chance)), Events(), threshold=0.4))
+    assert event.end_mono_s == pytest.approx(BEGAN_S + 3.3, abs=0.2)
 
 
 def test_the_frames_to_keep_are_those_of_the_peaks() -> None:

@@ -1,30 +1,22 @@
 """A store in memory, and exports from it."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from edge.events.taxonomy import Kind, Rank, Taxon
 from edge.exports.copying.record import Format
 from edge.exports.export import Outcome
 from edge.store.orders import NoteExported, Order
-from edge.store.records import Filter, StoredEvent, StoredPicture, StoredSample
-from tools.make_store import Made
-
-SPRING_S = 1_777_600_000.0  # 1 May 2026, 01:46:40 UTC
+from edge.store.records import Filter, StoredEvent, StoredSample
+from tools.make_store import SPRING_S, Made, stored_pictures
 
 
-@dataclass(frozen=True)
-class Tag:
-    """An entry of a taxonomy."""
-
-    kind: str
-    scientific_name: str | None
-    rank: str | None
-    vernacular: dict[str, str]
+def tag(kind: Kind, name: str | None = None, rank: Rank | None = None, **common: str) -> Taxon:
+    """Return an entry of a taxonomy."""
+    return Taxon(label="", kind=kind, scientific_name=name, taxon_rank=rank, common_names=common)
 
 
 class Run(Protocol):
@@ -35,36 +27,20 @@ class Run(Protocol):
     ) -> "tuple[Path, Outcome, FakeStore]": ...
 
 
-def stored(made: Sequence[Made], folder: Path, **changes: object) -> list[StoredEvent]:
+def stored(made: Iterable[Made], folder: Path) -> list[StoredEvent]:
     """Return them as a reader would, with their pictures written into `folder`."""
-    return [msgspec.structs.replace(_stored(n, one, folder), **changes) for n, one in enumerate(made, 1)]
+    return [_stored(number, one, folder) for number, one in enumerate(made, 1)]
 
 
 def _stored(number: int, made: Made, folder: Path) -> StoredEvent:
-    event, zero_s = made.event, SPRING_S + made.booted_s
-    pictures = []
-    for index, (info, jpeg) in enumerate(made.pictures):
-        path = folder / f"{event.name}-{index}.jpg"
-        path.write_bytes(jpeg)
-        pictures.append(
-            StoredPicture(
-                kind=info.kind,
-                path=path,
-                size=len(jpeg),
-                width=info.width,
-                height=info.height,
-                captured_mono_s=info.captured_mono_s,
-                captured_wall_s=zero_s + info.captured_mono_s,
-                sha256=hashlib.sha256(jpeg).hexdigest(),
-            )
-        )
+    zero_s = SPRING_S + made.booted_s
     return StoredEvent(
         number=number,
-        event=event,
-        begin_wall_s=zero_s + event.begin_mono_s,
-        end_wall_s=zero_s + event.end_mono_s,
+        event=made.event,
+        begin_wall_s=zero_s + made.event.begin_mono_s,
+        end_wall_s=zero_s + made.event.end_mono_s,
         clock="ntp",
-        pictures=tuple(pictures),
+        pictures=stored_pictures(made, folder, zero_s),
     )
 
 

@@ -9,7 +9,7 @@ import frictionless
 import jsonschema
 import msgspec
 import pytest
-from exporting import SPRING_S, Run, Tag, stored
+from exporting import Run, stored, tag
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from referencing import Registry, Resource
@@ -19,15 +19,15 @@ from edge.errors import ConfigError, DataError, MissingInputError
 from edge.exports.camtrap.project import read_project
 from edge.exports.taxa import no_taxa
 from edge.store.records import Mark, StoredEvent
-from tools.make_store import made_events
+from tools.make_store import SPRING_S, made_events
 
 TAXA = {
-    "fox": Tag("animal", "Vulpes vulpes", "species", {"eng": "red fox", "deu": "Rotfuchs"}),
-    "badger": Tag("animal", "Meles meles", "species", {}),
-    "roe deer": Tag("animal", "Capreolus", "genus", {}),
-    "wild boar": Tag("animal", None, None, {}),
-    "person": Tag("human", "Homo sapiens", "species", {}),
-    "tractor": Tag("object", None, None, {}),
+    "fox": tag("animal", "Vulpes vulpes", "species", eng="red fox", deu="Rotfuchs"),
+    "badger": tag("animal", "Meles meles", "species"),
+    "roe deer": tag("animal", "Capreolus", "genus"),
+    "wild boar": tag("animal"),
+    "person": tag("human", "Homo sapiens", "species"),
+    "tractor": tag("object"),
 }
 # Of the Data Package profile, which Camtrap DP's refers to by its address: what it demands beyond types.
 DATA_PACKAGE = {
@@ -339,5 +339,5 @@ def test_labels_of_any_text_give_valid_tables(run_export: Run, standard: Path, l
         for one, label in zip(stored(made_events(40), Path()), labels, strict=False)
     ]
     check(run_export(events, "camtrap-dp")[0], standard)
-    names = {label: Tag("animal", label, "species", {}) for label in labels}
+    names = {label: tag("animal", label, "species") for label in labels}
     check(run_export(events, "camtrap-dp", taxon_of=names.get)[0], standard)

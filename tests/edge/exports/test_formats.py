@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet
 import pytest
-from exporting import SPRING_S, FakeStore, Run, stored
+from exporting import FakeStore, Run, stored
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +19,7 @@ from edge.exports.copying.record import Format
 from edge.exports.taxa import no_taxa
 from edge.results import Candidate
 from edge.store.records import Filter, Mark, StoredEvent, StoredSample
-from tools.make_store import made_events
+from tools.make_store import SPRING_S, made_events
 from trainer.dataset.listing import list_photos
 
 

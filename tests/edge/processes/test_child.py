@@ -55,6 +55,15 @@ def test_its_lines_are_relayed_with_their_levels(start: Start, caplog: pytest.Lo
     ]
 
 
+def test_a_child_of_another_name_is_logged_under_that(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    first = start("print('a word', file=sys.stderr)")
+    child = Child("a_child", name="recorder")
+    hear_all(child)
+    hear_all(first)
+    assert [record.getMessage() for record in caplog.records] == ["recorder: a word", "worker: a word"]
+    child.end(10.0)
+
+
 def test_a_library_cannot_pass_for_our_own_log(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     """The name of an operator, with a line break in it, stands in an error that LiteRT prints."""
     hear_all(start("print('unresolved custom op: x\\nCRITICAL the disk is on fire\\n<0>ERROR so', file=sys.stderr)"))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from edge.config.running import Camera
 from edge.config.settings import Settings
+from edge.events.records import PictureInfo, Sample, Sighting
 from edge.processes.messages import (
     Begin,
     Decided,
@@ -21,7 +22,10 @@ from edge.processes.messages import (
     FromWorker,
     Message,
     Pulse,
+    Sampled,
+    Scored,
     SetPace,
+    Sighted,
     Started,
     Step,
     Stop,
@@ -46,6 +50,28 @@ RESULT = Result(
     dropped=4,
     fallback="Edge TPU lost",
 )
+SIGHTING = Sighting(
+    number=2,
+    label="Eule, größte",
+    begin_mono_s=5.0,
+    end_mono_s=7.5,
+    peak=0.9,
+    peak_mono_s=6.5,
+    mean=0.7,
+    frames=25,
+    runner_up=Candidate("owl", 0.1),
+    box=(0.1, 0.2, 0.3, 0.4),
+    ended=True,
+)
+SAMPLE = Sample(
+    captured_mono_s=5.0,
+    label="owl",
+    score=0.4,
+    top=(Candidate("owl", 0.4),),
+    reasons=("uncertain", "random"),
+    width=640,
+    height=480,
+)
 SETTINGS = Settings(bundle="birds", camera=Camera(source="synthetic", fps=10, region=(0, 0.5, 1, 0.5)))
 TO_WORKER: list[Message] = [
     Begin(SETTINGS, "cpu", "Edge TPU lost: unplugged", 2.5, distrust=True),
@@ -57,6 +83,9 @@ FROM_WORKER: list[Message] = [
     Step("classifying", "camera", float("inf")),
     Started("abc", "birds", 5, "litert", "synthetic", True, "refused", "no device"),
     Decided(RESULT),
+    Sighted(SIGHTING, (PictureInfo(kind="best", captured_mono_s=6.5, width=640, height=480),)),
+    Sampled(SAMPLE),
+    Scored(b"\x00scores"),
     Pulse(FrameCounts(100, 3, 2, 50, 45), 0.25, 0.5),
     Trouble("unplugged", 69),
     Failed("engine", "gone", 69, "Traceback"),

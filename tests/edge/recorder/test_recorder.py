@@ -9,6 +9,7 @@ import pytest
 from running_recorder import BOOT, JPEG, RunningRecorder, event, picture_info, sample, settings
 
 from edge.config.keeping import Events, Harvest, Pictures
+from edge.config.settings import Settings
 from edge.processes.recorder_messages import KeepScores
 from edge.store.reading import StoreReader
 from edge.store.records import Filter, StoredEvent
@@ -222,3 +223,18 @@ def test_damage_that_is_found_while_it_runs_is_set_aside_though_a_new_start_woul
         recorder.finish()
     assert sequences(store) == [1000]
     assert store.with_name("events.db.damaged-1").exists()
+
+
+def test_what_it_cannot_run_with_is_its_last_word(store: Path) -> None:
+    with RunningRecorder(Settings(bundle="none")) as recorder:
+        assert recorder.wait_for_end() == 78
+        assert recorder.failed is not None
+        assert recorder.failed.status == 78
+        assert "events.store" in recorder.failed.why
+
+
+def test_without_a_supervisor_it_ends(store: Path) -> None:
+    recorder = RunningRecorder(quick(store))
+    recorder.line.close()
+    assert recorder.child.wait(20)
+    recorder.kill()

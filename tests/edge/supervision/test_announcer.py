@@ -57,6 +57,19 @@ def test_that_it_is_well_again_is_found_beside_what_went_wrong(
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "WARNING"]
 
 
+def test_each_night_is_in_the_log_and_no_warning(announcer: Announcer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    for _ in range(2):
+        announcer.set("asleep", "by the schedule, until 06:00")
+        announcer.set("starting", "awake by the schedule")
+        announcer.set("running", "as configured")
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (logging.INFO, "asleep: by the schedule, until 06:00"),
+        (logging.INFO, "running: as configured"),
+        (logging.INFO, "asleep: by the schedule, until 06:00"),
+    ]
+
+
 def test_another_reason_does_not_begin_the_state_anew(announcer: Announcer, status: Status, tmp_path: Path) -> None:
     announcer.set("degraded", "no Edge TPU")
     since = status.since_mono_s

@@ -46,6 +46,16 @@ def test_what_is_missing_degrades_it_and_stands_in_the_reason() -> None:
     assert state.state == "running"
 
 
+def test_by_schedule_it_sleeps_and_wakes_up() -> None:
+    state = service(proven=True)
+    state.sleeps("by the schedule, until 06:00")
+    assert (state.state, state.why, state.serves) == ("asleep", "by the schedule, until 06:00", False)
+    state.wakes()
+    assert (state.state, state.serves) == ("starting", False)
+    state.works([], computed=True)
+    assert state.state == "running"
+
+
 @pytest.mark.parametrize(
     "event",
     [

@@ -12,7 +12,20 @@ import pytest
 from scripted import wait_until
 
 from edge.errors import DataError, MissingInputError
-from edge.supervision.status import STALE_S, Counts, LoadStatus, Seen, Status, StatusFile, begin, boot_id, read
+from edge.processes.outputs_messages import OutputState
+from edge.supervision.status import (
+    STALE_S,
+    Counts,
+    EventStatus,
+    LastEvent,
+    LoadStatus,
+    Seen,
+    Status,
+    StatusFile,
+    begin,
+    boot_id,
+    read,
+)
 
 
 def test_a_service_that_starts_says_so() -> None:
@@ -30,6 +43,24 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     StatusFile(tmp_path / "status.json").write(status)
     assert read(tmp_path / "status.json") == status
     assert [path.name for path in tmp_path.iterdir()] == ["status.json"]
+
+
+def test_what_becomes_of_events_is_read_as_well(tmp_path: Path) -> None:
+    status = begin()
+    status.events = EventStatus(heard=3, waiting=1, fault="disk full", stored=2, written_bytes=7)
+    status.events.last = LastEvent(label="owl", peak=0.9, begin_wall_s=1.7e9, ended=False)
+    status.outputs = (OutputState(name="mqtt", fault="no route to host", waiting=5),)
+    status.clock, status.asleep_until_wall_s = "rtc", 1.8e9
+    StatusFile(tmp_path / "status.json").write(status)
+    assert read(tmp_path / "status.json") == status
+
+
+def test_a_file_of_an_older_version_is_read_too(tmp_path: Path) -> None:
+    new = ("events", "outputs", "outputs_fault", "clock", "asleep_until_wall_s")
+    older = {key: value for key, value in msgspec.to_builtins(begin()).items() if key not in new}
+    (tmp_path / "status.json").write_bytes(msgspec.json.encode(older))
+    status = read(tmp_path / "status.json")
+    assert [getattr(status, key) for key in new] == [None, (), None, None, None]
 
 
 def test_each_writing_says_when(tmp_path: Path) -> None:

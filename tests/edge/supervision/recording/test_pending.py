@@ -1,6 +1,8 @@
 """What waits for the recorder: in order, in its newest form, and never too much."""
 
+import fcntl
 import os
+import resource
 from collections.abc import Iterator
 
 import msgspec
@@ -12,7 +14,7 @@ from recorders import PICTURE, SAMPLE, STARTED, open_pictures, picture, sighting
 from edge.config.keeping import Device
 from edge.events.records import Event
 from edge.processes.recorder_messages import KeepEvent, KeepSample
-from edge.supervision.recording.pending import Item, Pending
+from edge.supervision.recording.pending import Item, Pending, room_for_files
 from edge.supervision.recording.sightings import Sightings
 
 EVENT = Sightings(Device(), "camera", "pi", "boot").events(sighting(), STARTED, None, 1.0)[-1]
@@ -196,3 +198,35 @@ def test_a_full_one_takes_little_time_and_memory() -> None:
     assert len(send_all(pending)) == 20_000
     pending.kept(range(25_001))
     assert len(pending) == 0
+
+
+def test_room_for_files_is_made_as_far_as_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = (256, 1000)
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, both: given.append(both))
+    assert (room_for_files(), given) == (744, [(1000, 1000)])
+    limits = (1024, resource.RLIM_INFINITY)
+    assert (room_for_files(), given[1:]) == (4096, [(5120, resource.RLIM_INFINITY)])
+    limits = (100_000, 100_000)
+    assert (room_for_files(), given[2:]) == (4096, [])
+
+
+def test_held_files_leave_the_low_numbers_to_others(pending: Pending) -> None:
+    """A process that is started while thousands are held gets its socket under one that select takes."""
+    room_for_files()
+    pending.keep_event(event(1), [PICTURE], [picture(3)])
+    (item,) = send_all(pending)
+    assert item.files[0] >= 1024
+    assert os.fstat(item.files[0]).st_size == 3
+    assert not os.get_inheritable(item.files[0])
+
+
+def test_if_the_limit_is_low_they_keep_their_numbers(pending: Pending, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    file = picture(3)
+    pending.keep_event(event(1), [PICTURE], [file])
+    assert send_all(pending)[0].files == [file]

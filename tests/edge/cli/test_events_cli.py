@@ -1,0 +1,246 @@
+"""`fieldfare events` on a store as a recorder leaves it."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from fieldfare_here import Fieldfare
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.cli.events import count, table
+from edge.store.records import HourCount, Mark
+from edge.store.writing import StoreWriter
+from tools.make_store import SPRING_S, Made, made_events, make_store
+
+
+@pytest.fixture(autouse=True)
+def warsaw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time zone of this machine."""
+    monkeypatch.setenv("TZ", "Europe/Warsaw")
+    time.tzset()
+
+
+@pytest.fixture
+def fieldfare(capsys: pytest.CaptureFixture[str]) -> Fieldfare:
+    return Fieldfare(capsys)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Two days of spring, 160 events, numbers 1 to 160."""
+    make_store(tmp_path / "events.db", made_events(160))
+    return tmp_path / "events.db"
+
+
+def test_the_newest_are_listed_first_within_80_columns(fieldfare: Fieldfare, store: Path) -> None:
+    done = fieldfare("events", "--store", store)
+    head, *lines = done.lines
+    assert head.split() == ["NUMBER", "BEGIN", "LABEL", "SCORE", "TIME", "FRAMES", "CHECKED"]
+    assert [int(line.split()[0]) for line in lines] == list(range(160, 140, -1))
+    assert all(len(line) <= 80 for line in done.lines)
+    assert re.search(r"  2026-05-0\d \d\d:\d\d:\d\d ", lines[0])
+    assert done.err == "20 of 160 events; -n 0 lists all\n"
+
+
+def test_the_oldest_can_come_first_and_all_of_them(fieldfare: Fieldfare, store: Path) -> None:
+    assert fieldfare("events", "--store", store, "--oldest-first", "-n", 1).lines[1].split()[0] == "1"
+    assert len(fieldfare("events", "--store", store, "-n", 0).lines) == 161
+
+
+def test_options_stand_before_a_command_or_after_it(fieldfare: Fieldfare, store: Path) -> None:
+    before = fieldfare("events", "--store", store, "--label", "fox", "count", "--json")
+    after = fieldfare("events", "count", "--json", "--store", store, "--label", "fox")
+    assert before.out == after.out != ""
+    both = fieldfare("events", "--label", "fox", "--store", store, "count", "--label", "badger", "--json")
+    assert {json.loads(line)["label"] for line in both.lines} == {"badger"}
+
+
+def test_filters_choose_what_is_listed(fieldfare: Fieldfare, store: Path) -> None:
+    def listed(*words: object) -> list[dict[str, object]]:
+        return [json.loads(line) for line in fieldfare("events", "--store", store, "--json", *words).lines]
+
+    everything = listed()
+    assert len(everything) == 160
+    some = listed("--label", "fox", "--label", "badger")
+    assert {one["label"] for one in some} == {"fox", "badger"}
+    assert all(one["score"] >= 0.8 for one in listed("--min-score", 0.8))  # type: ignore[operator]
+    assert listed("--max-score", 0) == []
+    first_day = listed("--until", "2026-05-01")
+    assert len(first_day) + len(listed("--since", "2026-05-02")) == 160
+    assert first_day
+    assert listed("--since", "1h") == []
+
+
+def test_a_list_for_programs_holds_what_exports_hold(fieldfare: Fieldfare, store: Path) -> None:
+    (line,) = fieldfare("events", "--store", store, "--json", "-n", 1).lines
+    told = json.loads(line)
+    assert (told["number"], told["device"], told["clock"], told["checked"]) == (160, "barn", "ntp", None)
+    assert told["begin"].endswith("Z")
+    assert fieldfare("events", "show", 160, "--store", store, "--json").lines == [line]
+
+
+def test_marks_are_set_shown_and_taken_back(fieldfare: Fieldfare, store: Path) -> None:
+    was = json.loads(fieldfare("events", "show", 3, "--store", store, "--json").out)["label"]
+    assert (
+        fieldfare("events", "mark", 1, 2, "right", "--by", "A. Observer", "--store", store).out == "2 events: right\n"
+    )
+    assert fieldfare("events", "mark", 4, "wrong", "--store", store).status == 0
+    done = fieldfare("events", "mark", 3, "heron", "--store", store)
+    assert (done.out, done.err) == ("1 event: heron\n", "fieldfare: note: heron is a new label here\n")
+    lines = fieldfare("events", "--store", store, "--checked").lines
+    assert [line.split()[-1] for line in lines[1:]] == ["wrong", "renamed", "right", "right"]
+    shown = fieldfare("events", "show", 3, "--store", store).out
+    assert f"heron, the model took it for {was}" in shown
+    assert "right by A. Observer on " in fieldfare("events", "show", 1, "--store", store).out
+    assert fieldfare("events", "mark", 1, 2, 3, 4, "--undo", "--store", store).out == "4 events: taken back\n"
+    assert fieldfare("events", "--store", store, "--checked").out == "no events\n"
+
+
+def test_an_event_may_be_named(fieldfare: Fieldfare, store: Path) -> None:
+    name = json.loads(fieldfare("events", "show", 7, "--store", store, "--json").out)["event_id"]
+    assert fieldfare("events", "mark", name, "right", "--store", store).status == 0
+    assert fieldfare("events", "show", name, "--store", store).lines[0].split() == ["event", "7", name]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["1", "2"], "--as 7"),
+        (["right"], "after the numbers"),
+        (["1", " fox"], "blanks at its ends"),
+        (["1", "a\x1b[31m"], "printable"),
+        (["1", "x" * 1001], "1000 bytes"),
+        (["1", ""], "1 to 1000"),
+        (["1", "--undo", "--as", "fox"], "exclude each other"),
+    ],
+)
+def test_a_mark_that_means_nothing_is_refused(fieldfare: Fieldfare, store: Path, words: list[str], said: str) -> None:
+    done = fieldfare("events", "mark", *words, "--store", store)
+    assert done.status == 2
+    assert said in done.err
+
+
+def test_a_label_that_looks_like_a_number_can_be_given(fieldfare: Fieldfare, store: Path) -> None:
+    assert fieldfare("events", "mark", 1, "--as", "42", "--store", store).out == "1 event: 42\n"
+
+
+@pytest.mark.parametrize("number", ["0", "161", "heron", "9" * 400])
+def test_an_event_that_is_not_there_is_one_line(fieldfare: Fieldfare, store: Path, number: str) -> None:
+    for words in (["show", number], ["mark", number, "right"]):
+        done = fieldfare("events", *words, "--store", store)
+        assert (done.status, done.out) == (65, "")
+        assert "is not there: the store holds 1 to 160" in done.err
+        assert done.err.count("\n") == 1
+
+
+def test_counts_by_the_hour_of_the_day(fieldfare: Fieldfare, store: Path) -> None:
+    lines = fieldfare("events", "count", "--store", store).lines
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[-1].split()[:2] == ["all", "160"]
+    rows = [json.loads(line) for line in fieldfare("events", "count", "--store", store, "--json").lines]
+    assert sum(row["events"] for row in rows) == 160
+    assert all(0 <= row["hour"] < 24 for row in rows)
+    # The first event began at 01:48:27 in UTC, and summer time is two hours before that.
+    (first,) = fieldfare("events", "count", "--store", store, "--json", "--until", "2026-05-01 03:49").lines
+    assert json.loads(first)["hour"] == 3
+
+
+def test_counts_by_day(fieldfare: Fieldfare, store: Path) -> None:
+    head, *lines = fieldfare("events", "count", "--by", "day", "--store", store).lines
+    assert head.split() == ["DAY", "EVENTS"]
+    assert sum(int(line.split()[1]) for line in lines) == 160
+    assert max(line.count("█") for line in lines) == 36
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_a_plot_needs_no_unicode() -> None:
+    hours = [HourCount(label="fox", hour_s=0, events=8), HourCount(label="fox", hour_s=3600 * 5, events=1)]
+    (line, *_) = list(count.by_hour(hours, " .:-=+*%#"))[1:]
+    assert line.isascii()
+    assert (line.count("##"), line.count("..")) == (1, 1)
+
+
+@pytest.mark.parametrize(("words", "status"), [([], 2), (["--store", "a", "--config", "b"], 2)])
+def test_without_a_store_or_with_two_it_is_one_line(fieldfare: Fieldfare, words: list[str], status: int) -> None:
+    if not words and Path("/etc/fieldfare/fieldfare.toml").exists():
+        pytest.skip("a service is set up on this machine")
+    done = fieldfare("events", *words)
+    assert (done.status, done.out) == (status, "")
+    assert "--store" in done.err
+
+
+def test_the_settings_name_the_store(fieldfare: Fieldfare, store: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "fieldfare.toml"
+    settings.write_text(f'bundle = "birds"\n[events]\nstore = "{store}"\n')
+    assert len(fieldfare("events", "--config", settings).lines) == 21
+    settings.write_text('bundle = "birds"\n')
+    done = fieldfare("events", "--config", settings)
+    assert done.status == 78
+    assert "[events] store is not set" in done.err
+
+
+def test_a_store_that_is_not_there_or_none_is_one_line(fieldfare: Fieldfare, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8")
+    for name, status in (("gone.db", 66), ("photo.jpg", 65)):
+        done = fieldfare("events", "--store", tmp_path / name)
+        assert (done.status, done.out, done.err.count("\n")) == (status, "", 1)
+
+
+def test_times_that_cannot_be_trusted_and_labels_from_anywhere(fieldfare: Fieldfare, tmp_path: Path) -> None:
+    label = "ro\u0308e \x1b[31m" + "狐" * 5000 + "\n<b>"
+    with StoreWriter(tmp_path / "events.db") as writer:
+        for number, made in enumerate(made_events(2)):
+            event = msgspec.structs.replace(made.event, label=label)
+            writer.add_events([(event, SPRING_S + number, SPRING_S + number + 70, "none", ())])
+        writer.mark([1], Mark(verdict="right"))
+    done = fieldfare("events", "--store", tmp_path / "events.db")
+    for line in done.lines[1:]:
+        assert " ~2026-05-01 03:46:4" in line
+        assert "\x1b" not in line
+        assert table.columns(line) <= 80
+    assert fieldfare("events", "show", 1, "--store", tmp_path / "events.db").out.count("\n") == 11
+    assert json.loads(fieldfare("events", "show", 1, "--json", "--store", tmp_path / "events.db").out)["label"] == label
+
+
+@given(st.text(max_size=100), st.integers(4, 60))
+def test_a_label_takes_exactly_its_columns(label: str, width: int) -> None:
+    assert table.columns(table.fit(label, width)) == width
+
+
+@pytest.mark.parametrize(
+    ("lasted_s", "shown"),
+    [(0, "0.0 s"), (4.25, "4.2 s"), (59.94, "59.9 s"), (60, "1:00"), (3599.9, "1:00:00"), (36_000, "10:00:00")],
+)
+def test_durations_are_short(lasted_s: float, shown: str) -> None:
+    assert table.duration(lasted_s) == shown
+
+
+@pytest.mark.process
+def test_tail_follows_the_store_and_one_that_takes_its_place(store: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-u", "-m", "edge", "events", "tail", "--store", str(store), "-n", "2", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as tail:
+        assert tail.stdout is not None
+        assert [json.loads(tail.stdout.readline())["number"] for _ in range(2)] == [159, 160]
+        add(store, list(made_events(1, seed=5, device="pond")))
+        told = json.loads(tail.stdout.readline())
+        assert (told["number"], told["device"]) == (161, "pond")
+        for file in tmp_path.glob("events.db*"):
+            file.unlink()
+        make_store(tmp_path / "new.db", made_events(1, device="hedge"))
+        (tmp_path / "new.db").rename(store)
+        told = json.loads(tail.stdout.readline())
+        assert (told["number"], told["device"]) == (1, "hedge")
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(timeout=60) == 130
+
+
+def add(store: Path, made: list[Made]) -> None:
+    with StoreWriter(store) as writer:
+        writer.add_events([(one.event, SPRING_S, SPRING_S + 5, "ntp", ()) for one in made])

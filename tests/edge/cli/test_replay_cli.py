@@ -1,0 +1,132 @@
+"""fieldfare replay, as its users meet it: settings are tried on a recording."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.events.score_log import ScoreLogWriter
+
+pytestmark = pytest.mark.process
+tiny_models = pytest.importorskip("tiny_models")
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+# Seconds of one colour, B, G, R. The tiny bundle names the colour of a picture; grey has no name.
+RED, BLUE, GREY = (0, 0, 200), (200, 0, 0), (100, 100, 100)
+FILM = [(3.0, GREY), (2.0, RED), (4.0, GREY), (1.0, BLUE), (4.0, GREY)]
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return Path(tiny_models.bundle_of(tiny_models.sound_model(), tmp_path / "colours").path)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    colours = [colour for seconds, colour in FILM for _ in range(round(seconds * 10))]
+    for number, colour in enumerate(colours):
+        cv2.imwrite(str(folder / f"{number:04}.png"), np.full((16, 16, 3), colour, np.uint8))
+    return folder
+
+
+def settings(tmp_path: Path, bundle: Path, text: str = "", name: str = "new.toml") -> Path:
+    path = tmp_path / name
+    path.write_text(f'bundle = "{bundle}"\n{text}')
+    return path
+
+
+def score_log(tmp_path: Path) -> Path:
+    """A log of three labels: an owl at 0.8 for three seconds, then a wren at 0.6."""
+    writer = ScoreLogWriter(("owl", "wren", "nothing"), "b1", (0.7, 0.7, 0.7))
+    parts = [(4, (0, 0, 1)), (3, (0.8, 0.1, 0.1)), (5, (0, 0, 1)), (3, (0.3, 0.6, 0.1)), (5, (0, 0, 1))]
+    rows = [values for seconds, values in parts for _ in range(seconds * 10)]
+    pieces = [writer.add(500 + i / 10, 1.8e9 + i / 10, np.array(values, np.float32)) for i, values in enumerate(rows)]
+    path = tmp_path / "scores.log"
+    path.write_bytes(b"".join(piece for piece in [*pieces, writer.flush()] if piece))
+    return path
+
+
+def test_pictures_are_classified_and_their_events_compared(
+    run_fieldfare: Run, pictures: Path, bundle: Path, tmp_path: Path
+) -> None:
+    config = settings(tmp_path, bundle, "[events]\nmin_duration_s = 1.5\n")
+    done = run_fieldfare("replay", pictures, "--config", config)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["old", "new"]
+    assert lines[1].startswith("same")
+    assert lines[2].startswith("only old")
+    assert "0:09." in lines[2]
+    assert lines[-1] == "1 same, 0 changed, 1 only old, 0 only new"
+
+
+def test_a_video_is_replayed_by_its_own_times(run_fieldfare: Run, pictures: Path, bundle: Path, tmp_path: Path) -> None:
+    video = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"FFV1"), 5.0, (16, 16))
+    for path in sorted(pictures.iterdir()):
+        writer.write(cv2.imread(str(path)))
+    writer.release()
+    config = settings(tmp_path, bundle)
+    found = json.loads(run_fieldfare("replay", video, "--config", config, "--json").stdout)
+    assert found["counts"] == {"same": 2, "changed": 0, "only old": 0, "only new": 0}
+    # At five frames a second all takes twice as long.
+    assert found["events"][0]["new"]["begin_s"] == pytest.approx(6.2, abs=0.5)
+    found = json.loads(run_fieldfare("replay", video, "--config", config, "--fps", "10", "--json").stdout)
+    assert found["events"][0]["new"]["begin_s"] == pytest.approx(3.2, abs=0.5)
+
+
+def test_a_score_log_needs_no_bundle(run_fieldfare: Run, tmp_path: Path) -> None:
+    config = settings(tmp_path, Path("/nowhere"), "[decision.thresholds]\nwren = 0.5\n")
+    done = run_fieldfare("replay", score_log(tmp_path), "--config", config, env={"PATH": "/usr/bin", "TZ": "UTC"})
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["same", "only"]
+    assert "owl 2027-01-15 08:00:04" in lines[1]
+    assert lines[2].split()[:4] == ["only", "new", "-", "wren"]
+    assert lines[3].startswith("old (the defaults): 1 events: owl 1")
+
+
+def test_two_settings_files_are_compared(run_fieldfare: Run, tmp_path: Path) -> None:
+    new = settings(tmp_path, Path("/nowhere"), "[decision]\nthreshold = 0.5\n")
+    old = settings(tmp_path, Path("/nowhere"), "[decision]\nthreshold = 0.95\n", "old.toml")
+    words = ["--config", new, "--against", old, "--json"]
+    found = json.loads(run_fieldfare("replay", score_log(tmp_path), *words).stdout)
+    assert (found["old"]["events"], found["new"]["events"]) == (0, 2)
+    assert found["new"]["labels"] == {"owl": 1, "wren": 1}
+    assert found["counts"] == {"same": 0, "changed": 0, "only old": 0, "only new": 2}
+
+
+def test_a_torn_log_is_replayed_up_to_there(run_fieldfare: Run, tmp_path: Path) -> None:
+    path = score_log(tmp_path)
+    path.write_bytes(path.read_bytes()[:-20])
+    done = run_fieldfare("replay", path, "--config", settings(tmp_path, Path("/nowhere")))
+    assert done.returncode == 0
+    assert "are torn, as a power cut leaves them" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("recording", "text", "status", "message"),
+    [
+        ("none.avi", "", 66, "none.avi"),
+        ("synthetic", "", 78, "must be a score log, a video, or a folder of pictures"),
+        ("rtsp://camera/1", "", 78, "must be a score log, a video, or a folder of pictures"),
+        ("junk.log", "", 69, "junk.log"),
+        ("scores.log", "[decision.thresholds]\nowI = 0.5\n", 78, "owI"),
+        ("scores.log", "[events]\ngap_s = 0\n", 78, "events.gap_s = 0"),
+    ],
+)
+def test_what_cannot_be_replayed_is_one_line(
+    run_fieldfare: Run, bundle: Path, tmp_path: Path, recording: str, text: str, status: int, message: str
+) -> None:
+    score_log(tmp_path)
+    (tmp_path / "junk.log").write_bytes(b"junk" * 100)
+    done = run_fieldfare("replay", recording, "--config", settings(tmp_path, bundle, text), cwd=tmp_path, env=None)
+    assert done.returncode == status, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
