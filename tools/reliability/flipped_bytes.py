@@ -28,7 +28,7 @@ from tools.reliability.service import ROOT, Service, prepare, write_settings
 
 sys.path.insert(0, str(ROOT / "tests" / "edge" / "recorder"))
 # The tests have a supervisor that a program scripts.
-from running_recorder import RunningRecorder, event, settings  # noqa: E402
+from running_recorder import RunningRecorder, event, settings
 
 UP_S = 10.0
 _PATIENCE_S = 60.0
