@@ -32,8 +32,8 @@ from running_recorder import RunningRecorder, event, settings
 
 _PATIENCE_S = 90.0
 _FPS, _DURABLE_S = 30, 3.0
-# On a machine that is shared with others anything may come this much later, and fewer frames be classified. A timer that
-# followed the wall clock would be off by an hour, or by years.
+# On a machine that is shared with others anything may come this much later, and fewer frames be classified. A timer
+# that followed the wall clock would be off by an hour, or by years.
 _SLACK_S = 3.0
 _LEAST_SHARE = 0.5
 _FRAME_S = 1 / _FPS
