@@ -1,6 +1,7 @@
 """Name the files of a store, and tell them from others of the same name."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -29,6 +30,10 @@ def make_folder(folder: Path) -> None:
     # A store in a folder whose own name is lost at a power cut is lost, however well it was synced.
     for one in reversed(missing):
         sync_folder(one)
+    if not missing:
+        # A recorder before this one may have been killed between making and syncing it.
+        with suppress(OSError):  # of a folder above that is not ours, and that we may not read
+            sync_folder(folder)
 
 
 def sync_folder(path: Path) -> None:
