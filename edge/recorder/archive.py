@@ -18,6 +18,7 @@ from edge.recorder.pictures import PictureFolder, remove_picture
 from edge.recorder.stock import EventPictures, Samples, Stock
 from edge.recorder.waiting import Item
 from edge.store.aside import set_aside
+from edge.store.files import make_folder
 from edge.store.harvest import NewSample
 from edge.store.orders import take_orders
 from edge.store.writes.adding import Identity, NewEvent
@@ -77,6 +78,7 @@ class Archive:
         self._filer = Filer(pictures, harvest, device, boot, history)
         self._open: StoreWriter | None = None
         self._notice: str | None = None
+        self._damage: str | None = None  # found while it was open
         self._chores = Chores()
         self._events = self._dropped = 0
 
@@ -106,12 +108,16 @@ class Archive:
 
     def open(self) -> None:
         """Open the store, which is made if there is none; a damaged one is set aside."""
-        self.path.parent.mkdir(0o750, parents=True, exist_ok=True)
-        try:
-            self._open = StoreWriter(self.path)
-        except DamagedStoreError as error:
+        make_folder(self.path.parent)
+        if self._damage is None:
+            try:
+                self._open = StoreWriter(self.path)
+            except DamagedStoreError as error:
+                self._damage = str(error)
+        if self._damage is not None:
             aside = set_aside(self.path)
-            self._note(f"the store was damaged and is now {aside.name}; a fresh one was begun", str(error))
+            self._note(f"the store was damaged and is now {aside.name}; a fresh one was begun", self._damage)
+            self._damage = None
             self._open = StoreWriter(self.path)
         for stock in (self._pictures, self._samples):
             stock.measure(self._open)
@@ -131,6 +137,8 @@ class Archive:
             self._note("the store was deleted or replaced while it was open; what is there now is used", str(error))
             self.close()
         elif isinstance(error, DamagedStoreError):
+            # The check at the next opening need not find it again: it looks at the newest events only.
+            self._damage = str(error)
             self.close()
 
     def keep(self, items: Sequence[Item], long: Sequence[Event] = ()) -> None:

@@ -68,6 +68,7 @@ class PictureFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._unsynced: set[Path] = set()
+        self._made: set[Path] = set()
 
     def keep(self, name: str, data: bytes) -> StoredFile:
         """Write a picture, if there is none of that name yet. Raises OSError, and leaves nothing behind."""
@@ -78,8 +79,8 @@ class PictureFolder:
         # One that is there was sent again, because its acknowledgement was lost. It may be in the store already, with
         # its hash, and its EXIF would now have another time.
         there = self._read(path)
+        self._make_folder(path.parent)
         if there is None:
-            self._make_folder(path.parent)
             self._write(path, data)
         self._unsynced.add(path.parent)
         kept = there or data
@@ -145,12 +146,19 @@ class PictureFolder:
                     yield Path(entry.path), whole
 
     def _make_folder(self, folder: Path) -> None:
-        if folder.is_dir():
+        is_there = folder.is_dir()
+        if is_there and folder in self._made:
             return
+        if is_there:
+            # A recorder before this one may have been killed between making and syncing them.
+            for above in (folder.parent, self.root.parent):
+                with suppress(OSError):  # of a folder that is not ours, and that we may not read
+                    _sync_folder(above)
         missing = [one for one in (folder, *folder.parents) if not one.exists()]
         folder.mkdir(0o750, parents=True, exist_ok=True)
         # Also the folders above, whose entries are new: the top one's parent holds the first of them.
         self._unsynced.update(one.parent for one in missing)
+        self._made.add(folder)
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -1,6 +1,7 @@
 """Name the files of a store, and tell them from others of the same name."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -20,6 +21,19 @@ def inode(path: Path) -> int | None:
         return path.stat().st_ino
     except OSError:
         return None
+
+
+def make_folder(folder: Path) -> None:
+    """Make this folder and those above that are missing, and put their names on the disk. Raises OSError."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(0o750, parents=True, exist_ok=True)
+    # A store in a folder whose own name is lost at a power cut is lost, however well it was synced.
+    for one in reversed(missing):
+        sync_folder(one)
+    if not missing:
+        # A recorder before this one may have been killed between making and syncing it.
+        with suppress(OSError):  # of a folder above that is not ours, and that we may not read
+            sync_folder(folder)
 
 
 def sync_folder(path: Path) -> None:

@@ -107,6 +107,9 @@ def test_all_folders_that_are_new_are_synced(folder: PictureFolder, monkeypatch:
     assert sorted(synced) == sorted([".1-best.jpg.partial", "b", "pictures", "deep", top])
     folder.sync()
     assert len(synced) == 5
+    # Its successor does not know whether it was killed before that.
+    PictureFolder(folder.root).keep("b/2-best.jpg", JPEG)
+    assert sorted(synced[5:]) == sorted([".2-best.jpg.partial", "pictures", "deep"])
 
 
 @pytest.mark.parametrize("step", range(2))

@@ -1,5 +1,6 @@
 """The recorder as a process: what it acknowledges is on the disk, whatever happens to it or to its disk."""
 
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,24 @@ def test_the_budget_is_kept_and_whole_bursts_go(store: Path) -> None:
     assert {len(one.pictures) for one in kept} == {0, 2}
     assert [one.event.sequence for one in kept if one.pictures] == [6, 7, 8, 9]
     assert sum(len(one.pictures) for one in kept) == len(files)
+
+
+def test_damage_that_is_found_while_it_runs_is_set_aside_though_a_new_start_would_not_see_it(store: Path) -> None:
+    """At the opening only the newest events are looked at."""
+    with RunningRecorder(quick(store)) as recorder:
+        recorder.wait_until_kept(recorder.keep(event(1, label="first")))
+        recorder.wait_until_kept(*(recorder.keep(event(number)) for number in range(2, 602)))
+        recorder.finish()
+    with sqlite3.connect(store) as damage:
+        damage.execute("DELETE FROM labels WHERE text = 'first'")
+    damage.close()
+    with RunningRecorder(quick(store)) as recorder:
+        pulse = recorder.wait_for_pulse(lambda pulse: pulse.notice is not None)
+        assert pulse.notice == "the store was damaged and is now events.db.damaged-1; a fresh one was begun"
+        recorder.wait_until_kept(recorder.keep(event(1000)))
+        recorder.finish()
+    assert sequences(store) == [1000]
+    assert store.with_name("events.db.damaged-1").exists()
 
 
 def test_what_it_cannot_run_with_is_its_last_word(store: Path) -> None:
