@@ -18,7 +18,7 @@ def _add(sign: str, which: str) -> str:
     sums = ", ".join(f"{sign}sum(band = {band})" for band in schema.BANDS)
     changes = ", ".join(f"{column} = {column} + excluded.{column}" for column in ("events", *_BAND_COLUMNS))
     return (
-        f"INSERT INTO hours SELECT {schema.HOUR_OF} AS hour, shown, state, {sign}count(*), {sums} FROM events"
+        f"INSERT INTO hours SELECT hour, shown, state, {sign}count(*), {sums} FROM events"
         f" WHERE {which} GROUP BY 1, 2, 3"
         f" ON CONFLICT (hour, label, state) DO UPDATE SET {changes}"
     )
@@ -30,6 +30,10 @@ _TAKE_CHANGED = _add("-", "number IN (SELECT number FROM temp.changing) AND sett
 _MISSING = (
     f"INSERT INTO missing SELECT number / {schema.BLOCK}, count(*) FROM temp.changing WHERE true GROUP BY 1"
     " ON CONFLICT (block) DO UPDATE SET events = events + excluded.events"
+)
+_REMEMBER_LAST = (
+    "INSERT OR REPLACE INTO fieldfare SELECT 'last_number', :last"
+    " WHERE EXISTS (SELECT 1 FROM temp.changing WHERE number = :last)"
 )
 
 
@@ -60,8 +64,11 @@ class Counts:
     def delete(self, numbers: Iterable[int]) -> None:
         """Delete these events, with their marks and the rows of their pictures."""
         self._note(numbers)
+        self._connection.execute("DELETE FROM temp.changing WHERE number NOT IN (SELECT number FROM events)")
         self._connection.execute(_TAKE_CHANGED)
         self._connection.execute(_MISSING)
+        # A number is never given twice, also if that of the last event goes.
+        self._connection.execute(_REMEMBER_LAST, {"last": last_number(self._connection)})
         for table, column in (("marks", "event"), ("pictures", "event"), ("events", "number")):
             self._connection.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT number FROM temp.changing)")
 

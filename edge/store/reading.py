@@ -19,7 +19,7 @@ from edge.store.reads.selecting import Selection, select
 from edge.store.reads.walking import Place, Walk
 from edge.store.reads.ways_in import open_for_reading
 from edge.store.records import Filter, HourCount, StoredEvent, StoredSample
-from edge.store.schema import HOUR_MS
+from edge.store.schema import HOUR_S
 
 # How long a walk through the store may hold on to one state of it. Meanwhile the writer's log cannot begin again, so
 # it grows; somebody may leave `fieldfare events | less` open for days.
@@ -144,12 +144,16 @@ class StoreReader:
         """Return the counts by label and hour, in order of hours, then labels."""
         with self._one_state():
             found = totals.by_hour(self._connection, self._select(wanted))
-            texts = {label: self._texts.label(label) for label in {label for _, label in found}}
-        # Labels are put in order once, not at each comparison.
-        ranks = {label: rank for rank, label in enumerate(sorted(texts, key=texts.__getitem__))}
+            texts = sorted({label: self._texts.label(label) for label in {row[1] for row in found}}.items(), key=_text)
+        # There may be 100,000 of them: a place is one number, for the hour and the label's place in the order.
+        ranks, many = {label: rank for rank, (label, _) in enumerate(texts)}, len(texts)
+        counts: dict[int, int] = {}
+        for hour, label, events in found:
+            place = hour * many + ranks[label]
+            counts[place] = counts.get(place, 0) + events
         return [
-            HourCount(label=texts[label], hour_s=hour * HOUR_MS // 1000, events=found[hour, label])
-            for hour, label in sorted(found, key=lambda place: (place[0], ranks[place[1]]))
+            HourCount(label=texts[place % many][1], hour_s=place // many * HOUR_S, events=counts[place])
+            for place in sorted(counts)
         ]
 
     def labels(self) -> Sequence[str]:
@@ -191,3 +195,7 @@ class StoreReader:
 def _is_number(text: str) -> bool:
     """Return True for digits that fit into 64 bits."""
     return text.isascii() and text.isdecimal() and len(text) <= 18
+
+
+def _text(label: tuple[int, str]) -> str:
+    return label[1]

@@ -15,7 +15,20 @@ from edge.store.texts import Boot, Origin, TextReader, TextWriter
 
 # The columns of an event, in the order of the table.
 COLUMNS = (
-    *("number", "boot", "sequence", "origin", "label", "shown", "state", "settled", "begin_ms", "end_ms", "clock"),
+    *(
+        "number",
+        "boot",
+        "sequence",
+        "origin",
+        "label",
+        "shown",
+        "state",
+        "settled",
+        "hour",
+        "begin_ms",
+        "end_ms",
+        "clock",
+    ),
     *("begin_mono_s", "end_mono_s", "peak", "band", "peak_mono_s", "mean", "frames", "runner_up", "runner_up_score"),
     *("box_left", "box_top", "box_width", "box_height", "temperature_c"),
 )
@@ -38,7 +51,7 @@ def event_row(texts: TextWriter, event: Event, number: int, times: tuple[int, in
     runner_up = event.runner_up
     return (
         *(number, texts.boot(Boot(event.device, event.boot)), event.sequence, texts.origin(_origin_of(event))),
-        *(label, label, 0, 0, *times),
+        *(label, label, 0, 0, times[0] // schema.HOUR_MS, *times),
         *(event.begin_mono_s, event.end_mono_s, event.peak, schema.band_of(event.peak), event.peak_mono_s),
         *(event.mean, event.frames),
         *((None, None) if runner_up is None else (texts.label(runner_up.label), runner_up.score)),

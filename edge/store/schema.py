@@ -12,7 +12,8 @@ from bisect import bisect_right
 
 # "Fldf", so that `file` and we tell this file from any other SQLite database.
 APPLICATION_ID = 0x466C6466
-HOUR_MS = 3_600_000
+HOUR_S = 3600
+HOUR_MS = HOUR_S * 1000
 # Numbers of deleted events are counted by blocks of so many, so that "how many come after this one" needs no scan.
 BLOCK = 4096
 
@@ -32,8 +33,8 @@ CHECKED, EXPORTED = 1, 2
 # `clock` is the place in this order: the further, the better.
 CLOCKS = ("none", "hand", "rtc", "ntp")
 
-# The hour of an event, rounded down before 1970, too, which SQLite's division does not do.
-HOUR_OF = f"((begin_ms + {HOUR_MS} * 1000000) / {HOUR_MS} - 1000000)"
+# `hour` from begin_ms, rounded down before 1970, too, which SQLite's division does not do.
+HOUR_OF_BEGIN = f"((begin_ms + {HOUR_MS} * 1000000) / {HOUR_MS} - 1000000)"
 
 
 def band_of(score: float) -> int:
@@ -42,10 +43,11 @@ def band_of(score: float) -> int:
 
 
 # The pages that a commit touches are what it writes. A new event touches the last page of events and of by_identity,
-# and no more: it is not `settled`. Some thousands at once get into the other indexes and the counts by hour, whose pages
-# are then written once for many; until then readers look at them one by one. On a day of 10,000 events that wrote 30 MB
-# instead of 74. Text that repeats (labels, boots, origins) is kept once. Open events are apart, since a number must not
-# be given before an event has ended.
+# and no more: it is not `settled`. Some thousands at once get into the other indexes and the counts by hour, whose
+# pages are then written once for many; until then readers look at them one by one. On a day of 10,000 events, each
+# durable within 15 s, that wrote 42 MB instead of 74; 16 instead of 35 within 120 s (tools/bench_store.py). Text that
+# repeats (labels, boots, origins) is kept once. Open events are apart, since a number must not be given before an event
+# has ended.
 _FIRST = f"""
 CREATE TABLE fieldfare (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE labels (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
@@ -59,7 +61,7 @@ CREATE TABLE origins (
 CREATE TABLE events (
     number INTEGER PRIMARY KEY, boot INTEGER NOT NULL, sequence INTEGER NOT NULL, origin INTEGER NOT NULL,
     label INTEGER NOT NULL, shown INTEGER NOT NULL, state INTEGER NOT NULL, settled INTEGER NOT NULL,
-    begin_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, clock INTEGER NOT NULL,
+    hour INTEGER NOT NULL, begin_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, clock INTEGER NOT NULL,
     begin_mono_s REAL NOT NULL, end_mono_s REAL NOT NULL,
     peak REAL NOT NULL, band INTEGER NOT NULL, peak_mono_s REAL NOT NULL, mean REAL NOT NULL, frames INTEGER NOT NULL,
     runner_up INTEGER, runner_up_score REAL,
@@ -67,7 +69,7 @@ CREATE TABLE events (
 );
 CREATE UNIQUE INDEX by_identity ON events (boot, sequence);
 CREATE INDEX by_time ON events (begin_ms, shown, state, band) WHERE settled = 1;
-CREATE INDEX by_band ON events (band, begin_ms, shown, state, peak) WHERE settled = 1;
+CREATE INDEX by_band ON events (band, hour, shown, state, peak, begin_ms) WHERE settled = 1;
 CREATE INDEX to_mend ON events (boot, clock) WHERE clock < 3;
 CREATE TABLE hours (
     hour INTEGER NOT NULL, label INTEGER NOT NULL, state INTEGER NOT NULL, events INTEGER NOT NULL,

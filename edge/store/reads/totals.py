@@ -1,7 +1,6 @@
 """Count the events of a selection, in all or by hour and label, mostly without looking at them."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -30,17 +29,16 @@ def total(connection: sqlite3.Connection, selection: Selection) -> int:
     return found
 
 
-def by_hour(connection: sqlite3.Connection, selection: Selection) -> Counter[tuple[int, int]]:
-    """Return how many events there are of each (hour, label), those of which there are some."""
-    found: Counter[tuple[int, int]] = Counter()
+def by_hour(connection: sqlite3.Connection, selection: Selection) -> list[tuple[int, int, int]]:
+    """Return (hour, label, how many events), in no order; an hour and a label may be there several times."""
+    found: list[tuple[int, int, int]] = []
     for part in _parts(selection):
         count = "count(*)" if part.events == "1" else f"sum({part.events})"
         query = (
             f"SELECT {part.hour}, {part.label}, {count} AS found FROM {part.table} WHERE {part.condition.sql}"
             " GROUP BY 1, 2 HAVING found > 0"
         )
-        for hour, label, events in connection.execute(query, part.condition.values):
-            found[hour, label] += events
+        found += connection.execute(query, part.condition.values).fetchall()
     return found
 
 
@@ -48,7 +46,7 @@ def _parts(selection: Selection) -> Iterator[_Part]:
     """Yield the parts that the selection falls into: recent events, whole hours, and pieces of hours at its ends."""
     if selection.is_empty:
         return
-    yield _Part("events NOT INDEXED", schema.HOUR_OF, "shown", "1", selection.recent())
+    yield _Part("events NOT INDEXED", "hour", "shown", "1", selection.recent())
     first, end = -(-selection.begin_ms // schema.HOUR_MS), selection.end_ms // schema.HOUR_MS
     if first > end:  # both ends are inside one hour
         yield _events_between(selection, selection.begin_ms, selection.end_ms)
@@ -63,7 +61,7 @@ def _parts(selection: Selection) -> Iterator[_Part]:
 def _events_between(selection: Selection, begin_ms: int, end_ms: int) -> _Part:
     condition = SETTLED & selection.between(begin_ms, end_ms)
     condition &= selection.facts("shown") & selection.peaks()
-    return _Part("events INDEXED BY by_time", schema.HOUR_OF, "shown", "1", condition)
+    return _Part("events INDEXED BY by_time", "hour", "shown", "1", condition)
 
 
 def _whole_hours(selection: Selection, first: int, end: int) -> Iterator[_Part]:
@@ -76,10 +74,9 @@ def _whole_hours(selection: Selection, first: int, end: int) -> Iterator[_Part]:
         events = " + ".join(f"band_{band}" for band in whole)
         yield _Part("hours", "hour", "label", events, _hours_between(selection, first, end))
     for band in cut:
-        condition = SETTLED & Condition("band = ?", (band,))
-        condition &= selection.between(first * schema.HOUR_MS, end * schema.HOUR_MS)
+        condition = SETTLED & Condition("band = ? AND hour >= ? AND hour < ?", (band, first, end))
         condition &= selection.facts("shown") & selection.peaks()
-        yield _Part("events INDEXED BY by_band", schema.HOUR_OF, "shown", "1", condition)
+        yield _Part("events INDEXED BY by_band", "hour", "shown", "1", condition)
 
 
 def _hours_between(selection: Selection, first: int, end: int) -> Condition:

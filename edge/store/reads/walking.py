@@ -35,7 +35,7 @@ class Walk:
         selection = self._selection
         if selection.is_empty:
             return
-        recent = self._pages("NOT INDEXED", selection.recent())
+        recent = self._pages("NOT INDEXED", selection.recent(), "begin_ms")
         yield from heapq.merge(recent, *self._settled(), reverse=self._newest_first)
 
     def _settled(self) -> Iterator[Iterator[Place]]:
@@ -44,7 +44,7 @@ class Walk:
         whole, cut = selection.bands()
         if selection.is_picky:
             yield self._by_hours([*whole, *cut], selection.peaks())
-        elif not cut:
+        elif len(whole) == len(schema.BANDS):
             yield self._by_time(selection.begin_ms, selection.end_ms, Condition(""))
         else:
             yield from (self._by_band(band) for band in cut)
@@ -60,7 +60,7 @@ class Walk:
 
     def _hours(self, bands: Sequence[int]) -> Iterator[int]:
         """Yield the hours that hold events of the selection's labels and states in these bands."""
-        first, last = self._selection.begin_ms // schema.HOUR_MS, (self._selection.end_ms - 1) // schema.HOUR_MS
+        first, last = self._ends()
         while True:
             among = Condition("hour BETWEEN ? AND ?", (first, last)) & self._selection.facts("label")
             among &= Condition(f"{' + '.join(f'band_{band}' for band in bands)} > 0")
@@ -73,28 +73,36 @@ class Walk:
 
     def _by_time(self, begin_ms: int, end_ms: int, more: Condition) -> Iterator[Place]:
         among = SETTLED & self._selection.between(begin_ms, end_ms) & self._selection.facts("shown") & more
-        return self._pages("INDEXED BY by_time", among)
+        return self._pages("INDEXED BY by_time", among, "begin_ms")
 
     def _by_band(self, band: int) -> Iterator[Place]:
         selection = self._selection
-        among = SETTLED & Condition("band = ?", (band,)) & selection.between(selection.begin_ms, selection.end_ms)
-        return self._pages("INDEXED BY by_band", among & selection.facts("shown") & selection.peaks())
+        among = SETTLED & Condition("band = ? AND hour BETWEEN ? AND ?", (band, *self._ends()))
+        among &= selection.between(selection.begin_ms, selection.end_ms) & selection.facts("shown") & selection.peaks()
+        return self._pages("INDEXED BY by_band", among, "hour")
 
-    def _pages(self, index: str, among: Condition) -> Iterator[Place]:
+    def _ends(self) -> tuple[int, int]:
+        """Return the first and the last hour that the selection touches."""
+        return self._selection.begin_ms // schema.HOUR_MS, (self._selection.end_ms - 1) // schema.HOUR_MS
+
+    def _pages(self, index: str, among: Condition, leading: str) -> Iterator[Place]:
+        """Yield places page by page. leading: what the index is in order of; "hour" leads to the same order."""
+        order = ", ".join(f"{column} {self._order}" for column in dict.fromkeys((leading, "begin_ms", "number")))
         behind = Condition("")
         while True:
             condition = among & behind
-            query = (
-                f"SELECT begin_ms, number FROM events {index} WHERE {condition.sql}"
-                f" ORDER BY begin_ms {self._order}, number {self._order} LIMIT ?"
-            )
+            query = f"SELECT begin_ms, number FROM events {index} WHERE {condition.sql} ORDER BY {order} LIMIT ?"
             found: list[Place] = self._connection.execute(query, (*condition.values, self._page)).fetchall()
             yield from found
             if len(found) < self._page:
                 return
-            behind = self._behind(*found[-1])
+            behind = self._behind(*found[-1], leading)
 
-    def _behind(self, begin_ms: int, number: int) -> Condition:
-        if self._newest_first:
-            return Condition("begin_ms <= ? AND (begin_ms < ? OR number < ?)", (begin_ms, begin_ms, number))
-        return Condition("begin_ms >= ? AND (begin_ms > ? OR number > ?)", (begin_ms, begin_ms, number))
+    def _behind(self, begin_ms: int, number: int, leading: str) -> Condition:
+        """Return the condition on what comes after this place. Its first part is for the index."""
+        than = "<" if self._newest_first else ">"
+        reached = begin_ms if leading == "begin_ms" else begin_ms // schema.HOUR_MS
+        return Condition(
+            f"{leading} {than}= ? AND (begin_ms {than} ? OR begin_ms = ? AND number {than} ?)",
+            (reached, begin_ms, begin_ms, number),
+        )

@@ -43,8 +43,7 @@ class WayIn:
 
 def open_for_reading(path: Path) -> WayIn:
     """Return a connection that only reads. Raises what StoreReader raises."""
-    if not path.is_file():
-        raise MissingInputError(f"there is no store {printable(str(path))}: check the path, or start the service first")
+    _check_there(path)
     # A read-only connection never checkpoints, not even when it is the last to close: it cannot take the lock for that.
     # It does make the log's index (NAME-shm) if that is missing.
     with translated(path):
@@ -55,6 +54,17 @@ def open_for_reading(path: Path) -> WayIn:
             if code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
                 raise
         return _checked(_without_writing(path), path)
+
+
+def _check_there(path: Path) -> None:
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise MissingInputError(
+            f"cannot read the store {printable(str(path))} ({error.strerror}): run this as root or as its owner"
+        ) from error
+    if not there:
+        raise MissingInputError(f"there is no store {printable(str(path))}: check the path, or start the service first")
 
 
 def _without_writing(path: Path) -> WayIn:

@@ -21,8 +21,8 @@ SELECT count(*) FROM events AS e NOT INDEXED WHERE e.number BETWEEN ? AND ? AND 
         WHERE i.settled = 1 AND i.begin_ms = e.begin_ms AND i.shown = e.shown AND i.state = e.state AND i.band = e.band
         AND i.number = e.number)
     OR e.settled AND NOT EXISTS (SELECT 1 FROM events AS i INDEXED BY by_band
-        WHERE i.settled = 1 AND i.band = e.band AND i.begin_ms = e.begin_ms AND i.shown = e.shown AND i.state = e.state
-        AND i.peak = e.peak AND i.number = e.number)
+        WHERE i.settled = 1 AND i.band = e.band AND i.hour = e.hour AND i.begin_ms = e.begin_ms
+        AND i.shown = e.shown AND i.state = e.state AND i.peak = e.peak AND i.number = e.number)
     OR NOT EXISTS (SELECT 1 FROM labels WHERE id = e.label)
     OR NOT EXISTS (SELECT 1 FROM labels WHERE id = e.shown)
     OR NOT EXISTS (SELECT 1 FROM boots WHERE id = e.boot)

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from edge.events.records import ClockQuality
+from edge.store import schema
 from edge.store.counting import Counts
 from edge.store.rows import rank_of
 
@@ -18,6 +19,7 @@ _TIMES = """clock = :rank,
     end_ms = CAST(round((end_mono_s + :offset) * 1000) AS INTEGER)
 """
 _MENDED = f"UPDATE events SET {_TIMES} WHERE number IN (SELECT number FROM temp.changing)"
+_MENDED_HOURS = f"UPDATE events SET hour = {schema.HOUR_OF_BEGIN} WHERE number IN (SELECT number FROM temp.changing)"
 _MENDED_OPEN = f"UPDATE open_events SET {_TIMES} WHERE boot = :boot AND clock < :rank"
 _MENDED_SAMPLES = """
 UPDATE samples SET clock = :rank, captured_ms = CAST(round((captured_mono_s + :offset) * 1000) AS INTEGER)
@@ -57,6 +59,7 @@ def mend(
         if numbers:
             with counts.changing(numbers):
                 connection.execute(_MENDED, values)
+                connection.execute(_MENDED_HOURS)
         mended += len(numbers)
     return mended
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from edge.store import schema
-from edge.store.counting import Counts, last_number
+from edge.store.counting import Counts
 from edge.store.writes import pictures
 
 # Once the store is full it is cut back by so much, so that trimming is rare. The gap is filled again by new events, and
@@ -64,21 +64,18 @@ class Retention:
 
     def _drop(self, numbers: list[int]) -> Trimmed:
         files = tuple(pictures.paths(self._connection, numbers, self._folder))
-        # Numbers are never given twice, also if the last one goes.
-        last = last_number(self._connection)
         self._counts.delete(numbers)
         self._counts.clear_empty()
-        self._connection.execute("INSERT OR REPLACE INTO fieldfare VALUES ('last_number', ?)", (last,))
         return Trimmed(events=len(numbers), pictures=files, more=True)
 
     def _oldest(self, most: int) -> list[int]:
+        self._counts.settle(least=1)  # counts and indexes lead to no others
         hour = self._connection.execute(_OLDEST_EXPORTED_HOUR).fetchone()
         if hour is not None:
             begin_ms = hour[0] * schema.HOUR_MS
             rows = self._connection.execute(_OLDEST_EXPORTED, (begin_ms, begin_ms + schema.HOUR_MS, most)).fetchall()
             if rows:
                 return [number for (number,) in rows]
-        self._counts.settle(least=1)  # by_time leads to no others
         return [number for (number,) in self._connection.execute(_OLDEST, (most,)).fetchall()]
 
     def _pragma(self, name: str) -> int:
