@@ -70,7 +70,7 @@ class Pictures(Section, frozen=True, kw_only=True):
 
     - best: the frame with the highest score.
     - crop: also the part of it that was classified, or the box if there is one.
-    - before, after: frames of a burst before the event's begin and after it. burst_every_s: seconds between them.
+    - before, after: frames of a burst before the event's begin, and after its end. burst_every_s: seconds between them.
     - quality, max_side: of the JPEG.
     - folder: None: `pictures` beside the store.
     - max_mb: what all pictures may take. reserve_mb: what must stay free on their disk.

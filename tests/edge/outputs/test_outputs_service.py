@@ -34,7 +34,7 @@ def lines_in(folder: Path) -> dict[str, Any]:
 def test_without_a_store_or_an_output_there_is_nothing_to_do(store: FakeStore, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no output is set: add one of \[mqtt\]"):
         Outputs(settings_of(store), "barn", NOWHERE)
-    with pytest.raises(ConfigError, match=r"events\.store is missing"):
+    with pytest.raises(ConfigError, match=r"needs events to be kept: add events\.store"):
         Outputs(settings_from({"bundle": "none", "event_lines": lines_in(tmp_path)}), "barn", NOWHERE)
 
 
