@@ -23,7 +23,10 @@ _SEVERAL_MB = 2_000_000
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(epilog="Example: fieldfare export --format camtrap-dp --since-last --out /media/stick/november")
+@click.command(
+    short_help="Export events and their pictures to a folder.",
+    epilog="Example: fieldfare export --format csv --since-last --out /media/stick/november",
+)
 @store_options
 @click.option("--format", "form", type=click.Choice(_FORMATS), required=True, help="What to write.")
 @click.option("--out", type=_PATH, required=True, help="Folder to make; the folder around it must be there.")
@@ -48,7 +51,7 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
     camtrap-dp    Camtrap DP 1.0.2, the exchange format of camera traps
     csv, jsonl    one row or object an event
     parquet       the same as Parquet; needs pyarrow
-    folders       class folders of marked and harvested pictures, for `fieldfare train OUT/classes`
+    folders       marked and harvested pictures by class, for `fieldfare train`
     megadetector  boxes as MegaDetector writes them
 
     If it was interrupted, run it again with --resume. manifest-sha256.txt lists every file for `sha256sum -c`.

@@ -20,7 +20,7 @@ def space(case: Case) -> list[Finding]:
     """Compare the budgets of events, pictures and harvest with their disks."""
     settings = case.settings
     if settings is None or settings.events.store is None:
-        return [Finding("space", "space for events", "not here", "the settings keep no events ([events] store)")]
+        return [Finding("space", "space", "not here", "the settings keep no events ([events] store)")]
     budgets: dict[int, tuple[Path, int]] = {}
     for place, budget_mb in _budgets(settings):
         folder = next(above for above in (place, *place.parents) if os.path.lexists(above))
@@ -54,11 +54,11 @@ def judge_space(folder: Path, disk: "shutil._ntuple_diskusage", wanted: int, res
     seen = f"{folder}: {_gb(disk.free)} of {_gb(disk.total)} free; budgets {_gb(wanted)}, reserve {_gb(reserve)}"
     if disk.free < reserve:
         mend = "make room: below [pictures] reserve_mb no more pictures are kept"
-        return Finding("space", "space for events", "problem", seen, mend)
+        return Finding("space", "space", "problem", seen, mend)
     if wanted + reserve > disk.total:
         mend = "lower max_mb in [events], [pictures] or [harvest], or take a larger disk"
-        return Finding("space", "space for events", "warning", f"{seen}: more than the disk holds", mend)
-    return Finding("space", "space for events", "ok", seen)
+        return Finding("space", "space", "warning", f"{seen}: more than the disk holds", mend)
+    return Finding("space", "space", "ok", seen)
 
 
 def _gb(size: int) -> str:
