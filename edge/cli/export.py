@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from edge.cli.events.options import SETTINGS, filter_of, json_option, store_of, store_options, time_options
 from edge.cli.streams import complain, echo, echo_json
@@ -89,6 +88,8 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
 
 
 def _project(values: dict[str, Any]) -> "Project":
+    import msgspec
+
     from edge.exports.camtrap.project import Contributor, Project, read_project
 
     found = Project() if values["project_file"] is None else read_project(values["project_file"])
