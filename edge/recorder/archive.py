@@ -17,6 +17,7 @@ from edge.recorder.filing import Filer, is_storable
 from edge.recorder.pictures import PictureFolder, remove_picture
 from edge.recorder.stock import EventPictures, Samples, Stock
 from edge.recorder.waiting import Item
+from edge.recorder.written import WrittenToday
 from edge.store.aside import set_aside
 from edge.store.files import make_folder
 from edge.store.harvest import NewSample
@@ -26,9 +27,9 @@ from edge.store.writing import StoreWriter
 
 _log = logging.getLogger(__name__)
 
-# Under these keys the store holds how many files went for want of room, and the best clock reading of a boot:
-# "BOOT QUALITY OFFSET".
-_DROPPED, _CLOCK = "dropped_pictures", "clock"
+# Under these keys the store holds how many files went for want of room, the best clock reading of a boot:
+# "BOOT QUALITY OFFSET", and what was written on a day (edge.recorder.written).
+_DROPPED, _CLOCK, _WRITTEN = "dropped_pictures", "clock", "written_today"
 _MB = 1_000_000
 _ORDERS_S = 1.5
 _ROOM_S = 10.0
@@ -58,15 +59,23 @@ class Archive:
     """
 
     def __init__(
-        self, settings: Settings, device: str, boot: str, history: ClockHistory, *, alive: Callable[[], None]
+        self,
+        settings: Settings,
+        device: str,
+        boot: str,
+        history: ClockHistory,
+        written: WrittenToday,
+        *,
+        alive: Callable[[], None],
     ) -> None:
-        """history: which wall time a moment gets; filled by the caller. alive: called now and then during long work.
+        """history: which wall time a moment gets; filled by the caller. written: is kept in the store. alive: called
+        now and then during long work.
 
         Raises ConfigError if the settings name no store."""
         if settings.events.store is None:
             raise ConfigError("events.store is missing: name the file in which events are kept")
         self.path = Path(settings.events.store).absolute()
-        self._boot, self._history, self._alive = boot, history, alive
+        self._boot, self._history, self._written, self._alive = boot, history, written, alive
         self._max_bytes = settings.events.max_mb * _MB
         reserve_mb = settings.pictures.reserve_mb
         if settings.harvest.folder and settings.harvest.folder == settings.pictures.folder:
@@ -114,6 +123,7 @@ class Archive:
             stock.measure(store)
         self._events = store.count()
         self._dropped = int(store.value(_DROPPED, 0))
+        self._written.recall(str(store.value(_WRITTEN, "")))
         self._recall_clock()
 
     def _open_store(self) -> StoreWriter:
@@ -239,6 +249,8 @@ class Archive:
             with store.transaction():
                 store.add_events(events)
                 store.add_samples(samples)
+                if (words := self._written.words()) is not None:
+                    store.set_value(_WRITTEN, words)
         except DamagedStoreError:
             raise
         except DataError:

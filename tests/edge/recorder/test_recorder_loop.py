@@ -1,6 +1,7 @@
 """The recorder's loop on clocks that a test sets: promises, pulses, and times that are mended."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from edge.processes.recorder_messages import (
     recorder_pair,
 )
 from edge.recorder.recorder import Recorder
+from edge.recorder.written import WrittenToday
 from edge.store.reading import StoreReader
 from edge.store.records import Filter, StoredEvent, StoredSample
 
@@ -41,7 +43,14 @@ def event(sequence: int, now: float, **changes: Any) -> Event:
 class Bench:
     """A recorder in this process, with its supervisor's end, and the clocks of its board."""
 
-    def __init__(self, settings: Settings, now: float = 100.0, wall_s: float = TODAY_S, boot: str = BOOT) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        now: float = 100.0,
+        wall_s: float = TODAY_S,
+        boot: str = BOOT,
+        written: WrittenToday | None = None,
+    ) -> None:
         self.now, self.wall_s, self.synchronized = now, wall_s, False
         self.line, self._theirs = recorder_pair()
         clock = WallClock(
@@ -50,7 +59,9 @@ class Bench:
             rtc=lambda: None,
         )
         begin = RecorderBegin(settings, "garden", boot)
-        self.recorder = Recorder(RecorderChannel(self._theirs), begin, clock=clock, monotonic=lambda: self.now)
+        self.recorder = Recorder(
+            RecorderChannel(self._theirs), begin, clock=clock, monotonic=lambda: self.now, written=written
+        )
         self.received: list[Message] = []
         self._ticket = 0
 
@@ -305,3 +316,18 @@ def test_a_long_promise_is_used(store: Path) -> None:
     bench.pass_time(1)
     assert bench.kept == [ticket]
     bench.end()
+
+
+def test_what_was_written_today_survives_a_recorder_that_is_killed(store: Path) -> None:
+    first = Bench(settings(store), written=day_of_writing(200_000))
+    first.send(event(1, first.now))
+    first.pass_time(11)
+    first.kill()
+    second = Bench(settings(store), written=day_of_writing(5_000))
+    second.pass_time(2)
+    assert (second.pulses[-1].written_bytes, second.pulses[-1].written_total_bytes) == (205_000, 5_000)
+    second.end()
+
+
+def day_of_writing(total: int) -> WrittenToday:
+    return WrittenToday(lambda: total, lambda: time.gmtime(TODAY_S))
