@@ -39,8 +39,10 @@ def translated(path: Path) -> Iterator[None]:
 
 def of_ours(path: Path, error: sqlite3.Error) -> FieldfareError:
     """Return the error of ours for one of SQLite's."""
-    # Errors that the adapter itself raises, such as text that is no UTF-8, have no code.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    # Errors that the adapter itself raises have no code: for a value that is too large to be written, which is no fault
+    # of the store, and for what it cannot read, such as text that is no UTF-8.
+    uncoded = sqlite3.SQLITE_TOOBIG if isinstance(error, sqlite3.DataError) else sqlite3.SQLITE_CORRUPT
+    code = getattr(error, "sqlite_errorcode", uncoded) & 0xFF
     if code in _DAMAGED:
         return DamagedStoreError(_damaged(path, error))
     if code in _BUSY:
