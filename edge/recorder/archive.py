@@ -78,8 +78,6 @@ class Archive:
         self._boot, self._history, self._written, self._alive = boot, history, written, alive
         self._max_bytes = settings.events.max_mb * _MB
         reserve_mb = settings.pictures.reserve_mb
-        if settings.harvest.folder and settings.harvest.folder == settings.pictures.folder:
-            raise ConfigError(f"harvest.folder = {settings.harvest.folder!r}: must not be pictures.folder, too")
         pictures = PictureFolder(self._place(settings.pictures.folder, "pictures"))
         harvest = PictureFolder(self._place(settings.harvest.folder, "harvest"))
         self._pictures = Stock(pictures, EventPictures(), settings.pictures.max_mb, reserve_mb, alive)
