@@ -47,6 +47,7 @@ class EventPictures:
                 label=group.label,
                 size=group.size,
                 score=group.peak,
+                second=group.second,
                 verdict=group.verdict,
                 exported=group.exported,
             )
@@ -69,7 +70,12 @@ class Samples:
             # What was drawn at random balances the rest, so its score does not count against it.
             score = 0.0 if "random" in one.sample.reasons else one.sample.score
             yield Candidate(
-                number=one.number, label=one.sample.label, size=one.size, score=score, exported=one.exported
+                number=one.number,
+                label=one.sample.label,
+                size=one.size,
+                score=score,
+                second=one.sample.top[1].score if len(one.sample.top) > 1 else 0.0,
+                exported=one.exported,
             )
 
     def files(self, store: StoreWriter, numbers: Sequence[int] | None = None) -> Iterator[Path]:
