@@ -64,9 +64,9 @@ def _pieces(order: Order) -> Iterator[Order]:
             yield MarkEvents(numbers, order.mark)
     else:
         for numbers in _cut(order.events):
-            yield NoteExported(events=numbers)
+            yield NoteExported(events=numbers, format=order.format)
         for numbers in _cut(order.samples):
-            yield NoteExported(samples=numbers)
+            yield NoteExported(samples=numbers, format=order.format)
 
 
 def _cut(numbers: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
