@@ -129,6 +129,8 @@ def flip_many(whole: Path, folder: Path, places: random.Random, many: int) -> li
     [
         lambda data: data[: len(data) // 2],
         lambda data: data[:700],
+        lambda data: data[:18] + b"\x07" + data[19:],  # the version that SQLite writes
+        lambda data: data[:19] + b"\x07" + data[20:],  # the version that SQLite reads
         lambda data: bytes(len(data)),
         lambda data: b"\xff" * 4096 + data[4096:],
         lambda data: data[:1024] + random.Random(1).randbytes(20_000) + data[21_024:],
