@@ -7,13 +7,11 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
-import msgspec
-
 from edge.errors import UnavailableError
 from edge.printable import printable
 from edge.store import harvest, rows
 from edge.store.counting import events_after, last_settled
-from edge.store.faults import damaged, translated
+from edge.store.faults import sound_rows, translated
 from edge.store.reads import exported, totals
 from edge.store.reads.runs import NumberSet
 from edge.store.reads.selecting import Selection, select
@@ -61,14 +59,12 @@ class StoreReader:
     @contextmanager
     def _one_state(self) -> Iterator[None]:
         """Read one state of the store in the block, and turn what goes wrong into our errors."""
-        with translated(self.path):
+        with translated(self.path), sound_rows():
             if self._depth == 0:
                 self._begin_state()
             self._depth += 1
             try:
                 yield
-            except (LookupError, msgspec.DecodeError) as error:
-                raise damaged(self.path, f"rows that lead nowhere: {error}") from error
             finally:
                 self._depth -= 1
                 if self._depth == 0 and not self._closed and self._connection.in_transaction:
