@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _FORMATS = ("camtrap-dp", "csv", "jsonl", "parquet", "folders", "megadetector")
 _PICTURES_ONLY = ("folders", "megadetector")
+# Of less, the events show as much, and "0 of 0 MB" would look like a fault.
+_SEVERAL_MB = 2_000_000
 _PATH = click.Path(path_type=Path)
 
 
@@ -131,6 +133,14 @@ def _taxa(values: dict[str, Any]) -> "TaxonOf":
     return no_taxa if found is None else found.of
 
 
+def progress_words(progress: "Progress") -> str:
+    """Return how far it is: events, and megabytes of pictures if there are several."""
+    text = f"{progress.events:,} of {progress.all_events:,} events"
+    if progress.all_size >= _SEVERAL_MB:
+        text += f", {progress.size / 1e6:,.0f} of {progress.all_size / 1e6:,.0f} MB"
+    return text
+
+
 class _Counter:
     """A line on standard error that shows how far it is, once it takes longer than two seconds."""
 
@@ -147,9 +157,7 @@ class _Counter:
         if now < self._next_s:
             return
         self._next_s, self._shown = now + self._every_s, True
-        text = f"{progress.events:,} of {progress.all_events:,} events"
-        if progress.all_size:
-            text += f", {progress.size / 1e6:,.0f} of {progress.all_size / 1e6:,.0f} MB"
+        text = progress_words(progress)
         click.echo(f"\r{text}\x1b[K" if self._live else text, nl=not self._live, err=True)
 
     def end(self) -> None:
