@@ -13,6 +13,7 @@ from edge.errors import ConfigError, DamagedStoreError, DataError, StoreGoneErro
 from edge.events.records import ClockQuality, Event
 from edge.events.wall_clock import ClockHistory, ClockReading
 from edge.recorder.chores import Chores
+from edge.recorder.faults import describe
 from edge.recorder.filing import Filer, is_storable
 from edge.recorder.pictures import PictureFolder, remove_picture
 from edge.recorder.stock import EventPictures, Samples, Stock
@@ -117,6 +118,8 @@ class Archive:
         """Open the store, which is made if there is none; a damaged one is set aside."""
         make_folder(self.path.parent)
         store = self._open = self._open_store()
+        # What another store left behind is looked for again: its pictures are of no event here, and take up the budget.
+        self._chores = Chores()
         for stock in (self._pictures, self._samples):
             stock.measure(store)
         self._events = store.count()
@@ -167,7 +170,12 @@ class Archive:
             self._alive()
         for event in long:
             events += self._filed(event)
-        self._filer.sync()
+        try:
+            self._filer.sync()
+        except OSError as error:
+            # Their disk failed just now. Events may be on another one, and must not wait for it.
+            self._filer.note(describe(error))
+            events, samples = [(*event[:4], ()) for event in events], []
         self._add(events, samples)
         self._pictures.used += sum(picture.size for event in events for picture in event[4])
         self._samples.used += sum(sample.size for sample in samples)

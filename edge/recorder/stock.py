@@ -104,7 +104,9 @@ class Stock:
         self._contents, self._alive = contents, alive
         self._most, self._reserve = most_mb * 1_000_000, max(_LEAST_FREE, reserve_mb * 1_000_000)
         self._entries = 0
+        # Whose files are gone, and whose rows could not be removed; of the store of this id.
         self._unlinked: list[int] = []
+        self._unlinked_of = ""
 
     @property
     def is_wanted(self) -> bool:
@@ -122,9 +124,9 @@ class Stock:
     def make_room(self, store: StoreWriter, incoming: int = 0) -> int:
         """Remove what is worth least until so many bytes more fit. Return how many files of the store went. Raises as
         the store does."""
-        if self._unlinked:
+        if self._unlinked and self._unlinked_of == store.store_id:
             self._contents.remove(store, self._unlinked)
-            self._unlinked = []
+        self._unlinked = []
         size = self._shortage(incoming)
         if size and self.strays:
             size -= self._remove_strays(store, size)
@@ -180,6 +182,7 @@ class Stock:
         except StorageError:
             # The disk may be so full that not even this can be written: then the files go first.
             self._unlinked += numbers
+            self._unlinked_of = store.store_id
             self._unlink(files)
             raise
         self._unlink(files)

@@ -1,5 +1,6 @@
 """The recorder's loop on clocks that a test sets: promises, pulses, and times that are mended."""
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -25,8 +26,10 @@ from edge.processes.recorder_messages import (
     RecorderPulse,
     recorder_pair,
 )
+from edge.recorder import pictures
 from edge.recorder.recorder import Recorder
 from edge.recorder.written import WrittenToday
+from edge.store.files import files_of
 from edge.store.reading import StoreReader
 from edge.store.records import Filter, StoredEvent, StoredSample
 
@@ -331,3 +334,35 @@ def test_what_was_written_today_survives_a_recorder_that_is_killed(store: Path) 
 
 def day_of_writing(total: int) -> WrittenToday:
     return WrittenToday(lambda: total, lambda: time.gmtime(TODAY_S))
+
+
+def test_pictures_that_a_deleted_store_left_behind_are_found(bench: Bench, store: Path) -> None:
+    bench.send(event(1, bench.now), JPEG)
+    bench.pass_time(80)
+    for file in files_of(store):
+        file.unlink()
+    bench.send(event(2, bench.now), JPEG)
+    bench.pass_time(80)
+    found = list((store.parent / "pictures").rglob("*.jpg"))
+    assert len(found) == 2
+    assert bench.pulses[-1].pictures_mb == sum(file.stat().st_size for file in found) / 1e6
+
+
+def test_a_disk_that_fails_after_the_pictures_were_written_holds_no_event_up(
+    bench: Bench, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(folder: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pictures, "_sync_folder", fail)
+        tickets = [bench.send(event(1, bench.now), JPEG)]
+        bench.pass_time(20)
+    assert bench.kept == tickets
+    assert "events are kept without pictures" in (bench.pulses[-1].notice or "")
+    tickets.append(bench.send(event(2, bench.now), JPEG))
+    bench.pass_time(20)
+    assert bench.kept == tickets
+    assert bench.pulses[-1].notice is None
+    with StoreReader(store) as reader:
+        assert [len(stored.pictures) for stored in reader.after(0, 9)] == [0, 1]

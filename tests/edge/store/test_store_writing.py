@@ -51,6 +51,29 @@ def test_a_longer_form_replaces_a_shorter_one_under_a_new_number(path: Path) -> 
     assert (stored.number, stored.event.end_mono_s, stored.label) == (2, 9.0, "cat")
 
 
+@pytest.mark.parametrize(
+    ("mark", "label", "expected"),
+    [
+        (Mark(verdict="right"), "hare", Mark(verdict="other", label="fox")),
+        (Mark(verdict="right"), "fox", Mark(verdict="right")),
+        (Mark(verdict="wrong"), "hare", None),
+        (Mark(verdict="wrong"), "fox", Mark(verdict="wrong")),
+        (Mark(verdict="other", label="cat"), "hare", Mark(verdict="other", label="cat")),
+    ],
+)
+def test_a_mark_on_a_shorter_form_is_about_its_label(path: Path, mark: Mark, label: str, expected: Mark | None) -> None:
+    with StoreWriter(path) as writer:
+        writer.add_events([new(event())])
+        writer.mark([1], mark)
+        writer.add_events([new(event(end_mono_s=9.0, label=label))])
+    (stored,) = everything(path)
+    assert stored.mark == expected
+    with StoreReader(path) as reader:
+        for checked in (True, False):
+            counted = [(found.label, found.events) for found in reader.hours(Filter(checked=checked))]
+            assert counted == ([(stored.label, 1)] if checked == (expected is not None) else [])
+
+
 def test_an_open_event_is_not_seen_and_gets_its_number_when_it_ends(path: Path) -> None:
     with StoreWriter(path) as writer:
         assert writer.add_events([new(event(1000, ended=False)), new(event(2000))]) == [None, 1]
