@@ -120,9 +120,9 @@ class Archive:
             self._damage = None
             self._open = StoreWriter(self.path)
         for stock in (self._pictures, self._samples):
-            stock.measure(self._open)
-        self._events = self._open.count()
-        self._dropped = int(self._open.value(_DROPPED, 0))
+            stock.measure(self._store)
+        self._events = self._store.count()
+        self._dropped = int(self._store.value(_DROPPED, 0))
         self._recall_clock()
 
     def close(self) -> None:

@@ -46,15 +46,17 @@ def prepare(folder: Path, *, frames_a_label: int = 5, width: int = 320, height: 
         cv2.imwrite(str(folder / "pictures" / f"{number:03}.png"), image)
 
 
-def write_settings(folder: Path, store: Path, *, fps: float = 30, durable_within_s: float = 1, more: str = "") -> Path:
-    """Write settings that keep events in `store`. more: further sections, as TOML."""
+def write_settings(
+    folder: Path, store: Path, *, fps: float = 30, durable_within_s: float = 1, pictures: bool = True
+) -> Path:
+    """Write settings that keep events in `store`, with a picture of each or without."""
     settings = folder / "settings.toml"
     settings.write_text(
         f'bundle = "{folder}/bundle"\n'
         f'[camera]\nsource = "{folder}/pictures"\nfps = {fps}\nloop = true\n'
         '[engine]\ndevice = "cpu"\nthreads = 1\n[output]\nconsole = "off"\n[device]\nname = "bench"\n'
         f'[events]\nstore = "{store}"\nsmoothing_s = 0.0\nmin_duration_s = 0.0\ngap_s = 0.1\n'
-        f"durable_within_s = {durable_within_s}\n[pictures]\nreserve_mb = 0\n{more}"
+        f"durable_within_s = {durable_within_s}\n[pictures]\nreserve_mb = 0\nbest = {str(pictures).lower()}\n"
     )
     return settings
 
