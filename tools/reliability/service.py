@@ -30,6 +30,8 @@ from tiny_models import bundle_of, sound_model  # noqa: E402
 
 PARTS = {"worker": "edge.worker.main", "recorder": "edge.recorder.main"}
 _COLOURS_BGR = {"red": (0, 0, 255), "green": (0, 255, 0), "blue": (255, 0, 0)}
+# Shorter than a label is shown.
+GAP_S = 0.1
 _POLL_S = 0.02
 
 
@@ -55,7 +57,7 @@ def write_settings(
         f'bundle = "{folder}/bundle"\n'
         f'[camera]\nsource = "{folder}/pictures"\nfps = {fps}\nloop = true\n'
         '[engine]\ndevice = "cpu"\nthreads = 1\n[output]\nconsole = "off"\n[device]\nname = "bench"\n'
-        f'[events]\nstore = "{store}"\nsmoothing_s = 0.0\nmin_duration_s = 0.0\ngap_s = 0.1\n'
+        f'[events]\nstore = "{store}"\nsmoothing_s = 0.0\nmin_duration_s = 0.0\ngap_s = {GAP_S}\n'
         f"durable_within_s = {durable_within_s}\n[pictures]\nreserve_mb = 0\nbest = {str(pictures).lower()}\n"
     )
     return settings
