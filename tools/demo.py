@@ -1,8 +1,9 @@
-"""Demonstrate the whole path without photos or a camera: digits -> MobileNet -> int8 bundle -> camera -> decisions.
+"""Demonstrate the whole path without photos or a camera: digits -> MobileNet -> int8 bundle -> camera -> events.
 
 scikit-learn ships 1,797 scans of handwritten digits (8x8 pixels, 16 greys; UCI Optical Recognition of Handwritten
 Digits). The demo paints them onto noisy backgrounds and trains a MobileNet on them from scratch. Then the device
-program watches a video in which other digits move over such backgrounds. Run by tools/demo.
+program watches a video in which other digits move over such backgrounds, and keeps an event for each. Run by
+tools/demo.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from itertools import groupby
 from pathlib import Path
 
 import cv2
@@ -26,6 +28,22 @@ FPS = 30
 FRAMES_PER_DIGIT = 12
 SEED = 7
 MARK = "made-by-demo.txt"
+# Digits follow each other like parts on a belt, every 0.4 s: what is one visit must end sooner than by default.
+SETTINGS = """\
+bundle = {bundle}
+
+[camera]
+source = {source}
+
+[device]
+name = "demo"
+
+[events]
+store = {store}
+smoothing_s = 0.1
+min_duration_s = 0.2
+gap_s = 0.2
+"""
 
 
 def main() -> int:
@@ -49,6 +67,7 @@ def main() -> int:
     results = watch(out, truth)
     title("Done")
     summarize(report, results, truth, time.monotonic() - started, out)
+    show_events(out)
     return 0
 
 
@@ -161,7 +180,10 @@ def write_video(path: Path, test: list[tuple[NDArray[np.float64], int]], digits:
 
 def watch(out: Path, truth: list[int]) -> list[dict[str, object]]:
     """Run the device program on the video in real time, and show its decisions as they arrive."""
-    command = [*FIELDFARE, "run", "--bundle", str(out / "digits"), "--source", str(out / "camera.avi"), "--json"]
+    places = {"bundle": out / "digits", "source": out / "camera.avi", "store": out / "events.db"}
+    texts = {name: json.dumps(str(place), ensure_ascii=False) for name, place in places.items()}
+    (out / "demo.toml").write_text(SETTINGS.format(**texts))
+    command = [*FIELDFARE, "run", "--config", str(out / "demo.toml"), "--json"]
     results: list[dict[str, object]] = []
     with (
         (out / "results.jsonl").open("w") as record,
@@ -200,10 +222,14 @@ def summarize(
     times = np.array([r["captured_mono_s"] for r in results], dtype=np.float64)
     fps = (len(times) - 1) / (times[-1] - times[0])
     p50, p95, p99 = np.percentile(latency, [50, 95, 99])
+    # The same digit twice in a row is one visit: nothing lies between them.
+    visits = [str(digit) for digit, _ in groupby(truth)]
+    events = [event["label"] for event in stored_events(out)]
     rows = [
         ("test photos, float", f"{report['test_top1_float']:.1%}"),
         ("test photos, int8", f"{report['test_top1_int8']:.1%}"),
         ("replayed camera", f"{right / len(results):.1%} of {len(results)} frames right"),
+        ("events", f"{len(events)} for {len(visits)} visits{', all of them right' if events == visits else ''}"),
         ("speed", f"{fps:.1f} frames/s (the camera gives {FPS})"),
         ("latency", f"median {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, capture to decision"),
         ("dropped", f"{len(truth) - len(results)} of {len(truth)} frames"),
@@ -214,6 +240,22 @@ def summarize(
         print(f"{name:<20} {value}")
     print(f"\nThe bundle is {out / 'digits'}, its report {out / 'digits-report.html'} (open it in a browser).")
     print(f"Try: .venv/bin/fieldfare bundle show {out / 'digits'}")
+
+
+def stored_events(out: Path) -> list[dict[str, object]]:
+    """Return the events of the store, in the order of time."""
+    command = [*FIELDFARE, "events", "--store", str(out / "events.db"), "--oldest-first", "--json"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def show_events(out: Path) -> None:
+    """Print what the device program has kept, as a user sees it."""
+    store = ["--store", str(out / "events.db")]
+    for words in ("events -n 5", "events count"):
+        name, *rest = words.split()
+        print(f"\n$ .venv/bin/fieldfare {words} --store {store[1]}", flush=True)
+        subprocess.run([*FIELDFARE, name, *rest, *store], check=True)
 
 
 if __name__ == "__main__":

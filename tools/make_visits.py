@@ -314,6 +314,7 @@ def write(film: Film, out: Path) -> None:
         for number, picture in enumerate(film.pictures()):
             cv2.imwrite(str(out / f"{number:06}.jpg"), picture)
         return
+    out.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(str(out), cv2.VideoWriter.fourcc(*"MJPG"), film.fps, (_WIDTH, _HEIGHT))
     if not writer.isOpened():
         sys.exit(f"make_visits: {out}: OpenCV cannot write it: give a name that ends in .avi")

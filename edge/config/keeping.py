@@ -41,10 +41,10 @@ class Events(Section, frozen=True, kw_only=True):
     """[events]: from scores over time to events.
 
     - store: the database; None: no events are kept.
-    - smoothing_s: time constant of the mean of the scores.
-    - hysteresis: an event goes on while its score is at least the threshold less this.
-    - min_duration_s: shorter ones are no events. A single frame that is as long in sight as this is one.
-    - gap_s: an event ends when its label has been under that for so long, or no frame came.
+    - smoothing_s: scores are means over so long.
+    - hysteresis: a label goes on being shown while its score is at least the threshold less this.
+    - min_duration_s: what is shown for less time in all is no event. One frame is enough if they are that far apart.
+    - gap_s: what is out of view for so long has ended; what is not is still the same visit.
     - cool_down_s: after an event none of the same label begins for so long.
     - unknown: also make events of what is not background and reaches no threshold.
     - durable_within_s: seconds after its end within which an event is on the disk.
@@ -53,8 +53,8 @@ class Events(Section, frozen=True, kw_only=True):
     """
 
     store: Text | None = None
-    smoothing_s: Annotated[float, Meta(ge=0, le=60)] = 0.5
-    hysteresis: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    smoothing_s: Annotated[float, Meta(ge=0, le=60)] = 0.1
+    hysteresis: Annotated[float, Meta(ge=0, le=1)] = 0.3
     min_duration_s: Annotated[float, Meta(ge=0, le=3600)] = 0.5
     gap_s: Annotated[float, Meta(ge=0.1, le=3600)] = 2.0
     cool_down_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
@@ -70,7 +70,7 @@ class Pictures(Section, frozen=True, kw_only=True):
 
     - best: the frame with the highest score.
     - crop: also the part of it that was classified, or the box if there is one.
-    - before, after: frames of a burst before the event's begin and after it. burst_every_s: seconds between them.
+    - before, after: frames of a burst before the event's begin, and after its end. burst_every_s: seconds between them.
     - quality, max_side: of the JPEG.
     - folder: None: `pictures` beside the store.
     - max_mb: what all pictures may take. reserve_mb: what must stay free on their disk.

@@ -8,14 +8,14 @@ import msgspec
 
 from edge.events.records import Sighting
 
-# Other settings shift begin and end by a frame or two, which nobody looks for.
-_SAME_S = 0.5
+# Any other smoothing shifts begin and end a little, which nobody looks for.
+_SAME_S = 1.0
 
 Verdict = Literal["same", "changed", "only old", "only new"]
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """An event as it was and as it would be. same: one label, and begin and end within half a second."""
+    """An event as it was and as it would be. same: one label, and begin and end within a second."""
 
     verdict: Verdict
     old: Sighting | None = None

@@ -10,21 +10,21 @@
       | interrupted for gap_s at most: one visit
       v
     a visit                                    begin .................. end
-      | at least min_duration_s long; the label's cool_down_s is over
+      | shown for min_duration_s at least; the label's cool_down_s is over
       v
     a sighting                                       reported            ended after gap_s
 
 What a frame shows. Each frame shows one label or none: the best of the means, if it reaches its threshold and is no
 background. It stays the one that is shown until it falls under its threshold less the hysteresis (but never less than
-half way from chance to the threshold), until it is not above all background, or until another one reaches its own threshold as the
-best. The first smoothing_s after a start, or after a pause in the frames, only fill the mean.
+half way from chance to the threshold), until it is not above all background, or until another one reaches its own
+threshold as the best. The first smoothing_s after a start, or after a pause in the frames, only fill the mean.
 
 What is one visit. Frames that show something, with less than gap_s between them, are one visit, whatever labels they
 show: the same animal is named differently when it is half in the picture or turns its head. Two exceptions:
-- A label that is the only one shown for gap_s *settles* as the visit's. If another one settles after it, the visit
-  ended before, and a new one began with the first frame of that other.
+- A label that is shown for half of gap_s, and no other in between, *settles* as the visit's. If another one settles
+  after it, the visit ended before, and a new one began with the first frame of that other.
 - If nothing is shown for more than half of gap_s, and then another label, that is a new visit.
-So two labels that alternate within gap_s make one event, and a slow alternation an event for each turn.
+So two labels that alternate within half of gap_s make one event, and a slow alternation an event for each turn.
 
 Its label is the settled one, else the one with the most evidence: the sum of its means over the frames that showed it.
 
@@ -91,6 +91,9 @@ class Detector:
         self._gaps: deque[float] = deque(maxlen=_GAPS)
         self._now_s: float | None = None
         self._shown: int | None = None
+        # The run that the last frame was part of, and how long ago that frame was.
+        self._last_run: Run | None = None
+        self._gap_s = 0.0
         self._visit: Visit | None = None
         self._unknown: Visit | None = None
         # The last unknown frame, also while it is not certain whether the label before it makes a visit.
@@ -131,7 +134,7 @@ class Detector:
             self._shown = None
         if self._now_s is not None:
             self._gaps.append(gap_s)
-        self._now_s = mono_s
+        self._now_s, self._gap_s = mono_s, gap_s
         self._mean.add(mono_s, scores)
         if self._mean.is_whole:
             self._judge(mono_s, box, sightings)
@@ -153,11 +156,12 @@ class Detector:
     def _judge(self, now_s: float, box: Box | None, sightings: list[Sighting]) -> None:
         best = self._mean.best()
         self._shown = self._label_shown(best)
-        if self._shown is not None:
-            if self._cool_until_s.get(self._shown, -float("inf")) <= now_s:
-                self._see(self._shown, now_s, box, sightings)
-        elif self._events.unknown and best not in self._is_background:
+        if self._shown is not None and self._cool_until_s.get(self._shown, -float("inf")) <= now_s:
+            self._see(self._shown, now_s, box, sightings)
+        elif self._shown is None and self._events.unknown and best not in self._is_background:
             self._see_unknown(best, now_s, box, sightings)
+        else:
+            self._last_run = None
 
     def _label_shown(self, best: int) -> int | None:
         if best in self._is_background:
@@ -177,7 +181,7 @@ class Detector:
                 self._end(visit, sightings)
                 visit = None
             else:
-                visit.take_in_run()
+                visit.take_in_run(self._gap_s if self._last_run is visit.run else 0.0)
                 visit.run = Run(label, now_s, now_s)
         if visit is None:
             visit = self._visit = Visit(Run(label, now_s, now_s))
@@ -188,7 +192,10 @@ class Detector:
     def _settled(self, visit: Visit, sightings: list[Sighting]) -> Visit:
         """Return the visit that goes on: another one if the last run ended this one."""
         run = visit.run
-        if visit.main == run.label or run.last_s - run.first_s < max(self._events.gap_s, self._events.min_duration_s):
+        # Not all of gap_s: before a scene that has a label itself, a wrong one, 8 of 80 visits were then taken for a
+        # flicker of it, and nothing was gained (tools/bench_events.py).
+        least_s = max(self._events.gap_s / 2, self._events.min_duration_s)
+        if visit.main == run.label or run.shown_s < least_s:
             return visit
         if visit.main is not None:
             self._end(visit, sightings, with_run=False)
@@ -199,6 +206,7 @@ class Detector:
     def _see_unknown(self, best: int, now_s: float, box: Box | None, sightings: list[Sighting]) -> None:
         self._unknown_s = now_s
         if self._visit is not None:
+            self._last_run = None
             return
         if self._unknown is None:
             self._unknown = Visit(Run(_NO_LABEL, now_s, now_s))
@@ -206,6 +214,9 @@ class Detector:
         self._report(self._unknown, now_s, max(self._events.min_duration_s, self._events.gap_s), sightings)
 
     def _count(self, run: Run, now_s: float, score: float, runner_up: int | None, box: Box | None) -> None:
+        if self._last_run is run:
+            run.shown_s += self._gap_s
+        self._last_run = run
         run.last_s = now_s
         tally = run.tally
         tally.frames += 1
@@ -218,7 +229,7 @@ class Detector:
         """Report a visit that has lasted long enough, at first and then once a second."""
         if visit.number is None:
             is_slow = len(self._gaps) == _GAPS and min(self._gaps) >= least_s
-            if visit.last_s - visit.first_s < least_s and not is_slow:
+            if visit.shown_s < least_s and not is_slow:
                 return
             if visit is self._visit and self._unknown is not None:
                 self._end(self._unknown, sightings)

@@ -43,11 +43,16 @@ class Tally:
 
 @dataclass(slots=True)
 class Run:
-    """Frames that showed one label and no other. first_s, last_s: of its first and last frame, monotonic."""
+    """Frames that showed one label and no other.
+
+    first_s, last_s: of its first and last frame, monotonic.
+    shown_s: how long it was shown in all: between frames that followed each other.
+    """
 
     label: int
     first_s: float
     last_s: float
+    shown_s: float = 0.0
     tally: Tally = field(default_factory=Tally)
 
 
@@ -64,7 +69,7 @@ class Visit:
         self.main: int | None = None
         self.run = run
         self.reported_s = run.first_s
-        self._first_s, self._last_s = run.first_s, run.first_s
+        self._first_s, self._last_s, self._shown_s = run.first_s, run.first_s, 0.0
         self._tallies: dict[int, Tally] = {}
 
     @property
@@ -78,12 +83,19 @@ class Visit:
         return self.run.last_s if self._run_counts else self._last_s
 
     @property
+    def shown_s(self) -> float:
+        """Return for how long in all it was shown: the sum over its runs."""
+        return self._shown_s + (self.run.shown_s if self._run_counts else 0.0)
+
+    @property
     def _run_counts(self) -> bool:
         return self.main is None or self.main == self.run.label
 
-    def take_in_run(self) -> None:
-        """Count the last run as part of this visit, whatever its label."""
+    def take_in_run(self, then_s: float = 0.0) -> None:
+        """Count the last run as part of this visit, whatever its label. then_s: how long after it the next begins, if
+        nothing is in between."""
         self._last_s = self.run.last_s
+        self._shown_s += self.run.shown_s + then_s
         # Once a label is settled no other can become this visit's.
         if self._run_counts:
             self._tallies.setdefault(self.run.label, Tally()).absorb(self.run.tally)

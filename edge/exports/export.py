@@ -238,7 +238,7 @@ class _Export:
                 carry_out(self._request.store, [orders])
         except FieldfareError as error:
             if self._request.since_last:
-                raise
+                raise type(error)(f"{self._request.out} is whole, but the store did not note that: {error}") from error
             self._outcome.not_noted = str(error)
 
 

@@ -1,14 +1,15 @@
 """Write moments as the formats want them: in UTC, with a Z at their end."""
 
-import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from edge.errors import DataError
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def to_second(wall_s: float) -> str:
     """Return a moment such as 2026-11-28T05:12:03Z, the fraction cut off. Raises DataError."""
-    return _moment(math.floor(wall_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _moment(wall_s).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def to_millisecond(wall_s: float) -> str:
@@ -17,8 +18,8 @@ def to_millisecond(wall_s: float) -> str:
 
 
 def milliseconds(wall_s: float) -> int:
-    """Return a moment as to_millisecond writes it, in milliseconds since 1970."""
-    return round(wall_s * 1e6) // 1000
+    """Return a moment as to_millisecond writes it, in milliseconds since 1970. Raises DataError."""
+    return (_moment(wall_s) - _EPOCH) // timedelta(milliseconds=1)
 
 
 def day_of(wall_s: float) -> str:

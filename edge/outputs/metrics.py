@@ -148,6 +148,7 @@ class MetricsOutput:
 
     def run(self, stop: threading.Event) -> None:
         """See Output.run."""
+        self._feed.again()
         try:
             while not stop.is_set():
                 self._count()
@@ -159,6 +160,7 @@ class MetricsOutput:
             self._feed.close()
             if stop.is_set() and self._server is not None:
                 self._server.shutdown()
+                self._server.server_close()
 
     def _count(self) -> None:
         while items := self._feed.next(_BATCH):

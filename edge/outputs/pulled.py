@@ -51,6 +51,7 @@ class PulledOutput:
 
     def run(self, stop: threading.Event) -> None:
         """See Output.run."""
+        self._feed.again()
         try:
             while not stop.is_set():
                 self._bell.clear()

@@ -1,6 +1,7 @@
 """Run all outputs that the settings name, each in a thread of its own, from one store."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from edge.errors import ConfigError, FieldfareError
 from edge.outputs.base import Output
 from edge.outputs.cursor import Cursor
 from edge.outputs.feed import Feed
+from edge.outputs.only_one import claim
 from edge.outputs.pulled import PulledOutput
 from edge.outputs.service_status import boot_id
 from edge.processes.outputs_messages import OutputState
@@ -42,8 +44,8 @@ class Outputs:
     def __init__(self, settings: Settings, device: str, places: Places) -> None:
         """Build them. One that lacks its library or its pin is logged and left out.
 
-        Raises ConfigError if there is no store or no output in the settings, and the first one's error if all are left
-        out.
+        Raises ConfigError if there is no store or no output in the settings, UnavailableError if another process sends
+        the events of this store, and the first one's error if all are left out.
         """
         if settings.events.store is None:
             raise ConfigError("events.store is missing: outputs send events, so name a store in [events]")
@@ -56,6 +58,7 @@ class Outputs:
         self._threads: list[threading.Thread] = []
         self._seen: tuple[object, ...] = ()
         self._crashed: dict[str, str] = {}
+        self._lock: int | None = None
         self._build()
 
     def _build(self) -> None:
@@ -69,6 +72,7 @@ class Outputs:
         wanted = [name for name in _SECTIONS if getattr(self._settings, name) is not None]
         if not wanted:
             raise ConfigError(f"no output is set: add one of {', '.join(f'[{name}]' for name in _SECTIONS)}")
+        self._lock = claim(self._folder)
         errors: list[FieldfareError] = []
         for name in wanted:
             try:
@@ -77,6 +81,7 @@ class Outputs:
                 errors.append(error)
                 self._left_out.append(OutputState(name=name, fault=str(error)))
         if not self._outputs:
+            self.close()
             raise errors[0]
         for left_out in errors:
             _log.error("%s; this output is off", left_out)
@@ -114,6 +119,9 @@ class Outputs:
         ends_s = time.monotonic() + _END_S
         for thread in self._threads:
             thread.join(max(0.0, ends_s - time.monotonic()))
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def summary(self) -> str:
         """Return one line for `systemctl status`."""

@@ -109,21 +109,24 @@ class Archive:
     def open(self) -> None:
         """Open the store, which is made if there is none; a damaged one is set aside."""
         make_folder(self.path.parent)
+        store = self._open = self._open_store()
+        for stock in (self._pictures, self._samples):
+            stock.measure(store)
+        self._events = store.count()
+        self._dropped = int(store.value(_DROPPED, 0))
+        self._recall_clock()
+
+    def _open_store(self) -> StoreWriter:
+        """Open the store, or set a damaged one aside and begin a fresh one."""
         if self._damage is None:
             try:
-                self._open = StoreWriter(self.path)
+                return StoreWriter(self.path)
             except DamagedStoreError as error:
                 self._damage = str(error)
-        if self._damage is not None:
-            aside = set_aside(self.path)
-            self._note(f"the store was damaged and is now {aside.name}; a fresh one was begun", self._damage)
-            self._damage = None
-            self._open = StoreWriter(self.path)
-        for stock in (self._pictures, self._samples):
-            stock.measure(self._store)
-        self._events = self._store.count()
-        self._dropped = int(self._store.value(_DROPPED, 0))
-        self._recall_clock()
+        aside = set_aside(self.path)
+        self._note(f"the store was damaged and is now {aside.name}; a fresh one was begun", self._damage)
+        self._damage = None
+        return StoreWriter(self.path)
 
     def close(self) -> None:
         """Close the store; safe to call twice."""

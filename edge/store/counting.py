@@ -10,23 +10,24 @@ from contextlib import contextmanager
 
 from edge.store import schema
 
-_BAND_COLUMNS = [f"band_{band}" for band in schema.BANDS]
+_LEAST = [f"least_{band}" for band in schema.BANDS]
 
 
-def _add(sign: str, which: str) -> str:
-    """Return the statement that adds events to the counts, or takes them off. which: a condition."""
-    sums = ", ".join(f"{sign}sum(band = {band})" for band in schema.BANDS)
-    changes = ", ".join(f"{column} = {column} + excluded.{column}" for column in ("events", *_BAND_COLUMNS))
+def _add(sign: str, which: str) -> tuple[str, str]:
+    """Return the statements that add events to the counts, or take them off. which: a condition."""
+    rows = f"FROM events WHERE {which} AND settled = 1 GROUP BY 1, 2, 3"
+    same = "ON CONFLICT (hour, label, state) DO UPDATE SET"
+    sums = ", ".join(f"{sign}sum(band >= {band})" for band in schema.BANDS)
+    changes = ", ".join(f"{column} = {column} + excluded.{column}" for column in _LEAST)
     return (
-        f"INSERT INTO hours SELECT hour, shown, state, {sign}count(*), {sums} FROM events"
-        f" WHERE {which} GROUP BY 1, 2, 3"
-        f" ON CONFLICT (hour, label, state) DO UPDATE SET {changes}"
+        f"INSERT INTO hours SELECT hour, shown, state, {sign}count(*) {rows} {same} events = events + excluded.events",
+        f"INSERT INTO scores SELECT hour, shown, state, {sums} {rows} {same} {changes}",
     )
 
 
 _ADD_SETTLED = _add("", "number BETWEEN ? AND ?")
-_ADD_CHANGED = _add("", "number IN (SELECT number FROM temp.changing) AND settled = 1")
-_TAKE_CHANGED = _add("-", "number IN (SELECT number FROM temp.changing) AND settled = 1")
+_ADD_CHANGED = _add("", "number IN (SELECT number FROM temp.changing)")
+_TAKE_CHANGED = _add("-", "number IN (SELECT number FROM temp.changing)")
 _MISSING = (
     f"INSERT INTO missing SELECT number / {schema.BLOCK}, count(*) FROM temp.changing WHERE true GROUP BY 1"
     " ON CONFLICT (block) DO UPDATE SET events = events + excluded.events"
@@ -50,22 +51,22 @@ class Counts:
         if last - first + 1 < least:
             return
         self._connection.execute("UPDATE events SET settled = 1 WHERE number BETWEEN ? AND ?", (first, last))
-        self._connection.execute(_ADD_SETTLED, (first, last))
+        self._execute(_ADD_SETTLED, (first, last))
         self._connection.execute("INSERT OR REPLACE INTO fieldfare VALUES ('settled', ?)", (last,))
 
     @contextmanager
     def changing(self, numbers: Iterable[int]) -> Iterator[None]:
         """Count these events anew after the block, which changes them. It may use the table temp.changing."""
         self._note(numbers)
-        self._connection.execute(_TAKE_CHANGED)
+        self._execute(_TAKE_CHANGED)
         yield
-        self._connection.execute(_ADD_CHANGED)
+        self._execute(_ADD_CHANGED)
 
     def delete(self, numbers: Iterable[int]) -> None:
         """Delete these events, with their marks and the rows of their pictures."""
         self._note(numbers)
         self._connection.execute("DELETE FROM temp.changing WHERE number NOT IN (SELECT number FROM events)")
-        self._connection.execute(_TAKE_CHANGED)
+        self._execute(_TAKE_CHANGED)
         self._connection.execute(_MISSING)
         # A number is never given twice, also if that of the last event goes.
         self._connection.execute(_REMEMBER_LAST, {"last": last_number(self._connection)})
@@ -75,9 +76,14 @@ class Counts:
     def clear_empty(self) -> None:
         """Delete counts of nothing, and missing numbers before the first one that is there."""
         self._connection.execute("DELETE FROM hours WHERE events = 0")
+        self._connection.execute("DELETE FROM scores WHERE least_0 = 0")
         self._connection.execute(
             f"DELETE FROM missing WHERE block < (SELECT coalesce(min(number), 0) FROM events) / {schema.BLOCK}"
         )
+
+    def _execute(self, statements: tuple[str, ...], values: tuple[int, ...] = ()) -> None:
+        for statement in statements:
+            self._connection.execute(statement, values)
 
     def _note(self, numbers: Iterable[int]) -> None:
         self._connection.execute("DELETE FROM temp.changing")
@@ -90,13 +96,19 @@ def last_number(connection: sqlite3.Connection) -> int:
         "SELECT max(coalesce((SELECT max(number) FROM events), 0),"
         " coalesce((SELECT value FROM fieldfare WHERE key = 'last_number'), 0))"
     ).fetchone()
-    return int(row[0])
+    return _number(row)
 
 
 def last_settled(connection: sqlite3.Connection) -> int:
     """Return the number up to which events are in the counts by hour and in the indexes."""
     row = connection.execute("SELECT coalesce((SELECT value FROM fieldfare WHERE key = 'settled'), 0)").fetchone()
-    return int(row[0])
+    return _number(row)
+
+
+def _number(row: tuple[object]) -> int:
+    if not isinstance(row[0], int):
+        raise sqlite3.DatabaseError("a number that is none")  # as SQLite does for damage
+    return row[0]
 
 
 def events_after(connection: sqlite3.Connection, number: int) -> int:

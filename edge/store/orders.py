@@ -24,8 +24,9 @@ from edge.store.writing import StoreWriter
 
 __all__ = ["MarkEvents", "NoteExported", "Order", "carry_out", "pending_orders", "take_orders"]
 
-# 50,000 numbers take under 600 kB, and a second or so to note on a desktop.
-_NUMBERS_AT_ONCE = 50_000
+# Scattered over a large store, 10,000 numbers take a second to note on a busy desktop, during which the recorder keeps
+# no events.
+_NUMBERS_AT_ONCE = 10_000
 _LOOK_S = 0.05
 _LOOK_FOR_RECORDER_S = 1.0
 _ERRORS: Mapping[Kind, type[FieldfareError]] = {

@@ -7,13 +7,11 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
-import msgspec
-
 from edge.errors import UnavailableError
 from edge.printable import printable
 from edge.store import harvest, rows
 from edge.store.counting import events_after, last_settled
-from edge.store.faults import damaged, translated
+from edge.store.faults import sound_rows, translated
 from edge.store.reads import totals
 from edge.store.reads.selecting import Selection, select
 from edge.store.reads.walking import Place, Walk
@@ -60,14 +58,12 @@ class StoreReader:
     @contextmanager
     def _one_state(self) -> Iterator[None]:
         """Read one state of the store in the block, and turn what goes wrong into our errors."""
-        with translated(self.path):
+        with translated(self.path), sound_rows():
             if self._depth == 0:
                 self._begin_state()
             self._depth += 1
             try:
                 yield
-            except (LookupError, msgspec.DecodeError) as error:
-                raise damaged(self.path, f"rows that lead nowhere: {error}") from error
             finally:
                 self._depth -= 1
                 if self._depth == 0 and not self._closed and self._connection.in_transaction:
@@ -143,17 +139,19 @@ class StoreReader:
     def hours(self, wanted: Filter) -> list[HourCount]:
         """Return the counts by label and hour, in order of hours, then labels."""
         with self._one_state():
-            found = totals.by_hour(self._connection, self._select(wanted))
-            texts = sorted({label: self._texts.label(label) for label in {row[1] for row in found}}.items(), key=_text)
-        # There may be 100,000 of them: a place is one number, for the hour and the label's place in the order.
-        ranks, many = {label: rank for rank, (label, _) in enumerate(texts)}, len(texts)
-        counts: dict[int, int] = {}
-        for hour, label, events in found:
-            place = hour * many + ranks[label]
-            counts[place] = counts.get(place, 0) + events
+            parts = sorted(totals.by_hour(self._connection, self._select(wanted)), key=len, reverse=True)
+            labels = {label for part in parts for _, label, _ in part}
+            texts = sorted((self._texts.label(label), label) for label in labels)
+        # There may be 100,000 of them, most from one part. A place is one number: the hour, and the label in its order.
+        ranks, many = {label: rank for rank, (_, label) in enumerate(texts)}, max(1, len(texts))
+        counts = {hour * many + ranks[label]: events for hour, label, events in parts[0]} if parts else {}
+        for part in parts[1:]:
+            for hour, label, events in part:
+                place = hour * many + ranks[label]
+                counts[place] = counts.get(place, 0) + events
         return [
-            HourCount(label=texts[place % many][1], hour_s=place // many * HOUR_S, events=counts[place])
-            for place in sorted(counts)
+            HourCount(label=texts[place % many][0], hour_s=place // many * HOUR_S, events=events)
+            for place, events in sorted(counts.items())
         ]
 
     def labels(self) -> Sequence[str]:
@@ -195,7 +193,3 @@ class StoreReader:
 def _is_number(text: str) -> bool:
     """Return True for digits that fit into 64 bits."""
     return text.isascii() and text.isdecimal() and len(text) <= 18
-
-
-def _text(label: tuple[int, str]) -> str:
-    return label[1]

@@ -6,14 +6,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-import msgspec
-
 from edge.errors import StoreGoneError
 from edge.events.records import ClockQuality
 from edge.printable import printable
 from edge.store import harvest
 from edge.store.counting import Counts, events_after, last_number
-from edge.store.faults import damaged, translated
+from edge.store.faults import sound_rows, translated
 from edge.store.files import files_of, inode, sync_folder
 from edge.store.harvest import NewSample
 from edge.store.locking import WriterLock
@@ -145,10 +143,7 @@ class StoreWriter:
     def end_left_open(self, still_going: Collection[Identity] = ()) -> int:
         """End the open events that are not `still_going` as they were last heard of. Return how many."""
         with self.transaction():
-            try:
-                return self._adder.end_left_open(still_going)
-            except msgspec.DecodeError as error:
-                raise damaged(self.path, f"an open event: {error}") from error
+            return self._adder.end_left_open(still_going)
 
     def mend(self, boot: str, offset_s: float, clock: ClockQuality, *, most: int = _AT_ONCE) -> int:
         """Give the events and samples of a boot whose clock was worse their right wall times: monotonic + offset_s.
@@ -177,7 +172,7 @@ class StoreWriter:
 
     def picture_groups(self) -> Iterator[PictureGroup]:
         """Yield the pictures event by event, in the order of their numbers. Removing some meanwhile does no harm."""
-        with translated(self.path):
+        with translated(self.path), sound_rows():
             yield from pictures.groups(self._connection)
 
     def picture_files(self, events: Sequence[int] | None = None) -> Iterator[Path]:
@@ -202,11 +197,8 @@ class StoreWriter:
 
     def samples(self, *, exported: bool | None = None) -> Iterator[StoredSample]:
         """Yield the samples, oldest first. Removing some meanwhile does no harm."""
-        with translated(self.path):
-            try:
-                yield from harvest.stored(self._connection, TextReader(self._connection), self.path.parent, exported)
-            except (LookupError, msgspec.DecodeError) as error:
-                raise damaged(self.path, f"a sample: {error}") from error
+        with translated(self.path), sound_rows():
+            yield from harvest.stored(self._connection, TextReader(self._connection), self.path.parent, exported)
 
     def remove_samples(self, numbers: Sequence[int]) -> list[Path]:
         """Remove samples from the store. Return their files, to be removed afterwards."""
@@ -237,7 +229,10 @@ class StoreWriter:
             return self._retention.trim(max_bytes, most)
 
     def check_some(self) -> None:
-        """Look for damage in the next piece of the store, in turn. Reads only. Raises DamagedStoreError."""
+        """Look for damage in the next piece of the store, in turn. Reads only. Raises DamagedStoreError.
+
+        4 ms for 2,000 events on a desktop; once a second, 5 million events take 40 minutes.
+        """
         with translated(self.path):
             last = last_number(self._connection)
             checking.check_events(self._connection, self.path, self._checked + 1, self._checked + _AT_ONCE)

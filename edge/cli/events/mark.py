@@ -28,7 +28,7 @@ def mark(
 ) -> None:
     """Mark events as right, as wrong, or with the label that they should have.
 
-    Marked events are kept longest, and `fieldfare export --format folders` makes training photos of them.
+    Pictures of wrong ones are kept longest, and `fieldfare export --format folders` makes training photos of all.
     """
     from edge.store.orders import MarkEvents, carry_out
     from edge.store.reading import StoreReader

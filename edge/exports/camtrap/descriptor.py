@@ -3,16 +3,18 @@
 import re
 import time
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from edge import __version__
-from edge.events.taxonomy import Taxon
 from edge.exports.camtrap.deployments import Deployed
 from edge.exports.camtrap.project import Project
 from edge.exports.camtrap.rows import SCORES
 from edge.exports.times import to_second
+
+if TYPE_CHECKING:
+    from edge.events.taxonomy import Taxon
 
 _PLACE = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2"
 SCORES_NAME = "fieldfare-scores"
@@ -21,7 +23,7 @@ SCORES_NAME = "fieldfare-scores"
 def describe(
     project: Project,
     deployments: Collection[Deployed],
-    taxa: Mapping[str, Taxon],
+    taxa: "Mapping[str, Taxon]",
     *,
     store: str,
     levels: tuple[str, ...],
@@ -80,7 +82,7 @@ def _spatial(deployments: Collection[Deployed]) -> dict[str, Any]:
     return {"type": "Polygon", "coordinates": [[list(corner) for corner in (*corners, corners[0])]]}
 
 
-def _taxonomic(name: str, taxon: Taxon) -> dict[str, Any]:
+def _taxonomic(name: str, taxon: "Taxon") -> dict[str, Any]:
     found: dict[str, Any] = {"scientificName": name}
     if taxon.taxon_rank is not None:
         found["taxonRank"] = taxon.taxon_rank

@@ -1,13 +1,15 @@
 """Decide what an event is to Camtrap DP, by its mark, its label and the taxonomy. docs/exporting.md has the table."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from edge.events.taxonomy import Taxon
 from edge.exports.columns import clean
 from edge.exports.taxa import TaxonOf
 from edge.results import UNKNOWN
 from edge.store.records import StoredEvent
+
+if TYPE_CHECKING:
+    from edge.events.taxonomy import Taxon
 
 ObservationType = Literal["animal", "human", "vehicle", "blank", "unknown"]
 _HELD: dict[str, ObservationType] = {"animal": "animal", "human": "human", "vehicle": "vehicle", "blank": "blank"}
@@ -19,7 +21,7 @@ class Observed:
     for. is_unnamed: the taxonomy does not have the label."""
 
     kind: ObservationType
-    taxon: Taxon | None = None
+    taxon: "Taxon | None" = None
     tags: tuple[str, ...] = ()
     is_unnamed: bool = False
 

@@ -2,10 +2,10 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.events.taxonomy import Taxon
 from edge.exports.camtrap import deployments as places
 from edge.exports.camtrap import rows
 from edge.exports.camtrap.deployments import Deployed
@@ -19,6 +19,9 @@ from edge.exports.selection import Place, place_of
 from edge.exports.tables import CsvTable
 from edge.exports.taxa import TaxonOf
 from edge.store.records import StoredEvent
+
+if TYPE_CHECKING:
+    from edge.events.taxonomy import Taxon
 
 OTHERS = "other-observations.csv"
 _MOST_UNNAMED = 20  # for a message

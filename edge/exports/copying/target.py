@@ -42,10 +42,7 @@ class Target:
 
     def _begin(self, *, overwrite: bool, resume: bool) -> bool:
         with self.writing(self.folder):
-            try:
-                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StorageError(f"{self.folder}: another export is writing there: wait for its end") from None
+            self._lock()
             was = os.fstat(self._handle)
             self._identity = (was.st_dev, was.st_ino)
             there = check_free(self.folder, self._form, self._store, overwrite=overwrite, resume=resume)
@@ -55,6 +52,16 @@ class Target:
             self._note(complete=False)
             self._manifest = OutputFile(self.folder / MANIFEST)
         return there
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(f"{self.folder}: another export is writing there: wait for its end") from None
+        except OSError as error:
+            # Some file systems of sticks, in user space, have no locks.
+            if error.errno not in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
+                raise
 
     def __enter__(self) -> "Target":
         return self

@@ -100,7 +100,7 @@ class Connection:
         """
         self._address, self._bell, self._version5 = address, bell, version5
         self._happenings: list[Happening] = []
-        self._answer: tuple[bool, str] | None = None
+        self._answers: list[tuple[bool, str]] = []
         self._ended: ConnectionLost | None = None
         self.most_in_flight = 65535
         self.most_bytes: int | None = None
@@ -150,7 +150,8 @@ class Connection:
         try:
             self._client.connect(self._address.host, self._address.port, _KEEPALIVE_S, **more)
             # Without it a message waits up to 40 ms for the acknowledgement of the one before.
-            self._socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._client.socket() is not None:  # else it broke already, which _wait_for_answer finds out
+                self._socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except ssl.SSLCertVerificationError as error:
             raise self._lost(f"the broker's certificate is refused: {error.verify_message}") from error
         except ssl.SSLError as error:
@@ -160,16 +161,20 @@ class Connection:
 
     def _wait_for_answer(self) -> None:
         ends_s = time.monotonic() + _ANSWER_S
-        while self._answer is None:
+        while not self._answers:
             left_s = ends_s - time.monotonic()
             if left_s <= 0:
                 raise self._lost("no answer to the connection", old_protocol=self._version5)
             try:
                 self._move(left_s, listen_to_bell=False)
             except ConnectionLost as error:
-                # Some old brokers just close a connection of MQTT 5. With TLS 1.3 a refused certificate ends it here.
-                raise ConnectionLost(str(error), old_protocol=self._version5) from error
-        accepted, words = self._answer
+                if self._answers:  # it refused, and closed the connection right away
+                    break
+                # Some old brokers just close a connection of MQTT 5. With TLS 1.3 a certificate that the broker does
+                # not take, or misses, ends it here.
+                hint = "does the broker want tls, or a certificate from us, or another one?"
+                raise ConnectionLost(f"{error} before an answer: {hint}", old_protocol=self._version5) from error
+        accepted, words = self._answers[0]
         if not accepted:
             old = self._version5 and words == "Unsupported protocol version"
             raise self._lost(f"the broker refuses the connection: {words}", old_protocol=old)
@@ -241,7 +246,7 @@ class Connection:
             raise self._ended
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, properties: Any) -> None:
-        self._answer = (not reason.is_failure, str(reason))
+        self._answers.append((not reason.is_failure, str(reason)))
         self.most_in_flight = getattr(properties, "ReceiveMaximum", 65535)
         self.most_bytes = getattr(properties, "MaximumPacketSize", None)
 

@@ -69,7 +69,7 @@ class MqttOutput:
         session = self._session
         if session is not None:
             session.look()
-        with contextlib.suppress(BlockingIOError):  # it rings already
+        with contextlib.suppress(OSError):  # it rings already, or has ended
             self._ringer.send(b"x")
 
     def run(self, stop: threading.Event) -> None:
@@ -80,6 +80,9 @@ class MqttOutput:
                 self._pause(self._pauses.after(self._connect_once(stop)), stop)
         finally:
             self._feed.close()
+            if stop.is_set():
+                self._bell.close()
+                self._ringer.close()
 
     def _remember(self) -> None:
         """Look for what the store holds already."""

@@ -93,6 +93,14 @@ class Selection(NamedTuple):
         return [band for band in touched if band not in cut], [band for band in touched if band in cut]
 
 
+def counted(bands: Sequence[int]) -> tuple[str, str]:
+    """Return the table that counts the events of these bands, which lie side by side, and its expression for that."""
+    low, high = min(bands), max(bands)
+    if (low, high) == (0, schema.BANDS[-1]):
+        return "hours", "events"
+    return "scores", f"least_{low}" if high == schema.BANDS[-1] else f"(least_{low} - least_{high + 1})"
+
+
 def select(wanted: Filter, texts: TextReader, settled: int) -> Selection:
     """Return what a Filter asks for. Labels that the store does not have match nothing."""
     ids = [texts.label_id(label) for label in dict.fromkeys(wanted.labels)]

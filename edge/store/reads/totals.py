@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from edge.store import schema
-from edge.store.reads.selecting import SETTLED, Condition, Selection
+from edge.store.reads.selecting import SETTLED, Condition, Selection, counted
 
 
 class _Part(NamedTuple):
@@ -29,16 +29,16 @@ def total(connection: sqlite3.Connection, selection: Selection) -> int:
     return found
 
 
-def by_hour(connection: sqlite3.Connection, selection: Selection) -> list[tuple[int, int, int]]:
-    """Return (hour, label, how many events), in no order; an hour and a label may be there several times."""
-    found: list[tuple[int, int, int]] = []
+def by_hour(connection: sqlite3.Connection, selection: Selection) -> list[list[tuple[int, int, int]]]:
+    """Return lists of (hour, label, how many events). In each of them an hour and a label are there once."""
+    found: list[list[tuple[int, int, int]]] = []
     for part in _parts(selection):
         count = "count(*)" if part.events == "1" else f"sum({part.events})"
         query = (
             f"SELECT {part.hour}, {part.label}, {count} AS found FROM {part.table} WHERE {part.condition.sql}"
             " GROUP BY 1, 2 HAVING found > 0"
         )
-        found += connection.execute(query, part.condition.values).fetchall()
+        found.append(connection.execute(query, part.condition.values).fetchall())
     return found
 
 
@@ -66,18 +66,11 @@ def _events_between(selection: Selection, begin_ms: int, end_ms: int) -> _Part:
 
 def _whole_hours(selection: Selection, first: int, end: int) -> Iterator[_Part]:
     whole, cut = selection.bands()
-    if not cut:
-        events = "events" if len(whole) == len(schema.BANDS) else " + ".join(f"band_{band}" for band in whole)
-        yield _Part("hours", "hour", "label", events, _hours_between(selection, first, end))
-        return
     if whole:
-        events = " + ".join(f"band_{band}" for band in whole)
-        yield _Part("hours", "hour", "label", events, _hours_between(selection, first, end))
+        table, events = counted(whole)
+        among = Condition("hour >= ? AND hour < ?", (first, end)) & selection.facts("label")
+        yield _Part(table, "hour", "label", events, among)
     for band in cut:
         condition = SETTLED & Condition("band = ? AND hour >= ? AND hour < ?", (band, first, end))
         condition &= selection.facts("shown") & selection.peaks()
         yield _Part("events INDEXED BY by_band", "hour", "shown", "1", condition)
-
-
-def _hours_between(selection: Selection, first: int, end: int) -> Condition:
-    return Condition("hour >= ? AND hour < ?", (first, end)) & selection.facts("label")

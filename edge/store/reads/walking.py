@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from edge.store import schema
-from edge.store.reads.selecting import SETTLED, Condition, Selection
+from edge.store.reads.selecting import SETTLED, Condition, Selection, counted
 
 # Hours that are found at once. Each is one look into by_time.
 _HOURS_AT_ONCE = 200
@@ -60,11 +60,12 @@ class Walk:
 
     def _hours(self, bands: Sequence[int]) -> Iterator[int]:
         """Yield the hours that hold events of the selection's labels and states in these bands."""
+        table, events = counted(bands)
         first, last = self._ends()
         while True:
             among = Condition("hour BETWEEN ? AND ?", (first, last)) & self._selection.facts("label")
-            among &= Condition(f"{' + '.join(f'band_{band}' for band in bands)} > 0")
-            query = f"SELECT DISTINCT hour FROM hours WHERE {among.sql} ORDER BY hour {self._order} LIMIT ?"
+            among &= Condition(f"{events} > 0")
+            query = f"SELECT DISTINCT hour FROM {table} WHERE {among.sql} ORDER BY hour {self._order} LIMIT ?"
             hours = [hour for (hour,) in self._connection.execute(query, (*among.values, _HOURS_AT_ONCE))]
             yield from hours
             if len(hours) < _HOURS_AT_ONCE:

@@ -92,8 +92,17 @@ def _without_writing(path: Path) -> WayIn:
 
 def _connect(path: Path, options: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"file:{quote(str(path))}?{options}", uri=True, isolation_level=None, timeout=_BUSY_S)
-    for setting in ("query_only = ON", "trusted_schema = OFF", "cell_size_check = ON", f"cache_size = -{_CACHE_KIB}"):
-        connection.execute(f"PRAGMA {setting}")
+    try:
+        for setting in (
+            "query_only = ON",
+            "trusted_schema = OFF",
+            "cell_size_check = ON",
+            f"cache_size = -{_CACHE_KIB}",
+        ):
+            connection.execute(f"PRAGMA {setting}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

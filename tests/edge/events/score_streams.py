@@ -11,6 +11,8 @@ from edge.events.records import Sighting
 LABELS = ("owl", "wren", "nothing")
 OWL, WREN, NOTHING = range(3)
 FPS = 10.0
+# A mean over some frames, for what depends on it. By default there is none at ten frames a second.
+SMOOTH = Events(smoothing_s=0.5, hysteresis=0.2)
 BEGAN_S = 1000.0
 # Seconds, and the score of each label in them.
 Part = tuple[float, tuple[float, ...]]

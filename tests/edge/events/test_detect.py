@@ -9,6 +9,7 @@ from score_streams import (
     BEGAN_S,
     NOTHING_SEEN,
     OWL_SEEN,
+    SMOOTH,
     UNSURE,
     WREN_SEEN,
     Part,
@@ -28,7 +29,7 @@ QUIET: Part = (4, NOTHING_SEEN)
 
 
 def test_an_owl_for_three_seconds_is_one_event() -> None:
-    (event,) = ended(all_reports(stream(QUIET, (3, OWL_SEEN), QUIET), Events()))
+    (event,) = ended(all_reports(stream(QUIET, (3, OWL_SEEN), QUIET), SMOOTH))
     assert event.label == "owl"
     # The mean over half a second reaches 0.7 with the fourth frame of five, and falls under 0.5 after the second.
     assert event.begin_mono_s == pytest.approx(BEGAN_S + 4.35, abs=0.11)
@@ -57,6 +58,11 @@ def test_a_flicker_at_the_very_start_is_no_event() -> None:
     assert found(stream((0.2, OWL_SEEN), QUIET)) == []
 
 
+@pytest.mark.parametrize("frames", [1, 2])
+def test_single_frames_now_and_then_are_no_event(frames: int) -> None:
+    assert found(stream(QUIET, *[(frames / 10, OWL_SEEN), (1.5, NOTHING_SEEN)] * 3)) == []
+
+
 def test_scores_that_flicker_around_the_threshold_are_one_event() -> None:
     low, high = (0.55, 0.4, 0.05), (0.9, 0.05, 0.05)
     assert found(stream(QUIET, *[(0.2, high), (0.1, low)] * 20, QUIET)) == ["owl"]
@@ -71,15 +77,21 @@ def test_one_that_comes_back_later_is_two_events() -> None:
 
 
 def test_two_classes_that_alternate_are_one_event_with_the_label_of_more_evidence() -> None:
-    assert found(stream(QUIET, *[(1.2, OWL_SEEN), (0.8, WREN_SEEN)] * 15, QUIET)) == ["owl"]
+    assert found(stream(QUIET, *[(0.9, OWL_SEEN), (0.6, WREN_SEEN)] * 15, QUIET)) == ["owl"]
 
 
-def test_two_classes_that_alternate_with_every_frame_reach_no_threshold() -> None:
-    assert found(stream(QUIET, *[(0.1, OWL_SEEN), (0.1, WREN_SEEN)] * 30, QUIET)) == []
+def test_two_classes_that_alternate_slowly_are_an_event_each() -> None:
+    assert found(stream(QUIET, *[(3, OWL_SEEN), (3, WREN_SEEN)] * 2, QUIET)) == ["owl", "wren", "owl", "wren"]
+
+
+def test_two_classes_that_alternate_with_every_frame_are_one_event_but_their_means_reach_no_threshold() -> None:
+    flicker = stream(QUIET, *[(0.2, OWL_SEEN), (0.1, WREN_SEEN)] * 20, QUIET)
+    assert found(flicker) == ["owl"]
+    assert found(stream(QUIET, *[(0.1, OWL_SEEN), (0.1, WREN_SEEN)] * 30, QUIET), SMOOTH) == []
 
 
 def test_an_owl_that_looks_like_a_wren_while_it_comes_and_goes_is_an_owl() -> None:
-    assert found(stream(QUIET, (1, WREN_SEEN), (3, OWL_SEEN), (1, WREN_SEEN), QUIET)) == ["owl"]
+    assert found(stream(QUIET, (0.8, WREN_SEEN), (3, OWL_SEEN), (0.8, WREN_SEEN), QUIET)) == ["owl"]
 
 
 def test_a_wren_after_a_pause_is_an_event_of_its_own() -> None:
@@ -95,7 +107,7 @@ def test_a_wren_that_takes_the_owls_place_at_once_is_an_event_of_its_own() -> No
 def test_a_slow_fade_is_one_event_that_ends_below_its_threshold() -> None:
     steps = [0.95 - 0.01 * step for step in range(96)]
     fade: list[Part] = [(0.1, (score, 0.0, 0.95 - score)) for score in steps]
-    (event,) = ended(all_reports(stream(QUIET, (2, OWL_SEEN), *fade, QUIET), Events()))
+    (event,) = ended(all_reports(stream(QUIET, (2, OWL_SEEN), *fade, QUIET), SMOOTH))
     # 0.7 less the hysteresis of 0.2 (with three labels half way to chance: 0.52), but 0.25 s later for the mean.
     faded_s = BEGAN_S + 4 + 2 + (0.95 - 0.52) * 10
     assert event.end_mono_s == pytest.approx(faded_s + 0.25, abs=0.15)
@@ -188,7 +200,7 @@ def test_a_large_hysteresis_does_not_keep_an_event_open_for_ever() -> None:
 
 def test_chance_keeps_no_event_open() -> None:
     chance = (1 / 3, 1 / 3, 1 / 3)
-    (event,) = ended(all_reports(stream((3, OWL_SEEN), (10, chance)), Events(), threshold=0.4))
+    (event,) = ended(all_reports(stream((3, OWL_SEEN), (10, chance)), SMOOTH, threshold=0.4))
     assert event.end_mono_s == pytest.approx(BEGAN_S + 3.3, abs=0.2)
 
 
@@ -213,7 +225,7 @@ def test_the_box_is_that_of_the_peak() -> None:
 
 
 def test_the_means_are_there_for_others() -> None:
-    subject = detector(Events())
+    subject = detector(SMOOTH)
     assert subject.smoothed is None
     feed(subject, stream((0.2, OWL_SEEN), (0.2, WREN_SEEN)))
     assert subject.smoothed is not None

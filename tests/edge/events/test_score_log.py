@@ -133,7 +133,7 @@ def test_zeros_at_the_end_are_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"FSL1", b"\0" * 100, b"\x89PNG\r\n\x1a\n" + b"x" * 100])
 def test_what_is_no_log_is_one_line(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(DataError, match="not a score log|damaged at byte 0"):
+    with pytest.raises(DataError, match=r"not a score log|damaged at byte 0"):
         ScoreLog(write(tmp_path, data))
 
 

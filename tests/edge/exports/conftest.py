@@ -19,15 +19,14 @@ from edge.store.records import Filter, StoredEvent
 def run_export(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return the function that exporting.Run describes."""
     numbers, place = itertools.count(), tmp_path_factory.mktemp("exports")
-    patch = pytest.MonkeyPatch()
 
     def run(events: Sequence[StoredEvent] | FakeStore, form: Format, **keys: Any) -> tuple[Path, Outcome, FakeStore]:
         store = events if isinstance(events, FakeStore) else FakeStore(events)
-        patch.setattr(exports, "StoreReader", lambda path: store)
-        patch.setattr(exports, "carry_out", store.carry_out)
         given = {"store": place / "events.db", "out": place / str(next(numbers)), "wanted": Filter()}
         request = Request(form=form, **(given | {"taxon_of": no_taxa} | keys))
-        return request.out, exports.export(request, lambda progress: None), store
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(exports, "StoreReader", lambda path: store)
+            patch.setattr(exports, "carry_out", store.carry_out)
+            return request.out, exports.export(request, lambda progress: None), store
 
-    yield run
-    patch.undo()
+    return run

@@ -331,7 +331,7 @@ def test_a_slip_in_the_name_of_a_device_is_found(run_export: Run, season: list[S
         run_export(season, "camtrap-dp", project=read_project(tmp_path / "project.toml"))
 
 
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(st.lists(st.text(max_size=60), min_size=30, max_size=40))
 def test_labels_of_any_text_give_valid_tables(run_export: Run, standard: Path, labels: list[str]) -> None:
     events = [

@@ -125,9 +125,19 @@ class RunningRecorder:
 
     def _send(self, message: KeepEvent | KeepSample, contents: Sequence[bytes]) -> None:
         files = memory_files(*contents)
-        self.line.send(message, files)
-        for file in files:
-            os.close(file)
+        try:
+            while not self._takes(message, files):
+                self.listen(0.05)
+        finally:
+            for file in files:
+                os.close(file)
+
+    def _takes(self, message: KeepEvent | KeepSample, files: list[int]) -> bool:
+        try:
+            self.line.send(message, files, wait=False)
+        except BlockingIOError:  # on a busy machine it takes seconds to start
+            return False
+        return True
 
     def listen(self, seconds: float = 0.0) -> None:
         """Take in what it sends, waiting at most so long for the first."""

@@ -27,6 +27,7 @@ from edge.supervision.systemd import SystemdNotifier
 ROOT = Path(__file__).resolve().parents[3]
 UNITS = ROOT / "systemd"
 MAX_EXPOSURE = 2.5
+LENT = ("outputs-network.conf", "outputs-gpio.conf")
 
 
 def analyze(*words: object) -> subprocess.CompletedProcess[str]:
@@ -51,16 +52,41 @@ def test_a_unit_exposes_little(unit: str) -> None:
     assert float(found[1]) <= MAX_EXPOSURE
 
 
+@pytest.mark.parametrize("lent", [(), ("outputs-network.conf",), ("outputs-gpio.conf",), (*sorted(LENT),)])
+def test_the_outputs_expose_less_even_with_what_is_lent_to_them(tmp_path: Path, lent: tuple[str, ...]) -> None:
+    # systemd reads a drop-in as if it stood at the end of the unit.
+    texts = [(UNITS / name).read_text() for name in ("fieldfare-outputs.service", *lent)]
+    (tmp_path / "fieldfare-outputs.service").write_text("\n".join(texts))
+    checked = analyze("verify", tmp_path / "fieldfare-outputs.service")
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+    done = analyze("security", "--offline=true", "--no-pager", tmp_path / "fieldfare-outputs.service")
+    found = re.search(r"Overall exposure level for \S*: ([\d.]+)", done.stdout)
+    assert found
+    assert float(found[1]) <= 1.5
+
+
+def test_the_network_is_lent_to_the_outputs_and_to_nothing_else() -> None:
+    families = {
+        path.name: next(line for line in settings_of(path.name) if line.startswith("RestrictAddressFamilies="))
+        for path in UNITS.glob("fieldfare*.service")
+        if "fieldfare-reboot" not in path.name
+    }
+    assert families["fieldfare-outputs.service"] == "RestrictAddressFamilies=AF_UNIX"
+    assert not [unit for unit, line in families.items() if "INET" in line]
+    assert "fieldfare-outputs.service.d" in (UNITS / "outputs-network.conf").read_text()
+
+
 def settings_of(unit: str) -> list[str]:
     return [line for line in (UNITS / unit).read_text().splitlines() if line and not line.startswith("#")]
 
 
-def test_an_instance_differs_from_the_service_in_its_names_only() -> None:
+@pytest.mark.parametrize("name", ["fieldfare", "fieldfare-outputs"])
+def test_an_instance_differs_from_the_service_in_its_names_only(name: str) -> None:
     renamed = [
-        line.replace("fieldfare@%i", "fieldfare").replace("fieldfare/%i.toml", "fieldfare/fieldfare.toml")
-        for line in settings_of("fieldfare@.service")
+        line.replace("@%i", "").replace("fieldfare/%i.toml", "fieldfare/fieldfare.toml")
+        for line in settings_of(f"{name}@.service")
     ]
-    assert [line.replace("/%i", "").replace(" %i", "") for line in renamed] == settings_of("fieldfare.service")
+    assert [line.replace("/%i", "").replace(" %i", "") for line in renamed] == settings_of(f"{name}.service")
 
 
 def test_the_unit_starts_it_as_a_service_and_does_not_start_again_what_no_repetition_mends() -> None:

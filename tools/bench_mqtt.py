@@ -1,0 +1,486 @@
+#!/usr/bin/env python3
+"""Measure how `fieldfare outputs` drains a backlog of events to a real MQTT broker, and what it survives.
+
+    python tools/bench_mqtt.py [--events 70000] [--kills 20] [--only NAME ...] [--json]
+
+Needs mosquitto (Debian: apt install mosquitto) and openssl. Everything runs on 127.0.0.1, in a temporary folder.
+
+Rounds:
+    drain       a week of events waits (one each 8.6 s makes 70,000), the broker comes back, nobody disturbs
+    kills       the same, and the outputs are killed (SIGKILL) again and again while they drain
+    broker      the same, and the broker is stopped and started five times instead
+    certificate a broker whose certificate another authority signed, one for another name, one that wants a
+                certificate from us, and the right ones
+    hostile     other clients publish nonsense, large and small, to all that the outputs subscribe to, while they drain
+    idle        nothing happens for 20 s
+
+Columns:
+    per second  events that arrived, from the first to the last one
+    missing     numbers of the store that never arrived
+    disorder    events whose first copy came after that of a later one
+    twice       events that came again, with the same id
+    PSS         memory of the outputs at the end, in MiB
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edge.events.records import Event
+from edge.results import Candidate
+from edge.store.writing import StoreWriter
+
+DEVICE = "bench"
+LABELS = ("fox", "hare", "badger", "roe deer", "cat")
+EVERY_S = 8.64
+NONSENSE = (
+    b"", b"online\n", b"ONLINE", b"\x00" * 100, b"\xff\xfe\xfd", b"{", b'{"owner":', b"[" * 5000,
+    b'{"owner": "' + b"x" * 3000 + b'"}', b"<script>alert(1)</script>", b"{{ 7 * 7 }}", b"offline", b"x" * 100_000,
+    b"y" * 20_000_000,
+)  # fmt: skip
+
+
+@dataclass
+class Drained:
+    """What arrived in one round."""
+
+    round: str
+    events: int
+    per_second: float
+    missing: int
+    disorder: int
+    twice: int
+    deaths: int
+    pss_mib: float
+
+
+class Broker:
+    """A mosquitto of our own. `settings`: more lines of its configuration."""
+
+    def __init__(self, folder: Path, settings: str = "") -> None:
+        self.port = free_port()
+        self._config = folder / f"mosquitto-{self.port}.conf"
+        # As root it would become the user mosquitto, who may not read our temporary folder.
+        lines = "user root\n" if os.geteuid() == 0 else ""
+        lines += f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n{settings}"
+        self._config.write_text(lines)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [mosquitto(), "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_for(lambda: can_connect(self.port), 10, "mosquitto")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+            self._process = None
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+class Listener:
+    """Another client, which notes the number of each event. It connects again by itself."""
+
+    def __init__(self, port: int) -> None:
+        self.numbers: list[int] = []
+        self.gaps: list[Any] = []
+        self.first_s = self.last_s = 0.0
+        self._client = Client(CallbackAPIVersion.VERSION2, "listener", clean_session=False)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_connect = lambda client, *_: client.subscribe(f"fieldfare/{DEVICE}/#", 1)
+        self._client.on_message = self._note
+        self._client.connect_async("127.0.0.1", port)
+        self._client.loop_start()
+        wait_for(self._client.is_connected, 10, "the listener")
+
+    def _note(self, _client: Any, _data: Any, message: Any) -> None:
+        if message.topic.endswith("/gap"):
+            self.gaps.append(json.loads(message.payload))
+        if message.topic.endswith("/event"):
+            self.last_s = time.monotonic()
+            self.first_s = self.first_s or self.last_s
+            self.numbers.append(msgspec.json.decode(message.payload)["number"])
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class Outputs:
+    """`fieldfare outputs` as a process."""
+
+    def __init__(self, folder: Path, mqtt: dict[str, Any]) -> None:
+        self._folder = folder
+        self.config = folder / "fieldfare.toml"
+        lines = [f"{key} = {json.dumps(value)}" for key, value in mqtt.items()]
+        self.config.write_text(
+            f'bundle = "none"\n[device]\nname = "{DEVICE}"\n[events]\nstore = "{folder}/events.db"\n[mqtt]\n'
+            + "\n".join(lines)
+        )
+        self.log = folder / "outputs.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        run = self._folder / "run"
+        run.mkdir(exist_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "edge", "outputs", "--config", str(self.config)],
+                stderr=log,
+                env={**os.environ, "RUNTIME_DIRECTORY": str(run)},
+                cwd=Path(__file__).resolve().parents[1],
+            )
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+    def pss_mib(self) -> float:
+        assert self.process is not None
+        text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024
+
+    def cpu_s(self) -> float:
+        assert self.process is not None
+        words = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=70_000)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--only", nargs="+", choices=list(ROUNDS), default=list(ROUNDS))
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    mosquitto()
+    found: list[Any] = []
+    for name in options.only:
+        print(f"{time.strftime('%T')} {name}", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="bench-mqtt-") as folder:
+            found += ROUNDS[name](Path(folder), options)
+    if options.json:
+        print(json.dumps([asdict(one) if isinstance(one, Drained) else one for one in found]))
+    else:
+        show(found)
+    return 0
+
+
+def drain(folder: Path, options: argparse.Namespace) -> list[Any]:
+    return [drained("drain", folder, options, lambda *_: 0)]
+
+
+def kills(folder: Path, options: argparse.Namespace) -> list[Any]:
+    def disturb(outputs: Outputs, listener: Listener, _broker: Broker) -> int:
+        for number in range(options.kills):
+            goal = options.events * (number + 1) // (options.kills + 1)
+            wait_for(lambda goal=goal: len(set(listener.numbers)) >= goal, 120, "events")
+            time.sleep(random.uniform(0, 0.2))
+            outputs.kill()
+            outputs.start()
+        return int(options.kills)
+
+    return [drained("kills", folder, options, disturb)]
+
+
+def broker(folder: Path, options: argparse.Namespace) -> list[Any]:
+    def disturb(_outputs: Outputs, listener: Listener, broker: Broker) -> int:
+        for number in range(5):
+            goal = options.events * (number + 1) // 6
+            wait_for(lambda goal=goal: len(set(listener.numbers)) >= goal, 120, "events")
+            broker.stop()
+            time.sleep(random.uniform(0, 1))
+            broker.start()
+        return 5
+
+    # What the broker has acknowledged it must keep, or the listener misses what the outputs have sent. It writes that
+    # when it ends.
+    settings = f"persistence true\npersistence_location {folder}/\nautosave_interval 0\n"
+    return [drained("broker", folder, options, disturb, settings)]
+
+
+def hostile(folder: Path, options: argparse.Namespace) -> list[Any]:
+    stop = threading.Event()
+
+    def shout(port: int) -> None:
+        client = Client(CallbackAPIVersion.VERSION2, "hostile")
+        client.connect("127.0.0.1", port)
+        client.loop_start()
+        topics = ("homeassistant/status", f"fieldfare/{DEVICE}/health")
+        while not stop.is_set():
+            for payload in NONSENSE:
+                for topic in topics:
+                    client.publish(topic, payload, qos=0, retain=random.random() < 0.3)
+            client.publish(topics[0], b"online", qos=0)
+            stop.wait(1.0)
+        client.disconnect()
+        client.loop_stop()
+
+    def disturb(outputs: Outputs, listener: Listener, broker: Broker) -> int:
+        thread = threading.Thread(target=shout, args=(broker.port,))
+        thread.start()
+        wait_for(lambda: len(set(listener.numbers)) >= options.events, 300, "events")
+        time.sleep(5)
+        stop.set()
+        thread.join()
+        assert outputs.process is not None
+        return int(outputs.process.poll() is not None)
+
+    return [drained("hostile", folder, options, disturb)]
+
+
+def drained(
+    name: str,
+    folder: Path,
+    options: argparse.Namespace,
+    disturb: Callable[[Outputs, Listener, Broker], int],
+    settings: str = "",
+) -> Drained:
+    """Fill a store, let the outputs drain it while `disturb` runs, and count what arrived."""
+    make_store(folder / "events.db", options.events)
+    broker = Broker(folder, settings)
+    outputs = Outputs(folder, {"host": "127.0.0.1", "port": broker.port})
+    outputs.start()
+    wait_for(lambda: outputs.log.exists() and b"refused" in outputs.log.read_bytes(), 20, "a broker that is down")
+    broker.start()
+    listener = Listener(broker.port)
+    try:
+        deaths = disturb(outputs, listener, broker)
+        wait_for(lambda: len(set(listener.numbers)) >= options.events, 300, "all events", fatal=False)
+        time.sleep(1)
+        pss = outputs.pss_mib()
+        outputs.end()
+    finally:
+        listener.close()
+        broker.kill()
+    firsts = list(dict.fromkeys(listener.numbers))
+    return Drained(
+        name,
+        options.events,
+        len(firsts) / max(listener.last_s - listener.first_s, 1e-9),
+        options.events - len(firsts),
+        sum(later < before for before, later in pairwise(firsts)),
+        len(listener.numbers) - len(firsts),
+        deaths,
+        pss,
+    )
+
+
+def certificate(folder: Path, _options: argparse.Namespace) -> list[Any]:
+    """Try right and wrong certificates."""
+    keys = Keys(folder)
+    ours = {"ca": str(keys.authority("ours")), "stranger": str(keys.authority("stranger"))}
+    server, wrong_name = keys.signed("localhost", "ours"), keys.signed("elsewhere.example", "ours")
+    client = keys.signed("client", "ours")
+    make_store(folder / "events.db", 10)
+    tries = [
+        ("right", server, {"ca": ours["ca"]}, False),
+        ("another authority", server, {"ca": ours["stranger"]}, False),
+        ("no authority given", server, {"tls": True}, False),
+        ("another name", wrong_name, {"ca": ours["ca"]}, False),
+        ("not encrypted", server, {}, False),
+        ("wanted from us, given", server, {"ca": ours["ca"], "certificate": client[0], "key": client[1]}, True),
+        ("wanted from us, missing", server, {"ca": ours["ca"]}, True),
+    ]
+    return [
+        {"certificate": name, **try_certificate(folder / f"try{number}", cert, mqtt, ours["ca"], wants=wants)}
+        for number, (name, cert, mqtt, wants) in enumerate(tries)
+    ]
+
+
+def try_certificate(
+    folder: Path, server: tuple[str, str], mqtt: dict[str, Any], authority: str, *, wants: bool
+) -> dict[str, Any]:
+    folder.mkdir()
+    make_store(folder / "events.db", 10)
+    settings = (
+        f"certfile {server[0]}\nkeyfile {server[1]}\ncafile {authority}\nrequire_certificate {str(wants).lower()}\n"
+    )
+    secure = Broker(folder, settings)
+    secret = folder / "password"
+    secret.write_text("correct-horse-battery\n")
+    outputs = Outputs(
+        folder,
+        {"host": "localhost", "port": secure.port, "username": "me", "password_file": str(secret), **mqtt},
+    )
+    secure.start()
+    outputs.start()
+    time.sleep(6)
+    outputs.end()
+    secure.kill()
+    position = json.loads((folder / "events.db.outputs" / "mqtt.json").read_text())
+    log = outputs.log.read_text()
+    assert "correct-horse" not in log
+    lines = [line for line in log.splitlines() if "mqtt" in line]
+    return {
+        "sent": position["number"] == 10,
+        "log lines": len(lines),
+        "said": lines[0].partition("mqtt: ")[2] if lines else "",
+    }
+
+
+def idle(folder: Path, _options: argparse.Namespace) -> list[Any]:
+    make_store(folder / "events.db", 100)
+    broker = Broker(folder)
+    broker.start()
+    outputs = Outputs(folder, {"host": "127.0.0.1", "port": broker.port})
+    outputs.start()
+    time.sleep(5)
+    before = outputs.cpu_s()
+    time.sleep(20)
+    result = {"idle": "20 s", "CPU %": round((outputs.cpu_s() - before) * 5, 3), "PSS MiB": round(outputs.pss_mib(), 1)}
+    outputs.end()
+    broker.kill()
+    return [result]
+
+
+ROUNDS: dict[str, Callable[[Path, argparse.Namespace], list[Any]]] = {
+    "drain": drain,
+    "kills": kills,
+    "broker": broker,
+    "certificate": certificate,
+    "hostile": hostile,
+    "idle": idle,
+}
+
+
+class Keys:
+    """Certificates from openssl, made at run time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def authority(self, name: str) -> Path:
+        """Make an authority, and return its certificate."""
+        self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+                      "-keyout", f"{name}.key", "-out", f"{name}.pem")  # fmt: skip
+        return self._folder / f"{name}.pem"
+
+    def signed(self, name: str, by: str) -> tuple[str, str]:
+        """Make a certificate for a name; return its file and that of its key."""
+        (self._folder / f"{name}.ext").write_text(f"subjectAltName=DNS:{name}\n")
+        self._openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}",
+                      "-keyout", f"{name}.key", "-out", f"{name}.csr")  # fmt: skip
+        self._openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{by}.pem", "-CAkey", f"{by}.key",
+                      "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext", "-out", f"{name}.pem")  # fmt: skip
+        for end in ("pem", "key"):
+            (self._folder / f"{name}.{end}").chmod(0o644)
+        return str(self._folder / f"{name}.pem"), str(self._folder / f"{name}.key")
+
+    def _openssl(self, *words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=self._folder, check=True, capture_output=True)
+
+
+def make_store(path: Path, events: int) -> None:
+    """Write a store as the recorder does, in large groups."""
+    draw = random.Random(14)
+    with StoreWriter(path) as store:
+        for start in range(1, events + 1, 5000):
+            numbers = range(start, min(start + 5000, events + 1))
+            store.add_events([(event(number, draw), *times(number), "ntp", ()) for number in numbers])
+
+
+def times(number: int) -> tuple[float, float]:
+    end_s = 1_790_000_000 + number * EVERY_S
+    return end_s - 3, end_s
+
+
+def event(number: int, draw: random.Random) -> Event:
+    end_s = number * EVERY_S
+    return Event(
+        device=DEVICE,
+        boot="5d1f0c4e-6c43-4f0e-9e0b-2f1f7a8f3f52",
+        sequence=round(end_s * 1000),
+        label=draw.choice(LABELS),
+        begin_mono_s=end_s - 3,
+        end_mono_s=end_s,
+        peak=draw.uniform(0.6, 1),
+        peak_mono_s=end_s - 1,
+        mean=0.6,
+        frames=30,
+        engine="litert on 2 threads",
+        bundle="0123456789ab",
+        camera="picamera2",
+        runner_up=Candidate(label="dog", score=0.1),
+        temperature_c=48.5,
+    )
+
+
+def mosquitto() -> str:
+    """Return the broker's program, which Debian puts beside the usual path."""
+    found = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        raise SystemExit("needs mosquitto: sudo apt install mosquitto")
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def can_connect(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str, *, fatal: bool = True) -> None:
+    ends_s = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > ends_s:
+            if fatal:
+                raise SystemExit(f"waited {seconds:g} s for {what}")
+            return
+        time.sleep(0.05)
+
+
+def show(found: list[Any]) -> None:
+    version = subprocess.run([mosquitto(), "-h"], capture_output=True, text=True, check=False).stdout.splitlines()[0]
+    print(f"{version}; Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
+    rounds = [one for one in found if isinstance(one, Drained)]
+    if rounds:
+        print(f"{'round':10} {'events':>8} {'per second':>11} {'missing':>8} {'disorder':>9} {'twice':>7} "
+              f"{'deaths':>7} {'PSS':>6}")  # fmt: skip
+    for one in rounds:
+        print(f"{one.round:10} {one.events:8} {one.per_second:11.0f} {one.missing:8} {one.disorder:9} {one.twice:7} "
+              f"{one.deaths:7} {one.pss_mib:6.1f}")  # fmt: skip
+    for one in found:
+        if not isinstance(one, Drained):
+            print("; ".join(f"{key}: {value}" for key, value in one.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
