@@ -8,7 +8,7 @@ Needs mosquitto (Debian: apt install mosquitto) and openssl. Everything runs on 
 Rounds:
     drain       a week of events waits (one each 8.6 s makes 70,000), the broker comes back, nobody disturbs
     kills       the same, and the outputs are killed (SIGKILL) again and again while they drain
-    broker      the same, and the broker is killed five times instead
+    broker      the same, and the broker is stopped and started five times instead
     certificate a broker whose certificate another authority signed, one for another name, one that wants a
                 certificate from us, and the right ones
     hostile     other clients publish nonsense, large and small, to all that the outputs subscribe to, while they drain
@@ -90,6 +90,12 @@ class Broker:
             [mosquitto(), "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         wait_for(lambda: can_connect(self.port), 10, "mosquitto")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+            self._process = None
 
     def kill(self) -> None:
         if self._process is not None:
@@ -182,6 +188,7 @@ def main() -> int:
     mosquitto()
     found: list[Any] = []
     for name in options.only:
+        print(f"{time.strftime('%T')} {name}", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="bench-mqtt-") as folder:
             found += ROUNDS[name](Path(folder), options)
     if options.json:
@@ -213,13 +220,14 @@ def broker(folder: Path, options: argparse.Namespace) -> list[Any]:
         for number in range(5):
             goal = options.events * (number + 1) // 6
             wait_for(lambda goal=goal: len(set(listener.numbers)) >= goal, 120, "events")
-            broker.kill()
+            broker.stop()
             time.sleep(random.uniform(0, 1))
             broker.start()
         return 5
 
-    # What the broker has acknowledged it must keep, or the listener misses what the outputs have sent.
-    settings = f"persistence true\npersistence_location {folder}/\nautosave_interval 1\nautosave_on_changes true\n"
+    # What the broker has acknowledged it must keep, or the listener misses what the outputs have sent. It writes that
+    # when it ends.
+    settings = f"persistence true\npersistence_location {folder}/\nautosave_interval 0\n"
     return [drained("broker", folder, options, disturb, settings)]
 
 

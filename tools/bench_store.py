@@ -148,7 +148,7 @@ def make(path: Path, events: int, labels: int, days: float) -> None:
     with StoreWriter(path) as writer:
         writer.add_events([(event(0, 0.0, "rare"), BEGAN_S, BEGAN_S + 3, "ntp", ())])
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.create_function("drawn", 0, random.Random(1).random)
+    connection.create_function("band_of", 1, schema.band_of, deterministic=True)
     for setting in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -400000", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {setting}")
     connection.execute("BEGIN")
@@ -167,18 +167,19 @@ def fill(connection: sqlite3.Connection, events: int, labels: int, every_s: floa
     connection.executemany("INSERT OR IGNORE INTO labels (text) VALUES (?)", [(f"label {n}",) for n in range(labels)])
     (first,) = connection.execute("SELECT id FROM labels WHERE text = 'label 0'").fetchone()
     label = f"{first} + CAST(a * a * {labels} AS INTEGER)"
-    band = "+".join(f"(peak >= {bound!r})" for bound in schema.BAND_BOUNDS)
-    # A random number squared makes low labels common; the scores of a classifier crowd below 1.
+    # A random number squared makes low labels common; the scores of a classifier crowd below 1. The numbers come from
+    # multiplying, since SQLite may work out random() anew wherever a column is used.
+    a, b, c = (f"(i * {factor} % 4294967296 / 4294967296.0)" for factor in (2654435761, 1597334677, 3266489917))
     connection.execute(
         f"""
         WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {events}),
-        d AS (SELECT i, drawn() AS a, 1 - 0.6 * pow(drawn(), 3) AS peak,
-              CAST({BEGAN_S * 1000} + i * {every_s * 1000} + drawn() * {every_s * 500} AS INTEGER) AS begin_ms FROM n)
+        d AS (SELECT i, {a} AS a, 1 - 0.6 * pow({b}, 3) AS peak,
+              CAST({BEGAN_S * 1000} + i * {every_s * 1000} + {c} * {every_s * 500} AS INTEGER) AS begin_ms FROM n)
         INSERT INTO events
         SELECT i, 1, i * 1000, 1, {label}, {label},
             (i % 5000 = 7) + 2 * (i < {events // 2}), (i <= {events - 3000}), begin_ms / 3600000,
             begin_ms, begin_ms + 4000, 3,
-            (begin_ms / 1000.0) - {BEGAN_S}, (begin_ms / 1000.0) - {BEGAN_S} + 4, peak, {band},
+            (begin_ms / 1000.0) - {BEGAN_S}, (begin_ms / 1000.0) - {BEGAN_S} + 4, peak, band_of(peak),
             (begin_ms / 1000.0) - {BEGAN_S} + 1.5, peak * 0.9, 40, {first} + i % {labels}, (1 - peak) / 2,
             NULL, NULL, NULL, NULL, 51.5
         FROM d

@@ -30,7 +30,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--format", "form", type=click.Choice(_FORMATS), required=True, help="What to write.")
 @click.option("--out", type=_PATH, required=True, help="Folder to make; the folder around it must be there.")
 @time_options
-@click.option("--since-last", is_flag=True, help="Only what no earlier export noted as exported.")
+@click.option("--since-last", is_flag=True, help="Only what no earlier export of this format has taken.")
 @click.option("--no-media", is_flag=True, help="Tables only, without pictures.")
 @click.option("--resume", is_flag=True, help="Go on with an export that was interrupted.")
 @click.option("--overwrite", is_flag=True, help="Replace the export in that folder; pictures that fit are kept.")

@@ -186,6 +186,9 @@ class Feed:
             self._begin(self._reader)
         self._last = self._reader.numbers()[1]
         self._looked_s = began_s
+        if self._last and self._last < self._read:
+            # It was put back from a copy meanwhile, and gives the numbers after that anew, to other events.
+            self._go_to(self._store, min(self._done, self._last))
         return self._reader
 
     def _begin(self, reader: Reader) -> None:
@@ -201,9 +204,12 @@ class Feed:
             start = 0
         else:
             start = last if self._begins == "last" else 0
-        self._store, self._read, self._done = store, start, start
+        self._go_to(store, start)
+
+    def _go_to(self, store: str, number: int) -> None:
+        self._store, self._read, self._done = store, number, number
         if self._cursor is not None:
-            self._cursor.advance(Position(store, start))
+            self._cursor.advance(Position(store, number))
 
     def _gap(self) -> Item | None:
         """Return the gap that comes next if too many wait."""

@@ -4,6 +4,7 @@ import logging
 import threading
 
 from edge.config.sending import Hook
+from edge.outputs.base import DeliveryError
 from edge.outputs.event_record import to_json
 from edge.outputs.feed import Gap
 from edge.processes.process import Command, describe_exit, last_line
@@ -28,7 +29,8 @@ class HookTaker:
         self._failed: str | None = None
 
     def take(self, what: StoredEvent | Gap, stop: threading.Event) -> None:
-        """See Taker.take. An event whose tries are used up is skipped."""
+        """See Taker.take. An event whose tries are used up is skipped; one whose program was ended with the service is
+        not, and comes again."""
         if isinstance(what, Gap):
             _log.warning("hook: %d events were dropped before the program was run for them", what.events)
             return
@@ -41,6 +43,8 @@ class HookTaker:
                 break
             if number + 1 < self._hook.tries:
                 stop.wait(_AGAIN_S[min(number, len(_AGAIN_S) - 1)])
+        if why is not None and stop.is_set():
+            raise DeliveryError(why)
         self._note(why, what.event.name)
 
     def _run(self, given: bytes, stop: threading.Event) -> str | None:

@@ -75,7 +75,8 @@ class PulledOutput:
             try:
                 self._taker.take(item.what, stop)
             except DeliveryError as error:
-                self._fault.set(str(error))
+                if not stop.is_set():  # else it was cut short, which is no fault
+                    self._fault.set(str(error))
                 return False
             self._fault.clear()
             self._tries = 0

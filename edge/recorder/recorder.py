@@ -66,7 +66,9 @@ class Recorder:
         self._channel, self._monotonic = channel, monotonic
         self._clock, self._written = clock or WallClock(), written or WrittenToday()
         self._history = ClockHistory()
-        self._archive = Archive(begin.settings, begin.device, begin.boot, self._history, alive=self._pulse)
+        self._archive = Archive(
+            begin.settings, begin.device, begin.boot, self._history, self._written, alive=self._pulse
+        )
         self._scores = ScoreLogFile(Path(events.scores), events.scores_max_mb) if events.scores else None
         self._waiting, self._open = Waiting(events.durable_within_s), OpenEvents()
         self._fault: str | None = None

@@ -96,13 +96,19 @@ def last_number(connection: sqlite3.Connection) -> int:
         "SELECT max(coalesce((SELECT max(number) FROM events), 0),"
         " coalesce((SELECT value FROM fieldfare WHERE key = 'last_number'), 0))"
     ).fetchone()
-    return int(row[0])
+    return _number(row)
 
 
 def last_settled(connection: sqlite3.Connection) -> int:
     """Return the number up to which events are in the counts by hour and in the indexes."""
     row = connection.execute("SELECT coalesce((SELECT value FROM fieldfare WHERE key = 'settled'), 0)").fetchone()
-    return int(row[0])
+    return _number(row)
+
+
+def _number(row: tuple[object]) -> int:
+    if not isinstance(row[0], int):
+        raise sqlite3.DatabaseError("a number that is none")  # as SQLite does for damage
+    return row[0]
 
 
 def events_after(connection: sqlite3.Connection, number: int) -> int:

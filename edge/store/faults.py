@@ -5,14 +5,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from edge.errors import DamagedStoreError, DataError, FieldfareError, StorageError, UnavailableError
 from edge.printable import printable
 from edge.store import schema
 
 # Primary codes of SQLite, the low byte of what it reports.
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_DAMAGED = {
+    *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT),
+    *(sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH),
+}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_WRONG = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG}
+# Of the constraints, NOT NULL is what a score that is no number runs into. The others were seen to before, so that an
+# index must be damaged if one of them stops us.
+_WRONG = {sqlite3.SQLITE_CONSTRAINT_NOTNULL, sqlite3.SQLITE_TOOBIG}
 _FIXES = {
     sqlite3.SQLITE_FULL: "free some space",
     sqlite3.SQLITE_READONLY: "it, or its disk, is read-only: check the disk and the permissions",
@@ -37,16 +44,34 @@ def translated(path: Path) -> Iterator[None]:
         raise DataError(f"the store {printable(str(path))} cannot hold this: {printable(str(error))}") from error
 
 
+@contextmanager
+def sound_rows() -> Iterator[None]:
+    """Raise SQLite's error for damage if a stored value turns out not to be what its column holds.
+
+    For blocks that only read: in others a wrong argument would pass for damage.
+    """
+    # SQLite keeps a text in a column of numbers, and one flipped bit makes a number one.
+    try:
+        yield
+    except FieldfareError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, msgspec.DecodeError) as error:
+        raise sqlite3.DatabaseError(f"a row that cannot be read: {error}") from error
+
+
 def of_ours(path: Path, error: sqlite3.Error) -> FieldfareError:
     """Return the error of ours for one of SQLite's."""
-    # Errors that the adapter itself raises, such as text that is no UTF-8, have no code.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    # Errors that the adapter itself raises have no code: for a value that is too large to be written, which is no fault
+    # of the store, and for what it cannot read, such as text that is no UTF-8.
+    uncoded = sqlite3.SQLITE_TOOBIG if isinstance(error, sqlite3.DataError) else sqlite3.SQLITE_CORRUPT
+    extended = getattr(error, "sqlite_errorcode", uncoded)
+    code = extended & 0xFF
+    if extended in _WRONG:
+        return DataError(f"the store {printable(str(path))} cannot hold this: {printable(str(error))}")
     if code in _DAMAGED:
         return DamagedStoreError(_damaged(path, error))
     if code in _BUSY:
         return UnavailableError(f"the store {printable(str(path))} is busy ({error}): try again")
-    if code in _WRONG:
-        return DataError(f"the store {printable(str(path))} cannot hold this: {printable(str(error))}")
     if code == sqlite3.SQLITE_ERROR:
         # Our statements are right for our tables, so the tables are not ours any more.
         return DamagedStoreError(_damaged(path, error))

@@ -65,12 +65,12 @@ class Outcome:
 class Scene:
     """A service whose store lies on a disk of its own."""
 
-    def __init__(self, folder: Path, root: Path, *, shim: bool = False) -> None:
+    def __init__(self, folder: Path, root: Path, *, shim: bool = False, pictures: bool = True) -> None:
         self.root, self.store = root, root / "state" / "events.db"
         self.disk = Disk.at(folder, root) if shim else None
         prepare(folder)
         variables = self.disk.variables(mirrored=False) if self.disk else None
-        self.service = Service(folder, write_settings(folder, self.store), variables)
+        self.service = Service(folder, write_settings(folder, self.store, pictures=pictures), variables)
 
     def started(self) -> float | None:
         """Start it, and return after how many seconds it classified frames."""
@@ -171,11 +171,11 @@ def remount(root: Path, how: str) -> None:
     raise SystemExit(f"disk_faults: {root} cannot be remounted {how}")
 
 
-def full(folder: Path, lasts_s: float, *, restart: bool) -> Outcome:
+def full(folder: Path, lasts_s: float, *, restart: bool = False, pictures: bool = True) -> Outcome:
     with tmpfs(folder / "disk") as root:
-        scene = Scene(folder, root)
+        scene = Scene(folder, root, pictures=pictures)
         with scene.service:
-            name = "disk full at the start" if restart else "disk full"
+            name = f"disk full{' at the start' if restart else ''}{'' if pictures else ', no pictures'}"
             return strike(scene, name, lambda: fill(root), (root / "filler").unlink, lasts_s, restart=restart)
 
 
@@ -223,7 +223,8 @@ def deleted(folder: Path, lasts_s: float, *endings: str) -> Outcome:
 
 
 FAULTS: dict[str, Callable[[Path, float], Outcome]] = {
-    "full": lambda folder, lasts_s: full(folder, lasts_s, restart=False),
+    "full": full,
+    "full-no-pictures": lambda folder, lasts_s: full(folder, lasts_s, pictures=False),
     "full-start": lambda folder, lasts_s: full(folder, lasts_s, restart=True),
     "read-only": lambda folder, lasts_s: read_only(folder, lasts_s, restart=False),
     "read-only-start": lambda folder, lasts_s: read_only(folder, lasts_s, restart=True),

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -168,14 +169,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--places", type=int, default=500)
     parser.add_argument("--services", type=int, default=20)
+    parser.add_argument("--parallel", type=int, default=4, help="recorders at the same time")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     print(heading())
-    rng = random.Random(arguments.seed)
-    with tempfile.TemporaryDirectory(prefix="flipped-") as name:
+    with tempfile.TemporaryDirectory(prefix="flipped-") as name, ThreadPoolExecutor(arguments.parallel) as pool:
         folder = Path(name)
         bases = [make_base(folder / str(killed), killed=killed) for killed in (False, True)]
-        single = [one_place(bases[number % 2], folder / "one", rng) for number in range(arguments.places)]
+
+        def place(number: int) -> Found:
+            rng = random.Random(f"{arguments.seed} {number}")
+            return one_place(bases[number % 2], folder / f"place {number}", rng)
+
+        # A recorder mostly waits: for a pulse, for a commit to be due.
+        single = list(pool.map(place, range(arguments.places)))
+        rng = random.Random(arguments.seed)
         whole = [one_service(bases[number % 2], folder / "service", rng) for number in range(arguments.services)]
     head = ("start of", "starts", "set aside", "found by readers", "changed", "whole", "slowest s")
     rows = [summary("recorder, 1 byte", single)] if single else []

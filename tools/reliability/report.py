@@ -29,7 +29,7 @@ def print_table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> Non
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
 def promise(broken: Mapping[str, int]) -> int:

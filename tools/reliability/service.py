@@ -30,6 +30,8 @@ from tiny_models import bundle_of, sound_model  # noqa: E402
 
 PARTS = {"worker": "edge.worker.main", "recorder": "edge.recorder.main"}
 _COLOURS_BGR = {"red": (0, 0, 255), "green": (0, 255, 0), "blue": (255, 0, 0)}
+# Shorter than a label is shown.
+GAP_S = 0.1
 _POLL_S = 0.02
 
 
@@ -46,15 +48,17 @@ def prepare(folder: Path, *, frames_a_label: int = 5, width: int = 320, height: 
         cv2.imwrite(str(folder / "pictures" / f"{number:03}.png"), image)
 
 
-def write_settings(folder: Path, store: Path, *, fps: float = 30, durable_within_s: float = 1, more: str = "") -> Path:
-    """Write settings that keep events in `store`. more: further sections, as TOML."""
+def write_settings(
+    folder: Path, store: Path, *, fps: float = 30, durable_within_s: float = 1, pictures: bool = True
+) -> Path:
+    """Write settings that keep events in `store`, with a picture of each or without."""
     settings = folder / "settings.toml"
     settings.write_text(
         f'bundle = "{folder}/bundle"\n'
         f'[camera]\nsource = "{folder}/pictures"\nfps = {fps}\nloop = true\n'
         '[engine]\ndevice = "cpu"\nthreads = 1\n[output]\nconsole = "off"\n[device]\nname = "bench"\n'
-        f'[events]\nstore = "{store}"\nsmoothing_s = 0.0\nmin_duration_s = 0.0\ngap_s = 0.1\n'
-        f"durable_within_s = {durable_within_s}\n[pictures]\nreserve_mb = 0\n{more}"
+        f'[events]\nstore = "{store}"\nsmoothing_s = 0.0\nmin_duration_s = 0.0\ngap_s = {GAP_S}\n'
+        f"durable_within_s = {durable_within_s}\n[pictures]\nreserve_mb = 0\nbest = {str(pictures).lower()}\n"
     )
     return settings
 

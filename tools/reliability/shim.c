@@ -6,6 +6,8 @@
  *   writing fails as on a disk that the kernel has made read-only.
  * RELIABILITY_CLOCK: a file. While it holds "synchronized", adjtimex reports that a time server keeps the clock right;
  *   otherwise, that none does.
+ * RELIABILITY_OFFSET: a file with the seconds that the wall clock is ahead. No other clock changes, and no timed wait does:
+ *   libfaketime lets waits on the monotonic clock end at once, which keeps all processors busy.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -17,14 +19,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/timex.h>
 #include <time.h>
 #include <unistd.h>
 
-static const char *root, *mirror, *fault, *clock_file;
+static const char *root, *mirror, *fault, *clock_file, *offset;
 static int (*real_fsync)(int), (*real_fdatasync)(int), (*real_ftruncate)(int, off_t);
 static ssize_t (*real_write)(int, const void *, size_t), (*real_pwrite)(int, const void *, size_t, off_t);
-static int (*real_adjtimex)(struct timex *);
+static int (*real_adjtimex)(struct timex *), (*real_gettime)(clockid_t, struct timespec *);
 
 __attribute__((constructor)) static void begin(void) {
     root = getenv("RELIABILITY_ROOT"), mirror = getenv("RELIABILITY_MIRROR");
@@ -32,18 +35,25 @@ __attribute__((constructor)) static void begin(void) {
     real_fsync = dlsym(RTLD_NEXT, "fsync"), real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
     real_ftruncate = dlsym(RTLD_NEXT, "ftruncate64");
     real_write = dlsym(RTLD_NEXT, "write"), real_pwrite = dlsym(RTLD_NEXT, "pwrite64");
-    real_adjtimex = dlsym(RTLD_NEXT, "adjtimex");
+    real_adjtimex = dlsym(RTLD_NEXT, "adjtimex"), real_gettime = dlsym(RTLD_NEXT, "clock_gettime");
+    offset = getenv("RELIABILITY_OFFSET");
+}
+
+static void read_text(const char *name, char text[32]) {
+    int file = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+    memset(text, 0, 32);
+    if (file >= 0) {
+        if (read(file, text, 31) < 0)
+            text[0] = 0;
+        close(file);
+    }
 }
 
 /* Return whether the file `name` holds this word. */
 static int holds(const char *name, const char *word) {
-    char text[32] = "";
-    int file = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
-    if (file < 0)
-        return 0;
-    ssize_t got = read(file, text, sizeof text - 1);
-    close(file);
-    return got > 0 && !strncmp(text, word, strlen(word));
+    char text[32];
+    read_text(name, text);
+    return !strncmp(text, word, strlen(word));
 }
 
 static int is_ours(int fd) {
@@ -145,4 +155,32 @@ int adjtimex(struct timex *state) {
     int right = holds(clock_file, "synchronized");
     state->status = right ? 0 : STA_UNSYNC;
     return right ? TIME_OK : TIME_ERROR;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    char text[32];
+    if (!real_gettime) /* asked for before `begin` */
+        real_gettime = dlsym(RTLD_NEXT, "clock_gettime");
+    int status = real_gettime(clock, now);
+    if (offset && !status && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) {
+        read_text(offset, text);
+        now->tv_sec += atoll(text);
+    }
+    return status;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+    struct timespec fine;
+    (void)zone;
+    int status = clock_gettime(CLOCK_REALTIME, &fine);
+    now->tv_sec = fine.tv_sec, now->tv_usec = fine.tv_nsec / 1000;
+    return status;
+}
+
+time_t time(time_t *now) {
+    struct timespec fine;
+    clock_gettime(CLOCK_REALTIME, &fine);
+    if (now)
+        *now = fine.tv_sec;
+    return fine.tv_sec;
 }

@@ -150,7 +150,8 @@ class Connection:
         try:
             self._client.connect(self._address.host, self._address.port, _KEEPALIVE_S, **more)
             # Without it a message waits up to 40 ms for the acknowledgement of the one before.
-            self._socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._client.socket() is not None:  # else it broke already, which _wait_for_answer finds out
+                self._socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except ssl.SSLCertVerificationError as error:
             raise self._lost(f"the broker's certificate is refused: {error.verify_message}") from error
         except ssl.SSLError as error:

@@ -9,6 +9,7 @@ import msgspec
 from edge.events.records import ClockQuality, Event
 from edge.store import rows, schema
 from edge.store.counting import Counts, last_number
+from edge.store.faults import sound_rows
 from edge.store.records import StoredPicture
 from edge.store.texts import Boot, TextWriter
 from edge.store.writes import clocks, pictures
@@ -55,20 +56,28 @@ class EventAdder:
         if there is None:
             return self._insert(self._next_number(), new, boot)
         number, *reached = there
-        if (event.end_mono_s, event.frames) > tuple(reached):
+        with sound_rows():
+            goes_further = (event.end_mono_s, event.frames) > tuple(reached)
+        if goes_further:
             return self._replace(number, new, boot)
         self._add_missing_pictures(number, new[4])
         return int(number)
 
     def end_left_open(self, still_going: Collection[Identity]) -> int:
         """End the open events that are not in `still_going`, with what is known of them. Return how many."""
-        left = [
-            row for row in self._connection.execute(_OPEN).fetchall() if (row[0], row[1], row[2]) not in still_going
-        ]
-        for *_, packed, begin_ms, end_ms, clock in left:
-            event = msgspec.structs.replace(_decoder.decode(packed), ended=True)
-            self.add((event, begin_ms / 1000, end_ms / 1000, rows.clock_of(clock), ()))
+        left = self._left_open(still_going)
+        for new in left:
+            self.add(new)
         return len(left)
+
+    def _left_open(self, still_going: Collection[Identity]) -> list[NewEvent]:
+        found: list[NewEvent] = []
+        with sound_rows():
+            for device, boot, sequence, packed, begin_ms, end_ms, clock in self._connection.execute(_OPEN):
+                if (device, boot, sequence) not in still_going:
+                    event = msgspec.structs.replace(_decoder.decode(packed), ended=True)
+                    found.append((event, begin_ms / 1000, end_ms / 1000, rows.clock_of(clock), ()))
+        return found
 
     def _next_number(self) -> int:
         # One more than the last, also if that is not there any more: a cursor must never meet a number twice. As the
@@ -89,17 +98,25 @@ class EventAdder:
     def _replace(self, old: int, new: NewEvent, boot: int) -> int:
         """Put a longer form of an event in the place of a shorter one. Its mark stays, and its pictures if no new ones
         came."""
-        shown, state = self._connection.execute("SELECT shown, state FROM events WHERE number = ?", (old,)).fetchone()
+        (label,) = self._connection.execute("SELECT label FROM events WHERE number = ?", (old,)).fetchone()
         number = self._next_number()
+        if label != self._texts.label(new[0].label):
+            # A person judged the label that it had. "right" goes on to name that one; "wrong" means nothing any more.
+            self._connection.execute(
+                "UPDATE marks SET verdict = 'other', label = ? WHERE event = ? AND verdict = 'right'", (label, old)
+            )
+            self._connection.execute("DELETE FROM marks WHERE event = ? AND verdict = 'wrong'", (old,))
         self._connection.execute("UPDATE marks SET event = ? WHERE event = ?", (number, old))
         if not new[4]:
             self._connection.execute("UPDATE pictures SET event = ? WHERE event = ?", (number, old))
         self._counts.delete([old])
         self._insert(number, new, boot)
-        if state & schema.CHECKED:
+        mark = self._connection.execute("SELECT label FROM marks WHERE event = ?", (number,)).fetchone()
+        if mark is not None:
             with self._counts.changing([number]):
-                values = (shown, schema.CHECKED, number)
-                self._connection.execute("UPDATE events SET shown = ?, state = ? WHERE number = ?", values)
+                values = (*mark, schema.CHECKED, number)
+                query = "UPDATE events SET shown = coalesce(?, label), state = ? WHERE number = ?"
+                self._connection.execute(query, values)
         return number
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from edge.events.records import ClockQuality
 from edge.store import schema
 from edge.store.counting import Counts
+from edge.store.faults import sound_rows
 from edge.store.rows import rank_of
 
 # How far back to look for an event whose time can be trusted.
@@ -39,9 +40,11 @@ def not_before_the_last(connection: sqlite3.Connection, boot: int, times: tuple[
     (shift_ms,) = connection.execute("SELECT shift_ms FROM boots WHERE id = ?", (boot,)).fetchone()
     if shift_ms is None:
         (newest_ms,) = connection.execute(_NEWEST_TRUSTED).fetchone()
-        shift_ms = max(0, (newest_ms or begin_ms) - begin_ms)
+        with sound_rows():
+            shift_ms = max(0, (begin_ms if newest_ms is None else newest_ms) - begin_ms)
         connection.execute("UPDATE boots SET shift_ms = ? WHERE id = ?", (shift_ms, boot))
-    return begin_ms + shift_ms, end_ms + shift_ms, rank
+    with sound_rows():
+        return begin_ms + shift_ms, end_ms + shift_ms, rank
 
 
 def mend(

@@ -7,6 +7,7 @@ import msgspec
 
 from edge.store import schema
 from edge.store.counting import Counts
+from edge.store.faults import sound_rows
 from edge.store.writes import pictures
 
 # Once the store is full it is cut back by so much, so that trimming is rare. The gap is filled again by new events, and
@@ -72,7 +73,8 @@ class Retention:
         self._counts.settle(least=1)  # counts and indexes lead to no others
         hour = self._connection.execute(_OLDEST_EXPORTED_HOUR).fetchone()
         if hour is not None:
-            begin_ms = hour[0] * schema.HOUR_MS
+            with sound_rows():
+                begin_ms = int(hour[0]) * schema.HOUR_MS
             rows = self._connection.execute(_OLDEST_EXPORTED, (begin_ms, begin_ms + schema.HOUR_MS, most)).fetchall()
             if rows:
                 return [number for (number,) in rows]

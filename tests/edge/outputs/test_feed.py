@@ -186,3 +186,14 @@ def test_it_knows_the_newest_event_and_all_labels(store: FakeStore) -> None:
     assert newest.number == 2
     assert feed.labels() == ["fox", "hare"]
     assert feed.waiting == 2
+
+
+def test_a_store_that_is_put_back_from_a_copy_meanwhile_hides_no_event(store: FakeStore) -> None:
+    store.create()
+    store.add(*"abcde")
+    feed = feed_of(store)
+    feed.done(feed.next(5)[-1])
+    del store.events[2:]
+    assert feed.next(5) == []
+    store.add("x")
+    assert numbers(feed.next(5)) == [3]

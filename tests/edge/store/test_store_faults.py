@@ -16,9 +16,10 @@ from store_events import BOOT, OFFSET_S, event, everything, full_event, new, pic
 from edge.errors import DamagedStoreError, DataError, StorageError, StoreGoneError, UnavailableError
 from edge.store import writing
 from edge.store.aside import damaged_stores, set_aside
-from edge.store.files import files_of
+from edge.store.files import files_of, inode
 from edge.store.reading import StoreReader
 from edge.store.records import Filter, Mark
+from edge.store.writes import checking
 from edge.store.writing import StoreWriter
 
 
@@ -99,10 +100,15 @@ def flip(whole: Path, path: Path, places: random.Random, ours: bool) -> None:
         shutil.copy(whole.with_name(whole.name + ".lock"), path.with_name(path.name + ".lock"))
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_flipped_byte_is_no_crash(whole: Path, tmp_path: Path, seed: int) -> None:
-    places = random.Random(seed)
-    flip_many(whole, tmp_path, places, 10)
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("large", [False, True])
+def test_a_flipped_byte_is_no_crash(
+    whole: Path, tmp_path: Path, seed: int, large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large store not all is checked when it is opened."""
+    if large:
+        monkeypatch.setattr(checking, "_LARGE_BYTES", 0)
+    flip_many(whole, tmp_path, random.Random(seed), 8)
 
 
 @pytest.mark.slow
@@ -129,6 +135,8 @@ def flip_many(whole: Path, folder: Path, places: random.Random, many: int) -> li
     [
         lambda data: data[: len(data) // 2],
         lambda data: data[:700],
+        lambda data: data[:18] + b"\x07" + data[19:],  # the version that SQLite writes
+        lambda data: data[:19] + b"\x07" + data[20:],  # the version that SQLite reads
         lambda data: bytes(len(data)),
         lambda data: b"\xff" * 4096 + data[4096:],
         lambda data: data[:1024] + random.Random(1).randbytes(20_000) + data[21_024:],
@@ -191,6 +199,35 @@ def test_a_store_that_is_written_is_not_set_aside(path: Path) -> None:
         set_aside(path.parent / "missing" / "events.db")
 
 
+KEEP = """
+import sys
+sys.path[:0] = sys.argv[2:]
+from pathlib import Path
+from store_events import event, new
+from edge.store.writing import StoreWriter
+with StoreWriter(Path(sys.argv[1])) as writer:
+    first = writer.count() + 1
+    for n in range(first, first + 100_000):
+        print(*writer.add_events([new(event(n))]), flush=True)
+"""
+
+
+@pytest.mark.process
+def test_what_was_acknowledged_survives_a_killed_writer(path: Path) -> None:
+    moments, last = random.Random(3), 0
+    for _ in range(8):
+        command = [sys.executable, "-c", KEEP, path, Path(__file__).parent, Path.cwd()]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for _ in range(moments.randrange(1, 60)):
+                last = int(process.stdout.readline())
+            process.kill()
+            last = max(last, *(int(line) for line in process.stdout if line.endswith("\n")), 0)
+        numbers = [one.number for one in everything(path)]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert last <= len(numbers) <= last + 1
+
+
 # Files that go
 
 
@@ -231,6 +268,16 @@ def test_a_store_that_goes_in_the_middle_of_a_transaction_is_noticed(path: Path)
         path.unlink()
 
 
+def test_files_of_two_disks_are_never_the_same() -> None:
+    """Such as a stick that is mounted over the store's folder: it may give the same number to another file."""
+    proc, sys_ = Path("/proc"), Path("/sys")
+    if proc.stat().st_ino != sys_.stat().st_ino:
+        pytest.skip("no two files here have the same number")
+    assert inode(proc) != inode(sys_)
+    assert inode(proc) == inode(Path("/proc/"))
+    assert inode(proc / "no such file") is None
+
+
 # Disks that are full or read-only
 
 FULL = """
@@ -239,6 +286,7 @@ sys.path[:0] = sys.argv[2:]
 from pathlib import Path
 from store_events import event, new
 from edge.errors import StorageError
+from edge.store.writes import checking
 from edge.store.writing import StoreWriter
 kept = []
 with StoreWriter(Path(sys.argv[1])) as writer:
