@@ -57,6 +57,7 @@ class Recording:
         self, settings: Settings, device: str, status: Status, listener: Listener, start: StartHelper = start_recorder
     ) -> None:
         """device: its name. start: starts the process of a recorder."""
+        self._settings = settings
         begin = RecorderBegin(settings, device, status.boot_id)
         source = without_secrets(settings.camera.source)
         self._sightings = Sightings(settings.device, source, device, status.boot_id)
@@ -207,7 +208,9 @@ class Recording:
             status.notice, status.stored = pulse.notice, pulse.events
             status.pictures_mb, status.harvest_mb = pulse.pictures_mb, pulse.harvest_mb
             status.dropped_pictures, status.written_bytes = pulse.dropped_pictures, pulse.written_bytes
-            self._service.clock = pulse.clock
+            # With a schedule, the supervisor reads the clock itself and acts on that: the two may differ for a moment.
+            if not self._settings.schedule.awake:
+                self._service.clock = pulse.clock
         lost = pending.lost_events + pending.lost_pictures
         if lost > self._lost:
             self._lost = lost
