@@ -2,9 +2,11 @@
 
 import logging
 import os
-from collections.abc import Callable, Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +42,10 @@ _CHECK_S = 600.0
 # What a worker has in sight is heard of within a second or two of the recorder's start.
 _LEFT_OPEN_S = 30.0
 _STRAYS_S = 60.0
+# A piece of the search for strays looks at all names: 1 s for 100,000 pictures on an x86-64 core.
+_SEARCH_S = 2.0
+# A smaller events.max_mb may drop millions of events, and new ones must be kept meanwhile.
+_TRIMMING_S = 1.0
 
 
 @dataclass(slots=True)
@@ -88,6 +94,8 @@ class Archive:
         self._notice: str | None = None
         self._damage: str | None = None  # found while it was open
         self._chores = Chores()
+        self._search: Iterator[None] = iter(())  # for strays
+        self._trims = False
         self._events = self._dropped = 0
 
     def _place(self, folder: str | None, name: str) -> Path:
@@ -119,7 +127,7 @@ class Archive:
         make_folder(self.path.parent)
         store = self._open = self._open_store()
         # What another store left behind is looked for again: its pictures are of no event here, and take up the budget.
-        self._chores = Chores()
+        self._chores, self._search = Chores(), iter(())
         for stock in (self._pictures, self._samples):
             stock.measure(store)
         self._events = store.count()
@@ -200,15 +208,16 @@ class Archive:
             take_orders(store)
         if chores.is_due("room", _ROOM_S, now):
             self._note_dropped(self._pictures.make_room(store) + self._samples.make_room(store))
-        if chores.is_due("trim", _TRIM_S, now):
-            self._trim()
+        if self._trims or chores.is_due("trim", _TRIM_S, now):
+            self._trims = self._trim()
         if chores.is_due("check", _CHECK_S, now):
             store.check_some()
         if chores.is_due("left open", float("inf"), now, first_s=_LEFT_OPEN_S):
             self.end_left_open(going_on)
         if chores.is_due("strays", float("inf"), now, first_s=_STRAYS_S):
-            self._pictures.find_strays(store)
-            self._samples.find_strays(store)
+            self._search = chain(self._pictures.find_strays(store), self._samples.find_strays(store))
+        if chores.is_due("search", _SEARCH_S, now):
+            next(self._search, None)
 
     def end_left_open(self, going_on: Collection[Identity] = ()) -> None:
         """End what another recorder left in sight, as it was last heard of. going_on: what is in sight still."""
@@ -274,19 +283,24 @@ class Archive:
         except DataError as error:
             _log.error("given up: %s", error)
 
-    def _trim(self) -> None:
-        more, dropped = True, 0
-        while more:
+    def _trim(self) -> bool:
+        """Drop events for about a second if the store is too large. Return whether more must go."""
+        dropped, ends_s = 0, time.monotonic() + _TRIMMING_S
+        while True:
             trimmed = self._store.trim(self._max_bytes)
             for path in trimmed.pictures:
                 with suppress(OSError):  # it is a stray from now on
                     remove_picture(path)
-            more, dropped = trimmed.more, dropped + trimmed.events
+            dropped += trimmed.events
             self._alive()
+            if not trimmed.more or time.monotonic() >= ends_s:
+                break
         if dropped:
             _log.info("%d events were dropped: the store may take %d MB", dropped, self._max_bytes // _MB)
             self._events = self._store.count()
+        if not trimmed.more and (dropped or self._trims):
             self._pictures.measure(self._store)
+        return trimmed.more
 
     def _recall_clock(self) -> None:
         """Take the best reading of this boot from the store, which an earlier recorder left there."""

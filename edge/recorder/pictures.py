@@ -139,16 +139,16 @@ class PictureFolder:
                 replace_file(mark, words, 0o640, synced=False)
             return True
 
-    def files(self) -> Iterator[tuple[Path, bool]]:
-        """Yield all files of ours: path, and whether it is whole; the others were being written when the power failed.
+    def entries(self) -> Iterator[tuple["os.DirEntry[str]", bool]]:
+        """Yield all files of ours, and whether each is whole; the others were being written when the power failed.
         Files that are not ours are left out. Raises OSError."""
-        for folder in _entries(self.root):
+        for folder in _entries(str(self.root)):
             if not folder.is_dir(follow_symlinks=False):
                 continue
-            for entry in _entries(Path(folder.path)):
+            for entry in _entries(folder.path):
                 whole = _NAME.fullmatch(entry.name) is not None
                 if whole or (entry.name.startswith(".") and entry.name.endswith(f".jpg{_PARTIAL}")):
-                    yield Path(entry.path), whole
+                    yield entry, whole
 
     def _make_folder(self, folder: Path) -> None:
         is_there = folder.is_dir()
@@ -166,7 +166,7 @@ class PictureFolder:
         self._made.add(folder)
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             yield from entries

@@ -27,8 +27,12 @@ class Contents(Protocol):
         """Yield what may go."""
         ...
 
-    def files(self, store: StoreWriter, numbers: Sequence[int] | None = None) -> Iterator[Path]:
-        """Yield the files of these, None for all."""
+    def files(self, store: StoreWriter, numbers: Sequence[int]) -> Sequence[Path]:
+        """Return the files of these."""
+        ...
+
+    def all_files(self, store: StoreWriter) -> Iterator[str]:
+        """Yield the paths of all."""
         ...
 
     def remove(self, store: StoreWriter, numbers: Sequence[int]) -> None:
@@ -52,9 +56,13 @@ class EventPictures:
                 exported=group.exported,
             )
 
-    def files(self, store: StoreWriter, numbers: Sequence[int] | None = None) -> Iterator[Path]:
+    def files(self, store: StoreWriter, numbers: Sequence[int]) -> Sequence[Path]:
         """See Contents."""
         return store.picture_files(numbers)
+
+    def all_files(self, store: StoreWriter) -> Iterator[str]:
+        """See Contents."""
+        return store.all_picture_files()
 
     def remove(self, store: StoreWriter, numbers: Sequence[int]) -> None:
         """See Contents."""
@@ -78,10 +86,14 @@ class Samples:
                 exported=one.exported,
             )
 
-    def files(self, store: StoreWriter, numbers: Sequence[int] | None = None) -> Iterator[Path]:
+    def files(self, store: StoreWriter, numbers: Sequence[int]) -> Sequence[Path]:
         """See Contents."""
-        wanted = None if numbers is None else set(numbers)
-        return (one.path for one in store.samples() if wanted is None or one.number in wanted)
+        wanted = set(numbers)
+        return [one.path for one in store.samples() if one.number in wanted]
+
+    def all_files(self, store: StoreWriter) -> Iterator[str]:
+        """See Contents."""
+        return store.all_sample_files()
 
     def remove(self, store: StoreWriter, numbers: Sequence[int]) -> None:
         """See Contents."""
@@ -139,14 +151,18 @@ class Stock:
         self.used -= sum(one.size for one in chosen)
         return removed
 
-    def find_strays(self, store: StoreWriter) -> None:
+    def find_strays(self, store: StoreWriter) -> Iterator[None]:
         """Find how much the files take that the store does not know, and remove what was half written. Raises as the
-        store does."""
+        store does. Yields after each piece of the work, so that events can be kept meanwhile."""
         try:
             if not self.folder.is_of(store.path):
                 _log.warning("%s: another store has its pictures there: choose another folder", self.folder.root)
                 return
-            self.strays = sum(size for _, size in self._strays(store))
+            found, parts = 0, self._parts
+            for part in range(parts):
+                found += sum(size for _, size in self._strays(store, part, parts))
+                yield
+            self.strays = found
         except FieldfareError:
             raise
         except OSError as error:
@@ -176,7 +192,7 @@ class Stock:
         return counts
 
     def _remove(self, store: StoreWriter, numbers: Sequence[int]) -> int:
-        files = list(self._contents.files(store, numbers))
+        files = self._contents.files(store, numbers)
         try:
             self._contents.remove(store, numbers)
         except StorageError:
@@ -191,7 +207,7 @@ class Stock:
     def _remove_strays(self, store: StoreWriter, size: int) -> int:
         removed = 0
         try:
-            for path, taken in self._strays(store):
+            for path, taken in self._all_strays(store):
                 if removed >= size:
                     break
                 self._unlink([path])
@@ -203,19 +219,29 @@ class Stock:
         self.strays = max(0, self.strays - removed) if removed else 0
         return removed
 
-    def _strays(self, store: StoreWriter) -> Iterator[tuple[Path, int]]:
-        """Yield the files that the store does not know, with their sizes."""
-        parts = 1 + self._entries // _NAMES_AT_ONCE
+    @property
+    def _parts(self) -> int:
+        """In how many parts the names are compared."""
+        return 1 + self._entries // _NAMES_AT_ONCE
+
+    def _all_strays(self, store: StoreWriter) -> Iterator[tuple[Path, int]]:
+        parts = self._parts
         for part in range(parts):
-            known = {hash(path) for path in self._contents.files(store) if _part(path, parts) == part}
             self._alive()
-            for path, whole in self.folder.files():
-                if _part(path, parts) != part:
-                    continue
-                if not whole:
-                    path.unlink(missing_ok=True)
-                elif hash(path.absolute()) not in known:
-                    yield path, _size(path)
+            yield from self._strays(store, part, parts)
+
+    def _strays(self, store: StoreWriter, part: int, parts: int) -> Iterator[tuple[Path, int]]:
+        """Yield the files of this part that the store does not know, with their sizes."""
+        # Nothing may be kept in between: a new picture would be in the folder, and not among those that are known.
+        known = {hash(path) for path in self._contents.all_files(store) if _part(path, parts) == part}
+        for entry, whole in self.folder.entries():
+            if _part(entry.name, parts) != part:
+                continue
+            if not whole:
+                Path(entry.path).unlink(missing_ok=True)
+            elif hash(entry.path) not in known:
+                path = Path(entry.path)
+                yield path, _size(path)
 
     def _unlink(self, paths: Sequence[Path]) -> None:
         for path in paths:
@@ -225,8 +251,8 @@ class Stock:
                 _log.debug("%s: cannot remove: %s", path, error)
 
 
-def _part(path: Path, parts: int) -> int:
-    return crc32(path.name.encode(errors="surrogateescape")) % parts
+def _part(path: str, parts: int) -> int:
+    return crc32(path.rpartition("/")[2].encode(errors="surrogateescape")) % parts
 
 
 def _size(path: Path) -> int:

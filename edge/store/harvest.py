@@ -9,7 +9,7 @@ import msgspec
 
 from edge.events.records import ClockQuality, Sample
 from edge.store.records import StoredSample
-from edge.store.rows import MOST_IN_ONE, clock_of, file_text, milliseconds, places, rank_of
+from edge.store.rows import MOST_IN_ONE, all_files, clock_of, file_text, milliseconds, places, rank_of
 from edge.store.texts import Boot, Origin, TextReader, TextWriter
 
 _COLUMNS = "boot, captured_mono_s, origin, sample, captured_ms, clock, file, size, sha256, exported"
@@ -53,6 +53,12 @@ def remove(connection: sqlite3.Connection, numbers: Sequence[int], folder: Path)
         found += [folder / file for (file,) in rows]
         connection.execute(f"DELETE FROM samples WHERE number IN ({places(some)})", some)
     return found
+
+
+def files(connection: sqlite3.Connection, folder: Path) -> Iterator[str]:
+    """Yield the paths of all files, in no order. What is removed meanwhile does not matter."""
+    query = "SELECT number, file FROM samples WHERE number > ? ORDER BY number LIMIT ?"
+    return all_files(connection, query, folder)
 
 
 def stored(

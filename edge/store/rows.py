@@ -1,8 +1,9 @@
 """Turn events into rows of the store, and rows into events."""
 
 import math
+import os
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
@@ -178,6 +179,15 @@ def clock_of(rank: int) -> ClockQuality:
 def rank_of(clock: ClockQuality) -> int:
     """Return what a quality is stored as: the better, the higher."""
     return schema.CLOCKS.index(clock)
+
+
+def all_files(connection: sqlite3.Connection, query: str, folder: Path) -> Iterator[str]:
+    """Yield the paths that a query finds, page by page. query: gives keys above one, in order, with their files."""
+    # As texts: there may be 200,000, and a Path takes ten times as long.
+    after = -1
+    while rows := connection.execute(query, (after, MOST_IN_ONE)).fetchall():
+        yield from (os.path.join(folder, file) for _, file in rows)  # noqa: PTH118
+        after = rows[-1][0]
 
 
 def file_text(path: Path, folder: Path) -> str:

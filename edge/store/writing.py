@@ -178,13 +178,15 @@ class StoreWriter:
         with translated(self.path), sound_rows():
             yield from pictures.groups(self._connection)
 
-    def picture_files(self, events: Sequence[int] | None = None) -> Iterator[Path]:
-        """Yield the files of these events' pictures, None for all. Removing some meanwhile does no harm."""
+    def picture_files(self, events: Sequence[int]) -> list[Path]:
+        """Return the files of these events' pictures."""
         with translated(self.path):
-            if events is None:
-                yield from pictures.files(self._connection, self.path.parent)
-            else:
-                yield from pictures.paths(self._connection, events, self.path.parent)
+            return pictures.paths(self._connection, events, self.path.parent)
+
+    def all_picture_files(self) -> Iterator[str]:
+        """Yield the paths of all events' pictures. Removing some meanwhile does no harm."""
+        with translated(self.path):
+            yield from pictures.files(self._connection, self.path.parent)
 
     def remove_pictures(self, events: Sequence[int]) -> list[Path]:
         """Remove all pictures of these events from the store. Return their files, to be removed afterwards."""
@@ -202,6 +204,11 @@ class StoreWriter:
         """Yield the samples, oldest first. Removing some meanwhile does no harm."""
         with translated(self.path), sound_rows():
             yield from harvest.stored(self._connection, TextReader(self._connection), self.path.parent, exported)
+
+    def all_sample_files(self) -> Iterator[str]:
+        """Yield the paths of all samples. Removing some meanwhile does no harm."""
+        with translated(self.path):
+            yield from harvest.files(self._connection, self.path.parent)
 
     def remove_samples(self, numbers: Sequence[int]) -> list[Path]:
         """Remove samples from the store. Return their files, to be removed afterwards."""

@@ -8,7 +8,7 @@ import msgspec
 
 from edge.store import schema
 from edge.store.records import StoredPicture, Verdict
-from edge.store.rows import MOST_IN_ONE, file_text, places
+from edge.store.rows import MOST_IN_ONE, all_files, file_text, places
 
 _INSERT = (
     "INSERT INTO pictures (event, kind, file, size, width, height, captured_mono_s, sha256)"
@@ -67,13 +67,10 @@ def paths(connection: sqlite3.Connection, events: Sequence[int], folder: Path) -
     return found
 
 
-def files(connection: sqlite3.Connection, folder: Path) -> Iterator[Path]:
-    """Yield all files, in no order. What is removed meanwhile does not matter."""
-    after = -1
+def files(connection: sqlite3.Connection, folder: Path) -> Iterator[str]:
+    """Yield the paths of all files, in no order. What is removed meanwhile does not matter."""
     query = "SELECT id, file FROM pictures WHERE id > ? ORDER BY id LIMIT ?"
-    while rows := connection.execute(query, (after, MOST_IN_ONE)).fetchall():
-        yield from (folder / file for _, file in rows)
-        after = rows[-1][0]
+    return all_files(connection, query, folder)
 
 
 def remove(connection: sqlite3.Connection, events: Sequence[int]) -> None:

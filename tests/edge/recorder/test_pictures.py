@@ -73,10 +73,10 @@ def test_a_picture_is_written_and_found_again(folder: PictureFolder) -> None:
     folder.sync()
     assert (stored.name, stored.size, stored.sha256) == (name, len(JPEG), hashlib.sha256(JPEG).hexdigest())
     assert (folder.root / name).read_bytes() == JPEG
-    assert list(folder.files()) == [(folder.root / name, True)]
+    assert [(Path(entry.path), whole) for entry, whole in folder.entries()] == [(folder.root / name, True)]
     remove_picture(folder.root / name)
     remove_picture(folder.root / name)
-    assert list(folder.files()) == []
+    assert list(folder.entries()) == []
 
 
 def test_a_picture_sent_again_stays_as_it_was_stored(folder: PictureFolder) -> None:
@@ -128,10 +128,10 @@ def test_files_of_others_are_not_ours(folder: PictureFolder) -> None:
     for name in ("notes.txt", "x-best.jpg", ".2-best.jpg.partial"):
         (folder.root / "b" / name).write_text("mine")
     (folder.root / "top.jpg").touch()
-    found = {path.name: whole for path, whole in folder.files()}
+    found = {entry.name: whole for entry, whole in folder.entries()}
     assert found == {".2-best.jpg.partial": False, "1-best.jpg": True}
 
 
 def test_how_much_is_free_is_known_before_there_is_a_folder(folder: PictureFolder) -> None:
     assert folder.free_bytes() > 0
-    assert list(folder.files()) == []
+    assert list(folder.entries()) == []

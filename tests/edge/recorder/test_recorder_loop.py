@@ -26,12 +26,14 @@ from edge.processes.recorder_messages import (
     RecorderPulse,
     recorder_pair,
 )
-from edge.recorder import pictures
+from edge.recorder import archive, pictures
 from edge.recorder.recorder import Recorder
 from edge.recorder.written import WrittenToday
 from edge.store.files import files_of
 from edge.store.reading import StoreReader
 from edge.store.records import Filter, StoredEvent, StoredSample
+from edge.store.writes.retention import Trimmed
+from edge.store.writing import StoreWriter
 
 TODAY_S = RELEASED_WALL_S + 100 * 86_400.0
 TEN_YEARS_S = 10 * 365 * 86_400.0
@@ -366,3 +368,18 @@ def test_a_disk_that_fails_after_the_pictures_were_written_holds_no_event_up(
     assert bench.pulses[-1].notice is None
     with StoreReader(store) as reader:
         assert [len(stored.pictures) for stored in reader.after(0, 9)] == [0, 1]
+
+
+def test_a_store_that_must_lose_millions_of_events_is_trimmed_beside_the_keeping(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter(range(50, -1, -1))
+    monkeypatch.setattr(StoreWriter, "trim", lambda *_: Trimmed(events=1, more=next(left, 0) > 0))
+    monkeypatch.setattr(archive, "_TRIMMING_S", 0.0)
+    bench.pass_time(5)
+    ticket = bench.send(event(1, bench.now))
+    bench.pass_time(15)
+    assert bench.kept == [ticket]
+    assert next(left) > 20
+    bench.pass_time(60)
+    assert next(left, None) is None

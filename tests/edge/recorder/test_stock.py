@@ -58,7 +58,7 @@ def add_events(store: StoreWriter, folder: PictureFolder, count: int, *, picture
 
 
 def files(folder: PictureFolder) -> list[str]:
-    return sorted(path.name for path, _ in folder.files())
+    return sorted(entry.name for entry, _ in folder.entries())
 
 
 def test_the_oldest_of_equals_go_with_their_files_and_the_rows_of_their_pictures(
@@ -110,7 +110,7 @@ def test_files_that_no_store_knows_count_and_go_first(store: StoreWriter, folder
     (folder.root / "boot" / "notes.txt").write_text("mine")
     stock = make_stock(folder)
     stock.measure(store)
-    stock.find_strays(store)
+    list(stock.find_strays(store))
     assert (stock.used, stock.strays) == (5 * SIZE, 5 * SIZE)
     assert not (folder.root / "boot" / ".9-best.jpg.partial").exists()
     assert stock.make_room(store, SIZE) == 0
@@ -127,7 +127,23 @@ def test_many_files_are_compared_in_parts(
     folder.keep("old/100-best.jpg", bytes(SIZE))
     stock = make_stock(folder)
     stock.measure(store)
-    stock.find_strays(store)
+    list(stock.find_strays(store))
+    assert stock.strays == SIZE
+
+
+def test_pictures_that_are_kept_during_the_search_are_no_strays(
+    store: StoreWriter, folder: PictureFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stock_module, "_NAMES_AT_ONCE", 2)
+    add_events(store, folder, 7)
+    folder.keep("old/100-best.jpg", bytes(SIZE))
+    stock = make_stock(folder)
+    stock.measure(store)
+    pieces = 0
+    for _ in stock.find_strays(store):
+        pieces += 1
+        add_events(store, folder, 1)
+    assert pieces == 4
     assert stock.strays == SIZE
 
 
@@ -136,10 +152,10 @@ def test_the_pictures_of_another_store_are_no_strays(
 ) -> None:
     add_events(store, folder, 2)
     stock = make_stock(folder)
-    stock.find_strays(store)
+    list(stock.find_strays(store))
     with StoreWriter(tmp_path / "other.db") as other:
         others = make_stock(folder)
-        others.find_strays(other)
+        list(others.find_strays(other))
         assert others.strays == 0
     assert "another store" in caplog.text
 
