@@ -76,6 +76,7 @@ def cli() -> None:
     On a desktop:   fieldfare train PHOTOS --out birds
     One picture:    fieldfare classify birds owl.jpg
     A camera:       fieldfare run --bundle birds --source picamera2
+    What it saw:    fieldfare events --since yesterday
     """
 
 

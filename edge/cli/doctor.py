@@ -20,7 +20,8 @@ _SERVICE_SETTINGS = Path("/etc/fieldfare/fieldfare.toml")
 @click.option("--source", help="Source to take a frame from, in place of the file's.")
 @click.option("--json", "as_json", is_flag=True, help="Every finding as one JSON object.")
 def doctor(config: Path | None, bundle: str | None, source: str | None, as_json: bool) -> None:
-    """Look at everything between camera and result: board, libraries, settings, camera, bundle, Coral, service.
+    """Look at everything between camera and result: board, libraries, settings, camera, bundle, Coral,
+    places and space for events, outputs, service.
 
     Without any option, the settings of the service are taken if there are any. Cameras, engines and
     libraries are tried in child processes, so one that hangs or crashes is reported; it takes 20 seconds at

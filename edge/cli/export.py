@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from edge.cli.events.options import SETTINGS, filter_of, json_option, store_of, store_options, time_options
 from edge.cli.streams import complain, echo, echo_json
@@ -18,15 +17,20 @@ if TYPE_CHECKING:
 
 _FORMATS = ("camtrap-dp", "csv", "jsonl", "parquet", "folders", "megadetector")
 _PICTURES_ONLY = ("folders", "megadetector")
+# Of less, the events show as much, and "0 of 0 MB" would look like a fault.
+_SEVERAL_MB = 2_000_000
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(epilog="Example: fieldfare export --format camtrap-dp --since-last --out /media/stick/november")
+@click.command(
+    short_help="Export events and their pictures to a folder.",
+    epilog="Example: fieldfare export --format csv --since-last --out /media/stick/november",
+)
 @store_options
 @click.option("--format", "form", type=click.Choice(_FORMATS), required=True, help="What to write.")
 @click.option("--out", type=_PATH, required=True, help="Folder to make; the folder around it must be there.")
 @time_options
-@click.option("--since-last", is_flag=True, help="Only what no earlier export noted as exported.")
+@click.option("--since-last", is_flag=True, help="Only what no earlier export of this format has taken.")
 @click.option("--no-media", is_flag=True, help="Tables only, without pictures.")
 @click.option("--resume", is_flag=True, help="Go on with an export that was interrupted.")
 @click.option("--overwrite", is_flag=True, help="Replace the export in that folder; pictures that fit are kept.")
@@ -46,7 +50,7 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
     camtrap-dp    Camtrap DP 1.0.2, the exchange format of camera traps
     csv, jsonl    one row or object an event
     parquet       the same as Parquet; needs pyarrow
-    folders       class folders of marked and harvested pictures, for `fieldfare train OUT/classes`
+    folders       marked and harvested pictures by class, for `fieldfare train`
     megadetector  boxes as MegaDetector writes them
 
     If it was interrupted, run it again with --resume. manifest-sha256.txt lists every file for `sha256sum -c`.
@@ -84,6 +88,8 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
 
 
 def _project(values: dict[str, Any]) -> "Project":
+    import msgspec
+
     from edge.exports.camtrap.project import Contributor, Project, read_project
 
     found = Project() if values["project_file"] is None else read_project(values["project_file"])
@@ -131,6 +137,14 @@ def _taxa(values: dict[str, Any]) -> "TaxonOf":
     return no_taxa if found is None else found.of
 
 
+def progress_words(progress: "Progress") -> str:
+    """Return how far it is: events, and megabytes of pictures if there are several."""
+    text = f"{progress.events:,} of {progress.all_events:,} events"
+    if progress.all_size >= _SEVERAL_MB:
+        text += f", {progress.size / 1e6:,.0f} of {progress.all_size / 1e6:,.0f} MB"
+    return text
+
+
 class _Counter:
     """A line on standard error that shows how far it is, once it takes longer than two seconds."""
 
@@ -147,9 +161,7 @@ class _Counter:
         if now < self._next_s:
             return
         self._next_s, self._shown = now + self._every_s, True
-        text = f"{progress.events:,} of {progress.all_events:,} events"
-        if progress.all_size:
-            text += f", {progress.size / 1e6:,.0f} of {progress.all_size / 1e6:,.0f} MB"
+        text = progress_words(progress)
         click.echo(f"\r{text}\x1b[K" if self._live else text, nl=not self._live, err=True)
 
     def end(self) -> None:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 _STATUS = Path("/run/fieldfare/status.json")
 
 
-@click.command(epilog="Example: fieldfare outputs --config fieldfare.toml")
+@click.command(
+    short_help="Send events to MQTT, Prometheus, a file, a program or a pin.",
+    epilog="Example: fieldfare outputs --config fieldfare.toml",
+)
 @click.option("--config", type=click.Path(path_type=Path), required=True, help="Settings file (TOML).")
 @click.option(
     "--status-file",

@@ -28,7 +28,10 @@ _BETWEEN_LIVES_S = 60.0
 _WIDEST = 24
 
 
-@click.command(epilog="Example: fieldfare replay scores.log --config new.toml --against /etc/fieldfare/fieldfare.toml")
+@click.command(
+    short_help="Compare the events of two settings on a recording.",
+    epilog="Example: fieldfare replay scores.log --config new.toml",
+)
 @click.argument("recording", type=click.Path())  # a text: an address must be refused as it was given
 @click.option("--config", type=click.Path(path_type=Path), required=True, help="The new settings.")
 @click.option(

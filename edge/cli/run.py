@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-@click.command(epilog="Example: fieldfare run --bundle birds --source /dev/video0 --json")
+@click.command(
+    short_help="Classify what a camera sees, and keep its events.",
+    epilog="Example: fieldfare run --bundle birds --source /dev/video0 --json",
+)
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file (TOML); options override it.")
 @click.option("--bundle", help=options.BUNDLE)
 @click.option("--source", help=options.SOURCES)
@@ -50,6 +53,9 @@ def run(
 
     Live decisions go to the terminal, or with --json one object a line to standard output. Everything else
     goes to standard error.
+
+    Events are kept if the settings name a store in [events]. When it ends, events that wait are written and sent
+    to the outputs first, which takes some seconds at most; a second Ctrl-C ends it at once.
     """
     from edge.capture.script import keep_clock
     from edge.cli.outputs import build_sinks

@@ -1,5 +1,8 @@
 """fieldfare status: show the state of the service."""
 
+import shutil
+import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +23,11 @@ CLOCKS = {
     "hand": "set by hand",
     "none": "not to be trusted: nothing has set it",
 }
+_NARROWEST = 40
 _WELL = ("running", "degraded", "asleep")
 
 
-@click.command(epilog="Example: fieldfare status --json")
+@click.command(short_help="Show the state of the service.", epilog="Example: fieldfare status --json")
 @click.argument("name", required=False)
 @click.option(
     "--run-dir",
@@ -51,10 +55,23 @@ def status(name: str | None, run_dir: Path, as_json: bool) -> None:
         if as_json:
             echo_json({**msgspec.to_builtins(seen), "alive": alive})
         else:
-            for line in describe(seen, path.parent.name if len(found) > 1 or name else None, alive=alive).split("\n"):
+            text = describe(seen, path.parent.name if len(found) > 1 or name else None, alive=alive)
+            for line in fitted(text, shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
                 echo(line)
     if not serving:
         raise click.exceptions.Exit(UnavailableError.exit_status)
+
+
+def fitted(text: str, columns: int | None) -> list[str]:
+    """Return the lines of a description, those that are wider than a terminal in several. columns: None: no limit, so
+    that `grep` finds whole lines."""
+    lines = text.split("\n")
+    if columns is None:
+        return lines
+    words = textwrap.TextWrapper(
+        max(_NARROWEST, columns), subsequent_indent=" " * 11, break_long_words=False, break_on_hyphens=False
+    )
+    return [piece for line in lines for piece in words.wrap(line)]
 
 
 def _files(run_dir: Path, name: str | None) -> list[Path]:

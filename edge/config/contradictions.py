@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
+from edge.config.collisions import find_collisions
 from edge.config.faults import Fault, Place, Table, shown, written, wrong
 
 # What reads the store and does nothing else.
@@ -20,6 +21,7 @@ def find_contradictions(table: Table) -> Iterator[Fault]:
     yield from _without_store(table)
     yield from _without_place(table)
     yield from _unknown_timezone(table)
+    yield from find_collisions(table)
 
 
 def _without_store(table: Table) -> Iterator[Fault]:

@@ -13,6 +13,8 @@ from edge.config.settings import Settings
 from edge.doctor.access import READ, WRITE, permits
 from edge.doctor.children import Outcome, call, probe
 from edge.errors import FieldfareError
+from edge.events.records import ClockQuality
+from edge.events.wall_clock import WallClock
 from edge.processes.process import Account
 from edge.source_kind import source_kind
 
@@ -57,6 +59,7 @@ class Case:
     account: the service's user; None if it is not known. For root, its permissions count
     probe: calls a function of edge.doctor.probe in a child
     call: runs a program of the system
+    clock_quality: returns how far the wall clock can be trusted
     child_s: seconds for a child
     patience_s: most seconds to wait for a camera, whatever its settings allow
     delegate_s: seconds for the Edge TPU's library to load
@@ -75,6 +78,7 @@ class Case:
     account: Account | None = None
     probe: Probe = probe
     call: Callable[[list[str]], str | None] = call
+    clock_quality: Callable[[], ClockQuality] = lambda: WallClock().look().quality
     # Children run side by side. Only the two of the Edge TPU run one after the other, so only their times add up.
     child_s: float = 15.0
     patience_s: float = 30.0

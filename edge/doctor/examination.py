@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from edge.doctor import cameras, coral, machine, places, setup, software
 from edge.doctor.case import Case
 from edge.doctor.children import interrupt
+from edge.doctor.events import needs
 from edge.doctor.findings import Finding, Report, report
 
 Check = Callable[[Case], list[Finding]]
@@ -33,6 +34,10 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("coral", coral.device),
     ("edgetpu", coral.engine),
     ("results", setup.results),
+    ("space", needs.space),
+    ("schedule", needs.schedule),
+    ("outputs", needs.packages),
+    ("instances", needs.neighbours),
     ("service", setup.service),
 )
 

@@ -12,33 +12,14 @@ from pathlib import Path
 
 from edge.doctor.access import ENTER, READ, WRITE, changeable, refusal, status
 from edge.doctor.case import SERVICE, Case
+from edge.doctor.events.places import Place, has_outputs, kept_places, sent_places
 from edge.doctor.findings import Finding, Kind
-from edge.doctor.sandbox import GIVEN, Sandbox, sandbox
+from edge.doctor.sandbox import GIVEN, OUTPUTS, Sandbox, sandbox
 from edge.printable import masked
 from edge.processes.process import Account
 from edge.source_kind import source_kind
 
 _MEDIA = ("/media", "/mnt", "/run/media")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A file or folder that the service needs.
-
-    what: its key in the settings, or a name
-    given: as the settings have it
-    path: absolute, as the service sees it
-    wanted: READ or WRITE
-    runs: it is code, so its file system must allow that
-    better: what to do if it may not stay there
-    """
-
-    what: str
-    given: str
-    path: Path
-    wanted: int
-    better: str
-    runs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +36,29 @@ def places(case: Case) -> list[Finding]:
         return [Finding("places", "places", "not here", "nothing was named: give --config or --bundle")]
     box = sandbox(case)
     own = case.settings_from is not None and box.settings is not None and _same(case.settings_from, box.settings)
-    wanted = list(_places(case, box, box.folder if own else str(Path.cwd())))
+    start = box.folder if own else str(Path.cwd())
+    wanted = list(_places(case, box, start))
+    needs = [(place, box) for place in wanted]
+    if case.settings is not None:
+        sender = sandbox(case, OUTPUTS)
+        sent = sent_places(case.settings, start, sender.state, sender.programs)
+        needs += [(place, sender) for place in sent]
     mounts = read_mounts(case.proc / "self/mountinfo")
     # Only the settings of an installed service make it fail; others are a trial by hand, or not installed yet.
     severity: Kind = "problem" if own and box.installed else "warning"
     findings = []
-    for place in wanted:
-        found = judge_place(place, box, mounts, case.account)
+    for place, where in needs:
+        found = judge_place(place, where, mounts, case.account)
         if found is None and own and not Path(place.given).is_absolute():
             found = f"{place.what} {place.given}: the service takes that for {place.path}", "write the whole path"
         findings += [Finding("places", "places", severity, *found)] if found else []
     findings += [Finding("places", "places", severity, *found) for found in _network(case, box)]
+    if own and box.installed:
+        findings += [Finding("places", "places", "problem", *found) for found in _outputs(case, sandbox(case, OUTPUTS))]
     findings += [Finding("places", "places", "warning", *found) for found in _doubtful(wanted, case.account)]
-    seen = f"{len(wanted)} files and folders, all open to {_name(box)}"
+    count = len({place.path for place, _ in needs})
+    who = f"{_name(box)} and its outputs" if len(needs) > len(wanted) else _name(box)
+    seen = f"{count} files and folders, all open to {who}"
     return findings or [Finding("places", "places", "ok", seen)]
 
 
@@ -111,6 +102,7 @@ def _places(case: Case, box: Sandbox, start: str) -> Iterator[Place]:
     if settings.output.jsonl is not None:
         path = Path(os.path.normpath(Path(start, settings.output.jsonl)))
         yield Place("results", settings.output.jsonl, path, WRITE, f'jsonl = "{state}/{path.name}" in the settings')
+    yield from kept_places(settings, start, state)
 
 
 def _program(command: Path) -> Iterator[Place]:
@@ -141,6 +133,9 @@ def judge_place(place: Place, box: Sandbox, mounts: Sequence[Mount], account: Ac
         return f"{seen}: {mount.folder} is mounted read-only", mend
     if mount is not None and place.runs and "noexec" in mount.options:
         return f"{seen}: {mount.folder} is mounted noexec: nothing there may be run", place.better
+    fault = _fault_of_file(place, seen)
+    if fault is not None:
+        return fault
     # What systemd makes, it gives to the service's user; only /etc stays root's.
     made = place.wanted == WRITE and rule is not None and rule.why in GIVEN
     return None if account is None or made else _judge_permissions(place, seen, account)
@@ -150,14 +145,41 @@ def _judge_permissions(place: Place, seen: str, account: Account) -> tuple[str, 
     path, wanted = place.path, READ
     if place.wanted == WRITE:
         # The file is made, and renamed when it is full, so its folder counts. A missing folder is made, too.
-        path, wanted = next(folder for folder in place.path.parents if os.path.lexists(folder)), WRITE | ENTER
+        above = (folder for folder in place.path.parents if os.path.lexists(folder))
+        path, wanted = place.path if _is_folder(place.path) else next(above), WRITE | ENTER
         closed = refusal(place.path, account, WRITE) if status(place.path) else None
         closed = closed or refusal(path, account, wanted)
         grant = f"sudo chown {account.name}: {closed}"
     else:
-        closed = refusal(path, account, READ | ENTER if _is_folder(path) else READ)
-        grant = f"sudo chmod o+{'r' if closed == path and not _is_folder(path) else 'rx'} {closed}"
+        enters = _is_folder(path) or (place.runs and place.needed)
+        closed = refusal(path, account, READ | ENTER if enters else READ)
+        grant = f"sudo chmod o+{'r' if closed == path and not enters else 'rx'} {closed}"
+        if place.private and closed == path:  # its content is for the service alone
+            grant = _for_the_service_only(path)
     return None if closed is None else (f"{seen}: {closed} is closed to {account.name}", f"{grant}; or {place.better}")
+
+
+def _fault_of_file(place: Place, seen: str) -> tuple[str, str] | None:
+    """Return what is wrong with a file itself: that it is not there, is no program, or is open to everybody."""
+    if not place.needed:
+        return None
+    try:
+        mode = place.path.stat().st_mode
+    except FileNotFoundError:
+        return f"{seen}: it is not there", f"put it there, or correct {place.what} in the settings"
+    except OSError:  # out of this user's reach, which is judged by the permissions
+        return None
+    if not stat.S_ISREG(mode):
+        return f"{seen}: it is no file", f"correct {place.what} in the settings"
+    if place.runs and not mode & 0o111:
+        return f"{seen}: it may not be run", f"sudo chmod a+rx {place.path}"
+    if place.private and mode & 0o004:
+        return f"{seen}: every user may read it", _for_the_service_only(place.path)
+    return None
+
+
+def _for_the_service_only(path: Path) -> str:
+    return f"sudo chown root:{SERVICE} {path} && sudo chmod 640 {path}"
 
 
 def _is_folder(path: Path) -> bool:
@@ -167,9 +189,26 @@ def _is_folder(path: Path) -> bool:
 
 def _network(case: Case, box: Sandbox) -> Iterator[tuple[str, str]]:
     if case.settings is not None and source_kind(case.settings.camera.source) == "stream" and not box.network:
-        folder = f"/etc/systemd/system/{box.unit.partition('@')[0]}{'@.service' if '@' in box.unit else ''}.d"
+        folder = f"/etc/systemd/system/{_drop_ins(box.unit)}"
         mend = f"sudo install -D -m 644 systemd/network-camera.conf {folder}/network-camera.conf (docs/cameras.md)"
         yield f"source {masked(case.settings.camera.source)}: {_name(box)} has no network", mend
+
+
+def _outputs(case: Case, box: Sandbox) -> Iterator[tuple[str, str]]:
+    """Yield what keeps the unit of the outputs from sending. box: its sandbox."""
+    settings = case.settings
+    if settings is None or not has_outputs(settings):
+        return
+    if not box.installed:
+        yield f"outputs: {box.unit} is not installed, so events reach none of them", "docs/outputs.md installs it"
+    elif not box.network and (settings.mqtt is not None or (settings.metrics and settings.metrics.port)):
+        folder = f"/etc/systemd/system/{_drop_ins(box.unit)}"
+        mend = f"sudo install -D -m 644 systemd/outputs-network.conf {folder}/outputs-network.conf (docs/outputs.md)"
+        yield f"outputs: {box.unit} has no network", mend
+
+
+def _drop_ins(unit: str) -> str:
+    return f"{unit.partition('@')[0]}{'@.service' if '@' in unit else ''}.d"
 
 
 def _doubtful(wanted: Sequence[Place], account: Account | None) -> Iterator[tuple[str, str]]:

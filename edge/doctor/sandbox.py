@@ -28,6 +28,24 @@ PrivateTmp=yes
 RestrictAddressFamilies=AF_UNIX AF_NETLINK
 IPAddressDeny=any
 """
+OUTPUTS = f"{SERVICE}-outputs"
+_DELIVERED_OUTPUTS = """\
+[Service]
+Environment=PATH=/opt/fieldfare/bin:/usr/local/bin:/usr/bin:/bin
+ExecStart=/usr/bin/env fieldfare outputs --config /etc/fieldfare/fieldfare.toml
+User=fieldfare
+Group=fieldfare
+StateDirectory=fieldfare
+ConfigurationDirectory=fieldfare
+RuntimeDirectory=fieldfare-outputs
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+RestrictAddressFamilies=AF_UNIX
+IPAddressDeny=any
+"""
+# By the service's name.
+DELIVERED_UNITS = {SERVICE: DELIVERED, OUTPUTS: _DELIVERED_OUTPUTS}
 # Nothing below a hidden place can be opened again by another setting. What is `own` is a private, empty folder, into
 # which only a bind mount leads.
 View = Literal["hidden", "own", "read", "write"]
@@ -96,13 +114,14 @@ def _depth(rule: Rule) -> int:
     return len(PurePosixPath(rule.folder).parts)
 
 
-def sandbox(case: Case) -> Sandbox:
-    """Return the sandbox of the service whose settings are examined, from systemd or the unit's files."""
+def sandbox(case: Case, service: str = SERVICE) -> Sandbox:
+    """Return the sandbox of the service whose settings are examined, or of its outputs, from systemd or the unit's
+    files."""
     file = Path(case.settings_from).absolute() if case.settings_from else None
     instance = file.stem if file and file.parent == case.etc / SERVICE and file.stem != SERVICE else ""
-    unit = f"{SERVICE}@{instance}.service" if instance else f"{SERVICE}.service"
+    unit = f"{service}@{instance}.service" if instance else f"{service}.service"
     text = case.call(["systemctl", "cat", "--no-pager", unit]) or _files(case.etc / "systemd/system", unit)
-    return parse_sandbox(text or DELIVERED, unit, installed=bool(text))
+    return parse_sandbox(text or DELIVERED_UNITS[service], unit, installed=bool(text))
 
 
 def _files(folder: Path, unit: str) -> str:
@@ -211,7 +230,8 @@ def _split(value: str) -> list[str]:
 def _expand(text: str, unit: str) -> str:
     """Replace the specifiers that paths use (systemd.unit(5)); others stay."""
     instance = unit.removesuffix(".service").partition("@")[2]
-    known = {"%": "%", "i": instance, "I": instance, "n": unit, "N": unit.removesuffix(".service"), "p": SERVICE}
+    name = unit.removesuffix(".service")
+    known = {"%": "%", "i": instance, "I": instance, "n": unit, "N": name, "p": name.partition("@")[0]}
     known |= {
         "S": "/var/lib",
         "C": "/var/cache",

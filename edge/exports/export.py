@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from edge.errors import DataError, FieldfareError, StorageError
 from edge.exports.camtrap.deployments import Deployed, deployed
 from edge.exports.camtrap.package import PackageWriter, open_package
@@ -28,6 +26,7 @@ from edge.exports.taxa import TaxonOf
 from edge.exports.writing import Writer
 from edge.store.orders import NoteExported, carry_out
 from edge.store.reading import StoreReader
+from edge.store.reads.runs import NumberSet
 from edge.store.records import Filter, StoredEvent, StoredPicture, StoredSample
 
 _TAKES: dict[Format, Takes] = {"folders": takes_marked, "megadetector": takes_boxed}
@@ -40,7 +39,7 @@ _SAMPLES_AT_ONCE = 64
 class Request:
     """What to export.
 
-    since_last: only what is not noted as exported yet.
+    since_last: only what is not noted as exported in this format yet.
     media: pictures, too. taxon_of: what labels stand for.
     project, position: for Camtrap DP; position: latitude and longitude of devices without any.
     """
@@ -109,10 +108,8 @@ class _Export:
         self._request = request
         self._reader = reader
         self._on_progress = on_progress
-        self._wanted = request.wanted
-        if request.since_last:
-            self._wanted = msgspec.structs.replace(request.wanted, exported=False)
-        self._selection = Selection(reader, self._wanted)
+        self._done = reader.exported(request.form) if request.since_last else NumberSet()
+        self._selection = Selection(reader, request.wanted, self._done)
         self._locator = Locator(request.store)
         self._outcome = Outcome()
         self._events = array("q")
@@ -123,7 +120,9 @@ class _Export:
         request = self._request
         survey = self._selection.survey(_TAKES.get(request.form, takes_all) if request.media else _takes_none)
         harvest = [sample.size for sample in self._harvest()]
-        if not survey.events and not harvest:
+        # Most events are never marked: to class folders they are nothing new, once there was an export.
+        known = bool(self._done) and request.form == "folders"
+        if not (survey.checked if known else survey.events) and not harvest:
             if request.since_last:
                 return self._outcome
             raise DataError("no event matches: nothing was written; `fieldfare events` lists what there is")
@@ -208,8 +207,10 @@ class _Export:
 
     def _harvest(self) -> Iterator[StoredSample]:
         """Yield the harvest for class folders that the filter lets through; nothing for the other formats."""
-        wanted = self._wanted
-        for sample in self._reader.samples(exported=wanted.exported) if self._request.form == "folders" else ():
+        request, wanted = self._request, self._request.wanted
+        # No other format takes them, so that their one flag is enough.
+        exported = False if request.since_last else None
+        for sample in self._reader.samples(exported=exported) if request.form == "folders" else ():
             late = wanted.until_wall_s is not None and sample.captured_wall_s >= wanted.until_wall_s
             early = wanted.since_wall_s is not None and sample.captured_wall_s < wanted.since_wall_s
             if not (late or early) and (not wanted.labels or sample.sample.label in wanted.labels):
@@ -234,7 +235,7 @@ class _Export:
         if not (self._request.media or self._request.since_last):
             return  # a look at the tables is no reason to let pictures go
         try:
-            for orders in _orders(self._events, self._samples):
+            for orders in _orders(self._events, self._samples, self._request.form):
                 carry_out(self._request.store, [orders])
         except FieldfareError as error:
             if self._request.since_last:
@@ -251,11 +252,11 @@ def _groups(samples: Iterator[StoredSample]) -> Iterator[list[StoredSample]]:
         yield batch
 
 
-def _orders(events: Sequence[int], samples: Sequence[int]) -> Iterator[NoteExported]:
+def _orders(events: Sequence[int], samples: Sequence[int], form: Format) -> Iterator[NoteExported]:
     for begin in range(0, len(events), _NOTED_AT_ONCE):
-        yield NoteExported(events=tuple(events[begin : begin + _NOTED_AT_ONCE]))
+        yield NoteExported(events=tuple(events[begin : begin + _NOTED_AT_ONCE]), format=form)
     for begin in range(0, len(samples), _NOTED_AT_ONCE):
-        yield NoteExported(samples=tuple(samples[begin : begin + _NOTED_AT_ONCE]))
+        yield NoteExported(samples=tuple(samples[begin : begin + _NOTED_AT_ONCE]), format=form)
 
 
 def _check_space(folder: Path, size: int) -> None:

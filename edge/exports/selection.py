@@ -1,6 +1,6 @@
 """Choose the events of an export, look through them once before anything is written, and group them for copying."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 
 from edge.store.reading import StoreReader
@@ -52,14 +52,16 @@ class Survey:
 class Selection:
     """The events of an export, as the store held them when it began."""
 
-    def __init__(self, reader: StoreReader, wanted: Filter) -> None:
+    def __init__(self, reader: StoreReader, wanted: Filter, without: Container[int] = ()) -> None:
+        """without: numbers of events to leave out."""
         self._reader = reader
         self._wanted = wanted
+        self._without = without
         self._last = reader.numbers()[1]
 
     def events(self) -> Iterator[StoredEvent]:
         """Yield them, oldest first, without those that came later."""
-        for event in self._reader.events(self._wanted, newest_first=False):
+        for event in self._reader.events(self._wanted, newest_first=False, without=self._without):
             if event.number <= self._last:
                 yield event
 

@@ -1,6 +1,7 @@
 """Read the store behind a cursor: what an output has still to send, in order, each once it is confirmed."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def _open(path: Path) -> Reader:
 
 
 class Feed:
-    """The events of the store after a cursor. Used by one thread; any thread reads `waiting`.
+    """The events of the store after a cursor. Used by one thread; any thread calls `waiting` and `settled`.
 
     A store that is not there yet is waited for, one that was replaced is begun at its first event.
     """
@@ -77,11 +78,16 @@ class Feed:
         self._file: tuple[int, int] | None = None
         self._store, self._read, self._done = "", 0, 0
         self._last = 0
+        self._looked_s = float("-inf")
 
     @property
     def waiting(self) -> int:
         """How many events have still to be sent. An estimate: events that the store dropped may be counted."""
         return max(0, self._last - self._done)
+
+    def settled(self, since_s: float) -> bool:
+        """Return whether nothing waits, by a look at the store that began at `since_s` or later (monotonic)."""
+        return self._looked_s >= since_s and not self.waiting
 
     def next(self, limit: int) -> list[Item]:
         """Return the next items after the last ones that were returned; none if there are none, or no store."""
@@ -165,10 +171,12 @@ class Feed:
 
     def _opened(self) -> Reader | None:
         """Return the store, opened again if the file is another one; None if there is none."""
+        began_s = time.monotonic()
         try:
             found = self._path.stat()
         except FileNotFoundError:
             self._close()
+            self._looked_s = began_s
             return None
         file = (found.st_dev, found.st_ino)
         if self._reader is not None and file != self._file:
@@ -177,6 +185,7 @@ class Feed:
             self._reader, self._file = self._open_store(self._path), file
             self._begin(self._reader)
         self._last = self._reader.numbers()[1]
+        self._looked_s = began_s
         if self._last and self._last < self._read:
             # It was put back from a copy meanwhile, and gives the numbers after that anew, to other events.
             self._go_to(self._store, min(self._done, self._last))

@@ -1,6 +1,7 @@
 """Run the outputs as a child of the supervisor: `python -m edge.outputs.main FD PARENT`.
 
-They end when the supervisor closes the line, or ends itself. As a service of their own they are `fieldfare outputs`.
+They end when the supervisor closes the line, once they have sent what the recorder wrote last, or with the supervisor.
+As a service of their own they are `fieldfare outputs`.
 """
 
 import logging
@@ -25,6 +26,8 @@ from edge.processes.outputs_messages import OutputsBegin, OutputsChannel, Output
 LOOK_S = 1.0
 _PULSE_S = 2.0
 _BEGIN_S = 60.0
+# Before the end, for what the recorder has just written. What is not sent then is sent by the next one.
+_DRAIN_S = 5.0
 
 
 def main() -> NoReturn:
@@ -64,21 +67,22 @@ def _serve(channel: OutputsChannel) -> None:
             last, sent_s = states, now_s
             channel.send(OutputsPulse(states), wait=False)
 
-    follow(outputs, lambda: _is_closed(channel, LOOK_S), pulse)
+    follow(outputs, lambda: _is_closed(channel, LOOK_S), pulse, drain_s=_DRAIN_S)
 
 
-def follow(outputs: Outputs, ends: Callable[[], bool], pulse: Callable[[], None]) -> None:
-    """Run the outputs until `ends`, which waits for about a second, returns True. pulse: called after each."""
+def follow(outputs: Outputs, ends: Callable[[], bool], pulse: Callable[[], None], *, drain_s: float = 0.0) -> None:
+    """Run the outputs until `ends`, which waits for about a second, returns True. pulse: called after each. drain_s:
+    seconds at most to send what waits then."""
     outputs.start()
     try:
-        while True:
-            outputs.look()
-            with suppress(BlockingIOError):  # the supervisor is busy
-                pulse()
-            if ends():
-                return
-    except OSError:  # the supervisor is gone
-        return
+        with suppress(OSError):  # the supervisor has closed the line, or is gone
+            while True:
+                outputs.look()
+                with suppress(BlockingIOError):  # the supervisor is busy
+                    pulse()
+                if ends():
+                    break
+        outputs.drain(drain_s)
     finally:
         outputs.close()
 

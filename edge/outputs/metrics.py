@@ -156,6 +156,9 @@ class MetricsOutput:
                 ends_s = time.monotonic() + _EVERY_S
                 while not stop.is_set() and (left_s := ends_s - time.monotonic()) > 0:
                     stop.wait(left_s)
+            # A short replay by hand ends before the next one is due.
+            self._count()
+            self._write()
         finally:
             self._feed.close()
             if stop.is_set() and self._server is not None:

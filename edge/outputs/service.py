@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 _AGAIN_S = (5.0, 30.0, 300.0, 3600.0)
 # MQTT publishes that it ends; the others end at once.
 _END_S = 4.0
+_DRAIN_LOOK_S = 0.1
 _SECTIONS = ("mqtt", "metrics", "event_lines", "hook", "gpio")
 
 
@@ -53,6 +54,7 @@ class Outputs:
         self._store = Path(settings.events.store)
         self._boot = boot_id()
         self._outputs: list[Output] = []
+        self._feeds: list[Feed] = []  # of those that send each event soon
         self._left_out: list[OutputState] = []
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -111,6 +113,14 @@ class Outputs:
             for output in self._outputs:
                 output.wake()
 
+    def drain(self, seconds: float) -> None:
+        """Send what is in the store by now; returns when nothing waits, or after `seconds`."""
+        began_s = time.monotonic()
+        while not all(feed.settled(began_s) for feed in self._feeds) and time.monotonic() - began_s < seconds:
+            for output in self._outputs:
+                output.wake()
+            self._stop.wait(_DRAIN_LOOK_S)
+
     def close(self) -> None:
         """End them; returns after 4 s at most."""
         self._stop.set()
@@ -157,7 +167,7 @@ class Outputs:
 
         settings = self._settings.mqtt
         assert settings is not None
-        feed = Feed(self._store, "mqtt", self._cursor("mqtt"), max_waiting=settings.max_waiting)
+        feed = self._followed(Feed(self._store, "mqtt", self._cursor("mqtt"), max_waiting=settings.max_waiting))
         memory = Memory(self._folder / "mqtt-known.json")
         status_file = self._places.status_file
         return MqttOutput(
@@ -176,7 +186,7 @@ class Outputs:
 
         assert self._settings.event_lines is not None
         taker = EventLinesTaker(self._settings.event_lines)
-        feed = Feed(self._store, "event_lines", self._cursor("event_lines", taker.sync))
+        feed = self._followed(Feed(self._store, "event_lines", self._cursor("event_lines", taker.sync)))
         return PulledOutput("event_lines", feed, taker)
 
     def _hook(self) -> Output:
@@ -184,7 +194,7 @@ class Outputs:
 
         assert self._settings.hook is not None
         # Whoever adds a hook wants no message for each event of the last season.
-        feed = Feed(self._store, "hook", self._cursor("hook"), begins="last")
+        feed = self._followed(Feed(self._store, "hook", self._cursor("hook"), begins="last"))
         return PulledOutput("hook", feed, HookTaker(self._settings.hook))
 
     def _gpio(self) -> Output:
@@ -195,7 +205,11 @@ class Outputs:
         taker = GpioTaker(
             gpio, open_pin(gpio), boot=self._boot, durable_within_s=self._settings.events.durable_within_s
         )
-        return PulledOutput("gpio", Feed(self._store, "gpio", begins="last"), taker)
+        return PulledOutput("gpio", self._followed(Feed(self._store, "gpio", begins="last")), taker)
+
+    def _followed(self, feed: Feed) -> Feed:
+        self._feeds.append(feed)
+        return feed
 
 
 def _words(state: OutputState) -> str:

@@ -65,7 +65,7 @@ class RecorderPulse(Message, frozen=True, kw_only=True):
     fault: why nothing can be kept at present, None if all is well.
     notice: what people must know though all is well, such as that a damaged store was set aside; None: nothing.
     events: in the store. pictures_mb, harvest_mb: what they take.
-    written_bytes: by this process to disks since local midnight, of all files. written_total_bytes: since it started.
+    written_bytes: by recorders to disks since local midnight, of all files. written_total_bytes: by this process.
     dropped_pictures: removed for the budget or the reserve since the service's store began.
     clock: how far the wall time can be trusted now.
     """

@@ -13,10 +13,12 @@ from edge.errors import ConfigError, DamagedStoreError, DataError, StoreGoneErro
 from edge.events.records import ClockQuality, Event
 from edge.events.wall_clock import ClockHistory, ClockReading
 from edge.recorder.chores import Chores
+from edge.recorder.faults import describe
 from edge.recorder.filing import Filer, is_storable
 from edge.recorder.pictures import PictureFolder, remove_picture
 from edge.recorder.stock import EventPictures, Samples, Stock
 from edge.recorder.waiting import Item
+from edge.recorder.written import WrittenToday
 from edge.store.aside import set_aside
 from edge.store.files import make_folder
 from edge.store.harvest import NewSample
@@ -26,9 +28,9 @@ from edge.store.writing import StoreWriter
 
 _log = logging.getLogger(__name__)
 
-# Under these keys the store holds how many files went for want of room, and the best clock reading of a boot:
-# "BOOT QUALITY OFFSET".
-_DROPPED, _CLOCK = "dropped_pictures", "clock"
+# Under these keys the store holds how many files went for want of room, the best clock reading of a boot:
+# "BOOT QUALITY OFFSET", and what was written on a day (edge.recorder.written).
+_DROPPED, _CLOCK, _WRITTEN = "dropped_pictures", "clock", "written_today"
 _MB = 1_000_000
 _ORDERS_S = 1.5
 _ROOM_S = 10.0
@@ -58,19 +60,25 @@ class Archive:
     """
 
     def __init__(
-        self, settings: Settings, device: str, boot: str, history: ClockHistory, *, alive: Callable[[], None]
+        self,
+        settings: Settings,
+        device: str,
+        boot: str,
+        history: ClockHistory,
+        written: WrittenToday,
+        *,
+        alive: Callable[[], None],
     ) -> None:
-        """history: which wall time a moment gets; filled by the caller. alive: called now and then during long work.
+        """history: which wall time a moment gets; filled by the caller. written: is kept in the store. alive: called
+        now and then during long work.
 
         Raises ConfigError if the settings name no store."""
         if settings.events.store is None:
             raise ConfigError("events.store is missing: name the file in which events are kept")
         self.path = Path(settings.events.store).absolute()
-        self._boot, self._history, self._alive = boot, history, alive
+        self._boot, self._history, self._written, self._alive = boot, history, written, alive
         self._max_bytes = settings.events.max_mb * _MB
         reserve_mb = settings.pictures.reserve_mb
-        if settings.harvest.folder and settings.harvest.folder == settings.pictures.folder:
-            raise ConfigError(f"harvest.folder = {settings.harvest.folder!r}: must not be pictures.folder, too")
         pictures = PictureFolder(self._place(settings.pictures.folder, "pictures"))
         harvest = PictureFolder(self._place(settings.harvest.folder, "harvest"))
         self._pictures = Stock(pictures, EventPictures(), settings.pictures.max_mb, reserve_mb, alive)
@@ -110,10 +118,13 @@ class Archive:
         """Open the store, which is made if there is none; a damaged one is set aside."""
         make_folder(self.path.parent)
         store = self._open = self._open_store()
+        # What another store left behind is looked for again: its pictures are of no event here, and take up the budget.
+        self._chores = Chores()
         for stock in (self._pictures, self._samples):
             stock.measure(store)
         self._events = store.count()
         self._dropped = int(store.value(_DROPPED, 0))
+        self._written.recall(str(store.value(_WRITTEN, "")))
         self._recall_clock()
 
     def _open_store(self) -> StoreWriter:
@@ -159,7 +170,12 @@ class Archive:
             self._alive()
         for event in long:
             events += self._filed(event)
-        self._filer.sync()
+        try:
+            self._filer.sync()
+        except OSError as error:
+            # Their disk failed just now. Events may be on another one, and must not wait for it.
+            self._filer.note(describe(error))
+            events, samples = [(*event[:4], ()) for event in events], []
         self._add(events, samples)
         self._pictures.used += sum(picture.size for event in events for picture in event[4])
         self._samples.used += sum(sample.size for sample in samples)
@@ -239,6 +255,8 @@ class Archive:
             with store.transaction():
                 store.add_events(events)
                 store.add_samples(samples)
+                if (words := self._written.words()) is not None:
+                    store.set_value(_WRITTEN, words)
         except DamagedStoreError:
             raise
         except DataError:

@@ -21,7 +21,7 @@ WRONG: Final = 16.0
 NOT_EXPORTED: Final = 8.0
 # One point for each halving of the label's share: one in 64 and rarer get all.
 RAREST: Final = 6.0
-# A score of 0; a score of 1 gets none.
+# None for a score of 1 with nothing beside it, all for a second that is as good as the first.
 UNCERTAIN: Final = 4.0
 # A person has seen it, and the network knew it.
 RIGHT: Final = -2.0
@@ -33,7 +33,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """What may go: the pictures of an event, or a sample.
 
     number: of the event or sample; a smaller one is older. size: of all its pictures, in bytes.
-    score: its highest, 0..1.
+    score: its highest, 0..1. second: of the best other label, 0 without one.
     verdict: of a person, None without one.
     """
 
@@ -41,13 +41,15 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     size: int
     score: float
+    second: float = 0.0
     verdict: Verdict | None = None
     exported: bool = False
 
 
 def worth(candidate: Candidate, share: float) -> float:
     """Return how much the pictures are worth keeping. share: of all candidates that have its label, over 0 to 1."""
-    points = min(RAREST, -math.log2(share)) + UNCERTAIN * (1.0 - min(1.0, max(0.0, candidate.score)))
+    lead = min(1.0, max(0.0, candidate.score - candidate.second))
+    points = min(RAREST, -math.log2(share)) + UNCERTAIN * (1.0 - lead)
     if not candidate.exported:
         points += NOT_EXPORTED
     if candidate.verdict in ("wrong", "other"):

@@ -17,7 +17,7 @@ from edge.store.writes.adding import NewEvent
 
 _log = logging.getLogger(__name__)
 
-# Beyond them a number is no time, and the store would take itself for damaged by it.
+# Beyond them a number is no time, and SQLite cannot hold it.
 _LONGEST_S = 1e10
 _LARGEST = 1 << 62
 

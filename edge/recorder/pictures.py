@@ -110,10 +110,15 @@ class PictureFolder:
             raise
 
     def sync(self) -> None:
-        """Put the names of all that was written onto the disk. Raises OSError."""
-        for folder in sorted(self._unsynced):
-            _sync_folder(folder)
+        """Put the names of all that was written onto the disk. Raises OSError; what was written is then given up."""
+        folders = sorted(self._unsynced)
         self._unsynced.clear()
+        try:
+            for folder in folders:
+                _sync_folder(folder)
+        except OSError:
+            self._made.clear()
+            raise
 
     def free_bytes(self) -> int:
         """Return what is free on the disk. Raises OSError."""

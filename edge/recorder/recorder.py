@@ -66,7 +66,9 @@ class Recorder:
         self._channel, self._monotonic = channel, monotonic
         self._clock, self._written = clock or WallClock(), written or WrittenToday()
         self._history = ClockHistory()
-        self._archive = Archive(begin.settings, begin.device, begin.boot, self._history, alive=self._pulse)
+        self._archive = Archive(
+            begin.settings, begin.device, begin.boot, self._history, self._written, alive=self._pulse
+        )
         self._scores = ScoreLogFile(Path(events.scores), events.scores_max_mb) if events.scores else None
         self._waiting, self._open = Waiting(events.durable_within_s), OpenEvents()
         self._fault: str | None = None
@@ -170,10 +172,12 @@ class Recorder:
     def _try(self, work: Callable[[float], None], now: float) -> bool:
         """Open the store if it is not, and do the work. False if it failed."""
         try:
-            if not self._archive.is_open:
-                self._archive.open()
-                self._mends = True
-            work(now)
+            try:
+                self._attempt(work, now)
+            except (StoreGoneError, DamagedStoreError) as error:
+                # The archive logs it and has another store at once: nothing waits, so it is no fault of the service.
+                self._archive.failed(error)
+                self._attempt(work, now)
         except _ERRORS as error:
             self._fail(error)
             return False
@@ -181,6 +185,12 @@ class Recorder:
             _log.warning("events are kept again")
             self._fault = None
         return True
+
+    def _attempt(self, work: Callable[[float], None], now: float) -> None:
+        if not self._archive.is_open:
+            self._archive.open()
+            self._mends = True
+        work(now)
 
     def _fail(self, error: Exception) -> None:
         fault = describe(error)

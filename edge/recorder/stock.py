@@ -47,6 +47,7 @@ class EventPictures:
                 label=group.label,
                 size=group.size,
                 score=group.peak,
+                second=group.second,
                 verdict=group.verdict,
                 exported=group.exported,
             )
@@ -69,7 +70,12 @@ class Samples:
             # What was drawn at random balances the rest, so its score does not count against it.
             score = 0.0 if "random" in one.sample.reasons else one.sample.score
             yield Candidate(
-                number=one.number, label=one.sample.label, size=one.size, score=score, exported=one.exported
+                number=one.number,
+                label=one.sample.label,
+                size=one.size,
+                score=score,
+                second=one.sample.top[1].score if len(one.sample.top) > 1 else 0.0,
+                exported=one.exported,
             )
 
     def files(self, store: StoreWriter, numbers: Sequence[int] | None = None) -> Iterator[Path]:
@@ -98,7 +104,9 @@ class Stock:
         self._contents, self._alive = contents, alive
         self._most, self._reserve = most_mb * 1_000_000, max(_LEAST_FREE, reserve_mb * 1_000_000)
         self._entries = 0
+        # Whose files are gone, and whose rows could not be removed; of the store of this id.
         self._unlinked: list[int] = []
+        self._unlinked_of = ""
 
     @property
     def is_wanted(self) -> bool:
@@ -116,9 +124,9 @@ class Stock:
     def make_room(self, store: StoreWriter, incoming: int = 0) -> int:
         """Remove what is worth least until so many bytes more fit. Return how many files of the store went. Raises as
         the store does."""
-        if self._unlinked:
+        if self._unlinked and self._unlinked_of == store.store_id:
             self._contents.remove(store, self._unlinked)
-            self._unlinked = []
+        self._unlinked = []
         size = self._shortage(incoming)
         if size and self.strays:
             size -= self._remove_strays(store, size)
@@ -174,6 +182,7 @@ class Stock:
         except StorageError:
             # The disk may be so full that not even this can be written: then the files go first.
             self._unlinked += numbers
+            self._unlinked_of = store.store_id
             self._unlink(files)
             raise
         self._unlink(files)

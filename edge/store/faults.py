@@ -61,8 +61,10 @@ def sound_rows() -> Iterator[None]:
 
 def of_ours(path: Path, error: sqlite3.Error) -> FieldfareError:
     """Return the error of ours for one of SQLite's."""
-    # Errors that the adapter itself raises, such as text that is no UTF-8, have no code.
-    extended = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    # Errors that the adapter itself raises have no code: for a value that is too large to be written, which is no fault
+    # of the store, and for what it cannot read, such as text that is no UTF-8.
+    uncoded = sqlite3.SQLITE_TOOBIG if isinstance(error, sqlite3.DataError) else sqlite3.SQLITE_CORRUPT
+    extended = getattr(error, "sqlite_errorcode", uncoded)
     code = extended & 0xFF
     if extended in _WRONG:
         return DataError(f"the store {printable(str(path))} cannot hold this: {printable(str(error))}")

@@ -15,12 +15,14 @@ def files_of(path: Path) -> tuple[Path, ...]:
     return (path, beside(path, "-wal"), beside(path, "-shm"))
 
 
-def inode(path: Path) -> int | None:
+def inode(path: Path) -> tuple[int, int] | None:
     """Return what tells this file from another of the same name; None if there is none."""
     try:
-        return path.stat().st_ino
+        found = path.stat()
     except OSError:
         return None
+    # A disk that is mounted over the folder counts its files from the same numbers.
+    return found.st_dev, found.st_ino
 
 
 def make_folder(folder: Path) -> None:

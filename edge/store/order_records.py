@@ -2,9 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from edge.store.files import beside
 from edge.store.records import Mark
@@ -26,10 +27,14 @@ class MarkEvents(msgspec.Struct, frozen=True, tag=True):
 
 class NoteExported(msgspec.Struct, frozen=True, tag=True):
     """Note that these events and samples were exported, so that their pictures may go sooner. What is not there any
-    more is no error."""
+    more is no error.
+
+    format: the one they were exported in, whose next export since the last leaves the events out; None: no one's.
+    """
 
     events: tuple[int, ...] = ()
     samples: tuple[int, ...] = ()
+    format: Annotated[str, Meta(max_length=64)] | None = None
 
 
 Order = MarkEvents | NoteExported

@@ -6,6 +6,7 @@ writer's lock.
 """
 
 import os
+import pwd
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,9 +65,9 @@ def _pieces(order: Order) -> Iterator[Order]:
             yield MarkEvents(numbers, order.mark)
     else:
         for numbers in _cut(order.events):
-            yield NoteExported(events=numbers)
+            yield NoteExported(events=numbers, format=order.format)
         for numbers in _cut(order.samples):
-            yield NoteExported(samples=numbers)
+            yield NoteExported(samples=numbers, format=order.format)
 
 
 def _cut(numbers: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
@@ -98,11 +99,24 @@ def _write_ourselves(store: Path, pieces: Sequence[Order]) -> bool:
         writer = StoreWriter(store)
     except UnavailableError:
         return False
+    except StorageError as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise StorageError(_may_not_write(store)) from error
+        raise
     with writer:
         take_orders(writer)
         for piece in pieces:
             apply(writer, piece)
     return True
+
+
+def _may_not_write(store: Path) -> str:
+    """Return what somebody must do who may read the store and not write it."""
+    try:
+        owner = f", or as the user {printable(pwd.getpwuid(store.stat().st_uid).pw_name)}"
+    except (OSError, KeyError):  # gone meanwhile, or of a user whom this system does not know, as on another's card
+        owner = ", or as its owner"
+    return f"the store {printable(str(store))} may not be written by this user: run this with sudo{owner}"
 
 
 def _leave(store: Path, order: Order, wait_s: float) -> bool:
@@ -115,9 +129,10 @@ def _leave(store: Path, order: Order, wait_s: float) -> bool:
         folder.mkdir(mode=0o700, exist_ok=True)
         replace_file(left, msgspec.json.encode(order), 0o600, synced=True)
     except OSError as error:
+        if isinstance(error, PermissionError):
+            raise StorageError(_may_not_write(store)) from error
         raise StorageError(
-            f"cannot leave an order for the recorder in {printable(str(folder))} ({error.strerror}): run this as the "
-            "owner of the store or as root"
+            f"cannot leave an order for the recorder in {printable(str(folder))} ({error.strerror}): check its disk"
         ) from error
     try:
         return _wait(store, answer, wait_s)

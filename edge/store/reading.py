@@ -1,7 +1,7 @@
 """Read the store while the recorder writes it: read-only, never a checkpoint, any number of readers."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,8 @@ from edge.printable import printable
 from edge.store import harvest, rows
 from edge.store.counting import events_after, last_settled
 from edge.store.faults import sound_rows, translated
-from edge.store.reads import totals
+from edge.store.reads import exported, totals
+from edge.store.reads.runs import NumberSet
 from edge.store.reads.selecting import Selection, select
 from edge.store.reads.walking import Place, Walk
 from edge.store.reads.ways_in import open_for_reading
@@ -107,8 +108,15 @@ class StoreReader:
         with self._one_state():
             return events_after(self._connection, number)
 
-    def events(self, wanted: Filter, *, limit: int | None = None, newest_first: bool = True) -> Iterator[StoredEvent]:
-        """Yield events by the time of their begin, at most `limit`.
+    def events(
+        self,
+        wanted: Filter,
+        *,
+        limit: int | None = None,
+        newest_first: bool = True,
+        without: Container[int] = (),
+    ) -> Iterator[StoredEvent]:
+        """Yield events by the time of their begin, at most `limit`. without: numbers of those to leave out.
 
         Yields while the recorder goes on, from one state of the store; a walk that takes over a minute goes on with
         the state of then, without the events that have come since it began.
@@ -117,7 +125,7 @@ class StoreReader:
         with self._one_state():
             _, last = self.numbers()
             walk = Walk(self._connection, self._select(wanted), newest_first=newest_first, page=page)
-            places = islice((place for place in walk.places() if place[1] <= last), limit)
+            places = islice((one for one in walk.places() if one[1] <= last and one[1] not in without), limit)
             while batch := list(islice(places, page)):
                 yield from self._at(batch)
                 self._renew_state()
@@ -183,6 +191,11 @@ class StoreReader:
             " AND boot IN (SELECT id FROM boots WHERE device = ? AND substr(boot, 1, 8) = ?) LIMIT 1"
         )
         return self._connection.execute(query, (int(sequence), device, boot)).fetchall()
+
+    def exported(self, form: str) -> NumberSet:
+        """Return the numbers of the events that were exported in this format, dropped ones included."""
+        with self._one_state():
+            return exported.find(self._connection, self.path, form)
 
     def samples(self, *, exported: bool | None = None) -> Iterator[StoredSample]:
         """Yield the harvest, oldest first."""

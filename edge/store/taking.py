@@ -33,7 +33,7 @@ def apply(writer: StoreWriter, order: Order) -> None:
     if isinstance(order, MarkEvents):
         writer.mark(order.numbers, order.mark)
     else:
-        writer.note_exported(order.events, order.samples)
+        writer.note_exported(order.events, order.samples, order.format)
 
 
 def pending_orders(store: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from edge.store.faults import sound_rows, translated
 from edge.store.files import files_of, inode, sync_folder
 from edge.store.harvest import NewSample
 from edge.store.locking import WriterLock
+from edge.store.reads import exported
 from edge.store.records import Mark, StoredSample
 from edge.store.schema import SETTLED_AT_ONCE
 from edge.store.texts import TextReader, TextWriter
@@ -158,10 +159,12 @@ class StoreWriter:
         with self.transaction():
             marking.set_mark(self._connection, self._texts, self._counts, numbers, mark)
 
-    def note_exported(self, events: Sequence[int] = (), samples: Sequence[int] = ()) -> None:
-        """Note that these were exported. One that is not there any more is no error."""
+    def note_exported(self, events: Sequence[int] = (), samples: Sequence[int] = (), form: str | None = None) -> None:
+        """Note that these were exported, in this format. One that is not there any more is no error."""
         with self.transaction():
             marking.note_exported(self._connection, self._counts, events, samples)
+            if form is not None:
+                exported.add(self._connection, self.path, form, events)
 
     def count(self) -> int:
         """Return how many events have ended."""

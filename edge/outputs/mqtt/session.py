@@ -5,6 +5,7 @@ import random
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,9 @@ class Session:
     def __init__(self, line: Line, device: Device) -> None:
         self._line, self._device, self._topics = line, device, device.topics
         self._window = Window(min(MOST_IN_FLIGHT, line.most_in_flight))
+        # What goes before all else, retained: the window may have no room for it now.
+        self._first: deque[tuple[str, bytes]] = deque()
+        self._type_is_new = False
         # Beside the events: by topic, so that only the last one waits.
         self._extras: dict[str, tuple[bytes, bool]] = {}
         self._items: list[Item] = []
@@ -123,9 +127,13 @@ class Session:
 
     def say_goodbye(self, seconds: float) -> None:
         """Publish `offline`, and wait for what is in flight. Raises ConnectionLost."""
-        self._publish(self._topics.status, b"offline", None, retain=True)
         ends_s = time.monotonic() + seconds
-        while not self._window.is_empty() and (left_s := ends_s - time.monotonic()) > 0:
+        self._receive_until(self._window.has_room, ends_s)
+        self._publish(self._topics.status, b"offline", None, retain=True)
+        self._receive_until(self._window.is_empty, ends_s)
+
+    def _receive_until(self, condition: Callable[[], bool], ends_s: float) -> None:
+        while not condition() and (left_s := ends_s - time.monotonic()) > 0:
             for happening in self._line.poll(left_s):
                 self._handle(happening)
 
@@ -140,7 +148,14 @@ class Session:
             self._show_health()
         self._show_newest(now_s)
         while self._window.has_room():
-            if self._extras:
+            if self._first:
+                topic, payload = self._first.popleft()
+                self._publish(topic, payload, None, retain=True)
+                if self._type_is_new and not self._first:
+                    self._type_is_new = False
+                    self._held_until_s = time.monotonic() + _DISCOVERY_S
+                    return
+            elif self._extras:
                 topic = next(iter(self._extras))
                 payload, retain = self._extras.pop(topic)
                 self._publish(topic, payload, None, retain=retain)
@@ -148,7 +163,7 @@ class Session:
                 return
 
     def _send_item(self) -> bool:
-        """Send the next event or gap; False if there is none, or it must wait."""
+        """Send the next event or gap, or have its type announced first; False if there is none."""
         if not self._items:
             if not self._more:
                 return False
@@ -164,8 +179,8 @@ class Session:
             return True
         if self._device.types.add(what.label) and self._device.settings.discovery:
             self._announce()
-            self._held_until_s = time.monotonic() + _DISCOVERY_S
-            return False
+            self._type_is_new = True
+            return True
         self._publish(self._topics.event, event_payload(what, self._device.types), self._items.pop(), retain=False)
         self._device.newest = what
         return True
@@ -175,19 +190,20 @@ class Session:
         self._window.add(message_id, topic, item, time.monotonic())
 
     def _announce(self) -> None:
-        """Publish the discovery document, and that this device is there."""
+        """Have the discovery document published, and that this device is there."""
         settings = self._device.settings
+        self._first.clear()
         if settings.discovery:
             topic = discovery_topic(settings.discovery, self._device.name)
             document = self._document()
             if not settings.pictures:
                 # It may have been there before. Home Assistant removes an entity that comes without its settings.
-                self._publish(topic, to_json(without(document, "picture")), None, retain=True)
-            self._publish(topic, to_json(document), None, retain=True)
+                self._first.append((topic, to_json(without(document, "picture"))))
+            self._first.append((topic, to_json(document)))
             self._device.memory.announce(topic)
         if not settings.pictures:
-            self._publish(self._topics.picture, b"", None, retain=True)
-        self._publish(self._topics.status, b"online", None, retain=True)
+            self._first.append((self._topics.picture, b""))
+        self._first.append((self._topics.status, b"online"))
         self._greeted_s = time.monotonic()
 
     def _document(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import quote
 
 from edge.errors import MissingInputError, StorageError
@@ -106,15 +107,22 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
     return connection
 
 
+def _refuse_empty(path: Path) -> NoReturn:
+    # The file appears some milliseconds before its tables do, and others wait for a store.
+    raise MissingInputError(f"{printable(str(path))} is empty: the service makes the store when it starts")
+
+
 def _checked(way: WayIn, path: Path) -> WayIn:
     """Return it if it leads to a store of ours of this version, else close it and raise."""
     try:
         (identity,) = way.connection.execute("PRAGMA application_id").fetchone()
         (version,) = way.connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = way.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if not (identity or version or tables):
+            _refuse_empty(path)
         refuse_foreign(path, identity)
         refuse_newer(path, version)
         refuse_older(path, version)
-        way.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except BaseException:
         way.close()
         raise

@@ -98,17 +98,25 @@ class EventAdder:
     def _replace(self, old: int, new: NewEvent, boot: int) -> int:
         """Put a longer form of an event in the place of a shorter one. Its mark stays, and its pictures if no new ones
         came."""
-        shown, state = self._connection.execute("SELECT shown, state FROM events WHERE number = ?", (old,)).fetchone()
+        (label,) = self._connection.execute("SELECT label FROM events WHERE number = ?", (old,)).fetchone()
         number = self._next_number()
+        if label != self._texts.label(new[0].label):
+            # A person judged the label that it had. "right" goes on to name that one; "wrong" means nothing any more.
+            self._connection.execute(
+                "UPDATE marks SET verdict = 'other', label = ? WHERE event = ? AND verdict = 'right'", (label, old)
+            )
+            self._connection.execute("DELETE FROM marks WHERE event = ? AND verdict = 'wrong'", (old,))
         self._connection.execute("UPDATE marks SET event = ? WHERE event = ?", (number, old))
         if not new[4]:
             self._connection.execute("UPDATE pictures SET event = ? WHERE event = ?", (number, old))
         self._counts.delete([old])
         self._insert(number, new, boot)
-        if state & schema.CHECKED:
+        mark = self._connection.execute("SELECT label FROM marks WHERE event = ?", (number,)).fetchone()
+        if mark is not None:
             with self._counts.changing([number]):
-                values = (shown, schema.CHECKED, number)
-                self._connection.execute("UPDATE events SET shown = ?, state = ? WHERE number = ?", values)
+                values = (*mark, schema.CHECKED, number)
+                query = "UPDATE events SET shown = coalesce(?, label), state = ? WHERE number = ?"
+                self._connection.execute(query, values)
         return number
 
 

@@ -18,7 +18,8 @@ PAGE_BYTES = 1024
 _CHECKPOINT_PAGES = 4000
 # After a long mend or trim the write-ahead log is cut back to this.
 _LOG_BYTES = 8 << 20
-_CACHE_KIB = 4096
+# Of tools/bench_recorder.py: 14.9 MiB PSS, with 4096 16.0; what it writes, adds and mends is the same.
+_CACHE_KIB = 1024
 _BUSY_MS = 5000
 # No version of ours will be so high: the header is damaged.
 _ABSURD_VERSION = 1000

@@ -15,7 +15,9 @@ _INSERT = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _GROUPS = f"""
-SELECT p.event, l.text, e.peak, e.begin_ms, m.verdict, e.state & {schema.EXPORTED}, count(*), sum(p.size)
+SELECT
+    p.event, l.text, e.peak, e.runner_up_score, e.begin_ms, m.verdict, e.state & {schema.EXPORTED},
+    count(*), sum(p.size)
 FROM pictures AS p INDEXED BY pictures_of JOIN events AS e ON e.number = p.event JOIN labels AS l ON l.id = e.shown
 LEFT JOIN marks AS m ON m.event = p.event
 WHERE p.event > ? GROUP BY p.event ORDER BY p.event LIMIT ?
@@ -25,13 +27,15 @@ WHERE p.event > ? GROUP BY p.event ORDER BY p.event LIMIT ?
 class PictureGroup(msgspec.Struct, frozen=True, kw_only=True):
     """All pictures of an event, which stay or go together.
 
-    event: its number. label: as StoredEvent.label. verdict: of its mark, None if it has none.
+    event: its number. label: as StoredEvent.label. second: the runner-up's score, 0 without one.
+    verdict: of its mark, None if it has none.
     pictures: how many. size: bytes of all of them.
     """
 
     event: int
     label: str
     peak: float
+    second: float
     begin_wall_s: float
     verdict: Verdict | None
     exported: bool
@@ -81,11 +85,12 @@ def groups(connection: sqlite3.Connection) -> Iterator[PictureGroup]:
     """Yield the pictures event by event, in the order of their numbers. What is removed meanwhile does not matter."""
     after = -1
     while rows := connection.execute(_GROUPS, (after, MOST_IN_ONE)).fetchall():
-        for event, label, peak, begin_ms, verdict, exported, pictures, size in rows:
+        for event, label, peak, second, begin_ms, verdict, exported, pictures, size in rows:
             yield PictureGroup(
                 event=event,
                 label=label,
                 peak=peak,
+                second=second or 0.0,
                 begin_wall_s=begin_ms / 1000,
                 verdict=verdict,
                 exported=bool(exported),

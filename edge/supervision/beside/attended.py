@@ -163,9 +163,10 @@ class Attended:
         """Start the next one without a pause."""
         self._next_s = float("-inf")
 
-    def hang_up(self) -> None:
-        """Close the line, so that the process comes to its end by itself."""
+    def hang_up(self, seconds: float) -> bool:
+        """Close the line, so that the process comes to its end by itself; False if it has not after `seconds`."""
         self._close_line()
+        return self._child is None or self._child.wait(seconds)
 
     def close(self, patience_s: float, *, kill: bool = True) -> None:
         """Hang up, give the process `patience_s` to end, and then kill it, or leave it to itself."""

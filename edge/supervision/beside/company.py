@@ -58,9 +58,7 @@ class Company:
                 one.excuse(away_s)
 
     def close(self) -> None:
-        """End them; the recorder gets some seconds to write."""
-        if self._outputs is not None:
-            self._outputs.hang_up()
+        """End them: the recorder gets some seconds to write, and then the outputs some to send what it wrote."""
         if self._recording is not None:
             self._recording.finish()
         if self._outputs is not None:

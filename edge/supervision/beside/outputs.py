@@ -1,5 +1,6 @@
 """Run the outputs beside the service, if nothing else does: `fieldfare run` by hand."""
 
+import logging
 from collections.abc import Sequence
 
 from edge.config.settings import Settings
@@ -9,10 +10,14 @@ from edge.processes.outputs_messages import OutputsBegin, OutputsFailed, Outputs
 from edge.supervision.beside.attended import Attended, Kind, StartHelper
 from edge.supervision.status import Status
 
+_log = logging.getLogger(__name__)
+
 # They talk to the network in threads or with time limits. Two minutes of silence are a hang.
 _KIND = Kind("outputs", outputs_pair, OutputsFailed, starting_s=120.0, silence_s=120.0)
-# To take leave of a broker on a slow network.
-_GOING_S = 3.0
+# To send what the recorder wrote last (5 s at most), and to take leave of a broker on a slow network (4 s at most).
+_GOING_S = 10.0
+# A person who waits for longer than this is owed a word.
+_QUIET_S = 1.5
 _LINES = LineAllowance()
 
 
@@ -44,12 +49,11 @@ class Outputs:
         """Extend the deadline by `away_s`, during which this process was not running."""
         self._process.excuse(away_s)
 
-    def hang_up(self) -> None:
-        """Let the process end: it says good-bye to the broker, and switches the pin off."""
-        self._process.hang_up()
-
     def close(self) -> None:
-        """End the process. What is not sent yet is in the store, and is sent by the next one."""
+        """Let the process send what is in the store, and end: it says good-bye to the broker, and switches the pin
+        off. What is not sent within some seconds is sent by the next one."""
+        if not self._process.hang_up(_QUIET_S):
+            _log.info("the outputs have up to %g s to send what waits", _GOING_S)
         self._process.close(_GOING_S)
 
     def _receive(self) -> None:

@@ -24,6 +24,7 @@ from edge.processes.recorder_messages import (
 )
 from edge.supervision.announcer import Repeats
 from edge.supervision.beside.attended import Attended, Kind, StartHelper
+from edge.supervision.recording.checking import fault_of
 from edge.supervision.recording.pending import Pending, room_for_files
 from edge.supervision.recording.sightings import Sightings
 from edge.supervision.status import EventStatus, LastEvent, Status
@@ -88,6 +89,11 @@ class Recording:
 
     def heard(self, message: Sighted | Sampled | Scored, files: list[int], worker: Started) -> None:
         """Take a message of the worker, and the files out of the list."""
+        now = time.monotonic()
+        if not isinstance(message, Scored) and (fault := fault_of(message, now)) is not None:
+            # The files stay in the list, so that the caller closes them.
+            self._refuse(message, fault, now)
+            return
         taken, files[:] = files[:], []
         if isinstance(message, Sampled):
             self._pending.keep_sample(message.sample, worker.engine, worker.bundle, taken)
@@ -95,11 +101,21 @@ class Recording:
             self._keep_scores(message.piece)
         else:
             temperature_c = self._service.load.temperature_c
-            *ended, event = self._sightings.events(message.sighting, worker, temperature_c, time.monotonic())
+            *ended, event = self._sightings.events(message.sighting, worker, temperature_c, now)
             for other in ended:
                 self._keep(other)
             self._keep(event, message.pictures, taken)
         self._send()
+
+    def _refuse(self, message: Sighted | Sampled, fault: str, now: float) -> None:
+        """Drop what cannot be right. What it would have ended ends as it was last heard of."""
+        what = "sighting" if isinstance(message, Sighted) else "sample"
+        if (more := self._repeats.words(f"{what}: {fault}", now)) is not None:
+            _log.error("a %s from the worker is dropped: %s%s", what, fault, more)
+        if isinstance(message, Sighted) and message.sighting.ended:
+            for event in self._sightings.end(message.sighting.number):
+                self._keep(event)
+            self._send()
 
     def worker_ended(self) -> None:
         """End what a worker has left open."""

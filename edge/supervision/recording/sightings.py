@@ -42,6 +42,10 @@ class Sightings:
         ended = [self._end(next(iter(self._open)))] if len(self._open) > _MOST_OPEN else []
         return [*ended, event]
 
+    def end(self, number: int) -> list[Event]:
+        """End one, if it is open, with what was last heard of it."""
+        return [self._end(number)] if number in self._open else []
+
     def worker_ended(self) -> list[Event]:
         """End what is open, with what was last heard of it."""
         return [self._end(number) for number in list(self._open)]

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from fieldfare_here import Fieldfare
 
+from edge.cli.export import progress_words
+from edge.exports.export import Progress
 from edge.store.reading import StoreReader
 from edge.store.records import Filter
 from tools.make_store import made_events, make_store
@@ -163,3 +165,15 @@ def wait_for(condition: Callable[[], bool]) -> None:
             return
         time.sleep(0.02)
     raise AssertionError("it never happened")
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "1,200 of 3,000 events"),
+        (400_000, "1,200 of 3,000 events"),
+        (5_000_000_000, "1,200 of 3,000 events, 2,500 of 5,000 MB"),
+    ],
+)
+def test_progress_is_in_megabytes_only_if_there_are_several(size: int, words: str) -> None:
+    assert progress_words(Progress(1200, 3000, size // 2, size)) == words

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.cli.status import describe
+from edge.cli.status import describe, fitted
 from edge.errors import DataError
 from edge.processes.outputs_messages import OutputState
 from edge.supervision.status import Counts, EventStatus, LastEvent, LoadStatus, Seen, Status, begin, read
@@ -174,6 +174,19 @@ def test_events_have_their_lines() -> None:
     assert "clock    kept by a real-time clock" in text
     for word in ("recorder", "notice", "lost", "outputs"):
         assert word not in text
+
+
+def test_on_a_terminal_long_lines_are_folded_and_in_a_pipe_they_stay_whole() -> None:
+    status = begin()
+    status.counts = Counts(captured=1_234_567, looked_at=1_234_000)
+    status.events = EventStatus(written_bytes=12_345_678)
+    status.outputs = (OutputState(name="mqtt", fault=f"/srv/{'x' * 30} stopped since noon " * 3, waiting=1200),)
+    text = describe(status, None, alive=True)
+    folded = fitted(text, 80)
+    assert max(map(len, folded)) <= 80
+    assert " ".join(" ".join(folded).split()) == " ".join(text.split()), "nothing is left out"
+    assert all(line.startswith("  ") for line in folded[1:]), "no text of others begins a line"
+    assert fitted(text, None) == text.split("\n")
 
 
 def test_what_is_wrong_with_events_is_loud() -> None:

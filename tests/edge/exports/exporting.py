@@ -1,6 +1,6 @@
 """A store in memory, and exports from it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from edge.events.taxonomy import Kind, Rank, Taxon
 from edge.exports.copying.record import Format
 from edge.exports.export import Outcome
 from edge.store.orders import NoteExported, Order
+from edge.store.reads.runs import NumberSet
 from edge.store.records import Filter, StoredEvent, StoredSample
 from tools.make_store import SPRING_S, Made, stored_pictures
 
@@ -51,6 +52,7 @@ class FakeStore:
         self.held = list(events)
         self.harvest = list(samples)
         self.orders: list[Order] = []
+        self.done: dict[str | None, NumberSet] = {}
 
     def __enter__(self) -> "FakeStore":
         return self
@@ -64,8 +66,18 @@ class FakeStore:
     def numbers(self) -> tuple[int, int]:
         return (self.held[0].number, self.held[-1].number) if self.held else (0, 0)
 
-    def events(self, wanted: Filter, *, limit: int | None = None, newest_first: bool = True) -> Iterator[StoredEvent]:
-        found = [one for one in self.held if _fits(one, wanted)]
+    def exported(self, form: str) -> NumberSet:
+        return self.done.get(form, NumberSet())
+
+    def events(
+        self,
+        wanted: Filter,
+        *,
+        limit: int | None = None,
+        newest_first: bool = True,
+        without: Container[int] = (),
+    ) -> Iterator[StoredEvent]:
+        found = [one for one in self.held if _fits(one, wanted) and one.number not in without]
         yield from sorted(found, key=lambda one: one.begin_wall_s, reverse=newest_first)[:limit]
 
     def samples(self, *, exported: bool | None = None) -> Iterator[StoredSample]:
@@ -75,6 +87,7 @@ class FakeStore:
         self.orders += orders
         for order in orders:
             if isinstance(order, NoteExported):
+                self.done[order.format] = self.done.get(order.format, NumberSet()) | NumberSet(order.events)
                 replace = msgspec.structs.replace
                 self.held = [replace(e, exported=e.exported or e.number in order.events) for e in self.held]
                 self.harvest = [replace(s, exported=s.exported or s.number in order.samples) for s in self.harvest]

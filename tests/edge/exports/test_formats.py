@@ -175,6 +175,37 @@ def test_what_was_exported_is_noted_once_it_is_there(run_export: Run, season: li
     assert not out.exists()
 
 
+def test_each_format_has_its_own_last_export(run_export: Run, season: list[StoredEvent]) -> None:
+    """Else a table for a friend would keep events out of next month's package."""
+    store = FakeStore(season)
+    assert run_export(store, "csv", since_last=True)[1].events == len(season)
+    assert run_export(store, "camtrap-dp", since_last=True)[1].events == len(season)
+    assert run_export(store, "csv", since_last=True)[1].events == 0
+
+
+def test_an_event_that_is_marked_later_still_comes_into_class_folders(
+    run_export: Run, season: list[StoredEvent]
+) -> None:
+    store = FakeStore(season)
+    run_export(store, "folders", since_last=True)
+    out, outcome, _ = run_export(store, "folders", since_last=True)
+    assert (outcome.events, out.exists()) == (0, False), "nothing new"
+    late = next(one for one in season if one.mark is None)
+    marked = msgspec.structs.replace(late, mark=Mark(verdict="right"))
+    store.held = [marked if one.number == late.number else one for one in store.held]
+    _, outcome, store = run_export(store, "folders", since_last=True)
+    assert outcome.events == 1
+
+
+def test_a_filter_leaves_the_others_for_a_later_export(run_export: Run, season: list[StoredEvent]) -> None:
+    store = FakeStore(season)
+    some = Filter(labels=(season[0].label,))
+    first = run_export(store, "csv", since_last=True, wanted=some)[1].events
+    second = run_export(store, "csv", since_last=True)[1].events
+    assert 0 < first < len(season)
+    assert first + second == len(season)
+
+
 def test_a_look_at_the_tables_is_not_noted_unless_that_is_meant(run_export: Run, season: list[StoredEvent]) -> None:
     store = FakeStore(season)
     run_export(store, "csv", media=False)

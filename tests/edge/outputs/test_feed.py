@@ -1,5 +1,6 @@
 """What an output is given: in order, from where it was, and never silently less."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,26 @@ def test_a_store_that_is_not_there_yet_is_waited_for_and_begun_at_its_first_even
     store.create()
     store.add("fox")
     assert numbers(feed.next(5)) == [1]
+
+
+def test_it_is_settled_once_a_look_found_nothing_that_waits(store: FakeStore) -> None:
+    store.create()
+    feed = feed_of(store)
+    assert feed.next(5) == []
+    store.add("fox")
+    asked_s = time.monotonic()
+    assert not feed.settled(asked_s), "by an earlier look"
+    items = feed.next(5)
+    assert not feed.settled(asked_s)
+    feed.done(items[0])
+    assert feed.settled(asked_s)
+
+
+def test_a_store_that_is_not_there_leaves_nothing_waiting(store: FakeStore) -> None:
+    feed = feed_of(store)
+    asked_s = time.monotonic()
+    feed.look()
+    assert feed.settled(asked_s)
 
 
 @pytest.mark.parametrize(("begins", "first"), [("first", [1, 2]), ("last", [])])
@@ -165,3 +186,14 @@ def test_it_knows_the_newest_event_and_all_labels(store: FakeStore) -> None:
     assert newest.number == 2
     assert feed.labels() == ["fox", "hare"]
     assert feed.waiting == 2
+
+
+def test_a_store_that_is_put_back_from_a_copy_meanwhile_hides_no_event(store: FakeStore) -> None:
+    store.create()
+    store.add(*"abcde")
+    feed = feed_of(store)
+    feed.done(feed.next(5)[-1])
+    del store.events[2:]
+    assert feed.next(5) == []
+    store.add("x")
+    assert numbers(feed.next(5)) == [3]

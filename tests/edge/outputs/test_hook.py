@@ -9,12 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_store import stored
+from fake_store import FakeStore, stored
 from waiting import wait_until
 
 from edge.config.sending import Hook
-from edge.outputs.feed import Gap
+from edge.outputs.base import DeliveryError
+from edge.outputs.cursor import Cursor
+from edge.outputs.feed import Feed, Gap
 from edge.outputs.hook import HookTaker
+from edge.outputs.pulled import PulledOutput
 
 NEVER = threading.Event()
 
@@ -102,5 +105,27 @@ def test_the_end_of_the_service_ends_it() -> None:
     stop = threading.Event()
     threading.Timer(0.3, stop.set).start()
     began_s = time.monotonic()
-    hook("time.sleep(60)", timeout_s=60).take(stored(1), stop)
+    with pytest.raises(DeliveryError, match="was ended with the service"):
+        hook("time.sleep(60)", timeout_s=60).take(stored(1), stop)
     assert time.monotonic() - began_s < 10
+
+
+def test_an_event_whose_program_was_ended_with_the_service_comes_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = FakeStore(tmp_path / "events.db")
+    store.create()
+    store.add("fox", "hare")
+    out = tmp_path / "got"
+    write = f"import json; open({str(out)!r}, 'a').write(json.load(sys.stdin)['label'] + ' ')"
+    for code, wanted in ((f"{write}; time.sleep(60)", "fox "), (write, "fox fox hare ")):
+        stop = threading.Event()
+        feed = Feed(store.path, "hook", Cursor(tmp_path / "hook.json", None), open_store=store.open)
+        output = PulledOutput("hook", feed, hook(code, timeout_s=60))
+        thread = threading.Thread(target=output.run, args=(stop,))
+        thread.start()
+        wait_until(lambda wanted=wanted: out.exists() and out.read_text() == wanted)  # type: ignore[misc]
+        stop.set()
+        output.wake()
+        thread.join(10)
+    assert caplog.records == []

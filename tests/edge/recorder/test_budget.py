@@ -25,6 +25,8 @@ def removed(candidates: Sequence[Candidate], size: int) -> list[int]:
         ({"exported": True}, {}),
         ({"exported": True, "score": 0.0}, {}),
         ({"score": 0.9}, {"score": 0.1}),
+        ({"score": 0.6}, {"score": 0.6, "second": 0.4}),
+        ({"score": 0.5, "second": 0.1}, {"score": 0.6, "second": 0.4}),
         ({"verdict": "right"}, {}),
         ({}, {"verdict": "wrong"}),
         ({}, {"verdict": "other"}),

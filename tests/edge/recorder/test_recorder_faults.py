@@ -166,6 +166,7 @@ def test_a_store_that_is_deleted_while_running(tmp_path: Path, delete: Callable[
         pulse = recorder.wait_for_pulse(lambda pulse: pulse.fault is None)
         assert "deleted" in str(pulse.notice)
         assert pulse.events == len(left)
+        assert not any(one.fault for one in recorder.pulses), "nothing waited, so the service's state stays as it is"
 
 
 def test_a_damaged_store_is_set_aside(store: Path) -> None:

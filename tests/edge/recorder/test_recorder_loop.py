@@ -1,6 +1,8 @@
 """The recorder's loop on clocks that a test sets: promises, pulses, and times that are mended."""
 
+import errno
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,10 @@ from edge.processes.recorder_messages import (
     RecorderPulse,
     recorder_pair,
 )
+from edge.recorder import pictures
 from edge.recorder.recorder import Recorder
+from edge.recorder.written import WrittenToday
+from edge.store.files import files_of
 from edge.store.reading import StoreReader
 from edge.store.records import Filter, StoredEvent, StoredSample
 
@@ -41,7 +46,14 @@ def event(sequence: int, now: float, **changes: Any) -> Event:
 class Bench:
     """A recorder in this process, with its supervisor's end, and the clocks of its board."""
 
-    def __init__(self, settings: Settings, now: float = 100.0, wall_s: float = TODAY_S, boot: str = BOOT) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        now: float = 100.0,
+        wall_s: float = TODAY_S,
+        boot: str = BOOT,
+        written: WrittenToday | None = None,
+    ) -> None:
         self.now, self.wall_s, self.synchronized = now, wall_s, False
         self.line, self._theirs = recorder_pair()
         clock = WallClock(
@@ -50,7 +62,9 @@ class Bench:
             rtc=lambda: None,
         )
         begin = RecorderBegin(settings, "garden", boot)
-        self.recorder = Recorder(RecorderChannel(self._theirs), begin, clock=clock, monotonic=lambda: self.now)
+        self.recorder = Recorder(
+            RecorderChannel(self._theirs), begin, clock=clock, monotonic=lambda: self.now, written=written
+        )
         self.received: list[Message] = []
         self._ticket = 0
 
@@ -305,3 +319,50 @@ def test_a_long_promise_is_used(store: Path) -> None:
     bench.pass_time(1)
     assert bench.kept == [ticket]
     bench.end()
+
+
+def test_what_was_written_today_survives_a_recorder_that_is_killed(store: Path) -> None:
+    first = Bench(settings(store), written=day_of_writing(200_000))
+    first.send(event(1, first.now))
+    first.pass_time(11)
+    first.kill()
+    second = Bench(settings(store), written=day_of_writing(5_000))
+    second.pass_time(2)
+    assert (second.pulses[-1].written_bytes, second.pulses[-1].written_total_bytes) == (205_000, 5_000)
+    second.end()
+
+
+def day_of_writing(total: int) -> WrittenToday:
+    return WrittenToday(lambda: total, lambda: time.gmtime(TODAY_S))
+
+
+def test_pictures_that_a_deleted_store_left_behind_are_found(bench: Bench, store: Path) -> None:
+    bench.send(event(1, bench.now), JPEG)
+    bench.pass_time(80)
+    for file in files_of(store):
+        file.unlink()
+    bench.send(event(2, bench.now), JPEG)
+    bench.pass_time(80)
+    found = list((store.parent / "pictures").rglob("*.jpg"))
+    assert len(found) == 2
+    assert bench.pulses[-1].pictures_mb == sum(file.stat().st_size for file in found) / 1e6
+
+
+def test_a_disk_that_fails_after_the_pictures_were_written_holds_no_event_up(
+    bench: Bench, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(folder: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pictures, "_sync_folder", fail)
+        tickets = [bench.send(event(1, bench.now), JPEG)]
+        bench.pass_time(20)
+    assert bench.kept == tickets
+    assert "events are kept without pictures" in (bench.pulses[-1].notice or "")
+    tickets.append(bench.send(event(2, bench.now), JPEG))
+    bench.pass_time(20)
+    assert bench.kept == tickets
+    assert bench.pulses[-1].notice is None
+    with StoreReader(store) as reader:
+        assert [len(stored.pictures) for stored in reader.after(0, 9)] == [0, 1]

@@ -192,6 +192,27 @@ def test_on_a_disk_that_takes_nothing_any_more_the_files_go_first(
     assert [group.event for group in store.picture_groups()] == [4, 5]
 
 
+def test_rows_that_could_not_be_removed_are_not_looked_for_in_the_next_store(
+    store: StoreWriter, folder: PictureFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_events(store, folder, 5)
+    stock = make_stock(folder)
+    stock.measure(store)
+
+    def full(*_: object) -> list[Path]:
+        raise StorageError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreWriter, "remove_pictures", full)
+        with pytest.raises(StorageError):
+            stock.make_room(store, 7 * SIZE)
+    with StoreWriter(tmp_path / "other.db") as other:
+        add_events(other, folder, 5)
+        stock.measure(other)
+        stock.make_room(other)
+        assert [group.event for group in other.picture_groups()] == [1, 2, 3, 4, 5]
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"sequence": 1 << 63}, {"frames": -(1 << 63)}, {"end_mono_s": float("inf")}, {"peak": float("nan")}],

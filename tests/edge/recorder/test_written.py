@@ -4,6 +4,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.recorder.written import WrittenToday, written_bytes
 
@@ -29,6 +31,44 @@ def test_a_clock_that_is_set_back_only_begins_another_day() -> None:
     written.count()
     day[0] = -10_000
     assert [written.count(), written.count()] == [150, 200]
+
+
+def test_the_next_recorder_goes_on_from_what_the_last_one_left() -> None:
+    counts, day = iter([0, 100_000]), [0]
+    left = WrittenToday(lambda: next(counts), lambda: at(day[0])).words()
+    assert left is not None
+    counts = iter([0, 300, 400, 500])
+    written = WrittenToday(lambda: next(counts), lambda: at(day[0]))
+    written.recall(left)
+    written.recall("what this one left itself, or that of a fresh store")
+    assert written.count() == 100_300
+    assert written.total == 300
+    day[0] = 1
+    assert written.count() == 100
+
+
+def test_a_clock_that_is_set_later_finds_its_day_again() -> None:
+    counts, day = iter([0, 100_000]), [0]
+    left = WrittenToday(lambda: next(counts), lambda: at(day[0])).words()
+    counts, day = iter([0, 200, 700]), [-10_000]
+    written = WrittenToday(lambda: next(counts), lambda: at(day[0]))
+    written.recall(left or "")
+    assert written.count() == 200
+    day[0] = 0
+    assert written.count() == 100_500
+
+
+def test_little_is_not_worth_a_page() -> None:
+    counts = iter([0, 1000, 70_000, 71_000, 140_000])
+    written = WrittenToday(lambda: next(counts), lambda: at(0))
+    assert [bool(written.words()) for _ in range(4)] == [False, True, False, True]
+
+
+@given(st.text(max_size=40) | st.lists(st.integers(), max_size=4).map(lambda numbers: " ".join(map(str, numbers))))
+def test_any_words_from_a_damaged_store(words: str) -> None:
+    written = WrittenToday(lambda: 5, lambda: at(0))
+    written.recall(words)
+    assert written.count() >= 5
 
 
 def test_the_kernel_counts_files_that_are_written(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from store_events import BOOT, OFFSET_S, event, everything, full_event, new, pic
 from edge.errors import DamagedStoreError, DataError, StorageError, StoreGoneError, UnavailableError
 from edge.store import writing
 from edge.store.aside import damaged_stores, set_aside
-from edge.store.files import files_of
+from edge.store.files import files_of, inode
 from edge.store.reading import StoreReader
 from edge.store.records import Filter, Mark
 from edge.store.writes import checking
@@ -266,6 +266,16 @@ def test_a_store_that_goes_in_the_middle_of_a_transaction_is_noticed(path: Path)
     with StoreWriter(path) as writer, pytest.raises(StoreGoneError), writer.transaction():
         writer.add_events([new(event(1000))])
         path.unlink()
+
+
+def test_files_of_two_disks_are_never_the_same() -> None:
+    """Such as a stick that is mounted over the store's folder: it may give the same number to another file."""
+    proc, sys_ = Path("/proc"), Path("/sys")
+    if proc.stat().st_ino != sys_.stat().st_ino:
+        pytest.skip("no two files here have the same number")
+    assert inode(proc) != inode(sys_)
+    assert inode(proc) == inode(Path("/proc/"))
+    assert inode(proc / "no such file") is None
 
 
 # Disks that are full or read-only

@@ -202,7 +202,7 @@ def test_a_store_whose_folder_cannot_be_written_has_no_orders(path: Path, caplog
     order_records.orders_folder(path).write_text("a file in the way")
     with StoreWriter(path) as writer:
         assert take_orders(writer) == 0
-    with StoreWriter(path), pytest.raises(StorageError, match="run this as the owner of the store or as root"):
+    with StoreWriter(path), pytest.raises(StorageError, match="check its disk"):
         carry_out(path, [MarkEvents((1,), RIGHT)])
 
 
@@ -229,3 +229,37 @@ def test_root_leaves_no_files_that_the_service_cannot_write(path: Path) -> None:
         command = [sys.executable, "-c", AS_ROOT, folder / path.name]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+AS_A_READER = """
+import os, sys
+from pathlib import Path
+from edge.errors import StorageError
+from edge.store.orders import *
+from edge.store.records import Mark
+os.setegid(int(sys.argv[2]))
+os.seteuid(65533)
+try:
+    carry_out(Path(sys.argv[1]), [MarkEvents((1,), Mark(verdict="right"))])
+except StorageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a while")
+@pytest.mark.parametrize(("mode", "writing"), [(0o750, False), (0o750, True), (0o770, True)])
+def test_who_may_only_read_the_store_learns_what_to_do(path: Path, mode: int, *, writing: bool) -> None:
+    """A member of the service's group, with and without a recorder; also one who may make files beside the store."""
+    with tempfile.TemporaryDirectory() as name, StoreWriter(path):
+        folder = Path(name)
+        shutil.copy(path, folder)
+        if writing:
+            (folder / f"{path.name}.lock").touch(0o600)
+        os.chown(folder, 65534, 65534)
+        os.chown(folder / path.name, 65534, 65534)
+        folder.chmod(mode)
+        (folder / path.name).chmod(0o640)
+        command = [sys.executable, "-c", AS_A_READER, folder / path.name, "65534"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "may not be written by this user: run this with sudo, or as the user nobody" in done.stdout, done.stderr
+    assert "lock" not in done.stdout

@@ -306,8 +306,18 @@ def test_another_database_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(DataError):
         StoreReader(path)
+
+
+def test_a_store_that_is_just_being_made_is_not_there_yet(tmp_path: Path) -> None:
+    """Else the outputs, which start beside its writer, would advise to move it away."""
+    path = tmp_path / "events.db"
     path.write_bytes(b"")
-    with pytest.raises(DataError):
+    with pytest.raises(MissingInputError, match="makes the store when it starts"):
+        StoreReader(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
+    with pytest.raises(MissingInputError):
         StoreReader(path)
 
 

@@ -1,6 +1,7 @@
 """Each identity is in the store once, under a number that grows in the order in which events became durable."""
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import msgspec
@@ -9,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_events import BOOT, OFFSET_S, OTHER_BOOT, event, everything, full_event, new, picture, sample
 
-from edge.errors import DataError, UnavailableError
+from edge.errors import DamagedStoreError, DataError, UnavailableError
 from edge.store import writing
+from edge.store.faults import of_ours
 from edge.store.reading import StoreReader
 from edge.store.records import Filter, HourCount, Mark
 from edge.store.writing import StoreWriter
@@ -47,6 +49,29 @@ def test_a_longer_form_replaces_a_shorter_one_under_a_new_number(path: Path) -> 
         assert writer.count() == 1
     (stored,) = everything(path)
     assert (stored.number, stored.event.end_mono_s, stored.label) == (2, 9.0, "cat")
+
+
+@pytest.mark.parametrize(
+    ("mark", "label", "expected"),
+    [
+        (Mark(verdict="right"), "hare", Mark(verdict="other", label="fox")),
+        (Mark(verdict="right"), "fox", Mark(verdict="right")),
+        (Mark(verdict="wrong"), "hare", None),
+        (Mark(verdict="wrong"), "fox", Mark(verdict="wrong")),
+        (Mark(verdict="other", label="cat"), "hare", Mark(verdict="other", label="cat")),
+    ],
+)
+def test_a_mark_on_a_shorter_form_is_about_its_label(path: Path, mark: Mark, label: str, expected: Mark | None) -> None:
+    with StoreWriter(path) as writer:
+        writer.add_events([new(event())])
+        writer.mark([1], mark)
+        writer.add_events([new(event(end_mono_s=9.0, label=label))])
+    (stored,) = everything(path)
+    assert stored.mark == expected
+    with StoreReader(path) as reader:
+        for checked in (True, False):
+            counted = [(found.label, found.events) for found in reader.hours(Filter(checked=checked))]
+            assert counted == ([(stored.label, 1)] if checked == (expected is not None) else [])
 
 
 def test_an_open_event_is_not_seen_and_gets_its_number_when_it_ends(path: Path) -> None:
@@ -308,3 +333,35 @@ def test_samples_are_kept_once_and_go_with_their_files(path: Path) -> None:
         assert msgspec.structs.asdict(sample(1.0, file)).items() <= msgspec.structs.asdict(first).items()
         assert writer.remove_samples([first.number, 99]) == [file]
         assert [one.path for one in writer.samples()] == [file.with_name("b.jpg")]
+
+
+@pytest.mark.parametrize("number", [1 << 63, -1 << 64, 1 << 200])
+def test_a_number_of_more_than_64_bits_is_no_damage(path: Path, number: int) -> None:
+    """A damaged store is set aside: no number that comes from outside may have that done to one that is whole."""
+    with StoreWriter(path) as writer:
+        writer.add_events([new(event())])
+        steps = [
+            lambda: writer.note_exported([number]),
+            lambda: writer.note_exported([], [number]),
+            lambda: writer.mark([number], Mark(verdict="right")),
+            lambda: writer.set_value("written_bytes", number),
+            lambda: writer.remove_pictures([number]),
+            lambda: writer.add_events([new(event(2000, frames=number))]),
+            lambda: writer.add_events([new(event(2000, ended=False, begin_mono_s=float(number) * 1e300))]),
+        ]
+        for step in steps:
+            with pytest.raises(DataError) as raised:
+                step()
+            assert not isinstance(raised.value, DamagedStoreError)
+    with StoreReader(path) as reader:
+        with pytest.raises(DataError) as raised:
+            reader.after(number, 1)
+        assert not isinstance(raised.value, DamagedStoreError)
+        assert reader.numbers() == (1, 1)
+
+
+def test_a_text_that_is_too_long_for_sqlite_is_no_damage() -> None:
+    """Python's adapter refuses 2 GiB by an error without a code, as it does bytes that it cannot read."""
+    too_long, unreadable = sqlite3.DataError("string longer than INT_MAX bytes"), sqlite3.OperationalError("UTF-8")
+    assert not isinstance(of_ours(Path("events.db"), too_long), DamagedStoreError)
+    assert isinstance(of_ours(Path("events.db"), unreadable), DamagedStoreError)

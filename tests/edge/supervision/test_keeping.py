@@ -378,6 +378,14 @@ class TestOutputs:
         service.close()
         assert "hung up" in noted(tmp_path)
 
+    def test_they_go_on_until_the_recorder_has_written_the_last_events(
+        self, supervise: Supervise, tmp_path: Path
+    ) -> None:
+        service = supervise(outputs=self.WELL, settings=self.SETTINGS)
+        assert wait_until(lambda: service.supervisor.status.outputs)
+        service.close()
+        assert noted(tmp_path)[-2:] == ["finish", "hung up"], "the recorder's last word, then theirs"
+
     def test_without_an_output_none_run(self, supervise: Supervise, tmp_path: Path) -> None:
         service = supervise(outputs=self.WELL)
         assert wait_until(lambda: len(service.memory.results) > 5)

@@ -63,6 +63,10 @@ class ScriptedLine:
             time.sleep(min(timeout_s, 0.05))
         return happenings
 
+    @property
+    def oldest(self) -> int:
+        return min(self._open)
+
     def payloads(self, topic: str) -> list[Any]:
         return [json.loads(payload) if payload else None for name, payload, _ in self.sent if name.endswith(topic)]
 
@@ -130,6 +134,27 @@ def test_never_more_than_twenty_are_in_flight(store: FakeStore) -> None:
     scene.line = ScriptedLine(scene.stop)
     scene.line.most_in_flight = 3  # the broker's own limit
     assert scene.serve().most_open == 3
+
+
+def test_greetings_new_labels_and_the_farewell_keep_to_the_window_too(store: FakeStore) -> None:
+    store.add(*["fox"] * 30, "hare", "cat")
+    for most in (1, 20):
+        scene = Scene(store, pictures=False)
+        scene.line.most_in_flight = most
+
+        def answer(number: int, topic: str, line: ScriptedLine = scene.line) -> list[Happening]:
+            return [Acknowledged(number, None)] if number == line.oldest else []
+
+        scene.line.answer = answer
+        scene.device.types = EventTypes(("fox",))
+        session = Session(scene.line, scene.device)
+        session.greet()
+        session.serve(scene.stop)
+        session.say_goodbye(5.0)
+        assert scene.line.most_open <= most
+        assert [event["event_type"] for event in scene.line.payloads("/event")[-2:]] in (["hare", "cat"], [])
+        assert scene.line.sent[-1][1] == b"offline"
+        scene.stop.clear()
 
 
 def test_what_was_not_acknowledged_comes_again_in_order(store: FakeStore) -> None:

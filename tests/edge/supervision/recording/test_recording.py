@@ -18,6 +18,7 @@ from edge.config.settings import Settings
 from edge.processes.listener import Listener
 from edge.processes.messages import Sampled, Scored, Sighted
 from edge.supervision.beside import attended
+from edge.supervision.recording import checking
 from edge.supervision.recording import recording as module
 from edge.supervision.recording.recording import Recording
 from edge.supervision.status import begin
@@ -301,13 +302,37 @@ def test_pieces_of_the_score_log_do_not_pile_up(record: Record, tmp_path: Path) 
     assert len(noted(tmp_path)) <= 11
 
 
-def test_a_message_that_is_too_large_does_not_stop_the_others(record: Record, tmp_path: Path) -> None:
+def test_a_message_that_is_too_large_does_not_stop_the_others(
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "MOST_LABEL_BYTES", 1_000_000)  # as it is, nothing becomes so large
     one = record(KEEPS)
     one.see(1, "x" * 400_000)
     one.see(2, "owl")
     assert one.drive(lambda: events(tmp_path) == ["owl"] and not one.waiting)
     assert one.status.events is not None
     assert one.status.events.lost_events == 1
+
+
+def test_what_no_right_worker_sends_is_dropped_with_one_line(
+    record: Record, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = record(KEEPS)
+    one.see(1, "owl", ended=False)
+    for _ in range(100):
+        wrong = msgspec.structs.replace(sighting(1, "owl"), mean=float("nan"))
+        files = [picture(10)]
+        one.recording.heard(Sighted(wrong, (PICTURE,)), files, STARTED)
+        os.close(files[0])
+    one.recording.heard(Sampled(msgspec.structs.replace(SAMPLE, captured_mono_s=float("inf"))), [], STARTED)
+    one.see(2, "fox")
+    assert one.drive(lambda: len(events(tmp_path)) == 2 and not one.waiting)
+    assert events(tmp_path) == ["owl", "fox"], "what was in sight has ended as it was last heard of"
+    logged = [record.getMessage() for record in caplog.records if "dropped" in record.getMessage()]
+    assert logged == [
+        "a sighting from the worker is dropped: a mean of nan",
+        "a sample from the worker is dropped: a time of inf s",
+    ]
 
 
 def test_passwords_of_a_camera_are_no_part_of_an_event(record: Record, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Check what events need: places, space, packages, a clock, and a folder for each instance."""

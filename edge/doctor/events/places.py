@@ -1,0 +1,110 @@
+"""List the files and folders that events need: the service's, and those of the outputs, which are another unit's."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.config.settings import Settings
+from edge.doctor.access import READ, WRITE
+
+# What a unit without a PATH of its own finds programs in (systemd.exec(5)).
+_PROGRAMS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file or folder that the service needs.
+
+    what: its key in the settings, or a name
+    given: as the settings have it
+    path: absolute, as the service sees it
+    wanted: READ or WRITE
+    runs: it is code, so its file system must allow that
+    better: what to do if it may not stay there
+    needed: a fault if it is not there
+    private: a fault if every user may read it
+    """
+
+    what: str
+    given: str
+    path: Path
+    wanted: int
+    better: str
+    runs: bool = False
+    needed: bool = False
+    private: bool = False
+
+
+def kept_places(settings: Settings, start: str, state: str) -> Iterator[Place]:
+    """Yield what the service needs for events. start: of relative paths. state: the folder that is its own."""
+    events = settings.events
+    if events.store is None:
+        return
+    if settings.device.taxonomy is not None:
+        yield _read(start, "taxonomy", settings.device.taxonomy, "device.taxonomy")
+    yield _store(start, events.store, state)
+    written = [("scores", events.scores, "events.scores"), ("pictures", settings.pictures.folder, "pictures.folder")]
+    if settings.harvest.max_mb:
+        written.append(("harvest", settings.harvest.folder, "harvest.folder"))
+    for what, given, key in written:
+        if given is not None:
+            yield _write(start, what, given, key, state)
+
+
+def sent_places(settings: Settings, start: str, state: str, programs: tuple[str, ...]) -> Iterator[Place]:
+    """Yield what the outputs need; nothing without any. programs: the PATH of their unit."""
+    if not has_outputs(settings) or settings.events.store is None:
+        return
+    # Their cursors are beside it.
+    yield _store(start, settings.events.store, state)
+    lines, metrics, hook = settings.event_lines, settings.metrics, settings.hook
+    if lines is not None:
+        yield _write(start, "event lines", lines.file, "event_lines.file", state)
+    if metrics is not None and metrics.file is not None:
+        yield _write(start, "metrics", metrics.file, "metrics.file", state)
+    if hook is not None:
+        path = _program(start, hook.command[0], programs)
+        better = f"sudo install -m 755 {path} /usr/local/bin/, and its path in hook.command"
+        yield Place("hook", hook.command[0], path, READ, better, runs=True, needed=True)
+    if settings.mqtt is not None:
+        for key in ("ca", "certificate", "key", "password_file"):
+            given = getattr(settings.mqtt, key)
+            # One that is relative may be one of systemd's credentials.
+            if given is not None and (key != "password_file" or Path(given).is_absolute()):
+                yield _read(start, key, given, f"mqtt.{key}", private=key in ("key", "password_file"))
+
+
+def has_outputs(settings: Settings) -> bool:
+    """Return whether events are sent anywhere."""
+    return any((settings.mqtt, settings.metrics, settings.event_lines, settings.hook, settings.gpio))
+
+
+def _path(start: str, given: str) -> Path:
+    return Path(os.path.normpath(Path(start, given)))
+
+
+def _store(start: str, given: str, state: str) -> Place:
+    return _write(start, "store", given, "events.store", state)
+
+
+def _write(start: str, what: str, given: str, key: str, state: str) -> Place:
+    path = _path(start, given)
+    return Place(what, given, path, WRITE, f'{key} = "{state}/{path.name}" in the settings')
+
+
+def _read(start: str, what: str, given: str, key: str, *, private: bool = False) -> Place:
+    path = _path(start, given)
+    home = f"/etc/fieldfare/{path.name}"
+    mode = "-m 640 -g fieldfare" if private else "-m 644"
+    better = f'sudo install {mode} {path} {home}, and {key} = "{home}" in the settings'
+    return Place(what, given, path, READ, better, needed=True, private=private)
+
+
+def _program(start: str, given: str, programs: tuple[str, ...]) -> Path:
+    """Return where a program is; a bare name is looked for as execvp does."""
+    if "/" in given:
+        return _path(start, given)
+    folders = [folder for folder in programs if folder] or list(_PROGRAMS)
+    found = (Path(folder, given) for folder in folders if os.path.lexists(Path(folder, given)))
+    return next(found, Path(folders[0], given))
