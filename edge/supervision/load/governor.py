@@ -29,6 +29,9 @@ _DOWN_DEAD_BAND = 0.1  # of the target: 0.6 C
 _UP_DEAD_BAND = 0.15
 # So close to the cap the rate is set to it: the rest of an exponential way would take for ever.
 _ARRIVED = 0.02
+# A board that is just too hot at its target would go up and down by a few percent for ever (found by Hypothesis: 15
+# turns in a quarter of an hour). Each time that the last step up lasted under 10 min, the next one waits twice as long.
+_RELAPSE_S, _FIRST_WAIT_S, _LONGEST_WAIT_S = 600.0, 30.0, 900.0
 # After a pause of the whole process, the rate must not jump the whole way at once.
 _LONGEST_STEP_S = 5.0
 # At least five frames, so that one more or less is no error of more than a fifth, unless they come very slowly.
@@ -91,6 +94,7 @@ class Governor:
         self._share = 1.0
         self._smooth_c: float | None = None
         self._cool = True
+        self._last_step = _LastStepUp()
         self._last_s: float | None = None
         self._cpu = _CpuBudget(load.cpu_percent, cpus)
         self._power = _PowerAlarm()
@@ -115,6 +119,8 @@ class Governor:
         noisy = least == "temperature" and caps["temperature"] > 0
         self._move(cap, elapsed_s, dead_band=_DOWN_DEAD_BAND if noisy else 0.0)
         self._share = min(1.0, max(floor, self._share))
+        if self._share >= 1:
+            self._last_step.done(sample.now_s)
         if caps[least] >= 1:
             return self._allowance(target, None if self._cool else "temperature", sample.readings)
         return self._allowance(target, least, sample.readings)
@@ -143,9 +149,11 @@ class Governor:
     def _move(self, cap: float, elapsed_s: float, *, dead_band: float) -> None:
         """Move the share towards `cap`, unless that lies within the dead band around it."""
         gap = cap - self._share
+        now_s = self._last_s or 0.0
         if gap < -dead_band:
+            self._last_step.undone(now_s)
             self._share += gap * -math.expm1(-_DOWN_PER_S * elapsed_s)
-        elif gap > _UP_DEAD_BAND or (gap > 0 and cap >= 1 and self._cool):
+        elif gap > _UP_DEAD_BAND or (gap > 0 and cap >= 1 and self._cool and self._last_step.is_due(now_s)):
             self._share += min(gap * -math.expm1(-_UP_PER_S * elapsed_s), _UP_SHARE_PER_S * elapsed_s)
             if cap >= 1 and cap - self._share < _ARRIVED:
                 self._share = cap
@@ -167,6 +175,31 @@ class Governor:
         if limiter == "power":
             return limiter, self._power.reason
         return None, "speeding up again"
+
+
+class _LastStepUp:
+    """When the rate may go the last step up, to the target itself."""
+
+    def __init__(self) -> None:
+        self._wait_s = 0.0
+        self._down_s = -math.inf
+        self._up_s: float | None = None
+
+    def done(self, now_s: float) -> None:
+        """Note that the rate is the target."""
+        if self._up_s is None:
+            self._up_s = now_s
+
+    def undone(self, now_s: float) -> None:
+        """Note that the rate goes down."""
+        if self._up_s is not None:
+            relapsed = now_s - self._up_s < _RELAPSE_S
+            self._wait_s = min(max(_FIRST_WAIT_S, 2 * self._wait_s), _LONGEST_WAIT_S) if relapsed else 0.0
+        self._up_s, self._down_s = None, now_s
+
+    def is_due(self, now_s: float) -> bool:
+        """Return True if the wait since the rate went down last is over."""
+        return now_s - self._down_s >= self._wait_s
 
 
 class _CpuBudget:

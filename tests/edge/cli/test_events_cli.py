@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -225,7 +226,9 @@ def test_durations_are_short(lasted_s: float, shown: str) -> None:
 @pytest.mark.process
 def test_tail_follows_the_store_and_one_that_takes_its_place(store: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-u", "-m", "edge", "events", "tail", "--store", str(store), "-n", "2", "--json"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as tail:
+    # Python ignores SIGINT if its parent did (a shell's background job): restore the default.
+    restore = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, preexec_fn=restore) as tail:
         assert tail.stdout is not None
         assert [json.loads(tail.stdout.readline())["number"] for _ in range(2)] == [159, 160]
         add(store, list(made_events(1, seed=5, device="pond")))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.board import Power, PowerFlag, Readings
@@ -125,6 +125,7 @@ boards = st.builds(
 
 @settings(max_examples=40, deadline=None)
 @given(boards)
+@example(Hot(ambient_c=1.5, full_c=60.0, chip_c=8.0, tau_s=40.0, noise_c=0.0))
 def test_any_board_settles_under_the_ceiling_and_the_rate_does_not_hunt(board: Hot) -> None:
     made, fps, degrees_c, rates = governor(), 10.0, 0.0, []
     for now in range(3600):
