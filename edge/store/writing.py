@@ -14,7 +14,7 @@ from edge.printable import printable
 from edge.store import harvest
 from edge.store.counting import Counts, events_after, last_number
 from edge.store.faults import damaged, translated
-from edge.store.files import files_of, inode, sync_folder
+from edge.store.files import files_of, inode, located, sync_folder
 from edge.store.harvest import NewSample
 from edge.store.locking import WriterLock
 from edge.store.records import Mark, StoredSample
@@ -48,7 +48,7 @@ class StoreWriter:
         Raises UnavailableError if another process writes it, DamagedStoreError (see edge.store.aside), DataError for a
         file that is no store or a newer one, StorageError.
         """
-        self.path = path.absolute()
+        self.path = located(path)
         self._lock = WriterLock(self.path)
         try:
             self._connection = open_for_writing(self.path, self._lock, check_s)
