@@ -12,6 +12,7 @@ from edge.errors import MissingInputError, StorageError
 from edge.printable import printable
 from edge.store.faults import refuse_foreign, refuse_newer, refuse_older, translated
 from edge.store.files import files_of
+from edge.store.schema import APPLICATION_ID
 
 _BUSY_S = 5.0
 _CACHE_KIB = 8192
@@ -106,15 +107,23 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
     return connection
 
 
+def _refuse_empty(path: Path, identity: int) -> None:
+    """Raise MissingInputError for what the writer would begin: it has just made the file, or a crash came then."""
+    if identity in (0, APPLICATION_ID):
+        raise MissingInputError(f"the store {printable(str(path))} is still empty: start the service first")
+
+
 def _checked(way: WayIn, path: Path) -> WayIn:
     """Return it if it leads to a store of ours of this version, else close it and raise."""
     try:
         (identity,) = way.connection.execute("PRAGMA application_id").fetchone()
         (version,) = way.connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = way.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if tables == 0 and version == 0:
+            _refuse_empty(path, identity)
         refuse_foreign(path, identity)
         refuse_newer(path, version)
         refuse_older(path, version)
-        way.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except BaseException:
         way.close()
         raise

@@ -306,8 +306,12 @@ def test_another_database_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(DataError):
         StoreReader(path)
+
+
+def test_a_store_that_was_not_begun_is_not_there_yet(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
     path.write_bytes(b"")
-    with pytest.raises(DataError):
+    with pytest.raises(MissingInputError, match="still empty: start the service first"):
         StoreReader(path)
 
 
