@@ -2,7 +2,18 @@
 
 from typing import get_args
 
-from msgspec.inspect import FloatType, IntType, LiteralType, StrType, Type, UnionType, VarTupleType, type_info
+from msgspec.inspect import (
+    BoolType,
+    FloatType,
+    IntType,
+    LiteralType,
+    StrType,
+    StructType,
+    Type,
+    UnionType,
+    VarTupleType,
+    type_info,
+)
 
 from edge.config.keeping import MOMENT, NAME, Day
 from edge.config.sections import NO_NUL
@@ -47,7 +58,13 @@ def _words(kind: Type) -> str | None:
         return ", or ".join(choices + numbers)
     if choices:
         return f"{', '.join(choices[:-1])} or {choices[-1]}"
-    return next((words for one in kinds if (words := _text(one) or _list(one))), None)
+    return next((words for one in kinds if (words := _plain(one) or _text(one) or _list(one))), None)
+
+
+def _plain(kind: Type) -> str | None:
+    if isinstance(kind, BoolType):
+        return "true or false"
+    return "a table of keys" if isinstance(kind, StructType) else None
 
 
 def _text(kind: Type) -> str | None:

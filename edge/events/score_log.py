@@ -257,8 +257,10 @@ class ScoreLog:
 
 
 def is_score_log(path: Path) -> bool:
-    """Return whether the file begins like a score log; False if it cannot be read."""
+    """Return whether the file begins like a score log; False if it is no plain file, or cannot be read."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return False
         with path.open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC
     except OSError:

@@ -18,6 +18,7 @@ from edge.outputs.only_one import claim
 from edge.outputs.pulled import PulledOutput
 from edge.outputs.service_status import boot_id
 from edge.processes.outputs_messages import OutputState
+from edge.store.files import located
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class Outputs:
         if settings.events.store is None:
             raise ConfigError("events.store is missing: outputs send events, so name a store in [events]")
         self._settings, self._device, self._places = settings, device, places
-        self._store = Path(settings.events.store)
+        self._store = located(Path(settings.events.store))
         self._boot = boot_id()
         self._outputs: list[Output] = []
         self._feeds: list[Feed] = []  # of those that send each event soon

@@ -22,7 +22,7 @@ from edge.recorder.stock import EventPictures, Samples, Stock
 from edge.recorder.waiting import Item
 from edge.recorder.written import WrittenToday
 from edge.store.aside import set_aside
-from edge.store.files import make_folder
+from edge.store.files import located, make_folder
 from edge.store.harvest import NewSample
 from edge.store.orders import take_orders
 from edge.store.writes.adding import Identity, NewEvent
@@ -81,7 +81,7 @@ class Archive:
         Raises ConfigError if the settings name no store."""
         if settings.events.store is None:
             raise ConfigError("events.store is missing: name the file in which events are kept")
-        self.path = Path(settings.events.store).absolute()
+        self.path = located(Path(settings.events.store))
         self._boot, self._history, self._written, self._alive = boot, history, written, alive
         self._max_bytes = settings.events.max_mb * _MB
         reserve_mb = settings.pictures.reserve_mb
@@ -99,7 +99,7 @@ class Archive:
         self._events = self._dropped = 0
 
     def _place(self, folder: str | None, name: str) -> Path:
-        return Path(folder).absolute() if folder else self.path.with_name(name)
+        return located(Path(folder)) if folder else self.path.with_name(name)
 
     @property
     def is_open(self) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge.errors import StorageError
 from edge.printable import printable
-from edge.store.files import beside, files_of, sync_folder
+from edge.store.files import beside, files_of, located, sync_folder
 from edge.store.locking import WriterLock
 
 _log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def set_aside(path: Path) -> Path:
     The three newest are kept; if an older one goes, that is logged. The store must be closed. Raises UnavailableError
     if another process writes it, StorageError if it cannot be renamed.
     """
-    path = path.absolute()
+    path = located(path)
     with WriterLock(path):
         try:
             kept = damaged_stores(path)

@@ -5,6 +5,15 @@ from contextlib import suppress
 from pathlib import Path
 
 
+def located(path: Path) -> Path:
+    """Return the absolute path of a store, with links followed.
+
+    The lock, the orders and the pictures lie beside the store: under two names it would have two locks, and so two
+    writers.
+    """
+    return Path(os.path.realpath(path))
+
+
 def beside(store: Path, ending: str) -> Path:
     """Return the file beside the store that has its name and this ending."""
     return store.with_name(store.name + ending)

@@ -18,6 +18,7 @@ import msgspec
 from edge.errors import DataError, FieldfareError, MissingInputError, StorageError, UnavailableError
 from edge.printable import printable
 from edge.storage import read_bounded, replace_file
+from edge.store.files import located
 from edge.store.locking import WriterLock
 from edge.store.order_records import LONGEST_ANSWER, Answer, Kind, MarkEvents, NoteExported, Order, orders_folder
 from edge.store.taking import apply, pending_orders, take_orders
@@ -46,7 +47,7 @@ def carry_out(store: Path, orders: Sequence[Order], *, wait_s: float = 10.0) -> 
     Raises MissingInputError if there is no store, DataError for events to mark that are not there, StorageError if it
     cannot be written, UnavailableError if a recorder runs and does not answer within `wait_s`.
     """
-    store = store.absolute()
+    store = located(store)
     if not store.is_file():
         raise MissingInputError(f"there is no store {printable(str(store))}: check the path")
     pieces = [piece for order in orders for piece in _pieces(order)]

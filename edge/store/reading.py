@@ -12,6 +12,7 @@ from edge.printable import printable
 from edge.store import harvest, rows
 from edge.store.counting import events_after, last_settled
 from edge.store.faults import sound_rows, translated
+from edge.store.files import located
 from edge.store.reads import exported, totals
 from edge.store.reads.runs import NumberSet
 from edge.store.reads.selecting import Selection, select
@@ -34,7 +35,7 @@ class StoreReader:
     def __init__(self, path: Path) -> None:
         """Open it. Raises MissingInputError if there is none, DataError if it is damaged, of a newer version or no
         store at all."""
-        self.path = path.absolute()
+        self.path = located(path)
         self._way = open_for_reading(self.path)
         self._connection = self._way.connection
         self._rows = rows.RowReader(self._connection, self.path.parent)

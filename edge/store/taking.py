@@ -12,6 +12,7 @@ import msgspec
 
 from edge.errors import DamagedStoreError, DataError, FieldfareError, StorageError, StoreGoneError
 from edge.storage import read_bounded, replace_file
+from edge.store.files import located
 from edge.store.order_records import ANSWER, LONGEST_ORDER, ORDER, PARTIAL, Answer, MarkEvents, Order, orders_folder
 from edge.store.writing import StoreWriter
 
@@ -39,7 +40,7 @@ def apply(writer: StoreWriter, order: Order) -> None:
 def pending_orders(store: Path) -> list[Path]:
     """Return the orders that wait beside the store, at most 100. Makes their folder; removes from it what is neither an
     order nor an answer. Raises nothing: without a folder there are no orders."""
-    folder = orders_folder(store.absolute())
+    folder = orders_folder(located(store))
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         with os.scandir(folder) as entries:

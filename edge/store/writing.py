@@ -12,7 +12,7 @@ from edge.printable import printable
 from edge.store import harvest
 from edge.store.counting import Counts, events_after, last_number
 from edge.store.faults import sound_rows, translated
-from edge.store.files import files_of, inode, sync_folder
+from edge.store.files import files_of, inode, located, sync_folder
 from edge.store.harvest import NewSample
 from edge.store.locking import WriterLock
 from edge.store.reads import exported
@@ -47,7 +47,7 @@ class StoreWriter:
         Raises UnavailableError if another process writes it, DamagedStoreError (see edge.store.aside), DataError for a
         file that is no store or a newer one, StorageError.
         """
-        self.path = path.absolute()
+        self.path = located(path)
         self._lock = WriterLock(self.path)
         try:
             self._connection = open_for_writing(self.path, self._lock, check_s)

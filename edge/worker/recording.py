@@ -1,6 +1,7 @@
 """Compute the scores of a recording, a video or a folder of pictures, as fast as it goes."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ class Recording:
 
     def __init__(self, path: str, *, fps: float | None) -> None:
         """Open it. Raises ConfigError if `path` names no recording, and what open_source raises."""
-        if path == "synthetic" or source_kind(path) != "replay":
+        if path == "synthetic" or source_kind(path) != "replay" or _is_special(path):
             raise ConfigError(f"{masked(path)}: must be a score log, a video, or a folder of pictures")
         self._fps = fps
         self._source: FrameSource = open_source(Camera(source=path, fps=fps, realtime=False))
@@ -58,3 +59,9 @@ class Recording:
         if isinstance(self._source, VideoSource):
             return self._source.position_s
         return frame.sequence / (self._fps or USUAL_FPS)
+
+
+def _is_special(path: str) -> bool:
+    """Return whether it is there and no file or folder: the video library would wait for a pipe without end."""
+    place = Path(path)
+    return place.exists() and not (place.is_file() or place.is_dir())

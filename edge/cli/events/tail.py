@@ -8,7 +8,7 @@ import click
 
 from edge.cli.events.command import print_events
 from edge.cli.events.options import filter_of, filter_options, json_option, store_of, store_options, values_of
-from edge.errors import UnavailableError
+from edge.errors import MissingInputError, UnavailableError
 
 if TYPE_CHECKING:
     from edge.store.reading import StoreReader
@@ -47,6 +47,10 @@ def follow(store: Path, wanted: "Filter", most: int, *, as_json: bool) -> None:
                     time.sleep(_EVERY_S)
         except UnavailableError:  # somebody began to write a store that was at rest: it must be opened anew
             time.sleep(_EVERY_S)
+        except MissingInputError:
+            if not seen.has_begun:
+                raise
+            time.sleep(_EVERY_S)  # the new store has no tables yet
         while _identity(store) is None:  # set aside as damaged, and the new one is not there yet
             time.sleep(_EVERY_S)
 
@@ -59,6 +63,11 @@ class _Seen:
         self._head = True
         self._store: str | None = None
         self._last = 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a store was opened."""
+        return self._store is not None
 
     def begin(self, reader: "StoreReader", wanted: "Filter", most: int) -> None:
         """Show the last ones of the first store. All of a store that took its place are new, and come later."""

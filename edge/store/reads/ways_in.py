@@ -6,13 +6,13 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 from urllib.parse import quote
 
 from edge.errors import MissingInputError, StorageError
 from edge.printable import printable
 from edge.store.faults import refuse_foreign, refuse_newer, refuse_older, translated
 from edge.store.files import files_of
+from edge.store.schema import APPLICATION_ID
 
 _BUSY_S = 5.0
 _CACHE_KIB = 8192
@@ -107,9 +107,12 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
     return connection
 
 
-def _refuse_empty(path: Path) -> NoReturn:
-    # The file appears some milliseconds before its tables do, and others wait for a store.
-    raise MissingInputError(f"{printable(str(path))} is empty: the service makes the store when it starts")
+def _refuse_empty(path: Path, identity: int) -> None:
+    """Raise MissingInputError for what the writer would begin: it has just made the file, or a crash came then."""
+    if identity in (0, APPLICATION_ID):
+        raise MissingInputError(
+            f"the store {printable(str(path))} is still empty: the service makes the store when it starts"
+        )
 
 
 def _checked(way: WayIn, path: Path) -> WayIn:
@@ -118,8 +121,8 @@ def _checked(way: WayIn, path: Path) -> WayIn:
         (identity,) = way.connection.execute("PRAGMA application_id").fetchone()
         (version,) = way.connection.execute("PRAGMA user_version").fetchone()
         (tables,) = way.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if not (identity or version or tables):
-            _refuse_empty(path)
+        if tables == 0 and version == 0:
+            _refuse_empty(path, identity)
         refuse_foreign(path, identity)
         refuse_newer(path, version)
         refuse_older(path, version)

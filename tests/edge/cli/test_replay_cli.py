@@ -1,6 +1,7 @@
 """fieldfare replay, as its users meet it: settings are tried on a recording."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -116,6 +117,7 @@ def test_a_torn_log_is_replayed_up_to_there(run_fieldfare: Run, tmp_path: Path) 
         ("none.avi", "", 66, "none.avi"),
         ("synthetic", "", 78, "must be a score log, a video, or a folder of pictures"),
         ("rtsp://camera/1", "", 78, "must be a score log, a video, or a folder of pictures"),
+        ("pipe", "", 78, "must be a score log, a video, or a folder of pictures"),
         ("junk.log", "", 69, "junk.log"),
         ("scores.log", "[decision.thresholds]\nowI = 0.5\n", 78, "owI"),
         ("scores.log", "[events]\ngap_s = 0\n", 78, "events.gap_s = 0"),
@@ -125,6 +127,7 @@ def test_what_cannot_be_replayed_is_one_line(
     run_fieldfare: Run, bundle: Path, tmp_path: Path, recording: str, text: str, status: int, message: str
 ) -> None:
     score_log(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "junk.log").write_bytes(b"junk" * 100)
     done = run_fieldfare("replay", recording, "--config", settings(tmp_path, bundle, text), cwd=tmp_path, env=None)
     assert done.returncode == status, done.stderr

@@ -98,3 +98,8 @@ class TestTheDeliveredFile:
 
 def test_every_section_is_documented() -> None:
     assert set(RECORDS) == set(Settings.__struct_fields__) - {"bundle"}
+
+
+def test_the_metrics_of_the_delivered_file_are_where_the_page_on_outputs_has_them() -> None:
+    (example,) = re.findall(r'^\[metrics\]\nfile = "(.*)"$', (ROOT / "docs" / "outputs.md").read_text(), re.MULTILINE)
+    assert f'# [metrics]\n# file = "{example}"\n' in DELIVERED.read_text()

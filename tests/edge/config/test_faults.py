@@ -97,7 +97,7 @@ class TestSeveral:
         ('[decision]\nbackground = "empty"', "decision.background = 'empty': must be a list, each a text"),
         ("[decision]\nbackground = ['a', '']", "decision.background, number 2 = '': must be a text that is not empty"),
         ("[schedule]\nawake = 5", "schedule.awake = 5: must be a list of at most 64 windows: begin each"),
-        ("[schedule]\nawake = [5]", "schedule.awake, number 1 = 5: must be object, got int"),
+        ("[schedule]\nawake = [5]", "schedule.awake, number 1 = 5: must be a table of keys"),
         (
             "[[schedule.awake]]\nform = 1\nto = '06:00'\nfrom = '05:00'",
             "schedule.awake, number 1: unknown key 'form': did you mean 'from'?",
@@ -110,7 +110,7 @@ class TestSeveral:
             "[[schedule.awake]]\nto = 06:00:00\nfrom = '05:00'",
             "schedule.awake, number 1, to = datetime.time(6, 0): must be a time such as",
         ),
-        ("mqtt = 5", "mqtt = 5: must be object, got int"),
+        ("mqtt = 5", "mqtt = 5: must be a table of keys"),
         (f'{STORE}[mqtt]\nhost = "b"\ntopic = "a/#"', "mqtt.topic = 'a/#': must be a topic of 1 to 200 characters"),
         (f'{STORE}[mqtt]\nhost = "b"\ndiscovery = "/"', "mqtt.discovery = '/': must be a topic of 1 to 200 charact"),
         (f'{STORE}[mqtt]\nhost = "b"\nkey = "k.pem"', "mqtt.key = 'k.pem': must be given together with certificate"),

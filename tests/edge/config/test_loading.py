@@ -77,11 +77,11 @@ def test_a_slow_camera_is_given_the_time_of_three_frames(
             'bundle = "b"\n[recovery]\nreboots_a_day = 25',
             "recovery.reboots_a_day = 25: must be a whole number from 1 to",
         ),
-        ('bundle = "b"\n[recovery]\nusb_reset = "no"', "recovery.usb_reset = 'no': must be bool, got str"),
+        ('bundle = "b"\n[recovery]\nusb_reset = "no"', "recovery.usb_reset = 'no': must be true or false"),
         ('bundle = "b"\n[engine]\nruntime = "onnx"', "engine.runtime = 'onnx': must be auto, litert or tflite-runtime"),
         ('bundle = "b"\n[output]\nconsole = "some"', "output.console = 'some': must be all, changes or off"),
         ('bundle = "b"\n[decision]\nsmoothing = 1.0', "decision.smoothing = 1.0: must be a number from 0 to under 1"),
-        ('bundle = "b"\ncamera = 640', "camera = 640: must be object, got int"),
+        ('bundle = "b"\ncamera = 640', "camera = 640: must be a table of keys"),
         (
             f'bundle = "b"\n[camera]\nwidth = {"9" * 4000}',
             f"camera.width = {'9' * 100}...: must be a whole number from",

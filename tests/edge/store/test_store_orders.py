@@ -53,9 +53,18 @@ def in_thread(work: Callable[[threading.Event], None]) -> Iterator[threading.Eve
 
 
 def run_recorder(path: Path, stop: threading.Event, take: Callable[[StoreWriter], int] = take_orders) -> None:
-    with StoreWriter(path) as writer:
+    with opened(path) as writer:
         while not stop.wait(0.02):
             take(writer)
+
+
+def opened(path: Path) -> StoreWriter:
+    """Open the store as the recorder does; `locked` takes its lock for a moment, to try it."""
+    while True:
+        try:
+            return StoreWriter(path)
+        except UnavailableError:
+            time.sleep(0.005)
 
 
 def locked(path: Path) -> None:
@@ -148,6 +157,20 @@ def test_no_store_is_reported(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="there is no store"):
         carry_out(tmp_path / "events.db", [MarkEvents((1,), RIGHT)])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_is_reached_by_a_link_has_the_same_writer(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    with StoreWriter(path), pytest.raises(UnavailableError, match="another process writes"):
+        StoreWriter(link)
+    for stop in in_thread(lambda stop: run_recorder(path, stop)):
+        locked(path)
+        carry_out(link, [MarkEvents((2,), RIGHT)])
+        stop.set()
+    assert marks(link) == [None, RIGHT, None]
+    assert list(link.parent.iterdir()) == [link]
 
 
 # What else may lie in the folder
