@@ -4,7 +4,6 @@ They are judged in the decoded table, so that a fault in one key does not hide t
 """
 
 import difflib
-import os
 from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -14,23 +13,12 @@ from edge.config.faults import Fault, Place, Table, shown, written, wrong
 
 # What reads the store and does nothing else.
 _READERS = ("mqtt", "metrics", "event_lines", "hook", "gpio")
-# What is written, each by a writer of its own.
-_WRITTEN = (
-    ("events", "store"),
-    ("events", "scores"),
-    ("output", "jsonl"),
-    ("event_lines", "file"),
-    ("metrics", "file"),
-    ("pictures", "folder"),
-    ("harvest", "folder"),
-)
 _STORE = 'events.store = FILE, such as "/var/lib/fieldfare/events.db"'
 
 
 def find_contradictions(table: Table) -> Iterator[Fault]:
     """Yield what keeps sections from working together. table: the whole decoded file; any value may be wrong."""
     yield from _without_store(table)
-    yield from _one_file_twice(table)
     yield from _without_place(table)
     yield from _unknown_timezone(table)
     yield from find_collisions(table)
@@ -50,21 +38,6 @@ def _without_store(table: Table) -> Iterator[Fault]:
 
 def _no_store(name: str) -> Fault:
     return Fault((name,), lambda: f"[{name}] needs events to be kept: add {_STORE}")
-
-
-def _one_file_twice(table: Table) -> Iterator[Fault]:
-    """Yield each key that names what an earlier one names: of two writers, one destroys what the other wrote."""
-    users: dict[str, str] = {}
-    for place in _WRITTEN:
-        name = _section(table, place[0]).get(place[1])
-        if isinstance(name, str) and name and "\x00" not in name:
-            first = users.setdefault(os.path.realpath(name), written(place))
-            if first != written(place):
-                yield _taken(place, name, first)
-
-
-def _taken(place: Place, name: str, first: str) -> Fault:
-    return Fault(place, lambda: wrong(place, name, f"another than {first}, which names the same place"))
 
 
 def _without_place(table: Table) -> Iterator[Fault]:

@@ -55,29 +55,6 @@ def test_a_score_log_needs_events_to_be_kept() -> None:
     assert fault.startswith("f.toml: events.scores needs events to be kept: add events.store = FILE")
 
 
-@pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        ('scores = "./e.db"', "events.scores"),
-        ('[output]\njsonl = "x/../e.db"', "output.jsonl"),
-        ('[event_lines]\nfile = "e.db"', "event_lines.file"),
-        ('[metrics]\nfile = "e.db"', "metrics.file"),
-        ('[pictures]\nfolder = "e.db"', "pictures.folder"),
-    ],
-)
-def test_a_file_has_one_writer(text: str, key: str) -> None:
-    (fault,) = faults(f"{STORE}{text}")
-    assert fault.startswith(f"f.toml: {key} = ")
-    assert fault.endswith(": must be another than events.store, which names the same place")
-
-
-def test_a_folder_has_one_writer() -> None:
-    text = '[pictures]\nfolder = "p"\n[harvest]\nfolder = "{}"'
-    assert faults(STORE + text.format("h")) == ()
-    (fault,) = faults(STORE + text.format("p/"))
-    assert fault == "f.toml: harvest.folder = 'p/': must be another than pictures.folder, which names the same place"
-
-
 def test_a_harvest_out_of_range_is_one_fault() -> None:
     assert len(faults("[harvest]\nmax_mb = 99999999999")) == 1
 
