@@ -95,3 +95,12 @@ def test_our_own_errors_come_back_as_their_message() -> None:
     outcome = probe("bundle", ["/nowhere/birds"], 10.0)
     assert outcome.ending == "refused"
     assert "no bundle there" in outcome.why
+
+
+def test_no_argument_is_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream's address may hold a password, and every user can list processes."""
+    (tmp_path / "nosy.py").write_text("__version__ = ascii(open('/proc/self/cmdline').read())\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    outcome = probe("libraries", [["nosy"]], 10.0)
+    assert "edge.doctor.probe" in outcome.answer["nosy"]["version"]
+    assert "nosy" not in outcome.answer["nosy"]["version"]
