@@ -1,5 +1,6 @@
 """Make mutants of a bundle, with their hashes recomputed, and of a model: for mutate_bundles.py and for tests."""
 
+import copy
 import hashlib
 import io
 import json
@@ -88,13 +89,13 @@ def mutate_values(files: Files, chance: random.Random) -> Files:
         container, key = chance.choice(_places(record) or [({}, "")])
         edit = chance.randrange(10)
         if edit <= 5:
-            container[key] = chance.choice(VALUES)
+            container[key] = copy.deepcopy(chance.choice(VALUES))  # what follows may change it
         elif edit == 6:
             container.pop(key, None) if isinstance(container, dict) else container.pop(key)
         elif edit == 7 and isinstance(container, dict):
-            container[chance.choice(("zz", "", "\x1b[2J", "a" * 5000))] = chance.choice(VALUES)
+            container[chance.choice(("zz", "", "\x1b[2J", "a" * 5000))] = copy.deepcopy(chance.choice(VALUES))
         elif edit == 8 and isinstance(container, list) and container:
-            container *= chance.choice((2, 100, 5000))
+            container *= min(chance.choice((2, 100, 5000)), 1_000_000 // len(container) + 1)
         else:
             container[key] = 1 if isinstance(container.get(key) if isinstance(container, dict) else 0, str) else "1"
     text = json.dumps(record)

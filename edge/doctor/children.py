@@ -32,12 +32,13 @@ class Outcome:
     why: str = ""
 
 
-def try_command(command: Command, timeout_s: float, *, account: Account | None = None) -> Outcome:
-    """Run `command` for at most `timeout_s`, as `account` if one is given, and judge its end."""
+def try_command(command: Command, timeout_s: float, *, given: bytes = b"", account: Account | None = None) -> Outcome:
+    """Run `command` for at most `timeout_s`, as `account` if one is given, and judge its end. given: what it can read
+    from standard input."""
     if _interrupted.is_set():
         return Outcome("refused", why="interrupted")
     try:
-        finished = run(command, timeout_s, cancelled=_interrupted, account=account)
+        finished = run(command, timeout_s, given=given, cancelled=_interrupted, account=account)
     except OSError as error:  # no memory, too many processes
         return Outcome("refused", why=f"no process can be started to try it: {error.strerror or error}")
     if finished.killed_for == "cancelled":
@@ -65,9 +66,11 @@ def _judge(status: int, output: bytes, errors: bytes) -> Outcome:
 
 
 def probe(name: str, arguments: object, timeout_s: float, *, account: Account | None = None) -> Outcome:
-    """Call one function of edge.doctor.probe in a child, as `account`; `arguments` travel as JSON."""
-    words = [name, msgspec.json.encode(arguments).decode()]
-    return try_command(module_command("edge.doctor.probe", words), timeout_s, account=account)
+    """Call one function of edge.doctor.probe in a child, as `account`, with `arguments` as JSON on its standard
+    input."""
+    # Not on the command line: a stream's address may hold a password, and every user can list processes.
+    given = msgspec.json.encode(arguments)
+    return try_command(module_command("edge.doctor.probe", [name]), timeout_s, given=given, account=account)
 
 
 def call(words: Sequence[str]) -> str | None:

@@ -1,6 +1,7 @@
 """Call one function that may crash or hang, in a child of the doctor, and print its answer as JSON.
 
-Run as `python -m edge.doctor.probe NAME ARGUMENTS-AS-JSON`. The only module of the doctor that uses native libraries.
+Run as `python -m edge.doctor.probe NAME`, with the arguments as JSON on standard input. The only module of the doctor
+that uses native libraries.
 """
 
 import importlib
@@ -112,8 +113,8 @@ _PROBES: dict[str, Callable[..., Any]] = {
 }
 
 
-def main(name: str, arguments: str) -> None:
-    """Write the answer, or in one line why there is none."""
+def main(name: str, arguments: bytes) -> None:
+    """Write the answer, or in one line why there is none. arguments: JSON, a list."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash of libedgetpu would leave hundreds of megabytes
     # Libraries print to standard output, too, which is the answer's: from here on that goes to standard error.
     channel = os.dup(1)
@@ -128,4 +129,4 @@ def main(name: str, arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(sys.argv[1], sys.stdin.buffer.read())

@@ -72,7 +72,9 @@ def _content(archive: zipfile.ZipFile, name: str) -> bytes:
     if entry.compress_type not in _METHODS or entry.flag_bits & _ENCRYPTED:
         raise ModelError(f"{shown}, packed into it, is encrypted or in an unusual compression: {_FIX}")
     try:
-        return archive.read(entry)
+        # Not archive.read, which unpacks all that there is before it looks at the size: a directory may lie about that.
+        with archive.open(entry) as file:
+            return file.read(max(1, entry.file_size))
     except Exception as error:
         detail = readable_name(" ".join(str(error).split()))
         raise ModelError(f"{shown}, packed into it, is damaged ({detail}): {_FIX}") from error

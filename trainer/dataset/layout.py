@@ -50,6 +50,18 @@ def check_splits(root: Path, splits: Iterable[Path]) -> None:
         raise DatasetError(_flat(root, splits, flat))
 
 
+def check_classes_of_splits(root: Path, classes: Sequence[Path]) -> None:
+    """Raise DatasetError if all class folders hold splits instead of photos: owl/train, owl/test, wren/train, ..."""
+    # Without this, all would be mixed and split anew, and the user's own test photos would be trained on.
+    kinds = [[_kind_of(folder.name, _WHOLE) for folder in folders_in(place)] for place in classes]
+    turned = all("train" in found and len(set(found)) > 1 and None not in found for found in kinds)
+    if len(classes) > 1 and turned and not any(holds_photos(place) for place in classes):
+        first = classes[0].name
+        raise DatasetError(
+            f"{root}: each class holds splits, such as {first}/train: turn them round, such as train/{first}"
+        )
+
+
 def _flat(root: Path, alike: Iterable[Path], flat: Sequence[Path]) -> str:
     return (
         f"{root}: {named(folder.name for folder in alike)} look like splits, not classes, and the photos in "

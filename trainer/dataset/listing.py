@@ -15,6 +15,7 @@ from edge.errors import DatasetError, MissingInputError
 from edge.photo_files import is_image_name, look_through, photos_of
 from edge.results import UNKNOWN
 from trainer.dataset.layout import (
+    check_classes_of_splits,
     check_split_names,
     check_splits,
     closed_in,
@@ -123,6 +124,7 @@ def _places(root: Path) -> dict[Split | None, Path]:
     splits = {_ALIASES[folder.name.lower()]: folder for folder in named_so}
     if "train" not in splits or len(named_so) < 2:
         check_split_names(root, folders)
+        check_classes_of_splits(root, folders)
         return {None: root}
     if len(splits) < len(folders):
         others = sorted({folder.name for folder in folders} - {folder.name for folder in splits.values()})

@@ -22,6 +22,10 @@ _log = logging.getLogger(__name__)
 
 # FFmpeg recognizes text files by their name alone (.txt, .nfo, .ans and others), and draws them like a terminal.
 _TEXT_CODEC = "ansi"
+# FFmpeg knows scripts by how they begin, whatever the file is called, and opens what they name: one that names
+# itself took 3 GB. A tag before it (ID3) is passed over.
+_SCRIPTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0", b"ID3")
+_HEAD_BYTES = 512
 # Of the pictures that a container promises; FFmpeg passes over a few at the start of some whole files.
 _MISSING_SHARE = 0.05
 
@@ -180,6 +184,8 @@ class VideoSource:
     def _open(self) -> "cv2.VideoCapture":
         import cv2
 
+        if _is_script(self._path):
+            raise CameraError(f"{self._path}: text, not a video: give a video file, a picture or a folder of pictures")
         capture = open_ffmpeg(str(self._path.absolute()))  # "12:30.avi" would be a protocol
         if not capture.isOpened():
             raise CameraError(f"{self._path}: OpenCV cannot open it: not a video, or a codec it lacks")
@@ -190,3 +196,13 @@ class VideoSource:
             capture.release()
             raise CameraError(f"{self._path}: {excess}: make it smaller")
         return capture
+
+
+def _is_script(path: Path) -> bool:
+    """Return True for a script that could name other files, False for all else, also for what cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:  # which the opening reports
+        return False
+    return head.lstrip(b"\xef\xbb\xbf\t\r\n ").startswith(_SCRIPTS)

@@ -104,3 +104,12 @@ def test_labels_that_a_bundle_lacks_are_part_of_the_answer(sealed: Bundle) -> No
     assert right.answer["labels_error"] is None
     wrong = probe("bundle", [str(sealed.path), {"hook.labels": [label, "zzz"]}], 30.0)
     assert wrong.answer["labels_error"].startswith("hook.labels: 'zzz': the bundle has no such label")
+
+
+def test_no_argument_is_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream's address may hold a password, and every user can list processes."""
+    (tmp_path / "nosy.py").write_text("__version__ = ascii(open('/proc/self/cmdline').read())\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    outcome = probe("libraries", [["nosy"]], 10.0)
+    assert "edge.doctor.probe" in outcome.answer["nosy"]["version"]
+    assert "nosy" not in outcome.answer["nosy"]["version"]

@@ -1,6 +1,7 @@
 """What a .tflite's metadata and its packed files hold; damaged or hostile ones cost one line."""
 
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -98,6 +99,24 @@ def test_unusual_compressions_are_refused(method: int, tmp_path: Path) -> None:
         made.writestr("labels.txt", NAMES)
     with pytest.raises(ModelError, match="unusual compression"):
         packed_labels(classifier() + place.read_bytes(), [])
+
+
+def test_a_directory_that_lies_about_a_size_costs_no_memory(tmp_path: Path) -> None:
+    """300 MB of zeros behind an entry of 20 bytes: refused, or cut to 20, and never unpacked."""
+    place = tmp_path / "made.zip"
+    with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("labels.txt", bytes(300_000_000))
+    data = bytearray(place.read_bytes())
+    size = (300_000_000).to_bytes(4, "little")
+    for mark, offset in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):
+        start = data.index(mark) + offset
+        assert data[start : start + 4] == size
+        data[start : start + 4] = (20).to_bytes(4, "little")
+    tracemalloc.start()
+    with pytest.raises(ModelError, match="damaged"):
+        packed_labels(classifier() + bytes(data), [])
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
 
 
 def test_names_cannot_forge_lines() -> None:

@@ -58,6 +58,15 @@ def test_splits_that_hold_photos_but_no_classes_are_refused_as_splits(tmp_path: 
     assert "put those of each class into a folder of its name, such as train/owl" in message
 
 
+def test_splits_inside_the_classes_are_refused(tmp_path: Path) -> None:
+    message = refusal(fill(tmp_path, "owl/train", "owl/test", "wren/train", "wren/val", "wren/test"))
+    assert "each class holds splits, such as owl/train: turn them round, such as train/owl" in message
+
+
+def test_folders_of_other_names_inside_the_classes_are_parts_of_them(tmp_path: Path) -> None:
+    assert list_photos(fill(tmp_path, "owl/train", "owl/barn", "wren/train", "wren/test")).classes == ("owl", "wren")
+
+
 def test_a_test_without_labels_beside_a_train_folder_of_classes_is_refused_as_a_split(tmp_path: Path) -> None:
     assert "the photos in 'test1' are in no class" in refusal(fill(tmp_path / "a", "train/owl", "train/wren", "test1"))
     assert "the photos in 'test' are in no class" in refusal(fill(tmp_path / "b", "train/owl", "train/wren", "test"))

@@ -322,6 +322,16 @@ class TestVideo:
         with pytest.raises(CameraError, match="OpenCV cannot open it"):
             VideoSource(fake, realtime=False, fps=None, loop=False)
 
+    @pytest.mark.parametrize(
+        "head", [b"ffconcat version 1.0\n", b"#EXTM3U\n", b"\n\xef\xbb\xbfffconcat version 1.0\n", b"ID3"]
+    )
+    def test_a_script_that_names_files_is_refused(self, head: bytes, tmp_path: Path) -> None:
+        """FFmpeg would open them: one that named itself 12,000 times took 3 GB."""
+        script = tmp_path / "film.mp4"
+        script.write_bytes(head + b"file film.mp4\n" * 3)
+        with pytest.raises(CameraError, match="text, not a video"):
+            VideoSource(script, realtime=False, fps=None, loop=False)
+
     @pytest.mark.parametrize("name", ["notes.txt", "read.nfo", "file_id.diz"])
     def test_text_is_refused(self, name: str, tmp_path: Path) -> None:
         """FFmpeg would draw it like a terminal."""
