@@ -26,6 +26,8 @@ from tools.reliability.service import Service, keeps, kill, prepare, write_setti
 UP_S, BACK_S, TOLD_S = 10.0, 60.0, 60.0
 _PATIENCE_S = 120.0
 _TMPFS = "16m"
+# A second, of 30. On a machine that others use, a third of that still shows that classification went on.
+_LEAST_RESULTS = 10
 
 
 @dataclass
@@ -54,7 +56,7 @@ class Outcome:
             self.told_s is None or not self.told,
             self.back_s is None or self.back_s > BACK_S,
         ]
-        return sum(late) + self.lost + (self.whole != "ok") + (self.results < 20)
+        return sum(late) + self.lost + (self.whole != "ok") + (self.results < _LEAST_RESULTS)
 
     def row(self) -> tuple[object, ...]:
         up = "" if self.up_s != self.up_s else self.up_s

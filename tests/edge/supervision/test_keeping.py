@@ -15,7 +15,7 @@ from recorders import noted, open_pictures, pids
 from scripted import exists, is_gone, wait_until
 from supervised import Memory, Supervised, starting
 
-from edge.config.keeping import Device, Events
+from edge.config.keeping import Device, Events, Schedule, Window
 from edge.config.running import Camera, Recovery
 from edge.config.sending import EventLines
 from edge.config.settings import Settings
@@ -138,6 +138,9 @@ def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Super
         )
         helpers = Helpers(recorders.starting("a_recorder"), recorders.starting("some_outputs") if outputs else None)
         sleep = Sleep(wall, wall) if wall is not None else None
+        if wall is not None:  # the schedule itself is `wall`
+            schedule = Schedule(awake=(Window(begin="12:00", end="23:59"),))
+            settings = msgspec.structs.replace(settings, schedule=schedule)
         options = {"start": starting("a_worker"), "helpers": helpers, "sleep": sleep, **options}
         running.append(Supervised(tmp_path, settings, sink or Memory(), **options))
         return running[-1]
