@@ -93,7 +93,7 @@ class TestPolling:
             b"",
             b"rubbish\r\n\r\n",
             picture(JPEG[:-9]),
-            *[picture()] * 99,
+            *[picture()] * 9999,
         ]
         with raw_server(lambda _: answers.pop(0)) as server:
             source = StreamSource(server.url, wait_s=20, fps=100)
@@ -101,7 +101,7 @@ class TestPolling:
             source.close()
 
     def test_one_that_is_refused_from_some_time_on_is_a_fault_at_once(self) -> None:
-        answers = [picture(), *[b"HTTP/1.1 404 Gone\r\n\r\n"] * 99]
+        answers = [picture(), *[b"HTTP/1.1 404 Gone\r\n\r\n"] * 9999]
         with raw_server(lambda _: answers.pop(0)) as server:
             source = StreamSource(server.url, wait_s=20, fps=100)
             source.read()
