@@ -1,4 +1,4 @@
-"""Read what a package tells of its project: a small TOML file, under the names that Camtrap DP has for it."""
+"""Read what a package states about its project: a small TOML file, under the names that Camtrap DP has for it."""
 
 import errno
 from pathlib import Path

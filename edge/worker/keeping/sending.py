@@ -128,8 +128,8 @@ class PictureSender:
             for jpeg in jpegs:
                 files.append(as_file(jpeg.data))  # noqa: PERF401 - those made so far must be closed
             self._send(message, files)
-        except (BrokenPipeError, ConnectionError):
-            pass  # the supervisor is gone, and this process ends with it
+        except ConnectionError:
+            _log.debug("the supervisor is gone, and this process ends with it")
         except OSError as error:
             _log.log(logging.DEBUG if self._failed else logging.WARNING, "pictures were not sent: %s", error)
             self._failed = True
