@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,3 +151,19 @@ def is_out_of_bounds(folder: str) -> bool:
 def is_nobodys(file: str) -> bool:
     """Return True if a file of this name is hidden, or a system's own."""
     return file.startswith(".") or file.lower() in _NOBODYS_FILES
+
+
+def expand(images: Iterable[Path]) -> Iterator[Path | MissingInputError]:
+    """Yield pictures and those in folders, in order; for a folder that has none, or cannot be read, the error."""
+    for path in images:
+        if not os.path.isdir(path):  # noqa: PTH112 - Path's raises for names that are too long
+            yield path
+            continue
+        try:
+            found = find_images(path)
+        except MissingInputError as error:
+            yield error
+            continue
+        yield from found
+        if not found:
+            yield MissingInputError(f"{readable_name(path)}: no pictures there (JPEG, PNG, BMP, WebP, TIFF)")

@@ -21,6 +21,7 @@ _BUILT_IN = {
     "bundle": "edge.cli.bundle:bundle",
     "classify": "edge.cli.classify:classify",
     "doctor": "edge.cli.doctor:doctor",
+    "embed": "edge.cli.embed:embed",
     "events": "edge.cli.events.command:events",
     "export": "edge.cli.export:export",
     "outputs": "edge.cli.outputs_command:outputs",

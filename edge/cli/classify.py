@@ -1,18 +1,13 @@
 """fieldfare classify: classify pictures from files."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from edge.cli import options
 from edge.cli.apart import apart
 from edge.cli.streams import complain, quieten_opencv
-
-if TYPE_CHECKING:
-    from edge.errors import MissingInputError
 
 
 @click.command(epilog="Example: fieldfare classify birds owl.jpg wren.jpg --json")
@@ -39,6 +34,7 @@ def classify(bundle: Path, images: tuple[Path, ...], json_lines: bool, **given: 
     from edge.errors import ImageError, MissingInputError
     from edge.images import read_image, readable_name
     from edge.inference.model_limits import TIMEOUT_S
+    from edge.photo_files import expand
     from edge.processes.fork import time_limit
     from edge.records import Frame
     from edge.worker.assemble import open_pipeline
@@ -50,7 +46,7 @@ def classify(bundle: Path, images: tuple[Path, ...], json_lines: bool, **given: 
         complain(f"fieldfare: from the CPU: {pipeline.fallback}")
     (sink,) = build_sinks(Output(), json_lines=json_lines)
     status = 0
-    for number, path in enumerate(_expand(images)):
+    for number, path in enumerate(expand(images)):
         try:
             if isinstance(path, MissingInputError):
                 raise path
@@ -66,23 +62,3 @@ def classify(bundle: Path, images: tuple[Path, ...], json_lines: bool, **given: 
     pipeline.classifier.close()
     if status:
         raise click.exceptions.Exit(status)
-
-
-def _expand(images: tuple[Path, ...]) -> Iterator["Path | MissingInputError"]:
-    """Yield the pictures in order; for a folder that has none, or cannot be read, the error."""
-    from edge.errors import MissingInputError
-    from edge.images import readable_name
-    from edge.photo_files import find_images
-
-    for path in images:
-        if not os.path.isdir(path):  # noqa: PTH112 - Path's raises for names that are too long
-            yield path
-            continue
-        try:
-            found = find_images(path)
-        except MissingInputError as error:
-            yield error
-            continue
-        yield from found
-        if not found:
-            yield MissingInputError(f"{readable_name(path)}: no pictures there (JPEG, PNG, BMP, WebP, TIFF)")

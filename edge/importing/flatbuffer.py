@@ -60,17 +60,17 @@ class Node:
 
     def nodes(self, field: int) -> "list[Node]":
         """Return the tables of a vector of tables."""
-        start, count = self._vector(field)
+        start, count = self.vector(field)
         return [Node(self.data, int(self._table.Indirect(start + 4 * i))) for i in range(count)]
 
     def numbers(self, field: int, most: int = MAX_ENTRIES) -> tuple[int, ...]:
         """Return the first `most` of a vector of signed numbers of 32 bits."""
-        start, count = self._vector(field)
+        start, count = self.vector(field)
         return struct.unpack_from(f"<{min(count, most)}i", self.data, start)
 
     def floats(self, field: int) -> tuple[float, ...]:
         """Return a vector of floats of 32 bits."""
-        start, count = self._vector(field)
+        start, count = self.vector(field)
         return struct.unpack_from(f"<{count}f", self.data, start)
 
     def raw(self, field: int) -> bytes:
@@ -86,7 +86,8 @@ class Node:
         offset = self._offset(field)
         return bool(offset) and int(self._table.VectorLen(offset)) > 0
 
-    def _vector(self, field: int) -> tuple[int, int]:
+    def vector(self, field: int) -> tuple[int, int]:
+        """Return the place of a vector's first entry, in bytes from the start, and how many there are."""
         offset = self._offset(field)
         if not offset:
             return 0, 0

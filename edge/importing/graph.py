@@ -59,6 +59,26 @@ def read_graph(model: bytes) -> Graph:
     return Graph(_activation(operators, given[0], results[0]), arithmetic)
 
 
+def last_layer(model: bytes) -> int | None:
+    """Return the tensor that the last layer with weights reads: the features that a classifier computes its classes
+    from. None if there is more behind that layer than shapes, numbers and a softmax. Raises one of DAMAGED.
+    """
+    graph = root(model).nodes(2)[0]
+    operators = _operators(root(model), graph)
+    made_by = {output: operator for operator in operators for output in operator.outputs}
+    current = graph.numbers(2)[0]
+    for _ in operators:
+        operator = made_by.get(current)
+        if operator is None or not operator.inputs:
+            return None
+        if operator.code in _LAYERS:
+            return operator.inputs[0]
+        if operator.code not in (*_PASS, _SOFTMAX, _LOGISTIC, _LOG_SOFTMAX):
+            return None
+        current = operator.inputs[0]
+    return None
+
+
 def _operators(top: Node, graph: Node) -> list[_Operator]:
     codes = [max(code.byte(0), code.number(3)) for code in top.nodes(1)]
     found = [_Operator(codes[node.number(0)], node.numbers(1, _FEW), node.numbers(2, _FEW)) for node in graph.nodes(3)]

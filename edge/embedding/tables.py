@@ -1,0 +1,57 @@
+"""Write features with their file names: NumPy's .npy with a CSV beside it, or Parquet."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edge.embedding.source import Features
+from edge.exports.parquet import load
+from edge.storage import write_file
+
+SUFFIXES = (".npy", ".parquet")
+
+
+def names_beside(path: Path) -> Path:
+    """Return where the file names of an .npy file are: a CSV of the same name."""
+    return path.with_suffix(".csv")
+
+
+def write_features(path: Path, files: Sequence[str], features: Features, *, overwrite: bool = False) -> None:
+    """Write `features`, float32 (files, channels), and the names of their files to `path`, atomically.
+
+    path: ends in .npy, which gets a CSV with the columns row and file beside it, or in .parquet, with the columns
+        file and features.
+
+    Raises OutputExistsError, StorageError, MissingPackageError without pyarrow.
+    """
+    if path.suffix == ".parquet":
+        write_file(path, _parquet(files, features), overwrite=overwrite)
+        return
+    # The names first: an .npy that is there has names that are its own.
+    write_file(names_beside(path), _names(files), overwrite=overwrite)
+    table = io.BytesIO()
+    np.save(table, features, allow_pickle=False)
+    write_file(path, table.getvalue(), overwrite=overwrite)
+
+
+def _names(files: Sequence[str]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("row", "file"))
+    writer.writerows(enumerate(files))
+    # Names of files may hold bytes that are no text: they come back as they were.
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _parquet(files: Sequence[str], features: Features) -> bytes:
+    arrow, parquet = load()
+    columns = {
+        "file": arrow.array([name.encode("utf-8", "replace").decode() for name in files], arrow.string()),
+        "features": arrow.FixedSizeListArray.from_arrays(arrow.array(features.reshape(-1)), features.shape[1]),
+    }
+    sink = io.BytesIO()
+    parquet.write_table(arrow.table(columns), sink, compression="zstd")
+    return sink.getvalue()

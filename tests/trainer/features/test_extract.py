@@ -1,0 +1,79 @@
+"""Features of many photos: in the order given, whatever cannot be read left out by name, in parts."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
+from edge.errors import DatasetError
+from edge.images import read_image
+from edge.preprocess import Preprocessor
+from trainer.features import extract as module
+from trainer.features.extract import extract
+from trainer.progress import Advance
+
+
+class MeanColours:
+    """A network whose features are a picture's mean levels."""
+
+    name = "mean colours"
+    channels = 3
+    spec = Preprocessing(channel_order="rgb", resize="squash", mean=(0.0,) * 3, std=(1.0,) * 3)
+    tensor = InputTensor(width=32, height=32, dtype="uint8", quantization=Quantization(scale=1.0, zero_point=0))
+
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return pixels.mean(axis=(1, 2)).astype(np.float32)
+
+
+class Counted:
+    """A Progress that counts."""
+
+    done = 0
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Advance]:
+        def advance(steps: int) -> None:
+            self.done += steps
+
+        yield advance
+
+    def say(self, text: str) -> None:
+        raise AssertionError(text)
+
+
+@pytest.fixture
+def photos(tmp_path: Path, paint: Callable[..., NDArray[np.uint8]], save_photo: Callable[..., Path]) -> list[Path]:
+    rng = np.random.default_rng(0)
+    return [save_photo(tmp_path / f"{number}.jpg", paint(rng)) for number in range(7)]
+
+
+@pytest.mark.parametrize("part", [3, 100])
+def test_each_photo_gets_its_own_row_in_parts_too(
+    photos: list[Path], part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PART", part)
+    progress = Counted()
+    found = extract(photos, MeanColours(), workers=1, progress=progress)
+    preprocessor = Preprocessor(MeanColours.spec, MeanColours.tensor)
+    expected = [preprocessor.pixels(read_image(photo)).mean(axis=(0, 1)) for photo in photos]
+    assert np.allclose(found.features, expected, atol=1e-4)
+    assert (found.paths, found.unreadable, progress.done) == (tuple(photos), (), 7)
+    assert len(found.hashes) == len(found.greys) == len(found.records) == 7
+
+
+def test_what_cannot_be_read_is_left_out_by_name(photos: list[Path]) -> None:
+    photos[2].write_bytes(b"no photo")
+    found = extract(photos, MeanColours(), workers=1, progress=Counted())
+    assert found.paths == (*photos[:2], *photos[3:])
+    assert len(found.features) == 6
+    assert "2.jpg" in found.unreadable[0]
+
+
+def test_nothing_readable_is_an_error(photos: list[Path]) -> None:
+    photos[0].write_bytes(b"no photo")
+    with pytest.raises(DatasetError, match=r"0\.jpg"):
+        extract(photos[:1], MeanColours(), workers=1, progress=Counted())

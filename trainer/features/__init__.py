@@ -1,0 +1,1 @@
+"""Features of photos by the networks that training starts from."""

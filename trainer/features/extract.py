@@ -1,0 +1,91 @@
+"""Compute the features of many photos, in parts, so that a hundred thousand need little memory and disk."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.embedding.source import Features, FeatureSource
+from edge.errors import DatasetError
+from trainer.dataset.decoding import Decoders
+from trainer.dataset.inspection import PhotoRecord
+from trainer.dataset.rows import Rows
+from trainer.progress import Progress
+
+# Decoded photos that are on disk at once: 310 MB at 224 pixels.
+_PART = 2048
+_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFeatures:
+    """Photos with their features.
+
+    paths: of the photos that could be read, in the order given
+    features: float32 (photos, channels)
+    hashes, greys: uint8 (photos, 32) and (photos, 256), for trainer.dataset.duplicates
+    records: for each photo, what trainer.dataset.inspection found
+    unreadable: for each photo that was left out, its file and the reason
+    """
+
+    paths: tuple[Path, ...]
+    features: Features
+    hashes: NDArray[np.uint8]
+    greys: NDArray[np.uint8]
+    records: tuple[PhotoRecord, ...]
+    unreadable: tuple[str, ...]
+
+
+def extract(paths: Sequence[Path], source: FeatureSource, *, workers: int, progress: Progress) -> PhotoFeatures:
+    """Compute the features of `paths` with `source`, and decode them with `workers` child processes.
+
+    Raises DatasetError if none can be read; StorageError if the disk is full.
+    """
+    count = len(paths)
+    features = np.zeros((count, source.channels), np.float32)
+    hashes, greys = np.zeros((count, 32), np.uint8), np.zeros((count, 256), np.uint8)
+    records: list[PhotoRecord | None] = [None] * count
+    problems: dict[int, str] = {}
+    with tempfile.TemporaryDirectory(prefix="fieldfare-features-") as folder, progress.stage("features", count) as show:
+        for start in range(0, count, _PART):
+            part = paths[start : start + _PART]
+            shape = (source.tensor.height, source.tensor.width, 3)
+            with (
+                Rows.create(Path(folder), len(part), shape, np.uint8, "the decoded photos") as rows,
+                Decoders(source.spec, source.tensor, rows, workers=workers) as decoders,
+            ):
+                for answer in decoders.decode(part):
+                    place = start + answer.index
+                    if answer.problem is not None:
+                        problems[place] = answer.problem
+                        continue
+                    records[place] = answer.record
+                    hashes[place] = np.frombuffer(answer.hash, np.uint8)
+                    greys[place] = np.frombuffer(answer.grey, np.uint8)
+                for begin in range(0, len(part), _BATCH):
+                    pixels = rows[begin : begin + _BATCH]
+                    features[start + begin : start + begin + len(pixels)] = source.features(pixels)
+                    show(len(pixels))
+    return _of_readable(paths, features, hashes, greys, records, problems)
+
+
+def _of_readable(
+    paths: Sequence[Path],
+    features: Features,
+    hashes: NDArray[np.uint8],
+    greys: NDArray[np.uint8],
+    records: list[PhotoRecord | None],
+    problems: dict[int, str],
+) -> PhotoFeatures:
+    unreadable = tuple(problems[place] for place in sorted(problems))
+    known = tuple(record for record in records if record is not None)
+    if not known:
+        raise DatasetError(unreadable[0] if unreadable else "no photos")
+    if problems:
+        kept = [place for place, record in enumerate(records) if record is not None]
+        paths, features = [paths[place] for place in kept], features[kept]
+        hashes, greys = hashes[kept], greys[kept]
+    return PhotoFeatures(tuple(paths), features, hashes, greys, known, unreadable)
