@@ -6,7 +6,7 @@ So the boundary is taken from the body, and a length is believed if the picture 
 
 from collections.abc import Callable
 
-from edge.capture.jpeg import is_whole_jpeg
+from edge.pictures.jpeg_header import is_whole_jpeg
 
 # A JPEG of 100 megapixels in the quality of cameras.
 MOST_BYTES = 32 * 1024 * 1024
