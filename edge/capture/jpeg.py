@@ -15,14 +15,14 @@ _MOST_COEFFICIENT_BYTES = 192 * 1024 * 1024
 _REDUCED_ABOVE_PIXELS = 8_500_000
 
 
-def decode_jpeg(packet: Pixels, *, least: tuple[int, int] | None = None) -> Pixels:
+def decode_jpeg(packet: Pixels, *, least: tuple[int, int] | None = None, most_pixels: int = MOST_PIXELS) -> Pixels:
     """Decode a JPEG to uint8 (height, width, 3), B, G, R.
 
     packet: uint8, flat. A JPEG that lacks bytes in the middle passes: its rest is grey or shifted, but never shows
     another picture.
     least: the (width, height) that the caller needs; then a picture of over 8.5 megapixels is decoded at half its width
     and height, of over 34 at a quarter, but not below this. None: in its own size.
-    Raises ImageError, with a few words and no name, if it is truncated, not a JPEG, over 100 megapixels, or made to
+    Raises ImageError, with a few words and no name, if it is truncated, not a JPEG, over `most_pixels`, or made to
     take a decoder's time or memory.
     """
     import cv2
@@ -30,8 +30,10 @@ def decode_jpeg(packet: Pixels, *, least: tuple[int, int] | None = None) -> Pixe
     data = packet.tobytes()
     header = jpeg_header(data)
     pixels = header.width * header.height
-    if pixels > MOST_PIXELS:
-        raise ImageError(f"{header.width}x{header.height} is {pixels / 1e6:.0f} megapixels, at most {MAX_MEGAPIXELS}")
+    if pixels > most_pixels:
+        raise ImageError(
+            f"{header.width}x{header.height} is {pixels / 1e6:.0f} megapixels, at most {most_pixels / 1e6:.3g}"
+        )
     if header.held_bytes > _MOST_COEFFICIENT_BYTES:
         raise ImageError(
             f"progressive, {header.width}x{header.height}: at most {_MOST_COEFFICIENT_BYTES // 6e6:.0f}"

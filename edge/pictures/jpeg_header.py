@@ -33,10 +33,15 @@ class JpegHeader:
 
     @property
     def least_bytes(self) -> int:
-        """Return the bytes that a whole picture of this size has at least."""
-        # Of each block of 8x8 pixels, a scan holds one code of one bit or more. A decoder completes a picture with fewer
-        # in grey, and takes the memory for all of it: 20 kB became 90 megapixels and took 1.3 GB.
-        return -(-self.width // 8) * -(-self.height // 8) // 8
+        """Return the bytes that the scans of a whole picture of this size have at least."""
+        return least_bytes(self.width, self.height)
+
+
+def least_bytes(width: int, height: int) -> int:
+    """Return the bytes that a whole JPEG of this size has at least."""
+    # Of each block of 8x8 pixels, a scan holds one code of one bit or more. A decoder completes a picture with fewer
+    # in grey, and takes the memory for all of it: 20 kB became 90 megapixels and took 1.3 GB.
+    return -(-width // 8) * -(-height // 8) // 8
 
 
 def jpeg_header(data: bytes) -> JpegHeader:
