@@ -8,8 +8,6 @@ import ctypes
 import logging
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +30,7 @@ _VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _WEB_OPTIONS = "|format_whitelist;mpegts,mov,mp4,flv,matroska,webm,hls|protocol_whitelist;http,https,tcp,tls,crypto"
 # Such a capture opens no decoder: what it reports is what the container claims.
 _NO_DECODERS = "|codec_whitelist;none"
-_LOG_QUIET = -8  # libavutil/log.h
+_LOG_VARIABLE, _LOG_QUIET = "OPENCV_FFMPEG_LOGLEVEL", "-8"  # AV_LOG_QUIET
 # The largest picture of H.264 and H.265 up to level 6.2. Decoders keep up to 17 pictures.
 MOST_PIXELS = 8192 * 4352
 _PADDING_BYTES = 1 << 20
@@ -59,8 +57,7 @@ def claimed_size(path: Path) -> tuple[int, int]:
     """Return the (width, height) in pixels that a video's container claims, with no picture decoded; (0, 0) if it
     claims none, or is no video."""
     _limit_memory(_MOST_INDEX_BYTES)
-    with _quiet():
-        capture = _open(str(path), [], _NO_DECODERS)
+    capture = _open(str(path), [], _NO_DECODERS, quiet=True)
     size = _size(capture)
     capture.release()
     return size
@@ -73,24 +70,36 @@ def open_video(path: Path, claimed: tuple[int, int]) -> "cv2.VideoCapture":
     """
     pixel_bytes = max(_LEAST_LIMIT, 3 * claimed[0] * claimed[1] + _PADDING_BYTES)
     _limit_memory(max(pixel_bytes, min(path.stat().st_size, _MOST_INDEX_BYTES)))
-    capture = _open(str(path), [], "")
+    capture = _open(str(path), [], "", quiet=True)
     _limit_to_size(capture)
     return capture
 
 
-def _open(name: str, settings: list[int], options: str) -> "cv2.VideoCapture":
+def _open(name: str, settings: list[int], options: str, *, quiet: bool = False) -> "cv2.VideoCapture":
+    """Open `name` with FFmpeg's `options` beside our own or the user's.
+
+    quiet: from here on FFmpeg and OpenCV print nothing in this process, unless the user has set their variables for
+    more than errors; all of these are returned, too. FFmpeg only if this is the first that is opened.
+    """
     import cv2
 
+    logging_ = cv2.utils.logging
+    if quiet and logging_.getLogLevel() <= logging_.LOG_LEVEL_ERROR:
+        logging_.setLogLevel(logging_.LOG_LEVEL_SILENT)
     with _environment:
-        before = os.environ.get(_VARIABLE)
-        os.environ[_VARIABLE] = (before or _OPTIONS) + options
+        given = {_VARIABLE: os.environ.get(_VARIABLE, _OPTIONS) + options}
+        if quiet:
+            given[_LOG_VARIABLE] = os.environ.get(_LOG_VARIABLE, _LOG_QUIET)
+        before = {variable: os.environ.get(variable) for variable in given}
+        os.environ.update(given)
         try:
             return cv2.VideoCapture(name, cv2.CAP_FFMPEG, settings)
         finally:
-            if before is None:
-                del os.environ[_VARIABLE]
-            else:
-                os.environ[_VARIABLE] = before
+            for variable, value in before.items():
+                if value is None:
+                    del os.environ[variable]
+                else:
+                    os.environ[variable] = value
 
 
 def _size(capture: "cv2.VideoCapture") -> tuple[int, int]:
@@ -130,19 +139,6 @@ def _limit_memory(size: int) -> None:
     # function is av_max_alloc of the libavutil that OpenCV has loaded, whatever its version.
     for library in _libavutil():
         library.av_max_alloc(ctypes.c_size_t(size))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Let FFmpeg log nothing in the block: it reports each decoder that it may not open."""
-    levels = [library.av_log_get_level() for library in _libavutil()]
-    for library in _libavutil():
-        library.av_log_set_level(_LOG_QUIET)
-    try:
-        yield
-    finally:
-        for library, level in zip(_libavutil(), levels, strict=True):
-            library.av_log_set_level(level)
 
 
 @cache

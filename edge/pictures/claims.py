@@ -100,10 +100,10 @@ def _bmp_bytes(image: "Image") -> int:
 def _check_tiff(image: "Image", data: bytes) -> None:
     tags = image.tag_v2  # type: ignore[attr-defined]
     try:
-        check_pixels(*image.size, claimed_pixels(tags))
-        lack = shortage(tags, len(data))
+        pixels, lack = claimed_pixels(tags), shortage(tags, len(data))
     except _ODD_TAGS as error:
         raise ImageError(f"damaged ({type(error).__name__} in its tags): remove or copy it again") from error
+    check_pixels(*image.size, pixels)
     if lack:
         raise ImageError(f"{lack}, for {image.size[0]}x{image.size[1]} pixels: {_REPAIR}")
 

@@ -9,9 +9,10 @@ _STRIP_OFFSETS, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANAR = 273, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 _UNCOMPRESSED, _YCBCR, _SEPARATE = 1, 6, 2
 # How many bytes become of one at most, by the compression's number. Bilevel fax codes take a bit a row, a JPEG a bit
-# for 64 pixels; LZW has strings of 3,838 bytes in 12 bits. What is not here has no limit of use: a plain picture is a
-# few bytes in Zstandard, LZMA or WebP.
-_MOST_FROM_ONE = {_UNCOMPRESSED: 1, 5: 2600, 8: 1032, 32946: 1032, 32773: 64, 6: 1536, 7: 1536}
+# for 64 pixels; LZW has strings of 3,838 bytes in 12 bits, Zstandard blocks of 131,072 in four bytes, LZMA matches of
+# 273 in a third of a bit. What is not here has no limit of use: a plain picture is a few bytes in WebP.
+_MOST_FROM_ONE = {_UNCOMPRESSED: 1, 5: 2600, 6: 1536, 7: 1536, 8: 1032, 32773: 64, 32946: 1032}
+_MOST_FROM_ONE |= {34925: 10_000, 50000: 40_000}
 _FAX = frozenset({2, 3, 4, 32771})
 
 

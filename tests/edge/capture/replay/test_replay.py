@@ -126,6 +126,14 @@ class TestFolder:
         with pytest.raises(ImageError, match="none of the pictures"):
             FolderSource(tmp_path, fps=None, loop=loop).read()
 
+    def test_one_that_cannot_be_read_and_is_the_only_one_is_one_line(
+        self, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (folder / "1.png").write_bytes(b"damaged")
+        with pytest.raises(ImageError, match=r"1\.png: not a picture"):
+            FolderSource(folder / "1.png", fps=None, loop=False).read()
+        assert not caplog.text
+
     def test_a_picture_that_disappears_is_left_out(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
         source = FolderSource(folder, fps=None, loop=False)
         (folder / "2.png").unlink()
