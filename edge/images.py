@@ -1,6 +1,5 @@
 """Read photos from files: upright, 8-bit colour, or one clear error. Pillow is imported on first use."""
 
-import ctypes
 import io
 import logging
 import os
@@ -16,13 +15,12 @@ import numpy as np
 
 from edge.errors import INSTALL_DEVICE, ImageError, MissingInputError, MissingPackageError
 from edge.pictures.claims import PNG_SIGNATURE, check_claim, check_start
+from edge.pictures.quiet import decoders_quiet
 from edge.printable import printable
 from edge.records import Pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-_log = logging.getLogger(__name__)
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
 # Pillow's names of the formats that Fieldfare reads, and the endings that go with them. Browsers save JPEGs as .jfif,
@@ -111,7 +109,7 @@ def _open(pil: ModuleType, data: bytes) -> "Image":
     """Return the picture as _upright does. A function of its own: the picture as Pillow decoded it, 360 MB for 90
     megapixels, is gone when the result is copied. Raises ImageError without a name."""
     check_start(data)
-    with pil.open(io.BytesIO(data), formats=tuple(ENDINGS)) as image:
+    with decoders_quiet(), pil.open(io.BytesIO(data), formats=tuple(ENDINGS)) as image:
         check_claim(image, data)
         _refuse(image, data)
         image.load()
@@ -177,21 +175,12 @@ def _pillow() -> ModuleType:
     except ImportError as error:
         raise MissingPackageError(f"reading photos needs Pillow: {INSTALL_DEVICE}") from error
     Image.MAX_IMAGE_PIXELS = None  # edge.pictures.claims has the only limit, with a message
-    _quieten(Image)
+    _quieten()
     return Image
 
 
 @cache
-def _quieten(pil: ModuleType) -> None:
-    """Keep Pillow and its decoders from writing to standard error; real faults raise."""
+def _quieten() -> None:
+    """Keep Pillow from writing to standard error; real faults raise."""
     warnings.filterwarnings("ignore", module="PIL")  # about malformed tags
     logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
-    # libtiff prints each error as a line, beside the one that Pillow raises, and Pillow offers no switch. Its library
-    # is found as one that Pillow's has loaded. All other decoders of Pillow keep quiet.
-    try:
-        silence = ctypes.CDLL(pil.core.__file__).TIFFSetErrorHandler
-    except (OSError, AttributeError):
-        _log.debug("Pillow has no libtiff of its own: what that prints cannot be kept back")
-        return
-    silence.argtypes, silence.restype = [ctypes.c_void_p], ctypes.c_void_p
-    silence(None)

@@ -5,6 +5,7 @@ import numpy as np
 from edge.errors import ImageError
 from edge.pictures.claims import MAX_MEGAPIXELS
 from edge.pictures.jpeg_header import ENDS, MOST_SCANS, SCAN, JpegHeader, jpeg_header
+from edge.pictures.quiet import decoders_quiet
 from edge.records import Pixels
 
 MOST_PIXELS = MAX_MEGAPIXELS * 1_000_000
@@ -45,7 +46,8 @@ def decode_jpeg(packet: Pixels, *, least: tuple[int, int] | None = None, most_pi
     scans = data.count(SCAN, header.scan_at)
     if scans > MOST_SCANS:
         raise ImageError(f"progressive, in {scans} scans: at most {MOST_SCANS}")
-    image = cv2.imdecode(packet, _flags(header, least))
+    with decoders_quiet():
+        image = cv2.imdecode(packet, _flags(header, least))
     if image is None:
         raise ImageError("damaged")
     return np.asarray(image, dtype=np.uint8)
