@@ -34,6 +34,7 @@ _LOG_VARIABLE, _LOG_QUIET = "OPENCV_FFMPEG_LOGLEVEL", "-8"  # AV_LOG_QUIET
 # The largest picture of H.264 and H.265 up to level 6.2. Decoders keep up to 17 pictures.
 MOST_PIXELS = 8192 * 4352
 _PADDING_BYTES = 1 << 20
+_MOST_PIXEL_BYTES = 8  # red, green, blue and opacity, 16 bits each
 # A picture of 4K in B, G, R: what a stream may grow to if its camera changes the size.
 _LEAST_LIMIT = 3 * 8_500_000 + _PADDING_BYTES
 # The index of a recording of days. It is no larger than the file, which has a byte or more for each picture.
@@ -47,7 +48,8 @@ def open_stream(url: str, settings: list[int], *, web: bool) -> "cv2.VideoCaptur
     settings: OpenCV properties and values in turn. If the user has set OPENCV_FFMPEG_CAPTURE_OPTIONS, it stays.
     web: `url` is that of a web server, which may send a few formats only.
     """
-    _limit_memory(3 * MOST_PIXELS + _PADDING_BYTES)
+    # One plane of 8 bits. A decoder that is opened to find the size out takes two or three of these.
+    _limit_memory(MOST_PIXELS + _PADDING_BYTES)
     capture = _open(url, settings, _WEB_OPTIONS if web else "")
     _limit_to_size(capture)
     return capture
@@ -68,8 +70,7 @@ def open_video(path: Path, claimed: tuple[int, int]) -> "cv2.VideoCapture":
 
     claimed: its claimed_size. A picture that takes more memory than that, and than one of 4K, is not decoded.
     """
-    pixel_bytes = max(_LEAST_LIMIT, 3 * claimed[0] * claimed[1] + _PADDING_BYTES)
-    _limit_memory(max(pixel_bytes, min(path.stat().st_size, _MOST_INDEX_BYTES)))
+    _limit_memory(max(_picture_bytes(*claimed), min(path.stat().st_size, _MOST_INDEX_BYTES)))
     capture = _open(str(path), [], "", quiet=True)
     _limit_to_size(capture)
     return capture
@@ -130,7 +131,12 @@ def _limit_to_size(capture: "cv2.VideoCapture") -> None:
     """Let no later picture take more than one of the capture's size, or of 4K: the size may change in mid-stream."""
     width, height = _size(capture)
     if width * height <= MOST_PIXELS:
-        _limit_memory(max(_LEAST_LIMIT, 3 * width * height + _PADDING_BYTES))
+        _limit_memory(_picture_bytes(width, height))
+
+
+def _picture_bytes(width: int, height: int) -> int:
+    """Return what a picture of this size may take in one piece."""
+    return max(_LEAST_LIMIT, _MOST_PIXEL_BYTES * width * height + _PADDING_BYTES)
 
 
 def _limit_memory(size: int) -> None:

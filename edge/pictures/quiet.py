@@ -20,7 +20,8 @@ def decoders_quiet() -> Iterator[None]:
     # Library, Standard Streams); Python writes to the descriptor. So no line of another thread's log is lost, as it
     # would be if the descriptor were redirected. It takes 4 us.
     global _users
-    streams = _streams()
+    with _lock:  # the second of two threads would take the first one's stream for the real one
+        streams = _streams()
     if streams is None:
         yield
         return

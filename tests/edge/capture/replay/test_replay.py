@@ -69,6 +69,15 @@ def claim_in_jpegs(video: Path, width: int, height: int) -> None:
     video.write_bytes(whole)
 
 
+_WRITE_LOSSLESS = """
+import sys
+import cv2
+import numpy as np
+path, width, height = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+writer = cv2.VideoWriter(path, cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"FFV1"), 25, (width, height))
+writer.write(np.full((height, width, 3), 90, np.uint8))
+writer.release()
+"""
 # Prints the MiB that a second video adds to the peak of a process that has read a first one.
 _GROWTH = """
 import resource, sys
@@ -281,6 +290,17 @@ class TestVideo:
         claim_size(video, 8000, 4000)
         with pytest.raises(VideoError, match="too few bytes for a picture of 8000x4000: damaged or cut short"):
             VideoSource(video, realtime=False, fps=None, loop=False)
+
+    @pytest.mark.process
+    @pytest.mark.parametrize("size", [(3840, 2160), (5312, 2988)])
+    def test_large_ones_of_real_cameras_are_read(self, size: tuple[int, int], tmp_path: Path) -> None:
+        """Lossless, in four bytes a pixel: more than any codec of a camera takes in one piece."""
+        path = tmp_path / "large.avi"
+        # In a process of its own: in this one, FFmpeg's memory has the bound of the video that was read last.
+        words = [str(path), *map(str, size)]
+        subprocess.run([sys.executable, "-c", _WRITE_LOSSLESS, *words], check=True)
+        source = VideoSource(path, realtime=False, fps=None, loop=False)
+        assert source.read().image_bgr.shape == (size[1], size[0], 3)
 
     @pytest.mark.process
     @pytest.mark.parametrize(
