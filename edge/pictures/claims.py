@@ -15,7 +15,8 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _DEFLATE_MOST = 1032  # bytes that become of one
 _RLE_MOST = 255  # pixels of a code of two bytes
-_REPAIR = "damaged or cut short: remove or copy it again"
+_FIX = "remove or copy it again"
+_REPAIR = f"damaged or cut short: {_FIX}"
 _ODD_TAGS = (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError, OverflowError)
 
 
@@ -62,14 +63,14 @@ def _check_jpeg(data: bytes) -> None:
     try:
         header = jpeg_header(data)
     except ImageError as error:
-        raise ImageError(f"{error}: {_REPAIR}") from error
+        raise ImageError(f"damaged or cut short ({error}): {_FIX}") from error
     check_pixels(header.width, header.height)
     ends = data.find(ENDS, header.scan_at)  # compressed pixels never hold a marker
     scan_bytes = (len(data) if ends < 0 else ends) - header.scan_at
     if scan_bytes < header.least_bytes:
         raise ImageError(_short(scan_bytes, (header.width, header.height), header.least_bytes))
     if ends < 0:
-        raise ImageError(f"ends within the picture: {_REPAIR}")
+        raise ImageError(f"damaged or cut short (it ends within the picture): {_FIX}")
     scans = data.count(SCAN, header.scan_at, ends)
     if scans > MOST_SCANS:
         raise ImageError(f"progressive, in {scans} scans, at most {MOST_SCANS}: save it anew")
@@ -102,7 +103,7 @@ def _check_tiff(image: "Image", data: bytes) -> None:
     try:
         pixels, lack = claimed_pixels(tags), shortage(tags, len(data))
     except _ODD_TAGS as error:
-        raise ImageError(f"damaged ({type(error).__name__} in its tags): remove or copy it again") from error
+        raise ImageError(f"damaged ({type(error).__name__} in its tags): {_FIX}") from error
     check_pixels(*image.size, pixels)
     if lack:
         raise ImageError(f"{lack}, for {image.size[0]}x{image.size[1]} pixels: {_REPAIR}")
