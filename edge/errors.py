@@ -32,6 +32,10 @@ class ImageError(DataError):
     """A picture that cannot be read as 8-bit colour."""
 
 
+class VideoError(DataError):
+    """A video file that cannot be read: none, damaged, empty, or of a codec that the library lacks."""
+
+
 class DatasetError(DataError):
     """A folder of photos that cannot be trained on."""
 

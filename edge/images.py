@@ -1,10 +1,12 @@
 """Read photos from files: upright, 8-bit colour, or one clear error. Pillow is imported on first use."""
 
 import io
+import logging
 import os
 import re
 import stat
 import warnings
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -12,13 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.errors import INSTALL_DEVICE, ImageError, MissingInputError, MissingPackageError
+from edge.pictures.claims import PNG_SIGNATURE, check_claim, check_start
+from edge.pictures.quiet import decoders_quiet
 from edge.printable import printable
 from edge.records import Pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MAX_MEGAPIXELS = 100  # 300 MB once decoded; a phone's 48 MP fits
 MAX_FILE_BYTES = 512 * 1024 * 1024
 # Pillow's names of the formats that Fieldfare reads, and the endings that go with them. Browsers save JPEGs as .jfif,
 # .pjpeg and .pjp; old programs as .jpe and .jif; 3D cameras keep two in an .mpo.
@@ -34,8 +37,6 @@ _EIGHT_BIT_MODES = frozenset({"RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", 
 _ORIENTATION = 0x0112
 # EXIF's orientation -> the number of the PIL.Image.Transpose that turns it upright.
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _CONVERT = "convert it to JPEG"
 # What else hides behind a photo's name: its first bytes, what it is, what to do.
 _OTHERS = tuple(
@@ -92,9 +93,9 @@ def decode_image(data: bytes, name: str) -> Pixels:
     if not data:
         raise ImageError(f"{name}: empty file: remove it")
     try:
-        pixels_rgb = np.asarray(_open(pil, data, name))
-    except ImageError:
-        raise
+        pixels_rgb = np.asarray(_open(pil, data))
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from error
     except pil.UnidentifiedImageError as error:
         raise ImageError(f"{name}: {_unidentified(data)}") from error
     except MemoryError as error:
@@ -104,11 +105,13 @@ def decode_image(data: bytes, name: str) -> Pixels:
     return np.ascontiguousarray(pixels_rgb[:, :, ::-1])
 
 
-def _open(pil: ModuleType, data: bytes, name: str) -> "Image":
+def _open(pil: ModuleType, data: bytes) -> "Image":
     """Return the picture as _upright does. A function of its own: the picture as Pillow decoded it, 360 MB for 90
-    megapixels, is gone when the result is copied."""
-    with pil.open(io.BytesIO(data), formats=tuple(ENDINGS)) as image:
-        _refuse(image, data, name)
+    megapixels, is gone when the result is copied. Raises ImageError without a name."""
+    check_start(data)
+    with decoders_quiet(), pil.open(io.BytesIO(data), formats=tuple(ENDINGS)) as image:
+        check_claim(image, data)
+        _refuse(image, data)
         image.load()
         return _upright(image)
 
@@ -146,47 +149,19 @@ def exif_orientation(image: "Image") -> int:
     return orientation if orientation in range(1, 9) else 1
 
 
-def _refuse(image: "Image", data: bytes, name: str) -> None:
-    width, height = image.size
-    if width * height > MAX_MEGAPIXELS * 1_000_000:
-        raise ImageError(
-            f"{name}: {width}x{height} is {width * height / 1e6:.0f} megapixels, at most {MAX_MEGAPIXELS}: "
-            "make it smaller"
-        )
-    least = _least_bytes(image, data)
-    if len(data) < least:
-        raise ImageError(
-            f"{name}: {len(data):,} bytes for {width}x{height} pixels, at least {least:,}: damaged or cut short: "
-            "remove or copy it again"
-        )
+def _refuse(image: "Image", data: bytes) -> None:
     if image.mode == "CMYK":
-        raise ImageError(f"{name}: CMYK colours, for print: save it as RGB")
+        raise ImageError("CMYK colours, for print: save it as RGB")
     if _bits_per_channel(image, data) > 8:
-        raise ImageError(f"{name}: {_bits_per_channel(image, data)} bits a channel, at most 8: save it with 8")
+        raise ImageError(f"{_bits_per_channel(image, data)} bits a channel, at most 8: save it with 8")
     if image.mode not in _EIGHT_BIT_MODES:
-        raise ImageError(f"{name}: colour mode {image.mode}, must be RGB or grey: save it as RGB")
-
-
-def _least_bytes(image: "Image", data: bytes) -> int:
-    """Return how many bytes a whole JPEG or PNG of this size has at least; 0 for other formats.
-
-    Pillow allocates for the size that a file claims before it sees how much of it is there, and completes a JPEG that
-    ends too soon in grey: 20 kB became 90 megapixels and took 1.3 GB. The other decoders refuse such files unallocated.
-    """
-    width, height = image.size
-    if image.format in ("JPEG", "MPO"):
-        # Of each block of 8x8 pixels, a scan holds one code of one bit or more.
-        return -(-width // 8) * -(-height // 8) // 8
-    if data.startswith(_PNG_SIGNATURE):
-        # Deflate makes at most 1,032 bytes of one.
-        return height * (1 + width * data[24] * _PNG_CHANNELS.get(data[25], 1) // 8) // 1032
-    return 0
+        raise ImageError(f"colour mode {image.mode}, must be RGB or grey: save it as RGB")
 
 
 def _bits_per_channel(image: "Image", data: bytes) -> int:
     """Return the bits of each channel in the file."""
     # Pillow reduces 16-bit colour PNGs to 8 bits silently, so the depth is read from the file's header.
-    if data.startswith(_PNG_SIGNATURE):
+    if data.startswith(PNG_SIGNATURE):
         return data[24]
     if image.format == "TIFF":
         bits = image.getexif().get(258, 8)
@@ -199,6 +174,13 @@ def _pillow() -> ModuleType:
         from PIL import Image
     except ImportError as error:
         raise MissingPackageError(f"reading photos needs Pillow: {INSTALL_DEVICE}") from error
-    Image.MAX_IMAGE_PIXELS = None  # _refuse has the only limit, with a message
-    warnings.filterwarnings("ignore", module="PIL")  # about malformed tags; real faults raise
+    Image.MAX_IMAGE_PIXELS = None  # edge.pictures.claims has the only limit, with a message
+    _quieten()
     return Image
+
+
+@cache
+def _quieten() -> None:
+    """Keep Pillow from writing to standard error; real faults raise."""
+    warnings.filterwarnings("ignore", module="PIL")  # about malformed tags
+    logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)

@@ -33,6 +33,8 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     clock = Clock()
     check_outputs(options)
     remark = options.network.check(options.weights)
+    # A file: before the photos are listed and TensorFlow is loaded, which takes seconds.
+    weights = None if options.weights == "imagenet" else find_weights(options.network, options.weights)
     listing = list_photos(options.data)
     if options.group_by is not None:
         # Only for its errors: a rule that matches nothing must not cost the minutes of reading the photos.
@@ -43,7 +45,7 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     if remark:
         progress.say(remark)
     team = _start(options, progress)
-    weights = find_weights(options.network, options.weights)
+    weights = weights or find_weights(options.network, options.weights)
     clock.lap("network")
     with _checkpoints(options, team) as checkpoints, tempfile.TemporaryDirectory(prefix="fieldfare-train-") as name:
         spec = preprocessing_for(options.network, options.resize)

@@ -38,7 +38,7 @@ def quieten_opencv() -> None:
 
     Call it before OpenCV is imported. A worker does the same.
     """
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it cannot do, it returns, too
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
 
 

@@ -10,7 +10,7 @@ from edge.capture.base import FrameSource
 from edge.capture.opening import open_source
 from edge.capture.replay.video import VideoSource
 from edge.config.running import Camera
-from edge.errors import ConfigError, EndOfStream
+from edge.errors import ConfigError, EndOfStream, VideoError
 from edge.postprocess import to_scores
 from edge.printable import masked
 from edge.records import Frame
@@ -29,11 +29,16 @@ class Recording:
     """
 
     def __init__(self, path: str, *, fps: float | None) -> None:
-        """Open it. Raises ConfigError if `path` names no recording, and what open_source raises."""
+        """Open it. Raises ConfigError if `path` names no recording, VideoError for a file that is none of any kind, and
+        what open_source raises."""
         if path == "synthetic" or source_kind(path) != "replay" or _is_special(path):
             raise ConfigError(f"{masked(path)}: must be a score log, a video, or a folder of pictures")
         self._fps = fps
-        self._source: FrameSource = open_source(Camera(source=path, fps=fps, realtime=False))
+        try:
+            self._source: FrameSource = open_source(Camera(source=path, fps=fps, realtime=False))
+        except VideoError as error:
+            # One that was cut to a few bytes may have been either.
+            raise VideoError(f"neither a score log, from its first bytes, nor a video: {error}") from error
 
     def scores(self, pipeline: Pipeline) -> Iterator[tuple[float, NDArray[np.float32]]]:
         """Yield the seconds since its begin and the scores, float32 (labels,), of each frame.

@@ -2,11 +2,16 @@
 
 Cameras bend the rules: a boundary other than the declared one, lengths that are wrong or missing, line feeds alone.
 So the boundary is taken from the body, and a length is believed if the picture there is whole.
+
+From a server on the same machine that sends as fast as it can, 640x480 in 55 kB takes 0.05 ms of CPU a picture with
+lengths and 0.07 ms without, 1920x1080 in 363 kB 0.21 and 0.44 ms; FFmpeg takes 0.03 and 0.17, 0.06 and 1.13 ms.
+Decoding takes 1.7 and 11 ms (busy x86-64, OpenCV 5.0, 2026-11). So at 30 pictures a second reading is at most 1.3 % of
+a core.
 """
 
 from collections.abc import Callable
 
-from edge.capture.jpeg import is_whole_jpeg
+from edge.pictures.jpeg_header import is_whole_jpeg
 
 # A JPEG of 100 megapixels in the quality of cameras.
 MOST_BYTES = 32 * 1024 * 1024

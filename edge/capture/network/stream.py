@@ -6,7 +6,7 @@ import time
 
 import cv2
 
-from edge.capture.ffmpeg import hands_over_jpegs, open_ffmpeg, too_large
+from edge.capture.ffmpeg import hands_over_jpegs, open_stream, too_large
 from edge.capture.grabber import Capture, Grabber
 from edge.capture.jpeg import decode_jpeg
 from edge.capture.network.web_camera import POLL_FPS, WebCamera, in_words
@@ -97,16 +97,16 @@ class StreamSource:
         started_s = time.monotonic()
         wait_ms = int(self._wait_s * 1000)
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, wait_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, wait_ms]
-        capture = open_ffmpeg(self._url, limits, web=web)
+        capture = open_stream(self._url, limits, web=web)
         if not capture.isOpened():
             capture.release()
             if time.monotonic() - started_s > 0.9 * self._wait_s:
                 raise CameraError(self._why_silent())
             raise CameraError(f"stream {self._shown}: cannot be opened: {_CHECK}")
-        if (excess := too_large(capture)) is not None:
+        size = [int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
+        if (excess := too_large(*size)) is not None:
             capture.release()
             raise CameraError(f"stream {self._shown}: {excess}: choose a smaller size in the camera")
-        size = [int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
         self.description = f"stream {self._shown} {size[0]}x{size[1]}"
         self._sends_jpegs = hands_over_jpegs(capture)
         return capture

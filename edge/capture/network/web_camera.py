@@ -7,11 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from edge.capture.jpeg import is_whole_jpeg, jpeg_header
 from edge.capture.network.http_client import HttpClient, RefusedError
 from edge.capture.network.multipart import MOST_BYTES, Parts, PartsError
 from edge.capture.pace import Pacer
 from edge.errors import ImageError
+from edge.pictures.jpeg_header import is_whole_jpeg, jpeg_header
 from edge.records import Pixels
 
 Kind = Literal["parts", "picture", "video"]

@@ -26,7 +26,8 @@ class FolderSource:
 
     def __init__(self, path: Path, *, fps: float | None, loop: bool) -> None:
         """List the pictures at `path`, a folder or one picture. Raises MissingInputError if there are none."""
-        self._paths = [path] if path.is_file() else find_images(path)
+        self._is_one = path.is_file()
+        self._paths = [path] if self._is_one else find_images(path)
         if not self._paths:
             raise MissingInputError(f"{path}: no pictures there (JPEG, PNG, BMP, WebP, TIFF)")
         self._root = path if path.is_dir() else path.parent
@@ -43,7 +44,8 @@ class FolderSource:
 
     def read(self) -> Frame:
         """See FrameSource.read. Pictures that cannot be read are logged and left out. Raises ImageError if none of
-        them can be read. Looped pictures may be read-only, and shared by the frames that show them."""
+        them can be read; if there is only one, what is wrong with it. Looped pictures may be read-only, and shared by
+        the frames that show them."""
         path, image_bgr = self._next_picture()
         self._pacer.wait()
         frame = Frame(image_bgr, self._sequence, *stamp(), name=readable_name(path.relative_to(self._root)))
@@ -70,6 +72,8 @@ class FolderSource:
             try:
                 return path, self._picture(path)
             except (ImageError, MissingInputError) as error:
+                if self._is_one:
+                    raise
                 _log.warning("%s", error)
                 self._unreadable.add(position)
         raise ImageError(f"{self._root}: none of the pictures there can be read")

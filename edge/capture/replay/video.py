@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.capture.ffmpeg import hands_over_jpegs, open_ffmpeg, too_large
-from edge.capture.jpeg import decode_jpeg, jpeg_header
+from edge.capture.ffmpeg import MOST_PIXELS, claimed_size, hands_over_jpegs, open_video, too_large
+from edge.capture.jpeg import decode_jpeg
 from edge.capture.pace import Pacer, rate_in_words
 from edge.capture.replay.container import is_cut_short
 from edge.capture.replay.times import FrameGaps
 from edge.clock import stamp
-from edge.errors import CameraError, EndOfStream, ImageError, MissingInputError
+from edge.errors import CameraError, EndOfStream, ImageError, MissingInputError, VideoError
+from edge.pictures.jpeg_header import jpeg_header, least_bytes
 from edge.records import Frame, Pixels
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ _log = logging.getLogger(__name__)
 
 # FFmpeg recognizes text files by their name alone (.txt, .nfo, .ans and others), and draws them like a terminal.
 _TEXT_CODEC = "ansi"
+_JPEG_CODEC = "MJPG"
+_TEXT = "text, not a video: give a video file, a picture or a folder of pictures"
+_NO_VIDEO = "not a video, damaged, or a codec that it lacks: give another file, or convert this one to MP4"
 # FFmpeg knows scripts by how they begin, whatever the file is called, and opens what they name: one that names
 # itself took 3 GB. A tag before it (ID3) is passed over.
 _SCRIPTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0", b"ID3")
@@ -38,16 +42,18 @@ class VideoSource:
     stalls = False
 
     def __init__(self, path: Path, *, realtime: bool, fps: float | None, loop: bool) -> None:
-        """Open the video. Raises MissingInputError if there is no such file, CameraError if OpenCV cannot read it or
-        its pictures have over 100 megapixels."""
+        """Open the video. Raises MissingInputError if there is no such file or it cannot be read, VideoError if it is
+        no video, damaged, or claims more pixels than a video may have or its bytes can hold."""
         import cv2
 
         if not path.is_file():
             raise MissingInputError(f"{path}: no such video file")
         self._path, self._loop = path, loop
+        self._claimed = self._check_claim()
         self._capture = self._open()
-        self._holds_jpegs = self._is_of_whole_jpegs() and hands_over_jpegs(self._capture)
         size = [int(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
+        self._most_pixels = size[0] * size[1] or MOST_PIXELS
+        self._holds_jpegs = self._is_of_whole_jpegs() and hands_over_jpegs(self._capture)
         # The header's rate is often that of a clock, such as 600 or 90,000, and says nothing of pauses.
         self._gaps = FrameGaps(float(self._capture.get(cv2.CAP_PROP_FPS)))
         self._paced, self._fps = realtime, fps
@@ -71,12 +77,12 @@ class VideoSource:
             if not self._loop:
                 raise EndOfStream(replayed)
             self._capture.release()
-            self._capture, self._position, self._damaged = self._open(), 0, 0
+            self._capture, self._position, self._damaged = self._open_again(), 0, 0
             self._holds_jpegs = self._holds_jpegs and hands_over_jpegs(self._capture)
             self._gaps.begin_again()
             image = self._next_picture()
         if image is None:
-            raise CameraError(f"{self._path}: no frame could be read: not a video that OpenCV decodes")
+            raise VideoError(f"{self._path}: no frame could be read: {_NO_VIDEO}")
         gap_s = self._gap_s()
         self._position_s += gap_s if self._sequence else 0.0
         self._pacer.wait(gap_s if self._paced and self._fps is None else None)
@@ -121,7 +127,7 @@ class VideoSource:
             if image is None or not self._holds_jpegs:
                 return image
             try:
-                return decode_jpeg(image)
+                return decode_jpeg(image, most_pixels=self._most_pixels)
             except ImageError:
                 self._damaged += 1
 
@@ -139,10 +145,12 @@ class VideoSource:
         packet = np.asarray(read, dtype=np.uint8)
         try:
             header = jpeg_header(packet.tobytes())
+            if (header.width, header.height) != size:
+                return False
             decode_jpeg(packet)
         except ImageError:
             return False
-        return (header.width, header.height) == size
+        return True
 
     def _end(self) -> str:
         """Return what was replayed. Warns, once, if the file is damaged or cut short."""
@@ -181,28 +189,48 @@ class VideoSource:
         capture.release()
         return held - self._position
 
+    def _check_claim(self) -> tuple[int, int]:
+        """Return the (width, height) that the container claims, (0, 0) if none. Raises VideoError if it is too much."""
+        try:
+            size = self._path.stat().st_size
+            with self._path.open("rb") as file:
+                head = file.read(_HEAD_BYTES)
+        except OSError as error:
+            raise MissingInputError(f"{self._path}: cannot read: {error.strerror or error}") from error
+        if not size:
+            raise VideoError(f"{self._path}: empty file: copy it again from the camera, or remove it")
+        if head.lstrip(b"\xef\xbb\xbf\t\r\n ").startswith(_SCRIPTS):
+            raise VideoError(f"{self._path}: {_TEXT}")
+        width, height = claimed_size(self._path.absolute())
+        if (excess := too_large(width, height)) is not None:
+            raise VideoError(f"{self._path}: {excess}: make it smaller")
+        return width, height
+
     def _open(self) -> "cv2.VideoCapture":
         import cv2
 
-        if _is_script(self._path):
-            raise CameraError(f"{self._path}: text, not a video: give a video file, a picture or a folder of pictures")
-        capture = open_ffmpeg(str(self._path.absolute()))  # "12:30.avi" would be a protocol
+        path = self._path.absolute()  # "12:30.avi" would be a protocol
+        try:
+            capture = open_video(path, self._claimed)
+        except OSError as error:
+            raise MissingInputError(f"{self._path}: cannot read: {error.strerror or error}") from error
         if not capture.isOpened():
-            raise CameraError(f"{self._path}: OpenCV cannot open it: not a video, or a codec it lacks")
-        if int(capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*_TEXT_CODEC):
+            raise VideoError(f"{self._path}: OpenCV cannot open it: {_NO_VIDEO}")
+        size = [int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
+        codec = int(capture.get(cv2.CAP_PROP_FOURCC))
+        fault = too_large(*size)
+        if codec == cv2.VideoWriter.fourcc(*_TEXT_CODEC):
+            fault = _TEXT
+        elif codec == cv2.VideoWriter.fourcc(*_JPEG_CODEC) and path.stat().st_size < least_bytes(*size):
+            fault = f"too few bytes for a picture of {size[0]}x{size[1]}: damaged or cut short: copy it again"
+        if fault is not None:
             capture.release()
-            raise CameraError(f"{self._path}: text, not a video: give a video file, a picture or a folder of pictures")
-        if (excess := too_large(capture)) is not None:
-            capture.release()
-            raise CameraError(f"{self._path}: {excess}: make it smaller")
+            raise VideoError(f"{self._path}: {fault}")
         return capture
 
-
-def _is_script(path: Path) -> bool:
-    """Return True for a script that could name other files, False for all else, also for what cannot be read."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except OSError:  # which the opening reports
-        return False
-    return head.lstrip(b"\xef\xbb\xbf\t\r\n ").startswith(_SCRIPTS)
+    def _open_again(self) -> "cv2.VideoCapture":
+        """Open it for another round. Raises CameraError, as for any source that was there and is gone."""
+        try:
+            return self._open()
+        except (VideoError, MissingInputError) as error:
+            raise CameraError(str(error)) from error

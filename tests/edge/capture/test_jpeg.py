@@ -10,8 +10,9 @@ from camera_standins import scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.capture.jpeg import decode_jpeg, is_whole_jpeg, jpeg_header
+from edge.capture.jpeg import decode_jpeg
 from edge.errors import ImageError
+from edge.pictures.jpeg_header import is_whole_jpeg, jpeg_header
 from edge.records import Pixels
 
 WIDTH, HEIGHT = 64, 48

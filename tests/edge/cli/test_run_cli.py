@@ -132,11 +132,15 @@ class TestMistakes:
             ("nowhere", 66, "'nowhere' is not there"),
             ("{tmp}/none.jpg", 66, "no such picture"),
             ("picamera2:x", 78, "picamera2:0"),
+            ("{tmp}/empty.avi", 65, "empty.avi: empty file"),
+            ("{tmp}/cut.mp4", 65, "cut.mp4: OpenCV cannot open it: not a video, damaged"),
         ],
     )
     def test_by_hand_a_source_that_is_not_there_is_one_line_and_a_status(
         self, run_fieldfare: Run, sealed: Bundle, tmp_path: Path, source: str, status: int, words: str
     ) -> None:
+        (tmp_path / "empty.avi").touch()
+        (tmp_path / "cut.mp4").write_bytes(b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41\0\0\1")
         done = run_fieldfare("run", "--bundle", sealed.path, "--source", source.format(tmp=tmp_path))
         assert done.returncode == status
         (line,) = [line for line in done.stderr.splitlines() if line.startswith("fieldfare: ")]

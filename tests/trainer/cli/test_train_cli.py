@@ -1,20 +1,36 @@
 """fieldfare train: what it refuses, and how soon. Whole trainings are in test_train.py."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import click
 import pytest
 
-from edge.errors import MissingPackageError
+from edge.errors import MissingInputError, MissingPackageError, ModelError
 from trainer.cli import train as cli
+from trainer.networks.families import Network
+from trainer.options import Options
+from trainer.progress import Advance
+from trainer.train import train
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 HEAVY = ("tensorflow", "keras", "sklearn", "rich", "cv2")
+
+
+class Silent:
+    """A Progress that shows nothing."""
+
+    def stage(self, title: str, total: int) -> AbstractContextManager[Advance]:
+        return nullcontext(lambda _: None)
+
+    def say(self, text: str) -> None:
+        pass
 
 
 def fill(root: Path, **counts: int) -> Path:
@@ -95,6 +111,22 @@ def test_weights_that_are_not_there_are_told_before_the_photos_are_read(tmp_path
     assert done.returncode == 66
     assert "none.h5: cannot read: No such file or directory" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["/dev/zero", "pipe.h5", "folder.h5", "huge.h5"])
+def test_weights_that_are_no_small_file_are_refused_before_tensorflow_is_loaded(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes seconds to load; the folder of photos is not there, and not looked at either."""
+    os.mkfifo(tmp_path / "pipe.h5")
+    (tmp_path / "folder.h5").mkdir()
+    with (tmp_path / "huge.h5").open("wb") as file:
+        file.truncate(1 << 34)
+    for name in ("tensorflow", "keras"):
+        monkeypatch.setitem(sys.modules, name, None)
+    options = Options(tmp_path / "photos", tmp_path / "bundle", Network("mobilenet_v2", 0.35, 96), str(tmp_path / kind))
+    with pytest.raises((ModelError, MissingInputError), match=rf"weights {tmp_path / kind}: (not a plain file|cannot)"):
+        train(options, Silent())
 
 
 def test_photos_outside_of_which_none_can_be_read_are_told_before_learning(tmp_path: Path, run_fieldfare: Run) -> None:

@@ -14,7 +14,7 @@ from camera_standins import BLUISH, mjpeg_server
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.capture.ffmpeg import open_ffmpeg
+from edge.capture.ffmpeg import open_video
 from edge.capture.network.stream import StreamSource
 from edge.errors import CameraError
 from edge.printable import masked
@@ -103,7 +103,7 @@ class TestWholePictures:
         sent = path.read_bytes()
         middle = len(sent) // 188 // 2 * 188
         path.write_bytes(sent[:middle] + sent[middle + 188 :])
-        capture = open_ffmpeg(str(path))
+        capture = open_video(path, (320, 240))
         assert sum(capture.read()[0] for _ in range(60)) == 29
 
 

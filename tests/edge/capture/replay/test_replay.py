@@ -2,6 +2,8 @@
 
 import math
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import edge.capture.replay.video as video_module
 from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
 from edge.capture.opening import open_source
 from edge.capture.pace import Pacer
 from edge.capture.replay.folder import FolderSource
 from edge.capture.replay.video import VideoSource
 from edge.config.running import Camera
-from edge.errors import CameraError, EndOfStream, ImageError
+from edge.errors import CameraError, EndOfStream, ImageError, VideoError
 from edge.preprocess import Preprocessor
 
 
@@ -39,6 +42,63 @@ def video(tmp_path: Path) -> Path:
         writer.write(np.full((48, 64, 3), 20 * number, np.uint8))
     writer.release()
     return path
+
+
+def written(path: Path, codec: str) -> Path:
+    """Write a video of ten frames of 64x48."""
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), 25, (64, 48))
+    for number in range(10):
+        writer.write(np.full((48, 64, 3), 20 * number, np.uint8))
+    writer.release()
+    return path
+
+
+def claim_size(avi: Path, width: int, height: int) -> None:
+    """Change the size that an AVI's header claims."""
+    whole = bytearray(avi.read_bytes())
+    struct.pack_into("<II", whole, whole.index(b"strf") + 12, width, height)
+    struct.pack_into("<II", whole, whole.index(b"avih") + 40, width, height)
+    avi.write_bytes(whole)
+
+
+def claim_in_jpegs(video: Path, width: int, height: int) -> None:
+    """Change the size that each JPEG in a video claims."""
+    whole, place = bytearray(video.read_bytes()), -1
+    while (place := whole.find(b"\xff\xc0", place + 1)) >= 0:
+        struct.pack_into(">HH", whole, place + 5, height, width)
+    video.write_bytes(whole)
+
+
+_WRITE_LOSSLESS = """
+import sys
+import cv2
+import numpy as np
+path, width, height = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+writer = cv2.VideoWriter(path, cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"FFV1"), 25, (width, height))
+writer.write(np.full((height, width, 3), 90, np.uint8))
+writer.release()
+"""
+# Prints the MiB that a second video adds to the peak of a process that has read a first one.
+_GROWTH = """
+import resource, sys
+from pathlib import Path
+from edge.capture.replay.video import VideoSource
+from edge.errors import EndOfStream, VideoError
+
+def peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+message, before = "", 0
+for name in sys.argv[1:]:
+    before = peak()
+    try:
+        source = VideoSource(Path(name), realtime=False, fps=None, loop=False)
+        while True:
+            source.read()
+    except (EndOfStream, VideoError) as error:
+        message = str(error)
+print(peak() - before, message)
+"""
 
 
 def in_the_middle(video: Path) -> tuple[bytes, int]:
@@ -74,6 +134,14 @@ class TestFolder:
         (tmp_path / "1.jpg").write_bytes(b"damaged")
         with pytest.raises(ImageError, match="none of the pictures"):
             FolderSource(tmp_path, fps=None, loop=loop).read()
+
+    def test_one_that_cannot_be_read_and_is_the_only_one_is_one_line(
+        self, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (folder / "1.png").write_bytes(b"damaged")
+        with pytest.raises(ImageError, match=r"1\.png: not a picture"):
+            FolderSource(folder / "1.png", fps=None, loop=False).read()
+        assert not caplog.text
 
     def test_a_picture_that_disappears_is_left_out(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
         source = FolderSource(folder, fps=None, loop=False)
@@ -204,8 +272,55 @@ class TestVideo:
             struct.pack_into(">HH", whole, place + 5, 30000, 30000)
         struct.pack_into("<II", whole, whole.index(b"strf") + 12, 30000, 30000)
         video.write_bytes(whole)
-        with pytest.raises(CameraError, match=r"megapixels, at most 100|no frame could be read|cannot open it"):
+        with pytest.raises(VideoError, match=r"megapixels, at most 35|no frame could be read|cannot open it"):
             VideoSource(video, realtime=False, fps=None, loop=False).read()
+
+    @pytest.mark.parametrize("codec", ["MJPG", "FFV1"])
+    def test_a_size_that_the_container_claims_is_refused_before_it_is_opened(
+        self, codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = written(tmp_path / "claims.avi", codec)
+        claim_size(path, 9500, 9400)
+        monkeypatch.setattr(video_module, "open_video", None)
+        with pytest.raises(VideoError, match=r"claims\.avi: 9500x9400 is 89 megapixels, at most 35: make it smaller"):
+            VideoSource(path, realtime=False, fps=None, loop=False)
+
+    def test_a_motion_jpeg_of_too_few_bytes_for_its_size_is_refused(self, video: Path) -> None:
+        claim_in_jpegs(video, 8000, 4000)
+        claim_size(video, 8000, 4000)
+        with pytest.raises(VideoError, match="too few bytes for a picture of 8000x4000: damaged or cut short"):
+            VideoSource(video, realtime=False, fps=None, loop=False)
+
+    @pytest.mark.process
+    @pytest.mark.parametrize("size", [(3840, 2160), (5312, 2988)])
+    def test_large_ones_of_real_cameras_are_read(self, size: tuple[int, int], tmp_path: Path) -> None:
+        """Lossless, in four bytes a pixel: more than any codec of a camera takes in one piece."""
+        path = tmp_path / "large.avi"
+        # In a process of its own: in this one, FFmpeg's memory has the bound of the video that was read last.
+        words = [str(path), *map(str, size)]
+        subprocess.run([sys.executable, "-c", _WRITE_LOSSLESS, *words], check=True)
+        source = VideoSource(path, realtime=False, fps=None, loop=False)
+        assert source.read().image_bgr.shape == (size[1], size[0], 3)
+
+    @pytest.mark.process
+    @pytest.mark.parametrize(
+        ("codec", "name", "in_container"),
+        [("MJPG", "a.avi", True), ("MJPG", "a.avi", False), ("MJPG", "a.mkv", False), ("MJPG", "a.mjpeg", False)],
+    )
+    def test_no_claim_of_ninety_megapixels_takes_memory(
+        self, codec: str, name: str, in_container: bool, tmp_path: Path
+    ) -> None:
+        """A Motion JPEG that claimed 9500x9400 took 591 MB."""
+        path = written(tmp_path / name, codec)
+        claim_in_jpegs(path, 9500, 9400)
+        if in_container:
+            claim_size(path, 9500, 9400)
+        whole = written(tmp_path / f"whole-{name}", codec)
+        done = subprocess.run([sys.executable, "-c", _GROWTH, whole, path], capture_output=True, text=True, check=True)
+        grown, _, message = done.stdout.partition(" ")
+        assert int(grown) < 40, "MiB"
+        assert "claims" not in message
+        assert str(path) in message
 
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=20))
@@ -221,7 +336,7 @@ class TestVideo:
             source = VideoSource(video, realtime=False, fps=None, loop=False)
             for _ in range(100):
                 source.read()
-        except (EndOfStream, CameraError) as end:
+        except (EndOfStream, VideoError) as end:
             assert str(end).isprintable()
         finally:
             video.write_bytes(whole)
@@ -312,14 +427,14 @@ class TestVideo:
     def test_one_that_goes_away_between_two_rounds_is_an_error(self, video: Path) -> None:
         source = VideoSource(video, realtime=False, fps=None, loop=True)
         video.unlink()
-        with pytest.raises(CameraError, match="OpenCV cannot open it"):
+        with pytest.raises(CameraError, match="cannot read: No such file"):
             for _ in range(11):
                 source.read()
 
     def test_what_is_no_video_is_refused(self, tmp_path: Path) -> None:
         fake = tmp_path / "film.mp4"
         fake.write_bytes(b"nothing of the kind" * 100)
-        with pytest.raises(CameraError, match="OpenCV cannot open it"):
+        with pytest.raises(VideoError, match="OpenCV cannot open it"):
             VideoSource(fake, realtime=False, fps=None, loop=False)
 
     @pytest.mark.parametrize(
@@ -329,7 +444,7 @@ class TestVideo:
         """FFmpeg would open them: one that named itself 12,000 times took 3 GB."""
         script = tmp_path / "film.mp4"
         script.write_bytes(head + b"file film.mp4\n" * 3)
-        with pytest.raises(CameraError, match="text, not a video"):
+        with pytest.raises(VideoError, match="text, not a video"):
             VideoSource(script, realtime=False, fps=None, loop=False)
 
     @pytest.mark.parametrize("name", ["notes.txt", "read.nfo", "file_id.diz"])
@@ -337,7 +452,7 @@ class TestVideo:
         """FFmpeg would draw it like a terminal."""
         text = tmp_path / name
         text.write_text("a line of text\n" * 300)
-        with pytest.raises(CameraError, match="text, not a video"):
+        with pytest.raises(VideoError, match="text, not a video"):
             VideoSource(text, realtime=False, fps=None, loop=False)
 
     def test_a_video_may_have_any_name(self, video: Path) -> None:

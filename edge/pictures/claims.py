@@ -1,0 +1,133 @@
+"""Compare what a picture file claims to be with the bytes that are there, before memory is taken for its pixels."""
+
+import struct
+from typing import TYPE_CHECKING
+
+from edge.errors import ImageError
+from edge.pictures.jpeg_header import ENDS, MOST_SCANS, SCAN, jpeg_header
+from edge.pictures.tiff import claimed_pixels, shortage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_MEGAPIXELS = 100  # 300 MB once decoded; a phone's 48 MP fits
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
+_DEFLATE_MOST = 1032  # bytes that become of one
+_RLE_MOST = 255  # pixels of a code of two bytes
+_FIX = "remove or copy it again"
+_REPAIR = f"damaged or cut short: {_FIX}"
+_ODD_TAGS = (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError, OverflowError)
+
+
+def check_start(data: bytes) -> None:
+    """Raise ImageError if `data` is a WebP that claims too many pixels, or is cut short: Pillow's decoder takes the
+    memory for two whole pictures when it opens one."""
+    if not (data.startswith(b"RIFF") and data[8:12] == b"WEBP"):
+        return
+    (length,) = struct.unpack_from("<I", data, 4)
+    size = _webp_size(data)
+    if size is None or length + 8 > len(data):
+        raise ImageError(f"{len(data):,} bytes, at least {length + 8:,}: {_REPAIR}")
+    check_pixels(*size)
+
+
+def check_pixels(width: int, height: int, pixels: int = 0) -> None:
+    """Raise ImageError if a picture of this size, or `pixels` if that is more, is over the limit."""
+    pixels = max(pixels, width * height)
+    if pixels > MAX_MEGAPIXELS * 1_000_000:
+        raise ImageError(
+            f"{width}x{height} is {pixels / 1e6:.0f} megapixels, at most {MAX_MEGAPIXELS}: make it smaller"
+        )
+
+
+def check_claim(image: "Image", data: bytes) -> None:
+    """Raise ImageError, in words without a name, if `data` cannot hold the picture that `image` was opened as, not yet
+    loaded, or if that has over 100 megapixels.
+
+    Pillow takes memory for the size that a file claims before it sees how much of it is there.
+    """
+    width, height = image.size
+    check_pixels(width, height)
+    if image.format in ("JPEG", "MPO"):
+        _check_jpeg(data)
+    elif image.format == "PNG":
+        _require(image, *_png_bytes(data))
+    elif image.format in ("BMP", "DIB"):
+        _require(image, len(data), _bmp_bytes(image))
+    elif image.format == "TIFF":
+        _check_tiff(image, data)
+
+
+def _check_jpeg(data: bytes) -> None:
+    try:
+        header = jpeg_header(data)
+    except ImageError as error:
+        raise ImageError(f"damaged or cut short ({error}): {_FIX}") from error
+    check_pixels(header.width, header.height)
+    ends = data.find(ENDS, header.scan_at)  # compressed pixels never hold a marker
+    scan_bytes = (len(data) if ends < 0 else ends) - header.scan_at
+    if scan_bytes < header.least_bytes:
+        raise ImageError(_short(scan_bytes, (header.width, header.height), header.least_bytes))
+    if ends < 0:
+        raise ImageError(f"damaged or cut short (it ends within the picture): {_FIX}")
+    scans = data.count(SCAN, header.scan_at, ends)
+    if scans > MOST_SCANS:
+        raise ImageError(f"progressive, in {scans} scans, at most {MOST_SCANS}: save it anew")
+
+
+def _png_bytes(data: bytes) -> tuple[int, int]:
+    """Return how many compressed bytes a PNG holds, and how many it holds at least if it is whole."""
+    width, height = struct.unpack_from(">II", data, 16)
+    least = height * (1 + width * data[24] * _PNG_CHANNELS.get(data[25], 1) // 8) // _DEFLATE_MOST
+    present, place = 0, len(PNG_SIGNATURE)
+    while place + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        if kind == b"IDAT":
+            present += length
+            if place + 8 + length > len(data):
+                return len(data), place + 8 + length
+        place += 12 + length
+    return present, least
+
+
+def _bmp_bytes(image: "Image") -> int:
+    codec, (_, _, width, height), offset, arguments = image.tile[0]  # type: ignore[attr-defined]
+    if codec == "raw":
+        return int(offset + arguments[1] * height - 3)  # a row is filled up to four bytes, but the last need not be
+    return int(offset + 2 * width * height // _RLE_MOST)
+
+
+def _check_tiff(image: "Image", data: bytes) -> None:
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    try:
+        pixels, lack = claimed_pixels(tags), shortage(tags, len(data))
+    except _ODD_TAGS as error:
+        raise ImageError(f"damaged ({type(error).__name__} in its tags): {_FIX}") from error
+    check_pixels(*image.size, pixels)
+    if lack:
+        raise ImageError(f"{lack}, for {image.size[0]}x{image.size[1]} pixels: {_REPAIR}")
+
+
+def _require(image: "Image", present: int, least: int) -> None:
+    if present < least:
+        raise ImageError(_short(present, image.size, least))
+
+
+def _short(present: int, size: tuple[int, int], least: int) -> str:
+    return f"{present:,} bytes for {size[0]}x{size[1]} pixels, at least {least:,}: {_REPAIR}"
+
+
+def _webp_size(data: bytes) -> tuple[int, int] | None:
+    """Return the size that the first chunk of a WebP claims; None if it claims none."""
+    kind = data[12:16]
+    if len(data) < 30:
+        return None
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 ":
+        return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
+    return None
