@@ -88,7 +88,8 @@ def _collisions(
             found.add(one.place)
             yield _fault(one, f"another path than {_key(other)}, which is read")
     for one, other in product((*written, *folders), _closed(table, locate)):
-        if one.place not in found and _lies_in(one, other):
+        follows = one.value is None and ("events", "store") in found  # a folder beside the store
+        if one.place not in found and not follows and _lies_in(one, other):
             found.add(one.place)
             yield _fault(one, f"outside of {_key(other)}, of which nothing may change")
     yield from _nested([folder for folder in folders if folder.place not in found])
