@@ -64,8 +64,8 @@ def _empty(words: list[str]) -> str | None:
     for number, (before, word) in enumerate(zip(["", *words], words, strict=False), 1):
         if not word.strip():
             return f"the word after {before}" if before.startswith("--") else f"word {number}"
-        if number <= len(options) and word.startswith("--") and word.endswith("="):
-            return f"the value of {word[:-1]}"
+        if number <= len(options) and word.startswith("--") and word.rstrip().endswith("="):
+            return f"the value of {word.rstrip()[:-1]}"
     return None
 
 

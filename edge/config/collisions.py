@@ -98,7 +98,7 @@ def _collisions(
 def _inputs(table: Table, file: str | None, locate: Locate) -> Iterator[_Named]:
     """Yield the files that are read, and named by something else than a key for a path alone."""
     library, hook = _value(table, ("engine", "edgetpu_library")), _value(table, ("hook", "command"))
-    script, source = _value(table, ("camera", "script")), _value(table, ("camera", "source"))
+    script, source = _value(table, ("camera", "script")), _recording(table)
     # A program or library without a folder is looked for in the system's own. What follows the program may be what it
     # works on, such as the results.
     program = hook[0] if isinstance(hook, list) and hook else None
@@ -107,7 +107,7 @@ def _inputs(table: Table, file: str | None, locate: Locate) -> Iterator[_Named]:
         (("engine", "edgetpu_library"), library if "/" in str(library) else None),
         (("hook", "command"), program if "/" in str(program) else None),
         (("camera", "script"), script[1:] if isinstance(script, str) and script[:1] == "@" else None),
-        (("camera", "source"), source if _is_recording(source) else None),
+        (("camera", "source"), source),
     ]
     for place, text in texts:
         if (path := _path(text, locate)) is not None:
@@ -118,8 +118,7 @@ def _closed(table: Table, locate: Locate) -> Iterator[_Named]:
     """Yield the folders in which nothing may be written: a bundle is damaged by one file more, and pictures that are
     kept among those that are classified would be classified, too."""
     yield from _all(table, (("bundle",),), locate)
-    source = _value(table, ("camera", "source"))
-    if _is_recording(source) and (path := _path(source, locate)) is not None:
+    if (path := _path(_recording(table), locate)) is not None:
         yield _Named(("camera", "source"), path, None)
 
 
@@ -128,8 +127,14 @@ def _lies_in(named: _Named, closed: _Named) -> bool:
     return (closed.place == ("bundle",) or named.place in _FOLDERS) and named.path.is_relative_to(closed.path)
 
 
-def _is_recording(source: object) -> bool:
-    return isinstance(source, str) and bool(source) and "\x00" not in source and source_kind(source) == "replay"
+def _recording(table: Table) -> str | None:
+    """Return the path of the picture, folder or video that is the source; None if that is a camera."""
+    source = _value(table, ("camera", "source"))
+    if not isinstance(source, str) or not source or "\x00" in source:
+        return None
+    # No source of ours is written so, but it names a file, and the results must not go there before that is found out.
+    source = source.removeprefix("file://")
+    return source if source_kind(source) == "replay" else None
 
 
 def _hard_links(table: Table, file: str | None) -> Iterator[Fault]:
