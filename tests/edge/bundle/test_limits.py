@@ -226,7 +226,7 @@ class TestPacks:
         return seal_pack(buffer.getvalue()[:-81])
 
     def with_entry(self, tiny: Bundle, change: Callable[[bytearray, int], None]) -> bytes:
-        """The tiny bundle, packed, with its first entry in the directory changed: called with all bytes and its place."""
+        """The tiny bundle, packed, with the directory's first entry changed: called with all bytes and its place."""
         body = bytearray(pack_bytes(tiny)[:-81])
         change(body, body.index(b"PK\x01\x02"))
         return seal_pack(bytes(body))
