@@ -108,23 +108,19 @@ def import_model(
         normalization = told.normalize or of_metadata(metadata)
     source, labels = _labels(name, told, model, metadata, classes)
     labels, remark = distinct(labels)
-    if remark:
-        warn(f"{source}: {remark}")
     if taxonomy is not None:
-        shown = readable_name(told.taxonomy)
-        for line in read_taxonomy(taxonomy, shown).differences(labels):
-            warn(f"{shown}: {line}")
+        _compare(taxonomy, readable_name(told.taxonomy), labels, warn)
     activation = told.activation or graph.activation or cast("Activation", ask(ACTIVATION))
     if graph.activation not in (None, activation):
-        warn(
-            f"{name}: its last operators show {graph.activation}, and --activation {activation} contradicts them: "
-            "scores will be wrong"
-        )
+        shown = f"its last operators show {graph.activation}, and --activation {activation} contradicts them"
+        warn(f"{name}: {shown}: scores will be wrong")
     preprocessing = _preprocessing(told, metadata, normalization, ask)
     with _naming(name):
         given = "of --normalize" if told.normalize or not normalization else "in its metadata"
         check_normalization(preprocessing, tensor, given, lambda text: warn(f"{name}: {text}"))
         checks, files = trial.record_golden(preprocessing, tensor, samples_bgr or golden.synthetic_frames())
+    if remark:
+        warn(f"{source}: {remark}")
     parts = Parts(
         name=readable_name(path.stem),
         kind="imported",
@@ -181,6 +177,11 @@ def _labels(name: str, told: Told, model: bytes, metadata: ModelMetadata, classe
         data = _read_labels(told.labels, source)
     with _naming(source):
         return source, read_labels(data, classes)
+
+
+def _compare(taxonomy: bytes, name: str, labels: Sequence[str], warn: Warn) -> None:
+    for line in read_taxonomy(taxonomy, name).differences(labels):
+        warn(f"{name}: {line}")
 
 
 def _read_labels(path: Path, name: str) -> bytes:
