@@ -1,4 +1,4 @@
-"""Judge what may be a label. The only place that does: for training, importing, opening and marking alike."""
+"""Judge what may be a label. The only place that does: for training, importing and opening alike."""
 
 import re
 import unicodedata
