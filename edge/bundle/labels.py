@@ -29,6 +29,8 @@ def label_problem(label: str) -> str | None:
         return "is empty"
     if label != label.strip() or label != label.strip(JOINERS):
         return "has blanks or joiners at its ends"
+    if not appearance(label):  # but for what only changes the character before it
+        return "is empty"
     if bad := _unprintable_in(label):
         return f"holds {_described(bad)}, unprintable"
     if len(label.encode()) > MAX_LABEL_BYTES:
@@ -48,12 +50,12 @@ def label_fix(label: str) -> str:
 def is_unknown(label: str) -> bool:
     """Return whether a label reads like what the device reports when no class fits."""
     # In any case and width of the letters: nobody could tell 'Unknown' from it in a log.
-    return appearance(label).casefold() == UNKNOWN
+    return appearance(unicodedata.normalize("NFKC", label)).casefold() == UNKNOWN
 
 
 def appearance(label: str) -> str:
     """Return a label as people see it: two labels with one appearance cannot be told apart."""
-    return label if label.isascii() else _UNSEEN.sub("", unicodedata.normalize("NFKC", label)).strip()
+    return label if label.isascii() else _UNSEEN.sub("", unicodedata.normalize("NFC", label)).strip()
 
 
 def twins(labels: Sequence[str]) -> dict[str, list[int]]:

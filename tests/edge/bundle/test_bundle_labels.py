@@ -74,6 +74,7 @@ def test_characters_that_act_reorder_or_hide_are_no_part_of_labels(bad: str) -> 
     [
         ("", "is empty"),
         (" ", "is empty"),
+        ("\ufe0f", "is empty"),
         (" owl", "has blanks or joiners at its ends"),
         ("owl\u200d", "has blanks or joiners at its ends"),
         ("\u200c", "has blanks or joiners at its ends"),
@@ -89,6 +90,7 @@ def test_other_texts_that_are_no_labels(label: str, problem: str) -> None:
 def test_labels_that_look_the_same_are_found() -> None:
     assert twins(["crane", "owl", "crane", "Crane", "e\u0301", "\u00e9"]) == {"crane": [0, 2], "e\u0301": [4, 5]}
     assert twins(["owl", "wren"]) == {}
+    assert twins(["m2", "m\u00b2", "A", "\uff21"]) == {}  # a square and a wide letter are seen
 
 
 @given(st.text(max_size=40))
