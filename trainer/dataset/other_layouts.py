@@ -27,11 +27,12 @@ _TABLES = (".csv", ".tsv", ".json", ".jsonl", ".xlsx", ".parquet", ".xml", ".yam
 _RECORDS = (".tfrecord", ".tfrecords", ".recordio", ".rec", ".lmdb", ".arrow", ".h5", ".hdf5", ".npz", ".npy")
 _WANTED = "put the photos of each class into a folder of its name, such as photos/owl and photos/wren"
 _MOST_LOOKED_AT = 1000
+_DEEPEST = 4  # archive/archive/dataset/images
 
 
-def check_other_layouts(root: Path, folders: Sequence[Path]) -> None:
+def check_other_layouts(root: Path, folders: Sequence[Path], *, deepest: int = _DEEPEST) -> None:
     """Raise DatasetError if `folders`, those that would be the classes in `root`, are another tool's: they would be
-    learned as classes of those names."""
+    learned as classes of those names. deepest: how many folders that each hold only the next are gone down."""
     pictures = [folder for folder in folders if {_plain(folder.name), f"{_plain(folder.name)}s"} & _PICTURES]
     about = {folder: tool for folder in folders if (tool := _tool_of(folder))}
     if pictures and about:
@@ -41,6 +42,8 @@ def check_other_layouts(root: Path, folders: Sequence[Path]) -> None:
             f"{root}: the photos of all classes are in {pictures[0].name!r}, and their classes in {table!r}, which is "
             f"not read: {_WANTED}"
         )
+    if len(folders) == 1 and deepest and not holds_photos(folders[0]):
+        check_other_layouts(folders[0], folders_in(folders[0]), deepest=deepest - 1)
     if not folders and (records := _first(root, _RECORDS)):
         raise DatasetError(
             f"{root}: holds records of another tool, such as {records!r}, and no photos as files: write each photo "

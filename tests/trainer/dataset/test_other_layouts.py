@@ -32,6 +32,8 @@ def refusal(root: Path) -> str:
         ("YOLO", ["images/train/*.jpg", "images/val/*.jpg", "labels/train/*.txt", "labels/val/*.txt", "data.yaml"]),
         ("YOLO", ["train/images/*.jpg", "train/labels/*.txt", "valid/images/*.jpg", "valid/labels/*.txt"]),
         ("YOLO", ["image/*.jpg", "label/*.txt"]),
+        ("YOLO", ["archive/dataset/images/*.jpg", "archive/dataset/labels/*.txt", "archive/dataset/README.md"]),
+        ("VOC", ["VOCdevkit/VOC2012/JPEGImages/*.jpg", "VOCdevkit/VOC2012/Annotations/*.xml"]),
         ("YOLO", ["Images/*.jpg", "Labels/*.txt", "notes/*.md"]),
         ("COCO", ["images/train2017/*.jpg", "annotations/instances_train2017.json"]),
         ("VOC", ["JPEGImages/*.jpg", "Annotations/*.xml", "ImageSets/Main/train.txt", "SegmentationClass/*.png"]),
