@@ -17,7 +17,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -181,6 +181,29 @@ def _exchange(one: Path, other: Path) -> None:
         except BaseException:
             aside.rename(other)
             raise
+
+
+def refuse_inputs(target: Path, inputs: Iterable[Path | None], *, option: str = "--out") -> None:
+    """Raise OutputExistsError if `target` is one of the files that a command reads, by whatever name, lies among those
+    of a folder, or is a folder that holds one: writing it would destroy or change them."""
+    real = Path(os.path.realpath(target))
+    for given in inputs:
+        if given is None:
+            continue
+        read = Path(os.path.realpath(given))
+        if real == read or _is_one_file(real, read):
+            raise OutputExistsError(f"{option} {target} is {given}, which is read: choose another name")
+        if real in read.parents:
+            raise OutputExistsError(f"{option} {target} holds {given}, which is read: choose another name")
+        if read in real.parents:
+            raise OutputExistsError(f"{option} {target} lies in {given}, which is read: choose a place outside")
+
+
+def _is_one_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there
+        return False
 
 
 def check_place(path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from edge import __version__
 from edge.bundle.write import check_target
 from edge.errors import OutputExistsError
-from edge.storage import check_place
+from edge.storage import check_place, refuse_inputs
 from trainer.dataset.groups import visit_groups
 from trainer.dataset.listing import SPLITS, list_photos
 from trainer.dataset.photos import Photos
@@ -63,6 +63,10 @@ def check_outputs(options: Options) -> None:
     target, data = check_target(options.out, overwrite=options.overwrite), options.data.resolve()
     if target == data or data in target.parents or target in data.parents:
         raise OutputExistsError(f"--out {options.out} lies among the photos: choose a place outside {options.data}")
+    table = None if options.group_by is None else options.group_by.table
+    weights = None if options.weights in ("imagenet", "none") else Path(options.weights)
+    for written in (options.out, *report_paths(options.out)):
+        refuse_inputs(written, (options.outside, table, weights))
     unfinished = folder_of(target).is_dir()
     for path in report_paths(options.out):
         if path.exists() and not options.overwrite and not unfinished:

@@ -30,6 +30,7 @@ MAX_DIRECTORY_BYTES = MAX_FILES * 512
 # place, bytes of comment.
 _END = struct.Struct("<4s4H2LH")
 _END_MARK = b"PK\x05\x06"
+_UTF8_NAME = 0x800  # the one flag of an entry that is of no harm
 _LOCATOR_MARK, _LOCATOR_SIZE = b"PK\x06\x07", 20
 
 
@@ -133,10 +134,16 @@ def _check_entries(entries: list[zipfile.ZipInfo], count: int, size: int) -> Non
     names = {entry.filename for entry in entries}
     if len(entries) != count or len(names) != count:
         raise BundleError(f"{len(names)} names in {len(entries)} entries, must be {count} in {count}: not a bundle")
+    if not entries:
+        raise BundleError("holds no files: pack it with `fieldfare bundle pack`")
     if any(len(name) > MAX_NAME for name in names):
         raise BundleError(f"a file's name is longer than {MAX_NAME} characters: not a bundle")
     if any(entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size for entry in entries):
         raise BundleError("compressed: pack it with `fieldfare bundle pack`")
+    if any(entry.flag_bits & ~_UTF8_NAME or entry.extra for entry in entries):
+        raise BundleError("encrypted, or with fields that no bundle has: pack it with `fieldfare bundle pack`")
+    if any(entry.is_dir() or stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG) for entry in entries):
+        raise BundleError("holds more than plain files: pack it with `fieldfare bundle pack`")
     if sum(entry.file_size for entry in entries) > size:
         raise BundleError("its entries overlap: pack it with `fieldfare bundle pack`")
 

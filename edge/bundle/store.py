@@ -13,16 +13,13 @@ from pathlib import Path
 
 from edge.bundle import manifest as manifests
 from edge.bundle.files import PACK_COMMENT_SIZE, PACK_MARK, read_files
+from edge.bundle.labels import parse_labels
 from edge.bundle.manifest import Manifest
 from edge.errors import BundleError, MissingInputError
 
 MANIFEST = "manifest.json"
 MANIFEST_HASH = "manifest.sha256"
 PACK_SUFFIX = ".fieldfare"
-# 100,000 labels, the most that a model may have, in 167 bytes each.
-MAX_LABELS_BYTES = 16 * 1024 * 1024
-# A result holds up to 100 labels, and a message between the service's processes at most 208 KiB.
-MAX_LABEL_BYTES = 1000
 # The custom operator that the compiler puts in place of what it maps. Its bytes are looked for, not parsed: the parser
 # of .tflite files is the trainer's (trainer/edgetpu/tflite_graph.py).
 EDGETPU_OPERATOR = b"edgetpu-custom-op"
@@ -109,24 +106,6 @@ def check_contents(path: Path, contents: dict[str, bytes]) -> Bundle:
 def manifest_hash_line(digest: str) -> bytes:
     """Return the content of manifest.sha256, in the form that `sha256sum -c` reads."""
     return f"{digest}  {MANIFEST}\n".encode()
-
-
-def parse_labels(data: bytes) -> tuple[str, ...]:
-    """Parse one label a line, UTF-8, none empty, of at most 1,000 bytes each. Raises BundleError."""
-    if len(data) > MAX_LABELS_BYTES:
-        raise BundleError(f"labels have {len(data)} bytes, at most {MAX_LABELS_BYTES}: shorten them")
-    try:
-        labels = tuple(line.strip() for line in data.decode("utf-8-sig").splitlines())
-    except UnicodeDecodeError as error:
-        raise BundleError(f"labels are not UTF-8 text: {error}; save the file as UTF-8") from error
-    for number, label in enumerate(labels, 1):
-        if not label:
-            raise BundleError(f"labels: line {number} is empty; each line is one label")
-        if len(label) > MAX_LABEL_BYTES or len(label.encode()) > MAX_LABEL_BYTES:
-            raise BundleError(
-                f"labels: line {number} has {len(label.encode())} bytes, at most {MAX_LABEL_BYTES}: shorten it"
-            )
-    return labels
 
 
 def pack_bytes(bundle: Bundle) -> bytes:

@@ -1,6 +1,7 @@
 """Seal files and a manifest into a bundle and put it on disk, whole or not at all."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,11 +38,19 @@ def seal(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
     return check_contents(path, contents)
 
 
+def check_outside(path: Path, *, option: str = "--out") -> None:
+    """Raise OutputExistsError if `path` would lie in a bundle: one file more damages it."""
+    for folder in Path(os.path.realpath(path)).parents:
+        if all((folder / name).is_file() for name in (MANIFEST, MANIFEST_HASH)):
+            raise OutputExistsError(f"{option} {path} lies in the bundle {folder}: choose a place outside")
+
+
 def check_target(path: Path, *, overwrite: bool) -> Path:
     """Return `path`, resolved, if a bundle can be written there: it is free, or holds a bundle and overwrite is set.
 
     Call it before any work. Raises OutputExistsError or StorageError.
     """
+    check_outside(path)
     try:
         path = path.resolve()
         exists = path.exists()

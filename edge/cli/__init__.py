@@ -36,9 +36,13 @@ class Commands(click.Group):
     """Built-in commands, and those that other packages name under `fieldfare.commands`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Split the words, as click.Group does. Raises UsageError for one that no file or option can be called."""
+        """Split the words, as click.Group does. Raises UsageError for one that can name no file and be no value."""
         if any("\0" in word for word in args):  # only another program can pass it; the system's calls refuse it
             raise click.UsageError("a word holds a NUL character", ctx)
+        if (place := _empty(args)) is not None:
+            # As a path it would mean the present folder, and no option has a use for it: `--out "$OUT"` in a script
+            # that never set OUT.
+            raise click.UsageError(f"{place} is empty: give a value there (was a variable never set?)", ctx)
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -53,6 +57,17 @@ class Commands(click.Group):
         module, _, attribute = target.partition(":")
         command: Any = getattr(importlib.import_module(module), attribute)
         return command if isinstance(command, click.Command) else None
+
+
+def _empty(words: list[str]) -> str | None:
+    """Return where the first word is that is empty or blank, or an option without the value behind its `=`."""
+    options = words[: words.index("--")] if "--" in words else words
+    for number, (before, word) in enumerate(zip(["", *words], words, strict=False), 1):
+        if not word.strip():
+            return f"the word after {before}" if before.startswith("--") else f"word {number}"
+        if number <= len(options) and word.startswith("--") and word.rstrip().endswith("="):
+            return f"the value of {word.rstrip()[:-1]}"
+    return None
 
 
 @cache

@@ -10,7 +10,7 @@ import click
 
 from edge.cli import options
 from edge.cli.apart import apart
-from edge.cli.streams import echo, echo_json
+from edge.cli.streams import complain, echo, echo_json
 
 if TYPE_CHECKING:
     from edge.bundle.manifest import EdgeTpu
@@ -71,6 +71,7 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
     Status 0 if all holds, 65 if anything does not, 66 if there is no bundle.
     """
 
+    from edge.bundle.labels import twins
     from edge.bundle.store import open_bundle
     from edge.config.loading import load_settings
     from edge.config.settings import NO_BUNDLE
@@ -103,6 +104,8 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
         f"{manifest.golden.pixel_tolerance}), outputs by {report.worst_output} "
         f"(at most {manifest.golden.output_tolerance})"
     )
+    for label, outputs in twins(opened.labels).items():
+        echo(f"note: {len(outputs)} outputs are called {_shorten(label)!r}: results do not show which of them it was")
     echo(f"bundle {opened.bundle_id} is sound")
 
 
@@ -183,9 +186,11 @@ def import_(
     from edge.importing.importer import Told, import_model
     from edge.importing.normalization import parse_normalize
     from edge.inference.golden import shrink
+    from edge.storage import refuse_inputs
 
     engine = load_settings(None, bundle=NO_BUNDLE, runtime=runtime).engine
     check_target(out, overwrite=overwrite)
+    refuse_inputs(out, (model, labels, told["taxonomy"], *samples))
     try:
         parsed = None if normalize is None else parse_normalize(normalize)
     except ValueError as error:
@@ -197,7 +202,7 @@ def import_(
         _ask,
         runtime=engine.runtime,
         samples_bgr=[shrink(read_image(path)) for path in samples],
-        warn=lambda text: click.echo(f"fieldfare: warning: {text}", err=True),
+        warn=lambda text: complain(f"fieldfare: warning: {text}"),
     )
     save(made, overwrite=overwrite)
     for title, value in _description(made):

@@ -62,6 +62,7 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
     if no_media and form in _PICTURES_ONLY:
         raise click.UsageError(f"--no-media: {form} consists of pictures: leave it out, or choose csv or jsonl")
     store = store_of(values)
+    _check_out(out, store, values)
     request = Request(
         store=store,
         form=form,
@@ -85,6 +86,29 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
     else:
         _report(request.out, outcome)
     _warn(outcome, form)
+
+
+def _check_out(out: Path, store: Path, values: dict[str, Any]) -> None:
+    """Raise OutputExistsError if the export would lie in a bundle, among the store's own files and pictures, or in the
+    place of what it reads."""
+    from edge.bundle.write import check_outside
+    from edge.storage import refuse_inputs
+    from edge.store.files import beside, located
+
+    check_outside(out)
+    own = located(store)
+    folders = [own.with_name("pictures"), own.with_name("harvest"), beside(own, ".orders"), *_kept(values)]
+    refuse_inputs(out, (own, *folders, values["config"], values["taxonomy"], values["project_file"]))
+
+
+def _kept(values: dict[str, Any]) -> list[Path]:
+    """Return the folders of pictures that the settings name, if the store is theirs."""
+    if values["store"] is not None:
+        return []
+    from edge.config.loading import load_settings
+
+    settings = load_settings(values["config"] or SETTINGS)
+    return [Path(folder) for folder in (settings.pictures.folder, settings.harvest.folder) if folder is not None]
 
 
 def _project(values: dict[str, Any]) -> "Project":

@@ -40,10 +40,11 @@ def outputs(config: Path, status_file: Path, *, remove_discovery: bool) -> None:
     Each output of the settings goes on where it was, and none waits for another. The service runs this in a unit of
     its own, fieldfare-outputs, which alone may have the network.
     """
-    from edge.config.loading import load_settings
+    from edge.config.loading import check_places, load_settings
     from edge.events.device import device_name
 
     settings = load_settings(config)
+    check_places(settings, config)
     state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     device = device_name(settings.device, Path(state) if state else None)
     if remove_discovery:

@@ -126,7 +126,7 @@ def _settings(
     config: Path | None, *, size: str | None, flat_out: bool, loop: bool, quiet: bool, **given: Any
 ) -> "Settings":
     """Read the settings: the file's, with the options that were given put over them."""
-    from edge.config.loading import check_sendable, load_settings, parse_size
+    from edge.config.loading import check_places, check_sendable, load_settings, parse_size
 
     if config is None and given["bundle"] is None:
         raise click.UsageError("name a bundle with --bundle, or a settings file with --config")
@@ -143,4 +143,5 @@ def _settings(
         **given,
     )
     check_sendable(settings)
+    check_places(settings, config, _place().files)
     return settings

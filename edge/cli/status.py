@@ -1,5 +1,6 @@
 """fieldfare status: show the state of the service."""
 
+import os
 import shutil
 import sys
 import textwrap
@@ -77,7 +78,8 @@ def fitted(text: str, columns: int | None) -> list[str]:
 def _files(run_dir: Path, name: str | None) -> list[Path]:
     """Find the status file of the instance `name`, or those of all."""
     places = [run_dir / name] if name else [run_dir, *sorted(p for p in _folders(run_dir))]
-    files = [place / "status.json" for place in places if (place / "status.json").is_file()]
+    # Also a folder or a pipe that stands there: why it cannot be read is the better answer.
+    files = [place / "status.json" for place in places if os.path.lexists(place / "status.json")]
     if not files:
         raise MissingInputError(
             f"no status in {run_dir / name if name else run_dir}: the service does not run here "

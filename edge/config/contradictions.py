@@ -16,12 +16,15 @@ _READERS = ("mqtt", "metrics", "event_lines", "hook", "gpio")
 _STORE = 'events.store = FILE, such as "/var/lib/fieldfare/events.db"'
 
 
-def find_contradictions(table: Table) -> Iterator[Fault]:
-    """Yield what keeps sections from working together. table: the whole decoded file; any value may be wrong."""
+def find_contradictions(table: Table, file: str | None = None) -> Iterator[Fault]:
+    """Yield what keeps sections from working together.
+
+    table: the whole decoded file; any value may be wrong. file: the path of the settings file, None if there is none.
+    """
     yield from _without_store(table)
     yield from _without_place(table)
     yield from _unknown_timezone(table)
-    yield from find_collisions(table)
+    yield from find_collisions(table, file)
 
 
 def _without_store(table: Table) -> Iterator[Fault]:

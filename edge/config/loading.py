@@ -9,10 +9,12 @@ import errno
 from collections.abc import Mapping, Sequence, Set
 from functools import cache
 from pathlib import Path
+from threading import Thread
 from typing import Any, get_args, get_type_hints
 
 import msgspec
 
+from edge.config.collisions import find_same_files
 from edge.config.contradictions import find_contradictions
 from edge.config.faults import Fault, Place, Table, find_faults, shorten
 from edge.config.sections import Section
@@ -22,6 +24,7 @@ from edge.printable import concealed, without_secrets
 from edge.storage import read_bounded
 
 _MOST_LISTED = 20
+_DISKS_S = 2.0
 _DIGITS = 9  # of a side in --size
 # A hundred times the example of docs/settings.md.
 MAX_BYTES = 1 << 16
@@ -72,7 +75,7 @@ def settings_from(values: Mapping[str, Any], file: str | None = None, /, **optio
     merged = _merged(values, given)
     faults = list(find_faults(Settings, merged))
     wrong = {fault.place for fault in faults}
-    faults += (fault for fault in find_contradictions(merged) if fault.place not in wrong)
+    faults += (fault for fault in find_contradictions(merged, file) if fault.place not in wrong)
     if faults:
         raise _error(faults, file, {_place_of(key) for key in given})
     return msgspec.convert(merged, type=Settings)
@@ -94,6 +97,22 @@ def _error(faults: Sequence[Fault], file: str | None, optional: Set[Place]) -> C
 
 def _after(file: str | None, text: str) -> str:
     return text if file is None else f"{file}: {text}"
+
+
+def check_places(settings: Settings, file: Path | None, own: Mapping[str, Path] | None = None) -> None:
+    """Raise ConfigError if two keys name one file or folder by way of links, or one is the settings file `file`.
+
+    own: files that the service writes and no key names, by what they are called. Call it before anything is written. A
+    disk that does not answer within two seconds is left out: a network drive must not keep the service from starting.
+    """
+    faults: list[Fault] = []
+    table, name = msgspec.to_builtins(settings), None if file is None else str(file)
+    others = {called: str(path) for called, path in (own or {}).items()}
+    look = Thread(target=lambda: faults.extend(find_same_files(table, name, others)), daemon=True)
+    look.start()
+    look.join(_DISKS_S)
+    if faults and not look.is_alive():
+        raise _error(faults, None, set())
 
 
 def check_sendable(settings: Settings) -> None:

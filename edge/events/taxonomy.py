@@ -11,7 +11,8 @@ from typing import Literal, cast, get_args
 
 import msgspec
 
-from edge.bundle.store import MAX_LABEL_BYTES, Bundle
+from edge.bundle.labels import JOINERS, MAX_LABEL_BYTES
+from edge.bundle.store import Bundle
 from edge.errors import DataError, MissingInputError
 from edge.storage import read_bounded
 
@@ -28,7 +29,6 @@ _KINDS, _RANKS = get_args(Kind), get_args(Rank)
 _REQUIRED = ("label", "scientific_name", "kind")
 _OPTIONAL = "taxon_rank"
 _LANGUAGE = re.compile(r"[a-z]{3}\Z")
-_JOINERS = "\u200c\u200d"  # words in Persian and Indic scripts need them
 _MOST_NAMED = 5
 _EXAMPLE = "label,scientific_name,kind,eng"
 
@@ -134,7 +134,7 @@ def _rows(data: bytes) -> Iterator[Row]:
 def _checked(cell: str, line: int) -> str:
     if (size := len(cell.encode())) > _MAX_FIELD_BYTES:
         raise DataError(f"line {line}: a field of {size} bytes, at most {_MAX_FIELD_BYTES}: shorten it")
-    if bad := next((c for c in cell if not c.isprintable() and c not in _JOINERS), None):
+    if bad := next((c for c in cell if not c.isprintable() and c not in JOINERS), None):
         raise DataError(f"line {line}: holds U+{ord(bad):04X}, unprintable: remove it")
     return cell
 

@@ -73,6 +73,11 @@ class Node:
         start, count = self.vector(field)
         return struct.unpack_from(f"<{count}f", self.data, start)
 
+    def longs(self, field: int) -> tuple[int, ...]:
+        """Return a vector of signed numbers of 64 bits."""
+        start, count = self._vector(field)
+        return struct.unpack_from(f"<{count}q", self.data, start)
+
     def raw(self, field: int) -> bytes:
         """Return a vector of bytes, which may be long."""
         offset = self._offset(field)

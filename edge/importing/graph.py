@@ -3,6 +3,7 @@
 Field numbers are those of TensorFlow's schema.fbs.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,10 @@ _TWO_OPERANDS = (_ADD, _SUB, _MUL, _DIV)
 _ARITHMETIC: dict[int, Arithmetic] = {3: "int8", 9: "int8", 7: "int16"}  # by tflite.TensorType of the activations
 _EIGHT_BITS = (3, 9)
 _FEW = 4  # inputs or outputs of an operator that matter here
+
+# Of uint8 and int8.
+_ZERO_POINTS = {3: (0, 255), 9: (-128, 127)}
+_AGAIN = "convert it again, or ask whoever made it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,15 @@ def read_graph(model: bytes) -> Graph:
         operators = _operators(root(model), graph)
         types = [tensor.byte(1) for tensor in graph.nodes(0)]
         arithmetic = _arithmetic(operators, types)
+        ends = [
+            (which, graph.nodes(0)[place])
+            for which, places in (("input", given), ("output", results))
+            for place in places[:1]
+        ]
+        for which, tensor in ends:
+            _check_quantization(which, tensor)
+    except ModelError:
+        raise
     except DAMAGED as error:
         raise ModelError(f"damaged .tflite: its tables do not fit together ({error})") from error
     if len(given) != 1 or len(results) != 1:
@@ -77,6 +91,20 @@ def last_layer(model: bytes) -> int | None:
             return None
         current = operator.inputs[0]
     return None
+
+
+def _check_quantization(which: str, tensor: Node) -> None:
+    """Raise ModelError for numbers that no runtime takes: what it reports of them is hard to read."""
+    quantization = tensor.child(4)
+    scales = () if quantization is None else quantization.floats(2)[:1]
+    zero_points = () if quantization is None else quantization.longs(3)[:1]
+    for scale in scales:
+        if not (math.isfinite(scale) and scale > 0):
+            raise ModelError(f"{which} has the quantization scale {scale:g}, must be a finite number above 0: {_AGAIN}")
+    low, high = _ZERO_POINTS.get(tensor.byte(1), (-(2**31), 2**31 - 1))
+    for zero_point in zero_points:
+        if not low <= zero_point <= high:
+            raise ModelError(f"{which} has the zero point {zero_point}, must be {low} to {high}: {_AGAIN}")
 
 
 def _operators(top: Node, graph: Node) -> list[_Operator]:

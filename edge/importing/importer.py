@@ -1,5 +1,6 @@
 """Wrap a classifier made elsewhere into a bundle: read what its file holds, ask the user for the rest."""
 
+import errno
 import logging
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -11,13 +12,14 @@ from typing import cast, get_args
 import msgspec
 
 from edge.bundle.files import MAX_BUNDLE_BYTES
+from edge.bundle.labels import MAX_LABELS_BYTES
 from edge.bundle.manifest import Activation, Channels, Preprocessing, Resize
-from edge.bundle.store import MAX_LABELS_BYTES, Bundle, is_compiled
+from edge.bundle.store import Bundle, is_compiled
 from edge.errors import BundleError, ConfigError, DataError, MissingInputError, ModelError
 from edge.events.taxonomy import read_file, read_taxonomy
 from edge.images import readable_name
 from edge.importing.graph import read_graph
-from edge.importing.labels import read_labels
+from edge.importing.labels import distinct, read_labels
 from edge.importing.metadata import ModelMetadata, read_metadata
 from edge.importing.model_trial import ModelTrial
 from edge.importing.normalization import RANGES, Normalization, check_normalization, of_metadata, parse_normalize
@@ -27,6 +29,7 @@ from edge.inference import golden
 from edge.inference.assembly import Parts, join
 from edge.inference.runtime import RuntimeName, load_runtime
 from edge.records import Pixels
+from edge.storage import read_bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +106,21 @@ def import_model(
         probe = trial.probe()
         tensor, classes = input_tensor(probe, graph.arithmetic), number_of_classes(probe)
         normalization = told.normalize or of_metadata(metadata)
-    labels = _labels(name, told, model, metadata, classes)
+    source, labels = _labels(name, told, model, metadata, classes)
+    labels, remark = distinct(labels)
     if taxonomy is not None:
-        shown = readable_name(told.taxonomy)
-        for line in read_taxonomy(taxonomy, shown).differences(labels):
-            warn(f"{shown}: {line}")
+        _compare(taxonomy, readable_name(told.taxonomy), labels, warn)
     activation = told.activation or graph.activation or cast("Activation", ask(ACTIVATION))
     if graph.activation not in (None, activation):
-        warn(
-            f"{name}: its last operators show {graph.activation}, and --activation {activation} contradicts them: "
-            "scores will be wrong"
-        )
+        shown = f"its last operators show {graph.activation}, and --activation {activation} contradicts them"
+        warn(f"{name}: {shown}: scores will be wrong")
     preprocessing = _preprocessing(told, metadata, normalization, ask)
     with _naming(name):
-        source = "of --normalize" if told.normalize or not normalization else "in its metadata"
-        check_normalization(preprocessing, tensor, source, lambda text: warn(f"{name}: {text}"))
+        given = "of --normalize" if told.normalize or not normalization else "in its metadata"
+        check_normalization(preprocessing, tensor, given, lambda text: warn(f"{name}: {text}"))
         checks, files = trial.record_golden(preprocessing, tensor, samples_bgr or golden.synthetic_frames())
+    if remark:
+        warn(f"{source}: {remark}")
     parts = Parts(
         name=readable_name(path.stem),
         kind="imported",
@@ -162,22 +164,33 @@ def _read_model(path: Path, name: str) -> bytes:
     return model
 
 
-def _labels(name: str, told: Told, model: bytes, metadata: ModelMetadata, classes: int) -> tuple[str, ...]:
+def _labels(name: str, told: Told, model: bytes, metadata: ModelMetadata, classes: int) -> tuple[str, tuple[str, ...]]:
+    """Return the name of the labels' source for messages, and the labels as they stand there."""
     if told.labels is None:
         with _naming(name):
             packed = packed_labels(model, metadata.label_files)
             if packed is None:
                 raise BundleError("holds no labels: name the file with --labels")
-        with _naming(f"{name}: {readable_name(packed[0])}"):
-            return read_labels(packed[1], classes)
-    shown = readable_name(told.labels)
+        source, data = f"{name}: {readable_name(packed[0])}", packed[1]
+    else:
+        source = readable_name(told.labels)
+        data = _read_labels(told.labels, source)
+    with _naming(source):
+        return source, read_labels(data, classes)
+
+
+def _compare(taxonomy: bytes, name: str, labels: Sequence[str], warn: Warn) -> None:
+    for line in read_taxonomy(taxonomy, name).differences(labels):
+        warn(f"{name}: {line}")
+
+
+def _read_labels(path: Path, name: str) -> bytes:
     try:
-        with told.labels.open("rb") as file:
-            data = file.read(MAX_LABELS_BYTES + 1)
+        return read_bounded(path, MAX_LABELS_BYTES, pipe=True)
     except OSError as error:
-        raise MissingInputError(f"labels {shown}: cannot read: {error.strerror or error}") from error
-    with _naming(shown):
-        return read_labels(data, classes)
+        if error.errno == errno.EFBIG:
+            raise BundleError(f"{name}: larger than {MAX_LABELS_BYTES} bytes: not a labels file") from error
+        raise MissingInputError(f"labels {name}: cannot read: {error.strerror or error}") from error
 
 
 def _preprocessing(told: Told, metadata: ModelMetadata, normalization: Normalization | None, ask: Ask) -> Preprocessing:

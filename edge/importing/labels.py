@@ -9,15 +9,18 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from edge.bundle.store import MAX_LABEL_BYTES, MAX_LABELS_BYTES
+from edge.bundle.labels import MAX_LABEL_BYTES, MAX_LABELS_BYTES, appearance, label_fix, label_problem, twins
 from edge.errors import BundleError
 from edge.importing.tensors import MAX_CLASSES
-from edge.results import UNKNOWN
 
 # "0 red", "0: red", "[0] red", "0. red"; but neither "3-spined stickleback" nor "7up".
-_NUMBERED = re.compile(r"[\[(#]?(\d{1,9})(?:[\])]?\s*[:=]\s*|[\])]?\s*[.)=-]?\s+)(\S.*)", re.ASCII)
-_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
-_DELIMITERS = "\t;,"
+# Digits of any script count, as in "\u0662 blue", and the wide signs of Chinese and Japanese text.
+_NUMBERED = re.compile(
+    r"[\[(#\uff08\u3010]?(\d{1,9})"
+    r"(?:[\])\uff09\u3011]?\s*(?:[:\uff1a|\u3001]|=>?|->|\u2192)\s*|[\])\uff09\u3011]?\s*[.)=-]?\s+|[\])\uff09\u3011\uff0e])(\S.*)"
+)
+_NUMBER = re.compile(r"(\d{1,9})(?:\.0+)?")
+_DELIMITERS = "\t;,\uff0c\uff1b"
 # What tools write above the column of names or numbers.
 _HEADER = re.compile(
     r"id|index|idx|no|number|output|(class|label|category)[ _]?(id|index|name)?|classes|labels|"
@@ -27,7 +30,7 @@ _HEADER = re.compile(
 # ImageNet's 1,000 names hold two twice. If numbers are really a part of the names, such as "1 star" and "2 stars",
 # many more are left alike without them.
 _DISTINCT = 0.9
-_JOINERS = "\u200c\u200d"  # invisible, but legitimate: in emoji, and in words in Persian and Indic scripts
+_MOST_NAMED = 3
 _PLAIN = "give one label a line, in the order of the outputs"
 _Row = tuple[int, str]
 
@@ -53,6 +56,37 @@ def read_labels(data: bytes, classes: int) -> tuple[str, ...]:
     for number, label in enumerate(lines, 1):
         _check(number, label)
     return tuple(lines)
+
+
+def distinct(labels: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
+    """Return the labels, with the number of the output behind those that several outputs have, and a line on these.
+
+    ImageNet's 1,000 names hold "crane" twice, a bird and a machine: their scores must not be added, and an answer must
+    show which of the two it is.
+    """
+    alike, made = twins(labels), list(labels)
+    if not alike:
+        return tuple(labels), None
+    taken = {appearance(label) for label in labels}
+    for numbers in alike.values():
+        for number in numbers:
+            made[number] = _numbered(labels[number], number, taken)
+    label, numbers = next(iter(alike.items()))
+    more = f", and {len(alike) - 1} more labels come several times" if len(alike) > 1 else ""
+    named = ", ".join(repr(made[number]) for number in numbers[:_MOST_NAMED])
+    return tuple(made), (
+        f"{len(numbers)} outputs are called {label!r}{more}: the number of the output, from 0, is added to their names "
+        f"({named}{', ...' if len(numbers) > _MOST_NAMED else ''}); better give them names of their own"
+    )
+
+
+def _numbered(label: str, number: int, taken: set[str]) -> str:
+    """Return the label with the number of its output; no other label looks like it."""
+    ending = f" ({number})"
+    while appearance(label + ending) in taken:
+        ending += f" ({number})"
+    taken.add(appearance(label + ending))
+    return label.encode()[: MAX_LABEL_BYTES - len(ending)].decode(errors="ignore").strip() + ending
 
 
 def _lines(data: bytes) -> list[str]:
@@ -89,10 +123,10 @@ def _of_cells(cells: Sequence[str]) -> _Row | None:
         cells = cells[:-1]
     if len(cells) < 2:
         return None
-    if _NUMBER.fullmatch(cells[0]):
-        return int(cells[0]), ", ".join(cells[1:])
-    if len(cells) == 2 and _NUMBER.fullmatch(cells[1]):
-        return int(cells[1]), cells[0]
+    if found := _NUMBER.fullmatch(cells[0]):
+        return int(found[1]), ", ".join(cells[1:])
+    if len(cells) == 2 and (found := _NUMBER.fullmatch(cells[1])):
+        return int(found[1]), cells[0]
     return None
 
 
@@ -104,7 +138,7 @@ def _of_text(line: str) -> _Row | None:
 def _has_header(lines: Sequence[str], rows: Sequence[_Row | None], classes: int) -> bool:
     if len(lines) < 2 or rows[0] is not None:
         return False
-    cells = re.split(r"[\t;,]", lines[0])
+    cells = re.split(f"[{_DELIMITERS}]", lines[0])
     known = all(_HEADER.fullmatch(cell.strip(' "')) for cell in cells)
     one_more = len(lines) == classes + 1
     if None not in rows[1:]:
@@ -156,14 +190,6 @@ def _wrong_number(labels: int, classes: int) -> str:
 
 
 def _check(number: int, label: str) -> None:
-    if not label:
-        raise BundleError(f"label {number} is empty: {_PLAIN}")
-    if bad := next((c for c in label if not c.isprintable() and c not in _JOINERS), None):
-        raise BundleError(f"label {number} holds U+{ord(bad):04X}, unprintable: remove it")
-    if len(label.encode()) > MAX_LABEL_BYTES:
-        raise BundleError(f"label {number} has {len(label.encode())} bytes, at most {MAX_LABEL_BYTES}: shorten it")
-    if label == UNKNOWN:
-        raise BundleError(
-            f"label {number} is {UNKNOWN!r}, which the device reports when no class fits: give a labels file with "
-            "another name for it, such as 'other'"
-        )
+    if problem := label_problem(label):
+        fix = _PLAIN if not label else label_fix(label)
+        raise BundleError(f"label {number} {problem}: {fix}")

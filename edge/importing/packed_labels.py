@@ -1,10 +1,11 @@
 """Find the labels that are packed into a .tflite: a ZIP appended to it, whose files the metadata explains."""
 
 import io
+import re
 import zipfile
 from collections.abc import Sequence
 
-from edge.bundle.store import MAX_LABELS_BYTES
+from edge.bundle.labels import MAX_LABELS_BYTES
 from edge.errors import ModelError
 from edge.images import readable_name
 from edge.importing.metadata import LabelFile
@@ -15,6 +16,7 @@ _MAX_FILES = 1000
 _ENTRY_MARK = b"PK\x01\x02"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may take gigabytes to unpack one byte
 _ENCRYPTED = 1
+_ENGLISH = ("en", "eng")
 _FIX = "give a labels file with --labels"
 
 
@@ -50,8 +52,10 @@ def _chosen(names: Sequence[str], label_files: Sequence[LabelFile]) -> str | Non
             )
         return texts[0] if texts else None
     # Files with a locale hold names to show; that without one holds the classes' own.
-    own = [file for file in label_files if not file.locale]
-    wanted = own or [file for file in label_files if file.locale.partition("-")[0].lower() == "en"] or label_files
+    own = [file for file in label_files if not _language(file)]
+    english = [file for file in label_files if _language(file) in _ENGLISH]
+    plain = [file for file in english if file.locale.strip().casefold() in _ENGLISH]
+    wanted = own or plain or english or label_files
     if len({file.name for file in wanted}) > 1:
         listed = ", ".join(readable_name(file.locale or file.name) for file in wanted[:5])
         raise ModelError(f"its metadata names {len(wanted)} label files for the output ({listed}): {_FIX}")
@@ -62,6 +66,11 @@ def _chosen(names: Sequence[str], label_files: Sequence[LabelFile]) -> str | Non
             f"must be once: {_FIX}"
         )
     return name
+
+
+def _language(file: LabelFile) -> str:
+    """Return the language of a file's locale: "en" of en, EN_us, en-GB and en.UTF-8; "" if it has none."""
+    return re.split(r"[-_.@]", file.locale.strip(), maxsplit=1)[0].casefold()
 
 
 def _content(archive: zipfile.ZipFile, name: str) -> bytes:

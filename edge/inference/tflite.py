@@ -1,5 +1,6 @@
 """Run a .tflite model in LiteRT or tflite-runtime, on the CPU or, through a delegate, on an Edge TPU."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from edge.preprocess import Tensor
 
 # 255 times it, divided by its inverse, is still far below float32's 3e38.
 _LARGEST = 1e9
+_GLUED = re.compile(r"(?<=[a-z0-9).])(?=(?:unsupported|failed|invalid|unexpected|mismatching|Node number|Failed) )")
 _MAX_REASON = 300
 
 
@@ -184,7 +186,9 @@ def _compare_scale(what: str, found: float, said: float) -> None:
 
 def _one_line(error: Exception) -> str:
     """Return what a runtime reports; names out of the model may be part of it."""
-    text = "".join(c if c.isprintable() else "?" for c in " ".join(str(error).split()))
+    # LiteRT puts several messages together without anything between them.
+    text = _GLUED.sub("; ", " ".join(str(error).split()))
+    text = "".join(c if c.isprintable() else "?" for c in text)
     return text[:_MAX_REASON] or "it gave no reason, as without memory"
 
 

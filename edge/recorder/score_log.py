@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,7 +50,10 @@ class ScoreLogFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         self._file = os.open(self._path, flags, 0o640)
-        self._size = os.fstat(self._file).st_size
+        there = os.fstat(self._file)
+        if not stat.S_ISREG(there.st_mode):  # such as a pipe, whose reader would hold up the recorder
+            raise OSError(errno.EINVAL, "not a plain file")
+        self._size = there.st_size
 
     def _rotate(self) -> None:
         self.close()

@@ -18,13 +18,15 @@ from edge.supervision.escalation import Escalation
 from edge.supervision.life_watch import LifeWatch
 from edge.supervision.load.regulator import Regulator
 from edge.supervision.load.sleep import Sleep
-from edge.supervision.reboot import RebootHook
+from edge.supervision.reboot import RECORD, REQUEST, RebootHook
 from edge.supervision.recording.recording import start_recorder
 from edge.supervision.recovery import Restarts
 from edge.supervision.states import ServiceState
 from edge.supervision.status import Status, StatusFile, begin
 from edge.supervision.systemd import SystemdNotifier
 from edge.supervision.throughput import Publisher
+
+STATUS = "status.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,13 @@ class Place:
 
     run: Path | None
     state: Path | None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that the service itself keeps there, by what people call them."""
+        names = (("the status file", self.run, STATUS), ("the reboot request", self.run, REQUEST))
+        kept = (*names, ("the record of reboots", self.state, RECORD))
+        return {name: folder / file for name, folder, file in kept if folder is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,7 @@ def build_parts(
     """Build them; no process is started. The arguments are those of Supervisor."""
     status, listener, jobs = begin(), Listener(), SideJobs()
     publisher = Publisher(sinks, status, max_frames)
-    status_file = StatusFile(place.run / "status.json" if place.run else None)
+    status_file = StatusFile(place.run / STATUS if place.run else None)
     hook = RebootHook.at(place.state, place.run, settings.recovery.reboots_a_day)
     device = device_name(settings.device, place.state)
     return Parts(

@@ -53,7 +53,7 @@ def compare(
     from trainer.dataset.passed_over import in_words
 
     if report is not None:
-        _check_report(report, overwrite=overwrite)
+        _check_report(report, (a, b, data), overwrite=overwrite)
     pair = open_bundle(a), open_bundle(b)
     progress = ConsoleProgress()
     listing = list_photos(data, min_photos=1)
@@ -82,11 +82,14 @@ def compare(
             click.echo(clean(line))
 
 
-def _check_report(path: Path, *, overwrite: bool) -> None:
-    from edge.storage import check_place
+def _check_report(path: Path, read: tuple[Path, ...], *, overwrite: bool) -> None:
+    from edge.bundle.write import check_outside
+    from edge.storage import check_place, refuse_inputs
 
     if path.is_dir():
         raise OutputExistsError(f"--report {path}: is a folder: name a file, such as {path}/comparison.html")
     if path.exists() and not overwrite:
         raise OutputExistsError(f"{path} exists: choose another name or add --overwrite")
+    check_outside(path, option="--report")
+    refuse_inputs(path, read, option="--report")
     check_place(path)

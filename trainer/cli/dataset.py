@@ -79,7 +79,7 @@ def check(
     from trainer.cli.console import ConsoleProgress
 
     if report is not None:
-        _check_target(report, overwrite=overwrite)
+        _check_target(report, data, group_by, overwrite=overwrite)
     with tempfile.TemporaryDirectory(prefix="fieldfare-check-") as folder:
         found, photos = _look(data, group_by, (size, seed, workers), Path(folder), ConsoleProgress())
         with photos.pixels:
@@ -126,9 +126,11 @@ def _look(
     return examine(photos, duplicates, splits, visits=visits, refusal=refusal), photos
 
 
-def _check_target(report: Path, *, overwrite: bool) -> None:
-    """Raise before any work if the page cannot be written to `report`."""
-    from edge.storage import check_place
+def _check_target(report: Path, data: Path, group_by: str | None, *, overwrite: bool) -> None:
+    """Raise before any work if the page cannot be written to `report`, or would replace what is read."""
+    from edge.bundle.write import check_outside
+    from edge.storage import check_place, refuse_inputs
+    from trainer.dataset.groups import parse_group_by
 
     if report.suffix.lower() not in (".html", ".htm"):
         raise click.UsageError(f"--report {report}: must end in .html")
@@ -136,4 +138,6 @@ def _check_target(report: Path, *, overwrite: bool) -> None:
         raise OutputExistsError(f"--report {report}: is a folder, or its folder does not exist: choose another place")
     if report.exists() and not overwrite:
         raise OutputExistsError(f"--report {report} exists: choose another name or add --overwrite")
+    check_outside(report, option="--report")
+    refuse_inputs(report, (data, None if group_by is None else parse_group_by(group_by).table), option="--report")
     check_place(report)

@@ -137,12 +137,14 @@ def add_edgetpu(
     """
     from edge.bundle.store import open_bundle
     from edge.bundle.write import save
+    from edge.storage import refuse_inputs
     from trainer.edgetpu.bundling import with_edgetpu
 
     bundle = open_bundle(path)
     model = _read(compiled)
     text = None if log is None else _read(log).decode(errors="replace")
     target = _target(path, bundle, out, overwrite=overwrite)
+    refuse_inputs(target, (compiled, log))
     report, remarks = _checked(bundle, (compiled, model), (log, text), allow_partial=allow_partial)
     made = with_edgetpu(bundle, target, model, report, text)
     save(made, overwrite=target.exists())
@@ -214,11 +216,17 @@ def _read(path: Path) -> bytes:
 
 def _target(path: Path, bundle: "Bundle | None", out: Path | None, *, overwrite: bool) -> Path:
     """Return the path of the result. Raises OutputExistsError, before any work, if it cannot be written."""
-    from edge.bundle.write import check_target
+    from edge.bundle.write import check_outside, check_target
     from edge.errors import OutputExistsError
+    from edge.storage import refuse_inputs
 
     if bundle is None:
         target = out or path.with_name(f"{path.stem}_edgetpu.tflite")
+        if target.suffix == ".log":
+            raise click.UsageError(f"--out {target}: the compiler's log is written there: choose a name in .tflite")
+        check_outside(target)
+        refuse_inputs(target, (path,))
+        refuse_inputs(target.with_suffix(".log"), (path,))
         for taken in (target, target.with_suffix(".log")):
             if taken.exists() and not overwrite:
                 raise OutputExistsError(f"{taken} exists: choose another name with --out or add --overwrite")

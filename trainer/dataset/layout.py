@@ -79,7 +79,7 @@ def folder_to_give(root: Path) -> str:
     """Return a hint, to follow a message: which folder below `root` seems to hold the classes; '' if none does."""
     place = root
     for _ in range(_DEEPEST):
-        holding = [folder for folder in folders_in(place) if _holds_any(folder)]
+        holding = [folder for folder in folders_in(place) if holds_any(folder)]
         if len(holding) != 1 or holds_photos(holding[0]):
             break
         place = holding[0]
@@ -115,7 +115,8 @@ def named(names: Iterable[str]) -> str:
     return ", ".join(shown[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _holds_any(folder: Path) -> bool:
+def holds_any(folder: Path) -> bool:
+    """Return whether photos are in `folder` or anywhere below it. Raises MissingInputError."""
     for place, folders, _ in os.walk(folder):
         folders[:] = [name for name in folders if not is_out_of_bounds(name)]
         if holds_photos(Path(place)):

@@ -1,6 +1,5 @@
 """List the classes and photo files of a folder by their names; trainer.dataset.photos decodes the files."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.bundle.labels import is_unknown, label_fix, label_problem, twins
 from edge.bundle.store import MANIFEST_HASH
 from edge.errors import DatasetError, MissingInputError
 from edge.photo_files import is_image_name, look_through, photos_of
-from edge.results import UNKNOWN
 from trainer.dataset.layout import (
     check_classes_of_splits,
     check_split_names,
@@ -25,6 +24,7 @@ from trainer.dataset.layout import (
     named,
     photos_in,
 )
+from trainer.dataset.other_layouts import check_other_layouts
 from trainer.dataset.passed_over import PassedOver, others_of, passed_over
 
 Split = Literal["train", "val", "test"]
@@ -33,8 +33,6 @@ SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
 # Of each class, one photo for each split and a second one for train.
 MIN_PHOTOS = 4
 _MOST_LINES = 3  # on what is passed over, in one message
-# Invisible, but legitimate inside names: of emoji, and of words in Persian and Indic scripts.
-_JOINERS = "\u200c\u200d"
 _ALIASES: dict[str, Split] = {
     "train": "train",
     "training": "train",
@@ -97,6 +95,8 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
         raise MissingInputError(f"{root}: no such folder: give a folder with one folder of photos per class")
     places = _places(root)
     per_split = {split: folders_in(place) for split, place in places.items()}
+    for split in places.keys() - {None}:
+        check_other_layouts(places[split], per_split[split])
     classes = tuple(sorted({folder.name for folders in per_split.values() for folder in folders}))
     _check_classes(root, classes)
     for split, class_folders in per_split.items():
@@ -120,6 +120,7 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
 def _places(root: Path) -> dict[Split | None, Path]:
     """Return the folders of the class folders: those of the splits, or `root` itself."""
     folders = folders_in(root)
+    check_other_layouts(root, folders)  # before splits are looked for: a tool may have some in each of its folders
     named_so = [folder for folder in folders if folder.name.lower() in _ALIASES]
     splits = {_ALIASES[folder.name.lower()]: folder for folder in named_so}
     if "train" not in splits or len(named_so) < 2:
@@ -202,16 +203,15 @@ def _check_classes(root: Path, classes: tuple[str, ...]) -> None:
             + folder_to_give(root)
         )
     for name in classes:
-        # In any case of the letters: nobody could tell 'Unknown' from it in a log.
-        if name.strip().casefold() == UNKNOWN:
-            raise DatasetError(
-                f"{root}: class folder {name!r}: the device reports this name when no class fits: choose another name, "
-                "such as 'other', or give its photos with --outside instead"
-            )
-        if name != name.strip() or name != name.strip(_JOINERS):
-            raise DatasetError(f"{root}: class folder {name!r}: blanks or joiners at its ends: rename it")
-        if bad := next((c for c in name if not c.isprintable() and c not in _JOINERS), None):
-            raise DatasetError(f"{root}: class folder {name!r}: holds {_described(bad)}, unprintable: rename it")
+        if problem := label_problem(name):
+            instead = ", or give its photos with --outside instead" if is_unknown(name) else ""
+            raise DatasetError(f"{root}: class folder {name!r} {problem}: {label_fix(name)}{instead}")
+    if alike := twins(classes):
+        first, second, *_ = next(iter(alike.values()))
+        raise DatasetError(
+            f"{root}: class folders {classes[first]!a} and {classes[second]!a} look the same: rename one, or put their "
+            "photos together"
+        )
 
 
 def _check_counts(
@@ -229,10 +229,3 @@ def _check_counts(
         f"{root}: {len(small)} classes have {max(small.values())} photos or fewer, at least {least} each{there}: add "
         f"some, or remove the folders: {named(small)}"
     )
-
-
-def _described(character: str) -> str:
-    """Return a character's code and name, such as 'U+202E RIGHT-TO-LEFT OVERRIDE'."""
-    if "\udc80" <= character <= "\udcff":  # Python's stand-in for a byte of a file name that it cannot decode
-        return f"the byte 0x{ord(character) - 0xDC00:02X}, which is not UTF-8"
-    return f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()

@@ -1,12 +1,15 @@
 """A bundle is refused by its sizes before anything is allocated for them, and in one line, whatever its place holds."""
 
+import io
 import json
 import os
 import random
 import socket
+import stat
 import struct
 import time
 import tracemalloc
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +23,8 @@ from tiny_models import bundle_of, sound_model
 from edge.bundle import files as reading
 from edge.bundle import manifest as manifests
 from edge.bundle import open_bundle, pack_bytes
-from edge.bundle.store import Bundle, parse_labels
+from edge.bundle.labels import parse_labels
+from edge.bundle.store import Bundle
 from edge.errors import BundleError, MissingInputError
 from tools.mutants import mutate_pack, reseal, seal_pack, write_mutant
 
@@ -211,6 +215,75 @@ class TestPacks:
             archive.writestr("manifest.json", bytes(30_000_000))
             archive.comment = reading.PACK_MARK + b"0" * 64
         assert "compressed" in self.refused(seal_pack((tmp_path / "bomb").read_bytes()[:-81]), tmp_path)
+
+    def packed(self, *entries: tuple[zipfile.ZipInfo, bytes]) -> bytes:
+        """A packed bundle of these entries, with the right hash."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for entry, data in entries:
+                archive.writestr(entry, data)
+            archive.comment = reading.PACK_MARK + b"0" * 64
+        return seal_pack(buffer.getvalue()[:-81])
+
+    def with_entry(self, tiny: Bundle, change: Callable[[bytearray, int], None]) -> bytes:
+        """The tiny bundle, packed, with the directory's first entry changed: called with all bytes and its place."""
+        body = bytearray(pack_bytes(tiny)[:-81])
+        change(body, body.index(b"PK\x01\x02"))
+        return seal_pack(bytes(body))
+
+    def test_no_files_are_no_bundle(self, tmp_path: Path) -> None:
+        assert "holds no files" in self.refused(self.packed(), tmp_path)
+
+    @pytest.mark.parametrize("flags", [0x1, 0x8, 0x20, 0x40, 0x2000, 0x801])
+    def test_encrypted_and_other_unusual_entries_are_named_in_words(
+        self, tiny: Bundle, tmp_path: Path, flags: int
+    ) -> None:
+        data = self.with_entry(tiny, lambda body, at: struct.pack_into("<H", body, at + 8, flags))
+        words = self.refused(data, tmp_path)
+        assert "encrypted, or with fields that no bundle has: pack it with" in words
+        assert "<" not in words
+
+    @pytest.mark.parametrize("method", [1, 6, 8, 9, 12, 14, 93, 95, 98, 99, 0xFFFF])
+    def test_other_compressions_are_refused(self, tiny: Bundle, tmp_path: Path, method: int) -> None:
+        data = self.with_entry(tiny, lambda body, at: struct.pack_into("<H", body, at + 10, method))
+        assert "compressed" in self.refused(data, tmp_path)
+
+    def test_sizes_of_64_bits_are_refused(self, tmp_path: Path) -> None:
+        entry = zipfile.ZipInfo("manifest.json")
+        entry.extra = struct.pack("<2H2Q", 1, 16, 2**62, 2**62)
+        assert "with fields that no bundle has" in self.refused(self.packed((entry, b"x")), tmp_path)
+
+    @pytest.mark.parametrize("disk", [1, 0xFFFF])
+    def test_entries_of_other_disks_are_not_read(self, tiny: Bundle, tmp_path: Path, disk: int) -> None:
+        body = bytearray(pack_bytes(tiny)[:-81])
+        struct.pack_into("<H", body, len(body) - 18, disk)
+        assert "directory is not where it must be" in self.refused(seal_pack(bytes(body)), tmp_path)
+
+    @pytest.mark.parametrize("mode", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFDIR, stat.S_IFCHR, stat.S_IFSOCK])
+    def test_links_pipes_and_folders_are_no_files(self, tmp_path: Path, mode: int) -> None:
+        entry = zipfile.ZipInfo("manifest.json")
+        entry.external_attr = (mode | 0o777) << 16
+        assert "holds more than plain files" in self.refused(self.packed((entry, b"/etc/passwd")), tmp_path)
+
+    @pytest.mark.parametrize(
+        "name", ["labels/", "/", "/etc/passwd", "../labels.txt", "a\\b", "C:labels.txt", "a\x1b[2Jb", "", ".", "a/../b"]
+    )
+    def test_names_become_no_paths(self, tiny: Bundle, tmp_path: Path, name: str) -> None:
+        entries = [(zipfile.ZipInfo(own), data) for own, data in tiny.contents.items()]
+        self.refused(self.packed(*entries, (zipfile.ZipInfo(name or "x"), b"")), tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["mutant.fieldfare"]
+
+    def test_a_name_that_comes_twice_is_refused(self, tiny: Bundle, tmp_path: Path) -> None:
+        entries = [(zipfile.ZipInfo(name), data) for name, data in tiny.contents.items()]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # zipfile's own, about the second name
+            data = self.packed(*entries, (zipfile.ZipInfo("labels.txt"), b"other"))
+        assert "names in 9 entries, must be 9 in 9" in self.refused(data, tmp_path)
+
+    def test_a_comment_with_another_end_in_it_is_not_followed(self, tiny: Bundle, tmp_path: Path) -> None:
+        pack = pack_bytes(tiny)
+        ours = reading.PACK_MARK + b"PK\x05\x06" + bytes(60)
+        assert "damaged (SHA-256 differs)" in self.refused(pack[:-81] + ours, tmp_path)
 
     @MANY
     @given(seed=st.integers(0, 2**32))

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.bundle import open_bundle, pack_bytes
-from edge.bundle.store import Bundle, parse_labels
+from edge.bundle.labels import parse_labels
+from edge.bundle.store import Bundle
 from edge.errors import BundleError, MissingInputError
 
 

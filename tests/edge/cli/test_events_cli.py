@@ -118,7 +118,7 @@ def test_an_event_may_be_named(fieldfare: Fieldfare, store: Path) -> None:
         (["1", " fox"], "blanks at its ends"),
         (["1", "a\x1b[31m"], "printable"),
         (["1", "x" * 1001], "1000 bytes"),
-        (["1", ""], "1 to 1000"),
+        (["1", ""], "word 4 is empty"),
         (["1", "--undo", "--as", "fox"], "exclude each other"),
     ],
 )

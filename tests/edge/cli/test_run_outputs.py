@@ -26,7 +26,7 @@ Start = Callable[..., subprocess.Popen[str]]
 @pytest.fixture
 def begin(sealed: Bundle, tmp_path: Path) -> Iterator[Start]:
     """Start `fieldfare run` on a replay of nine pictures, each of which shows something."""
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "photos"
     folder.mkdir()
     for number in range(9):
         image = np.full((240, 320, 3), 30, np.uint8)

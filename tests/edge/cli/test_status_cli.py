@@ -100,6 +100,20 @@ def test_no_service_is_said_with_what_to_do(run_fieldfare: Run, tmp_path: Path, 
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "why"), [("mkdir", "Is a directory"), ("mkfifo", "not a plain file"), ("symlink", "symbolic links")]
+)
+def test_what_is_left_in_the_place_of_the_file_is_named(
+    run_fieldfare: Run, tmp_path: Path, kind: str, why: str
+) -> None:
+    path = tmp_path / "status.json"
+    {"mkdir": path.mkdir, "mkfifo": lambda: os.mkfifo(path), "symlink": lambda: path.symlink_to("/etc/passwd")}[kind]()
+    done = run_fieldfare("status", "--run-dir", tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (66, "", 1)
+    assert f"status {path}: cannot read: " in done.stderr
+    assert why in done.stderr
+
+
 @pytest.mark.parametrize("data", [b"", b"garbage\xff", b'{"state":"\xff"}'])
 def test_a_file_that_is_no_status_is_one_line(run_fieldfare: Run, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "status.json").write_bytes(data)

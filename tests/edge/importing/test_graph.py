@@ -1,6 +1,8 @@
 """What the operators of a model show: judged by the one that is really last, and by the numbers of its layers."""
 
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from handmade_models import classifier
@@ -70,3 +72,19 @@ def test_damaged_tables_are_refused_in_one_line(changes: list[tuple[int, int]], 
 def test_a_real_sigmoid_free_model(small_model: Path) -> None:
     found = read_graph(small_model.read_bytes())
     assert (found.activation, found.arithmetic) == ("probabilities", "int8")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"scale": math.nan}, "input has the quantization scale nan, must be a finite number above 0"),
+        ({"scale": math.inf}, "input has the quantization scale inf, must be a finite number above 0"),
+        ({"scale": -1.0}, "input has the quantization scale -1, must be a finite number above 0"),
+        ({"zero_point": 300}, "input has the zero point 300, must be -128 to 127"),
+        ({"zero_point": -129}, "input has the zero point -129, must be -128 to 127"),
+        ({"zero_point": 2**40}, "input has the zero point 1099511627776, must be -128 to 127"),
+    ],
+)
+def test_numbers_that_no_runtime_takes_are_named_before_one_sees_them(numbers: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        read_graph(classifier(**numbers))

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.bundle.labels import label_problem, twins
 from edge.errors import BundleError
-from edge.importing.labels import read_labels
+from edge.importing.labels import distinct, read_labels
 
 COLOURS = ("red", "green", "blue")
 
@@ -38,6 +39,17 @@ COLOURS = ("red", "green", "blue")
         "class name\nred\ngreen\nblue\n",
         '"red"\n"green"\n"blue"\n',
         '"red",\n"green",\n"blue",\n',
+        "\u0662 blue\n\u0660 red\n\u0661 green\n",  # Arabic digits
+        "\u06f1,red\n\u06f3,blue\n\u06f2,green\n",  # Persian ones
+        "\uff12\uff1ablue\n\uff10\uff1ared\n\uff11\uff1agreen\n",  # wide digits and colons
+        "2\u3001blue\n0\u3001red\n1\u3001green\n",
+        "2\uff0cblue\n0\uff0cred\n1\uff0cgreen\n",
+        "2\u3000blue\n0\u3000red\n1\u3000green\n",
+        "2|blue\n0|red\n1|green\n",
+        "2 -> blue\n0 -> red\n1 -> green\n",
+        "2=>blue\n0=>red\n1=>green\n",
+        "2)blue\n0)red\n1)green\n",
+        "2.0,blue\n0.0,red\n1.0,green\n",
     ],
 )
 def test_numbers_and_headers_are_heeded(text: str) -> None:
@@ -86,6 +98,11 @@ def test_names_with_commas_and_numbers() -> None:
         ('item {\nid: 1\nname: "red"}', "JSON, Python or a label map"),
         ("red\nunknown\nblue\n", "label 2 is 'unknown', which the device reports"),
         ("2 unknown\n0 red\n1 green", "label 3 is 'unknown'"),
+        ("red\nUnknown\nblue\n", "label 2 reads as 'unknown'"),
+        ("red\n\uff55nknown\nblue\n", "label 2 reads as 'unknown'"),
+        ("red\n\u2066green\nblue\n", r"label 2 holds U\+2066 LEFT-TO-RIGHT ISOLATE"),
+        ("red\ngr\u3164een\nblue\n", r"label 2 holds U\+3164"),
+        ("\u0660 red\n\u0661 green\n\u0663 blue\n", "0 to 3, but 2 is missing"),
         ("red\x1b[2J\ngreen\nblue", r"label 1 holds U\+001B"),
         ("r\0e\0d\0\ngreen\nblue", r"label 1 holds U\+0000"),
     ],
@@ -93,6 +110,26 @@ def test_names_with_commas_and_numbers() -> None:
 def test_what_is_not_clear_is_refused_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(BundleError, match=message):
         read_labels(text.encode(), 3)
+
+
+def test_outputs_of_one_name_are_told_apart_by_their_numbers() -> None:
+    labels = ("crane", "owl", "Crane", "crane", "caf\u00e9", "cafe\u0301")
+    made, remark = distinct(labels)
+    assert made == ("crane (0)", "owl", "Crane", "crane (3)", "caf\u00e9 (4)", "cafe\u0301 (5)")
+    assert remark == (
+        "2 outputs are called 'crane', and 1 more labels come several times: the number of the output, from 0, is "
+        "added to their names ('crane (0)', 'crane (3)'); better give them names of their own"
+    )
+    assert distinct(("owl", "wren")) == (("owl", "wren"), None)
+    assert distinct(("a", "a", "a (0)"))[0] == ("a (0) (0)", "a (1)", "a (0)")
+
+
+@given(st.lists(st.sampled_from(["a", "a (0)", "a (1)", "b", "\u00e9" * 500]), min_size=2, max_size=12))
+def test_no_two_labels_look_the_same_afterwards(labels: list[str]) -> None:
+    made, remark = distinct(labels)
+    assert not twins(made)
+    assert all(label_problem(label) is None for label in made)
+    assert (remark is None) == (made == tuple(labels))
 
 
 def test_other_encodings_are_refused() -> None:

@@ -176,3 +176,33 @@ def test_any_metadata_names_and_files_cost_one_line(raw: bytes, name: str, local
 def test_the_bound_on_files_is_that_of_the_directory() -> None:
     assert packing._MAX_FILES == 1000
     assert packed_labels(classifier(packed={f"{n}.md": b"" for n in range(1000)}), []) is None
+
+
+LOCALES = {"de-DE": "rot\ngr\u00fcn\nblau", "zh_Hant": "\u7d05\n\u7da0\n\u85cd"}
+ENGLISH = "red\ngreen\nblue"
+
+
+@pytest.mark.parametrize(
+    "locale", ["en", "EN", "EN_us", "en-GB", "en_US.UTF-8", "en@latin", " en ", "eng", "Eng_us", ""]
+)
+def test_the_english_labels_are_taken_however_their_locale_is_written(locale: str) -> None:
+    files = {**LOCALES, locale: ENGLISH}
+    named = [LabelFile(f"{number}.txt", written) for number, written in enumerate(files)]
+    packed = {f"{number}.txt": text.encode() for number, text in enumerate(files.values())}
+    assert packed_labels(classifier(packed=packed), named) == (f"{len(files) - 1}.txt", ENGLISH.encode())
+
+
+def test_plain_english_comes_before_that_of_a_country() -> None:
+    named = [LabelFile("gb.txt", "en_GB"), LabelFile("en.txt", "EN"), LabelFile("us.txt", "en-US")]
+    packed = {"gb.txt": b"a", "en.txt": b"b", "us.txt": b"c"}
+    assert packed_labels(classifier(packed=packed), named) == ("en.txt", b"b")
+    with pytest.raises(ModelError, match=r"names 2 label files for the output \(en_GB, en-US\)"):
+        packed_labels(classifier(packed=packed), [named[0], named[2]])
+
+
+@pytest.mark.parametrize("locale", ["de-DE", "zh_Hant", "enm", "english"])
+def test_the_only_language_is_taken_and_of_several_others_none(locale: str) -> None:
+    model = classifier(packed={"a.txt": b"a", "b.txt": b"b"})
+    assert packed_labels(model, [LabelFile("a.txt", locale)]) == ("a.txt", b"a")
+    with pytest.raises(ModelError, match="names 2 label files"):
+        packed_labels(model, [LabelFile("a.txt", locale), LabelFile("b.txt", "fr")])

@@ -1,8 +1,10 @@
 """Models and golden pictures of strangers: refused in words, or dead in a process of their own."""
 
 import json
+import math
 import os
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from handmade_models import classifier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_models import SIDE, bundle_of, sound_model
@@ -146,6 +149,14 @@ def test_no_mutant_of_a_model_raises_anything_else(tmp_path: Path) -> None:
 def test_bytes_that_are_no_model_are_refused() -> None:
     with pytest.raises(EngineError, match="refused the model"):
         TfliteClassifier(load_runtime(), b"TFL3" * 100)
+
+
+def test_messages_of_a_runtime_do_not_run_together() -> None:
+    """LiteRT's own are put one behind the other without as much as a blank between them."""
+    with pytest.raises(EngineError) as caught:
+        TfliteClassifier(load_runtime(), classifier(scale=math.nan))
+    assert "unsupported scale value (nan)" in str(caught.value)
+    assert not re.search(r"\w(unsupported|failed|Node number) ", str(caught.value))
 
 
 class TestStandardError:

@@ -58,6 +58,15 @@ def test_what_is_no_file_is_not_written(tmp_path: Path, caplog: pytest.LogCaptur
     assert len(caplog.records) == 2
 
 
+def test_a_pipe_that_somebody_reads_is_not_written_either(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    os.mkfifo(tmp_path / "scores")
+    reader = os.open(tmp_path / "scores", os.O_RDONLY | os.O_NONBLOCK)
+    ScoreLogFile(tmp_path / "scores", 1).append(b"lost")
+    assert os.read(reader, 10) == b""
+    os.close(reader)
+    assert "not a plain file" in caplog.text
+
+
 def test_one_that_was_removed_is_begun_again_at_the_next_rotation(tmp_path: Path) -> None:
     log = ScoreLogFile(tmp_path / "scores", 1)
     log.append(b"x" * 400_000)

@@ -1,5 +1,6 @@
 """A folder of photos -> classes and splits."""
 
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.bundle.store import parse_labels
+from edge.bundle.labels import parse_labels
 from edge.errors import DatasetError, MissingInputError
 from trainer.dataset.listing import SPLITS, Listing, Photo, list_photos
 from trainer.dataset.splitting import assign_splits
@@ -226,9 +227,10 @@ def test_two_folders_for_one_split_are_refused(tmp_path: Path) -> None:
         list_photos(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["unknown", "Unknown", "UNKNOWN"])
+@pytest.mark.parametrize("name", ["unknown", "Unknown", "UNKNOWN", "\uff35nknown", "un\u200dknown"])
 def test_the_word_for_no_class_cannot_be_a_class(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DatasetError, match=rf"class folder '{name}': the device reports this name when no class fits"):
+    words = "'unknown', which the device reports when no class fits: .* or give its photos with --outside"
+    with pytest.raises(DatasetError, match=rf"class folder {re.escape(repr(name))} (is|reads as) {words}"):
         list_photos(fill(tmp_path, owl=4, **{name: 4}))
 
 
@@ -316,6 +318,16 @@ def test_class_names_that_cannot_be_read_on_a_screen_are_refused_with_the_reason
     (tmp_path / name).mkdir()
     with pytest.raises(DatasetError, match=f"{what}: rename it"):
         list_photos(tmp_path)
+
+
+def test_class_names_that_look_the_same_are_refused(tmp_path: Path) -> None:
+    """As a Mac and a PC write them into one folder of a network drive: in one Unicode form, and in another."""
+    names = ("\u00e9tourneau", "e\u0301tourneau", "Wren", "wren")
+    fill(tmp_path, **dict.fromkeys(names, 4))
+    with pytest.raises(DatasetError, match=r"'e\\u0301tourneau' and '\\xe9tourneau' look the same: rename one"):
+        list_photos(tmp_path)
+    (tmp_path / "e\u0301tourneau").rename(tmp_path / "starling")
+    assert list_photos(tmp_path).classes == ("Wren", "starling", "wren", "\u00e9tourneau")
 
 
 def test_joiners_belong_to_names_of_emoji_and_in_persian(tmp_path: Path) -> None:
