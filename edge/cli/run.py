@@ -60,7 +60,7 @@ def run(
     from edge.capture.script import keep_clock
     from edge.cli.outputs import build_sinks
     from edge.processes.logs import log_to_stderr
-    from edge.supervision.beside.outputs import start_outputs
+    from edge.supervision.beside.starting import start_outputs
     from edge.supervision.parts import Helpers
     from edge.supervision.supervisor import Supervisor
     from edge.supervision.systemd import SystemdNotifier
