@@ -50,7 +50,7 @@ class StoreWriter:
         self.path = located(path)
         self._lock = WriterLock(self.path)
         try:
-            self._connection = open_for_writing(self.path, self._lock, check_s)
+            self._connection = open_for_writing(self.path, check_s)
         except BaseException:
             self._lock.close()
             raise

@@ -165,7 +165,7 @@ def test_a_file_of_another_program_is_refused_and_left_as_it_was(path: Path) -> 
         assert path.read_bytes() == data
     path.unlink()
     path.mkdir()
-    with pytest.raises(DataError, match="is no file"):
+    with pytest.raises(DataError, match="is a folder, so it cannot be a store: name a file, such as"):
         StoreWriter(path)
 
 
