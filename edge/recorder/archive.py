@@ -131,6 +131,8 @@ class Archive:
         """
         make_folder(self.path.parent)
         store = self._open_store()
+        if store.loss is not None:
+            self._note(store.loss, "the card, or its disk, changed what was written")
         try:
             # What another store left behind is looked for again: its pictures are of no event here, and take up the
             # budget.

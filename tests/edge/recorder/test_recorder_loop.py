@@ -291,6 +291,25 @@ def test_a_disk_that_fails_while_the_store_is_opened_costs_nothing_that_was_know
     second.end()
 
 
+def test_what_a_damaged_log_has_lost_is_a_notice(store: Path, tmp_path: Path) -> None:
+    first = Bench(settings(store, events=Events(store=str(store), durable_within_s=1)))
+    for number in range(1, 6):
+        first.send(event(number, first.now))
+        first.pass_time(3)
+    after = tmp_path / "after" / "events.db"
+    after.parent.mkdir()
+    for file, copy in zip(files_of(store)[:2], files_of(after), strict=False):
+        copy.write_bytes(file.read_bytes())
+    first.end()
+    log = files_of(after)[1]
+    log.write_bytes(log.read_bytes()[:60] + b"?" + log.read_bytes()[61:])
+    second = Bench(settings(after))
+    second.pass_time(3)
+    assert "the store's log was damaged: its last " in (second.pulses[-1].notice or "")
+    assert "5 events up to number 5 among them" in (second.pulses[-1].notice or "")
+    second.end()
+
+
 def test_the_next_recorder_of_a_boot_knows_its_time(store: Path) -> None:
     """The kernel's flag falls hours after the last word of a time server; the time is right all the same."""
     first = Bench(settings(store))
