@@ -25,8 +25,8 @@ from edge.recorder.waiting import Item
 from edge.recorder.written import WrittenToday
 from edge.store.aside import set_aside
 from edge.store.files import located, make_folder
-from edge.store.harvest import NewSample
 from edge.store.orders import take_orders
+from edge.store.records import NewSample
 from edge.store.writes.adding import Identity, NewEvent
 from edge.store.writing import StoreWriter
 

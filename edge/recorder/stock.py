@@ -74,7 +74,7 @@ class Samples:
 
     def candidates(self, store: StoreWriter) -> Iterator[Candidate]:
         """See Contents."""
-        for one in store.samples():
+        for one in store.sample_gists():
             # What was drawn at random balances the rest, so its score does not count against it.
             score = 0.0 if "random" in one.sample.reasons else one.sample.score
             yield Candidate(
@@ -88,8 +88,7 @@ class Samples:
 
     def files(self, store: StoreWriter, numbers: Sequence[int]) -> Sequence[Path]:
         """See Contents."""
-        wanted = set(numbers)
-        return [one.path for one in store.samples() if one.number in wanted]
+        return store.sample_files(numbers)
 
     def all_files(self, store: StoreWriter) -> Iterator[str]:
         """See Contents."""

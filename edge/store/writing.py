@@ -13,12 +13,12 @@ from edge.store import harvest
 from edge.store.counting import Counts, events_after, last_number
 from edge.store.faults import sound_rows, translated
 from edge.store.files import files_of, inode, located, sync_folder
-from edge.store.harvest import NewSample
+from edge.store.harvest import SampleGist
 from edge.store.locking import WriterLock
 from edge.store.reads import exported
-from edge.store.records import Mark, StoredSample
+from edge.store.records import Mark, NewSample
 from edge.store.schema import SETTLED_AT_ONCE
-from edge.store.texts import TextReader, TextWriter
+from edge.store.texts import TextWriter
 from edge.store.writes import checking, clocks, marking, pictures
 from edge.store.writes.adding import EventAdder, Identity, NewEvent
 from edge.store.writes.log_damage import PassedOver, find_passed_over
@@ -220,10 +220,15 @@ class StoreWriter:
         with self.transaction():
             harvest.add(self._connection, self._texts, samples, self.path.parent)
 
-    def samples(self, *, exported: bool | None = None) -> Iterator[StoredSample]:
-        """Yield the samples, oldest first. Removing some meanwhile does no harm."""
+    def sample_gists(self) -> Iterator[SampleGist]:
+        """Yield what decides how long samples stay, oldest first. Removing some meanwhile does no harm."""
         with translated(self.path), sound_rows():
-            yield from harvest.stored(self._connection, TextReader(self._connection), self.path.parent, exported)
+            yield from harvest.gists(self._connection)
+
+    def sample_files(self, numbers: Sequence[int]) -> list[Path]:
+        """Return the files of these samples."""
+        with translated(self.path):
+            return harvest.paths(self._connection, numbers, self.path.parent)
 
     def all_sample_files(self) -> Iterator[str]:
         """Yield the paths of all samples. Removing some meanwhile does no harm."""

@@ -61,7 +61,7 @@ def use(path: Path) -> None:
         while writer.mend(BOOT, OFFSET_S, "ntp"):
             pass
         list(writer.picture_groups())
-        list(writer.samples())
+        list(writer.sample_gists())
         with StoreReader(path) as reader:
             list(reader.events(Filter()))
             list(reader.events(Filter(labels=("label 1",), least_score=0.5)))
