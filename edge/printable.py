@@ -77,6 +77,16 @@ def _escaped(character: str) -> str:
     return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return '1 event' or '2 events'."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def were(number: int, noun: str, plural: str = "") -> str:
+    """Return '1 event was' or '2 events were'."""
+    return f"{counted(number, noun, plural)} {'was' if number == 1 else 'were'}"
+
+
 def masked(address: str) -> str:
     """Return the text of camera.source without its secrets: user and password, everything after a `?`, and values such
     as that of `password=`. An address with a slip in it (`rtsp:/`, `rtsp//`, a blank first, no scheme, no @) is masked,

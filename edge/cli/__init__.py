@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import entry_points
 from types import TracebackType
 from typing import Any
 
@@ -51,7 +50,8 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one, as click.Group does; None if there is no such command."""
-        target = _targets().get(cmd_name)
+        # Not those of other packages first: to find them took a tenth of the time to the first frame.
+        target = _BUILT_IN.get(cmd_name) or _targets().get(cmd_name)
         if target is None:
             return None
         module, _, attribute = target.partition(":")
@@ -72,6 +72,8 @@ def _empty(words: list[str]) -> str | None:
 
 @cache
 def _targets() -> dict[str, str]:
+    from importlib.metadata import entry_points
+
     # Kept, since `--help` needs it once for each command, and each look goes through all installed packages.
     plugged = {entry.name: entry.value for entry in entry_points(group="fieldfare.commands")}
     return {**plugged, **_BUILT_IN}

@@ -60,13 +60,14 @@ def run(
     from edge.capture.script import keep_clock
     from edge.cli.outputs import build_sinks
     from edge.processes.logs import log_to_stderr
-    from edge.supervision.beside.outputs import start_outputs
+    from edge.supervision.beside.starting import start_outputs
     from edge.supervision.parts import Helpers
     from edge.supervision.supervisor import Supervisor
     from edge.supervision.systemd import SystemdNotifier
 
     settings = _settings(config, **given)
-    sleep = _sleep(settings)
+    sleep = _sleep(settings, _place())
+    _refuse_hopeless_store(settings, service=service)
     log_to_stderr()
     keep_clock()
     with ExitStack() as stack:
@@ -95,6 +96,16 @@ def run(
         raise click.exceptions.Exit(status)
 
 
+def _refuse_hopeless_store(settings: "Settings", *, service: bool) -> None:
+    """Raise DataError or StorageError if no event can be kept and a person is there to mend that. The service goes on:
+    it keeps events in memory, and reports why."""
+    if service or settings.events.store is None:
+        return
+    from edge.store.writes.glance import refuse_hopeless
+
+    refuse_hopeless(Path(settings.events.store))
+
+
 def _place() -> "Place":
     """Return the folders that systemd names in the environment; by hand there are none, so no status file."""
     from edge.supervision.parts import Place
@@ -103,17 +114,21 @@ def _place() -> "Place":
     return Place(*(Path(text.split(":")[0]) if text else None for text in (run, state)))
 
 
-def _sleep(settings: "Settings") -> "Sleep | None":
+def _sleep(settings: "Settings", place: "Place") -> "Sleep | None":
     """Return what follows the schedule, None if there is none. Raises MissingPackageError."""
     if not settings.schedule.awake:
         return None
     from edge.events.schedule import Timetable
     from edge.events.wall_clock import WallClock
+    from edge.supervision.load.kept_clock import KeptClock
     from edge.supervision.load.sleep import Sleep
+    from edge.supervision.status import boot_id
 
+    clock = WallClock()
     latitude, longitude = settings.device.latitude, settings.device.longitude
     position = None if latitude is None or longitude is None else (latitude, longitude)
-    return Sleep(Timetable(settings.schedule, position), WallClock())
+    kept = KeptClock(clock, place.run / "clock.json", boot_id()) if place.run is not None else clock
+    return Sleep(Timetable(settings.schedule, position), kept)
 
 
 def _stop(supervisor: "Supervisor", received: int) -> None:

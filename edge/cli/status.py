@@ -12,7 +12,7 @@ import click
 
 from edge.cli.streams import echo, echo_json
 from edge.errors import MissingInputError, UnavailableError
-from edge.printable import one_line
+from edge.printable import counted, one_line
 
 if TYPE_CHECKING:
     from edge.supervision.status import EventStatus, LastEvent, Status
@@ -153,7 +153,10 @@ def _events(seen: "Status") -> list[str]:
     if events.notice is not None:
         lines.append(f"  notice   {events.notice}")
     if events.lost_events or events.lost_pictures:
-        lines.append(f"  lost     {events.lost_events} events and {events.lost_pictures} pictures: too much waited")
+        lines.append(
+            f"  lost     {counted(events.lost_events, 'event')} and {counted(events.lost_pictures, 'picture')}: "
+            "too much waited"
+        )
     return lines
 
 

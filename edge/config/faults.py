@@ -3,7 +3,6 @@
 The decoder ends at its first error, so each key is converted by itself here, along the annotations of the records.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterator
 from types import NoneType
@@ -95,6 +94,8 @@ def _missing(key: str, place: Place) -> Fault:
 
 def _unknown(kind: type[Section], key: str, place: Place) -> Fault:
     def text() -> str:
+        import difflib  # here: right settings do not need it
+
         known = [field.encode_name for field in msgspec.structs.fields(kind)]
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"

@@ -19,8 +19,9 @@ from edge.events.records import ClockQuality
 # 2026-01-01 UTC, before the first release: a clock that shows less was never set. A real-time clock without a battery
 # begins in 1970 or 2000.
 RELEASED_WALL_S: Final = 1_767_225_600.0
-# From best to worst.
-QUALITIES: Final[tuple[ClockQuality, ...]] = ("ntp", "rtc", "hand", "none")
+# From best to worst. A person sets a clock because it is wrong, so that outranks the real-time clock that it had its
+# time from. A time server outranks both, whoever came last: a hand may slip.
+QUALITIES: Final[tuple[ClockQuality, ...]] = ("ntp", "hand", "rtc", "none")
 # No time server slews a clock by this much between two looks, so it was set.
 _STEP_S = 1.0
 # A change of offset that is remembered: less than people can tell, more than a slewing clock drifts in an hour.
@@ -51,6 +52,11 @@ class ClockReading(msgspec.Struct, frozen=True):
 def better(one: ClockQuality, other: ClockQuality) -> bool:
     """Return whether `one` is more trustworthy than `other`."""
     return QUALITIES.index(one) < QUALITIES.index(other)
+
+
+def worse_than(quality: ClockQuality) -> tuple[ClockQuality, ...]:
+    """Return the qualities that are less trustworthy."""
+    return QUALITIES[QUALITIES.index(quality) + 1 :]
 
 
 def kernel_synchronized() -> bool | None:
@@ -120,6 +126,13 @@ class WallClock:
         self._touched_ns: int | None = None
         self._distrusted_ns: int | None = None
 
+    def recall(self, reading: ClockReading) -> None:
+        """Go on from a reading of earlier in this boot, by a process that this one replaces: call it once, at the
+        start. If the clock was set between the two, that was a person, as between two looks."""
+        # No time server's slewing changes the offset: the kernel slews both clocks. Only a step does.
+        self._offset_s = reading.offset_s
+        self._free_running = "rtc" if reading.quality == "ntp" else reading.quality
+
     def look(self) -> ClockReading:
         """Read the clocks, once a second or so: a person's setting is found by its step between two looks."""
         mono_s, wall_s = self._clocks()
@@ -164,13 +177,14 @@ class ClockHistory:
     - The best quality wins, whenever it was read: a trusted reading mends everything of its boot.
     - Of those of the best quality, the one that held at that moment; before the first of them, the first. So what was
       recorded as trusted keeps its time when a trusted clock steps later.
+    - If the best is a person's, the newest wins for the whole boot: who sets a clock twice corrects the first time.
     """
 
     def __init__(self) -> None:
         self._readings: list[tuple[float, ClockReading]] = []
 
     def add(self, mono_s: float, reading: ClockReading) -> bool:
-        """Remember a reading, in the order of their times. Returns whether it is better than all before it."""
+        """Remember a reading, in the order of their times. Returns whether it mends what was before it."""
         before = [known.quality for _, known in self._readings]
         if self._readings:
             last = self._readings[-1][1]
@@ -179,6 +193,8 @@ class ClockHistory:
         self._readings.append((mono_s, reading))
         if len(self._readings) > _MOST_READINGS:
             self._forget()
+        if reading.quality == "hand":
+            return "ntp" not in before
         return all(better(reading.quality, quality) for quality in before)
 
     def recall(self, reading: ClockReading) -> None:
@@ -192,7 +208,7 @@ class ClockHistory:
         best = min((reading.quality for _, reading in self._readings), key=QUALITIES.index)
         found: ClockReading | None = None
         for read_s, reading in self._readings:
-            if reading.quality == best and (found is None or read_s <= mono_s):
+            if reading.quality == best and (found is None or read_s <= mono_s or best == "hand"):
                 found = reading
         assert found is not None
         return found

@@ -7,6 +7,7 @@ from edge.config.sending import Hook
 from edge.outputs.base import DeliveryError
 from edge.outputs.event_record import to_json
 from edge.outputs.feed import Gap
+from edge.printable import were
 from edge.processes.process import Command, describe_exit, last_line
 from edge.processes.run import run
 from edge.store.records import StoredEvent
@@ -32,7 +33,7 @@ class HookTaker:
         """See Taker.take. An event whose tries are used up is skipped; one whose program was ended with the service is
         not, and comes again."""
         if isinstance(what, Gap):
-            _log.warning("hook: %d events were dropped before the program was run for them", what.events)
+            _log.warning("hook: %s dropped before the program could be run", were(what.events, "event"))
             return
         if self._hook.labels and what.label not in self._hook.labels:
             return

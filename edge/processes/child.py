@@ -7,7 +7,6 @@ import ctypes
 import logging
 import os
 import resource
-import secrets
 import signal
 import sys
 import time
@@ -69,7 +68,7 @@ class Child(Process):
 
         Raises OSError if it cannot be started."""
         self._name = name
-        self._mark = f"{secrets.token_hex(8)} "
+        self._mark = f"{os.urandom(8).hex()} "
         variables = {
             "OPENCV_LOG_LEVEL": os.environ.get("OPENCV_LOG_LEVEL", "ERROR"),
             MARK_VARIABLE: self._mark,

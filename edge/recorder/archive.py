@@ -1,6 +1,7 @@
 """Keep events, samples and their pictures: the store and the two folders, opened, written and tended together."""
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -8,12 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from edge.config.settings import Settings
 from edge.errors import ConfigError, DamagedStoreError, DataError, StoreGoneError
-from edge.events.records import ClockQuality, Event
-from edge.events.wall_clock import ClockHistory, ClockReading
+from edge.events.records import Event
+from edge.events.wall_clock import QUALITIES, ClockHistory, ClockReading
+from edge.printable import were
 from edge.recorder.chores import Chores
 from edge.recorder.faults import describe
 from edge.recorder.filing import Filer, is_storable
@@ -23,8 +25,8 @@ from edge.recorder.waiting import Item
 from edge.recorder.written import WrittenToday
 from edge.store.aside import set_aside
 from edge.store.files import located, make_folder
-from edge.store.harvest import NewSample
 from edge.store.orders import take_orders
+from edge.store.records import NewSample
 from edge.store.writes.adding import Identity, NewEvent
 from edge.store.writing import StoreWriter
 
@@ -122,18 +124,31 @@ class Archive:
         pictures, samples = self._pictures, self._samples
         return Holding(self._events, pictures.used + pictures.strays, samples.used + samples.strays, self._dropped)
 
-    def open(self) -> None:
-        """Open the store, which is made if there is none; a damaged one is set aside."""
+    def open(self) -> ClockReading | None:
+        """Open the store, which is made if there is none; a damaged one is set aside.
+
+        Return the best clock reading of this boot that an earlier recorder left there, None if there is none.
+        """
         make_folder(self.path.parent)
-        store = self._open = self._open_store()
-        # What another store left behind is looked for again: its pictures are of no event here, and take up the budget.
-        self._chores, self._search = Chores(), iter(())
-        for stock in (self._pictures, self._samples):
-            stock.measure(store)
-        self._events = store.count()
-        self._dropped = int(store.value(_DROPPED, 0))
-        self._written.recall(str(store.value(_WRITTEN, "")))
-        self._recall_clock()
+        store = self._open_store()
+        if store.loss is not None:
+            self._note(store.loss, "the card, or its disk, changed what was written")
+        try:
+            # What another store left behind is looked for again: its pictures are of no event here, and take up the
+            # budget.
+            self._chores, self._search = Chores(), iter(())
+            for stock in (self._pictures, self._samples):
+                stock.measure(store)
+            self._events = store.count()
+            self._dropped = int(store.value(_DROPPED, 0))
+            self._written.recall(str(store.value(_WRITTEN, "")))
+            reading = self._reading_in(store)
+        except BaseException:
+            # A disk that failed in between: all of this must be done at the next try, too.
+            store.close()
+            raise
+        self._open = store
+        return reading
 
     def _open_store(self) -> StoreWriter:
         """Open the store, or set a damaged one aside and begin a fresh one."""
@@ -223,7 +238,7 @@ class Archive:
         """End what another recorder left in sight, as it was last heard of. going_on: what is in sight still."""
         ended = self._store.end_left_open(going_on)
         if ended:
-            _log.info("%d events that were in sight when the service stopped ended with that", ended)
+            _log.info("%s in sight when the service stopped, and ended with that", were(ended, "event"))
             self._events = self._store.count()
 
     @property
@@ -296,18 +311,20 @@ class Archive:
             if not trimmed.more or time.monotonic() >= ends_s:
                 break
         if dropped:
-            _log.info("%d events were dropped: the store may take %d MB", dropped, self._max_bytes // _MB)
+            _log.info("%s dropped: the store may take %d MB", were(dropped, "event"), self._max_bytes // _MB)
             self._events = self._store.count()
         if not trimmed.more and (dropped or self._trims):
             self._pictures.measure(self._store)
         return trimmed.more
 
-    def _recall_clock(self) -> None:
-        """Take the best reading of this boot from the store, which an earlier recorder left there."""
-        words = str(self._store.value(_CLOCK, "")).rsplit(" ", 2)
-        if len(words) == 3 and words[0] == self._boot:
-            with suppress(ValueError):
-                self._history.recall(ClockReading(float(words[2]), cast(ClockQuality, words[1])))
+    def _reading_in(self, store: StoreWriter) -> ClockReading | None:
+        boot, quality, offset = ["", "", *str(store.value(_CLOCK, "")).rsplit(" ", 2)][-3:]
+        if boot != self._boot or quality not in QUALITIES:
+            return None
+        with suppress(ValueError):
+            offset_s = float(offset)
+            return ClockReading(offset_s, quality) if math.isfinite(offset_s) else None
+        return None
 
     def _note(self, notice: str, why: str) -> None:
         _log.warning("%s (%s)", notice, why)

@@ -11,8 +11,7 @@ from edge.processes.recorder_messages import KeepSample
 from edge.recorder.exif import PictureNotes, with_exif
 from edge.recorder.faults import describe
 from edge.recorder.pictures import PictureFolder, StoredFile, file_name, read_jpeg
-from edge.store.harvest import NewSample
-from edge.store.records import StoredPicture
+from edge.store.records import NewSample, StoredPicture
 from edge.store.writes.adding import NewEvent
 
 _log = logging.getLogger(__name__)

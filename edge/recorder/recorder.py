@@ -13,7 +13,8 @@ import msgspec
 
 from edge.errors import DamagedStoreError, DataError, FieldfareError, StoreGoneError
 from edge.events.records import Event
-from edge.events.wall_clock import ClockHistory, WallClock
+from edge.events.wall_clock import ClockHistory, ClockReading, WallClock
+from edge.printable import were
 from edge.processes.recorder_messages import (
     Finish,
     KeepEvent,
@@ -75,7 +76,7 @@ class Recorder:
         self._pulsed_fault: str | None = None
         self._again_s = self._looked_s = self._pulsed_s = float("-inf")
         self._heard_s = monotonic()
-        self._mends = self._input_ended = False
+        self._mends = self._recalled = self._input_ended = False
 
     def serve(self) -> None:
         """Serve until Finish is received or the supervisor is gone."""
@@ -111,7 +112,9 @@ class Recorder:
                 self._try(lambda _: self._archive.end_left_open(), now)
                 break
         if self._waiting.items:
-            _log.error("%d events or samples were not kept: %s", len(self._waiting.items), self._fault)
+            _log.error(
+                "%s not kept: %s", were(len(self._waiting.items), "event or sample", "events or samples"), self._fault
+            )
         self._waiting.clear()
         self._archive.close()
         if self._scores is not None:
@@ -188,9 +191,17 @@ class Recorder:
 
     def _attempt(self, work: Callable[[float], None], now: float) -> None:
         if not self._archive.is_open:
-            self._archive.open()
+            self._recall(self._archive.open())
             self._mends = True
         work(now)
+
+    def _recall(self, reading: ClockReading | None) -> None:
+        """Go on from what the recorder before this one knew of the clock."""
+        if reading is None or self._recalled:
+            return
+        self._recalled = True
+        self._history.recall(reading)
+        self._clock.recall(reading)
 
     def _fail(self, error: Exception) -> None:
         fault = describe(error)

@@ -74,7 +74,7 @@ class Samples:
 
     def candidates(self, store: StoreWriter) -> Iterator[Candidate]:
         """See Contents."""
-        for one in store.samples():
+        for one in store.sample_gists():
             # What was drawn at random balances the rest, so its score does not count against it.
             score = 0.0 if "random" in one.sample.reasons else one.sample.score
             yield Candidate(
@@ -88,8 +88,7 @@ class Samples:
 
     def files(self, store: StoreWriter, numbers: Sequence[int]) -> Sequence[Path]:
         """See Contents."""
-        wanted = set(numbers)
-        return [one.path for one in store.samples() if one.number in wanted]
+        return store.sample_files(numbers)
 
     def all_files(self, store: StoreWriter) -> Iterator[str]:
         """See Contents."""
@@ -127,7 +126,7 @@ class Stock:
 
     def measure(self, store: StoreWriter) -> None:
         """Find how much the files in the store take."""
-        self._count(self._contents.candidates(store))
+        self._count(self._candidates(store))
 
     def has_room(self, incoming: int) -> bool:
         """Return whether so many bytes more fit."""
@@ -144,9 +143,8 @@ class Stock:
             size -= self._remove_strays(store, size)
         if size <= 0 or not self.used:
             return 0
-        counts = self._count(self._contents.candidates(store))
-        chosen = list(choose(self._contents.candidates(store), counts, size))
-        self._alive()
+        counts = self._count(self._candidates(store))
+        chosen = list(choose(self._candidates(store), counts, size))
         removed = self._remove(store, [one.number for one in chosen])
         self.used -= sum(one.size for one in chosen)
         return removed
@@ -180,6 +178,13 @@ class Stock:
             _log.debug("%s: %s", self.folder.root, error)
             free = incoming + self._reserve
         return excess(used, self._most, free - incoming, self._reserve)
+
+    def _candidates(self, store: StoreWriter) -> Iterator[Candidate]:
+        """Yield what may go. 100,000 take 0.4 s on an x86-64 core to be ranked, and several times that on a Pi."""
+        for number, one in enumerate(self._contents.candidates(store)):
+            if number % _NAMES_AT_ONCE == 0:
+                self._alive()
+            yield one
 
     def _count(self, candidates: Iterator[Candidate]) -> Counter[str]:
         """Count candidates by label, and what they take."""

@@ -73,6 +73,15 @@ class Counts:
         for table, column in (("marks", "event"), ("pictures", "event"), ("events", "number")):
             self._connection.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT number FROM temp.changing)")
 
+    def skip(self, numbers: Iterable[int]) -> None:
+        """Give none of these numbers, which come after the last."""
+        self._note(numbers)
+        self._connection.execute(_MISSING)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO fieldfare"
+            " SELECT 'last_number', number FROM temp.changing ORDER BY number DESC LIMIT 1"
+        )
+
     def clear_empty(self) -> None:
         """Delete counts of nothing, and missing numbers before the first one that is there."""
         self._connection.execute("DELETE FROM hours WHERE events = 0")

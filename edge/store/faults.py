@@ -10,6 +10,7 @@ import msgspec
 from edge.errors import DamagedStoreError, DataError, FieldfareError, StorageError, UnavailableError
 from edge.printable import printable
 from edge.store import schema
+from edge.store.files import not_a_store
 
 # Primary codes of SQLite, the low byte of what it reports.
 _DAMAGED = {
@@ -112,12 +113,4 @@ def refuse_older(path: Path, version: int) -> None:
 def refuse_foreign(path: Path, application_id: int) -> None:
     """Raise DataError for what is no store of ours."""
     if application_id != schema.APPLICATION_ID:
-        raise foreign(path)
-
-
-def foreign(path: Path) -> DataError:
-    """Return the error for a file that is no store of ours."""
-    return DataError(
-        f"{printable(str(path))} is no store of Fieldfare's and was left as it is: name another file in events.store, "
-        "or move this one away"
-    )
+        raise not_a_store(path)

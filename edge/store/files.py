@@ -1,8 +1,23 @@
 """Name the files of a store, and tell them from others of the same name."""
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
+
+from edge.errors import DataError
+from edge.printable import printable
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFBLK: "a device",
+    stat.S_IFCHR: "a device",
+}
+# The tables' definitions are in the first pages.
+_HEAD_BYTES = 1 << 20
+_OURS = (b"CREATE TABLE fieldfare", b"CREATE TABLE open_events", b"CREATE TABLE hours")
 
 
 def located(path: Path) -> Path:
@@ -54,3 +69,51 @@ def sync_folder(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def refuse_other_kind(path: Path, mode: int) -> None:
+    """Raise DataError for what is no file. mode: its st_mode."""
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "no file")
+        example = f", such as {printable(str(path / 'events.db'))}" if stat.S_ISDIR(mode) else ""
+        raise DataError(f"{printable(str(path))} is {kind}, so it cannot be a store: name a file{example}")
+
+
+def is_foreign(path: Path) -> bool:
+    """Return True if nothing shows that this file ever was a store of ours.
+
+    It opens the file: call it while no connection of this process has it open, which would lose SQLite's locks on it.
+    """
+    if _was_written_here(path):
+        return False
+    try:
+        # O_NONBLOCK: a pipe that was put in its place meanwhile would never open.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb") as file:  # noqa: PTH123 - a descriptor
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+    # A file of zeros is what a power cut leaves of a new one on some file systems.
+    return bool(head.strip(b"\0")) and not any(mark in head for mark in _OURS)
+
+
+def _was_written_here(path: Path) -> bool:
+    """Return whether the writer's lock (edge.store.locking) holds the id of a store."""
+    # By its size, which readers see, too; only the service's user may read it.
+    try:
+        return beside(path, ".lock").stat().st_size > 0
+    except OSError:
+        return False
+
+
+def foreign(path: Path) -> DataError:
+    """Return the error for a file that is no store of ours."""
+    return DataError(
+        f"{printable(str(path))} is no store of Fieldfare's and was left as it is: name another file in events.store, "
+        "or move this one away"
+    )
+
+
+def not_a_store(path: Path) -> DataError:
+    """Return the error for who wants to read such a file."""
+    return DataError(f"{printable(str(path))} is no store of Fieldfare's: check the path")

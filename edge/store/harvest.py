@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from edge.events.records import ClockQuality, Sample
-from edge.store.records import StoredSample
+from edge.events.records import Sample
+from edge.store.records import NewSample, StoredSample
 from edge.store.rows import MOST_IN_ONE, all_files, clock_of, file_text, milliseconds, places, rank_of
 from edge.store.texts import Boot, Origin, TextReader, TextWriter
 
@@ -17,19 +17,13 @@ _INSERT = f"INSERT OR IGNORE INTO samples ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?,
 _decoder = msgspec.json.Decoder(Sample)
 
 
-class NewSample(msgspec.Struct, frozen=True, kw_only=True):
-    """A sample for the store, as StoredSample without its number."""
+class SampleGist(msgspec.Struct, frozen=True, kw_only=True):
+    """What decides how long a sample stays. number, exported: as in StoredSample. size: of its file, in bytes."""
 
+    number: int
     sample: Sample
-    device: str
-    boot: str
-    engine: str
-    bundle: str
-    captured_wall_s: float
-    clock: ClockQuality
-    path: Path
     size: int
-    sha256: str
+    exported: bool
 
 
 def add(connection: sqlite3.Connection, texts: TextWriter, samples: Sequence[NewSample], folder: Path) -> None:
@@ -44,14 +38,20 @@ def add(connection: sqlite3.Connection, texts: TextWriter, samples: Sequence[New
         connection.execute(_INSERT, row)
 
 
-def remove(connection: sqlite3.Connection, numbers: Sequence[int], folder: Path) -> list[Path]:
-    """Remove these samples. Return their files."""
+def paths(connection: sqlite3.Connection, numbers: Sequence[int], folder: Path) -> list[Path]:
+    """Return the files of these samples."""
     found: list[Path] = []
     for begin in range(0, len(numbers), MOST_IN_ONE):
         some = numbers[begin : begin + MOST_IN_ONE]
-        rows = connection.execute(f"SELECT file FROM samples WHERE number IN ({places(some)})", some).fetchall()
+        rows = connection.execute(f"SELECT file FROM samples WHERE number IN ({places(some)}) ORDER BY number", some)
         found += [folder / file for (file,) in rows]
-        connection.execute(f"DELETE FROM samples WHERE number IN ({places(some)})", some)
+    return found
+
+
+def remove(connection: sqlite3.Connection, numbers: Sequence[int], folder: Path) -> list[Path]:
+    """Remove these samples. Return their files."""
+    found = paths(connection, numbers, folder)
+    connection.executemany("DELETE FROM samples WHERE number = ?", ((number,) for number in numbers))
     return found
 
 
@@ -59,6 +59,17 @@ def files(connection: sqlite3.Connection, folder: Path) -> Iterator[str]:
     """Yield the paths of all files, in no order. What is removed meanwhile does not matter."""
     query = "SELECT number, file FROM samples WHERE number > ? ORDER BY number LIMIT ?"
     return all_files(connection, query, folder)
+
+
+def gists(connection: sqlite3.Connection) -> Iterator[SampleGist]:
+    """Yield what decides how long samples stay, oldest first. Raises DecodeError."""
+    # Without texts and paths: there may be 100,000, and new ones wait meanwhile.
+    query = "SELECT number, sample, size, exported FROM samples WHERE number > ? ORDER BY number LIMIT ?"
+    after = 0
+    while rows := connection.execute(query, (after, MOST_IN_ONE)).fetchall():
+        for number, sample, size, exported in rows:
+            yield SampleGist(number=number, sample=_decoder.decode(sample), size=size, exported=bool(exported))
+        after = rows[-1][0]
 
 
 def stored(

@@ -55,10 +55,9 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
         return self.mark.label if self.mark is not None and self.mark.label else self.event.label
 
 
-class StoredSample(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame kept for the next training. path: of its JPEG, absolute."""
+class NewSample(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame for the next training, for the store. path: of its JPEG, absolute."""
 
-    number: int
     sample: Sample
     device: str
     boot: str
@@ -69,6 +68,12 @@ class StoredSample(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     size: int
     sha256: str
+
+
+class StoredSample(NewSample, frozen=True, kw_only=True):
+    """A frame kept for the next training."""
+
+    number: int
     exported: bool = False
 
 

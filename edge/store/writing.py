@@ -13,14 +13,15 @@ from edge.store import harvest
 from edge.store.counting import Counts, events_after, last_number
 from edge.store.faults import sound_rows, translated
 from edge.store.files import files_of, inode, located, sync_folder
-from edge.store.harvest import NewSample
+from edge.store.harvest import SampleGist
 from edge.store.locking import WriterLock
 from edge.store.reads import exported
-from edge.store.records import Mark, StoredSample
+from edge.store.records import Mark, NewSample
 from edge.store.schema import SETTLED_AT_ONCE
-from edge.store.texts import TextReader, TextWriter
+from edge.store.texts import TextWriter
 from edge.store.writes import checking, clocks, marking, pictures
 from edge.store.writes.adding import EventAdder, Identity, NewEvent
+from edge.store.writes.log_damage import PassedOver, find_passed_over
 from edge.store.writes.opening import open_for_writing
 from edge.store.writes.pictures import PictureGroup
 from edge.store.writes.retention import Retention, Trimmed
@@ -36,7 +37,11 @@ class StoreWriter:
     """The store, open for writing, under the writer's lock. A context manager. Used by one thread.
 
     All methods that change something are one transaction each, which is on the disk when they return; inside
-    `transaction` they are part of that one. All raise DamagedStoreError if the store is found damaged, StoreGoneError
+    `transaction` they are part of that one.
+
+    loss: what was lost though it had been on the disk, in words; None: nothing that can be known.
+
+    All methods raise DamagedStoreError if the store is found damaged, StoreGoneError
     if its files were deleted or replaced (close it and open another), StorageError if it cannot be written now (it
     stays open: try again later), and DataError for what can never be stored.
     """
@@ -50,13 +55,17 @@ class StoreWriter:
         self.path = located(path)
         self._lock = WriterLock(self.path)
         try:
-            self._connection = open_for_writing(self.path, self._lock, check_s)
+            passed_over = _passed_over(self.path)
+            self._connection = open_for_writing(self.path, check_s)
         except BaseException:
             self._lock.close()
             raise
+        self.loss: str | None = None
         try:
             with translated(self.path):
                 self._begin()
+                if passed_over is not None:
+                    self._begin_log_anew(passed_over)
         except BaseException:
             self.close()
             raise
@@ -73,6 +82,17 @@ class StoreWriter:
         self._lock.remember(self.store_id)
         sync_folder(self.path)
         self._inodes = [inode(file) for file in files_of(self.path)]
+
+    def _begin_log_anew(self, passed_over: PassedOver) -> None:
+        """Give the numbers that were lost to no other event, so that outputs report a gap, and forget what is left in
+        the log, which would look like another loss after the next crash."""
+        if passed_over.was_synced:
+            with self.transaction():
+                last = last_number(self._connection)
+                self._counts.skip(range(last + 1, passed_over.last_number + 1))
+            self.loss = passed_over.words(last)
+        # It does nothing if somebody reads the store just now: then the next loss may be counted too high.
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def __enter__(self) -> "StoreWriter":
         return self
@@ -200,10 +220,15 @@ class StoreWriter:
         with self.transaction():
             harvest.add(self._connection, self._texts, samples, self.path.parent)
 
-    def samples(self, *, exported: bool | None = None) -> Iterator[StoredSample]:
-        """Yield the samples, oldest first. Removing some meanwhile does no harm."""
+    def sample_gists(self) -> Iterator[SampleGist]:
+        """Yield what decides how long samples stay, oldest first. Removing some meanwhile does no harm."""
         with translated(self.path), sound_rows():
-            yield from harvest.stored(self._connection, TextReader(self._connection), self.path.parent, exported)
+            yield from harvest.gists(self._connection)
+
+    def sample_files(self, numbers: Sequence[int]) -> list[Path]:
+        """Return the files of these samples."""
+        with translated(self.path):
+            return harvest.paths(self._connection, numbers, self.path.parent)
 
     def all_sample_files(self) -> Iterator[str]:
         """Yield the paths of all samples. Removing some meanwhile does no harm."""
@@ -247,3 +272,10 @@ class StoreWriter:
             last = last_number(self._connection)
             checking.check_events(self._connection, self.path, self._checked + 1, self._checked + _AT_ONCE)
             self._checked = 0 if self._checked + _AT_ONCE >= last else self._checked + _AT_ONCE
+
+
+def _passed_over(path: Path) -> PassedOver | None:
+    try:
+        return find_passed_over(files_of(path)[1])
+    except OSError:  # whatever it is, SQLite is about to run into it
+        return None

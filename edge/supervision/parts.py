@@ -10,8 +10,8 @@ from edge.processes.listener import Listener
 from edge.processes.side_jobs import SideJobs
 from edge.sinks.base import Sink
 from edge.supervision.announcer import Announcer
-from edge.supervision.beside.attended import StartHelper
 from edge.supervision.beside.company import Company
+from edge.supervision.beside.starting import StartHelper, start_recorder
 from edge.supervision.counting import Counting
 from edge.supervision.edgetpu_watch import EdgeTpuWatch
 from edge.supervision.escalation import Escalation
@@ -19,7 +19,6 @@ from edge.supervision.life_watch import LifeWatch
 from edge.supervision.load.regulator import Regulator
 from edge.supervision.load.sleep import Sleep
 from edge.supervision.reboot import RECORD, REQUEST, RebootHook
-from edge.supervision.recording.recording import start_recorder
 from edge.supervision.recovery import Restarts
 from edge.supervision.states import ServiceState
 from edge.supervision.status import Status, StatusFile, begin

@@ -55,6 +55,20 @@ def test_supervisor_and_status_stay_free_of_native_code(words: list[str]) -> Non
     assert modules.isdisjoint({*HEAVY, *NATIVE})
 
 
+def test_without_a_store_nothing_that_keeps_events_is_loaded(tmp_path: Path) -> None:
+    """It took a twentieth of the time to the first frame."""
+    config = tmp_path / "fieldfare.toml"
+    config.write_text('bundle = "nowhere"\ncamera.source = "synthetic"\n')
+    code = f"from edge.cli import _run; import sys; print(_run(['run', '--config', '{config}']), file=sys.stderr)"
+    keeping = {"edge.supervision.recording.recording", "edge.supervision.beside.attended", "edge.store", "sqlite3"}
+    assert loaded_after(code).isdisjoint(keeping)
+    with config.open("a") as file:
+        file.write(f'events.store = "{tmp_path / "events.db"}"\n')
+    loaded = loaded_after(code)
+    assert "edge.supervision.recording.recording" in loaded
+    assert "edge.supervision.beside.outputs" not in loaded
+
+
 def test_a_supervisor_that_served_still_has_no_native_library_in_its_memory(sealed: Bundle, tmp_path: Path) -> None:
     running = Running(tmp_path, sealed)
     try:

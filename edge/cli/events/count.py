@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -100,8 +101,13 @@ def _block(number: int, tallest: int, blocks: str) -> str:
 
 
 def _local(one: "HourCount") -> datetime:
+    return _local_hour(one.hour_s)
+
+
+@lru_cache(maxsize=1)  # counts of one hour, of all labels, come one after the other
+def _local_hour(hour_s: int) -> datetime:
     # In zones with half hours an hour of UTC spans two of ours; it counts to that in which it begins.
-    return datetime.fromtimestamp(one.hour_s)
+    return datetime.fromtimestamp(hour_s)
 
 
 def _blocks() -> str:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from edge.errors import MissingInputError, StorageError
+from edge.errors import DamagedStoreError, MissingInputError, StorageError
 from edge.printable import printable
 from edge.store.faults import refuse_foreign, refuse_newer, refuse_older, translated
-from edge.store.files import files_of
+from edge.store.files import files_of, is_foreign, not_a_store, refuse_other_kind
 from edge.store.schema import APPLICATION_ID
 
 _BUSY_S = 5.0
@@ -45,6 +45,16 @@ class WayIn:
 def open_for_reading(path: Path) -> WayIn:
     """Return a connection that only reads. Raises what StoreReader raises."""
     _check_there(path)
+    try:
+        return _opened(path)
+    except DamagedStoreError as error:
+        # Nothing sets another program's file aside. The connection is closed, so looking into the file does no harm.
+        if is_foreign(path):
+            raise not_a_store(path) from error
+        raise
+
+
+def _opened(path: Path) -> WayIn:
     # A read-only connection never checkpoints, not even when it is the last to close: it cannot take the lock for that.
     # It does make the log's index (NAME-shm) if that is missing.
     with translated(path):
@@ -59,13 +69,16 @@ def open_for_reading(path: Path) -> WayIn:
 
 def _check_there(path: Path) -> None:
     try:
-        there = path.is_file()
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingInputError(
+            f"there is no store {printable(str(path))}: check the path, or start the service first"
+        ) from error
     except OSError as error:
         raise MissingInputError(
             f"cannot read the store {printable(str(path))} ({error.strerror}): run this as root or as its owner"
         ) from error
-    if not there:
-        raise MissingInputError(f"there is no store {printable(str(path))}: check the path, or start the service first")
+    refuse_other_kind(path, mode)
 
 
 def _without_writing(path: Path) -> WayIn:

@@ -4,6 +4,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+from edge.printable import were
 from edge.store import schema
 from edge.store.faults import damaged
 
@@ -67,4 +68,4 @@ def check_events(connection: sqlite3.Connection, path: Path, first: int, last: i
     """Check the events of these numbers and what leads to them. Raises DamagedStoreError."""
     (astray,) = connection.execute(_ASTRAY, (first, last)).fetchone()
     if astray:
-        raise damaged(path, f"{astray} events between number {first} and {last} are not found by all indexes")
+        raise damaged(path, f"{were(astray, 'event')} not found by all indexes, of numbers {first} to {last}")

@@ -1,9 +1,9 @@
 """Wall times of events whose clock cannot be trusted: a place in the order, and the right time once it is known."""
 
 import sqlite3
-from collections.abc import Sequence
 
 from edge.events.records import ClockQuality
+from edge.events.wall_clock import worse_than
 from edge.store import schema
 from edge.store.counting import Counts
 from edge.store.faults import sound_rows
@@ -14,17 +14,22 @@ _LOOK_BACK = 1000
 _NEWEST_TRUSTED = f"""
 SELECT max(begin_ms) FROM (SELECT begin_ms, clock FROM events ORDER BY number DESC LIMIT {_LOOK_BACK}) WHERE clock > 0
 """
-_TO_MEND = "SELECT number FROM events INDEXED BY to_mend WHERE boot = ? AND clock < 3 AND clock < ? LIMIT ?"
+# What has a worse clock; and if a person set the clock again, what has the time of the first setting.
+_WRONG = """boot = :boot AND (clock IN (SELECT value FROM json_each(:worse))
+    OR clock = :again AND abs(begin_ms - (begin_mono_s + :offset) * 1000) > 1)
+"""
+_TO_MEND = f"SELECT number FROM events INDEXED BY to_mend WHERE clock < 3 AND {_WRONG} LIMIT :most"
 _TIMES = """clock = :rank,
     begin_ms = CAST(round((begin_mono_s + :offset) * 1000) AS INTEGER),
     end_ms = CAST(round((end_mono_s + :offset) * 1000) AS INTEGER)
 """
 _MENDED = f"UPDATE events SET {_TIMES} WHERE number IN (SELECT number FROM temp.changing)"
 _MENDED_HOURS = f"UPDATE events SET hour = {schema.HOUR_OF_BEGIN} WHERE number IN (SELECT number FROM temp.changing)"
-_MENDED_OPEN = f"UPDATE open_events SET {_TIMES} WHERE boot = :boot AND clock < :rank"
+_MENDED_OPEN = f"UPDATE open_events SET {_TIMES} WHERE {_WRONG}"
 _MENDED_SAMPLES = """
 UPDATE samples SET clock = :rank, captured_ms = CAST(round((captured_mono_s + :offset) * 1000) AS INTEGER)
-WHERE boot = :boot AND clock < :rank
+WHERE boot = :boot AND (clock IN (SELECT value FROM json_each(:worse))
+    OR clock = :again AND abs(captured_ms - (captured_mono_s + :offset) * 1000) > 1)
 """
 
 
@@ -50,22 +55,21 @@ def not_before_the_last(connection: sqlite3.Connection, boot: int, times: tuple[
 def mend(
     connection: sqlite3.Connection, counts: Counts, boot: str, offset_s: float, clock: ClockQuality, most: int
 ) -> int:
-    """Give at most `most` events of this boot, and all its samples, the times that follow from a better clock. Return
-    how many events were given theirs."""
+    """Give at most `most` events of this boot, and all its samples, the times that follow from a better clock, or from
+    a person's second setting of it. Return how many events were given theirs."""
     rank = rank_of(clock)
+    worse = f"[{', '.join(str(rank_of(other)) for other in worse_than(clock))}]"
     mended = 0
     for (of_boot,) in connection.execute("SELECT id FROM boots WHERE boot = ?", (boot,)).fetchall():
-        values = {"rank": rank, "offset": offset_s, "boot": of_boot}
+        values = {"rank": rank, "offset": offset_s, "boot": of_boot, "worse": worse}
+        values["again"] = rank if clock == "hand" else None
         connection.execute(_MENDED_SAMPLES, values)
         connection.execute(_MENDED_OPEN, values)
-        numbers = _numbers(connection, of_boot, rank, most - mended)
+        found = connection.execute(_TO_MEND, {**values, "most": most - mended}).fetchall()
+        numbers = [number for (number,) in found]
         if numbers:
             with counts.changing(numbers):
                 connection.execute(_MENDED, values)
                 connection.execute(_MENDED_HOURS)
         mended += len(numbers)
     return mended
-
-
-def _numbers(connection: sqlite3.Connection, boot: int, rank: int, most: int) -> Sequence[int]:
-    return [number for (number,) in connection.execute(_TO_MEND, (boot, rank, most)).fetchall()]

@@ -2,15 +2,14 @@
 
 import os
 import sqlite3
-import stat
 from pathlib import Path
 from urllib.parse import quote
 
-from edge.errors import DamagedStoreError, DataError, StorageError
+from edge.errors import DamagedStoreError, StorageError
 from edge.printable import printable
 from edge.store import schema
-from edge.store.faults import damaged, foreign, refuse_newer, translated
-from edge.store.locking import WriterLock
+from edge.store.faults import damaged, refuse_newer, translated
+from edge.store.files import foreign, is_foreign, refuse_other_kind
 from edge.store.writes import checking
 
 # Measured with tools/bench_store.py : bytes written a day, and seconds for a query.
@@ -23,12 +22,9 @@ _CACHE_KIB = 1024
 _BUSY_MS = 5000
 # No version of ours will be so high: the header is damaged.
 _ABSURD_VERSION = 1000
-# The tables' definitions are in the first pages.
-_HEAD_BYTES = 1 << 20
-_OURS = (b"CREATE TABLE fieldfare", b"CREATE TABLE open_events", b"CREATE TABLE hours")
 
 
-def open_for_writing(path: Path, lock: WriterLock, check_s: float) -> sqlite3.Connection:
+def open_for_writing(path: Path, check_s: float) -> sqlite3.Connection:
     """Return a connection to a whole store of the present version, which is made if there is none.
 
     check_s: how long to look for damage, at most.
@@ -49,7 +45,7 @@ def open_for_writing(path: Path, lock: WriterLock, check_s: float) -> sqlite3.Co
                 raise
     except DamagedStoreError as error:
         # The connection is closed: closing a second descriptor of the file would have dropped SQLite's locks on it.
-        if _is_foreign(path, lock):
+        if is_foreign(path):
             raise foreign(path) from error
         raise
     return connection
@@ -58,8 +54,7 @@ def open_for_writing(path: Path, lock: WriterLock, check_s: float) -> sqlite3.Co
 def _prepare_place(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise DataError(f"{printable(str(path))} is no file, so it cannot be a store: name another in events.store")
+        refuse_other_kind(path, path.stat().st_mode)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -116,16 +111,3 @@ def _set_up(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     connection.execute("PRAGMA temp_store = MEMORY")
-
-
-def _is_foreign(path: Path, lock: WriterLock) -> bool:
-    """Return True if nothing shows that this file ever was a store of ours."""
-    if lock.remembered():
-        return False
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except OSError:
-        return False
-    # A file of zeros is what a power cut leaves of a new one on some file systems.
-    return bool(head.strip(b"\0")) and not any(mark in head for mark in _OURS)

@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from edge.processes.child import Child
 from edge.processes.listener import Listener
 from edge.processes.process import describe_exit
 from edge.supervision.announcer import Repeats
+from edge.supervision.beside.starting import StartHelper
 
 _log = logging.getLogger(__name__)
 
@@ -38,14 +39,6 @@ _MAX_UNKILLABLE = 2
 _BATCH = 64
 # Reads of 64 KB, as much as a pipe holds: last words.
 _LAST_READS = 4
-
-
-class StartHelper(Protocol):
-    """Starts the process."""
-
-    def __call__(self, words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
-        """Start it with these arguments: the number of its socket, which `pass_fds` holds, and the id of this
-        process. Raises OSError if no process can be started."""
 
 
 class Failed(Protocol):
@@ -97,7 +90,8 @@ class Attended:
         self._hung_up_s: float | None = None  # when it closed the line, until it is known how it ended
         self._failed: Failed | None = None
         self._ends = 0  # in a row
-        self._next_s = float("-inf")
+        self._next_s = self._ended_s = float("-inf")
+        self._is_hopeless = False
         self._dying: list[tuple[Child, float]] = []
         self._repeats = Repeats(time.monotonic())
         self._in_log = False  # the present fault is in the log, and so its end must be
@@ -158,6 +152,12 @@ class Attended:
     def excuse(self, away_s: float) -> None:
         """Extend the deadline by `away_s`, during which this process was not running."""
         self._heard_s = min(time.monotonic(), self._heard_s + away_s)
+
+    def be_back_within(self, seconds: float) -> None:
+        """Start the next one so long after the last one's end, or earlier; but not if only a person can mend why it
+        ended."""
+        if not self._is_hopeless:
+            self._next_s = min(self._next_s, self._ended_s + seconds)
 
     def hurry(self) -> None:
         """Start the next one without a pause."""
@@ -268,9 +268,10 @@ class Attended:
     def _pause(self, why: str, now: float) -> None:
         pause_s = _PAUSES_S[min(self._ends, len(_PAUSES_S) - 1)]
         self._ends += 1
-        if self._failed is not None and self._failed.status in _HOPELESS:
+        self._is_hopeless = self._failed is not None and self._failed.status in _HOPELESS
+        if self._is_hopeless:
             pause_s = _HOPELESS_PAUSE_S
-        self._next_s = now + pause_s
+        self._ended_s, self._next_s = now, now + pause_s
         self._note(why, f"; starting another in {pause_s:g} s")
 
     def _note(self, why: str, more: str = "") -> None:

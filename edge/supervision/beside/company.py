@@ -1,13 +1,17 @@
 """Join what runs beside the worker: the recorder and the outputs, either of which may be missing."""
 
+from typing import TYPE_CHECKING
+
 from edge.config.settings import Settings
 from edge.processes.listener import Listener
 from edge.processes.messages import Sampled, Scored, Sighted
-from edge.supervision.beside.attended import StartHelper
-from edge.supervision.beside.outputs import Outputs, wants_outputs
-from edge.supervision.recording.recording import Recording
+from edge.supervision.beside.starting import StartHelper
 from edge.supervision.status import Status
 from edge.supervision.worker_watch import Life
+
+if TYPE_CHECKING:
+    from edge.supervision.beside.outputs import Outputs
+    from edge.supervision.recording.recording import Recording
 
 
 class Company:
@@ -24,11 +28,10 @@ class Company:
         start_outputs: StartHelper | None,
     ) -> None:
         """device: its name. start_outputs: None if another service runs them."""
-        keeps = settings.events.store is not None
-        self._recording = Recording(settings, device, status, listener, start_recorder) if keeps else None
-        self._outputs: Outputs | None = None
-        if start_outputs is not None and wants_outputs(settings):
-            self._outputs = Outputs(settings, device, status, listener, start_outputs)
+        self._recording = _recording(settings, device, status, listener, start_recorder)
+        self._outputs = None
+        if self._recording is not None and start_outputs is not None:  # what is sent is in the store
+            self._outputs = _outputs(settings, device, status, listener, start_outputs)
 
     @property
     def reason(self) -> str | None:
@@ -63,3 +66,29 @@ class Company:
             self._recording.finish()
         if self._outputs is not None:
             self._outputs.close()
+
+
+# Both are imported late: without a store the first frame does not wait for what keeps events.
+
+
+def _recording(
+    settings: Settings, device: str, status: Status, listener: Listener, start: StartHelper
+) -> "Recording | None":
+    """Return what keeps events, None if the settings name no store."""
+    if settings.events.store is None:
+        return None
+    from edge.supervision.recording.recording import Recording
+
+    return Recording(settings, device, status, listener, start)
+
+
+def _outputs(
+    settings: Settings, device: str, status: Status, listener: Listener, start: StartHelper
+) -> "Outputs | None":
+    """Return the outputs, None if events go nowhere else than to the store."""
+    sections = (settings.mqtt, settings.metrics, settings.event_lines, settings.hook, settings.gpio)
+    if all(section is None for section in sections):
+        return None
+    from edge.supervision.beside.outputs import Outputs
+
+    return Outputs(settings, device, status, listener, start)

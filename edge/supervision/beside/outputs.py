@@ -1,13 +1,12 @@
 """Run the outputs beside the service, if nothing else does: `fieldfare run` by hand."""
 
 import logging
-from collections.abc import Sequence
 
 from edge.config.settings import Settings
-from edge.processes.child import Child, LineAllowance
 from edge.processes.listener import Listener
 from edge.processes.outputs_messages import OutputsBegin, OutputsFailed, OutputsPulse, outputs_pair
-from edge.supervision.beside.attended import Attended, Kind, StartHelper
+from edge.supervision.beside.attended import Attended, Kind
+from edge.supervision.beside.starting import StartHelper
 from edge.supervision.status import Status
 
 _log = logging.getLogger(__name__)
@@ -18,18 +17,6 @@ _KIND = Kind("outputs", outputs_pair, OutputsFailed, starting_s=120.0, silence_s
 _GOING_S = 10.0
 # A person who waits for longer than this is owed a word.
 _QUIET_S = 1.5
-_LINES = LineAllowance()
-
-
-def start_outputs(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
-    """Start edge.outputs.main."""
-    return Child("edge.outputs.main", words, pass_fds=pass_fds, allowance=_LINES, name="outputs")
-
-
-def wants_outputs(settings: Settings) -> bool:
-    """Return whether events go anywhere else than to the store."""
-    sections = (settings.mqtt, settings.metrics, settings.event_lines, settings.hook, settings.gpio)
-    return settings.events.store is not None and any(section is not None for section in sections)
 
 
 class Outputs:

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from edge.config.settings import Settings
 from edge.events.records import Event, PictureInfo
-from edge.printable import without_secrets
+from edge.printable import counted, were, without_secrets
 from edge.processes.channel import Message
-from edge.processes.child import Child, LineAllowance
 from edge.processes.listener import Listener
 from edge.processes.messages import Sampled, Scored, Sighted, Started
 from edge.processes.recorder_messages import (
@@ -23,7 +22,8 @@ from edge.processes.recorder_messages import (
     recorder_pair,
 )
 from edge.supervision.announcer import Repeats
-from edge.supervision.beside.attended import Attended, Kind, StartHelper
+from edge.supervision.beside.attended import Attended, Kind
+from edge.supervision.beside.starting import StartHelper, start_recorder
 from edge.supervision.recording.checking import fault_of
 from edge.supervision.recording.pending import Pending, room_for_files
 from edge.supervision.recording.sightings import Sightings
@@ -37,17 +37,13 @@ _KIND = Kind("recorder", recorder_pair, RecorderFailed, starting_s=600.0, silenc
 _OVERDUE_S = 300.0
 # Sending may take this much of the supervisor's time in one go: the recorder may have to get 20,000 events anew.
 _SEND_S = 0.005
+# If events wait, only this process holds them: they must not be in its memory alone for half a minute.
+_BACK_S = 5.0
 # At the end: for the recorder to write what is there; if nothing is, only to end.
 FINISH_S = 20.0
 _REST_S = 2.0
 # Pieces of the score log are for tuning and never acknowledged. Ten minutes of them, at 30 frames a second.
 _MOST_SCORES = 1_000_000
-_LINES = LineAllowance()
-
-
-def start_recorder(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
-    """Start edge.recorder.main."""
-    return Child("edge.recorder.main", words, pass_fds=pass_fds, allowance=_LINES, name="recorder")
 
 
 class Recording:
@@ -140,6 +136,8 @@ class Recording:
 
     def tick(self, now: float) -> None:
         """Do the regular work; call it about once a second or more often."""
+        if self._pending.waiting:
+            self._process.be_back_within(_BACK_S)
         if self._process.tick(now):
             self._pending.recorder_begins()
             self._pulse, self._progress_s = None, now
@@ -214,9 +212,12 @@ class Recording:
         lost = pending.lost_events + pending.lost_pictures
         if lost > self._lost:
             self._lost = lost
-            why = f"too much waits for the recorder: {pending.lost_events} events and {pending.lost_pictures} pictures "
+            why = (
+                f"too much waits for the recorder: {counted(pending.lost_events, 'event')} and "
+                f"{counted(pending.lost_pictures, 'picture')} were given up so far"
+            )
             if (more := self._repeats.words(why, time.monotonic())) is not None:
-                _log.error("%swere given up so far%s", why, more)
+                _log.error("%s%s", why, more)
 
     # --- the end ---
 
@@ -236,8 +237,8 @@ class Recording:
         self._report()
         if self._status.waiting:
             _log.error(
-                "%d events and frames were not reported as kept within %g s%s",
-                self._status.waiting,
+                "%s not reported as kept within %g s%s",
+                were(self._status.waiting, "event or frame", "events and frames"),
                 FINISH_S,
                 f": {self._status.fault}" if self._status.fault else "",
             )

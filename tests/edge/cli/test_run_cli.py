@@ -244,3 +244,15 @@ def test_a_limit_on_decisions_is_kept(sealed: Bundle, tmp_path: Path) -> None:
     results = lines(running.results_file.read_text())
     times = [float(line["captured_mono_s"]) for line in results]  # type: ignore[arg-type]
     assert times[-1] - times[0] >= 0.7
+
+
+@pytest.mark.process
+def test_a_store_that_can_never_be_kept_is_refused_before_anything_is_opened(
+    run_fieldfare: Run, tmp_path: Path
+) -> None:
+    """By hand. The service goes on, and keeps events in memory until somebody mends that."""
+    config = tmp_path / "fieldfare.toml"
+    config.write_text(f'bundle = "nowhere"\ncamera.source = "synthetic"\nevents.store = "{tmp_path}"\n')
+    done = run_fieldfare("run", "--config", config)
+    words = f"fieldfare: {tmp_path} is a folder, so it cannot be a store: name a file, such as {tmp_path}/events.db\n"
+    assert (done.returncode, done.stdout, done.stderr) == (65, "", words)

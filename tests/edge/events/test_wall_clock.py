@@ -169,20 +169,54 @@ def test_a_later_step_of_a_trusted_clock_changes_nothing_before_it() -> None:
     assert [made.at(mono_s).offset_s for mono_s in (5, 499, 500, 700)] == [1.8e9, 1.8e9, 1.8e9 + 3600, 1.8e9 + 3600]
 
 
-def test_only_what_is_better_than_all_before_mends() -> None:
+def test_only_what_is_better_than_all_before_mends_or_a_persons_second_try() -> None:
     made = ClockHistory()
     looks: list[tuple[ClockQuality, bool]] = [
         ("none", True),
+        ("rtc", True),
         ("hand", True),
         ("none", False),
-        ("hand", False),
-        ("ntp", True),
+        ("hand", True),
         ("rtc", False),
+        ("ntp", True),
+        ("hand", False),
         ("ntp", False),
     ]
     assert [made.add(i, ClockReading(0.0, quality)) for i, (quality, _) in enumerate(looks)] == [
         mends for _, mends in looks
     ]
+
+
+def test_a_person_outranks_the_real_time_clock_that_was_wrong() -> None:
+    made = history((10, 1.7e9, "rtc"), (500, 1.8e9, "hand"))
+    assert made.at(10) == made.at(900) == ClockReading(1.8e9, "hand")
+
+
+def test_of_a_persons_settings_the_newest_counts_for_the_whole_boot() -> None:
+    made = history((10, 1.7e9, "hand"), (500, 1.8e9, "hand"), (600, 1.9e9, "none"))
+    assert [made.at(mono_s).offset_s for mono_s in (5, 499, 700)] == [1.8e9] * 3
+
+
+def test_a_time_server_outranks_a_person_whoever_came_last() -> None:
+    made = history((10, 1.8e9, "ntp"), (500, 1.7e9, "hand"))
+    assert made.at(600) == ClockReading(1.8e9, "ntp")
+
+
+@pytest.mark.parametrize(
+    ("known", "quality"), [("ntp", "rtc"), ("rtc", "rtc"), ("hand", "hand")], ids=lambda value: str(value)
+)
+def test_a_new_process_goes_on_from_what_was_known(known: ClockQuality, quality: ClockQuality) -> None:
+    board = Board()
+    board.clock.recall(ClockReading(TODAY_S - 20.0, known))
+    assert [board.quality(), board.quality(after_s=9000.0)] == [quality, quality]
+
+
+def test_a_clock_that_was_set_while_no_process_looked_was_set_by_hand() -> None:
+    """As with `systemctl stop`, `date -s`, `systemctl start`."""
+    board = Board()
+    board.clock.recall(ClockReading(TODAY_S - 20.0 - DAY_S, "rtc"))
+    board.rtc_s = TODAY_S - DAY_S  # still as it was
+    assert board.quality() == "hand"
 
 
 def test_without_a_reading_there_is_no_time() -> None:

@@ -13,6 +13,7 @@ from running_recorder import event as event_now
 
 from edge.config.keeping import Events, Harvest
 from edge.config.settings import Settings
+from edge.errors import StorageError
 from edge.events.records import Event
 from edge.events.wall_clock import RELEASED_WALL_S, WallClock
 from edge.processes.recorder_messages import (
@@ -57,11 +58,12 @@ class Bench:
         written: WrittenToday | None = None,
     ) -> None:
         self.now, self.wall_s, self.synchronized = now, wall_s, False
+        self.rtc_s: float | None = None  # what the real-time clock shows, if it set the wall clock
         self.line, self._theirs = recorder_pair()
         clock = WallClock(
             clocks=lambda: (self.now, self.wall_s),
             kernel=lambda: self.synchronized,
-            rtc=lambda: None,
+            rtc=lambda: self.rtc_s,
         )
         begin = RecorderBegin(settings, "garden", boot)
         self.recorder = Recorder(
@@ -222,6 +224,90 @@ def test_a_person_sets_the_clock_and_then_it_is_synchronized(store: Path) -> Non
     bench.pass_time(20, step_s=1000.0)
     assert begins(store) == [(-2.0, "ntp")]
     bench.end()
+
+
+def test_a_person_corrects_what_a_wrong_real_time_clock_began_with(store: Path) -> None:
+    bench = Bench(settings(store), wall_s=TODAY_S - 5000)
+    bench.rtc_s = TODAY_S - 5000
+    bench.send(event(1, bench.now))
+    bench.pass_time(20)
+    assert begins(store) == [(-5002.0, "rtc")]
+    bench.pass_time(20, step_s=4000.0)
+    assert begins(store) == [(-1002.0, "hand")]
+    bench.send(event(2, bench.now))
+    bench.pass_time(20, step_s=1000.0)  # a slip of the finger, mended
+    assert begins(store) == [(-2.0, "hand"), (38.0, "hand")]
+    bench.kill()
+    after = Bench(settings(store), now=200.0, wall_s=TODAY_S + 100.0)
+    after.rtc_s = TODAY_S - 4900  # still wrong
+    after.send(event(3, after.now))
+    after.pass_time(20)
+    assert begins(store) == [(-2.0, "hand"), (38.0, "hand"), (98.0, "hand")]
+    assert after.pulses[-1].clock == "hand"
+    after.end()
+
+
+def test_what_a_person_set_twice_is_mended_for_samples_and_events_in_sight_too(store: Path) -> None:
+    wanted = settings(store, harvest=Harvest(max_mb=10))
+    bench = Bench(wanted, wall_s=TODAY_S - 5000)
+    bench.send(event(1, bench.now, ended=False, begin_mono_s=bench.now - 70.0))
+    bench.line.send(KeepSample(77, sample(), "cpu", "b"), files := memory_files(JPEG))
+    os.close(files[0])
+    for step_s in (0.0, 4000.0, 1000.0):
+        bench.pass_time(20, step_s=step_s)
+    bench.kill()
+    after = Bench(wanted, now=200.0, wall_s=TODAY_S + 100.0)
+    after.pass_time(60)
+    assert begins(store) == [(-70.0, "hand")]
+    with StoreReader(store) as reader:
+        (kept,) = reader.samples()
+    assert kept.captured_wall_s - kept.sample.captured_mono_s == pytest.approx(TODAY_S - 100.0, abs=0.001)
+    assert kept.clock == "hand"
+    after.end()
+
+
+def test_a_disk_that_fails_while_the_store_is_opened_costs_nothing_that_was_known(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of the opening is done anew: the clock of this boot is remembered, and what was dropped and written."""
+    first = Bench(settings(store))
+    first.synchronized = True
+    first.send(event(1, first.now))
+    first.pass_time(20)
+    first.kill()
+    failures = iter([StorageError("the disk fails")])
+    count = StoreWriter.count
+
+    def fail_once(writer: StoreWriter) -> int:
+        if (error := next(failures, None)) is not None:
+            raise error
+        return count(writer)
+
+    monkeypatch.setattr(StoreWriter, "count", fail_once)
+    second = Bench(settings(store), now=200.0, wall_s=5.0)
+    second.send(event(2, second.now))
+    second.pass_time(30)
+    assert begins(store) == [(-2.0, "ntp"), (98.0, "ntp")]
+    second.end()
+
+
+def test_what_a_damaged_log_has_lost_is_a_notice(store: Path, tmp_path: Path) -> None:
+    first = Bench(settings(store, events=Events(store=str(store), durable_within_s=1)))
+    for number in range(1, 6):
+        first.send(event(number, first.now))
+        first.pass_time(3)
+    after = tmp_path / "after" / "events.db"
+    after.parent.mkdir()
+    for file, copy in zip(files_of(store)[:2], files_of(after), strict=False):
+        copy.write_bytes(file.read_bytes())
+    first.end()
+    log = files_of(after)[1]
+    log.write_bytes(log.read_bytes()[:60] + b"?" + log.read_bytes()[61:])
+    second = Bench(settings(after))
+    second.pass_time(3)
+    assert "the store's log was damaged: its last " in (second.pulses[-1].notice or "")
+    assert "5 events up to number 5 among them" in (second.pulses[-1].notice or "")
+    second.end()
 
 
 def test_the_next_recorder_of_a_boot_knows_its_time(store: Path) -> None:

@@ -12,8 +12,7 @@ from edge.recorder import stock as stock_module
 from edge.recorder.filing import is_storable
 from edge.recorder.pictures import PictureFolder
 from edge.recorder.stock import EventPictures, Samples, Stock
-from edge.store.harvest import NewSample
-from edge.store.records import StoredPicture
+from edge.store.records import NewSample, StoredPicture
 from edge.store.writing import StoreWriter
 
 SIZE = 100_000

@@ -7,9 +7,8 @@ from typing import Any
 
 from edge.events.records import ClockQuality, Event, Sample
 from edge.results import Candidate
-from edge.store.harvest import NewSample
 from edge.store.reading import StoreReader
-from edge.store.records import StoredEvent, StoredPicture
+from edge.store.records import NewSample, StoredEvent, StoredPicture
 from edge.store.writes.adding import NewEvent
 
 BOOT = "4f6c1e0a9d6b4c19a0b0e7a7f0d3c2b1"

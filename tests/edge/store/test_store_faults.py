@@ -61,7 +61,7 @@ def use(path: Path) -> None:
         while writer.mend(BOOT, OFFSET_S, "ntp"):
             pass
         list(writer.picture_groups())
-        list(writer.samples())
+        list(writer.sample_gists())
         with StoreReader(path) as reader:
             list(reader.events(Filter()))
             list(reader.events(Filter(labels=("label 1",), least_score=0.5)))
@@ -165,7 +165,7 @@ def test_a_file_of_another_program_is_refused_and_left_as_it_was(path: Path) -> 
         assert path.read_bytes() == data
     path.unlink()
     path.mkdir()
-    with pytest.raises(DataError, match="is no file"):
+    with pytest.raises(DataError, match="is a folder, so it cannot be a store: name a file, such as"):
         StoreWriter(path)
 
 

@@ -292,8 +292,16 @@ def test_a_store_at_rest_that_is_written_meanwhile_is_not_trusted(
 def test_no_store_is_reported(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="check the path"):
         StoreReader(tmp_path / "events.db")
-    with pytest.raises(MissingInputError):
+    with pytest.raises(MissingInputError, match="check the path"):
+        StoreReader(tmp_path / "events.db" / "events.db")
+
+
+def test_what_is_no_file_is_reported_as_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"is a folder, so it cannot be a store: name a file, such as .*/events.db$"):
         StoreReader(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="is a pipe, so"):
+        StoreReader(tmp_path / "pipe")
 
 
 def test_another_database_is_refused(tmp_path: Path) -> None:
@@ -304,7 +312,17 @@ def test_another_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no store of Fieldfare's"):
         StoreReader(path)
     path.write_bytes(b"no database at all" * 100)
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match="no store of Fieldfare's: check the path") as raised:
+        StoreReader(path)
+    # Nothing sets such a file aside, and so that must not be promised.
+    assert not isinstance(raised.value, DamagedStoreError)
+
+
+def test_a_store_whose_first_pages_are_destroyed_is_damaged_and_no_strangers(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    StoreWriter(path).close()
+    path.write_bytes(os.urandom(5000))
+    with pytest.raises(DamagedStoreError, match="sets it aside"):
         StoreReader(path)
 
 

@@ -211,11 +211,14 @@ def test_events_are_mended_once_their_boot_has_a_better_clock(path: Path, monkey
         writer.add_events([*untrusted, new(event(1, boot=OTHER_BOOT), "none", offset_s=0)])
         writer.add_events([new(event(9000, ended=False), "none", offset_s=0)])
         writer.add_samples([sample(2.5, path.parent / "a.jpg", clock="none", captured_wall_s=2.5)])
-        assert writer.mend(BOOT, 1000.0, "hand", most=2) == 2
+        assert writer.mend(BOOT, 900.0, "rtc", most=2) == 2
+        assert [writer.mend(BOOT, 950.0, "hand", most=2) for _ in range(4)] == [2, 2, 1, 0]
+        assert writer.mend(BOOT, 1000.0, "hand", most=2) == 2  # set a second time
         assert [writer.mend(BOOT, OFFSET_S, "ntp", most=3) for _ in range(3)] == [3, 2, 0]
         assert writer.mend(BOOT, 5.0, "rtc") == 0
         writer.end_left_open()
-        (mended,) = writer.samples()
+    with StoreReader(path) as reader:
+        (mended,) = reader.samples()
     assert (mended.captured_wall_s, mended.clock) == (OFFSET_S + 2.5, "ntp")
     stored = {one.event.sequence: one for one in everything(path) if one.event.boot == BOOT}
     assert {s: (one.begin_wall_s, one.end_wall_s, one.clock) for s, one in stored.items()} == {
@@ -327,12 +330,16 @@ def test_the_pictures_of_an_event_are_listed_and_go_together(path: Path) -> None
 
 def test_samples_are_kept_once_and_go_with_their_files(path: Path) -> None:
     file = path.parent / "harvest" / "a.jpg"
-    with StoreWriter(path) as writer:
+    with StoreWriter(path) as writer, StoreReader(path) as reader:
         writer.add_samples([sample(1.0, file), sample(1.0, file), sample(2.0, file.with_name("b.jpg"))])
-        first, _ = writer.samples()
+        first, second = reader.samples()
         assert msgspec.structs.asdict(sample(1.0, file)).items() <= msgspec.structs.asdict(first).items()
+        assert [(one.number, one.sample, one.size, one.exported) for one in writer.sample_gists()] == [
+            (one.number, one.sample, one.size, False) for one in (first, second)
+        ]
+        assert writer.sample_files([second.number, first.number, 99]) == [file, file.with_name("b.jpg")]
         assert writer.remove_samples([first.number, 99]) == [file]
-        assert [one.path for one in writer.samples()] == [file.with_name("b.jpg")]
+        assert [one.path for one in reader.samples()] == [file.with_name("b.jpg")]
 
 
 @pytest.mark.parametrize("number", [1 << 63, -1 << 64, 1 << 200])

@@ -101,6 +101,21 @@ def test_pauses_grow_and_then_stay(attend: Attend, monkeypatch: pytest.MonkeyPat
     assert "Cannot allocate memory" in (one.process.fault or "")
 
 
+def test_while_something_waits_no_pause_is_long(attend: Attend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> Child:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(attended, "_PAUSES_S", (1.0, 2.0, 5.0, 10.0, 30.0))
+    one, tried = attend("", start=refuse), []
+    for second in range(20):
+        before = one.process._ends
+        one.process.be_back_within(5.0)
+        one.tick(float(second))
+        if one.process._ends > before:
+            tried.append(second)
+    assert tried == [0, 1, 3, 8, 13, 18]
+
+
 def test_after_one_that_did_its_work_pauses_are_short_again(attend: Attend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attended, "_PAUSES_S", (0.0, 600.0))
     one = attend("pulse(); time.sleep(0.2); os.abort()")

@@ -271,7 +271,7 @@ class TestTheEnd:
         one.see()
         assert one.drive(lambda: one.status.clock)
         assert one.finish() < 2.9
-        assert "1 events and frames were not reported as kept" in caplog.text
+        assert "1 event or frame was not reported as kept" in caplog.text
 
 
 def test_too_much_that_waits_is_given_up_loudly(
