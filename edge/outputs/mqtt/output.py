@@ -12,12 +12,13 @@ from edge.errors import UnavailableError
 from edge.outputs.base import Fault
 from edge.outputs.feed import Feed
 from edge.outputs.mqtt.connection import Address, Connection, ConnectionLost, broker_address, require_paho
+from edge.outputs.mqtt.device import Device
 from edge.outputs.mqtt.discovery import EventTypes
 from edge.outputs.mqtt.login import read_login
 from edge.outputs.mqtt.memory import Memory
 from edge.outputs.mqtt.pauses import Pauses
 from edge.outputs.mqtt.payloads import health_payload
-from edge.outputs.mqtt.session import Device, Session, bells
+from edge.outputs.mqtt.session import Session, bells
 from edge.outputs.mqtt.topics import Topics
 from edge.outputs.service_status import read_service, service_problem
 from edge.processes.outputs_messages import OutputState
@@ -62,7 +63,14 @@ class MqttOutput:
     @property
     def state(self) -> OutputState:
         """See Output.state."""
-        return OutputState(name="mqtt", fault=self._fault.why or self._feed.fault.why, waiting=self._feed.waiting)
+        fault = self._fault.why or self._feed.fault.why
+        connecting = "not connected yet" if fault is None and self._session is None else None
+        return OutputState(
+            name="mqtt",
+            fault=fault,
+            notice=self._device.notices.why or connecting,
+            waiting=self._feed.waiting,
+        )
 
     def wake(self) -> None:
         """See Output.wake."""
@@ -119,9 +127,8 @@ class MqttOutput:
             session.serve(stop)
             session.say_goodbye(_GOODBYE_S)
             connection.disconnect()
-        except ConnectionLost:
-            if session.picture_in_flight:
-                self._device.lost_pictures += 1
+        except ConnectionLost as error:
+            session.lost(too_large=error.too_large)
             raise
 
     def _learn(self, error: ConnectionLost, connection: Connection | None) -> None:

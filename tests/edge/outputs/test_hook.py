@@ -63,7 +63,7 @@ def test_one_line_for_what_went_wrong(code: str, words: str | None, caplog: pyte
 
 def test_a_program_that_is_not_there(caplog: pytest.LogCaptureFixture) -> None:
     HookTaker(Hook(command=("/nowhere/notify",))).take(stored(1), NEVER)
-    assert "hook /nowhere/notify: cannot be started: No such file or directory" in caplog.text
+    assert "hook /nowhere/notify: cannot be started: no such program" in caplog.text
 
 
 def test_one_that_fails_for_ever_is_reported_once_and_its_recovery_too(

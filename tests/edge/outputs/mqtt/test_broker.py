@@ -194,7 +194,7 @@ def test_wrong_passwords_are_refused_in_one_line_and_right_ones_taken(
         ({"ca": "ours.pem"}, None),
         ({"ca": "stranger.pem"}, "the broker's certificate is refused"),
         ({"tls": True}, "the broker's certificate is refused"),
-        ({}, "does the broker want tls"),
+        ({}, "if the broker wants TLS, set ca"),
         ({"ca": "missing.pem"}, "[mqtt] ca missing.pem: cannot be used: No such file or directory"),
         ({"ca": "ours.pem", "certificate": "ours.pem", "key": "stranger.key"}, "[mqtt] certificate, key ours.pem"),
     ],
@@ -250,7 +250,7 @@ def test_a_device_is_removed_with_all_that_is_retained(store: FakeStore, broker:
     running = Running(store, broker.port)
     wait_until(lambda: client.numbers() == [1] and client.last("fieldfare/barn/state") is not None)
     running.close()
-    assert remove_device(Mqtt(host="127.0.0.1", port=broker.port), "barn") == 5
+    assert remove_device(Mqtt(host="127.0.0.1", port=broker.port), "barn", running.memory.known) == 5
     late = Client(broker.port)
     late.client.publish("end", b"", qos=1)
     wait_until(lambda: late.last("end") is not None)
