@@ -39,7 +39,7 @@ def open_pin(gpio: Gpio) -> Pin:
             warnings.simplefilter("ignore")
             pin: Pin = DigitalOutputDevice(gpio.pin, active_high=gpio.active_high)
     except BadPinFactory as error:
-        raise UnavailableError(
+        raise MissingPackageError(
             f"[gpio] pin = {gpio.pin!r}: no pins: install the library for them (sudo apt install python3-lgpio), "
             f"lend the outputs /dev/gpiochip0 (systemd/outputs-gpio.conf), or remove [gpio]: {error}"
         ) from error

@@ -49,11 +49,17 @@ class Device:
             return self.picture_doubt
         return self.document_doubt if topic == self.document_topic else None
 
-    def blame(self, topic: str, size: int, now_s: float, *, certain: bool) -> None:
-        """Note that a connection ended with this message on its way; certain: because of its size."""
+    def blame(self, topic: str, size: int, now_s: float, *, certain: bool) -> bool:
+        """Note that a connection ended with this message on its way; certain: because of its size. Return whether that
+        may be so."""
         doubt = self.doubt_of(topic)
-        if doubt is None or not doubt.blame(size, now_s, certain=certain):
-            return
+        if doubt is None:
+            return False
+        if doubt.blame(size, now_s, certain=certain):
+            self._report(topic, doubt, size, certain=certain)
+        return True
+
+    def _report(self, topic: str, doubt: Doubt, size: int, *, certain: bool) -> None:
         why = "is larger than the broker takes" if certain else "was on its way when the connection broke again"
         what = f"the discovery document of {size} bytes"
         if topic == self.topics.picture:

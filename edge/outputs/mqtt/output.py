@@ -59,6 +59,7 @@ class MqttOutput:
         self._pauses = Pauses()
         self._version5 = True
         self._short = 0
+        self._was_large = False
 
     @property
     def state(self) -> OutputState:
@@ -119,7 +120,7 @@ class MqttOutput:
         return 0.0 if connection is None else time.monotonic() - connection.made_s
 
     def _serve(self, connection: Connection, stop: threading.Event) -> None:
-        session = Session(connection, self._device)
+        session, self._was_large = Session(connection, self._device), False
         try:
             session.greet()
             self._session = session
@@ -128,7 +129,7 @@ class MqttOutput:
             session.say_goodbye(_GOODBYE_S)
             connection.disconnect()
         except ConnectionLost as error:
-            session.lost(too_large=error.too_large)
+            self._was_large = session.lost(too_large=error.too_large)
             raise
 
     def _learn(self, error: ConnectionLost, connection: Connection | None) -> None:
@@ -139,7 +140,7 @@ class MqttOutput:
             elif not self._version5:
                 self._version5 = True
             return
-        short = time.monotonic() - connection.made_s < _WAR_S
+        short = time.monotonic() - connection.made_s < _WAR_S and not self._was_large
         self._short = self._short + 1 if short else 0
         if error.taken_over or self._short >= _WAR:
             # A copy of this card, with the same random name, would take the connection back for ever.

@@ -108,11 +108,15 @@ class Session:
         self._publish(self._topics.status, b"offline", None, retain=True)
         self._receive_until(self._window.is_empty, ends_s)
 
-    def lost(self, *, too_large: bool) -> None:
-        """Draw conclusions from the end of the connection; too_large: the broker took a message for too large."""
+    def lost(self, *, too_large: bool) -> bool:
+        """Draw conclusions from the end of the connection; return whether a large message may be why.
+
+        too_large: the broker has named that as its reason.
+        """
         largest = self._window.largest()
-        if largest is not None and largest.size >= _LARGE:
-            self._device.blame(largest.topic, largest.size, time.monotonic(), certain=too_large)
+        if largest is None or largest.size < _LARGE:
+            return False
+        return self._device.blame(largest.topic, largest.size, time.monotonic(), certain=too_large)
 
     def _receive_until(self, condition: Callable[[], bool], ends_s: float) -> None:
         while not condition() and (left_s := ends_s - time.monotonic()) > 0:
