@@ -19,7 +19,7 @@ from edge.outputs.mqtt.memory import Memory
 from edge.outputs.mqtt.output import MqttOutput
 from edge.outputs.mqtt.pauses import Pauses
 from edge.outputs.mqtt.removal import remove_device
-from tools.bench_mqtt import Keys
+from tools.mqtt_bench.keys import Keys
 
 pytest.importorskip("paho.mqtt.enums", reason="paho-mqtt 2 is not installed")
 pytestmark = pytest.mark.process
