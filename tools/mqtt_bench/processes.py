@@ -35,7 +35,7 @@ class Broker:
         self._process = subprocess.Popen(
             [mosquitto(), "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        wait_for(lambda: can_connect(self.port), 10, "mosquitto")
+        wait_for(lambda: can_connect(self.port), 60, "mosquitto")
 
     def stop(self) -> None:
         if self._process is not None:
@@ -63,7 +63,7 @@ class Listener:
         self._client.on_message = self._note
         self._client.connect_async("127.0.0.1", port)
         self._client.loop_start()
-        wait_for(self._client.is_connected, 10, "the listener")
+        wait_for(self._client.is_connected, 60, "the listener")
 
     def _note(self, _client: Any, _data: Any, message: Any) -> None:
         if message.topic.endswith("/gap"):
