@@ -61,12 +61,12 @@ class Device:
 
     def _report(self, topic: str, doubt: Doubt, size: int, *, certain: bool) -> None:
         why = "is larger than the broker takes" if certain else "was on its way when the connection broke again"
-        what = f"the discovery document of {size} bytes"
+        fix = "raise the broker's limit (max_packet_size)"
         if topic == self.topics.picture:
             what = f"pictures of more than {doubt.most} bytes are held back, since one of {size} bytes"
-            fix = "raise the broker's limit (max_packet_size), or set pictures = false"
+            fix += ", or set pictures = false"
         else:
-            what, fix = f"{what} is held back, since it", "raise the broker's limit (max_packet_size)"
+            what = f"the discovery document of {size} bytes is held back, since it"
         self.notices.set(topic, f"{what} {why}: {fix}; tried again in {doubt.pause_s / 60:g} min")
 
     def trust(self, topic: str, size: int) -> None:
