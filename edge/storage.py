@@ -101,7 +101,9 @@ def replace_file(path: Path, data: bytes, mode: int, *, synced: bool) -> None:
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             _write_all(handle, data)
-            os.fchmod(handle, mode)  # whatever the umask
+            # Whatever the umask. FAT has no modes, and refuses one that its mount does not show.
+            with contextlib.suppress(PermissionError):
+                os.fchmod(handle, mode)
             if synced:
                 os.fsync(handle)
         finally:

@@ -27,9 +27,6 @@ import json
 import os
 import platform
 import random
-import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -41,17 +38,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edge.events.records import Event
-from edge.results import Candidate
-from edge.store.writing import StoreWriter
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-DEVICE = "bench"
-LABELS = ("fox", "hare", "badger", "roe deer", "cat")
-EVERY_S = 8.64
+from tools.mqtt_bench.backlog import DEVICE, make_store
+from tools.mqtt_bench.keys import Keys
+from tools.mqtt_bench.processes import Broker, Listener, Outputs, mosquitto, wait_for
+
+# A machine with two cores and twenty other programs drains some hundred events a second.
+PATIENCE_S = 900
 NONSENSE = (
     b"", b"online\n", b"ONLINE", b"\x00" * 100, b"\xff\xfe\xfd", b"{", b'{"owner":', b"[" * 5000,
     b'{"owner": "' + b"x" * 3000 + b'"}', b"<script>alert(1)</script>", b"{{ 7 * 7 }}", b"offline", b"x" * 100_000,
@@ -73,111 +70,6 @@ class Drained:
     pss_mib: float
 
 
-class Broker:
-    """A mosquitto of our own. `settings`: more lines of its configuration."""
-
-    def __init__(self, folder: Path, settings: str = "") -> None:
-        self.port = free_port()
-        self._config = folder / f"mosquitto-{self.port}.conf"
-        # As root it would become the user mosquitto, who may not read our temporary folder.
-        lines = "user root\n" if os.geteuid() == 0 else ""
-        lines += f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n{settings}"
-        self._config.write_text(lines)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            [mosquitto(), "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        wait_for(lambda: can_connect(self.port), 10, "mosquitto")
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()
-            self._process = None
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-
-class Listener:
-    """Another client, which notes the number of each event. It connects again by itself."""
-
-    def __init__(self, port: int) -> None:
-        self.numbers: list[int] = []
-        self.gaps: list[Any] = []
-        self.first_s = self.last_s = 0.0
-        self._client = Client(CallbackAPIVersion.VERSION2, "listener", clean_session=False)
-        self._client.reconnect_delay_set(1, 1)
-        self._client.on_connect = lambda client, *_: client.subscribe(f"fieldfare/{DEVICE}/#", 1)
-        self._client.on_message = self._note
-        self._client.connect_async("127.0.0.1", port)
-        self._client.loop_start()
-        wait_for(self._client.is_connected, 10, "the listener")
-
-    def _note(self, _client: Any, _data: Any, message: Any) -> None:
-        if message.topic.endswith("/gap"):
-            self.gaps.append(json.loads(message.payload))
-        if message.topic.endswith("/event"):
-            self.last_s = time.monotonic()
-            self.first_s = self.first_s or self.last_s
-            self.numbers.append(msgspec.json.decode(message.payload)["number"])
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
-class Outputs:
-    """`fieldfare outputs` as a process."""
-
-    def __init__(self, folder: Path, mqtt: dict[str, Any]) -> None:
-        self._folder = folder
-        self.config = folder / "fieldfare.toml"
-        lines = [f"{key} = {json.dumps(value)}" for key, value in mqtt.items()]
-        self.config.write_text(
-            f'bundle = "none"\n[device]\nname = "{DEVICE}"\n[events]\nstore = "{folder}/events.db"\n[mqtt]\n'
-            + "\n".join(lines)
-        )
-        self.log = folder / "outputs.log"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        run = self._folder / "run"
-        run.mkdir(exist_ok=True)
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "edge", "outputs", "--config", str(self.config)],
-                stderr=log,
-                env={**os.environ, "RUNTIME_DIRECTORY": str(run)},
-                cwd=Path(__file__).resolve().parents[1],
-            )
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def end(self) -> int:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
-
-    def pss_mib(self) -> float:
-        assert self.process is not None
-        text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
-        return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024
-
-    def cpu_s(self) -> float:
-        assert self.process is not None
-        words = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=70_000)
@@ -187,14 +79,16 @@ def main() -> int:
     options = parser.parse_args()
     mosquitto()
     found: list[Any] = []
-    for name in options.only:
-        print(f"{time.strftime('%T')} {name}", file=sys.stderr)
-        with tempfile.TemporaryDirectory(prefix="bench-mqtt-") as folder:
-            found += ROUNDS[name](Path(folder), options)
-    if options.json:
-        print(json.dumps([asdict(one) if isinstance(one, Drained) else one for one in found]))
-    else:
-        show(found)
+    try:
+        for name in options.only:
+            print(f"{time.strftime('%T')} {name}", file=sys.stderr)
+            with tempfile.TemporaryDirectory(prefix="bench-mqtt-") as folder:
+                found += ROUNDS[name](Path(folder), options)
+    finally:  # if a round is given up, those before it were not in vain
+        if options.json:
+            print(json.dumps([asdict(one) if isinstance(one, Drained) else one for one in found]))
+        else:
+            show(found)
     return 0
 
 
@@ -206,7 +100,7 @@ def kills(folder: Path, options: argparse.Namespace) -> list[Any]:
     def disturb(outputs: Outputs, listener: Listener, _broker: Broker) -> int:
         for number in range(options.kills):
             goal = options.events * (number + 1) // (options.kills + 1)
-            wait_for(lambda goal=goal: len(set(listener.numbers)) >= goal, 120, "events")
+            wait_for(lambda goal=goal: len(set(listener.numbers)) >= goal, PATIENCE_S, "events")
             time.sleep(random.uniform(0, 0.2))
             outputs.kill()
             outputs.start()
@@ -219,7 +113,7 @@ def broker(folder: Path, options: argparse.Namespace) -> list[Any]:
     def disturb(_outputs: Outputs, listener: Listener, broker: Broker) -> int:
         for number in range(5):
             goal = options.events * (number + 1) // 6
-            wait_for(lambda goal=goal: len(set(listener.numbers)) >= goal, 120, "events")
+            wait_for(lambda goal=goal: len(set(listener.numbers)) >= goal, PATIENCE_S, "events")
             broker.stop()
             time.sleep(random.uniform(0, 1))
             broker.start()
@@ -251,7 +145,7 @@ def hostile(folder: Path, options: argparse.Namespace) -> list[Any]:
     def disturb(outputs: Outputs, listener: Listener, broker: Broker) -> int:
         thread = threading.Thread(target=shout, args=(broker.port,))
         thread.start()
-        wait_for(lambda: len(set(listener.numbers)) >= options.events, 300, "events")
+        wait_for(lambda: len(set(listener.numbers)) >= options.events, PATIENCE_S, "events")
         time.sleep(5)
         stop.set()
         thread.join()
@@ -273,12 +167,12 @@ def drained(
     broker = Broker(folder, settings)
     outputs = Outputs(folder, {"host": "127.0.0.1", "port": broker.port})
     outputs.start()
-    wait_for(lambda: outputs.log.exists() and b"refused" in outputs.log.read_bytes(), 20, "a broker that is down")
+    wait_for(lambda: outputs.log.exists() and b"refused" in outputs.log.read_bytes(), 120, "a broker that is down")
     broker.start()
     listener = Listener(broker.port)
     try:
         deaths = disturb(outputs, listener, broker)
-        wait_for(lambda: len(set(listener.numbers)) >= options.events, 300, "all events", fatal=False)
+        wait_for(lambda: len(set(listener.numbers)) >= options.events, PATIENCE_S, "all events", fatal=False)
         time.sleep(1)
         pss = outputs.pss_mib()
         outputs.end()
@@ -343,7 +237,7 @@ def try_certificate(
     position = json.loads((folder / "events.db.outputs" / "mqtt.json").read_text())
     log = outputs.log.read_text()
     assert "correct-horse" not in log
-    lines = [line for line in log.splitlines() if "mqtt" in line]
+    lines = [line for line in log.splitlines() if "WARNING mqtt" in line]
     return {
         "sent": position["number"] == 10,
         "log lines": len(lines),
@@ -374,97 +268,6 @@ ROUNDS: dict[str, Callable[[Path, argparse.Namespace], list[Any]]] = {
     "hostile": hostile,
     "idle": idle,
 }
-
-
-class Keys:
-    """Certificates from openssl, made at run time."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def authority(self, name: str) -> Path:
-        """Make an authority, and return its certificate."""
-        self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
-                      "-keyout", f"{name}.key", "-out", f"{name}.pem")  # fmt: skip
-        return self._folder / f"{name}.pem"
-
-    def signed(self, name: str, by: str) -> tuple[str, str]:
-        """Make a certificate for a name; return its file and that of its key."""
-        (self._folder / f"{name}.ext").write_text(f"subjectAltName=DNS:{name}\n")
-        self._openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}",
-                      "-keyout", f"{name}.key", "-out", f"{name}.csr")  # fmt: skip
-        self._openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{by}.pem", "-CAkey", f"{by}.key",
-                      "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext", "-out", f"{name}.pem")  # fmt: skip
-        for end in ("pem", "key"):
-            (self._folder / f"{name}.{end}").chmod(0o644)
-        return str(self._folder / f"{name}.pem"), str(self._folder / f"{name}.key")
-
-    def _openssl(self, *words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=self._folder, check=True, capture_output=True)
-
-
-def make_store(path: Path, events: int) -> None:
-    """Write a store as the recorder does, in large groups."""
-    draw = random.Random(14)
-    with StoreWriter(path) as store:
-        for start in range(1, events + 1, 5000):
-            numbers = range(start, min(start + 5000, events + 1))
-            store.add_events([(event(number, draw), *times(number), "ntp", ()) for number in numbers])
-
-
-def times(number: int) -> tuple[float, float]:
-    end_s = 1_790_000_000 + number * EVERY_S
-    return end_s - 3, end_s
-
-
-def event(number: int, draw: random.Random) -> Event:
-    end_s = number * EVERY_S
-    return Event(
-        device=DEVICE,
-        boot="5d1f0c4e-6c43-4f0e-9e0b-2f1f7a8f3f52",
-        sequence=round(end_s * 1000),
-        label=draw.choice(LABELS),
-        begin_mono_s=end_s - 3,
-        end_mono_s=end_s,
-        peak=draw.uniform(0.6, 1),
-        peak_mono_s=end_s - 1,
-        mean=0.6,
-        frames=30,
-        engine="litert on 2 threads",
-        bundle="0123456789ab",
-        camera="picamera2",
-        runner_up=Candidate(label="dog", score=0.1),
-        temperature_c=48.5,
-    )
-
-
-def mosquitto() -> str:
-    """Return the broker's program, which Debian puts beside the usual path."""
-    found = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if found is None:
-        raise SystemExit("needs mosquitto: sudo apt install mosquitto")
-    return found
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def can_connect(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_for(condition: Callable[[], bool], seconds: float, what: str, *, fatal: bool = True) -> None:
-    ends_s = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > ends_s:
-            if fatal:
-                raise SystemExit(f"waited {seconds:g} s for {what}")
-            return
-        time.sleep(0.05)
 
 
 def show(found: list[Any]) -> None:

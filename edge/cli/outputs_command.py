@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -54,6 +55,7 @@ def outputs(config: Path, status_file: Path, *, remove_discovery: bool) -> None:
 
 
 def _run(settings: "Settings", device: str, status_file: Path) -> None:
+    from edge.cli.outputs_report import OutputsReport, places_of
     from edge.outputs.main import LOOK_S, follow
     from edge.outputs.service import Outputs, Places
     from edge.processes.logs import log_to_stderr
@@ -63,6 +65,7 @@ def _run(settings: "Settings", device: str, status_file: Path) -> None:
     memory = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
     running = Outputs(settings, device, Places(status_file, Path(memory) if memory else None))
     stop, notifier = threading.Event(), SystemdNotifier()
+    report = OutputsReport(places_of(settings), time.monotonic())
 
     def end(_number: int, _frame: FrameType | None) -> None:
         stop.set()
@@ -73,6 +76,7 @@ def _run(settings: "Settings", device: str, status_file: Path) -> None:
     def pulse() -> None:
         notifier.ready(running.summary)
         notifier.alive(running.summary)
+        report.look(running.states(), time.monotonic())
 
     follow(running, lambda: stop.wait(LOOK_S), pulse)
     notifier.stopping()
@@ -80,9 +84,14 @@ def _run(settings: "Settings", device: str, status_file: Path) -> None:
 
 def _remove(settings: "Settings", device: str) -> None:
     from edge.errors import ConfigError
+    from edge.outputs.mqtt.memory import read_known
     from edge.outputs.mqtt.removal import remove_device
+    from edge.outputs.service import known_file
+    from edge.store.files import located
 
     if settings.mqtt is None:
         raise ConfigError("mqtt is missing: --remove-discovery needs the broker's address in [mqtt]")
-    removed = remove_device(settings.mqtt, device)
+    store = settings.events.store
+    known = None if store is None else read_known(known_file(located(Path(store))))
+    removed = remove_device(settings.mqtt, device, known)
     echo(f"removed {removed} retained messages of {device} from {settings.mqtt.host}")

@@ -180,8 +180,11 @@ def _space(events: "EventStatus") -> str:
 def _outputs(seen: "Status") -> list[str]:
     """Describe the outputs that the service runs itself."""
     lines = [] if seen.outputs_fault is None else [f"  outputs  {seen.outputs_fault}"]
-    states = [f"  {one.name:<8} {one.fault or 'as configured'}, {one.waiting} waiting" for one in seen.outputs]
-    return lines + states
+    for one in seen.outputs:
+        lines.append(f"  {one.name:<8} {one.fault or 'as configured'}, {one.waiting} waiting")
+        if one.notice is not None:
+            lines.append(f"           {one.notice}")
+    return lines
 
 
 def _when(wall_s: float) -> str:

@@ -1,4 +1,4 @@
-"""Define what an output is, and how it reports that nothing goes out."""
+"""Define what an output is, and how it reports that nothing goes out, or not all."""
 
 import logging
 import threading
@@ -61,3 +61,32 @@ class Fault:
         if self.why is not None:
             _log.log(logging.INFO if self._level == logging.WARNING else logging.DEBUG, "%s: %s", self._name, news)
             self.why = None
+
+
+class Notices:
+    """What is held back or left out while events go out, by subject. Logged as a Fault is.
+
+    Set and cleared by one thread; any thread reads `why`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._by_subject: dict[str, Fault] = {}
+
+    @property
+    def why(self) -> str | None:
+        """All of them in one line, None if there are none."""
+        # A copy in one step, as another thread may add one.
+        return "; ".join(fault.why for fault in list(self._by_subject.values()) if fault.why is not None) or None
+
+    def set(self, subject: str, why: str) -> None:
+        """Note one; it replaces the one of the same subject."""
+        if subject not in self._by_subject:
+            self._by_subject[subject] = Fault(self._name)
+        self._by_subject[subject].set(why)
+
+    def clear(self, subject: str, news: str) -> None:
+        """Note that it is over, if there was one."""
+        fault = self._by_subject.get(subject)
+        if fault is not None:
+            fault.clear(news)

@@ -46,6 +46,11 @@ class Item:
     number: int
     what: StoredEvent | Gap
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """What tells it from all others: another store gives the same numbers to other events."""
+        return self.store, self.number
+
 
 def _open(path: Path) -> Reader:
     return StoreReader(path)
@@ -75,7 +80,7 @@ class Feed:
         self._was_there = store.exists()
         self.fault = Fault(f"{name}: store")
         self._reader: Reader | None = None
-        self._file: tuple[int, int] | None = None
+        self._file: tuple[int, int, int] | None = None
         self._store, self._read, self._done = "", 0, 0
         self._last = 0
         self._looked_s = float("-inf")
@@ -116,13 +121,13 @@ class Feed:
             found = () if reader is None else reader.labels()
         return list(found)
 
-    def newest(self) -> StoredEvent | None:
+    def newest(self) -> Item | None:
         """Return the last event of the store, None if there is none."""
         found: list[StoredEvent] = []
         with self._judged():
             reader = self._opened()
             found = reader.after(self._last - 1, 1) if reader is not None and self._last else []
-        return found[0] if found else None
+        return Item(self._store, found[0].number, found[0]) if found else None
 
     def done(self, item: Item) -> None:
         """Note that this item and all before it are delivered."""
@@ -178,7 +183,9 @@ class Feed:
             self._close()
             self._looked_s = began_s
             return None
-        file = (found.st_dev, found.st_ino)
+        # Also the time of its last change: another store may have been copied into the same file. The recorder changes
+        # the file itself only when it moves its log there, now and then.
+        file = (found.st_dev, found.st_ino, found.st_ctime_ns)
         if self._reader is not None and file != self._file:
             self._close()
         if self._reader is None:
@@ -196,6 +203,8 @@ class Feed:
         store, last = reader.store_id(), reader.numbers()[1]
         if store == self._store:
             return
+        if self._store:
+            self._known.append(Position(self._store, self._done))  # it may come back
         ours = [position.number for position in self._known if position.store == store]
         if ours:
             # A store that was put back from a copy may have come less far.

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+import warnings
 from typing import Protocol
 
 from edge.config.sending import Gpio
@@ -27,14 +28,27 @@ def open_pin(gpio: Gpio) -> Pin:
     """Open the pin, off. Raises MissingPackageError or UnavailableError."""
     try:
         from gpiozero import DigitalOutputDevice
-        from gpiozero.exc import GPIOZeroError
+        from gpiozero.exc import BadPinFactory, GPIOZeroError
     except ImportError as error:
-        raise MissingPackageError(f"[gpio] needs gpiozero: sudo apt install python3-gpiozero: {error}") from error
+        raise MissingPackageError(
+            f"[gpio] needs gpiozero: sudo apt install python3-gpiozero python3-lgpio: {error}"
+        ) from error
     try:
-        pin: Pin = DigitalOutputDevice(gpio.pin, active_high=gpio.active_high)
-    # Without a library for pins, or a board that has some, gpiozero raises whatever those libraries raise.
+        # It warns of each library for pins that it tried in vain; the error is enough.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pin: Pin = DigitalOutputDevice(gpio.pin, active_high=gpio.active_high)
+    except BadPinFactory as error:
+        raise MissingPackageError(
+            f"[gpio] pin = {gpio.pin!r}: no pins: install the library for them (sudo apt install python3-lgpio), "
+            f"lend the outputs /dev/gpiochip0 (systemd/outputs-gpio.conf), or remove [gpio]: {error}"
+        ) from error
+    # On a board that has no such pin, or whose pins are taken, gpiozero raises whatever those libraries raise.
     except (GPIOZeroError, OSError, RuntimeError, ImportError, ValueError) as error:
-        raise UnavailableError(f"[gpio] pin = {gpio.pin!r}: {error or type(error).__name__}") from error
+        raise UnavailableError(
+            f"[gpio] pin = {gpio.pin!r}: {error or type(error).__name__}: must be a free pin of this board, by "
+            'Broadcom\'s number or as "BOARD11"'
+        ) from error
     return pin
 
 

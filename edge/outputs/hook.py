@@ -1,6 +1,7 @@
 """Run a program for each event, with the event as JSON on its standard input. Never through a shell."""
 
 import logging
+import shutil
 import threading
 
 from edge.config.sending import Hook
@@ -50,6 +51,8 @@ class HookTaker:
 
     def _run(self, given: bytes, stop: threading.Event) -> str | None:
         """Run it once; return why it failed, None if it did not."""
+        if shutil.which(self._command.words[0]) is None:
+            return "cannot be started: no such program, or none that this user may run: name it with its whole path"
         try:
             done = run(
                 self._command,
@@ -58,6 +61,7 @@ class HookTaker:
                 max_output=_MAX_OUTPUT,
                 max_errors=_MAX_OUTPUT,
                 cancelled=stop,
+                tied=True,
             )
         except OSError as error:
             return f"cannot be started: {error.strerror or error}"

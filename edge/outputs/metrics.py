@@ -80,11 +80,13 @@ class Counted:
 
         waiting = GaugeMetricFamily("fieldfare_output_waiting", "Events that wait to be sent.", labels=["output"])
         fault = GaugeMetricFamily("fieldfare_output_fault", "1 if nothing goes out at present.", labels=["output"])
+        words = "1 if something is held back or left out."
+        notice = GaugeMetricFamily("fieldfare_output_notice", words, labels=["output"])
         for state in self._states():
             waiting.add_metric([state.name], state.waiting)
             fault.add_metric([state.name], state.fault is not None)
-        yield waiting
-        yield fault
+            notice.add_metric([state.name], state.notice is not None)
+        yield from (waiting, fault, notice)
 
     def _service(self, status: ServiceStatus | None) -> Iterator["Metric"]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily

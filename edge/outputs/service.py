@@ -136,7 +136,7 @@ class Outputs:
 
     def summary(self) -> str:
         """Return one line for `systemctl status`."""
-        return "; ".join(f"{state.name}: {_words(state)}" for state in self.states())
+        return "; ".join(f"{state.name}: {state_words(state)}" for state in self.states())
 
     def _keep_running(self, output: Output) -> None:
         name, tries = output.state.name, 0
@@ -159,8 +159,7 @@ class Outputs:
 
     @property
     def _folder(self) -> Path:
-        """Beside the store, so that it goes where that goes."""
-        return self._store.with_name(f"{self._store.name}.outputs")
+        return _folder_of(self._store)
 
     def _mqtt(self) -> Output:
         from edge.outputs.mqtt.memory import Memory
@@ -169,7 +168,7 @@ class Outputs:
         settings = self._settings.mqtt
         assert settings is not None
         feed = self._followed(Feed(self._store, "mqtt", self._cursor("mqtt"), max_waiting=settings.max_waiting))
-        memory = Memory(self._folder / "mqtt-known.json")
+        memory = Memory(known_file(self._store))
         status_file = self._places.status_file
         return MqttOutput(
             settings, self._device, feed, memory, boot=self._boot, status_file=status_file, others=self.states
@@ -213,10 +212,22 @@ class Outputs:
         return feed
 
 
-def _words(state: OutputState) -> str:
+def _folder_of(store: Path) -> Path:
+    """Return the folder of the cursors: beside the store, so that it goes where that goes."""
+    return store.with_name(f"{store.name}.outputs")
+
+
+def known_file(store: Path) -> Path:
+    """Return the file that holds what the broker of [mqtt] knows of this device."""
+    return _folder_of(store) / "mqtt-known.json"
+
+
+def state_words(state: OutputState) -> str:
+    """Return how an output is, in a few words."""
     if state.fault is not None:
         return state.fault
-    return f"{state.waiting} waiting" if state.waiting else "up to date"
+    words = f"{state.waiting} waiting" if state.waiting else "up to date"
+    return words if state.notice is None else f"{words}; {state.notice}"
 
 
 def _signature(path: Path) -> object:

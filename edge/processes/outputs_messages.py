@@ -25,11 +25,13 @@ class OutputState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     name: its section in the settings, such as "mqtt".
     fault: why nothing goes out at present, None if all is well.
+    notice: what is held back or left out though events go out, None if nothing is.
     waiting: events that it has still to send.
     """
 
     name: str
     fault: str | None = None
+    notice: str | None = None
     waiting: int = 0
 
 

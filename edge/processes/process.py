@@ -61,6 +61,13 @@ def module_command(module: str, words: Sequence[str] = (), variables: Mapping[st
     )
 
 
+def tied_command(command: Command, pipe: int) -> Command:
+    """Return the command that runs `command` in a session that is killed at the end of a pipe. pipe: its reading end,
+    which must be passed on. See edge.processes.tied."""
+    program = _ROOT / "edge" / "processes" / "tied.py"
+    return Command((sys.executable, "-I", "-S", str(program), str(pipe), *command.words), command.variables)
+
+
 def _module_search_path() -> str:
     """Return PYTHONPATH with our root first and once."""
     # First, so that an older Fieldfare in the user's PYTHONPATH cannot be half of a process that we start. Foreign

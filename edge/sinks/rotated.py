@@ -6,9 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+# FAT, as on most sticks, takes no larger file.
+_FAT_MOST = (1 << 32) - 1
+
 
 class RotatedFile:
-    """Lines in a file. At max_bytes it becomes NAME.1 (and .1 becomes .2 ...); `keep` old ones stay.
+    """Lines in a file. At max_bytes it becomes NAME.1 (and .1 becomes .2 ...); `keep` old ones stay. On FAT that comes
+    at 4 GiB at the latest.
 
     The file is opened with the first line, and again after `close`, or if it was moved or removed. Used by one thread.
     """
@@ -30,7 +34,13 @@ class RotatedFile:
         assert self._file is not None
         if self._file.tell() + len(line) > self._max_bytes and self._file.tell():
             self._rotate()
-        self._write_whole(line)
+        try:
+            self._write_whole(line)
+        except OSError as error:
+            if error.errno != errno.EFBIG or self._file.tell() + len(line) <= _FAT_MOST:
+                raise
+            self._rotate()
+            self._write_whole(line)
 
     def sync(self) -> None:
         """Have all lines on the disk. Raises OSError."""
@@ -69,14 +79,17 @@ class RotatedFile:
         return file
 
     def _write_whole(self, line: bytes) -> None:
-        """Write the whole line, or leave the file unchanged if the disk is full."""
+        """Write the whole line, or raise OSError and leave the file unchanged."""
         assert self._file is not None
-        start = self._file.tell()
-        written = self._file.write(line)
-        if written != len(line):
+        start, left = self._file.tell(), memoryview(line)
+        try:
+            # What does not fit is cut, and only the rest of it is refused, with the reason.
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError:
             self._file.truncate(start)
             self._file.seek(start)
-            raise OSError(errno.ENOSPC, "no space for a whole line")
+            raise
 
     def _rotate(self) -> None:
         if self._durable:

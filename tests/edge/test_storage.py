@@ -185,6 +185,15 @@ def put(path: Path, what: str) -> None:
             path.mkdir()
 
 
+def test_a_disk_without_modes_takes_files_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_handle: int, _mode: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchmod", refuse)
+    replace_file(tmp_path / "status.json", b"new", 0o644, synced=False)
+    assert (tmp_path / "status.json").read_bytes() == b"new"
+
+
 @pytest.mark.parametrize("what", ["pipe", "link", "dangling link", "device"])
 @pytest.mark.parametrize("name", ["status.json", ".status.json.partial"])
 @pytest.mark.parametrize("synced", [False, True])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from edge.config.sending import Mqtt
 from edge.errors import MissingPackageError
 from edge.outputs.mqtt.login import Login
+from edge.outputs.mqtt.remedies import unanswered, unreachable, unwelcome
 from edge.printable import one_line
 
 if TYPE_CHECKING:
@@ -32,12 +33,15 @@ _REFUSED = 128
 class ConnectionLost(Exception):  # noqa: N818 - the ordinary end of a connection
     """The connection could not be made, or has ended.
 
-    old_protocol: the broker may know no MQTT 5. taken_over: another client has the same id.
+    old_protocol: the broker may know no MQTT 5. taken_over: another client has the same id. too_large: the broker
+    does not take messages as large as one that was sent.
     """
 
-    def __init__(self, why: str, *, old_protocol: bool = False, taken_over: bool = False) -> None:
+    def __init__(
+        self, why: str, *, old_protocol: bool = False, taken_over: bool = False, too_large: bool = False
+    ) -> None:
         super().__init__(one_line(why))
-        self.old_protocol, self.taken_over = old_protocol, taken_over
+        self.old_protocol, self.taken_over, self.too_large = old_protocol, taken_over, too_large
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +102,13 @@ class Connection:
 
         bell: what `poll` also waits for.
         """
-        self._address, self._bell, self._version5 = address, bell, version5
+        self._address, self._login, self._bell, self._version5 = address, login, bell, version5
         self._happenings: list[Happening] = []
         self._answers: list[tuple[bool, str]] = []
         self._ended: ConnectionLost | None = None
         self.most_in_flight = 65535
         self.most_bytes: int | None = None
-        self._client = self._made(login)
+        self._client = self._made()
         try:
             self._connect()
             self._wait_for_answer()
@@ -113,7 +117,7 @@ class Connection:
             raise
         self.made_s = time.monotonic()
 
-    def _made(self, login: Login) -> "Client":
+    def _made(self) -> "Client":
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
@@ -126,10 +130,10 @@ class Connection:
             reconnect_on_failure=False,
         )
         client.connect_timeout = _CONNECT_S
-        if login.username is not None:
-            client.username_pw_set(login.username, login.password)
-        if login.tls is not None:
-            client.tls_set_context(login.tls)
+        if self._login.username is not None:
+            client.username_pw_set(self._login.username, self._login.password)
+        if self._login.tls is not None:
+            client.tls_set_context(self._login.tls)
         if self._address.will_topic is not None:
             client.will_set(self._address.will_topic, b"offline", qos=1, retain=True)
         # The window is ours: paho must never queue.
@@ -152,32 +156,31 @@ class Connection:
             # Without it a message waits up to 40 ms for the acknowledgement of the one before.
             if self._client.socket() is not None:  # else it broke already, which _wait_for_answer finds out
                 self._socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except ssl.SSLCertVerificationError as error:
-            raise self._lost(f"the broker's certificate is refused: {error.verify_message}") from error
-        except ssl.SSLError as error:
-            raise self._lost(f"no encrypted connection: {error.reason or error}") from error
-        except (OSError, ValueError, UnicodeError) as error:
-            raise self._lost(getattr(error, "strerror", None) or str(error)) from error
+        except (OSError, ValueError, UnicodeError) as error:  # also ssl.SSLError
+            raise self._lost(unreachable(error, encrypted=self._encrypted)) from error
 
     def _wait_for_answer(self) -> None:
-        ends_s = time.monotonic() + _ANSWER_S
+        ends_s, hint = time.monotonic() + _ANSWER_S, unanswered(encrypted=self._encrypted)
         while not self._answers:
             left_s = ends_s - time.monotonic()
             if left_s <= 0:
-                raise self._lost("no answer to the connection", old_protocol=self._version5)
+                raise self._lost(f"no answer to the connection: {hint}", old_protocol=self._version5)
             try:
                 self._move(left_s, listen_to_bell=False)
             except ConnectionLost as error:
                 if self._answers:  # it refused, and closed the connection right away
                     break
-                # Some old brokers just close a connection of MQTT 5. With TLS 1.3 a certificate that the broker does
-                # not take, or misses, ends it here.
-                hint = "does the broker want tls, or a certificate from us, or another one?"
+                # Some old brokers just close a connection of MQTT 5.
                 raise ConnectionLost(f"{error} before an answer: {hint}", old_protocol=self._version5) from error
         accepted, words = self._answers[0]
         if not accepted:
             old = self._version5 and words == "Unsupported protocol version"
-            raise self._lost(f"the broker refuses the connection: {words}", old_protocol=old)
+            hint = unwelcome(words, username=self._login.username)
+            raise self._lost(f"the broker refuses the connection: {words}: {hint}", old_protocol=old)
+
+    @property
+    def _encrypted(self) -> bool:
+        return self._login.tls is not None
 
     def publish(self, topic: str, payload: bytes, *, retain: bool) -> int:
         """Send a message, at least once, and return its id. Raises ConnectionLost."""
@@ -253,7 +256,11 @@ class Connection:
     def _on_disconnect(self, _client: Any, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
         words = str(reason)
         if flags.is_disconnect_packet_from_server:
-            self._ended = self._lost(f"the broker ends the connection: {words}", taken_over="taken over" in words)
+            self._ended = self._lost(
+                f"the broker ends the connection: {words}",
+                taken_over="taken over" in words,
+                too_large=words == "Packet too large",
+            )
         else:
             self._ended = self._lost("the connection broke")
 
@@ -268,5 +275,5 @@ class Connection:
             return
         self._happenings.append(Received(topic, message.payload, message.retain))
 
-    def _lost(self, why: str, *, old_protocol: bool = False, taken_over: bool = False) -> ConnectionLost:
-        return ConnectionLost(f"{self._address.name}: {why}", old_protocol=old_protocol, taken_over=taken_over)
+    def _lost(self, why: str, **flags: bool) -> ConnectionLost:
+        return ConnectionLost(f"{self._address.name}: {why}", **flags)

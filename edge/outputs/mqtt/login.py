@@ -38,7 +38,8 @@ def _password(name: str) -> str:
     except UnicodeDecodeError as error:
         raise UnavailableError(f"[mqtt] password_file {path}: not UTF-8 text") from error
     except OSError as error:
-        raise UnavailableError(f"[mqtt] password_file {path}: cannot read: {error.strerror or error}") from error
+        fix = "write the password into it, in one line, readable for this user (chown root:fieldfare, chmod 640)"
+        raise UnavailableError(f"[mqtt] password_file {path}: cannot read: {error.strerror or error}: {fix}") from error
 
 
 def _tls(settings: Mqtt) -> ssl.SSLContext:
@@ -52,5 +53,8 @@ def _tls(settings: Mqtt) -> ssl.SSLContext:
     except (OSError, ValueError) as error:  # also ssl.SSLError
         files = settings.ca if what == "ca" else f"{settings.certificate}, {settings.key}"
         reason = getattr(error, "strerror", None) or error
-        raise UnavailableError(f"[mqtt] {what} {files}: cannot be used: {reason}") from error
+        fix = "name files in PEM form that this user may read"
+        if what != "ca":
+            fix += ", the key without a passphrase, and of that certificate"
+        raise UnavailableError(f"[mqtt] {what} {files}: cannot be used: {reason}: {fix}") from error
     return context

@@ -12,12 +12,13 @@ from edge.errors import UnavailableError
 from edge.outputs.base import Fault
 from edge.outputs.feed import Feed
 from edge.outputs.mqtt.connection import Address, Connection, ConnectionLost, broker_address, require_paho
+from edge.outputs.mqtt.device import Device
 from edge.outputs.mqtt.discovery import EventTypes
 from edge.outputs.mqtt.login import read_login
 from edge.outputs.mqtt.memory import Memory
 from edge.outputs.mqtt.pauses import Pauses
 from edge.outputs.mqtt.payloads import health_payload
-from edge.outputs.mqtt.session import Device, Session, bells
+from edge.outputs.mqtt.session import Session, bells
 from edge.outputs.mqtt.topics import Topics
 from edge.outputs.service_status import read_service, service_problem
 from edge.processes.outputs_messages import OutputState
@@ -58,11 +59,19 @@ class MqttOutput:
         self._pauses = Pauses()
         self._version5 = True
         self._short = 0
+        self._was_large = False
 
     @property
     def state(self) -> OutputState:
         """See Output.state."""
-        return OutputState(name="mqtt", fault=self._fault.why or self._feed.fault.why, waiting=self._feed.waiting)
+        fault = self._fault.why or self._feed.fault.why
+        connecting = "not connected yet" if fault is None and self._session is None else None
+        return OutputState(
+            name="mqtt",
+            fault=fault,
+            notice=self._device.notices.why or connecting,
+            waiting=self._feed.waiting,
+        )
 
     def wake(self) -> None:
         """See Output.wake."""
@@ -111,7 +120,7 @@ class MqttOutput:
         return 0.0 if connection is None else time.monotonic() - connection.made_s
 
     def _serve(self, connection: Connection, stop: threading.Event) -> None:
-        session = Session(connection, self._device)
+        session, self._was_large = Session(connection, self._device), False
         try:
             session.greet()
             self._session = session
@@ -119,9 +128,8 @@ class MqttOutput:
             session.serve(stop)
             session.say_goodbye(_GOODBYE_S)
             connection.disconnect()
-        except ConnectionLost:
-            if session.picture_in_flight:
-                self._device.lost_pictures += 1
+        except ConnectionLost as error:
+            self._was_large = session.lost(too_large=error.too_large)
             raise
 
     def _learn(self, error: ConnectionLost, connection: Connection | None) -> None:
@@ -132,7 +140,7 @@ class MqttOutput:
             elif not self._version5:
                 self._version5 = True
             return
-        short = time.monotonic() - connection.made_s < _WAR_S
+        short = time.monotonic() - connection.made_s < _WAR_S and not self._was_large
         self._short = self._short + 1 if short else 0
         if error.taken_over or self._short >= _WAR:
             # A copy of this card, with the same random name, would take the connection back for ever.

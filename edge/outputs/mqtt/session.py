@@ -7,19 +7,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from edge.config.sending import Mqtt
 from edge.outputs.event_record import gap_record
-from edge.outputs.feed import Feed, Gap, Item
-from edge.outputs.mqtt.connection import Acknowledged, ConnectionLost, Happening
-from edge.outputs.mqtt.discovery import EventTypes, discovery_document, without
-from edge.outputs.mqtt.memory import Memory
+from edge.outputs.feed import Gap, Item
+from edge.outputs.mqtt.connection import ConnectionLost, Happening, Received
+from edge.outputs.mqtt.device import Device
+from edge.outputs.mqtt.introduction import Introduction
 from edge.outputs.mqtt.payloads import event_payload, owner_of, state_payload, to_json
-from edge.outputs.mqtt.topics import HOME_ASSISTANT_STATUS, Topics, discovery_topic
-from edge.outputs.mqtt.window import Window
+from edge.outputs.mqtt.remedies import refusal, too_large
+from edge.outputs.mqtt.topics import HOME_ASSISTANT_STATUS
+from edge.outputs.mqtt.window import Sent, Window
 from edge.storage import read_bounded
 from edge.store.records import StoredEvent
 
@@ -40,6 +39,12 @@ _DISCOVERY_S = 1.0
 # When Home Assistant starts, all devices answer at different times, and each at most so often.
 _BIRTH_S, _BIRTH_EVERY_S = (0.2, 3.0), 10.0
 _MAX_PICTURE = 512 << 10
+# Beside topic and payload: the fixed header, the topic's length, the message's id, no properties.
+_HEADER = 10
+# Smaller ones are not what ends a connection.
+_LARGE = 1024
+# Its health comes once a minute.
+_OTHER, _OTHER_GONE_S = "other", 200.0
 
 
 class Line(Protocol):
@@ -53,34 +58,13 @@ class Line(Protocol):
     def poll(self, timeout_s: float) -> list[Happening]: ...
 
 
-@dataclass(slots=True)
-class Device:
-    """What outlasts a connection.
-
-    health: returns its payload.
-    types: Home Assistant's event types. newest: the last event that was sent. shown: the one whose picture was sent
-        last, or tried. lost_pictures: connections that broke with a picture in flight, in a row.
-    """
-
-    settings: Mqtt
-    name: str
-    topics: Topics
-    memory: Memory
-    feed: Feed
-    health: Callable[[], bytes]
-    types: EventTypes
-    newest: StoredEvent | None = None
-    shown: int = 0
-    lost_pictures: int = 0
-    warned_of: set[str] = field(default_factory=set)
-
-
 class Session:
     """One connection's messages: the greeting first, then events in order, and beside them state, picture and health.
     Used by one thread."""
 
     def __init__(self, line: Line, device: Device) -> None:
         self._line, self._device, self._topics = line, device, device.topics
+        self._introduction = Introduction(device)
         self._window = Window(min(MOST_IN_FLIGHT, line.most_in_flight))
         # What goes before all else, retained: the window may have no room for it now.
         self._first: deque[tuple[str, bytes]] = deque()
@@ -94,12 +78,7 @@ class Session:
         self._greeted_s = float("-inf")
         self._health_s = float("inf")
         self._state_s = float("-inf")
-        self._state_of: int | None = None
-
-    @property
-    def picture_in_flight(self) -> bool:
-        """Whether a picture was sent and not acknowledged."""
-        return self._window.holds(self._topics.picture)
+        self._state_of: tuple[str, int] | None = None
 
     def look(self) -> None:
         """There may be new events."""
@@ -110,11 +89,8 @@ class Session:
         self._line.subscribe(self._topics.health)
         if self._device.settings.discovery:
             self._line.subscribe(HOME_ASSISTANT_STATUS)
-        self._forget_old_document()
         self._announce()
         self._show_health()
-        if self._device.newest is not None:
-            self._state_of = None
 
     def serve(self, stop: threading.Event) -> None:
         """Send and receive until `stop`. Raises ConnectionLost."""
@@ -131,6 +107,16 @@ class Session:
         self._receive_until(self._window.has_room, ends_s)
         self._publish(self._topics.status, b"offline", None, retain=True)
         self._receive_until(self._window.is_empty, ends_s)
+
+    def lost(self, *, too_large: bool) -> bool:
+        """Draw conclusions from the end of the connection; return whether a large message may be why.
+
+        too_large: the broker has named that as its reason.
+        """
+        largest = self._window.largest()
+        if largest is None or largest.size < _LARGE:
+            return False
+        return self._device.blame(largest.topic, largest.size, time.monotonic(), certain=too_large)
 
     def _receive_until(self, condition: Callable[[], bool], ends_s: float) -> None:
         while not condition() and (left_s := ends_s - time.monotonic()) > 0:
@@ -177,73 +163,76 @@ class Session:
         if isinstance(what, Gap):
             self._publish(self._topics.gap, to_json(gap_record(what)), self._items.pop(), retain=False)
             return True
-        if self._device.types.add(what.label) and self._device.settings.discovery:
+        if self._device.types.add(what.label) and self._device.document_topic is not None:
             self._announce()
             self._type_is_new = True
             return True
-        self._publish(self._topics.event, event_payload(what, self._device.types), self._items.pop(), retain=False)
-        self._device.newest = what
+        item = self._items.pop()
+        self._publish(self._topics.event, event_payload(what, self._device.types), item, retain=False)
+        self._device.newest = item
         return True
 
     def _publish(self, topic: str, payload: bytes, item: Item | None, *, retain: bool) -> None:
+        size, most = len(topic.encode()) + len(payload) + _HEADER, self._line.most_bytes
+        if most is not None and size > most:
+            # Sent all the same, it would end each connection.
+            self._leave_out(topic, too_large(topic, size, most))
+            return
         message_id = self._line.publish(topic, payload, retain=retain)
-        self._window.add(message_id, topic, item, time.monotonic())
+        self._window.add(message_id, Sent(topic, len(payload), item, time.monotonic()))
+
+    def _leave_out(self, topic: str, why: str) -> None:
+        """Raise ConnectionLost if a message is an event: it must come again. Others are left out."""
+        if topic in (self._topics.event, self._topics.gap):
+            raise ConnectionLost(why)
+        self._device.notices.set(topic, why)
 
     def _announce(self) -> None:
         """Have the discovery document published, and that this device is there."""
-        settings = self._device.settings
-        self._first.clear()
-        if settings.discovery:
-            topic = discovery_topic(settings.discovery, self._device.name)
-            document = self._document()
-            if not settings.pictures:
-                # It may have been there before. Home Assistant removes an entity that comes without its settings.
-                self._first.append((topic, to_json(without(document, "picture"))))
-            self._first.append((topic, to_json(document)))
-            self._device.memory.announce(topic)
-        if not settings.pictures:
-            self._first.append((self._topics.picture, b""))
-        self._first.append((self._topics.status, b"online"))
         self._greeted_s = time.monotonic()
-
-    def _document(self) -> dict[str, Any]:
-        device = self._device
-        return discovery_document(device.name, self._topics, device.types, pictures=device.settings.pictures)
-
-    def _forget_old_document(self) -> None:
-        """Remove a document that was published under other settings."""
-        settings, old = self._device.settings, self._device.memory.known.announced
-        now = discovery_topic(settings.discovery, self._device.name) if settings.discovery else None
-        if old is not None and old != now:
-            self._publish(old, b"", None, retain=True)
-            self._device.memory.announce(None)
+        self._first = deque(self._introduction.messages(self._greeted_s))
 
     def _show_health(self) -> None:
         self._extras[self._topics.health] = (self._device.health(), True)
         # If another connection of ours ended late, its last will has just been published.
         self._extras[self._topics.status] = (b"online", True)
-        self._health_s = time.monotonic() + _HEALTH_S
+        now_s = time.monotonic()
+        self._health_s = now_s + _HEALTH_S
+        if self._introduction.is_due(now_s):
+            self._announce()
+        if now_s - self._device.other_s > _OTHER_GONE_S:
+            self._device.notices.clear(_OTHER, "no other device uses this name any more")
         self._more = True  # the store may have been unreadable for a while
 
     def _show_newest(self, now_s: float) -> None:
         """Publish state and picture of the last event that was sent, if they are not those at the broker."""
         newest = self._device.newest
-        if newest is None or newest.number == self._state_of or now_s - self._state_s < _STATE_S:
+        if newest is None or newest.key == self._state_of or now_s - self._state_s < _STATE_S:
             return
-        self._state_of, self._state_s = newest.number, now_s
-        self._extras[self._topics.state] = (state_payload(newest), True)
-        picture = self._picture(newest)
-        if picture is not None:
-            self._extras[self._topics.picture] = (picture, True)
+        assert not isinstance(newest.what, Gap)
+        self._state_of, self._state_s = newest.key, now_s
+        self._extras[self._topics.state] = (state_payload(newest.what), True)
+        if self._device.settings.pictures and newest.key != self._device.shown:
+            self._device.shown = newest.key
+            picture = self._picture(newest.what, now_s)
+            if picture is not None:
+                self._extras[self._topics.picture] = (picture, True)
 
-    def _picture(self, event: StoredEvent) -> bytes | None:
-        device = self._device
-        if not device.settings.pictures or event.number == device.shown or device.lost_pictures >= 3:
-            return None
-        device.shown = event.number
-        most = min(_MAX_PICTURE, (self._line.most_bytes or _MAX_PICTURE) - 1024)
-        paths = [picture.path for picture in event.pictures if picture.kind == "best" and picture.size <= most]
-        return _read_picture(paths[0], most) if paths else None
+    def _picture(self, event: StoredEvent, now_s: float) -> bytes | None:
+        broker_s = self._line.most_bytes
+        most = _MAX_PICTURE if broker_s is None else min(_MAX_PICTURE, broker_s - _LARGE)
+        doubt = self._device.picture_doubt
+        for picture in event.pictures:
+            if picture.kind != "best":
+                continue
+            if picture.size > most:
+                self._device.notices.set(
+                    self._topics.picture,
+                    f"pictures of more than {most} bytes are not sent: lower max_side or quality in [pictures]",
+                )
+            elif doubt.allows(picture.size, now_s):
+                return _read_picture(picture.path, most)
+        return None
 
     def _patience_s(self) -> float:
         """Return how long nothing is due."""
@@ -253,7 +242,7 @@ class Session:
         if self._items and self._window.has_room():
             due_s = min(due_s, self._held_until_s)
         newest = self._device.newest
-        if newest is not None and newest.number != self._state_of:
+        if newest is not None and newest.key != self._state_of:
             due_s = min(due_s, self._state_s + _STATE_S)
         if not self._window.is_empty():
             due_s = min(due_s, now_s + 1.0)
@@ -265,28 +254,27 @@ class Session:
             raise ConnectionLost(f"the broker has not acknowledged a message for {_ANSWER_S:g} s")
 
     def _handle(self, happening: Happening) -> None:
-        if not isinstance(happening, Acknowledged):
+        if isinstance(happening, Received):
             if happening.topic == self._topics.health:
                 self._note_other(happening.payload, retained=happening.retained)
             elif happening.topic == HOME_ASSISTANT_STATUS and happening.payload == b"online":
                 self._note_birth(retained=happening.retained)
             return
-        topic = self._window.topic_of(happening.message_id)
-        if happening.refused is not None and topic is not None:
-            self._note_refusal(topic, happening.refused)
+        sent = self._window.find(happening.message_id)
+        if sent is not None:
+            self._judge(sent, happening.refused)
         last = self._window.acknowledge(happening.message_id)
         if last is not None:
             self._device.feed.done(last)
-        if topic == self._topics.picture:
-            self._device.lost_pictures = 0
 
-    def _note_refusal(self, topic: str, why: str) -> None:
+    def _judge(self, sent: Sent, refused: str | None) -> None:
         """Raise ConnectionLost if the broker does not take events: they must come again. Others are left out."""
-        if topic in (self._topics.event, self._topics.gap):
-            raise ConnectionLost(f"the broker does not take messages to {topic}: {why}: its access rules may forbid it")
-        if topic not in self._device.warned_of:
-            self._device.warned_of.add(topic)
-            _log.warning("mqtt: the broker does not take messages to %s: %s", topic, why)
+        if refused is not None:
+            self._leave_out(sent.topic, refusal(sent.topic, refused, sent.size))
+            return
+        self._device.trust(sent.topic, sent.size)
+        if not sent.size:
+            self._device.memory.removed(sent.topic)
 
     def _note_birth(self, *, retained: bool) -> None:
         # A retained one comes with the subscription, and then all has just been published.
@@ -295,16 +283,17 @@ class Session:
             self._birth_s = soonest_s + random.uniform(*_BIRTH_S)
 
     def _note_other(self, payload: bytes, *, retained: bool) -> None:
-        """Log once if another device publishes to our topics."""
+        """Note that another device publishes to our topics."""
         # What is retained may be from this device itself, before its card was replaced.
         owner = owner_of(payload)
-        if owner is None or retained or owner == self._device.memory.owner or self._device.warned_of & {"other"}:
+        if owner is None or retained or owner == self._device.memory.owner:
             return
-        self._device.warned_of.add("other")
-        _log.warning(
-            "mqtt: another device is called %r, too, and publishes to the same topics: "
+        self._device.other_s = time.monotonic()
+        self._device.memory.share()
+        self._device.notices.set(
+            _OTHER,
+            f"another device is called {self._device.name!r}, too, and publishes to the same topics: "
             "give one of them another name ([device] name)",
-            self._device.name,
         )
 
 

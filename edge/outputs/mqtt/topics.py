@@ -11,18 +11,15 @@ class Topics:
     """The topics of one device: PREFIX/DEVICE/..."""
 
     def __init__(self, prefix: str, device: str) -> None:
-        base = f"{prefix}/{device}"
+        self.base = base = f"{prefix}/{device}"
         self.event = f"{base}/event"
         self.gap = f"{base}/gap"
-        self.state = f"{base}/state"
-        self.picture = f"{base}/picture"
-        self.health = f"{base}/health"
-        self.status = f"{base}/status"
+        self.state, self.picture, self.health, self.status = self.retained = retained_topics(base)
 
-    @property
-    def retained(self) -> tuple[str, ...]:
-        """Those whose last message stays at the broker."""
-        return (self.state, self.picture, self.health, self.status)
+
+def retained_topics(base: str) -> tuple[str, str, str, str]:
+    """Return the topics below PREFIX/DEVICE whose last message stays at the broker."""
+    return f"{base}/state", f"{base}/picture", f"{base}/health", f"{base}/status"
 
 
 def device_id(device: str) -> str:

@@ -7,8 +7,11 @@ from edge.outputs.feed import Item
 
 
 @dataclass(slots=True)
-class _Sent:
+class Sent:
+    """A message in flight. size: of its payload, in bytes. item: what of the feed it holds, None for others."""
+
     topic: str
+    size: int
     item: Item | None
     sent_s: float
     acknowledged: bool = False
@@ -19,9 +22,9 @@ class Window:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._by_id: dict[int, _Sent] = {}
+        self._by_id: dict[int, Sent] = {}
         # In the order of sending. An acknowledgement may overtake another, the cursor must not.
-        self._items: deque[_Sent] = deque()
+        self._items: deque[Sent] = deque()
 
     def has_room(self) -> bool:
         """Return whether one more may be sent."""
@@ -31,11 +34,10 @@ class Window:
         """Return whether all is acknowledged."""
         return not self._by_id
 
-    def add(self, message_id: int, topic: str, item: Item | None, now_s: float) -> None:
-        """Note a message that was sent; item: what of the feed it holds, None for others."""
-        sent = _Sent(topic, item, now_s)
+    def add(self, message_id: int, sent: Sent) -> None:
+        """Note a message that was sent."""
         self._by_id[message_id] = sent
-        if item is not None:
+        if sent.item is not None:
             self._items.append(sent)
 
     def acknowledge(self, message_id: int) -> Item | None:
@@ -49,14 +51,13 @@ class Window:
             last = self._items.popleft().item
         return last
 
-    def topic_of(self, message_id: int) -> str | None:
-        """Return the topic of a message in flight."""
-        sent = self._by_id.get(message_id)
-        return None if sent is None else sent.topic
+    def find(self, message_id: int) -> Sent | None:
+        """Return a message in flight."""
+        return self._by_id.get(message_id)
 
-    def holds(self, topic: str) -> bool:
-        """Return whether a message to this topic is in flight."""
-        return any(sent.topic == topic for sent in self._by_id.values())
+    def largest(self) -> Sent | None:
+        """Return the largest message in flight, None if there is none."""
+        return max(self._by_id.values(), key=lambda sent: sent.size, default=None)
 
     def oldest_s(self) -> float | None:
         """Return when the oldest message in flight was sent, None if there is none."""

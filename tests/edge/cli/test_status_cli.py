@@ -207,7 +207,10 @@ def test_what_is_wrong_with_events_is_loud() -> None:
     status = begin()
     status.events = EventStatus(waiting=12, fault="No space left on device", notice="events.db was damaged: set aside")
     status.events.lost_events, status.events.lost_pictures = 3, 40
-    status.outputs = (OutputState(name="mqtt", fault="connection refused", waiting=7), OutputState(name="hook"))
+    status.outputs = (
+        OutputState(name="mqtt", fault="connection refused", waiting=7),
+        OutputState(name="hook", notice="held back"),
+    )
     status.outputs_fault = "the outputs died of SIGSEGV"
     text = describe(status, None, alive=True)
     assert "recorder No space left on device: 12 wait in memory" in text
@@ -215,7 +218,7 @@ def test_what_is_wrong_with_events_is_loud() -> None:
     assert "lost     3 events and 40 pictures: too much waited" in text
     assert "outputs  the outputs died of SIGSEGV" in text
     assert "mqtt     connection refused, 7 waiting" in text
-    assert "hook     as configured, 0 waiting" in text
+    assert "hook     as configured, 0 waiting\n           held back" in text
 
 
 def test_nothing_in_a_status_acts_on_a_terminal_or_begins_a_line() -> None:

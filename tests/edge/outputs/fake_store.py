@@ -61,6 +61,11 @@ class FakeStore:
         new.replace(self.path)
         self.id, self.events = secrets.token_hex(8), []
 
+    def overwrite(self) -> None:
+        """Begin a fresh store in the same file, as a copy of another one over it does."""
+        self.path.write_bytes(b"")
+        self.id, self.events = secrets.token_hex(8), []
+
     def add(self, *labels: str) -> None:
         """Store events with these labels, and change the file as a database does."""
         for label in labels:

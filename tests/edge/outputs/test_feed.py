@@ -118,6 +118,29 @@ def test_a_store_that_was_replaced_while_it_ran_is_begun_at_its_first_event(stor
     assert numbers(feed.next(5)) == [1, 2]
 
 
+def test_a_store_over_which_another_was_copied_is_begun_at_its_first_event(store: FakeStore) -> None:
+    store.create()
+    store.add(*"abc")
+    feed = feed_of(store)
+    feed.done(feed.next(5)[-1])
+    store.overwrite()
+    store.add("x", "y", "z")
+    assert numbers(feed.next(5)) == [1, 2, 3]
+
+
+def test_a_store_that_comes_back_goes_on_where_it_was(store: FakeStore) -> None:
+    store.create()
+    store.add(*"abc")
+    feed = feed_of(store)
+    feed.done(feed.next(5)[1])
+    kept = store.id, store.events
+    store.create()
+    assert feed.next(5) == []
+    store.create()
+    store.id, store.events = kept
+    assert numbers(feed.next(5)) == [3]
+
+
 def test_a_store_that_was_replaced_between_two_runs_is_begun_at_its_first_event(store: FakeStore) -> None:
     store.create()
     store.add(*"abc")

@@ -84,11 +84,14 @@ def test_a_pin_that_is_none_is_one_line(board: Any, pin: int | str) -> None:
         open_pin(Gpio(pin=pin))
 
 
-@pytest.mark.filterwarnings("ignore::gpiozero.exc.PinFactoryFallback")
-def test_a_board_without_pins_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.filterwarnings("error")
+def test_a_board_without_pins_is_one_line_that_names_the_package(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(gpiozero.Device, "pin_factory", None)
-    with pytest.raises(UnavailableError, match=r"^\[gpio\] pin = 17: "):
+    with pytest.raises(MissingPackageError, match=r"^\[gpio\] pin = 17: no pins: .*sudo apt install python3-lgpio"):
         open_pin(Gpio(pin=17))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

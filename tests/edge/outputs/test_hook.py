@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -63,7 +64,7 @@ def test_one_line_for_what_went_wrong(code: str, words: str | None, caplog: pyte
 
 def test_a_program_that_is_not_there(caplog: pytest.LogCaptureFixture) -> None:
     HookTaker(Hook(command=("/nowhere/notify",))).take(stored(1), NEVER)
-    assert "hook /nowhere/notify: cannot be started: No such file or directory" in caplog.text
+    assert "hook /nowhere/notify: cannot be started: no such program" in caplog.text
 
 
 def test_one_that_fails_for_ever_is_reported_once_and_its_recovery_too(
@@ -99,6 +100,28 @@ def test_what_it_left_behind_is_killed(tmp_path: Path) -> None:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
     wait_until(is_gone)
+
+
+@pytest.mark.process
+def test_it_does_not_outlive_outputs_that_were_killed(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    program = (
+        "import os, subprocess, time; child = subprocess.Popen(['sleep', '60']); "
+        f"open({str(tmp_path / 'new')!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}'); "
+        f"os.rename({str(tmp_path / 'new')!r}, {str(pids)!r}); time.sleep(60)"
+    )
+    outputs = (
+        "import sys, threading; sys.path.insert(0, sys.argv[1]); from fake_store import stored; "
+        "from edge.config.sending import Hook; from edge.outputs.hook import HookTaker; "
+        "HookTaker(Hook(command=(sys.executable, '-c', sys.argv[2]), timeout_s=60)).take(stored(1), threading.Event())"
+    )
+    folder = Path(__file__).parent
+    killed = subprocess.Popen([sys.executable, "-c", outputs, str(folder), program], cwd=folder.parents[2])
+    wait_until(pids.exists)
+    killed.kill()
+    killed.wait()
+    for pid in pids.read_text().split():
+        wait_until(lambda pid=pid: not Path(f"/proc/{pid}/exe").exists())  # type: ignore[misc]
 
 
 def test_the_end_of_the_service_ends_it() -> None:

@@ -38,7 +38,10 @@ def text_of(counted: Counted) -> dict[tuple[str, str], float]:
 
 
 def states() -> list[OutputState]:
-    return [OutputState(name="mqtt", waiting=7), OutputState(name="hook", fault="cannot be started")]
+    return [
+        OutputState(name="mqtt", waiting=7, notice="pictures are held back"),
+        OutputState(name="hook", fault="cannot be started"),
+    ]
 
 
 def test_events_by_label_and_what_waits() -> None:
@@ -51,6 +54,8 @@ def test_events_by_label_and_what_waits() -> None:
     assert found["fieldfare_output_waiting", "mqtt"] == 7
     assert found["fieldfare_output_fault", "mqtt"] == 0
     assert found["fieldfare_output_fault", "hook"] == 1
+    assert found["fieldfare_output_notice", "mqtt"] == 1
+    assert found["fieldfare_output_notice", "hook"] == 0
     assert found["fieldfare_up", ""] == 0
 
 

@@ -162,6 +162,25 @@ def frames_of(path: Path) -> list[int]:
     return [json.loads(line)["frame"] for line in path.read_text().splitlines()]
 
 
+def test_on_fat_a_file_is_rotated_at_four_gibibytes(tmp_path: Path) -> None:
+    most = (1 << 32) - 1
+    code = (
+        "import resource, sys; from pathlib import Path; from edge.sinks.rotated import RotatedFile; "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most})); "  # as FAT refuses it
+        "file = RotatedFile(Path(sys.argv[1]), max_bytes=10**11, keep=9, durable=True); "
+        "[file.write(f'{number:099}\\n'.encode()) for number in range(5)]"
+    )
+    with (tmp_path / "lines").open("wb") as file:  # a hole, which takes no space
+        file.truncate(most - 251)
+        file.seek(most - 251)
+        file.write(b"\n")
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "lines")], check=True)
+    with (tmp_path / "lines.1").open("rb") as file:
+        file.seek(most - 250)
+        assert [int(line) for line in file.read().splitlines()] == [0, 1]
+    assert [int(line) for line in (tmp_path / "lines").read_text().splitlines()] == [2, 3, 4]
+
+
 @pytest.mark.parametrize("how", ["removed", "moved"])
 def test_a_file_that_was_taken_away_is_begun_anew(tmp_path: Path, how: str) -> None:
     path = tmp_path / "season" / "results.jsonl"

@@ -5,12 +5,14 @@ import re
 from typing import Any
 
 import pytest
+from fake_store import stored
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.config.keeping import Device
 from edge.outputs.harmless import MAX_LABEL
 from edge.outputs.mqtt.discovery import MAX_LABELS, EventTypes, discovery_document, without
+from edge.outputs.mqtt.payloads import event_payload, health_payload, state_payload
 from edge.outputs.mqtt.topics import Topics, device_id, discovery_topic
 
 IDS = re.compile(r"[a-zA-Z0-9_-]+")
@@ -90,6 +92,30 @@ def test_an_entity_is_removed_by_its_platform_alone(key: str) -> None:
     assert {name: config for name, config in left.items() if name != key} == {
         name: config for name, config in document["components"].items() if name != key
     }
+
+
+def test_every_template_reads_a_key_that_is_in_the_message_on_its_topic() -> None:
+    topics = Topics("fieldfare", "barn")
+    messages = {
+        topics.event: event_payload(stored(1), EventTypes(("fox",))),
+        topics.state: state_payload(stored(1)),
+        topics.health: health_payload("0a", None, 3, None),
+    }
+    for config in document_of()["components"].values():
+        for key in re.findall(r"value_json\.(\w+)", config.get("value_template", "")):
+            assert key in json.loads(messages[config["state_topic"]])
+        assert config.get("state_topic", topics.state) in messages
+        assert config.get("json_attributes_topic", topics.health) == topics.health
+
+
+def test_an_event_has_a_type_of_the_document_and_states_are_short_enough() -> None:
+    types = EventTypes(f"label {number}" for number in range(MAX_LABELS))
+    for label in ("label 3", "label 9999", "x" * 10_000, "<b>"):
+        event = json.loads(event_payload(stored(1, label), types))
+        document = discovery_document("barn", Topics("fieldfare", "barn"), types, pictures=True)
+        assert event["event_type"] in document["components"]["event"]["event_types"]
+        # Home Assistant takes no state of more than 255 characters.
+        assert len(json.loads(state_payload(stored(1, label)))["label"]) <= 255
 
 
 def test_without_pictures_there_is_no_image() -> None:

@@ -15,13 +15,15 @@ from edge.outputs.cursor import Cursor
 from edge.outputs.feed import Feed
 from edge.outputs.mqtt import session as sessions
 from edge.outputs.mqtt.connection import Acknowledged, ConnectionLost, Happening, Received
+from edge.outputs.mqtt.device import Device
 from edge.outputs.mqtt.discovery import EventTypes
 from edge.outputs.mqtt.memory import Memory
 from edge.outputs.mqtt.payloads import health_payload
-from edge.outputs.mqtt.session import Device, Session
+from edge.outputs.mqtt.session import Session
 from edge.outputs.mqtt.topics import HOME_ASSISTANT_STATUS, Topics
 from edge.store.records import StoredPicture
 
+PICTURE = "fieldfare/barn/picture"
 CONFIG = "homeassistant/device/fieldfare_barn/config"
 
 
@@ -270,6 +272,18 @@ def test_another_device_of_the_same_name_is_reported_once(store: FakeStore, capl
     ]
 
 
+def test_another_device_that_has_gone_is_no_longer_reported(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(store)
+    scene.line.incoming = [Received("fieldfare/barn/health", health_payload("someone", None, 0, None), retained=False)]
+    scene.serve()
+    assert "another device is called 'barn'" in str(scene.device.notices.why)
+    scene.again()
+    assert scene.device.notices.why is not None
+    monkeypatch.setattr(sessions, "_OTHER_GONE_S", 0.0)
+    scene.again()
+    assert scene.device.notices.why is None
+
+
 def picture(path: Path, size: int) -> StoredPicture:
     path.write_bytes(b"\xff\xd8" + bytes(size - 2))
     return StoredPicture(
@@ -298,7 +312,7 @@ def test_a_picture_larger_than_the_broker_takes_is_not_sent(store: FakeStore, tm
     store.add("fox")
     store.events[0] = msgspec.structs.replace(store.events[0], pictures=(picture(tmp_path / "a", 5000),))
     scene = Scene(store)
-    scene.line.most_bytes = 4000
+    scene.line.most_bytes = 3000
     assert not [topic for topic, _, _ in scene.serve().sent if topic.endswith("/picture")]
 
 
@@ -328,3 +342,172 @@ def test_at_the_end_it_is_offline(store: FakeStore) -> None:
     session.greet()
     session.say_goodbye(5.0)
     assert scene.line.sent[-1] == ("fieldfare/barn/status", b"offline", True)
+
+
+def with_picture(store: FakeStore, path: Path, size: int) -> None:
+    """Add an event with a picture of this size."""
+    import msgspec
+
+    store.add("fox")
+    store.events[-1] = msgspec.structs.replace(store.events[-1], pictures=(picture(path, size),))
+
+
+class Weak:
+    """A broker that drops the connection on any message of more than `most` bytes, and so never acknowledges it."""
+
+    def __init__(self, scene: Scene, most: int) -> None:
+        self.scene, self.most = scene, most
+        self.breaks = 0
+
+    def serve(self) -> ScriptedLine:
+        scene = self.scene
+        scene.device.feed.again()
+        line = scene.line = ScriptedLine(scene.stop)
+
+        def answer(number: int, topic: str) -> list[Happening]:
+            if len(line.sent[number - 1][1]) > self.most:
+                raise ConnectionLost("the connection broke")
+            return [Acknowledged(number, None)]
+
+        line.answer = answer
+        scene.stop.clear()
+        session = Session(line, scene.device)
+        try:
+            session.greet()
+            session.serve(scene.stop)
+        except ConnectionLost as error:
+            self.breaks += 1
+            session.lost(too_large=error.too_large)
+        return line
+
+
+def test_pictures_that_break_connections_are_held_back_and_come_back(
+    store: FakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(store)
+    broker = Weak(scene, most=50_000)
+    for number in range(5):
+        with_picture(store, tmp_path / f"{number}", 100_000)
+        broker.serve()
+    assert broker.breaks == 3, "the third is the last"
+    assert "pictures of more than 50000 bytes are held back" in str(scene.device.notices.why)
+    assert scene.device.feed.waiting == 0
+    with_picture(store, tmp_path / "small", 40_000)
+    assert [topic for topic, _, _ in broker.serve().sent].count(PICTURE) == 1
+    assert scene.device.notices.why is not None
+    # The broker's limit is raised, and the time is over.
+    broker.most = 1_000_000
+    monkeypatch.setattr(scene.device.picture_doubt, "_until_s", 0.0)
+    with_picture(store, tmp_path / "large", 100_000)
+    assert [topic for topic, _, _ in broker.serve().sent].count(PICTURE) == 1
+    assert scene.device.notices.why is None
+
+
+def test_a_document_that_breaks_connections_does_not_hold_up_events_and_comes_back(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add("fox")
+    scene = Scene(store)
+    broker = Weak(scene, most=2000)
+    for _ in range(4):
+        broker.serve()
+    assert broker.breaks == 3
+    assert scene.device.feed.waiting == 0
+    assert "the discovery document of" in str(scene.device.notices.why)
+    broker.most = 1_000_000
+    assert CONFIG not in [topic for topic, _, _ in broker.serve().sent]
+    # Within one long connection: at the next report of its health.
+    monkeypatch.setattr(scene.device.document_doubt, "_until_s", time.monotonic() + 0.2)
+    monkeypatch.setattr(sessions, "_HEALTH_S", 0.1)
+    line = scene.line = ScriptedLine(scene.stop)
+    line.patience = 1000
+
+    def end_with_it(number: int, topic: str) -> list[Happening]:
+        if topic == CONFIG:
+            line.patience = 0
+            monkeypatch.setattr(sessions, "_HEALTH_S", 60.0)
+        return [Acknowledged(number, None)]
+
+    line.answer = end_with_it
+    scene.serve()
+    assert [topic for topic, _, _ in line.sent].count(CONFIG) == 1
+    assert scene.device.notices.why is None
+
+
+@pytest.mark.parametrize("most", [1500, 2400])
+def test_a_document_larger_than_the_broker_takes_is_left_out_and_reported(store: FakeStore, most: int) -> None:
+    store.add("fox")
+    scene = Scene(store)
+    scene.line.most_bytes = most
+    line = scene.serve()
+    assert CONFIG not in [topic for topic, _, _ in line.sent]
+    assert [event["number"] for event in line.payloads("/event")] == [1]
+    assert f"the broker takes at most {most}: raise its limit (max_packet_size)" in str(scene.device.notices.why)
+    scene.again()
+    assert scene.device.notices.why is None
+
+
+def test_an_event_larger_than_the_broker_takes_is_a_fault_and_not_lost(store: FakeStore) -> None:
+    store.add("fox")
+    scene = Scene(store, discovery="")
+    scene.line.most_bytes = 300
+    with pytest.raises(
+        ConnectionLost, match=r"to fieldfare/barn/event has \d+ bytes, and the broker takes at most 300"
+    ):
+        scene.serve()
+    assert scene.device.feed.waiting == 1
+
+
+def test_pictures_larger_than_all_that_are_sent_are_reported(store: FakeStore, tmp_path: Path) -> None:
+    with_picture(store, tmp_path / "a", 600_000)
+    scene = Scene(store)
+    scene.serve()
+    assert "pictures of more than 524288 bytes are not sent: lower max_side or quality" in str(scene.device.notices.why)
+    with_picture(store, tmp_path / "b", 1000)
+    scene.again()
+    assert scene.device.notices.why is None
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_the_last_event_of_another_store_is_published_though_it_has_the_same_number(
+    store: FakeStore, in_place: bool
+) -> None:
+    store.add("fox")
+    scene = Scene(store)
+    line = scene.line
+    replaced: list[bool] = []
+
+    def answer(number: int, topic: str) -> list[Happening]:
+        if topic.endswith("/state") and not replaced:
+            replaced.append(True)
+            (store.overwrite if in_place else store.create)()
+            store.add("hare")
+            line.patience = 30
+            session.look()
+        return [Acknowledged(number, None)]
+
+    line.answer = answer
+    session = Session(line, scene.device)
+    session.greet()
+    session.serve(scene.stop)
+    assert [(event["number"], event["label"]) for event in line.payloads("/state")] == [(1, "fox"), (1, "hare")]
+
+
+def unanswered(*topics: str) -> Callable[[int, str], list[Happening]]:
+    """A broker that acknowledges all but these."""
+    return lambda number, topic: [] if topic in topics else [Acknowledged(number, None)]
+
+
+def test_a_removal_is_remembered_until_the_broker_has_acknowledged_it(store: FakeStore) -> None:
+    Scene(store).serve()
+    for _ in range(2):
+        scene = Scene(store, discovery="")  # as after a restart: it reads its file again
+        scene.line.answer = unanswered(CONFIG)
+        scene.serve()
+        assert scene.line.sent[0] == (CONFIG, b"", True)
+    scene = Scene(store, discovery="")
+    scene.line.answer = lambda number, topic: [Acknowledged(number, "Not authorized" if topic == CONFIG else None)]
+    scene.serve()
+    assert scene.memory.known.gone == (CONFIG,)
+    assert Scene(store, discovery="").serve().sent[0] == (CONFIG, b"", True)
+    assert Scene(store, discovery="").serve().sent[0][0] == "fieldfare/barn/status"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge.outputs.feed import Item
 from edge.outputs.mqtt.pauses import Pauses
-from edge.outputs.mqtt.window import Window
+from edge.outputs.mqtt.window import Sent, Window
 
 
 def item(number: int) -> Item:
@@ -19,7 +19,7 @@ def item(number: int) -> Item:
 def test_the_cursor_never_passes_what_is_not_acknowledged(order: list[int]) -> None:
     window = Window(20)
     for number in range(1, 16):
-        window.add(100 + number, "event", item(number), 0.0)
+        window.add(100 + number, Sent("event", 1, item(number), 0.0))
     acknowledged: set[int] = set()
     cursor = 0
     for number in order:
@@ -34,19 +34,19 @@ def test_the_cursor_never_passes_what_is_not_acknowledged(order: list[int]) -> N
 
 def test_it_is_full_at_its_size_and_counts_what_is_no_event() -> None:
     window = Window(2)
-    window.add(1, "state", None, 5.0)
-    window.add(2, "event", item(1), 6.0)
+    window.add(1, Sent("state", 900, None, 5.0))
+    window.add(2, Sent("event", 500, item(1), 6.0))
     assert not window.has_room()
     assert window.oldest_s() == 5.0
+    assert window.largest() == window.find(1)
     assert window.acknowledge(1) is None
     assert window.has_room()
-    assert window.topic_of(2) == "event"
-    assert window.holds("event")
+    assert window.largest() == window.find(2)
 
 
 def test_an_acknowledgement_of_something_else_changes_nothing() -> None:
     window = Window(2)
-    window.add(1, "event", item(1), 0.0)
+    window.add(1, Sent("event", 500, item(1), 0.0))
     assert window.acknowledge(7) is None
     assert not window.is_empty()
 
