@@ -10,6 +10,7 @@ from edge.inference.edgetpu_devices import FULL_SPEED_MBIT, EdgeTpuDevice, libra
 from edge.processes.usb import edge_tpus, usb_node
 
 _RULES = "install systemd/60-fieldfare-coral.rules, plug it in again, and be in the group plugdev"
+_COMPILE = "`fieldfare compile`, or `fieldfare bundle add-edgetpu` (docs/edge-tpu.md)"
 
 
 def device(case: Case) -> list[Finding]:
@@ -41,6 +42,23 @@ def _pcie(case: Case, node: Path) -> Finding:
     return Finding("coral", "Coral", "problem", f"PCIe, {node} is not open to {case.who}", _RULES)
 
 
+def compiled(case: Case) -> list[Finding]:
+    """Read the bundle's compiled model in a child: is it whole, and the twin of the model for the CPU?"""
+    if case.bundle is None:
+        return [Finding("compiled", "compiled model", "not here", "no bundle was named")]
+    outcome = case.probe("compiled", [case.bundle], case.child_s)
+    if outcome.ending == "answered" and outcome.answer is None:
+        return [Finding("compiled", "compiled model", "not here", "the bundle has none")]
+    if outcome.ending != "answered":
+        unused = case.settings is not None and case.settings.engine.device == "cpu"
+        seen = outcome.why if outcome.ending == "refused" else f"{case.bundle} {outcome.ending}: {outcome.why}"
+        return [Finding("compiled", "compiled model", "warning" if unused else "problem", seen, _COMPILE)]
+    found = outcome.answer
+    memory = f"{_mib(found['on_chip'])} of parameters on the chip, {_mib(found['streamed'])} streamed"
+    seen = f"the CPU model's twin, for the Edge TPU runtime {found['min_runtime']} or newer; {memory}"
+    return [Finding("compiled", "compiled model", "ok", seen)]
+
+
 def engine(case: Case) -> list[Finding]:
     """Load its library, then run the compiled model on its golden inputs."""
     skipped = _why_not(case)
@@ -60,7 +78,18 @@ def engine(case: Case) -> list[Finding]:
         return [Finding("edgetpu", "Edge TPU", severity, seen, mend)]
     if case.bundle is None:
         return [Finding("edgetpu", "Edge TPU", "ok", f"{settings.edgetpu_library} loads")]
-    return [_golden(case, settings, severity)]
+    return _too_old(case, made.answer["edgetpu"], severity) or [_golden(case, settings, severity)]
+
+
+def _too_old(case: Case, runtime: int | None, severity: Kind) -> list[Finding]:
+    """Return what is wrong with a libedgetpu of this runtime version for the bundle's compiled model, if anything."""
+    read = case.probe("compiled", [case.bundle], case.child_s)
+    needed = read.answer["min_runtime"] if read.ending == "answered" and read.answer is not None else 0
+    if runtime is None or needed <= runtime:
+        return []
+    seen = f"the compiled model needs the Edge TPU runtime {needed}, libedgetpu has {runtime}"
+    mend = f"install a newer libedgetpu, or compile with --min_runtime_version {runtime}"
+    return [Finding("edgetpu", "Edge TPU", severity, seen, mend)]
 
 
 def _golden(case: Case, settings: Engine, severity: Kind) -> Finding:
@@ -69,8 +98,7 @@ def _golden(case: Case, settings: Engine, severity: Kind) -> Finding:
     outcome = case.probe("golden", [case.bundle, {**values, **wanted}], case.edgetpu_s)
     if outcome.ending != "answered":
         if "no model compiled" in outcome.why:
-            mend = "`fieldfare compile`, or `fieldfare bundle add-edgetpu` (docs/edge-tpu.md)"
-            return Finding("edgetpu", "Edge TPU", severity, outcome.why, mend)
+            return Finding("edgetpu", "Edge TPU", severity, outcome.why, _COMPILE)
         seen = outcome.why if outcome.ending == "refused" else f"golden inputs {outcome.ending}: {outcome.why}"
         return Finding("edgetpu", "Edge TPU", severity, seen, REBUILT)
     clock = library_clock()
@@ -85,6 +113,10 @@ def _why_not(case: Case) -> str | None:
     if not has_coral and not _wants_edgetpu(case):
         return "no Coral to try it with"
     return case.edgetpu_in_use()
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.2f} MiB"
 
 
 def _wants_edgetpu(case: Case) -> bool:

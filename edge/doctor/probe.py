@@ -82,6 +82,19 @@ def bundle(path: str, named: dict[str, list[str]]) -> dict[str, Any]:
     }
 
 
+def compiled(path: str) -> dict[str, Any] | None:
+    """Read the package in the bundle's compiled model, and compare it with the model for the CPU. Returns None if the
+    bundle has no compiled model."""
+    from edge.bundle.store import open_bundle
+    from edge.edgetpu.twin import check_twin
+
+    opened = open_bundle(Path(path))
+    if opened.edgetpu_model is None:
+        return None
+    found = check_twin(opened.edgetpu_model, opened.model)
+    return {"min_runtime": found.min_runtime, "on_chip": found.on_chip_bytes, "streamed": found.streamed_bytes}
+
+
 def golden(path: str, engine: dict[str, Any]) -> dict[str, Any]:
     """Run the bundle's golden inputs on one engine, without a fallback."""
     from edge.bundle.store import open_bundle
@@ -94,13 +107,17 @@ def golden(path: str, engine: dict[str, Any]) -> dict[str, Any]:
 
 
 def delegate(library: str, device: str, runtime: str) -> dict[str, Any]:
-    """Load libedgetpu and make its delegate, as the service does."""
-    from edge.inference.edgetpu import load_edgetpu
+    """Load libedgetpu and make its delegate, as the service does. The answer holds libedgetpu's runtime version too."""
+    from edge.inference.edgetpu import load_edgetpu, runtime_version
     from edge.inference.runtime import RuntimeName, load_runtime
 
     loaded = load_runtime(cast("RuntimeName", runtime))
     made = load_edgetpu(loaded, library=library, device=device)
-    return {"runtime": f"{loaded.name} {loaded.version}", "delegate": type(made).__name__}
+    return {
+        "runtime": f"{loaded.name} {loaded.version}",
+        "delegate": type(made).__name__,
+        "edgetpu": runtime_version(library),
+    }
 
 
 _PROBES: dict[str, Callable[..., Any]] = {
@@ -108,6 +125,7 @@ _PROBES: dict[str, Callable[..., Any]] = {
     "pi_cameras": pi_cameras,
     "frame": frame,
     "bundle": bundle,
+    "compiled": compiled,
     "golden": golden,
     "delegate": delegate,
 }

@@ -127,7 +127,7 @@ def test_a_bundle_gets_its_compiled_model_with_what_the_compiler_said(
     done = compile_(bundle, output=models / f"{NAME}_edgetpu.tflite", say=whole)
     assert (done.returncode, done.stderr) == (0, "")
     assert "31 on the Edge TPU, 0 on the CPU" in done.stdout
-    assert "7.04 MiB on the chip, 15.06 MiB streamed" in done.stdout
+    assert "0.54 MiB on the chip, 0.00 MiB streamed" in done.stdout, "read from the file, not from the words"
     after = open_bundle(bundle)
     assert after.edgetpu_model == (models / f"{NAME}_edgetpu.tflite").read_bytes()
     assert after.model == before.model
@@ -232,7 +232,7 @@ def test_a_model_compiled_elsewhere_is_added_with_its_log(
     assert (done.returncode, done.stderr) == (0, "")
     edgetpu = open_bundle(bundle).manifest.edgetpu
     assert (edgetpu.compiler_version, edgetpu.operators_on_tpu, edgetpu.operators_on_cpu) == ("15.0.340273435", 31, 0)
-    assert edgetpu.off_chip_bytes == 15791555
+    assert (edgetpu.on_chip_bytes, edgetpu.off_chip_bytes) == (566_912, 0), "of the file: the words are another model's"
     verified = run_fieldfare("bundle", "verify", bundle)
     assert verified.returncode == 0, verified.stderr
 
@@ -248,7 +248,11 @@ def test_without_a_log_what_only_the_compiler_knows_stays_open(
     assert (edgetpu.log, edgetpu.compiler_version, edgetpu.operators_on_tpu, edgetpu.operators_on_cpu) == (
         None,
     ) * 3 + (0,)
-    assert "0 on the CPU (compiler not known)" in run_fieldfare("bundle", "show", out).stdout
+    assert (edgetpu.on_chip_bytes, edgetpu.off_chip_bytes) == (566_912, 0), "the file itself shows that"
+    assert (
+        "0 on the CPU (compiler not known, 0.5 MiB on chip, 0.0 MiB streamed)"
+        in run_fieldfare("bundle", "show", out).stdout
+    )
     assert open_bundle(bundle).edgetpu_model is None
 
 
