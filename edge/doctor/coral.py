@@ -5,6 +5,7 @@ from pathlib import Path
 from edge.config.running import Engine
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding, Kind
+from edge.doctor.probe import RUNTIME
 from edge.doctor.software import REBUILT
 from edge.inference.edgetpu_devices import FULL_SPEED_MBIT, EdgeTpuDevice, library_clock
 from edge.processes.usb import edge_tpus, usb_node
@@ -78,18 +79,7 @@ def engine(case: Case) -> list[Finding]:
         return [Finding("edgetpu", "Edge TPU", severity, seen, mend)]
     if case.bundle is None:
         return [Finding("edgetpu", "Edge TPU", "ok", f"{settings.edgetpu_library} loads")]
-    return _too_old(case, made.answer["edgetpu"], severity) or [_golden(case, settings, severity)]
-
-
-def _too_old(case: Case, runtime: int | None, severity: Kind) -> list[Finding]:
-    """Return what is wrong with a libedgetpu of this runtime version for the bundle's compiled model, if anything."""
-    read = case.probe("compiled", [case.bundle], case.child_s)
-    needed = read.answer["min_runtime"] if read.ending == "answered" and read.answer is not None else 0
-    if runtime is None or needed <= runtime:
-        return []
-    seen = f"the compiled model needs the Edge TPU runtime {needed}, libedgetpu has {runtime}"
-    mend = f"install a newer libedgetpu, or compile with --min_runtime_version {runtime}"
-    return [Finding("edgetpu", "Edge TPU", severity, seen, mend)]
+    return [_golden(case, settings, severity)]
 
 
 def _golden(case: Case, settings: Engine, severity: Kind) -> Finding:
@@ -99,6 +89,9 @@ def _golden(case: Case, settings: Engine, severity: Kind) -> Finding:
     if outcome.ending != "answered":
         if "no model compiled" in outcome.why:
             return Finding("edgetpu", "Edge TPU", severity, outcome.why, _COMPILE)
+        if RUNTIME in outcome.why:
+            mend = "install a newer libedgetpu, or compile again with the option --min_runtime_version"
+            return Finding("edgetpu", "Edge TPU", severity, outcome.why, mend)
         seen = outcome.why if outcome.ending == "refused" else f"golden inputs {outcome.ending}: {outcome.why}"
         return Finding("edgetpu", "Edge TPU", severity, seen, REBUILT)
     clock = library_clock()

@@ -15,9 +15,10 @@ from typing import Any, cast
 import msgspec
 
 from edge.config.running import Camera, Engine
-from edge.errors import ConfigError, FieldfareError
+from edge.errors import ConfigError, FieldfareError, ModelError
 
 _FRAMES = 3  # the first of a camera can be black or torn
+RUNTIME = "the compiled model needs the Edge TPU runtime"
 _SLOW_FPS = 1.0  # below that, the first frame must suffice
 
 
@@ -103,21 +104,30 @@ def golden(path: str, engine: dict[str, Any]) -> dict[str, Any]:
     settings, opened = msgspec.convert(engine, Engine), open_bundle(Path(path))
     if settings.device == "cpu":
         return {"engine": open_classifier(opened, settings).classifier.engine}
+    _check_runtime(opened.edgetpu_model, settings.edgetpu_library)
     return {"engine": open_on_edgetpu(opened, settings).engine}
 
 
+def _check_runtime(model: bytes | None, library: str) -> None:
+    """Raise ModelError if the compiled model is a placeholder, damaged, or too new for the library."""
+    from edge.edgetpu.twin import read_compiled
+    from edge.inference.edgetpu import runtime_version
+
+    if model is None:
+        return
+    needed, there = read_compiled(model).min_runtime, runtime_version(library)
+    if there is not None and there < needed:
+        raise ModelError(f"{RUNTIME} {needed}, {library} has {there}")
+
+
 def delegate(library: str, device: str, runtime: str) -> dict[str, Any]:
-    """Load libedgetpu and make its delegate, as the service does. The answer holds libedgetpu's runtime version too."""
-    from edge.inference.edgetpu import load_edgetpu, runtime_version
+    """Load libedgetpu and make its delegate, as the service does."""
+    from edge.inference.edgetpu import load_edgetpu
     from edge.inference.runtime import RuntimeName, load_runtime
 
     loaded = load_runtime(cast("RuntimeName", runtime))
     made = load_edgetpu(loaded, library=library, device=device)
-    return {
-        "runtime": f"{loaded.name} {loaded.version}",
-        "delegate": type(made).__name__,
-        "edgetpu": runtime_version(library),
-    }
+    return {"runtime": f"{loaded.name} {loaded.version}", "delegate": type(made).__name__}
 
 
 _PROBES: dict[str, Callable[..., Any]] = {
