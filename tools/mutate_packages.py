@@ -102,6 +102,9 @@ def judge(folder: Folder, name: str, data: bytes, *, weigh: bool) -> tuple[str, 
         wrong.append(f"read what is not in the file: {found}"[:500])
     fate = "refused alone" if isinstance(found, str) else "read, no twin"
     for other, source in folder.sources.items():
+        # What is refused alone is refused for the same reason beside any model: one or none suffices to see that.
+        if isinstance(found, str) and other != name:
+            continue
         answer, more = _tried(lambda source=source: check_twin(data, source), len(data) + len(source), weigh=weigh)
         wrong += more
         if isinstance(answer, CompiledModel):
