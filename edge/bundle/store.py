@@ -23,8 +23,8 @@ PACK_SUFFIX = ".fieldfare"
 MAX_LABELS_BYTES = 16 * 1024 * 1024
 # A result holds up to 100 labels, and a message between the service's processes at most 208 KiB.
 MAX_LABEL_BYTES = 1000
-# The custom operator that the compiler puts in place of what it maps. Its bytes are looked for, not parsed: the parser
-# of .tflite files is the trainer's (trainer/edgetpu/tflite_graph.py).
+# The custom operator that the compiler puts in place of what it maps. Its bytes are looked for, not parsed: a
+# bundle that users have keeps opening, whatever edge/edgetpu/twin.py, which parses it, refuses.
 EDGETPU_OPERATOR = b"edgetpu-custom-op"
 
 

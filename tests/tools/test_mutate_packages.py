@@ -2,11 +2,14 @@
 
 import random
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from edge.edgetpu import twin
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))  # tools import each other as programs do
 from tools import mutate_packages
 from tools.mutate_packages import Folder, campaign, judge, load, mutant
 
@@ -24,7 +27,7 @@ def folder(shared: Path, tmp_path: Path) -> Folder:
 def test_a_seed_always_gives_the_same_mutants(folder: Folder) -> None:
     first = [mutant(folder, random.Random(f"0 {number}")) for number in range(30)]
     assert first == [mutant(folder, random.Random(f"0 {number}")) for number in range(30)]
-    assert len({data for _, data in first}) > 25
+    assert len({data for _, data in first}) > 15, "the package of the only model inside itself changes nothing"
 
 
 def test_mutants_are_read_right_or_refused(folder: Folder) -> None:
@@ -41,7 +44,7 @@ def test_a_reader_that_breaks_is_found(folder: Folder, monkeypatch: pytest.Monke
         raise RecursionError("too deep")
 
     monkeypatch.setattr(mutate_packages, "read_compiled", crash)
-    assert judge(folder, NAME, whole, weigh=True)[1] == ["raised RecursionError('too deep')"]
+    assert judge(folder, NAME, whole, weigh=True)[1] == ["raised RecursionError('too deep')", "read alone, it differs"]
 
 
 def test_a_twin_of_every_model_is_found(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
