@@ -16,6 +16,8 @@ COMPILER = "a stand-in, not Coral's compiler"
 class Recipe:
     """What to write.
 
+    links: the addresses in the instructions, as (0 for an output or 1 for an input, its name, place in bits); None for
+        those of the layers.
     kinds: the type of each executable; the first carries layers and `streamed`, the second `cached`.
     """
 
@@ -24,6 +26,7 @@ class Recipe:
     cached: bytes = b""
     streamed: bytes = b""
     instructions: bytes = b"noise"
+    links: Sequence[tuple[int, str, int]] | None = None
     kinds: tuple[int, ...] = (2, 1)
     runtime: int = 12
     chip: str = "beagle"
@@ -66,7 +69,10 @@ def _executable(recipe: Recipe, number: int, kind: int) -> bytes:
     builder = flatbuffers.Builder(1024)
     main = number == 0
     fields = [(6, builder.CreateByteVector(recipe.streamed if main else recipe.cached))]
-    fields.append((5, _references(builder, [_table(builder, [(0, builder.CreateByteVector(recipe.instructions))])])))
+    stream = [(0, builder.CreateByteVector(recipe.instructions))]
+    if main:
+        stream.append((1, _references(builder, [_link(builder, *link) for link in _links(recipe)])))
+    fields.append((5, _references(builder, [_table(builder, stream)])))
     for slot, layers in ((8, recipe.inputs), (9, recipe.outputs)):
         fields.append((slot, _references(builder, [_layer(builder, layer) for layer in layers if main])))
     fields.append((10, builder.CreateString(recipe.chip)))
@@ -77,6 +83,24 @@ def _executable(recipe: Recipe, number: int, kind: int) -> bytes:
     builder.PrependInt16Slot(13, kind, 0)
     builder.Finish(builder.EndObject())
     return bytes(builder.Output())
+
+
+def _links(recipe: Recipe) -> Sequence[tuple[int, str, int]]:
+    if recipe.links is not None:
+        return recipe.links
+    return [(kind, one.name, 0) for kind, layers in ((1, recipe.inputs), (0, recipe.outputs)) for one in layers]
+
+
+def _link(builder: flatbuffers.Builder, kind: int, name: str, place: int) -> int:
+    text = builder.CreateString(name)
+    builder.StartObject(4)
+    builder.PrependInt16Slot(0, kind, 0)
+    builder.PrependUOffsetTRelativeSlot(2, text, 0)
+    meta = builder.EndObject()
+    builder.StartObject(2)
+    builder.PrependUOffsetTRelativeSlot(0, meta, 0)
+    builder.PrependInt32Slot(1, place, 0)
+    return int(builder.EndObject())
 
 
 def _layer(builder: flatbuffers.Builder, layer: Layer) -> int:

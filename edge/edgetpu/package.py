@@ -9,13 +9,16 @@ there:
     MultiExecutable       0 serialized_executables (texts, each a flatbuffer)
     Executable            3 batch_size, 5 instruction_bitstreams, 6 parameters, 8 input_layers, 9 output_layers,
                           10 chip, 13 type
-    InstructionBitstream  0 bitstream
+    InstructionBitstream  0 bitstream, 1 field_offsets
+    FieldOffset           0 meta, 1 offset_bit
+    Meta                  0 desc (0 an output's address, 1 an input's), 2 name
     Layer                 0 name, 1 size_bytes, 2 y_dim, 3 x_dim, 4 z_dim, 5 numerics, 6 data_type
     NumericsConstants     0 zero_point, 1 dequantization_factor
 
 What libedgetpu refuses (driver/package_registry.cc) is refused here, and so is what no compiler writes: an executable
-without instructions, a layer without a size. All of it may be damaged or hostile. The depth is fixed, lengths are
-checked before anything is read, and no more than a few times the package's own bytes is copied.
+without instructions, a layer without a size, a layer whose address no instruction takes. All of it may be damaged or
+hostile. The depth is fixed, lengths are checked before anything is read, and no more than a few times the package's own
+bytes is copied.
 """
 
 import math
@@ -38,7 +41,9 @@ _MAIN = {
     frozenset((_CACHING, _EXECUTION_ONLY)): _EXECUTION_ONLY,
     frozenset((_CACHING, _EXECUTION_ONLY, _STAND_ALONE)): _STAND_ALONE,
 }
-_MAX_EXECUTABLES, _MAX_LAYERS, _MAX_BITSTREAMS = 3, 256, 4096
+_MAX_EXECUTABLES, _MAX_LAYERS, _MAX_BITSTREAMS, _MAX_LINKS = 3, 256, 256, 4096
+_OUTPUT, _INPUT = 0, 1  # what an address in the instructions is of
+_ADDRESS_BITS = 32
 _WIDTHS = {0: 1, 1: 2, 2: 4, 8: 1, 9: 2}  # bytes of a value by data_type; the floating ones are no Coral's
 
 
@@ -85,6 +90,7 @@ class _Executable:
     node: Node
     kind: int
     instruction_bytes: int
+    links: frozenset[tuple[int, str]]
     parameters: bytes
 
 
@@ -127,6 +133,8 @@ def _read(data: bytes) -> Package:
     blobs = root(top.raw(1)).blobs(0, _MAX_EXECUTABLES) if top.holds(1) else []
     executables = [_executable(blob) for blob in blobs]
     main = _main(executables)
+    inputs, outputs = _layers(main.node, 8), _layers(main.node, 9)
+    _check_links(main.links, inputs, outputs)
     cached = [one for one in executables if one.kind == _CACHING and one is not main]
     return Package(
         min_runtime=runtime,
@@ -134,8 +142,8 @@ def _read(data: bytes) -> Package:
         on_chip_bytes=sum(len(one.parameters) for one in cached),
         streamed_bytes=len(main.parameters),
         instruction_bytes=main.instruction_bytes,
-        inputs=_layers(main.node, 8),
-        outputs=_layers(main.node, 9),
+        inputs=inputs,
+        outputs=outputs,
         parameters=tuple(one.parameters for one in executables),
     )
 
@@ -146,10 +154,31 @@ def _executable(data: bytes) -> _Executable:
         raise ModelError(f"its package is for {batch} pictures at once, must be 1")
     if (chip := printable(node.text(10))) != CHIP:
         raise ModelError(f"its package is for the chip {chip[:40]!r}, a Coral is {CHIP!r}")
-    instructions = sum(stream.count(0) for stream in node.nodes(5, _MAX_BITSTREAMS))
+    streams = node.nodes(5, _MAX_BITSTREAMS)
+    instructions = sum(stream.count(0) for stream in streams)
     if not instructions:
         raise ModelError("its package holds no instructions: a placeholder, not the compiler's output")
-    return _Executable(node, int(node.scalar(13, "<h")), instructions, node.raw(6))
+    links = frozenset(link for stream in streams for link in _links(stream))
+    return _Executable(node, int(node.scalar(13, "<h")), instructions, links, node.raw(6))
+
+
+def _links(stream: Node) -> list[tuple[int, str]]:
+    """Return of what the addresses are that the driver writes into these instructions."""
+    bits, found = 8 * stream.count(0), []
+    for field in stream.nodes(1, _MAX_LINKS):
+        meta, place = field.child(0), int(field.scalar(1, "<i"))
+        if meta is None or not 0 <= place <= bits - _ADDRESS_BITS:
+            raise ValueError(f"an address at bit {place} of {bits}")
+        found.append((int(meta.scalar(0, "<h")), printable(meta.text(2, MAX_NAME))))
+    return found
+
+
+def _check_links(links: frozenset[tuple[int, str]], inputs: tuple[Layer, ...], outputs: tuple[Layer, ...]) -> None:
+    """Raise ValueError if the instructions take other inputs or outputs than the layers."""
+    named = {link for link in links if link[0] in (_INPUT, _OUTPUT)}
+    layers = {(_INPUT, layer.name) for layer in inputs} | {(_OUTPUT, layer.name) for layer in outputs}
+    if odd := sorted(named ^ layers):
+        raise ValueError(f"instructions and layers differ, first at {odd[0][1][:60]!r}")
 
 
 def _main(executables: list[_Executable]) -> _Executable:
