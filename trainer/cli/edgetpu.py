@@ -43,18 +43,19 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
     belong together, and the exit status is that of the compiled one.
     """
     from edge.images import readable_name
+    from trainer.cli.edgetpu_text import show_package, show_verdict
 
     data, bundle = _open(model)
     verdict, twin, package = _examined(str(model), data, None if bundle is None else bundle.edgetpu_model)
     if as_json:
         echo_json({"model": readable_name(model), "verdict": verdict, "compiled_twin": twin, "package": package})
     else:
-        _show(str(model), verdict)
+        show_verdict(str(model), verdict)
         if twin is not None:
             click.echo()
-            _show(f"{model}, compiled model", twin)
+            show_verdict(f"{model}, compiled model", twin)
         if package is not None:
-            _show_package(package)
+            show_package(package)
     if (twin or verdict).outcome != "whole":
         raise click.exceptions.Exit(NOT_WHOLE)
 
@@ -134,6 +135,7 @@ def add_edgetpu(
     """
     from edge.bundle.store import open_bundle
     from edge.bundle.write import save
+    from trainer.cli.edgetpu_text import memory_of
     from trainer.edgetpu.bundling import with_edgetpu
 
     bundle = open_bundle(path)
@@ -148,7 +150,7 @@ def add_edgetpu(
     part = made.manifest.edgetpu
     left = 0 if part is None else part.operators_on_cpu
     click.echo(f"{target}: bundle {made.bundle_id}, compiled model of {len(model) / 1e6:.1f} MB, {left} on the CPU")
-    click.echo(_memory_of(twin.facts))
+    click.echo(memory_of(twin.facts))
     if report is None:
         click.echo("the compiler's version is not known: give the compiler's output with --log")
 
@@ -265,6 +267,8 @@ def _store(compiled: "Compiled", bundle: "Bundle | None", target: Path, *, overw
 
 
 def _report(target: Path, bundle_id: str | None, compiled: "Compiled", *, as_json: bool) -> None:
+    from trainer.cli.edgetpu_text import memory_of, show_line
+
     report = compiled.report
     for remark in compiled.remarks:
         click.echo(f"warning: {remark}", err=True)
@@ -278,83 +282,9 @@ def _report(target: Path, bundle_id: str | None, compiled: "Compiled", *, as_jso
         }
         echo_json(outcome)
         return
-    _row("written", f"{target}" + ("" if bundle_id is None else f", bundle {bundle_id}"))
-    _row("compiler", report.version)
-    _row("operators", f"{report.on_tpu} on the Edge TPU, {report.on_cpu} on the CPU")
+    show_line("written", f"{target}" + ("" if bundle_id is None else f", bundle {bundle_id}"))
+    show_line("compiler", report.version)
+    show_line("operators", f"{report.on_tpu} on the Edge TPU, {report.on_cpu} on the CPU")
     if report.left_out:
-        _row("on the CPU", report.left_out)
-    _row("memory", _memory_of(compiled.facts))
-
-
-def _show(title: str, verdict: "Verdict") -> None:
-    click.echo(f"{title}: {_headline(verdict)}")
-    click.echo()
-    table = [("operator", "version", "count", "runs on", "why")]
-    for row in verdict.rows:
-        version = "" if verdict.compiled else f"{row.version}{'' if row.seen else ' (not seen)'}"
-        why = "" if row.maps else ": ".join(text for text in (row.status, row.detail) if text)
-        table.append((row.operator, version, str(row.count), "Edge TPU" if row.maps else "CPU", why))
-    widths = [max(len(line[column]) for line in table) for column in range(4)]
-    for line in table:
-        cells = [cell.ljust(width) for cell, width in zip(line[:4], widths, strict=True)]
-        click.echo("  ".join((*cells, line[4])).rstrip())
-    click.echo()
-    if verdict.splits_at is not None:
-        _row("splits at", f"{verdict.splits_at}; what needs its result stays on the CPU")
-    if verdict.parameters is not None:
-        _row("parameters", _memory(verdict))
-    for number, change in enumerate(verdict.changes):
-        _row("change" if not number else "", change)
-    for number, guess in enumerate(verdict.not_seen):
-        _row("not seen" if not number else "", guess)
-
-
-def _show_package(package: "CompiledModel") -> None:
-    _row("runtime", f"of the Edge TPU, {package.min_runtime} or newer")
-    _row("memory", _memory_of(package))
-    for side, layers in (("input", package.inputs), ("output", package.outputs)):
-        for number, layer in enumerate(layers):
-            shape = "x".join(map(str, layer.shape))
-            numbers = f"scale {layer.scale:.6g}, zero point {layer.zero_point}"
-            _row(side if not number else "", f"{layer.name[:60]} {shape} ({numbers}, counted unsigned)")
-
-
-def _memory_of(package: "CompiledModel") -> str:
-    return (
-        f"parameters: {_mib(package.on_chip_bytes)} on the chip, {_mib(package.streamed_bytes)} streamed at each "
-        "inference"
-    )
-
-
-def _headline(verdict: "Verdict") -> str:
-    if verdict.compiled:
-        parts = "one part" if verdict.edgetpu_parts == 1 else f"{verdict.edgetpu_parts} parts"
-        left = "nothing is left on the CPU" if not verdict.on_cpu else f"{verdict.on_cpu} operators are left on the CPU"
-        return f"compiled, {parts} for the Edge TPU, {left}"
-    total = (verdict.on_tpu or 0) + verdict.on_cpu
-    if verdict.outcome == "whole":
-        return f"maps as a whole, {total} operators (predicted without the compiler)"
-    if verdict.outcome == "partial":
-        return f"maps in part, {verdict.on_tpu} of {total} operators (predicted without the compiler)"
-    return f"does not map: {verdict.refusal} (predicted without the compiler)"
-
-
-def _memory(verdict: "Verdict") -> str:
-    parameters = verdict.parameters
-    assert parameters is not None
-    if parameters.fits == "yes":
-        return (
-            f"{_mib(parameters.size)}, fit the on-chip memory (7.0 to 7.9 MiB are usable, less with large activations)"
-        )
-    low, high = parameters.streamed
-    return (
-        f"{_mib(parameters.size)}, on-chip 7.0 to 7.9 MiB: {_mib(low)} to {_mib(high)} are streamed at each inference"
-    )
-
-
-def _row(title: str, text: str) -> None:
-    click.echo(f"{title:<11} {text}")
-
-
-def _mib(size: int) -> str:
-    return f"{size / 2**20:.2f} MiB"
+        show_line("on the CPU", report.left_out)
+    show_line("memory", memory_of(compiled.facts))
