@@ -1,7 +1,8 @@
 """Read from a .tflite what a comparison of a model and its compiled twin needs. No runtime is needed.
 
 Field numbers are those of TensorFlow's schema.fbs. The file may be damaged or hostile: beside the bounds of
-edge.flatbuffer, all weights together are no more than the file, so that no two operators make one constant large.
+edge.flatbuffer, all weights together are no more than the file, and so are all names: however many tables point at one
+long constant or name, it is not copied for each.
 """
 
 from dataclasses import dataclass
@@ -96,7 +97,8 @@ class _Reader:
         self._buffers = top.nodes(4)
         self._codes = [(max(code.byte(0), code.number(3)), code) for code in top.nodes(1)]
         self._nodes = self._graph.nodes(0)
-        self._tensors = tuple(_tensor(node) for node in self._nodes)
+        self._names = len(data)
+        self._tensors = tuple(self._tensor(node) for node in self._nodes)
 
     def model(self) -> Model:
         parts: list[Part] = []
@@ -143,16 +145,18 @@ class _Reader:
             raise ValueError("constants that are together larger than the file")
         return node.raw(field)
 
-
-def _tensor(node: Node) -> Tensor:
-    quantization = node.child(4)
-    scales = () if quantization is None else quantization.floats(2, 1)
-    zero_points = () if quantization is None else quantization.longs(3, 1)
-    kind = node.byte(1)
-    return Tensor(
-        printable(node.text(3, _MAX_NAME)),
-        _TYPES.get(kind, f"type {kind}"),
-        node.numbers(0, _MAX_DIMENSIONS),
-        scales[0] if scales else 0.0,
-        zero_points[0] if scales and zero_points else 0,
-    )
+    def _tensor(self, node: Node) -> Tensor:
+        self._names -= node.count(3)
+        if self._names < 0:
+            raise ValueError("names that are together larger than the file")
+        quantization = node.child(4)
+        scales = () if quantization is None else quantization.floats(2, 1)
+        zero_points = () if quantization is None else quantization.longs(3, 1)
+        kind = node.byte(1)
+        return Tensor(
+            printable(node.text(3, _MAX_NAME)),
+            _TYPES.get(kind, f"type {kind}"),
+            node.numbers(0, _MAX_DIMENSIONS),
+            scales[0] if scales else 0.0,
+            zero_points[0] if scales and zero_points else 0,
+        )

@@ -158,14 +158,16 @@ def _executable(data: bytes) -> _Executable:
     instructions = sum(stream.count(0) for stream in streams)
     if not instructions:
         raise ModelError("its package holds no instructions: a placeholder, not the compiler's output")
-    links = frozenset(link for stream in streams for link in _links(stream))
-    return _Executable(node, int(node.scalar(13, "<h")), instructions, links, node.raw(6))
+    links: list[tuple[int, str]] = []
+    for stream in streams:
+        links += _links(stream, _MAX_LINKS - len(links))
+    return _Executable(node, int(node.scalar(13, "<h")), instructions, frozenset(links), node.raw(6))
 
 
-def _links(stream: Node) -> list[tuple[int, str]]:
-    """Return of what the addresses are that the driver writes into these instructions."""
+def _links(stream: Node, most: int) -> list[tuple[int, str]]:
+    """Return of what the addresses are that the driver writes into these instructions, at most so many."""
     bits, found = 8 * stream.count(0), []
-    for field in stream.nodes(1, _MAX_LINKS):
+    for field in stream.nodes(1, most):
         meta, place = field.child(0), int(field.scalar(1, "<i"))
         if meta is None or not 0 <= place <= bits - _ADDRESS_BITS:
             raise ValueError(f"an address at bit {place} of {bits}")

@@ -64,7 +64,9 @@ def check_twin(compiled: bytes, source: bytes) -> CompiledModel:
         ("output", twin.outputs, original.outputs),
     ):
         _check_ends(side, theirs, ours)
-    known = {tensor.name: tensor for tensor in original.tensors}
+    known: dict[str, list[Tensor]] = {}
+    for tensor in original.tensors:
+        known.setdefault(tensor.name, []).append(tensor)
     for part in twin.parts:
         _check_source(part, known)
     _check_weights(_moved(original.weights, twin.weights), packages)
@@ -148,15 +150,16 @@ def _check_ends(side: str, theirs: tuple[Tensor, ...], ours: tuple[Tensor, ...])
             raise ModelError(f"{side} {tensor.face}, must be {expected.face} as in the model: {_OTHER}")
 
 
-def _check_source(part: Part, known: dict[str, Tensor]) -> None:
+def _check_source(part: Part, known: dict[str, list[Tensor]]) -> None:
     """Raise ModelError if the tensors of an operator for the Edge TPU are not in the model."""
     for tensor in (*part.inputs, *part.outputs):
-        expected = known.get(tensor.name)
-        if expected is None:
+        named = known.get(tensor.name, [])
+        if not named:
             raise ModelError(f"its tensor {tensor.name[:60]!r} is not in the model: {_OTHER}")
-        if tensor.shape != expected.shape or _tensor_face(tensor) != _tensor_face(expected):
+        # Most models give a name once, but none has to.
+        if not any(tensor.shape == one.shape and _tensor_face(tensor) == _tensor_face(one) for one in named):
             raise ModelError(
-                f"its tensor {tensor.name[:60]!r} is {tensor.face}, must be {expected.face} as in the model: {_OTHER}"
+                f"its tensor {tensor.name[:60]!r} is {tensor.face}, must be {named[0].face} as in the model: {_OTHER}"
             )
 
 

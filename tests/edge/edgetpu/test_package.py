@@ -127,6 +127,7 @@ def test_several_inputs_and_outputs_are_read(shared: Path) -> None:
         (options(replace(RECIPE, links=[(1, "camera", 0), (0, "other", 0)])), "first at 'answers'"),
         (options(replace(RECIPE, links=[(1, "camera", 0), (0, "answers", 17)])), "an address at bit 17 of 48"),
         (options(replace(RECIPE, links=[(1, "camera", -1), (0, "answers", 0)])), "an address at bit -1 of 48"),
+        (options(replace(RECIPE, links=[(2, "", 0)] * 5000)), "a vector of 5000 entries, at most 4096"),
         (options(replace(RECIPE, kinds=())), r"executables of the types \[\]"),
         (options(replace(RECIPE, kinds=(2, 2))), r"executables of the types \[2, 2\], which no Coral runs together"),
         (options(replace(RECIPE, kinds=(0, 1))), r"executables of the types \[0, 1\]"),

@@ -196,6 +196,29 @@ def test_a_file_that_was_cut_short_is_refused(coral: Load, size: int) -> None:
         read_compiled(coral("mobilenet_v1_0.25_128_quant_edgetpu")[:size])
 
 
+def test_many_tensors_with_one_long_name_are_refused() -> None:
+    """50,000 names of 4 KB in a file of 3 MB would take 200 MB."""
+    b = flatbuffers.Builder(1 << 20)
+    name = b.CreateString("n" * 4000)
+
+    def table(*fields: tuple[int, int]) -> int:
+        b.StartObject(6)
+        for slot, place in fields:
+            b.PrependUOffsetTRelativeSlot(slot, place, 0)
+        return int(b.EndObject())
+
+    def vector(places: list[int]) -> int:
+        b.StartVector(4, len(places), 4)
+        for place in reversed(places):
+            b.PrependUOffsetTRelative(place)
+        return int(b.EndVector())
+
+    graph = table((0, vector([table((3, name)) for _ in range(2000)])))
+    b.Finish(table((2, vector([graph]))), b"TFL3")
+    with pytest.raises(ModelError, match="names that are together larger than the file"):
+        read_model(bytes(b.Output()))
+
+
 def test_many_operators_with_one_large_constant_cost_nothing() -> None:
     """10,000 operators would copy it 10,000 times."""
     model = schema.ModelT.InitFromObj(
