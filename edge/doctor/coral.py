@@ -7,6 +7,7 @@ from edge.doctor.case import Case
 from edge.doctor.findings import Finding, Kind
 from edge.doctor.probe import RUNTIME
 from edge.doctor.software import REBUILT
+from edge.edgetpu.package import amount
 from edge.inference.edgetpu_devices import FULL_SPEED_MBIT, EdgeTpuDevice, library_clock
 from edge.processes.usb import edge_tpus, usb_node
 
@@ -55,7 +56,7 @@ def compiled(case: Case) -> list[Finding]:
         seen = outcome.why if outcome.ending == "refused" else f"{case.bundle} {outcome.ending}: {outcome.why}"
         return [Finding("compiled", "compiled model", "warning" if unused else "problem", seen, _COMPILE)]
     found = outcome.answer
-    memory = f"{_mib(found['on_chip'])} of parameters on the chip, {_mib(found['streamed'])} streamed"
+    memory = f"{amount(found['on_chip'])} of parameters on the chip, {amount(found['streamed'])} streamed"
     seen = f"the CPU model's twin, for the Edge TPU runtime {found['min_runtime']} or newer; {memory}"
     return [Finding("compiled", "compiled model", "ok", seen)]
 
@@ -106,10 +107,6 @@ def _why_not(case: Case) -> str | None:
     if not has_coral and not _wants_edgetpu(case):
         return "no Coral to try it with"
     return case.edgetpu_in_use()
-
-
-def _mib(size: int) -> str:
-    return f"{size / 2**20:.2f} MiB"
 
 
 def _wants_edgetpu(case: Case) -> bool:

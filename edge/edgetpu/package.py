@@ -94,6 +94,11 @@ class _Executable:
     parameters: bytes
 
 
+def amount(size: int) -> str:
+    """Return a number of bytes in words: in MiB, or in KiB if it would look like nothing."""
+    return f"{size / 2**10:.2f} KiB" if 0 < size < 2**20 / 100 else f"{size / 2**20:.2f} MiB"
+
+
 def read_package(options: bytes) -> Package:
     """Read the options of an operator for the Edge TPU.
 

@@ -2,6 +2,7 @@
 
 import click
 
+from edge.edgetpu.package import amount
 from edge.edgetpu.twin import CompiledModel
 from trainer.edgetpu.compatibility import Verdict
 
@@ -44,7 +45,7 @@ def show_package(package: CompiledModel) -> None:
 def memory_of(package: CompiledModel) -> str:
     """Return how much of its parameters a compiled model keeps on the chip, in words."""
     return (
-        f"parameters: {_mib(package.on_chip_bytes)} on the chip, {_mib(package.streamed_bytes)} streamed at each "
+        f"parameters: {amount(package.on_chip_bytes)} on the chip, {amount(package.streamed_bytes)} streamed at each "
         "inference"
     )
 

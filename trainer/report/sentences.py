@@ -5,6 +5,7 @@ Plain text; the page escapes it.
 
 from typing import NamedTuple
 
+from edge.edgetpu.package import amount
 from trainer.learning.epochs import History
 from trainer.learning.left_out import LeftOut
 from trainer.measuring.metrics import ClassFigures
@@ -203,13 +204,13 @@ def memory(figures: Memory) -> Said:
     """Describe where an Edge TPU keeps the model's parameters."""
     verb = "keeps" if figures.compiled else "is expected to keep"
     means = (
-        f"On an Edge TPU, the model {verb} {figures.on_chip / 2**20:.2f} MiB of parameters on the chip, which has room "
+        f"On an Edge TPU, the model {verb} {amount(figures.on_chip)} of parameters on the chip, which has room "
         "for 7 to 8 MiB."
     )
-    low, high = (f"{size / 2**20:.2f}" for size in figures.streamed)
+    low, high = (amount(size) for size in figures.streamed)
     if not figures.streamed[1]:
         return Said(f"{means} Nothing is sent to it again for each picture.", "")
-    sent = f"{high} MiB" if low == high else f"{low} to {high} MiB"
+    sent = high if low == high else f"{low} to {high}"
     return Said(
         f"{means} {sent} more are sent to it again for each picture, which takes time.",
         "Nothing, unless the device is too slow: `--alpha` makes the model smaller.",

@@ -186,7 +186,8 @@ def test_names_from_outside_stay_text(whole: tuple[Page, Report, str]) -> None:
         (Memory(2**20, (0, 0), compiled=True), "keeps 1.00 MiB of parameters on the chip"),
         (Memory(2**20, (0, 0), compiled=True), "Nothing is sent to it again for each picture"),
         (Memory(7 * 2**20, (2**19, 2**19), compiled=True), "0.50 MiB more are sent to it again for each picture"),
-        (Memory(7 * 2**20, (0, 2**19), compiled=False), "0.00 to 0.50 MiB more are sent to it again"),
+        (Memory(7 * 2**20, (0, 2**19), compiled=False), "0.00 MiB to 0.50 MiB more are sent to it again"),
+        (Memory(2_862_656, (2_368, 2_368), compiled=True), "2.31 KiB more are sent to it again for each picture"),
         (Memory(7 * 2**20, (0, 2**19), compiled=False), "is expected to keep 7.00 MiB"),
     ],
 )
