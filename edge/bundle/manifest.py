@@ -169,7 +169,8 @@ class Golden(Strict, frozen=True, kw_only=True):
 class EdgeTpu(Strict, frozen=True, kw_only=True):
     """The model compiled for the Edge TPU, with figures from the compiler's log; None if there was no log.
 
-    operators_on_cpu is always known: they are left over in the compiled model itself.
+    operators_on_cpu is always known: they are left over in the compiled model itself. on_chip_bytes and off_chip_bytes
+    are read from it, too; older bundles have them from the log, or None.
     """
 
     model: FileName

@@ -20,8 +20,8 @@ from edge.errors import BundleError, MissingInputError
 MANIFEST = "manifest.json"
 MANIFEST_HASH = "manifest.sha256"
 PACK_SUFFIX = ".fieldfare"
-# The custom operator that the compiler puts in place of what it maps. Its bytes are looked for, not parsed: the parser
-# of .tflite files is the trainer's (trainer/edgetpu/tflite_graph.py).
+# The custom operator that the compiler puts in place of what it maps. Its bytes are looked for, not parsed: a
+# bundle that users have keeps opening, whatever edge/edgetpu/twin.py, which parses it, refuses.
 EDGETPU_OPERATOR = b"edgetpu-custom-op"
 
 

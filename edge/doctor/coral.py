@@ -5,11 +5,14 @@ from pathlib import Path
 from edge.config.running import Engine
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding, Kind
+from edge.doctor.probe import RUNTIME
 from edge.doctor.software import REBUILT
+from edge.edgetpu.package import amount
 from edge.inference.edgetpu_devices import FULL_SPEED_MBIT, EdgeTpuDevice, library_clock
 from edge.processes.usb import edge_tpus, usb_node
 
 _RULES = "install systemd/60-fieldfare-coral.rules, plug it in again, and be in the group plugdev"
+_COMPILE = "`fieldfare compile`, or `fieldfare bundle add-edgetpu` (docs/edge-tpu.md)"
 
 
 def device(case: Case) -> list[Finding]:
@@ -41,6 +44,23 @@ def _pcie(case: Case, node: Path) -> Finding:
     return Finding("coral", "Coral", "problem", f"PCIe, {node} is not open to {case.who}", _RULES)
 
 
+def compiled(case: Case) -> list[Finding]:
+    """Read the bundle's compiled model in a child: is it whole, and the twin of the model for the CPU?"""
+    if case.bundle is None:
+        return [Finding("compiled", "compiled model", "not here", "no bundle was named")]
+    outcome = case.probe("compiled", [case.bundle], case.child_s)
+    if outcome.ending == "answered" and outcome.answer is None:
+        return [Finding("compiled", "compiled model", "not here", "the bundle has none")]
+    if outcome.ending != "answered":
+        unused = case.settings is not None and case.settings.engine.device == "cpu"
+        seen = outcome.why if outcome.ending == "refused" else f"{case.bundle} {outcome.ending}: {outcome.why}"
+        return [Finding("compiled", "compiled model", "warning" if unused else "problem", seen, _COMPILE)]
+    found = outcome.answer
+    memory = f"{amount(found['on_chip'])} of parameters on the chip, {amount(found['streamed'])} streamed"
+    seen = f"the CPU model's twin, for the Edge TPU runtime {found['min_runtime']} or newer; {memory}"
+    return [Finding("compiled", "compiled model", "ok", seen)]
+
+
 def engine(case: Case) -> list[Finding]:
     """Load its library, then run the compiled model on its golden inputs."""
     skipped = _why_not(case)
@@ -69,7 +89,9 @@ def _golden(case: Case, settings: Engine, severity: Kind) -> Finding:
     outcome = case.probe("golden", [case.bundle, {**values, **wanted}], case.edgetpu_s)
     if outcome.ending != "answered":
         if "no model compiled" in outcome.why:
-            mend = "`fieldfare compile`, or `fieldfare bundle add-edgetpu` (docs/edge-tpu.md)"
+            return Finding("edgetpu", "Edge TPU", severity, outcome.why, _COMPILE)
+        if RUNTIME in outcome.why:
+            mend = "install a newer libedgetpu, or compile again with the option --min_runtime_version"
             return Finding("edgetpu", "Edge TPU", severity, outcome.why, mend)
         seen = outcome.why if outcome.ending == "refused" else f"golden inputs {outcome.ending}: {outcome.why}"
         return Finding("edgetpu", "Edge TPU", severity, seen, REBUILT)

@@ -31,6 +31,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("frame", cameras.frame),
     ("bundle", setup.bundle),
     ("cpu", setup.cpu),
+    ("compiled", coral.compiled),
     ("coral", coral.device),
     ("edgetpu", coral.engine),
     ("results", setup.results),

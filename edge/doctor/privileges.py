@@ -92,7 +92,7 @@ def opened(name: str, arguments: Sequence[Any]) -> list[str]:
     if name == "frame":
         source, script = arguments[0]["source"], arguments[0].get("script") or ""
         return [*([source] if source_kind(source) == "replay" else []), *([script[1:]] if script[:1] == "@" else [])]
-    bundles = arguments[:1] if name in ("bundle", "golden") else []
+    bundles = arguments[:1] if name in ("bundle", "compiled", "golden") else []
     libraries = [arguments[1].get("edgetpu_library", "")] if name == "golden" else []
     libraries += arguments[:1] if name == "delegate" else []
     # A library without a folder is looked for in the system's own, which are root's.

@@ -15,9 +15,10 @@ from typing import Any, cast
 import msgspec
 
 from edge.config.running import Camera, Engine
-from edge.errors import ConfigError, FieldfareError
+from edge.errors import ConfigError, FieldfareError, ModelError
 
 _FRAMES = 3  # the first of a camera can be black or torn
+RUNTIME = "the compiled model needs the Edge TPU runtime"
 _SLOW_FPS = 1.0  # below that, the first frame must suffice
 
 
@@ -82,6 +83,19 @@ def bundle(path: str, named: dict[str, list[str]]) -> dict[str, Any]:
     }
 
 
+def compiled(path: str) -> dict[str, Any] | None:
+    """Read the package in the bundle's compiled model, and compare it with the model for the CPU. Returns None if the
+    bundle has no compiled model."""
+    from edge.bundle.store import open_bundle
+    from edge.edgetpu.twin import check_twin
+
+    opened = open_bundle(Path(path))
+    if opened.edgetpu_model is None:
+        return None
+    found = check_twin(opened.edgetpu_model, opened.model)
+    return {"min_runtime": found.min_runtime, "on_chip": found.on_chip_bytes, "streamed": found.streamed_bytes}
+
+
 def golden(path: str, engine: dict[str, Any]) -> dict[str, Any]:
     """Run the bundle's golden inputs on one engine, without a fallback."""
     from edge.bundle.store import open_bundle
@@ -90,7 +104,20 @@ def golden(path: str, engine: dict[str, Any]) -> dict[str, Any]:
     settings, opened = msgspec.convert(engine, Engine), open_bundle(Path(path))
     if settings.device == "cpu":
         return {"engine": open_classifier(opened, settings).classifier.engine}
+    _check_runtime(opened.edgetpu_model, settings.edgetpu_library)
     return {"engine": open_on_edgetpu(opened, settings).engine}
+
+
+def _check_runtime(model: bytes | None, library: str) -> None:
+    """Raise ModelError if the compiled model is a placeholder, damaged, or too new for the library."""
+    from edge.edgetpu.twin import read_compiled
+    from edge.inference.edgetpu import runtime_version
+
+    if model is None:
+        return
+    needed, there = read_compiled(model).min_runtime, runtime_version(library)
+    if there is not None and there < needed:
+        raise ModelError(f"{RUNTIME} {needed}, {library} has {there}")
 
 
 def delegate(library: str, device: str, runtime: str) -> dict[str, Any]:
@@ -108,6 +135,7 @@ _PROBES: dict[str, Callable[..., Any]] = {
     "pi_cameras": pi_cameras,
     "frame": frame,
     "bundle": bundle,
+    "compiled": compiled,
     "golden": golden,
     "delegate": delegate,
 }

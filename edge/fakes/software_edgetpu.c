@@ -300,6 +300,9 @@ Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count
     return delegate;
 }
 
+/* The same words as libedgetpu's, of which 14 is the last runtime version. */
+const char *edgetpu_version(void) { return "BuildLabel(software Edge TPU), RuntimeVersion(14)"; }
+
 void tflite_plugin_destroy_delegate(Delegate *delegate) {
     if (delegate) free(delegate->data);
     free(delegate);

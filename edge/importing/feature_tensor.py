@@ -3,7 +3,7 @@
 import struct
 
 from edge.errors import ModelError
-from edge.importing.flatbuffer import DAMAGED, root
+from edge.flatbuffer import DAMAGED, root
 from edge.importing.graph import last_layer
 
 
@@ -14,7 +14,7 @@ def with_features_as_output(model: bytes) -> bytes:
     """
     try:
         graph = root(model).nodes(2)[0]
-        place, count = graph.vector(2)
+        place, count = graph.numbers_at(2)
         layer = last_layer(model)
     except DAMAGED as error:
         raise ModelError(f"damaged .tflite: its tables do not fit together ({error})") from error

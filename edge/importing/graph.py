@@ -9,7 +9,7 @@ from typing import Literal
 
 from edge.bundle.manifest import Activation
 from edge.errors import ModelError
-from edge.importing.flatbuffer import DAMAGED, Node, root
+from edge.flatbuffer import DAMAGED, Node, root
 
 Arithmetic = Literal["int8", "int16", "int8 weights", "float"]
 # tflite.BuiltinOperator

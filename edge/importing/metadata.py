@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edge.bundle.manifest import Channels
 from edge.errors import ModelError
-from edge.importing.flatbuffer import DAMAGED, Node, root
+from edge.flatbuffer import DAMAGED, Node, root
 
 _RGB = 1
 _IMAGE_PROPERTIES = 2

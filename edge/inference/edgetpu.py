@@ -6,6 +6,7 @@ others need a process that watches this one.
 
 import ctypes
 import logging
+import re
 from pathlib import Path
 
 from edge.errors import EngineError
@@ -48,6 +49,19 @@ def load_edgetpu(
         if entry.warning is not None and chosen in ("", entry.kind, entry.name):
             _log.warning("%s", entry.warning)
     return delegate
+
+
+def runtime_version(library: str) -> int | None:
+    """Return the runtime version of an Edge TPU library, which must not be less than a compiled model asks for.
+
+    Returns None if the library does not report one. Raises OSError if it cannot be loaded."""
+    loaded = ctypes.CDLL(library)
+    if not hasattr(loaded, "edgetpu_version"):
+        return None
+    loaded.edgetpu_version.restype = ctypes.c_char_p
+    # Such as "BuildLabel(N/A), RuntimeVersion(14)".
+    found = re.search(rb"RuntimeVersion\((\d{1,9})\)", loaded.edgetpu_version() or b"")
+    return int(found[1]) if found else None
 
 
 def _check_library(library: str) -> None:

@@ -5,8 +5,10 @@ It takes the compiler's options and behaves as RECORDED_COMPILER describes, a JS
   say     file whose content it prints, or text
   cpu     how many of the given model's operators stay on the CPU, in its output and only there
   log     file or text that it writes to *_edgetpu.log
-  output  "twin": the given model with all operators replaced by one empty edgetpu-custom-op (the default);
-          "none", "same", "garbage"; or a file, such as a compiled model of Coral's, that it copies
+  output  "twin": the given model with all operators replaced by one edgetpu-custom-op, whose package holds the model's
+          layers and weights, and noise instead of instructions (the default);
+          "empty": the same without a package, a placeholder; "none", "same", "garbage"; or a file, such as a compiled
+          model of Coral's, that it copies
   status  its exit status; "crash" ends it by SIGSEGV, "hang" never ends, with a child that does not either,
           "endless" prints without end, "leaves a child" ends at once and leaves one that holds its output open
   refuses option that it rejects as unknown, with the compiler's message for unknown options
@@ -14,6 +16,7 @@ It takes the compiler's options and behaves as RECORDED_COMPILER describes, a JS
 """
 
 import json
+import math
 import os
 import re
 import shutil
@@ -22,6 +25,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 WHOLE = """Edge TPU Compiler version 16.0.384591198
 Model compiled successfully in 12 ms.
@@ -54,8 +60,41 @@ def is_at_work(process: int) -> bool:
         return False
 
 
-def twin_of(model: bytes) -> tuple[bytes, int]:
-    """Return the model with its operators replaced by an empty one for the Edge TPU, and how many there were."""
+def package_of(made: Any) -> bytes:
+    """Return the options of an operator for the Edge TPU: the model's inputs, outputs and 8-bit constants."""
+    from handmade_packages import Layer, Recipe, options
+
+    graph = made.subgraphs[0]
+    kinds = {3: (0, 0, 1), 9: (8, 128, 1), 7: (9, 32_768, 2)}  # by tflite.TensorType: uint8, int8, int16
+
+    def layer(number: int) -> Layer:
+        tensor = graph.tensors[number]
+        kind, higher, width = kinds[tensor.type]
+        shape = (1, 1, 1, *(int(side) for side in tensor.shape))[-3:]
+        scale, zero_point = tensor.quantization.scale[0], tensor.quantization.zeroPoint[0]
+        size = math.prod(shape) * width
+        return Layer(tensor.name.decode(), shape, size, kind, float(scale), int(zero_point) + higher)
+
+    words = []
+    for tensor in graph.tensors:
+        content = made.buffers[tensor.buffer].data
+        if content is not None and tensor.type in (3, 9) and len(tensor.shape):
+            rows = np.asarray(content, np.uint8).reshape(max(1, tensor.shape[0]), -1)
+            rows = rows ^ np.uint8(0x80 if tensor.type == 9 else 0)
+            words.append(np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4))).tobytes())
+    return options(
+        Recipe(
+            inputs=[layer(number) for number in graph.inputs],
+            outputs=[layer(number) for number in graph.outputs],
+            cached=b"".join(words),
+        )
+    )
+
+
+def twin_of(model: bytes, *, empty: bool = False) -> tuple[bytes, int]:
+    """Return the model with its operators replaced by one for the Edge TPU, and how many there were.
+
+    empty: without a package in it."""
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
@@ -67,6 +106,8 @@ def twin_of(model: bytes) -> tuple[bytes, int]:
     code.customCode, code.version = "edgetpu-custom-op", 1
     operator = schema.OperatorT()
     operator.opcodeIndex, operator.inputs, operator.outputs = 0, list(graph.inputs), list(graph.outputs)
+    if not empty:
+        operator.customOptions = list(package_of(made))
     made.operatorCodes, graph.operators = [code], [operator]
     builder = flatbuffers.Builder(len(model))
     builder.Finish(made.Pack(builder), b"TFL3")
@@ -90,8 +131,8 @@ def main(words: list[str]) -> int:
         while True:
             sys.stdout.write("y\n" * 32768)
     output, target, count = told.get("output", "twin"), folder / f"{model.stem}_edgetpu.tflite", 0
-    if output == "twin":
-        data, count = twin_of(model.read_bytes())
+    if output in ("twin", "empty"):
+        data, count = twin_of(model.read_bytes(), empty=output == "empty")
         target.write_bytes(data)
     elif output == "same":
         shutil.copyfile(model, target)
@@ -114,4 +155,6 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # A program's path holds its own folder only. tests/edge must not be taken for the product.
+    sys.path[:0] = [str(Path(__file__).resolve().parents[number]) for number in (2, 1)]
     sys.exit(main(sys.argv[1:]))

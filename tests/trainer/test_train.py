@@ -310,6 +310,9 @@ def test_a_model_that_compiles_whole_goes_into_the_bundle_with_the_compilers_wor
     assert edgetpu.operators_on_tpu > 50
     assert (edgetpu.operators_on_cpu, edgetpu.compiler_version) == (0, "16.0.384591198")
     assert b"edgetpu-custom-op" in bundle.edgetpu_model
+    memory = full.page["model"]["edgetpu"]["memory"]
+    assert (memory["on_chip"], memory["compiled"]) == (edgetpu.on_chip_bytes, True)
+    assert edgetpu.on_chip_bytes > 100_000
     assert b"Model compiled successfully" in bundle.contents[edgetpu.log]
     assert "Model compiled successfully in 12 ms." in full.page["model"]["edgetpu"]["compiler"]
 

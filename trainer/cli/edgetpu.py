@@ -18,9 +18,10 @@ from edge.errors import MissingInputError, ModelError, UnavailableError
 
 if TYPE_CHECKING:
     from edge.bundle.store import Bundle
+    from edge.edgetpu.twin import CompiledModel
     from trainer.edgetpu.compatibility import Verdict
     from trainer.edgetpu.compiler_report import CompilerReport
-    from trainer.edgetpu.compiling import Compiled
+    from trainer.edgetpu.compiling import Compiled, Twin
 
 NOT_WHOLE = 1
 _MAX_BYTES = 1024**3
@@ -28,7 +29,8 @@ _MAX_BYTES = 1024**3
 
 @click.command(
     "check-edgetpu",
-    epilog="Exit statuses: 0 all of it maps, 1 it maps in part or not at all, 65 not a model, 66 no such file. "
+    epilog="Exit statuses: 0 all of it maps, 1 it maps in part or not at all, 65 not a model, damaged, a placeholder "
+    "or another model's twin, 66 no such file. "
     "Example: fieldfare check-edgetpu birds",
 )
 @click.argument("model", type=click.Path(path_type=Path))
@@ -37,27 +39,23 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
     """Predict what of MODEL the Edge TPU would run, without the compiler.
 
     MODEL is a .tflite file or a bundle. For a model that is already compiled, the command lists what is left on the
-    CPU. For a bundle with a compiled model, it examines both models, and the exit status is that of the compiled one.
+    CPU, and what its package holds. For a bundle with a compiled model, it examines both models and whether they
+    belong together, and the exit status is that of the compiled one.
     """
     from edge.images import readable_name
-    from trainer.edgetpu.compatibility import judge
-    from trainer.edgetpu.tflite_graph import read_graph
+    from trainer.cli.edgetpu_text import show_package, show_verdict
 
     data, bundle = _open(model)
-    try:
-        verdict = judge(read_graph(data))
-        twin = None
-        if bundle is not None and bundle.edgetpu_model is not None:
-            twin = judge(read_graph(bundle.edgetpu_model))
-    except ModelError as error:
-        raise ModelError(f"{model}: {error}") from error
+    verdict, twin, package = _examined(str(model), data, None if bundle is None else bundle.edgetpu_model)
     if as_json:
-        echo_json({"model": readable_name(model), "verdict": verdict, "compiled_twin": twin})
+        echo_json({"model": readable_name(model), "verdict": verdict, "compiled_twin": twin, "package": package})
     else:
-        _show(str(model), verdict)
+        show_verdict(str(model), verdict)
         if twin is not None:
             click.echo()
-            _show(f"{model}, compiled model", twin)
+            show_verdict(f"{model}, compiled model", twin)
+        if package is not None:
+            show_package(package)
     if (twin or verdict).outcome != "whole":
         raise click.exceptions.Exit(NOT_WHOLE)
 
@@ -138,6 +136,7 @@ def add_edgetpu(
     from edge.bundle.store import open_bundle
     from edge.bundle.write import save
     from edge.storage import refuse_inputs
+    from trainer.cli.edgetpu_text import memory_of
     from trainer.edgetpu.bundling import with_edgetpu
 
     bundle = open_bundle(path)
@@ -145,22 +144,23 @@ def add_edgetpu(
     text = None if log is None else _read(log).decode(errors="replace")
     target = _target(path, bundle, out, overwrite=overwrite)
     refuse_inputs(target, (compiled, log))
-    report, remarks = _checked(bundle, (compiled, model), (log, text), allow_partial=allow_partial)
-    made = with_edgetpu(bundle, target, model, report, text)
+    twin, report, remarks = _checked(bundle, (compiled, model), (log, text), allow_partial=allow_partial)
+    made = with_edgetpu(bundle, target, model, twin.facts, report=report, log=text)
     save(made, overwrite=target.exists())
     for remark in remarks:
         click.echo(f"warning: {remark}", err=True)
     part = made.manifest.edgetpu
     left = 0 if part is None else part.operators_on_cpu
     click.echo(f"{target}: bundle {made.bundle_id}, compiled model of {len(model) / 1e6:.1f} MB, {left} on the CPU")
+    click.echo(memory_of(twin.facts))
     if report is None:
-        click.echo("compiler version and memory are not known: give the compiler's output with --log")
+        click.echo("the compiler's version is not known: give the compiler's output with --log")
 
 
 def _checked(
     bundle: "Bundle", compiled: tuple[Path, bytes], log: tuple[Path | None, str | None], *, allow_partial: bool
-) -> "tuple[CompilerReport | None, tuple[str, ...]]":
-    """Return the report in the log, and warnings.
+) -> "tuple[Twin, CompilerReport | None, tuple[str, ...]]":
+    """Return what the compiled model is, the report in the log, and warnings.
 
     Raises ModelError if the compiled model is not the bundle's, if some of its operators stay on the CPU without
     allow_partial, or if the log is no compiler's output or that of another model."""
@@ -170,7 +170,7 @@ def _checked(
     path, model = compiled
     source = read_graph(bundle.model)
     try:
-        twin = check_twin(model, source, "the compiled model")
+        twin = check_twin(model, bundle.model, "the compiled model")
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     try:
@@ -179,11 +179,32 @@ def _checked(
             check_counts(report, source)
     except ModelError as error:
         raise ModelError(f"{log[0]}: {error}") from error
-    left = max(twin.on_cpu, 0 if report is None else report.on_cpu)
+    left = max(twin.verdict.on_cpu, 0 if report is None else report.on_cpu)
     if left and not allow_partial:
-        names = twin.names(on_tpu=False) or (report and report.left_out) or "the compiler does not name them"
+        names = twin.verdict.names(on_tpu=False) or (report and report.left_out) or "the compiler does not name them"
         raise ModelError(f"{path}: {left} operators stay on the CPU ({names}): allow it with --allow-partial")
-    return report, () if report is None else remarks(report, twin)
+    return twin, report, () if report is None else remarks(report, twin.verdict)
+
+
+def _examined(name: str, data: bytes, compiled: bytes | None) -> "tuple[Verdict, Verdict | None, CompiledModel | None]":
+    """Return the verdicts on a model and on its compiled twin, and what the twin's package holds.
+
+    Raises ModelError if one of the two is damaged, or if the compiled one is a placeholder or another model's."""
+    from edge.edgetpu.twin import check_twin, read_compiled
+    from trainer.edgetpu.compatibility import judge
+    from trainer.edgetpu.tflite_graph import read_graph
+
+    try:
+        verdict = judge(read_graph(data))
+        package = read_compiled(data) if verdict.compiled else None
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from error
+    if compiled is None:
+        return verdict, None, package
+    try:
+        return verdict, judge(read_graph(compiled)), check_twin(compiled, data)
+    except ModelError as error:
+        raise ModelError(f"{name}, compiled model: {error}") from error
 
 
 def _add_later(model: Path, bundle: "Bundle | None") -> str:
@@ -248,80 +269,30 @@ def _store(compiled: "Compiled", bundle: "Bundle | None", target: Path, *, overw
         write_file(target, compiled.model, overwrite=overwrite)
         write_file(target.with_suffix(".log"), compiled.log.encode(), overwrite=overwrite)
         return None
-    made = with_edgetpu(bundle, target, compiled.model, compiled.report, compiled.log)
+    made = with_edgetpu(bundle, target, compiled.model, compiled.facts, report=compiled.report, log=compiled.log)
     save(made, overwrite=target.exists())
     return made.bundle_id
 
 
 def _report(target: Path, bundle_id: str | None, compiled: "Compiled", *, as_json: bool) -> None:
+    from trainer.cli.edgetpu_text import memory_of, show_line
+
     report = compiled.report
     for remark in compiled.remarks:
         click.echo(f"warning: {remark}", err=True)
     if as_json:
-        outcome = {"out": str(target), "bundle": bundle_id, "report": report, "remarks": compiled.remarks}
+        outcome = {
+            "out": str(target),
+            "bundle": bundle_id,
+            "report": report,
+            "package": compiled.facts,
+            "remarks": compiled.remarks,
+        }
         echo_json(outcome)
         return
-    _row("written", f"{target}" + ("" if bundle_id is None else f", bundle {bundle_id}"))
-    _row("compiler", report.version)
-    _row("operators", f"{report.on_tpu} on the Edge TPU, {report.on_cpu} on the CPU")
+    show_line("written", f"{target}" + ("" if bundle_id is None else f", bundle {bundle_id}"))
+    show_line("compiler", report.version)
+    show_line("operators", f"{report.on_tpu} on the Edge TPU, {report.on_cpu} on the CPU")
     if report.left_out:
-        _row("on the CPU", report.left_out)
-    if report.on_chip_bytes is not None:
-        _row("memory", f"{_mib(report.on_chip_bytes)} on the chip, {_mib(report.off_chip_bytes or 0)} streamed")
-
-
-def _show(title: str, verdict: "Verdict") -> None:
-    click.echo(f"{title}: {_headline(verdict)}")
-    click.echo()
-    table = [("operator", "version", "count", "runs on", "why")]
-    for row in verdict.rows:
-        version = "" if verdict.compiled else f"{row.version}{'' if row.seen else ' (not seen)'}"
-        why = "" if row.maps else ": ".join(text for text in (row.status, row.detail) if text)
-        table.append((row.operator, version, str(row.count), "Edge TPU" if row.maps else "CPU", why))
-    widths = [max(len(line[column]) for line in table) for column in range(4)]
-    for line in table:
-        cells = [cell.ljust(width) for cell, width in zip(line[:4], widths, strict=True)]
-        click.echo("  ".join((*cells, line[4])).rstrip())
-    click.echo()
-    if verdict.splits_at is not None:
-        _row("splits at", f"{verdict.splits_at}; what needs its result stays on the CPU")
-    if verdict.parameters is not None:
-        _row("parameters", _memory(verdict))
-    for number, change in enumerate(verdict.changes):
-        _row("change" if not number else "", change)
-    for number, guess in enumerate(verdict.not_seen):
-        _row("not seen" if not number else "", guess)
-
-
-def _headline(verdict: "Verdict") -> str:
-    if verdict.compiled:
-        parts = "one part" if verdict.edgetpu_parts == 1 else f"{verdict.edgetpu_parts} parts"
-        left = "nothing is left on the CPU" if not verdict.on_cpu else f"{verdict.on_cpu} operators are left on the CPU"
-        return f"compiled, {parts} for the Edge TPU, {left}"
-    total = (verdict.on_tpu or 0) + verdict.on_cpu
-    if verdict.outcome == "whole":
-        return f"maps as a whole, {total} operators (predicted without the compiler)"
-    if verdict.outcome == "partial":
-        return f"maps in part, {verdict.on_tpu} of {total} operators (predicted without the compiler)"
-    return f"does not map: {verdict.refusal} (predicted without the compiler)"
-
-
-def _memory(verdict: "Verdict") -> str:
-    parameters = verdict.parameters
-    assert parameters is not None
-    if parameters.fits == "yes":
-        return (
-            f"{_mib(parameters.size)}, fit the on-chip memory (7.0 to 7.9 MiB are usable, less with large activations)"
-        )
-    low, high = parameters.streamed
-    return (
-        f"{_mib(parameters.size)}, on-chip 7.0 to 7.9 MiB: {_mib(low)} to {_mib(high)} are streamed at each inference"
-    )
-
-
-def _row(title: str, text: str) -> None:
-    click.echo(f"{title:<11} {text}")
-
-
-def _mib(size: int) -> str:
-    return f"{size / 2**20:.2f} MiB"
+        show_line("on the CPU", report.left_out)
+    show_line("memory", memory_of(compiled.facts))

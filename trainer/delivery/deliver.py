@@ -208,7 +208,9 @@ def _write_bundle(given: Delivery, made: Int8, found: Evaluations, compiled: Com
             calibration_error=found.calibration_error,
         ),
         notes=given.data.photos.unreadable[:20],
-        edgetpu=None if compiled is None else edgetpu_part(compiled.model, compiled.report, compiled.log),
+        edgetpu=None
+        if compiled is None
+        else edgetpu_part(compiled.model, compiled.facts, compiled.report, compiled.log),
         taxonomy=given.run.taxonomy,
     )
     bundle = assemble(options.out, parts, load_runtime(), _golden_frames(given))

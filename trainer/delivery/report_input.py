@@ -17,7 +17,7 @@ from trainer.edgetpu.tflite_graph import Graph
 from trainer.prepare import Data
 from trainer.quantizing.int8 import Int8
 from trainer.report.build import Evaluations, Pictures, build_report
-from trainer.report.records import DataSummary, EdgeTpuVerdict, Model, Operator, Report, Run
+from trainer.report.records import DataSummary, EdgeTpuVerdict, Memory, Model, Operator, Report, Run
 from trainer.run_context import RunContext
 
 
@@ -103,8 +103,20 @@ def _model_summary(
             line=_edgetpu_line(verdict) if compiled is None else note,
             rows=rows,
             compiler=None if compiled is None else tuple(compiled.log.splitlines()),
+            memory=_memory(verdict, compiled),
         ),
     )
+
+
+def _memory(verdict: Verdict, compiled: Compiled | None) -> Memory | None:
+    """Return what the compiled model holds; without one, what the operators let expect."""
+    if compiled is not None:
+        streamed = compiled.facts.streamed_bytes
+        return Memory(compiled.facts.on_chip_bytes, (streamed, streamed), compiled=True)
+    if verdict.parameters is None:
+        return None
+    expected = verdict.parameters
+    return Memory(expected.size - expected.streamed[0], expected.streamed, compiled=False)
 
 
 def _edgetpu_line(verdict: Verdict) -> str:

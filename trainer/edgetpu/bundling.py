@@ -7,6 +7,7 @@ import msgspec
 from edge.bundle.manifest import EdgeTpu
 from edge.bundle.store import MANIFEST, MANIFEST_HASH, Bundle
 from edge.bundle.write import seal
+from edge.edgetpu.twin import CompiledModel
 from trainer.edgetpu.compatibility import judge
 from trainer.edgetpu.compiler_report import CompilerReport
 from trainer.edgetpu.tflite_graph import read_graph
@@ -15,9 +16,12 @@ MODEL_NAME = "model_edgetpu.tflite"
 LOG_NAME = "compiler.log"
 
 
-def edgetpu_part(model: bytes, report: CompilerReport | None, log: str | None) -> tuple[EdgeTpu, dict[str, bytes]]:
+def edgetpu_part(
+    model: bytes, facts: CompiledModel, report: CompilerReport | None, log: str | None
+) -> tuple[EdgeTpu, dict[str, bytes]]:
     """Return the manifest's record and the files, by name.
 
+    facts: what the model's package holds.
     report, log: None if the compiler's output is missing; what only it contains is then None in the record."""
     files = {MODEL_NAME: model}
     if log is not None:
@@ -28,18 +32,26 @@ def edgetpu_part(model: bytes, report: CompilerReport | None, log: str | None) -
         compiler_version=None if report is None else report.version,
         operators_on_tpu=None if report is None or not report.on_tpu else report.on_tpu,
         operators_on_cpu=judge(read_graph(model)).on_cpu if report is None else report.on_cpu,
-        on_chip_bytes=None if report is None else report.on_chip_bytes,
-        off_chip_bytes=None if report is None else report.off_chip_bytes,
+        on_chip_bytes=facts.on_chip_bytes,
+        off_chip_bytes=facts.streamed_bytes,
     )
     return part, files
 
 
-def with_edgetpu(bundle: Bundle, out: Path, model: bytes, report: CompilerReport | None, log: str | None) -> Bundle:
+def with_edgetpu(
+    bundle: Bundle,
+    out: Path,
+    model: bytes,
+    facts: CompiledModel,
+    *,
+    report: CompilerReport | None = None,
+    log: str | None = None,
+) -> Bundle:
     """Return `bundle` for the path `out`, with this compiled model instead of any that it has.
 
-    The rest, golden inputs and figures included, is unchanged. edge.bundle.write.save writes the result. Raises
-    BundleError."""
-    part, added = edgetpu_part(model, report, log)
+    facts: what its package holds. The rest, golden inputs and figures included, is unchanged. edge.bundle.write.save
+    writes the result. Raises BundleError."""
+    part, added = edgetpu_part(model, facts, report, log)
     old = bundle.manifest.edgetpu
     gone = {MANIFEST, MANIFEST_HASH} | (set() if old is None else {old.model, *([old.log] if old.log else [])})
     files = {name: data for name, data in bundle.contents.items() if name not in gone}

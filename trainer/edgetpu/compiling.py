@@ -1,18 +1,20 @@
 """Compile an int8 model for the Edge TPU with Coral's edgetpu_compiler, and check the result.
 
 The compiler is closed source and runs only on x86-64 Linux; version 16.0 is the last. Its output is not trusted: the
-report must be recognized, and the file must be a compiled model with the inputs and outputs of the given one.
+report must be recognized, and the file must be the given model compiled (edge.edgetpu.twin).
 """
 
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
 
+from edge.edgetpu import twin as twins
+from edge.edgetpu.twin import CompiledModel
 from edge.errors import ModelError
 from trainer.edgetpu.compatibility import Verdict, judge
 from trainer.edgetpu.compiler_call import COMMAND, TIMEOUT_S, Answer, run_compiler
 from trainer.edgetpu.compiler_report import CompilerReport, OperatorRow, last_words, parse_report
-from trainer.edgetpu.tflite_graph import Graph, Tensor, read_graph
+from trainer.edgetpu.tflite_graph import Graph, read_graph
 
 __all__ = [
     "COMMAND",
@@ -20,6 +22,7 @@ __all__ = [
     "Compiled",
     "CompilerReport",
     "OperatorRow",
+    "Twin",
     "check_counts",
     "check_twin",
     "compile_model",
@@ -32,15 +35,29 @@ class Compiled:
     """A compiled model.
 
     model: the .tflite file.
+    facts: what its package holds.
     report: the compiler's output, parsed.
     log: the compiler's output and log as text.
     remarks: warnings.
     """
 
     model: bytes
+    facts: CompiledModel
     report: CompilerReport
     log: str
     remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """What a compiled model was found to be.
+
+    verdict: which operators it maps.
+    facts: what its package holds.
+    """
+
+    verdict: Verdict
+    facts: CompiledModel
 
 
 def compile_model(
@@ -56,45 +73,36 @@ def compile_model(
     answer = run_compiler(model, command, timeout_s)
     if answer.model is None or answer.status != 0:
         raise ModelError(f"{_failure(answer)}{_prediction(judge(source))}")
-    twin = check_twin(answer.model, source, "the compiler's output", fix="compile again, or with another compiler")
+    twin = check_twin(answer.model, model, "the compiler's output", fix="compile again, or with another compiler")
     log = answer.said + (f"\n{answer.log}" if answer.log else "")
     report = parse_report(log)
     check_counts(report, source)
-    left = max(report.on_cpu, twin.on_cpu)
+    verdict = twin.verdict
+    left = max(report.on_cpu, verdict.on_cpu)
     if left and not allow_partial:
-        names = report.left_out or twin.names(on_tpu=False) or "the compiler does not name them"
+        names = report.left_out or verdict.names(on_tpu=False) or "the compiler does not name them"
         raise ModelError(
             f"{left} of {report.on_tpu + report.on_cpu} operators would stay on the CPU ({names}): see "
             "`fieldfare check-edgetpu`, or allow it with --allow-partial"
         )
-    return Compiled(answer.model, report, log, remarks(report, twin))
+    return Compiled(answer.model, twin.facts, report, log, remarks(report, verdict))
 
 
-def check_twin(compiled: bytes, source: Graph, title: str, *, fix: str = "copy it again") -> Verdict:
-    """Return what the compiled model `compiled` maps.
+def check_twin(compiled: bytes, source: bytes, title: str, *, fix: str = "") -> Twin:
+    """Return what the compiled model `compiled` maps, and what its package holds.
 
-    Raises ModelError if it is no compiled model, or its inputs and outputs differ from those of `source` in shape,
-    type, scale or zero point. title: name of the file in messages. fix: advice if the file itself is bad."""
+    Raises ModelError if it is not `source`, a .tflite, compiled: see edge.edgetpu.twin. title: name of the file in
+    messages. fix: advice instead of the usual one."""
     try:
         graph = read_graph(compiled)
     except ModelError as error:
         reason = str(error).removesuffix("; copy it again").removesuffix(": give the .tflite file")
-        raise ModelError(f"{title} cannot be read: {reason}; {fix}") from error
-    if not graph.compiled:
-        raise ModelError(f"{title} holds no operator for the Edge TPU (edgetpu-custom-op): nothing was mapped")
-    for side, theirs, ours in (
-        ("input", graph.present(graph.inputs), source.present(source.inputs)),
-        ("output", graph.present(graph.outputs), source.present(source.outputs)),
-    ):
-        if len(theirs) != len(ours):
-            raise ModelError(f"{title} has {len(theirs)} {side}s, the model {len(ours)}: compiled from another model")
-        for tensor, expected in zip(theirs, ours, strict=True):
-            if _face(tensor) != _face(expected):
-                raise ModelError(
-                    f"{title}: {side} {_face(tensor)}, must be {_face(expected)} as in the model: "
-                    "compiled from another model"
-                )
-    return judge(graph)
+        raise ModelError(f"{title} cannot be read: {reason}; {fix or 'copy it again'}") from error
+    try:
+        facts = twins.check_twin(compiled, source)
+    except ModelError as error:
+        raise ModelError(f"{title}: {error}; {fix or 'compile this model with edgetpu_compiler'}") from error
+    return Twin(judge(graph), facts)
 
 
 def check_counts(report: CompilerReport, source: Graph) -> None:
@@ -134,11 +142,6 @@ def _failure(answer: Answer) -> str:
     if answer.status == 0:
         return "the compiler ended with status 0 but wrote no model_edgetpu.tflite" + (f": {said}" if said else "")
     return f"the compiler refused the model: {said or f'status {answer.status}'}"
-
-
-def _face(tensor: Tensor) -> str:
-    shape = "x".join(map(str, tensor.shape))
-    return f"{shape} {tensor.dtype.lower()} scale {tensor.scale:g} zero point {tensor.zero_point}"
 
 
 def _prediction(verdict: Verdict) -> str:

@@ -52,6 +52,7 @@ def render_report(report: Report, pictures: Pictures) -> str:
 
 def _words(report: Report) -> dict[str, Said]:
     test = report.test
+    edgetpu = None if report.model is None else report.model.edgetpu
     words = {
         "headline": sentences.headline(test),
         "confusion": sentences.confusion(test),
@@ -65,6 +66,7 @@ def _words(report: Report) -> dict[str, Said]:
         ("left_out", report.left_out, sentences.left_out),
         ("quantized", report.quantized, sentences.quantized),
         ("model", report.model, sentences.model),
+        ("memory", None if edgetpu is None else edgetpu.memory, sentences.memory),
         ("history", report.history, sentences.history),
         ("data", report.data, sentences.data),
     )

@@ -83,6 +83,18 @@ class Operator(msgspec.Struct, frozen=True):
     count: int
 
 
+class Memory(msgspec.Struct, frozen=True):
+    """The model's parameters on an Edge TPU, in bytes.
+
+    streamed: sent to it at each inference; at least and at most, which differ only in a prediction.
+    compiled: read from the compiled model; otherwise predicted from the operators.
+    """
+
+    on_chip: int
+    streamed: tuple[int, int]
+    compiled: bool
+
+
 class EdgeTpuVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the Edge TPU takes the model.
 
@@ -90,12 +102,14 @@ class EdgeTpuVerdict(msgspec.Struct, frozen=True, kw_only=True):
     line: one sentence.
     rows: (operator, 'Edge TPU' or 'CPU', why).
     compiler: the lines that the compiler printed; None if it did not run.
+    memory: None if nothing would run there.
     """
 
     word: str
     line: str
     rows: tuple[tuple[str, str, str], ...] = ()
     compiler: tuple[str, ...] | None = None
+    memory: Memory | None = None
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,12 +5,13 @@ Plain text; the page escapes it.
 
 from typing import NamedTuple
 
+from edge.edgetpu.package import amount
 from trainer.learning.epochs import History
 from trainer.learning.left_out import LeftOut
 from trainer.measuring.metrics import ClassFigures
 from trainer.measuring.threshold import Threshold
 from trainer.pages.words import between, called, counted, percent
-from trainer.report.records import DataSummary, Measured, Model, OutsideFigures, Quantized, Report
+from trainer.report.records import DataSummary, Measured, Memory, Model, OutsideFigures, Quantized, Report
 
 FEW_PHOTOS = 100
 FEW_PER_CLASS = 10
@@ -197,6 +198,23 @@ def model(figures: Model) -> Said:
     if figures.parameters:
         means += f" and has {figures.parameters / 1e6:.2f} million parameters"
     return Said(means + ".", "Nothing, unless the device is too slow: `--alpha` and `--size` make it smaller.")
+
+
+def memory(figures: Memory) -> Said:
+    """Describe where an Edge TPU keeps the model's parameters."""
+    verb = "keeps" if figures.compiled else "is expected to keep"
+    means = (
+        f"On an Edge TPU, the model {verb} {amount(figures.on_chip)} of parameters on the chip, which has room "
+        "for 7 to 8 MiB."
+    )
+    low, high = (amount(size) for size in figures.streamed)
+    if not figures.streamed[1]:
+        return Said(f"{means} Nothing is sent to it again for each picture.", "")
+    sent = high if low == high else f"{low} to {high}"
+    return Said(
+        f"{means} {sent} more are sent to it again for each picture, which takes time.",
+        "Nothing, unless the device is too slow: `--alpha` makes the model smaller.",
+    )
 
 
 def history(figures: History) -> Said:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 import pytest
+from software_tpu import SoftwareTpu
 
 from edge.board import Board, power_from_bits
 from edge.config.loading import settings_from
@@ -19,6 +20,7 @@ from edge.doctor.children import Outcome
 from edge.doctor.examination import CHECKS, examine
 from edge.doctor.findings import Finding, report
 from edge.doctor.text import render
+from edge.errors import ModelError
 
 FINE = {"libraries": {n: {"version": "1", "error": None} for n in
         ("numpy", "cv2", "ai_edge_litert.interpreter", "tflite_runtime.interpreter")}}  # fmt: skip
@@ -437,6 +439,7 @@ def test_an_edge_tpu_that_an_instance_may_use_is_left_alone(
         ({"engine": "litert 2.3.0, edgetpu:usb:0"}, "ok", None),
         (Outcome("refused", why="the bundle has no model compiled for the Edge TPU"), "problem", "fieldfare compile"),
         (Outcome("refused", why="wrong answer to a golden input"), "problem", "rebuilt"),
+        (Outcome("refused", why=f"{probe.RUNTIME} 14, libedgetpu.so.1 has 12"), "problem", "--min_runtime_version"),
     ],
 )
 def test_golden_inputs_on_the_edge_tpu(case: Case, outcome: Any, kind: str, mend: str | None) -> None:
@@ -445,6 +448,45 @@ def test_golden_inputs_on_the_edge_tpu(case: Case, outcome: Any, kind: str, mend
     assert finding.kind == kind
     assert (mend or "") in (finding.mend or "")
     assert children.asked[-1][1][1]["device"] == "usb:0"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "device", "kind", "words"),
+    [
+        (
+            {"min_runtime": 12, "on_chip": 566_912, "streamed": 0},
+            "auto",
+            "ok",
+            "the CPU model's twin, for the Edge TPU runtime 12 or newer; 0.54 MiB of parameters on the chip, 0.00 MiB",
+        ),
+        (None, "auto", "not here", "the bundle has none"),
+        (Outcome("refused", why="compiled from another model"), "auto", "problem", "compiled from another model"),
+        (Outcome("refused", why="compiled from another model"), "cpu", "warning", "compiled from another model"),
+        (Outcome("crashed", why="SIGSEGV"), "usb", "problem", "birds crashed: SIGSEGV"),
+    ],
+)
+def test_the_compiled_model_of_a_bundle_is_read(case: Case, outcome: Any, device: str, kind: str, words: str) -> None:
+    children = Children(compiled=outcome)
+    finding = only(coral.compiled(configured(replace(case, probe=children), engine={"device": device})))
+    assert (finding.kind, words in finding.seen) == (kind, True)
+    assert children.asked == [("compiled", ["birds"])]
+    assert ("fieldfare compile" in (finding.mend or "")) == (kind in ("problem", "warning"))
+
+
+def test_a_real_bundle_s_compiled_model_is_read_and_compared(software_tpu: SoftwareTpu) -> None:
+    assert probe.compiled(str(software_tpu.bundle)) == {"min_runtime": 12, "on_chip": 566_912, "streamed": 0}
+
+
+def test_a_libedgetpu_older_than_the_compiled_model_is_named(
+    software_tpu: SoftwareTpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.inference.edgetpu.runtime_version", lambda library: 11)
+    with pytest.raises(ModelError, match=f"{probe.RUNTIME} 12, .*libsoftware_edgetpu.so has 11"):
+        probe.golden(str(software_tpu.bundle), {"device": "usb", "edgetpu_library": str(software_tpu.library)})
+
+
+def test_without_a_bundle_there_is_no_compiled_model_to_read(case: Case) -> None:
+    assert only(coral.compiled(case)).kind == "not here"
 
 
 # Settings, bundle, results, service

@@ -39,6 +39,7 @@ def test_a_number_is_a_user_too() -> None:
     ("name", "arguments", "files"),
     [
         ("bundle", ["birds"], ["birds"]),
+        ("compiled", ["birds"], ["birds"]),
         ("golden", ["birds", {"device": "cpu"}], ["birds"]),
         ("golden", ["birds", {"edgetpu_library": "/srv/lib.so"}], ["birds", "/srv/lib.so"]),
         ("golden", ["birds", {"edgetpu_library": "libedgetpu.so.1"}], ["birds"]),

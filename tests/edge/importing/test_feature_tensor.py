@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import ModelError
+from edge.flatbuffer import root
 from edge.importing.feature_tensor import with_features_as_output
-from edge.importing.flatbuffer import root
 from edge.importing.graph import last_layer
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from edge.errors import EngineError
 from edge.fakes.software_edgetpu import ENVIRONMENT, Script, write_script
-from edge.inference.edgetpu import load_edgetpu
+from edge.inference.edgetpu import load_edgetpu, runtime_version
 from edge.inference.edgetpu_devices import (
     EdgeTpuDevice,
     choose_device,
@@ -196,3 +196,33 @@ def test_a_library_in_a_folder_that_may_not_be_searched_is_not_there(
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
     assert not may_be_installed(str(tmp_path / "libedgetpu.so.1"))
     assert not may_be_installed("no-such-library.so.1")
+
+
+def test_a_library_reports_its_runtime_version(edgetpu_library: Path) -> None:
+    assert runtime_version(str(edgetpu_library)) == 14
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ('"BuildLabel(N/A), RuntimeVersion(12)"', 12),
+        ('"RuntimeVersion()"', None),
+        ('"RuntimeVersion(99999999999)"', None),
+        ("0", None),
+    ],
+)
+def test_what_a_library_reports_is_not_trusted(tmp_path: Path, said: str, version: int | None) -> None:
+    assert (
+        runtime_version(str(compiled(tmp_path, f"const char *edgetpu_version(void) {{ return {said}; }}"))) == version
+    )
+
+
+def test_a_library_that_reports_no_version_has_none(tmp_path: Path) -> None:
+    assert runtime_version(str(compiled(tmp_path, "int other;"))) is None
+
+
+def compiled(folder: Path, code: str) -> Path:
+    """Compile a library of one line."""
+    (folder / "one.c").write_text(code + "\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", folder / "one.so", folder / "one.c"], check=True)
+    return folder / "one.so"

@@ -13,14 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import recorded_compiler
 from handmade_graphs import tflite
 from recorded_compiler import is_at_work, retold, twin_of
 
 from edge.bundle.store import open_bundle
-from edge.bundle.write import save
+from edge.bundle.write import save, seal
+from edge.edgetpu.twin import read_compiled
 from edge.importing.importer import Told, import_model
+from trainer.edgetpu.bundling import edgetpu_part
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -127,7 +130,7 @@ def test_a_bundle_gets_its_compiled_model_with_what_the_compiler_said(
     done = compile_(bundle, output=models / f"{NAME}_edgetpu.tflite", say=whole)
     assert (done.returncode, done.stderr) == (0, "")
     assert "31 on the Edge TPU, 0 on the CPU" in done.stdout
-    assert "7.04 MiB on the chip, 15.06 MiB streamed" in done.stdout
+    assert "0.54 MiB on the chip, 0.00 MiB streamed" in done.stdout, "read from the file, not from the words"
     after = open_bundle(bundle)
     assert after.edgetpu_model == (models / f"{NAME}_edgetpu.tflite").read_bytes()
     assert after.model == before.model
@@ -232,7 +235,7 @@ def test_a_model_compiled_elsewhere_is_added_with_its_log(
     assert (done.returncode, done.stderr) == (0, "")
     edgetpu = open_bundle(bundle).manifest.edgetpu
     assert (edgetpu.compiler_version, edgetpu.operators_on_tpu, edgetpu.operators_on_cpu) == ("15.0.340273435", 31, 0)
-    assert edgetpu.off_chip_bytes == 15791555
+    assert (edgetpu.on_chip_bytes, edgetpu.off_chip_bytes) == (566_912, 0), "of the file: the words are another model's"
     verified = run_fieldfare("bundle", "verify", bundle)
     assert verified.returncode == 0, verified.stderr
 
@@ -248,7 +251,11 @@ def test_without_a_log_what_only_the_compiler_knows_stays_open(
     assert (edgetpu.log, edgetpu.compiler_version, edgetpu.operators_on_tpu, edgetpu.operators_on_cpu) == (
         None,
     ) * 3 + (0,)
-    assert "0 on the CPU (compiler not known)" in run_fieldfare("bundle", "show", out).stdout
+    assert (edgetpu.on_chip_bytes, edgetpu.off_chip_bytes) == (566_912, 0), "the file itself shows that"
+    assert (
+        "0 on the CPU (compiler not known, 0.5 MiB on chip, 0.0 MiB streamed)"
+        in run_fieldfare("bundle", "show", out).stdout
+    )
     assert open_bundle(bundle).edgetpu_model is None
 
 
@@ -332,6 +339,52 @@ def test_a_log_that_tells_of_operators_on_the_cpu_makes_it_partial(
     allowed = run_fieldfare(*words, *log, "--allow-partial")
     assert allowed.returncode == 0
     assert "warning: the compiler reports 6 operators on the CPU, its file has 0" in allowed.stderr
+
+
+def test_a_placeholder_is_no_compiled_model(run_fieldfare: Run, bundle: Path, models: Path, tmp_path: Path) -> None:
+    """Such as a program writes that only takes the compiler's place."""
+    placeholder = tmp_path / "placeholder_edgetpu.tflite"
+    placeholder.write_bytes(twin_of((models / f"{NAME}.tflite").read_bytes(), empty=True)[0])
+    before = open_bundle(bundle).bundle_id
+    for words in (("bundle", "add-edgetpu", bundle, placeholder), ("check-edgetpu", placeholder)):
+        done = run_fieldfare(*words)
+        assert (done.returncode, done.stdout) == (65, "")
+        assert "its operator for the Edge TPU is empty: a placeholder" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert open_bundle(bundle).bundle_id == before
+
+
+def test_the_check_shows_what_a_compiled_model_holds(run_fieldfare: Run, bundle: Path, models: Path) -> None:
+    twin = models / f"{NAME}_edgetpu.tflite"
+    done = run_fieldfare("check-edgetpu", twin)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = {line[:11].strip(): line[12:] for line in done.stdout.splitlines()[-4:]}
+    assert lines == {
+        "runtime": "of the Edge TPU, 12 or newer",
+        "memory": "parameters: 0.54 MiB on the chip, 0.00 MiB streamed at each inference",
+        "input": "input 128x128x3 (scale 0.0078125, zero point 128, counted unsigned)",
+        "output": "MobilenetV1/Predictions/Reshape_1 1x1x1001 (scale 0.00390625, zero point 0, counted unsigned)",
+    }
+    assert run_fieldfare("bundle", "add-edgetpu", bundle, twin).returncode == 0
+    package = json.loads(run_fieldfare("check-edgetpu", bundle, "--json").stdout)["package"]
+    assert (package["min_runtime"], package["on_chip_bytes"], package["streamed_bytes"]) == (12, 566_912, 0)
+    assert package["inputs"][0]["name"] == "input"
+
+
+def test_the_check_refuses_a_bundle_whose_twin_is_another_models(
+    run_fieldfare: Run, bundle: Path, models: Path
+) -> None:
+    """Sealed by another program, since add-edgetpu would not."""
+    opened = open_bundle(bundle)
+    model = (models / "mobilenet_v1_0.5_160_quant_edgetpu.tflite").read_bytes()
+    part, files = edgetpu_part(model, read_compiled(model), None, None)
+    manifest = msgspec.structs.replace(opened.manifest, edgetpu=part)
+    kept = {name: data for name, data in opened.contents.items() if not name.startswith("manifest.")}
+    save(seal(bundle, manifest, kept | files), overwrite=True)
+    done = run_fieldfare("check-edgetpu", bundle)
+    assert (done.returncode, done.stdout) == (65, "")
+    assert "compiled model: input 1x160x160x3 uint8" in done.stderr
+    assert "compiled from another model" in done.stderr
 
 
 def test_the_stand_in_makes_twins_that_are_known_as_compiled() -> None:

@@ -308,6 +308,7 @@ def test_a_failure_is_told_with_what_there_is(
         ("CUT", r"^the compiler's output cannot be read: damaged .tflite: .*; compile again"),
         ("TEXT", r"^the compiler's output cannot be read: not a TFLite model \(no TFL3 mark\); compile again"),
         ("OTHER", "compiled from another model"),
+        ("empty", "is empty: a placeholder, not the compiler's output; compile again, or with another compiler"),
     ],
 )
 def test_an_output_that_is_not_this_model_compiled_is_refused(

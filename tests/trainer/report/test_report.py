@@ -18,11 +18,13 @@ from trainer.measuring.scaling import Scaling
 from trainer.measuring.threshold import choose_threshold
 from trainer.pages import thumbnail
 from trainer.quantizing.layer_errors import LayerNoise
+from trainer.report import sentences
 from trainer.report.build import Evaluation, Evaluations, Outside, Pictures, build_report
 from trainer.report.page import render_report, write_report
 from trainer.report.records import (
     DataSummary,
     EdgeTpuVerdict,
+    Memory,
     Model,
     Operator,
     Report,
@@ -131,7 +133,11 @@ def full(labels: tuple[str, ...] = ODD) -> tuple[Report, Pictures]:
             parameters=400_000,
             operators=(Operator("CONV_2D", 3, 36),),
             edgetpu=EdgeTpuVerdict(
-                word="whole", line="All of it.", rows=(("CONV_2D", "TPU", "<ok>"),), compiler=("<log>",)
+                word="whole",
+                line="All of it.",
+                rows=(("CONV_2D", "TPU", "<ok>"),),
+                compiler=("<log>",),
+                memory=Memory(566_912, (0, 0), compiled=True),
             ),
         ),
     )
@@ -174,6 +180,21 @@ def test_names_from_outside_stay_text(whole: tuple[Page, Report, str]) -> None:
     assert "x" not in [attributes.get("src") for _, attributes in page.elements]
 
 
+@pytest.mark.parametrize(
+    ("memory", "words"),
+    [
+        (Memory(2**20, (0, 0), compiled=True), "keeps 1.00 MiB of parameters on the chip"),
+        (Memory(2**20, (0, 0), compiled=True), "Nothing is sent to it again for each picture"),
+        (Memory(7 * 2**20, (2**19, 2**19), compiled=True), "0.50 MiB more are sent to it again for each picture"),
+        (Memory(7 * 2**20, (0, 2**19), compiled=False), "0.00 MiB to 0.50 MiB more are sent to it again"),
+        (Memory(2_862_656, (2_368, 2_368), compiled=True), "2.31 KiB more are sent to it again for each picture"),
+        (Memory(7 * 2**20, (0, 2**19), compiled=False), "is expected to keep 7.00 MiB"),
+    ],
+)
+def test_the_memory_of_an_edge_tpu_is_put_into_words(memory: Memory, words: str) -> None:
+    assert words in sentences.memory(memory).means
+
+
 def test_all_parts_are_there(whole: tuple[Page, Report, str]) -> None:
     page, report, _ = whole
     for title in (
@@ -190,6 +211,7 @@ def test_all_parts_are_there(whole: tuple[Page, Report, str]) -> None:
         "How it learned",
     ):
         assert title in page.text
+    assert "the model keeps 0.54 MiB of parameters on the chip" in page.text
     plots = [attributes for tag, attributes in page.elements if tag == "svg"]
     assert len(plots) == 5
     assert all(plot["aria-label"] for plot in plots)
