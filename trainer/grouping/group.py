@@ -12,7 +12,7 @@ from trainer.features.extract import PhotoFeatures
 from trainer.grouping.methods.choosing import choose_number
 from trainer.grouping.methods.density import hdbscan
 from trainer.grouping.methods.isodata import Isodata, isodata
-from trainer.grouping.methods.kmeans import kmeans
+from trainer.grouping.methods.kmeans import grow, kmeans
 from trainer.grouping.methods.ordering import seriate
 from trainer.grouping.methods.silhouette import silhouette
 from trainer.grouping.methods.space import diffusion, principal
@@ -72,7 +72,7 @@ def group(photos: PhotoFeatures, wishes: Wishes) -> Grouping:
     _check_finite(photos)
     once = counted_with(photos)
     firsts, member_of = np.unique(once, return_inverse=True)
-    views = [principal(view[firsts]) for view in halves(photos.features)]
+    views = [view for half in halves(photos.features) for view in principal(half[firsts])]
     points = diffusion(views, wishes.seed)
     found = _in_order(_apply(points, wishes), points, wishes.seed)
     count = int(found.max())
@@ -110,7 +110,7 @@ def _apply(points: NDArray[np.float32], wishes: Wishes) -> NDArray[np.int64]:
         return hdbscan(points, wishes.groups, wishes.seed)
     wanted = wishes.groups or choose_number(points, wishes.seed)
     if wishes.method == "kmeans":
-        return kmeans(points, wanted, wishes.seed)
+        return kmeans(points, wanted, grow(points, wishes.seed))
     return isodata(points, replace(wishes.isodata, wanted=wanted), wishes.seed)
 
 

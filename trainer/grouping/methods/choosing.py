@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.grouping.methods.kmeans import kmeans
+from trainer.grouping.methods.kmeans import grow, kmeans
 from trainer.grouping.methods.silhouette import silhouette
 
 # The number is chosen on so many points at most.
@@ -23,8 +23,9 @@ def choose_number(points: NDArray[np.float32], seed: int) -> int:
         points = points[np.sort(np.random.default_rng(seed).choice(len(points), _SAMPLE, replace=False))]
     most = min(len(points) // 2, len(np.unique(points, axis=0)))
     scores: dict[int, float] = {}
+    tree = grow(points, seed)
     for number in CANDIDATES:
         if number <= most:
-            scores[number] = silhouette(points, kmeans(points, number, seed, starts=3), seed) or 0.0
+            scores[number] = silhouette(points, kmeans(points, number, tree), seed) or 0.0
     enough = _NEAR_BEST * max(scores.values(), default=0.0)
     return next((number for number, score in scores.items() if score >= enough), 1)

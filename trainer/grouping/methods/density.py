@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.grouping.methods.kmeans import kmeans
+from trainer.grouping.methods.kmeans import grow, kmeans
 
 UNSURE = -1
 # Its time grows with the square of the number of points: 20,000 take two minutes.
@@ -41,7 +41,7 @@ def _fit(points: NDArray[np.float32]) -> NDArray[np.int64]:
 def _joined(points: NDArray[np.float32], found: NDArray[np.int64], groups: int, seed: int) -> NDArray[np.int64]:
     """Join the groups of `found` whose centres are near, until there are `groups`."""
     centres = np.stack([points[found == group].mean(axis=0) for group in range(int(found.max()) + 1)])
-    return np.where(found == UNSURE, UNSURE, kmeans(centres, groups, seed)[found])
+    return np.where(found == UNSURE, UNSURE, kmeans(centres, groups, grow(centres, seed))[found])
 
 
 def _nearest(points: NDArray[np.float32], sample: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -5,7 +5,8 @@ J. Tou and R. Gonzalez, "Pattern recognition principles" (1974), section 3.3.6. 
 are no distances, which would mean nothing between features of different networks: they are multiples of the median
 spread of K groups and of the median distance from one's centre to the next, as plain K-means finds them in these points
 (the yardstick). And the end is K-means' own: the centres are moved until no point changes its group. That may be a poor
-optimum, as with K-means, so other starts with as many groups are tried, too, and the tightest groups are the result.
+optimum: unless the groups are clearly tighter than what K-means finds from Ward's tree, which is rare, the latter with
+as many groups is the result. So what ISODATA decides is their number.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.grouping.methods.kmeans import kmeans
+from trainer.grouping.methods.kmeans import Tree, grow, kmeans
 
 Points = NDArray[np.float32]
 Numbers = NDArray[np.int64]
@@ -21,6 +22,8 @@ Numbers = NDArray[np.int64]
 GAMMA = 0.5
 # The movement of centres ends by itself; this many rounds are never needed (2,521 photos: at most 40).
 _MOST_MOVES = 300
+# Less of a difference in looseness is chance: the agreement with classes does not follow it.
+_CLEARLY = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ def isodata(points: Points, parameters: Isodata, seed: int) -> Numbers:
     points: float32 (points, axes), at least one."""
     from sklearn.cluster import kmeans_plusplus
 
-    yardstick = measure(points, parameters.wanted, seed)
+    tree = grow(points, seed)
+    yardstick = measure(points, parameters.wanted, tree)
     start = min(parameters.start or parameters.wanted, len(points))
     centres, _ = kmeans_plusplus(points, start, random_state=seed)
     still = 0
@@ -80,14 +84,14 @@ def isodata(points: Points, parameters: Isodata, seed: int) -> Numbers:
         if still == 2:  # neither a split nor a merger is left to do
             break
     centres, _ = drop_small(points, centres, parameters.smallest)
-    return tightest(points, settle(points, centres), seed)
+    return tightest(points, settle(points, centres), tree)
 
 
-def measure(points: Points, wanted: int, seed: int) -> Yardstick:
+def measure(points: Points, wanted: int, tree: Tree) -> Yardstick:
     """Return the yardstick of `points`, from K-means with `wanted` groups."""
     from scipy.spatial.distance import cdist
 
-    groups = kmeans(points, min(wanted, len(points)), seed, starts=3)
+    groups = kmeans(points, wanted, tree)
     centres = means(points, groups, int(groups.max()) + 1)
     apart = cdist(centres, centres)
     np.fill_diagonal(apart, np.inf)
@@ -233,10 +237,10 @@ def settle(points: Points, centres: Points) -> Numbers:
     return np.unique(groups, return_inverse=True)[1].astype(np.int64)
 
 
-def tightest(points: Points, groups: Numbers, seed: int) -> Numbers:
-    """Return `groups`, or as many by K-means if its points are nearer to their centres."""
-    others = kmeans(points, int(groups.max()) + 1, seed)
-    return groups if looseness(points, groups) <= looseness(points, others) else others
+def tightest(points: Points, groups: Numbers, tree: Tree) -> Numbers:
+    """Return `groups` if they are clearly tighter than as many by K-means, else those."""
+    others = kmeans(points, int(groups.max()) + 1, tree)
+    return groups if looseness(points, groups) < _CLEARLY * looseness(points, others) else others
 
 
 def looseness(points: Points, groups: Numbers) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.grouping.methods.kmeans import kmeans
+from trainer.grouping.methods.kmeans import grow, kmeans
 
 # The time for the best order of the leaves grows with the square of their number, and more: 300 take 50 ms.
 _AT_ONCE = 300
@@ -17,7 +17,7 @@ def seriate(points: NDArray[np.float32], seed: int) -> NDArray[np.int64]:
     put into cells, the cells in order, and then each cell's points."""
     if len(points) <= _AT_ONCE:
         return _leaves(points)
-    cells = kmeans(points, min(_AT_ONCE, len(points) // _IN_A_CELL), seed, starts=1)
+    cells = kmeans(points, min(_AT_ONCE, max(2, len(points) // _IN_A_CELL)), grow(points, seed))
     count = int(cells.max()) + 1
     if count == 1:  # all alike
         return np.arange(len(points))

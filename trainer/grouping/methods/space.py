@@ -2,8 +2,8 @@
 
 Distances between features say which few photos are most alike, and little more: in a thousand dimensions all others
 are about equally far. A diffusion map keeps the first and drops the rest. Each photo is tied to its nearest
-neighbours, once by its features and once by its mirror image's; the coordinates describe how near walks of some steps
-along these ties come. Photos that many short ways connect lie together, even if they are no neighbours themselves
+neighbours, in several views: by its features and by its mirror image's, each scaled in two ways. The coordinates
+describe how near walks of some steps along these ties come. Photos that many short ways connect lie together, even if they are no neighbours themselves
 (R. Coifman and S. Lafon, "Diffusion maps", 2006; each photo's own scale from L. Zelnik-Manor and P. Perona,
 "Self-tuning spectral clustering", 2004).
 
@@ -24,18 +24,21 @@ _SCALE_NEIGHBOUR = 7
 _STEPS = 3
 _AXES = 100
 _COMPONENTS = 128
+# 0: as they are; 1: each axis has the same spread.
+_SCALINGS = (0.35, 0.65)
 _BLOCK = 4096
 # Up to so many points all eigenvectors are computed at once, which needs no iteration that could fail.
 _FEW = 500
 
 
-def principal(features: Features) -> Points:
-    """Return the square roots of `features` along their main axes, each row of length 1: float32 (photos, axes).
+def principal(features: Features) -> list[Points]:
+    """Return the square roots of `features` along their main axes, scaled in two ways: float32 (photos, axes) each.
 
     features: float32 (photos, channels), finite; negative ones keep their sign. They are read in blocks, so that no
-    second copy is needed. There are at most 128 axes."""
-    # Square roots, because a few channels that fire strongly would decide alone. The main axes are scaled half way to
-    # equal spread: unscaled the first few decide (backgrounds), at equal spread noise counts as much as they do.
+    second copy is needed. There are at most 128 axes, and each row has length 1."""
+    # Square roots, because a few channels that fire strongly would decide alone. The main axes are scaled about half
+    # way to equal spread: unscaled the first few decide (backgrounds), at equal spread noise counts as much as they
+    # do. Half way is a matter of taste, so there is one view to either side of it.
     count, channels = features.shape
     blocks = [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
     mean = np.zeros(channels)
@@ -47,9 +50,10 @@ def principal(features: Features) -> Points:
         products += centred.T @ centred / count
     variances, axes = np.linalg.eigh(products)
     useful = np.flatnonzero(variances > 1e-9 * max(variances[-1], 1e-12))[::-1][:_COMPONENTS]
-    scaled = axes[:, useful] / variances[useful] ** 0.25
-    parts = [((_levelled(features[block]) - mean) @ scaled).astype(np.float32) for block in blocks]
-    return unit_length(np.concatenate(parts))
+    along = [((_levelled(features[block]) - mean) @ axes[:, useful]).astype(np.float32) for block in blocks]
+    points = np.concatenate(along)
+    deviations = np.sqrt(variances[useful]).astype(np.float32)
+    return [unit_length(points / deviations**scaling) for scaling in _SCALINGS]
 
 
 def _levelled(features: Features) -> Features:
