@@ -45,7 +45,8 @@ class PhotoFeatures:
 def extract(paths: Sequence[Path], source: FeatureSource, *, workers: int, progress: Progress) -> PhotoFeatures:
     """Compute the features of `paths` with `source`, and decode them with `workers` child processes.
 
-    Raises DatasetError if none can be read; MissingInputError if they vanish meanwhile; StorageError if the disk is full.
+    Raises DatasetError if none can be read, MissingInputError if they vanish meanwhile, StorageError if the disk is
+    full.
     """
     count = len(paths)
     features = np.zeros((count, source.channels), np.float32)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from trainer.grouping.methods.kmeans import grow, kmeans
 
 UNSURE = -1
-# Its time grows with the square of the number of points: 20,000 take two minutes.
+# Its time grows with the square of the number of points: 20,000 take a minute.
 _SAMPLE = 20_000
 _FEWEST = 5
 # Points that define how dense a place is.

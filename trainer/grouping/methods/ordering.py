@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from trainer.grouping.methods.kmeans import grow, kmeans
 
-# The time for the best order of the leaves grows with the square of their number, and more: 300 take 50 ms.
+# The time for the best order of the leaves grows with the square of their number, and more: 300 take 0.2 s.
 _AT_ONCE = 300
 _IN_A_CELL = 100
 
