@@ -43,7 +43,21 @@ def generated(count: int) -> PhotoFeatures:
         rng.standard_normal(out=row, dtype=np.float32)
         row += kinds[rng.integers(KINDS)]
         np.maximum(row, 0, out=row)
-    record = PhotoRecord(b"", 1, 640, 480, "JPEG", "RGB", False, 1, 1, None, "", 100.0, 40.0)
+    record = PhotoRecord(
+        b"",
+        1,
+        640,
+        480,
+        "JPEG",
+        "RGB",
+        transparent=False,
+        frames=1,
+        orientation=1,
+        captured_s=None,
+        camera="",
+        brightness=100.0,
+        contrast=40.0,
+    )
     return PhotoFeatures(
         tuple(Path(f"/card/{number:06}.jpg") for number in range(count)),
         features,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge.cli.apart import apart
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import complain, echo, echo_json
 from edge.errors import MissingInputError, OutputExistsError
@@ -103,6 +104,12 @@ def group(photos: Path, out: Path, as_json: bool, **given: Any) -> None:
     PHOTOS is not changed.
     """
     require("grouping photos", "rich", "scipy", "sklearn", "PIL", "jinja2")
+    # Only a bundle brings a model along that may be a stranger's.
+    work = _group if given["bundle"] is None else apart("bundle")(_group)
+    work(photos=photos, out=out, as_json=as_json, **given)
+
+
+def _group(photos: Path, out: Path, as_json: bool, **given: Any) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that child processes end
     from trainer.cli.console import ConsoleProgress

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from edge.bundle.store import Bundle
+from edge.inference.model_limits import TIMEOUT_S
 from edge.inference.runtime import load_runtime
 from edge.inference.tflite import TfliteClassifier
 from edge.postprocess import to_scores
 from edge.preprocess import Preprocessor
+from edge.processes.fork import time_limit
 from trainer.grouping.pictures import decoded
 from trainer.progress import Progress
 
@@ -28,10 +30,11 @@ def name_groups(
 ) -> list[Name | None]:
     """Return the name of each group by some of its photos, `samples`; None if none of them can be read.
 
-    Raises BundleError, EngineError."""
+    In the fork of a command (edge.cli.apart): a model that hangs ends the process. Raises EngineError."""
     manifest = bundle.manifest
     preprocessor = Preprocessor(manifest.preprocessing, manifest.input)
-    engine = TfliteClassifier(load_runtime("auto"), bundle.model, threads=1)
+    with time_limit(TIMEOUT_S):
+        engine = TfliteClassifier(load_runtime("auto"), bundle.model, threads=1)
     paths = [path for sample in samples for path in sample]
     group_of = np.repeat(np.arange(len(samples)), [len(sample) for sample in samples])
     sums, counts = np.zeros((len(samples), len(bundle.labels))), np.zeros(len(samples))
@@ -39,7 +42,9 @@ def name_groups(
         with decoded(paths, manifest.preprocessing, manifest.input, workers=workers, progress=progress) as (rows, read):
             for place in sorted(read):
                 engine.load(preprocessor.quantize(rows[place])[None])
-                sums[group_of[place]] += to_scores(engine.invoke(), manifest.output, manifest.calibration).values
+                with time_limit(TIMEOUT_S):
+                    raw = engine.invoke()
+                sums[group_of[place]] += to_scores(raw, manifest.output, manifest.calibration).values
                 counts[group_of[place]] += 1
     finally:
         engine.close()

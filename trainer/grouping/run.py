@@ -10,9 +10,11 @@ import numpy as np
 from edge.bundle.store import Bundle
 from edge.embedding.source import BundleFeatures
 from edge.errors import DatasetError
+from edge.inference.model_limits import TIMEOUT_S
 from edge.photo_files import find_images
+from edge.processes.fork import time_limit
 from trainer.dataset.listing import list_photos
-from trainer.features.backbone import BackboneFeatures, open_backbone
+from trainer.features.backbone import open_backbone
 from trainer.features.extract import PhotoFeatures, extract
 from trainer.grouping.group import Grouping, Wishes, group
 from trainer.grouping.judging import Judgement, judge
@@ -20,7 +22,7 @@ from trainer.grouping.naming import name_groups
 from trainer.grouping.page import chosen, render, spread
 from trainer.grouping.pictures import thumbnails
 from trainer.grouping.result import PAGE, TABLE, Photos, Result, write_result
-from trainer.grouping.views import BothWays
+from trainer.grouping.views import BothWays, Limited
 from trainer.pages.words import counted
 from trainer.progress import Progress
 
@@ -88,11 +90,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 def run(request: Request, progress: Progress) -> Answer:
     """Group the photos and write the result. Raises what its steps raise; then nothing was written."""
     paths, classes = _find(request)
-    source = _source(request)
-    try:
-        photos = extract(paths, BothWays(source), workers=request.workers, progress=progress)
-    finally:
-        source.close()
+    photos, network = _see(paths, request, progress)
     with progress.stage("groups", 1) as advance:
         grouping = group(photos, request.wishes)
         advance(1)
@@ -103,9 +101,9 @@ def run(request: Request, progress: Progress) -> Answer:
     notes = _notes(grouping, photos, request.wishes)
     shown = [photos.paths[photo] for places in chosen(result).values() for photo in places.tolist()]
     pictures = thumbnails(shown, workers=request.workers, progress=progress)
-    page = render(result, pictures, judgement, how=_how(request, grouping, source.name), notes=notes)
+    page = render(result, pictures, judgement, how=_how(request, grouping, network), notes=notes)
     write_result(request.out, result, page, photos=request.bring, by_visit=request.by_visit, progress=progress)
-    return _answer(request, result, photos, judgement, source.name, notes)
+    return _answer(request, result, photos, judgement, network, notes)
 
 
 def _find(request: Request) -> tuple[list[Path], dict[Path, str] | None]:
@@ -121,10 +119,17 @@ def _find(request: Request) -> tuple[list[Path], dict[Path, str] | None]:
     return paths, classes
 
 
-def _source(request: Request) -> BundleFeatures | BackboneFeatures:
-    if request.bundle is not None and request.weights is None:
-        return BundleFeatures(request.bundle)
-    return open_backbone(request.weights or "imagenet", request.alpha, request.size)
+def _see(paths: Sequence[Path], request: Request, progress: Progress) -> tuple[PhotoFeatures, str]:
+    """Return the photos' features from either side, and the name of the network that sees them."""
+    if request.bundle is None or request.weights is not None:
+        network = open_backbone(request.weights or "imagenet", request.alpha, request.size)
+        return extract(paths, BothWays(network), workers=request.workers, progress=progress), network.name
+    with time_limit(TIMEOUT_S):
+        source = BundleFeatures(request.bundle)
+    try:
+        return extract(paths, BothWays(Limited(source)), workers=request.workers, progress=progress), source.name
+    finally:
+        source.close()
 
 
 def _named(result: Result, request: Request, progress: Progress) -> Result:
