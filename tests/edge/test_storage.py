@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge import storage
-from edge.errors import OutputExistsError, StorageError
+from edge.errors import MissingInputError, OutputExistsError, StorageError
 from edge.storage import read_bounded, replace_file, write_directory, write_file
 
 FILES = {"a.bin": b"x" * 200_000, "b.txt": b"hello"}
@@ -234,3 +234,34 @@ def test_no_more_is_read_than_allowed(tmp_path_factory: pytest.TempPathFactory, 
     else:
         with pytest.raises(OSError, match=f"larger than {limit} bytes"):
             read_bounded(file, limit, follow=False)
+
+
+def test_a_new_directory_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    with storage.new_directory(tmp_path / "out") as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "file").write_bytes(b"1")
+        assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out" / "inner" / "file").read_bytes() == b"1"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [(OSError(28, "No space left on device"), StorageError), (MissingInputError("gone"), MissingInputError)],
+)
+def test_a_new_directory_that_fails_leaves_nothing(tmp_path: Path, raised: OSError, expected: type[OSError]) -> None:
+    with pytest.raises(expected), storage.new_directory(tmp_path / "out") as folder:
+        (folder / "file").write_bytes(b"1")
+        raise raised
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("there", ["folder", "broken link"])
+def test_a_new_directory_never_replaces_anything(tmp_path: Path, there: str) -> None:
+    out = tmp_path / "out"
+    if there == "folder":
+        out.mkdir()
+    else:
+        out.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OutputExistsError), storage.new_directory(out):
+        raise AssertionError("not begun")

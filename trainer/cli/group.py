@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from edge.cli.apart import apart
 from edge.cli.numbers import FloatRange
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from trainer.grouping.run import Answer, Request
 
 _MOST_GROUPS = 10_000
+_ISODATA = ("rounds", "pairs", "smallest", "spread", "distance", "start")
 
 
 @click.command(
@@ -104,6 +106,7 @@ def group(photos: Path, out: Path, as_json: bool, **given: Any) -> None:
     PHOTOS is not changed.
     """
     require("grouping photos", "rich", "scipy", "sklearn", "PIL", "jinja2")
+    _check_options(given["method"])
     # Only a bundle brings a model along that may be a stranger's.
     work = _group if given["bundle"] is None else apart("bundle")(_group)
     work(photos=photos, out=out, as_json=as_json, **given)
@@ -123,6 +126,14 @@ def _group(photos: Path, out: Path, as_json: bool, **given: Any) -> None:
         echo_json(answer)
     else:
         _show(answer)
+
+
+def _check_options(method: str) -> None:
+    """Raise UsageError if a parameter of ISODATA is given to another method, which would not heed it."""
+    source = click.get_current_context().get_parameter_source
+    given = [name for name in _ISODATA if source(name) is ParameterSource.COMMANDLINE]
+    if given and method != "isodata":
+        raise click.UsageError(f"--{given[0]} belongs to --method isodata: add that, or leave it out")
 
 
 def _check_target(out: Path, photos: Path, given: dict[str, Any]) -> None:
@@ -147,7 +158,7 @@ def _request(photos: Path, out: Path, given: dict[str, Any]) -> "Request":
     from trainer.grouping.methods.isodata import Isodata
     from trainer.grouping.run import Request
 
-    numbers = {name: given[name] for name in ("rounds", "pairs", "smallest", "spread", "distance", "start")}
+    numbers = {name: given[name] for name in _ISODATA}
     return Request(
         photos=photos,
         out=out,

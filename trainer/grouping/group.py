@@ -81,7 +81,7 @@ def group(photos: PhotoFeatures, wishes: Wishes) -> Grouping:
 def _group(photos: PhotoFeatures, wishes: Wishes) -> Grouping:
     once = counted_with(photos)
     firsts, member_of = np.unique(once, return_inverse=True)
-    views = [view for half in halves(photos.features) for view in principal(half[firsts])]
+    views = [view for half in halves(photos.features) for view in principal(half, firsts)]
     points = diffusion(views, wishes.seed)
     found = _in_order(_apply(points, wishes), points, wishes.seed)
     count = int(found.max())

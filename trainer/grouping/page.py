@@ -80,7 +80,7 @@ def render(
     sheets = [_sheet(result, number, photos, pictures, with_each) for number, photos in shown.items() if len(photos)]
     return fill_in(
         "groups.html",
-        folder=str(result.root),
+        folder=readable_name(result.root),
         photos=len(result.paths),
         different=len(with_each),
         groups=result.grouping.groups,

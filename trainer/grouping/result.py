@@ -1,9 +1,11 @@
 """Write groups to a folder: a table, folders of photos, and a page of contact sheets."""
 
 import csv
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -119,20 +121,27 @@ def _places(result: Result, *, by_visit: bool) -> dict[int, str]:
 
 def _bring(source: Path, target: Path, how: Photos) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if how == "links":
-        try:
-            target.symlink_to(os.path.realpath(source))
-        except PermissionError as error:
-            raise StorageError(f"{target.parent}: no links can be made there: add --photos copies") from error
-        return
     try:
-        file = source.open("rb")
+        times = source.stat()
+        file = nullcontext() if how == "links" else source.open("rb")
     except OSError as error:
         raise MissingInputError(
             f"{readable_name(source)}: cannot be read any more ({error.strerror or error}): nothing was written: is "
             "the card still there?"
         ) from error
-    with file, target.open("xb") as copy:
-        shutil.copyfileobj(file, copy, 1 << 20)
-    times = source.stat()
+    with file as opened:
+        if opened is None:
+            _link(source, target)
+            return
+        with target.open("xb") as copy:
+            shutil.copyfileobj(opened, copy, 1 << 20)
     os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.symlink_to(os.path.realpath(source))
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):  # FAT, and some file systems of sticks
+            raise StorageError(f"{target.parent}: no links can be made there: add --photos copies") from error
+        raise

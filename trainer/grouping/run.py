@@ -10,6 +10,7 @@ import numpy as np
 from edge.bundle.store import Bundle
 from edge.embedding.source import BundleFeatures
 from edge.errors import DatasetError
+from edge.images import readable_name
 from edge.inference.model_limits import TIMEOUT_S
 from edge.photo_files import find_images
 from edge.processes.fork import time_limit
@@ -198,6 +199,6 @@ def _answer(
         method=request.wishes.method,
         network=network,
         notes=tuple(notes),
-        page=str(request.out / PAGE),
-        table=str(request.out / TABLE),
+        page=readable_name(request.out / PAGE),
+        table=readable_name(request.out / TABLE),
     )

@@ -89,7 +89,6 @@ def test_the_photos_folder_is_never_written_to(
     [
         (0, (), 65, "no photos"),
         (2, ("--groups", "9"), 65, "must be 1 to"),
-        (2, ("--weights", "absent.h5", "--bundle", "absent"), 66, "absent"),
     ],
 )
 def test_what_cannot_be_done_ends_in_one_line_and_writes_nothing(
@@ -106,3 +105,16 @@ def test_what_cannot_be_done_ends_in_one_line_and_writes_nothing(
 def test_no_such_folder(tmp_path: Path) -> None:
     answer = run(tmp_path / "absent", "--out", tmp_path / "out")
     assert getattr(answer.exception, "exit_status", None) == 66
+
+
+def test_a_parameter_of_another_method_is_refused(tmp_path: Path) -> None:
+    answer = run(tmp_path, "--out", tmp_path / "out", "--start", "3")
+    assert answer.exit_code == 2
+    assert "--start belongs to --method isodata" in answer.output
+
+
+def test_isodata_begins_where_it_is_asked_to(shapes: Callable[[Path, int], Path], tmp_path: Path) -> None:
+    photos = shapes(tmp_path / "photos", 12)
+    answer = run(photos, "--out", tmp_path / "out", "--method", "isodata", "--groups", "4", "--start", "12", "--json")
+    assert answer.exit_code == 0, answer.output
+    assert 2 < json.loads(answer.stdout.splitlines()[-1])["groups"] < 8

@@ -1,6 +1,7 @@
 """What is written: a table, folders and a page, whole or not at all."""
 
 import csv
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.errors import MissingInputError, OutputExistsError
+from edge.errors import MissingInputError, OutputExistsError, StorageError
 from trainer.grouping.group import Grouping
 from trainer.grouping.naming import Name
 from trainer.grouping.page import chosen, render, spread
@@ -94,10 +95,23 @@ def test_the_table_alone(result: Result, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["groups.csv", "groups.html"]
 
 
-def test_a_photo_that_vanished_leaves_nothing_behind(result: Result, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["links", "copies"])
+def test_a_photo_that_vanished_leaves_nothing_behind(result: Result, tmp_path: Path, how: str) -> None:
     result.paths[3].unlink()
     with pytest.raises(MissingInputError, match="card still there"):
-        write(result, tmp_path / "out", "copies")
+        write(result, tmp_path / "out", how)
+    assert [path.name for path in tmp_path.iterdir()] == ["card"]
+
+
+def test_a_disk_without_links_is_named_with_the_way_out(
+    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    with pytest.raises(StorageError, match="add --photos copies"):
+        write(result, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["card"]
 
 

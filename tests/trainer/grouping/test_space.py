@@ -10,9 +10,15 @@ from trainer.grouping.methods.density import UNSURE, hdbscan
 from trainer.grouping.methods.kmeans import grow, kmeans
 from trainer.grouping.methods.ordering import seriate
 from trainer.grouping.methods.silhouette import silhouette
-from trainer.grouping.methods.space import diffusion, nearest_neighbours, principal
+from trainer.grouping.methods.space import diffusion, nearest_neighbours
+from trainer.grouping.methods.space import principal as principal_of
 
 Features = NDArray[np.float32]
+
+
+def principal(given: Features) -> list[Features]:
+    """Return the points of all rows."""
+    return principal_of(given, np.arange(len(given)))
 
 
 def features(groups: int, each: int, apart: float, seed: int = 0) -> tuple[Features, NDArray[np.int64]]:
@@ -36,6 +42,12 @@ def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("trainer.grouping.methods.space._BLOCK", 7)
     parts = principal(given)[0]
     assert np.abs(whole @ whole.T - parts @ parts.T).max() < 1e-3
+
+
+def test_rows_that_do_not_count_change_nothing() -> None:
+    given = features(4, 30, 2)[0]
+    rows = np.arange(0, 120, 3)
+    assert np.array_equal(principal_of(given, rows)[1], principal(given[rows])[1])
 
 
 @pytest.mark.parametrize("each", [30, 150])

@@ -33,28 +33,29 @@ _ROUNDING = 1e-10
 _FEW = 500
 
 
-def principal(features: Features) -> list[Points]:
-    """Return the square roots of `features` along their main axes, scaled in two ways: float32 (photos, axes) each.
+def principal(features: Features, rows: NDArray[np.int64]) -> list[Points]:
+    """Return the square roots of some features along their main axes, scaled in two ways: float32 (rows, axes) each.
 
-    features: float32 (photos, channels), finite; negative ones keep their sign. They are read in blocks, so that no
-    second copy is needed. There are at most 128 axes, and each row has length 1."""
+    features: float32 (photos, channels), finite; negative ones keep their sign. rows: the photos that count. They are
+    read in blocks, so that no second copy is needed: of 100,000 photos it would take half a gigabyte. There are at
+    most 128 axes, and each row has length 1."""
     # Square roots, because a few channels that fire strongly would decide alone. The main axes are scaled about half
     # way to equal spread: unscaled the first few decide (backgrounds), at equal spread noise counts as much as they
     # do. Half way is a matter of taste, so there is one view to either side of it.
-    blocks = [slice(start, start + _BLOCK) for start in range(0, len(features), _BLOCK)]
+    blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
     mean, variances, axes = _main_axes(features, blocks)
     if variances[0] <= _ROUNDING:  # all alike
-        return [np.zeros((len(features), 1), np.float32) for _ in _SCALINGS]
+        return [np.zeros((len(rows), 1), np.float32) for _ in _SCALINGS]
     along = [((_levelled(features[block]) - mean) @ axes).astype(np.float32) for block in blocks]
     points, deviations = np.concatenate(along), np.sqrt(variances).astype(np.float32)
     return [unit_length(points / deviations**scaling) for scaling in _SCALINGS]
 
 
 def _main_axes(
-    features: Features, blocks: Sequence[slice]
+    features: Features, blocks: Sequence[NDArray[np.int64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the mean of the square roots, and the variances along their main axes and the axes, widest first."""
-    count, channels = features.shape
+    count, channels = sum(map(len, blocks)), features.shape[1]
     mean = np.zeros(channels)
     for block in blocks:
         mean += _levelled(features[block]).sum(axis=0, dtype=np.float64) / count
