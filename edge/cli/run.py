@@ -12,6 +12,7 @@ import click
 
 from edge import __version__
 from edge.cli import options
+from edge.cli.given import refuse_given, refuse_together
 from edge.cli.streams import complain
 
 if TYPE_CHECKING:
@@ -46,8 +47,16 @@ _log = logging.getLogger(__name__)
 @click.option("--service", is_flag=True, help="Never give up: wait for a camera that is not there yet.")
 @click.option("--no-outputs", is_flag=True, help="Leave MQTT and other outputs of events to `fieldfare outputs`.")
 @click.option("--json", "json_lines", is_flag=True, help="JSON lines on standard output.")
+@click.pass_context
 def run(
-    config: Path | None, frames: int | None, service: bool, no_outputs: bool, json_lines: bool, **given: Any
+    context: click.Context,
+    /,
+    config: Path | None,
+    frames: int | None,
+    service: bool,
+    no_outputs: bool,
+    json_lines: bool,
+    **given: Any,
 ) -> None:
     """Classify what a camera sees, until Ctrl-C, SIGTERM or the end of a replay.
 
@@ -65,7 +74,9 @@ def run(
     from edge.supervision.supervisor import Supervisor
     from edge.supervision.systemd import SystemdNotifier
 
+    refuse_together(context, "quiet", "json_lines")
     settings = _settings(config, **given)
+    _refuse_useless(context, settings.camera.source)
     sleep = _sleep(settings)
     log_to_stderr()
     keep_clock()
@@ -88,11 +99,30 @@ def run(
         _log.info("fieldfare %s, Python %s", __version__, platform.python_version())
         status = supervisor.run()
     if supervisor.complaint is not None:
-        complain(f"fieldfare: {' '.join(supervisor.complaint.split())}")
+        heading, *faults = supervisor.complaint.split("\n")
+        complain(f"fieldfare: {heading}")
+        for fault in faults:
+            complain(f"  {fault}")
     if supervisor.complaint is None or supervisor.tally.results:
         _log.info("%s", supervisor.tally.line(supervisor.status.counts.dropped))
     if status:
         raise click.exceptions.Exit(status)
+
+
+def _refuse_useless(context: click.Context, source: str) -> None:
+    """Raise UsageError if an option was given that means nothing to this source."""
+    from edge.printable import masked
+    from edge.source_kind import is_live, source_kind
+
+    shown = masked(source)
+    if is_live(source):
+        refuse_given(context, "flat_out", because=f"{shown} has a rate of its own: leave it out, or replay a recording")
+    if source_kind(source) != "replay":
+        refuse_given(context, "loop", because=f"{shown} has no end: leave it out")
+    if source_kind(source) in ("replay", "stream"):
+        refuse_given(context, "size", because=f"{shown} has a size of its own: leave it out")
+    if context.params["flat_out"]:
+        refuse_given(context, "fps", because="--flat-out goes as fast as possible: leave one out")
 
 
 def _place() -> "Place":

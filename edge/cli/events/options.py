@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from edge.cli.events.moments import begin_of, end_of
+from edge.cli.given import refuse_unknown_before
 from edge.cli.numbers import FloatRange
 from edge.errors import ConfigError
 
@@ -54,7 +55,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="For programs
 
 
 def values_of(context: click.Context) -> dict[str, Any]:
-    """Return the options of a sub-command, put over those that stand before it."""
+    """Return the options of a sub-command, put over those that stand before it.
+
+    Raises UsageError if one of those means nothing to it.
+    """
+    refuse_unknown_before(context)
     before = context.parent.params if context.parent is not None else {}
     default = click.core.ParameterSource.DEFAULT
     given = {name: v for name, v in context.params.items() if context.get_parameter_source(name) is not default}
@@ -83,14 +88,20 @@ def store_of(values: dict[str, Any]) -> Path:
 
 
 def filter_of(values: dict[str, Any]) -> "Filter":
-    """Return the filter that the options make."""
+    """Return the filter that the options make. Raises UsageError if nothing can pass it."""
     from edge.store.records import Filter
 
+    since, until = values["since"], values["until"]
+    if since is not None and until is not None and since >= until:
+        raise click.UsageError("--since is not before --until: no event can lie between: swap them, or leave one out")
+    least, most = values.get("min_score"), values.get("max_score")
+    if least is not None and most is not None and least > most:
+        raise click.UsageError(f"--min-score {least:g} is over --max-score {most:g}: swap them, or leave one out")
     return Filter(
         labels=tuple(values["labels"]),
-        since_wall_s=values["since"],
-        until_wall_s=values["until"],
-        least_score=values.get("min_score"),
-        most_score=values.get("max_score"),
+        since_wall_s=since,
+        until_wall_s=until,
+        least_score=least,
+        most_score=most,
         checked=values.get("checked"),
     )

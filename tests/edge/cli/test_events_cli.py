@@ -119,7 +119,7 @@ def test_an_event_may_be_named(fieldfare: Fieldfare, store: Path) -> None:
         (["1", "a\x1b[31m"], "printable"),
         (["1", "x" * 1001], "1000 bytes"),
         (["1", ""], "1 to 1000"),
-        (["1", "--undo", "--as", "fox"], "exclude each other"),
+        (["1", "--undo", "--as", "fox"], "--as and --undo exclude each other"),
     ],
 )
 def test_a_mark_that_means_nothing_is_refused(fieldfare: Fieldfare, store: Path, words: list[str], said: str) -> None:
@@ -130,6 +130,16 @@ def test_a_mark_that_means_nothing_is_refused(fieldfare: Fieldfare, store: Path,
 
 def test_a_label_that_looks_like_a_number_can_be_given(fieldfare: Fieldfare, store: Path) -> None:
     assert fieldfare("events", "mark", 1, "--as", "42", "--store", store).out == "1 event: 42\n"
+
+
+def test_a_class_may_be_called_as_a_verdict_is_and_a_slip_shows(fieldfare: Fieldfare, store: Path) -> None:
+    done = fieldfare("events", "mark", 1, "--as", "right", "--store", store)
+    assert (done.status, done.out) == (0, "1 event: right\n")
+    assert done.err == (
+        "fieldfare: note: right is a new label here; for the verdict leave out --as: fieldfare events mark 1 right\n"
+    )
+    assert json.loads(fieldfare("events", "show", 1, "--store", store, "--json").out)["checked"] == "other"
+    assert fieldfare("events", "mark", 2, "--as", "right", "--store", store).err == ""
 
 
 @pytest.mark.parametrize("number", ["0", "161", "heron", "9" * 400])

@@ -93,6 +93,12 @@ def test_a_score_log_needs_no_bundle(run_fieldfare: Run, tmp_path: Path) -> None
     assert lines[3].startswith("old (the defaults): 1 events: owl 1")
 
 
+def test_a_rate_for_a_score_log_is_refused(run_fieldfare: Run, tmp_path: Path) -> None:
+    done = run_fieldfare("replay", score_log(tmp_path), "--config", tmp_path / "new.toml", "--fps", 5)
+    assert done.returncode == 2
+    assert "--fps: a score log has the times of its frames: leave it out" in done.stderr
+
+
 def test_two_settings_files_are_compared(run_fieldfare: Run, tmp_path: Path) -> None:
     new = settings(tmp_path, Path("/nowhere"), "[decision]\nthreshold = 0.5\n")
     old = settings(tmp_path, Path("/nowhere"), "[decision]\nthreshold = 0.95\n", "old.toml")
