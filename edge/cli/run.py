@@ -17,6 +17,7 @@ from edge.cli.streams import complain
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
+    from edge.sinks.base import Sink
     from edge.supervision.load.sleep import Sleep
     from edge.supervision.parts import Place
     from edge.supervision.supervisor import Supervisor
@@ -69,10 +70,6 @@ def run(
     from edge.capture.script import keep_clock
     from edge.cli.outputs import build_sinks
     from edge.processes.logs import log_to_stderr
-    from edge.supervision.beside.outputs import start_outputs
-    from edge.supervision.parts import Helpers
-    from edge.supervision.supervisor import Supervisor
-    from edge.supervision.systemd import SystemdNotifier
 
     refuse_together(context, "quiet", "json_lines")
     settings = _settings(config, **given)
@@ -84,20 +81,44 @@ def run(
         sinks = build_sinks(settings.output, json_lines=json_lines, patient=service)
         for sink in sinks:
             stack.callback(sink.close)
-        supervisor = Supervisor(
-            settings,
-            sinks,
-            SystemdNotifier(),
-            _place(),
-            service=service,
-            max_frames=frames,
-            sleep=sleep,
-            helpers=Helpers(outputs=None if no_outputs else start_outputs),
-        )
+        supervisor = _supervisor(settings, sinks, sleep, frames, service=service, no_outputs=no_outputs)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _: _stop(supervisor, received))
         _log.info("fieldfare %s, Python %s", __version__, platform.python_version())
         status = supervisor.run()
+    _conclude(supervisor)
+    if status:
+        raise click.exceptions.Exit(status)
+
+
+def _supervisor(
+    settings: "Settings",
+    sinks: "list[Sink]",
+    sleep: "Sleep | None",
+    max_frames: int | None,
+    *,
+    service: bool,
+    no_outputs: bool,
+) -> "Supervisor":
+    from edge.supervision.beside.outputs import start_outputs
+    from edge.supervision.parts import Helpers
+    from edge.supervision.supervisor import Supervisor
+    from edge.supervision.systemd import SystemdNotifier
+
+    return Supervisor(
+        settings,
+        sinks,
+        SystemdNotifier(),
+        _place(),
+        service=service,
+        max_frames=max_frames,
+        sleep=sleep,
+        helpers=Helpers(outputs=None if no_outputs else start_outputs),
+    )
+
+
+def _conclude(supervisor: "Supervisor") -> None:
+    """Print why it failed, if it did, and what it counted, if anything."""
     if supervisor.complaint is not None:
         heading, *faults = supervisor.complaint.split("\n")
         complain(f"fieldfare: {heading}")
@@ -105,8 +126,6 @@ def run(
             complain(f"  {fault}")
     if supervisor.complaint is None or supervisor.tally.results:
         _log.info("%s", supervisor.tally.line(supervisor.status.counts.dropped))
-    if status:
-        raise click.exceptions.Exit(status)
 
 
 def _refuse_useless(context: click.Context, source: str) -> None:
