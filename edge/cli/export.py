@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.cli.events.options import SETTINGS, filter_of, json_option, store_of, store_options, time_options
+from edge.cli.events.options import (
+    SETTINGS,
+    filter_of,
+    json_option,
+    note_strange_labels,
+    store_of,
+    store_options,
+    time_options,
+)
 from edge.cli.given import refuse_given, refuse_together
 from edge.cli.streams import complain, echo, echo_json
 
@@ -59,6 +67,7 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
     """
     from edge.exports.export import Request
     from edge.exports.export import export as run
+    from edge.store.reading import StoreReader
 
     values = context.params
     _refuse_useless(context, form)
@@ -76,6 +85,9 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
         project=_project(values),
         position=_position(values["position"]),
     )
+    if request.wanted.labels:
+        with StoreReader(store) as reader:
+            note_strange_labels(reader, request.wanted)
     counter = _Counter()
     try:
         outcome = run(request, counter.show)

@@ -272,6 +272,6 @@ def _check_space(folder: Path, size: int) -> None:
     free = about.f_bavail * about.f_frsize
     if size > free:
         raise StorageError(
-            f"cannot write {folder}: the pictures take {size / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free: free "
+            f"cannot write {folder}: the pictures take {size / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free: free "
             "some space, choose another place, or export less with --since, --until or --no-media"
         )

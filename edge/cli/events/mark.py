@@ -11,9 +11,13 @@ from edge.cli.given import refuse_together
 from edge.cli.streams import complain, echo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edge.store.records import Mark
 
 _VERDICTS = ("right", "wrong")
+# Most new labels are none: a heron is no person.
+_LIKE_A_SLIP = 0.75
 _LONGEST_LABEL = 1000  # bytes, as in a bundle
 _LONGEST_NAME = 200  # bytes, of a person
 
@@ -42,8 +46,8 @@ def mark(
     made = None if undo else _mark(verdict, label, by)
     with StoreReader(store) as reader:
         found = [find(reader, number).number for number in numbers]
-        if made is not None and made.label is not None and made.label not in reader.labels():
-            complain(f"fieldfare: note: {made.label} is a new label here{_instead(made.label, numbers)}")
+        if made is not None and made.label is not None and made.label not in (known := reader.labels()):
+            complain(f"fieldfare: note: {made.label} is a new label here{_instead(made.label, numbers, known)}")
     carry_out(store, [MarkEvents(tuple(found), made)])
     done = "taken back" if made is None else made.label or made.verdict
     echo(f"{len(found)} event{'s' if len(found) > 1 else ''}: {done}")
@@ -61,10 +65,13 @@ def _split(words: tuple[str, ...], label: str | None, *, undo: bool) -> tuple[tu
     return tuple(numbers), last
 
 
-def _instead(label: str, numbers: tuple[str, ...]) -> str:
+def _instead(label: str, numbers: tuple[str, ...], known: "Sequence[str]") -> str:
     """Return what may have been meant by a new label; "" if nothing suggests itself."""
+    from edge.events.labels import nearest_label
+
     if label not in _VERDICTS:
-        return ""
+        near = nearest_label(label, [*known, *_VERDICTS], _LIKE_A_SLIP)
+        return f": did you mean {near!r}?" if near is not None else ""
     return f"; for the verdict leave out --as: fieldfare events mark {' '.join(numbers[:3])} {label}"
 
 
