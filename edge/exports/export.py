@@ -65,7 +65,7 @@ class Outcome:
     missing, damaged: pictures that could not be copied: gone since, or not as they were once written.
     others: events that Camtrap DP cannot hold. unnamed: some of the labels that the taxonomy does not have.
     unchecked: events that nobody marked; they are not in class folders.
-    not_noted: why the store does not know of the export; None: it does, or need not.
+    not_noted: why the export is not noted in the store; None: it is, or need not be.
     was_finished: the export to go on with is whole already, so that nothing was done.
     """
 

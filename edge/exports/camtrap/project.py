@@ -92,7 +92,7 @@ class Study(_Part, frozen=True):
 
 
 class Deployment(_Part, frozen=True):
-    """[deployments.DEVICE]: columns of deployments.csv that no camera knows of itself."""
+    """[deployments.DEVICE]: columns of deployments.csv that no camera can report."""
 
     locationID: Line | None = None  # noqa: N815
     locationName: Line | None = None  # noqa: N815
