@@ -100,13 +100,17 @@ class ConfigError(FieldfareError, ValueError):
     """A setting that is unknown, of the wrong type or out of range, or several.
 
     heading: the message, or if there are several faults, how many. faults: a line for each if there are several. The
-    error as a text is all of it on one line.
+    error as a text is one line, with the first five of them.
     """
 
     exit_status = 78
+    _ON_ONE_LINE = 5
 
     def __init__(self, heading: str, faults: Sequence[str] = ()) -> None:
-        super().__init__(f"{heading} {'; '.join(faults)}" if faults else heading)
+        shown = [*faults[: self._ON_ONE_LINE]]
+        if len(faults) > len(shown):
+            shown.append(f"and {len(faults) - len(shown)} more")
+        super().__init__(f"{heading} {'; '.join(shown)}" if faults else heading)
         self.heading = heading
         self.faults = tuple(faults)
 

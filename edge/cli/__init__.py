@@ -23,7 +23,7 @@ _BUILT_IN = {
     "embed": "edge.cli.embed:embed",
     "events": "edge.cli.events.command:events",
     "export": "edge.cli.export:export",
-    "outputs": "edge.cli.outputs_command:outputs",
+    "outputs": "edge.cli.outputs.command:outputs",
     "replay": "edge.cli.replay:replay",
     "run": "edge.cli.run:run",
     "status": "edge.cli.status:status",

@@ -27,7 +27,7 @@ def classify(bundle: Path, images: tuple[Path, ...], json_lines: bool, **given: 
     file is not there or a folder has no pictures.
     """
     quieten_opencv()
-    from edge.cli.outputs import build_sinks
+    from edge.cli.outputs.sinks import build_sinks
     from edge.clock import stamp
     from edge.config.loading import load_settings
     from edge.config.running import Output

@@ -10,6 +10,7 @@ import click
 
 from edge.cli import options
 from edge.cli.apart import apart
+from edge.cli.given import refuse_given
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import complain, echo, echo_json, quieten_opencv
 
@@ -45,8 +46,11 @@ _WIDEST = 24
     help="Frames a second of a video or a folder.  [default: a video's own times; 10 for pictures]",
 )
 @options.as_json
+@click.pass_context
 @apart("config")
-def replay(recording: str, config: Path, against: Path | None, fps: float | None, as_json: bool) -> None:
+def replay(
+    context: click.Context, /, recording: str, config: Path, against: Path | None, fps: float | None, as_json: bool
+) -> None:
     """Show which events other settings would make of a RECORDING: a score log, a video or a folder of pictures.
 
     Events under the old and the new settings stand side by side: those that stay the same, change, or are
@@ -59,10 +63,13 @@ def replay(recording: str, config: Path, against: Path | None, fps: float | None
     from edge.events.score_log import is_score_log
     from edge.events.trial import Trial
 
+    is_log = is_score_log(Path(recording))
+    if is_log:
+        refuse_given(context, "fps", because="a score log has the times of its frames: leave it out")
     new = load_settings(config)
     old = _with_defaults(new) if against is None else load_settings(against)
     trials = Trial(old), Trial(new)
-    if is_score_log(Path(recording)):
+    if is_log:
         clock = _try_on_log(Path(recording), (old, new), trials)
     else:
         clock = _try_on_pictures(recording, fps, (old, new), trials)

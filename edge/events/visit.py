@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from edge.events.records import Box
 from edge.results import Candidate
 
-# Labels of one visit that are told apart while none is settled. More come from a flicker, not from a scene.
+# Labels of one visit that are distinguished while none is settled. More come from a flicker, not from a scene.
 _MOST_LABELS = 4
 
 

@@ -43,6 +43,7 @@ class ServiceState:
     computed: bool = False
     starts: int = 0
     _refused: int = 0  # starts in a row that failed
+    _lines: tuple[str, ...] = ()
 
     @property
     def serves(self) -> bool:
@@ -51,8 +52,10 @@ class ServiceState:
 
     @property
     def complaint(self) -> str | None:
-        """Why the service failed; None if it did not."""
-        return self.why if self.state == "failed" else None
+        """Why the service failed, a line for each fault; None if it did not."""
+        if self.state != "failed":
+            return None
+        return "\n".join(" ".join(line.split()) for line in self._lines or (self.why,))
 
     def worker_starts(self) -> None:
         """Note that a worker was started; the state stays."""
@@ -87,7 +90,7 @@ class ServiceState:
         proven = self.computed if fault.may_be_engine else self.proven
         gives_up = not (self.service or proven or once_more)
         if self._is_hopeless(fault.status) or not self.endless or gives_up:
-            self._fail(fault.why, fault.status)
+            self._fail(fault.why, fault.status, fault.lines)
         else:
             self.recovers(fault.why)
 
@@ -115,10 +118,10 @@ class ServiceState:
         waits = self.service and (status == MissingInputError.exit_status or self.proven)
         return status in HOPELESS and not waits
 
-    def _fail(self, why: str, status: int) -> None:
+    def _fail(self, why: str, status: int, lines: tuple[str, ...] = ()) -> None:
         if self.exit_status is None:
             self._enter("failed", why)
-            self.exit_status = status
+            self.exit_status, self._lines = status, lines
 
     def _enter(self, state: State, why: str) -> None:
         if self.exit_status is None:

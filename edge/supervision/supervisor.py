@@ -87,7 +87,7 @@ class Supervisor:
 
     @property
     def complaint(self) -> str | None:
-        """Why the exit status is not 0; None if it is."""
+        """Why the exit status is not 0, a line for each fault; None if it is."""
         return self._state.complaint
 
     def stop(self) -> None:

@@ -1,5 +1,6 @@
 """Compute the scores of a recording, a video or a folder of pictures, as fast as it goes."""
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from edge.capture.base import FrameSource
 from edge.capture.opening import open_source
 from edge.capture.replay.video import VideoSource
 from edge.config.running import Camera
-from edge.errors import ConfigError, EndOfStream, VideoError
+from edge.errors import ConfigError, EndOfStream, MissingInputError, VideoError
 from edge.postprocess import to_scores
 from edge.printable import masked
 from edge.records import Frame
@@ -29,10 +30,12 @@ class Recording:
     """
 
     def __init__(self, path: str, *, fps: float | None) -> None:
-        """Open it. Raises ConfigError if `path` names no recording, VideoError for a file that is none of any kind, and
-        what open_source raises."""
+        """Open it. Raises ConfigError if `path` names no recording, MissingInputError if it is not there, VideoError for
+        a file that is none of any kind, and what open_source raises."""
         if path == "synthetic" or source_kind(path) != "replay" or _is_special(path):
             raise ConfigError(f"{masked(path)}: must be a score log, a video, or a folder of pictures")
+        if _is_missing(path):
+            raise MissingInputError(f"{masked(path)}: not there: give a score log, a video, or a folder of pictures")
         self._fps = fps
         try:
             self._source: FrameSource = open_source(Camera(source=path, fps=fps, realtime=False))
@@ -68,5 +71,18 @@ class Recording:
 
 def _is_special(path: str) -> bool:
     """Return whether it is there and no file or folder: the video library would wait for a pipe without end."""
-    place = Path(path)
-    return place.exists() and not (place.is_file() or place.is_dir())
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:  # open_source gives the reason
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _is_missing(path: str) -> bool:
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # open_source gives the reason
+        return False
+    return False

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.cli.events.options import filter_of, filter_options, json_option, store_of, store_options, values_of
+from edge.cli.events.options import (
+    filter_of,
+    filter_options,
+    json_option,
+    note_strange_labels,
+    store_of,
+    store_options,
+    values_of,
+)
 from edge.cli.streams import echo, echo_json
 
 if TYPE_CHECKING:
@@ -22,6 +30,15 @@ class EventCommands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List their names, as click.Group does."""
         return list(self._NAMES)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Split the name of the command off, as click.Group does. Raises UsageError, which lists the names."""
+        if args[0] not in self._NAMES and not args[0].startswith("-"):
+            near = f"; to see one event: fieldfare events show {args[0]}" if args[0].isdecimal() else ""
+            raise click.UsageError(f"no command {args[0][:80]!r}: must be {', '.join(self._NAMES)}, or none{near}", ctx)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one, as click.Group does; None if there is no such command."""
@@ -56,6 +73,7 @@ def events(context: click.Context, /, **_: Any) -> None:
     wanted, as_json, most = filter_of(values), values["as_json"], values["most"]
     most = (0 if as_json else _SHOWN) if most is None else most
     with StoreReader(store_of(values)) as reader:
+        note_strange_labels(reader, wanted)
         found = reader.events(wanted, limit=most or None, newest_first=not values["oldest_first"])
         shown = print_events(found, as_json=as_json)
         if not as_json:

@@ -1,11 +1,12 @@
 """fieldfare events show: all about one event."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge.cli.events.command import to_json
-from edge.cli.events.options import json_option, store_of, store_options, values_of
+from edge.cli.events.options import is_utf8, json_option, store_of, store_options, values_of
 from edge.cli.streams import echo, echo_json
 from edge.errors import DataError
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from edge.store.reading import StoreReader
     from edge.store.records import StoredEvent
 
+# Such as 12,13 or 12-15.
+_SEVERAL = re.compile(r"\d+(?:[-,.;:/]+\d+)+[-,.;:/]?|\d+[,;]")
 _CLOCKS = {
     "ntp": "by a time server",
     "rtc": "by a real-time clock",
@@ -44,10 +47,11 @@ def show(context: click.Context, /, number: str, **_: Any) -> None:
 
 def find(reader: "StoreReader", number: str) -> "StoredEvent":
     """Return the event of this number or name. Raises DataError if there is none."""
-    stored = reader.find(number)
+    stored = reader.find(number) if is_utf8(number) else None
     if stored is None:
         first, last = reader.numbers()
-        raise DataError(f"event {number[:100]!r} is not there: the store holds {first} to {last}: see fieldfare events")
+        fix = "give one number after the other, as in 12 13" if _SEVERAL.fullmatch(number) else "see fieldfare events"
+        raise DataError(f"event {number[:100]!r} is not there: the store holds {first} to {last}: {fix}")
     return stored
 
 

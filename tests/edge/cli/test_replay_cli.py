@@ -102,6 +102,28 @@ def test_a_score_log_needs_no_bundle(run_fieldfare: Run, tmp_path: Path) -> None
     assert lines[3].startswith("old (the defaults): 1 events: owl 1")
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gone.log", "gone.log: not there: give a score log, a video, or a folder of pictures"),
+        ("x" * 300, "cannot read: File name too long"),
+    ],
+)
+def test_a_recording_that_is_not_there_is_one_line(
+    run_fieldfare: Run, bundle: Path, tmp_path: Path, name: str, words: str
+) -> None:
+    done = run_fieldfare("replay", name, "--config", settings(tmp_path, bundle))
+    assert done.returncode == 66
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_rate_for_a_score_log_is_refused(run_fieldfare: Run, tmp_path: Path) -> None:
+    done = run_fieldfare("replay", score_log(tmp_path), "--config", tmp_path / "new.toml", "--fps", 5)
+    assert done.returncode == 2
+    assert "--fps: a score log has the times of its frames: leave it out" in done.stderr
+
+
 def test_two_settings_files_are_compared(run_fieldfare: Run, tmp_path: Path) -> None:
     new = settings(tmp_path, Path("/nowhere"), "[decision]\nthreshold = 0.5\n")
     old = settings(tmp_path, Path("/nowhere"), "[decision]\nthreshold = 0.95\n", "old.toml")
