@@ -30,8 +30,8 @@ class Recording:
     """
 
     def __init__(self, path: str, *, fps: float | None) -> None:
-        """Open it. Raises ConfigError if `path` names no recording, MissingInputError if it is not there, VideoError for
-        a file that is none of any kind, and what open_source raises."""
+        """Open it. Raises ConfigError if `path` names no recording, MissingInputError if it is not there, VideoError
+        if it is of no kind, and what open_source raises."""
         if path == "synthetic" or source_kind(path) != "replay" or _is_special(path):
             raise ConfigError(f"{masked(path)}: must be a score log, a video, or a folder of pictures")
         if _is_missing(path):

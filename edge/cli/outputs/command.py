@@ -59,7 +59,7 @@ def outputs(context: click.Context, /, config: Path, status_file: Path, *, remov
 
 
 def _run(settings: "Settings", device: str, status_file: Path) -> None:
-    from edge.cli.outputs_report import OutputsReport, places_of
+    from edge.cli.outputs.report import OutputsReport, places_of
     from edge.outputs.main import LOOK_S, follow
     from edge.outputs.service import Outputs, Places
     from edge.processes.logs import log_to_stderr

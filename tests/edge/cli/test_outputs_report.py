@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.cli.outputs_report import OutputsReport, places_of
+from edge.cli.outputs.report import OutputsReport, places_of
 from edge.config.loading import settings_from
 from edge.processes.outputs_messages import OutputState
 
