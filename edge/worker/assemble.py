@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 from edge.bundle.store import Bundle, open_bundle
+from edge.config.locating import Locate
 from edge.config.running import Decisions, Engine
 from edge.config.sections import Region
 from edge.config.settings import Settings
 from edge.decision import Decider
 from edge.errors import BundleError, EngineError, MissingPackageError
-from edge.events.labels import check_labels, thresholds_of
+from edge.events.labels import background_of, check_labels, thresholds_of
 from edge.inference import golden
 from edge.inference.base import Classifier
 from edge.inference.edgetpu import load_edgetpu
@@ -19,6 +20,7 @@ from edge.inference.tflite import TfliteClassifier, check_details
 from edge.preprocess import Preprocessor
 from edge.processes.edgetpu_trial import why_unusable
 from edge.processes.fork import memory_limit
+from edge.worker.locating import open_cutter
 from edge.worker.pipeline import Pipeline
 
 
@@ -83,7 +85,7 @@ def open_pipeline(settings: Settings) -> Pipeline:
     if why is not None:
         engine = engine.at("cpu")
     try:
-        return build_pipeline(bundle, engine, settings.decision, settings.camera.region, fallback=why)
+        return build_pipeline(bundle, engine, settings.decision, settings.camera.region, settings.locate, fallback=why)
     except (EngineError, BundleError) as error:
         raise BundleError(f"bundle {settings.bundle}: {error}") from error
 
@@ -120,12 +122,13 @@ def build_pipeline(
     engine: Engine,
     decision: Decisions,
     region: Region | None = None,
+    locate: Locate | None = None,
     *,
     fallback: str | None = None,
 ) -> Pipeline:
     """Open the engine and join the stages. Raises as open_classifier does.
 
-    region: as camera.region.
+    region: as camera.region. locate: what is cut out of the frames.
     fallback: why `engine` is a lesser one than the settings name, if the caller already knows.
     """
     _require_opencv()
@@ -136,6 +139,8 @@ def build_pipeline(
         Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input, region=region),
         opened.classifier,
         Decider(bundle.labels, thresholds=thresholds, smoothing=decision.smoothing, top=decision.top),
+        cutter=None if locate is None else open_cutter(bundle.manifest, engine, region, locate),
+        background=background_of(bundle.labels, decision.background),
         on_edgetpu=opened.on_edgetpu,
         fallback=fallback or opened.fallback,
     )

@@ -141,7 +141,9 @@ class Worker:
             self._step("opening the engine", "engine", _LOADING_LIMIT_S)
         else:
             self._step(OPENING_EDGETPU, "engine", engine.start_timeout_s)
-        pipeline = build_pipeline(bundle, engine, settings.decision, settings.camera.region, fallback=begin.fallback)
+        pipeline = build_pipeline(
+            bundle, engine, settings.decision, settings.camera.region, settings.locate, fallback=begin.fallback
+        )
         from edge.worker.freshness import FreshnessGuard
 
         self._freshness = FreshnessGuard(settings.camera.frozen_s, distrust=begin.distrust)

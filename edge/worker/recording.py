@@ -11,9 +11,9 @@ from edge.capture.opening import open_source
 from edge.capture.replay.video import VideoSource
 from edge.config.running import Camera
 from edge.errors import ConfigError, EndOfStream
-from edge.postprocess import to_scores
 from edge.printable import masked
 from edge.records import Frame
+from edge.results import Box
 from edge.source_kind import source_kind
 from edge.worker.pipeline import Pipeline
 
@@ -35,21 +35,26 @@ class Recording:
         self._fps = fps
         self._source: FrameSource = open_source(Camera(source=path, fps=fps, realtime=False))
 
-    def scores(self, pipeline: Pipeline) -> Iterator[tuple[float, NDArray[np.float32]]]:
-        """Yield the seconds since its begin and the scores, float32 (labels,), of each frame.
+    def scores(self, pipeline: Pipeline) -> Iterator[tuple[float, NDArray[np.float32], Box | None]]:
+        """Yield the seconds since its begin, the scores, float32 (labels,), and what they are of, as in Decision, for
+        each frame in which there is something to classify.
 
         Raises CameraError if it cannot be read, EngineError if the model fails.
         """
-        manifest = pipeline.bundle.manifest
         while True:
             try:
                 frame = self._source.read()
             except EndOfStream:
                 return
-            prepared = pipeline.prepare(frame)
+            second = self._second(frame)
+            prepared = pipeline.prepare(frame, second)
+            if pipeline.locates_late:
+                prepared = pipeline.locate(prepared)
+            if not prepared.cuts:
+                continue
             pipeline.load(prepared)
-            raw = pipeline.invoke(prepared).raw
-            yield self._second(frame), to_scores(raw, manifest.output, manifest.calibration).values
+            chosen, scores = pipeline.judge(pipeline.invoke(prepared))
+            yield second, scores[chosen].values, prepared.cuts[chosen].box
 
     def close(self) -> None:
         """Close it; safe to call twice."""

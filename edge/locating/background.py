@@ -1,0 +1,135 @@
+"""Keep a running background, and find what a small grey frame shows that it does not."""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.locating.exposure import Exposure
+from edge.records import Pixels
+
+Floats = NDArray[np.float32]
+
+# Seconds in which the background follows what stays, and a change of light.
+_FOLLOWS_S = 8.0
+# In how many seconds a pixel's unrest is learned, and forgotten.
+_UNREST_S, _CALM_S = 2.0, 20.0
+_MOST_UNREST = 60.0
+# A pixel differs by so many deviations of the noise and so many times its unrest, and at least so many grey values.
+_NOISES, _UNRESTS, _LEAST = 4.0, 1.6, 5.0
+# More than this share of the frame differs: that is light, or a camera that was moved.
+_MOST_CHANGED = 0.5
+_GRID = 5
+_CLIPPED = 250.0
+
+
+class Background:
+    """The background of one camera, for small grey frames of one size. For one thread.
+
+    differs: uint8 (height, width), 255 where the last frame differs from the background. stands_out: the same, where
+    it also differs from all of the background that is near, so that no shaking of it explains that.
+    predicted: the background as the last frame's light would show it, uint8.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        shape = (height, width)
+        self.exposure = Exposure()
+        self.differs, self.stands_out, self.predicted = (np.zeros(shape, np.uint8) for _ in range(3))
+        self._near = np.zeros(shape, np.uint8)
+        self._limit_8 = np.zeros(shape, np.uint8)
+        self._mask = np.zeros(shape, np.uint8)
+        self._mean, self._unrest, self._seen, self._light, self._off, self._limit = (
+            np.zeros(shape, np.float32) for _ in range(6)
+        )
+        self._around = np.ones((3, 3), np.uint8)
+        self._frames = 0
+
+    def learn_anew(self, grey: Pixels) -> None:
+        """Take this frame for the background."""
+        np.copyto(self._mean, grey)
+        self._unrest.fill(0)
+        self.exposure.begin_anew()
+        self._frames = 1
+        self.differs.fill(0)
+        self.stands_out.fill(0)
+
+    def compare(self, grey: Pixels) -> bool:
+        """Find what differs in a frame; False if so much does that the background must be learned anew."""
+        np.copyto(self._seen, grey)
+        exposure = self.exposure
+        exposure.fit(self._seen[::_GRID, ::_GRID].ravel(), self._mean[::_GRID, ::_GRID].ravel())
+        np.multiply(self._mean, exposure.gain, out=self._light)
+        np.add(self._light, exposure.offset, out=self._light)
+        cv2.absdiff(self._seen, self._light, dst=self._off)
+        np.multiply(self._unrest, _UNRESTS, out=self._limit)
+        np.add(self._limit, max(_LEAST, _NOISES * exposure.noise), out=self._limit)
+        cv2.compare(self._off, self._limit, cv2.CMP_GT, dst=self.differs)
+        changed = cv2.countNonZero(self.differs)
+        if changed > _MOST_CHANGED * self.differs.size:
+            return False
+        if changed:
+            self._find_outstanding(grey)
+        else:
+            self.stands_out.fill(0)
+        return True
+
+    def _find_outstanding(self, grey: Pixels) -> None:
+        """Compare each pixel with the range of the background in the 3x3 pixels around it."""
+        np.clip(self._light, 0, 255, out=self._light)
+        np.copyto(self.predicted, self._light, casting="unsafe")
+        np.copyto(self._limit_8, self._limit, casting="unsafe")
+        cv2.dilate(self.predicted, self._around, dst=self._near)
+        cv2.add(self._near, self._limit_8, dst=self._near)
+        cv2.compare(grey, self._near, cv2.CMP_GT, dst=self.stands_out)
+        cv2.erode(self.predicted, self._around, dst=self._near)
+        cv2.subtract(self._near, self._limit_8, dst=self._near)
+        cv2.compare(grey, self._near, cv2.CMP_LT, dst=self._mask)
+        cv2.bitwise_or(self.stands_out, self._mask, dst=self.stands_out)
+        cv2.bitwise_and(self.stands_out, self.differs, dst=self.stands_out)
+
+    def follow(self, seconds: float, kept: Pixels, kept_s: float) -> None:
+        """Learn from the frame that was compared last.
+
+        seconds: since the frame before. kept: uint8 (height, width), 255 where something is that must not soon become
+        background. kept_s: in how many seconds it does.
+        """
+        self._frames += 1
+        exposure = self.exposure
+        np.subtract(self._seen, exposure.offset, out=self._light)
+        np.multiply(self._light, 1 / exposure.gain, out=self._light)
+        # The first frames each count alike.
+        share = max(_share(seconds, _FOLLOWS_S), 1 / min(self._frames, 1000) if self._frames < 20 else 0.0)
+        cv2.bitwise_not(kept, dst=self._mask)
+        cv2.accumulateWeighted(self._light, self._mean, share, self._mask)
+        cv2.accumulateWeighted(self._light, self._mean, _share(seconds, kept_s), kept)
+        self._learn_unrest(seconds)
+        # The reference moves to the present light, slowly: what a pumping exposure clips must not be forgotten.
+        if abs(exposure.gain - 1) > 0.01 or abs(exposure.offset) > 0.5:
+            step = _share(seconds, _FOLLOWS_S)
+            gain, offset = 1 + step * (exposure.gain - 1), step * exposure.offset
+            np.multiply(self._mean, gain, out=self._mean)
+            np.add(self._mean, offset, out=self._mean)
+            exposure.offset -= exposure.gain / gain * offset
+            exposure.gain /= gain
+
+    def _learn_unrest(self, seconds: float) -> None:
+        """Learn how far each pixel goes from the background, where nothing is kept (self._mask)."""
+        np.minimum(self._off, _MOST_UNREST, out=self._off)
+        np.multiply(self._unrest, 1 - _share(seconds, _CALM_S), out=self._unrest)
+        cv2.compare(self._off, self._unrest, cv2.CMP_GT, dst=self._near)
+        cv2.bitwise_and(self._near, self._mask, dst=self._near)
+        cv2.accumulateWeighted(self._off, self._unrest, _share(seconds, _UNREST_S), self._near)
+
+    def absorb(self, shape: Pixels, top: int, left: int) -> None:
+        """Take what the last frame shows for the background where `shape`, uint8 (height, width), is not 0."""
+        height, width = shape.shape
+        part = slice(top, top + height), slice(left, left + width)
+        exposure = self.exposure
+        there = shape != 0
+        self._mean[part][there] = (self._seen[part][there] - exposure.offset) / exposure.gain
+        self.differs[part][there] = 0
+
+
+def _share(seconds: float, within_s: float) -> float:
+    return 1 - math.exp(-seconds / within_s)
