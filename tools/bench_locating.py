@@ -38,7 +38,9 @@ SCENES = {
     "noisy": Scene(noise=10, steps=0, sway=0, gust_s=0),
     "steps": Scene(noise=3, steps=0.5, sway=0, gust_s=0),
     "sways": Scene(noise=3, steps=0, sway=5, gust_s=2),
-    "all": Scene(noise=6, steps=0.3, sway=5, gust_s=2),
+    "pumps": Scene(noise=3, steps=0, sway=0, gust_s=0, pump=0.25),
+    "night": Scene(noise=8, steps=0, sway=0, gust_s=0, switch_s=3),
+    "all": Scene(noise=6, steps=0.3, sway=5, gust_s=2, pump=0.1),
 }
 
 

@@ -86,13 +86,14 @@ def cut_out(photo_bgr: Pixels, label: str) -> CutOut | None:
 @dataclass(frozen=True)
 class Scene:
     """What happens. noise: deviation of the sensor's noise, grey values. steps: how often the light steps, a second.
-    sway: pixels that a part of the background swings by. gust_s: when that begins. switch_s: when the light becomes
-    infrared, None for never."""
+    sway: pixels that a part of the background swings by. gust_s: when that begins. pump: by how much the exposure
+    swings, as a share. switch_s: when the light becomes infrared, None for never."""
 
     noise: float
     steps: float
     sway: float
     gust_s: float
+    pump: float = 0.0
     switch_s: float | None = None
 
 
@@ -122,7 +123,8 @@ class Camera:
         y, x = self._rng.integers(0, 64, 2)
         grain = self._grain[self._rng.integers(0, 6), y : y + HEIGHT, x : x + WIDTH]
         self._second += 1 / FPS
-        return np.clip(picture * self._gain + grain, 0, 255).astype(np.uint8)
+        gain = self._gain * (1 + scene.pump * np.sin(2 * np.pi * 0.3 * self._second))
+        return np.clip(picture * gain + grain, 0, 255).astype(np.uint8)
 
     def _region(self) -> NDArray[np.float32]:
         """Return how much each pixel swings, 0..1: a third of the picture, with soft edges."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.locating.exposure import Exposure
+from edge.locating.places import Place
 from edge.records import Pixels
 
 Floats = NDArray[np.float32]
@@ -16,6 +17,8 @@ _FOLLOWS_S = 8.0
 # In how many seconds a pixel's unrest is learned, and forgotten.
 _UNREST_S, _CALM_S = 2.0, 20.0
 _MOST_UNREST = 60.0
+# The mean unrest of a restless place, in grey values; sensor noise makes 1 to 2.
+_RESTLESS = 4.0
 # A pixel differs by so many deviations of the noise and so many times its unrest, and at least so many grey values.
 _NOISES, _UNRESTS, _LEAST = 4.0, 1.6, 5.0
 # More than this share of the frame differs: that is light, or a camera that was moved.
@@ -58,7 +61,8 @@ class Background:
         """Find what differs in a frame; False if so much does that the background must be learned anew."""
         np.copyto(self._seen, grey)
         exposure = self.exposure
-        exposure.fit(self._seen[::_GRID, ::_GRID].ravel(), self._mean[::_GRID, ::_GRID].ravel())
+        if not exposure.fit(self._seen[::_GRID, ::_GRID].ravel(), self._mean[::_GRID, ::_GRID].ravel()):
+            return False
         np.multiply(self._mean, exposure.gain, out=self._light)
         np.add(self._light, exposure.offset, out=self._light)
         cv2.absdiff(self._seen, self._light, dst=self._off)
@@ -121,14 +125,17 @@ class Background:
         cv2.bitwise_and(self._near, self._mask, dst=self._near)
         cv2.accumulateWeighted(self._off, self._unrest, _share(seconds, _UNREST_S), self._near)
 
-    def absorb(self, shape: Pixels, top: int, left: int) -> None:
-        """Take what the last frame shows for the background where `shape`, uint8 (height, width), is not 0."""
-        height, width = shape.shape
-        part = slice(top, top + height), slice(left, left + width)
-        exposure = self.exposure
-        there = shape != 0
-        self._mean[part][there] = (self._seen[part][there] - exposure.offset) / exposure.gain
-        self.differs[part][there] = 0
+    def restless(self, place: Place) -> bool:
+        """Return whether the pixels of a place have been changing on and on, as leaves in the wind do."""
+        part = self._unrest[place.top : place.bottom, place.left : place.right]
+        return cv2.mean(part)[0] > _RESTLESS
+
+    def absorb(self, place: Place) -> None:
+        """Take what the last frame shows at a place for the background."""
+        part = slice(place.top, place.bottom), slice(place.left, place.right)
+        self._mean[part] = (self._seen[part] - self.exposure.offset) / self.exposure.gain
+        self.differs[part] = 0
+        self.stands_out[part] = 0
 
 
 def _share(seconds: float, within_s: float) -> float:

@@ -15,8 +15,12 @@ _DARKEST, _BRIGHTEST = 3.0, 252.0
 # A wall of one brightness shows an offset, and no gain: its variance must be well over this, in grey values squared.
 _RIDGE = 40.0
 _FEWEST = 48
-# The median of the absolute values of normal noise of deviation 1.
-_MEDIAN_OF_NOISE = 0.6745
+# A line from which more than 40 % of the samples lie further off, in deviations and grey values, is none.
+_NO_LINE, _NO_LINE_GREY = 3.0, 4.0
+# A sensor whose noise is four times this, at night, has it after the frame was made small.
+_MOST_NOISE = 5.0
+# The 60th percentile of the absolute values of normal noise of deviation 1.
+_SPREAD_OF_NOISE = 0.8416
 
 
 class Exposure:
@@ -34,12 +38,15 @@ class Exposure:
         """Note that the background was learned from the last frame."""
         self.gain, self.offset = 1.0, 0.0
 
-    def fit(self, seen: Floats, background: Floats) -> None:
-        """Fit the line. seen, background: the same samples of the frame and of the background, float32 (n,)."""
+    def fit(self, seen: Floats, background: Floats) -> bool:
+        """Fit the line; False if none fits, as when most of the frame shows something else.
+
+        seen, background: the same samples of the frame and of the background, float32 (n,).
+        """
         usable = (seen > _DARKEST) & (seen < _BRIGHTEST) & (background > _DARKEST) & (background < _BRIGHTEST)
         if np.count_nonzero(usable) < _FEWEST:
             self.gain, self.offset = 1.0, 0.0
-            return
+            return True
         seen, background = seen[usable], background[usable]
         kept = int(_BELIEVED * seen.size)
         best = self._lines(seen, background, kept)
@@ -49,8 +56,9 @@ class Exposure:
         for _ in range(steps):
             best = min(best, _refitted(seen, background, best[1], best[2], kept))
         spread, self.gain, self.offset = best
-        # `spread` is the 60th percentile of the absolute values, 0.84 deviations.
-        self.noise = max(0.3, min(8.0, 0.9 * self.noise + 0.1 * spread / 0.8416))
+        fits = spread <= _NO_LINE * self.noise + _NO_LINE_GREY
+        self.noise = max(0.3, min(_MOST_NOISE, 0.9 * self.noise + 0.1 * spread / _SPREAD_OF_NOISE))
+        return fits
 
     def _lines(self, seen: Floats, background: Floats, kept: int) -> tuple[float, float, float]:
         """Return the best of three lines to begin with: the last one, a gain alone, an offset alone."""

@@ -15,15 +15,18 @@ _OUTSTANDING = 0.15
 _NEAR = 0.25
 _MOST_SHAPES = 40
 # A place that something has left has its edges in the background only.
-_LEFT_EDGES = 1.5
+_LEFT_EDGES, _EDGE_NOISE = 1.5, 4.0
+_AROUND = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A thing that differs. place: in the small frame. outstanding: its pixels that stand out."""
+    """A thing that differs. place: in the small frame. outstanding: its pixels that stand out. restless: it lies where
+    much changes anyway."""
 
     place: Place
     outstanding: int
+    restless: bool = False
 
 
 class ShapeFinder:
@@ -32,11 +35,10 @@ class ShapeFinder:
     def __init__(self, height: int, width: int, least_px: float) -> None:
         shape = (height, width)
         self._least_px = least_px
-        self._solid, self._edges_seen, self._edges_before = (np.zeros(shape, np.uint8) for _ in range(3))
+        self._solid = np.zeros(shape, np.uint8)
         self._closing = np.ones((5, 5), np.uint8)
-        self._around = np.ones((3, 3), np.uint8)
 
-    def find(self, background: Background, grey: Pixels) -> list[Shape]:
+    def find(self, background: Background) -> list[Shape]:
         """Return the shapes of the frame that `background` was compared with last, most outstanding first."""
         if not cv2.countNonZero(background.stands_out):
             return []
@@ -53,9 +55,23 @@ class ShapeFinder:
             part = slice(place.top, place.bottom), slice(place.left, place.right)
             outstanding = cv2.countNonZero(background.stands_out[part])
             if outstanding >= max(3, _OUTSTANDING * cv2.countNonZero(self._solid[part])):
-                found.append(Shape(place, outstanding))
+                found.append(Shape(place, outstanding, background.restless(place)))
         found = [shape for shape in _joined(found) if max(shape.place.width, shape.place.height) >= self._least_px]
         return sorted(found, key=lambda shape: -shape.outstanding)
+
+
+def is_left(background: Background, grey: Pixels, place: Place) -> bool:
+    """Return whether something was part of the background at a place and has gone from there: then the outline of what
+    differs is an edge in the background, and none in the frame."""
+    part = slice(max(0, place.top - 1), place.bottom + 1), slice(max(0, place.left - 1), place.right + 1)
+    outline = _edges(background.differs[part])
+    before, now = (cv2.mean(_edges(one[part]), outline)[0] for one in (background.predicted, grey))
+    return before > _LEFT_EDGES * now + _EDGE_NOISE
+
+
+def _edges(picture: Pixels) -> Pixels:
+    edges: Pixels = cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, _AROUND)  # type: ignore[assignment]
+    return edges
 
 
 def _joined(shapes: list[Shape]) -> list[Shape]:
@@ -70,7 +86,9 @@ def _joined(shapes: list[Shape]) -> list[Shape]:
             continue
         for other in near:
             left.remove(other)
-            one = Shape(joined(one.place, other.place), one.outstanding + other.outstanding)
+            one = Shape(
+                joined(one.place, other.place), one.outstanding + other.outstanding, one.restless and other.restless
+            )
         left += [one, *done]
         done = []
     return done
