@@ -45,6 +45,9 @@ class Background:
         self._mean, self._unrest, self._seen, self._light, self._off, self._limit = (
             np.zeros(shape, np.float32) for _ in range(6)
         )
+        # Where the last frame is clipped to white; and where the background was, so that it may be brighter than known.
+        self._white, self._dazzled = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+        self._some, self._is_dazzled = np.zeros(shape, np.bool_), False
         self._around = np.ones((3, 3), np.uint8)
         self._frames = 0
 
@@ -56,6 +59,8 @@ class Background:
         self._frames = 1
         self.differs.fill(0)
         self.stands_out.fill(0)
+        np.greater(self._mean, _CLIPPED, out=self._dazzled)
+        self._is_dazzled = bool(self._dazzled.any())
 
     def compare(self, grey: Pixels) -> bool:
         """Find what differs in a frame; False if so much does that the background must be learned anew."""
@@ -65,7 +70,13 @@ class Background:
             return False
         np.multiply(self._mean, exposure.gain, out=self._light)
         np.add(self._light, exposure.offset, out=self._light)
+        # A sensor shows no more than white, whatever light there is.
+        np.minimum(self._light, 255, out=self._light)
         cv2.absdiff(self._seen, self._light, dst=self._off)
+        if self._is_dazzled:
+            np.greater(self._seen, self._light, out=self._some)
+            np.logical_and(self._some, self._dazzled, out=self._some)
+            self._off[self._some] = 0
         np.multiply(self._unrest, _UNRESTS, out=self._limit)
         np.add(self._limit, max(_LEAST, _NOISES * exposure.noise), out=self._limit)
         cv2.compare(self._off, self._limit, cv2.CMP_GT, dst=self.differs)
@@ -80,7 +91,7 @@ class Background:
 
     def _find_outstanding(self, grey: Pixels) -> None:
         """Compare each pixel with the range of the background in the 3x3 pixels around it."""
-        np.clip(self._light, 0, 255, out=self._light)
+        np.maximum(self._light, 0, out=self._light)
         np.copyto(self.predicted, self._light, casting="unsafe")
         np.copyto(self._limit_8, self._limit, casting="unsafe")
         cv2.dilate(self.predicted, self._around, dst=self._near)
@@ -100,11 +111,18 @@ class Background:
         """
         self._frames += 1
         exposure = self.exposure
+        cv2.bitwise_not(kept, dst=self._mask)
+        np.greater(self._seen, _CLIPPED, out=self._white)
+        is_white = bool(self._white.any())
+        if is_white:
+            self._leave_white(kept)
         np.subtract(self._seen, exposure.offset, out=self._light)
         np.multiply(self._light, 1 / exposure.gain, out=self._light)
         # The first frames each count alike.
         share = max(_share(seconds, _FOLLOWS_S), 1 / min(self._frames, 1000) if self._frames < 20 else 0.0)
-        cv2.bitwise_not(kept, dst=self._mask)
+        if self._is_dazzled:
+            self._see_again(kept)
+        self._is_dazzled |= is_white
         cv2.accumulateWeighted(self._light, self._mean, share, self._mask)
         cv2.accumulateWeighted(self._light, self._mean, _share(seconds, kept_s), kept)
         self._learn_unrest(seconds)
@@ -116,6 +134,28 @@ class Background:
             np.add(self._mean, offset, out=self._mean)
             exposure.offset -= exposure.gain / gain * offset
             exposure.gain /= gain
+
+    def _leave_white(self, kept: Pixels) -> None:
+        """Note where the background is white, and leave out of self._mask where it is known to be as bright: there the
+        frame shows nothing of it."""
+        np.greater(self._light, _CLIPPED, out=self._some)
+        np.logical_and(self._some, self._white, out=self._some)
+        self._mask[self._some] = 0
+        np.greater(self._white, self._some, out=self._some)
+        # Not what is white and was not: a white thing, until it has become background.
+        np.greater(self._some, self.differs, out=self._some)
+        np.greater(self._some, kept, out=self._some)
+        np.logical_or(self._dazzled, self._some, out=self._dazzled)
+
+    def _see_again(self, kept: Pixels) -> None:
+        """Learn at once what is not white any more, where the background was."""
+        np.equal(self.differs, 0, out=self._some)
+        np.logical_and(self._some, self._dazzled, out=self._some)
+        np.greater(self._some, self._white, out=self._some)
+        np.greater(self._some, kept, out=self._some)
+        np.copyto(self._mean, self._light, where=self._some)
+        np.greater(self._dazzled, self._some, out=self._dazzled)
+        self._is_dazzled = bool(self._dazzled.any())
 
     def _learn_unrest(self, seconds: float) -> None:
         """Learn how far each pixel goes from the background, where nothing is kept (self._mask)."""

@@ -7,16 +7,12 @@ import numpy as np
 
 from edge.locating.background import Background
 from edge.locating.places import Place, joined
-from edge.records import Pixels
 
 # A shape is real if this share of it stands out from all of the background near it.
 _OUTSTANDING = 0.15
 # Shapes nearer to each other than this share of the larger one's longer side are parts of one thing.
 _NEAR = 0.25
 _MOST_SHAPES = 40
-# A place that something has left has its edges in the background only.
-_LEFT_EDGES, _EDGE_NOISE = 1.5, 4.0
-_AROUND = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +54,6 @@ class ShapeFinder:
                 found.append(Shape(place, outstanding, background.restless(place)))
         found = [shape for shape in _joined(found) if max(shape.place.width, shape.place.height) >= self._least_px]
         return sorted(found, key=lambda shape: -shape.outstanding)
-
-
-def is_left(background: Background, grey: Pixels, place: Place) -> bool:
-    """Return whether something was part of the background at a place and has gone from there: then the outline of what
-    differs is an edge in the background, and none in the frame."""
-    part = slice(max(0, place.top - 1), place.bottom + 1), slice(max(0, place.left - 1), place.right + 1)
-    outline = _edges(background.differs[part])
-    before, now = (cv2.mean(_edges(one[part]), outline)[0] for one in (background.predicted, grey))
-    return before > _LEFT_EDGES * now + _EDGE_NOISE
-
-
-def _edges(picture: Pixels) -> Pixels:
-    edges: Pixels = cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, _AROUND)  # type: ignore[assignment]
-    return edges
 
 
 def _joined(shapes: list[Shape]) -> list[Shape]:
