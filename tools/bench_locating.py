@@ -6,7 +6,7 @@ PHOTOS has a folder for each class, of photos that show one thing before a plain
 Things are cut out, and move over the backgrounds, with their longer side at 1/3 to 1/16 of the frame's width, with a
 sensor's noise, steps of the light and swaying plants (made_scenes.py). Printed are, for each size, the share of frames
 with a box that overlaps the truth by half (intersection over union), and with a bundle the share of frames that are
-named right, by all of the frame and by its best box; then the boxes in scenes where nothing comes; then the time a
+named right by the whole frame and by what is located; then the boxes in scenes where nothing comes; then the time a
 frame of 640x480 takes.
 """
 
@@ -23,11 +23,16 @@ from typing import Any
 import cv2
 import numpy as np
 from made_scenes import FPS, HEIGHT, WIDTH, Camera, CutOut, Scene, cut_outs, path, seen
+from msgspec import structs
 
+from edge.config.locating import Locate
+from edge.config.running import Engine
+from edge.config.settings import Settings
 from edge.locating.motion import MotionFinder
-from edge.locating.places import Cutting, Place, overlap
+from edge.locating.places import overlap
 from edge.photo_files import find_images
-from edge.records import Pixels
+from edge.records import Frame, Pixels
+from edge.worker.assemble import open_pipeline
 
 SIZES = (3, 4, 6, 8, 12, 16)
 EMPTY_S, VISIT_S = 6.0, 6.0
@@ -62,20 +67,31 @@ def main() -> int:
 
 
 class Judge:
-    """A bundle that names frames and parts of them."""
+    """A bundle that names frames, as `fieldfare run` does without and with locating."""
 
     def __init__(self, bundle: Path) -> None:
-        from edge.config.loading import load_settings
-        from edge.worker.assemble import open_pipeline
+        whole = Settings(bundle=str(bundle), engine=Engine(device="cpu"))
+        self._whole = open_pipeline(whole)
+        self._located = open_pipeline(structs.replace(whole, locate=Locate(method="motion")))
 
-        self._pipeline = open_pipeline(load_settings(None, bundle=str(bundle), device="cpu"))
-        self.labels = self._pipeline.bundle.labels
+    def begin(self) -> None:
+        """Begin with a new scene."""
+        assert self._located.cutter is not None
+        self._located.cutter.motion = new_finder()
 
-    def name(self, picture_bgr: Pixels) -> str:
-        """Return the best label."""
-        from edge.records import Frame
+    def name(self, frame_bgr: Pixels, second: float, *, located: bool) -> str | None:
+        """Return the best label of a frame, None if nothing is found in it."""
+        pipeline = self._located if located else self._whole
+        prepared = pipeline.prepare(Frame(frame_bgr, 0, second, 0.0), second)
+        if not prepared.cuts:
+            return None
+        pipeline.load(prepared)
+        return pipeline.decide(pipeline.invoke(prepared), dropped=0).top[0].label
 
-        return self._pipeline.process(Frame(np.ascontiguousarray(picture_bgr), 0, 0.0, 0.0)).top[0].label
+
+def new_finder() -> MotionFinder:
+    """Return a finder with the default settings."""
+    return MotionFinder(least=Locate().min_size, still_s=Locate().still_s)
 
 
 def visits(
@@ -83,47 +99,41 @@ def visits(
 ) -> dict[str, Any]:
     """Let each thing visit one scene; print and return what became of it."""
     counts: dict[str, list[int]] = {name: [0, 0] for name in SCENES}
-    right = [0, 0, 0]
+    right = {"whole": 0, "located": 0}
     for number, thing in enumerate(things):
         name = list(SCENES)[number % len(SCENES)]
         sized = thing.sized(WIDTH // size, flip=rng.random() < 0.5)
-        camera = Camera(rng.choice(list(backgrounds)), SCENES[name], number)
-        finder, second = MotionFinder(least=1 / 40, still_s=30.0), 0.0
-        for _ in range(round(EMPTY_S * FPS)):
-            finder.find(camera.frame(), second)
-            second += 1 / FPS
-        for at in path(sized, round(VISIT_S * FPS), rng):
-            frame = camera.frame(sized, at)
+        camera, finder, second = Camera(rng.choice(list(backgrounds)), SCENES[name], number), new_finder(), 0.0
+        if judge is not None:
+            judge.begin()
+        places = [None] * round(EMPTY_S * FPS) + list(path(sized, round(VISIT_S * FPS), rng))
+        for at in places:
+            frame = camera.frame() if at is None else camera.frame(sized, at)
             found = finder.find(frame, second)
+            named = {} if judge is None else {"located": judge.name(frame, second, located=True)}
             second += 1 / FPS
-            truth = seen(sized, at)
+            truth = None if at is None else seen(sized, at)
             if truth is None or truth.area < WHOLE * sized.mask.size:
                 continue
             counts[name][0] += any(overlap(one.place, truth) >= 0.5 for one in found)
             counts[name][1] += 1
             if judge is not None:
-                right[0] += judge.name(frame) == thing.label
-                right[1] += bool(found) and judge.name(cut(frame, found[0].place)) == thing.label
-                right[2] += judge.name(cut(frame, truth)) == thing.label
-    total = [sum(count[i] for count in counts.values()) for i in (0, 1)]
-    shares = {name: hit / seen_in if seen_in else float("nan") for name, (hit, seen_in) in counts.items()}
-    row: dict[str, Any] = {"found": total[0] / total[1], "frames": total[1], **shares}
+                named["whole"] = judge.name(frame, second, located=False)
+                for way, label in named.items():
+                    right[way] += label == thing.label
+    return summary(size, counts, right if judge is not None else {})
+
+
+def summary(size: int, counts: dict[str, list[int]], right: dict[str, int]) -> dict[str, Any]:
+    """Print and return the shares of one size."""
+    hits, frames = (sum(count[i] for count in counts.values()) for i in (0, 1))
+    shares = {name: hit / seen_in for name, (hit, seen_in) in counts.items() if seen_in}
     words = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
-    print(f"1/{size:<2}  found in {row['found']:.1%} of {total[1]} frames ({words})", flush=True)
-    if judge is not None:
-        row["right"] = {
-            word: count / total[1] for word, count in zip(("whole", "located", "truth"), right, strict=True)
-        }
-        print(
-            "      named right: " + ", ".join(f"{word} {share:.1%}" for word, share in row["right"].items()), flush=True
-        )
-    return row
-
-
-def cut(frame: Pixels, place: Place) -> Pixels:
-    """Return the part around a place."""
-    part = Cutting(padding=0.15, least_px=32).around(place, frame.shape[1], frame.shape[0])
-    return frame[part.top : part.bottom, part.left : part.right]
+    print(f"1/{size:<2}  found in {hits / frames:.1%} of {frames} frames ({words})", flush=True)
+    named = {way: count / frames for way, count in right.items()}
+    if named:
+        print("      named right: " + ", ".join(f"{way} {share:.1%}" for way, share in named.items()), flush=True)
+    return {"found": hits / frames, "frames": frames, **shares, "right": named}
 
 
 def empty(scene: Scene, backgrounds: Sequence[Pixels], frames: int) -> dict[str, Any]:
@@ -131,7 +141,7 @@ def empty(scene: Scene, backgrounds: Sequence[Pixels], frames: int) -> dict[str,
     wrong = total = 0
     each = max(1, frames // len(backgrounds))
     for number, background in enumerate(backgrounds):
-        camera, finder = Camera(background, scene, 1000 + number), MotionFinder(least=1 / 40, still_s=30.0)
+        camera, finder = Camera(background, scene, 1000 + number), new_finder()
         for second in np.arange(each) / FPS:
             wrong += bool(finder.find(camera.frame(), float(second)))
             total += 1
@@ -148,7 +158,7 @@ def cost(backgrounds: Sequence[Pixels], thing: CutOut) -> dict[str, float]:
         frames = [camera.frame() for _ in range(20)] + [camera.frame(one, at) for at in places]
         rounds = []
         for _ in range(7):
-            finder = MotionFinder(least=1 / 40, still_s=30.0)
+            finder = new_finder()
             times = []
             for number, frame in enumerate(frames):
                 began_s = time.process_time()

@@ -101,6 +101,8 @@ class DetectorModel:
 
         frame_bgr: uint8 (height, width, 3), B, G, R, of any size; it is not changed.
         """
+        if self._interpreter is None:
+            raise EngineError("the detector is closed")
         reduce_to(frame_bgr, self._fitted_bgr, self._scratch)
         cv2.cvtColor(self._fitted_bgr, cv2.COLOR_BGR2RGB, dst=self._ordered)
         self._write(self._input()[0])
@@ -144,8 +146,6 @@ class DetectorModel:
         return (values - np.float32(zero_point)) * np.float32(scale) if scale else values
 
     def _invoke(self) -> None:
-        if self._interpreter is None:
-            raise EngineError("the detector is closed")
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError, MemoryError) as error:

@@ -13,6 +13,8 @@ _OUTSTANDING = 0.15
 # Shapes nearer to each other than this share of the larger one's longer side are parts of one thing.
 _NEAR = 0.25
 _MOST_SHAPES = 40
+# One row of pixels is an edge that the light has shifted.
+_THINNEST = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class ShapeFinder:
         places.sort(key=lambda place: -place.area)
         found: list[Shape] = []
         for place in places[:_MOST_SHAPES]:
-            if max(place.width, place.height) < self._least_px / 2:
+            if max(place.width, place.height) < self._least_px / 2 or min(place.width, place.height) < _THINNEST:
                 continue
             part = slice(place.top, place.bottom), slice(place.left, place.right)
             outstanding = cv2.countNonZero(background.stands_out[part])
