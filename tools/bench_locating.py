@@ -82,7 +82,7 @@ class Judge:
     def name(self, frame_bgr: Pixels, second: float, *, located: bool) -> str | None:
         """Return the best label of a frame, None if nothing is found in it."""
         pipeline = self._located if located else self._whole
-        prepared = pipeline.prepare(Frame(frame_bgr, 0, second, 0.0), second)
+        prepared = pipeline.prepare(Frame(frame_bgr, 0, second, 0.0))
         if not prepared.cuts:
             return None
         pipeline.load(prepared)

@@ -127,15 +127,12 @@ class Pipeline:
             return self._preprocessor.part(image_bgr)
         return self.cutter.around(image_bgr, box)
 
-    def prepare(self, frame: Frame, mono_s: float | None = None) -> Prepared:
-        """Cut, resize and quantize. Raises ImageError on a frame of the wrong kind.
-
-        mono_s: when it was captured, if that is not the time of its own; the time of a recording.
-        """
+    def prepare(self, frame: Frame) -> Prepared:
+        """Cut, resize and quantize. Raises ImageError on a frame of the wrong kind."""
         started = time.monotonic()
         seen_bgr = self._preprocessor.seen(frame.image_bgr)
         if self.cutter is not None and self.cutter.motion is not None:
-            found = self.cutter.motion.find(seen_bgr, frame.captured_mono_s if mono_s is None else mono_s)
+            found = self.cutter.motion.find(seen_bgr, frame.second)
             cuts, picture = self._cut(frame, found), self.cutter.motion.small
         else:
             self._preprocessor.fit(frame.image_bgr, self._fitted_bgr)

@@ -8,31 +8,25 @@ from numpy.typing import NDArray
 
 from edge.capture.base import FrameSource
 from edge.capture.opening import open_source
-from edge.capture.replay.video import VideoSource
 from edge.config.running import Camera
 from edge.errors import ConfigError, EndOfStream
 from edge.printable import masked
-from edge.records import Frame
 from edge.results import Box
 from edge.source_kind import source_kind
 from edge.worker.pipeline import Pipeline
-
-# Of a folder of pictures, which have no times of their own.
-USUAL_FPS = 10.0
 
 
 class Recording:
     """A video by its own times, or pictures at a rate.
 
     path: of the video, the folder or the picture.
-    fps: frames a second; None: a video's own times, and USUAL_FPS for pictures.
+    fps: frames a second; None: a video's own times, and ten for pictures.
     """
 
     def __init__(self, path: str, *, fps: float | None) -> None:
         """Open it. Raises ConfigError if `path` names no recording, and what open_source raises."""
         if path == "synthetic" or source_kind(path) != "replay" or _is_special(path):
             raise ConfigError(f"{masked(path)}: must be a score log, a video, or a folder of pictures")
-        self._fps = fps
         self._source: FrameSource = open_source(Camera(source=path, fps=fps, realtime=False))
 
     def scores(self, pipeline: Pipeline) -> Iterator[tuple[float, NDArray[np.float32], Box | None]]:
@@ -46,24 +40,18 @@ class Recording:
                 frame = self._source.read()
             except EndOfStream:
                 return
-            second = self._second(frame)
-            prepared = pipeline.prepare(frame, second)
+            prepared = pipeline.prepare(frame)
             if pipeline.locates_late:
                 prepared = pipeline.locate(prepared)
             if not prepared.cuts:
                 continue
             pipeline.load(prepared)
             chosen, scores = pipeline.judge(pipeline.invoke(prepared))
-            yield second, scores[chosen].values, prepared.cuts[chosen].box
+            yield frame.second, scores[chosen].values, prepared.cuts[chosen].box
 
     def close(self) -> None:
         """Close it; safe to call twice."""
         self._source.close()
-
-    def _second(self, frame: Frame) -> float:
-        if isinstance(self._source, VideoSource):
-            return self._source.position_s
-        return frame.sequence / (self._fps or USUAL_FPS)
 
 
 def _is_special(path: str) -> bool:

@@ -220,21 +220,23 @@ class TestMotion:
             assert box is not None
             assert overlap(place_of(box, WIDTH, HEIGHT), at) > 0.6
 
-    def test_the_time_of_a_recording_takes_the_place_of_the_clock(self, sealed: Bundle) -> None:
+    def test_the_times_of_a_recording_take_the_place_of_the_clock(self, sealed: Bundle) -> None:
         """Replay shows what was live: the same frames at the same times, whenever they are read."""
         camera = MadeCamera()
         frames = [camera.frame() for _ in range(15)] + [camera.frame(at) for at in walk(10)]
 
-        def boxes(clock: Callable[[int], float], recorded: Callable[[int], float | None]) -> list[object]:
-            of = pipeline(
-                sealed, ScriptedEngine(), cutter=cutter(sealed, motion=MotionFinder(least=0.025, still_s=5.0))
-            )
-            prepared = [of.prepare(Frame(image, i, clock(i), 0.0), recorded(i)) for i, image in enumerate(frames)]
+        def boxes(at: Callable[[int], dict[str, float]]) -> list[object]:
+            motion = MotionFinder(least=0.025, still_s=5.0)
+            of = pipeline(sealed, ScriptedEngine(), cutter=cutter(sealed, motion=motion))
+            prepared = [
+                of.prepare(Frame(image, i, captured_wall_s=0.0, **at(i)))  # type: ignore[arg-type]
+                for i, image in enumerate(frames)
+            ]
             return [[cut.box for cut in one.cuts] for one in prepared]
 
-        live = boxes(lambda i: 500 + i / FPS, lambda i: None)
+        live = boxes(lambda i: {"captured_mono_s": 500 + i / FPS})
         assert any(live)
-        assert boxes(lambda i: 1e6 + i * 1e-4, lambda i: i / FPS) == live
+        assert boxes(lambda i: {"captured_mono_s": 1e6 + i * 1e-4, "recorded_s": i / FPS}) == live
 
 
 def test_a_camera_gives_all_of_its_pixels_when_parts_are_cut_out(sealed: Bundle) -> None:
