@@ -65,11 +65,15 @@ class Exposure:
         last = (_spread(seen - self.gain * background - self.offset, kept), self.gain, self.offset)
         if last[0] <= 2 * self.noise:
             return last
-        gain = float(np.median(seen) / max(1.0, float(np.median(background))))
+        gain = _bounded(float(np.median(seen)) / float(np.median(background)))
         offset = float(np.median(seen - background))
         brighter = _spread(seen - gain * background, kept), gain, 0.0
         higher = _spread(seen - background - offset, kept), 1.0, offset
         return min(last, brighter, higher)
+
+
+def _bounded(gain: float) -> float:
+    return min(8.0, max(0.125, gain))
 
 
 def _spread(residuals: NDArray[np.floating[Any]], kept: int) -> float:
@@ -84,5 +88,5 @@ def _refitted(seen: Floats, background: Floats, gain: float, offset: float, kept
     mean_x, mean_y = float(x.mean()), float(y.mean())
     x = x - mean_x
     new = (float(x @ (y - mean_y)) / kept + _RIDGE) / (float(x @ x) / kept + _RIDGE)
-    new = min(8.0, max(0.125, new))
+    new = _bounded(new)
     return _spread(seen - new * background - (mean_y - new * mean_x), kept), new, mean_y - new * mean_x

@@ -66,19 +66,22 @@ class Cutting:
     """How a part is cut around a place.
 
     padding: as a share of the longer side, added on each side. least_px: the part is at least so wide and high.
-    aspect: width / height of the part, that of the model's input: 1 is a square.
+    aspect: width / height of the part, that of the model's input: 1 is a square. slack: it may be so many times wider
+    or higher than that, if the place is: a model that learned whole photos squeezed to a square knows things so.
     """
 
     padding: float
     least_px: int
     aspect: float = 1.0
+    slack: float = 1.0
 
     def around(self, place: Place, width: int, height: int) -> Place:
         """Return the part to cut around `place` from a frame of this size. It never leaves the frame: at an edge it is
         moved inwards, and only a part that is larger than the frame is narrower than `aspect` wants."""
         pad = 2 * self.padding * max(place.width, place.height)
-        high = max(place.height + pad, (place.width + pad) / self.aspect, self.least_px, self.least_px / self.aspect)
-        left, right = _centred(place.left, place.right, round(high * self.aspect), width)
+        wide, high = (max(side + pad, self.least_px) for side in (place.width, place.height))
+        wide, high = max(wide, high * self.aspect / self.slack), max(high, wide / self.aspect / self.slack)
+        left, right = _centred(place.left, place.right, round(wide), width)
         top, bottom = _centred(place.top, place.bottom, round(high), height)
         return Place(left, top, right, bottom)
 

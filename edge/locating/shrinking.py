@@ -26,8 +26,9 @@ class Shrinker:
         is_new = frame_bgr.shape != self._shape
         if is_new:
             self._take_memory(frame_bgr.shape)
-        # Grey first: it costs a pass over three channels, and each halving then only one.
-        cv2.cvtColor(frame_bgr, cv2.COLOR_BGR2GRAY, dst=self._whole_grey)
+        # Green, and not a sum of the three: where a sensor clips one colour, as the red of something yellow, the sum
+        # no longer follows the light, and nothing in it shows that. Most of brightness is green anyway.
+        cv2.extractChannel(frame_bgr, 1, dst=self._whole_grey)
         source = self._whole_grey
         for step in self._steps:
             height, width = step.shape

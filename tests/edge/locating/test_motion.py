@@ -82,6 +82,15 @@ class TestWhatMoves:
         hits = [any(overlap(one.place, at) >= 0.5 for one in watched.sees(camera.frame(at))) for at in walk(20)]
         assert sum(hits) >= 18
 
+    def test_is_found_before_white_that_a_sensor_clips(self, camera: MadeCamera) -> None:
+        camera.scene += 200
+        watched = Watched()
+        watched.sees_nothing(camera, 20)
+        hits = [
+            any(overlap(one.place, at) >= 0.5 for one in watched.sees(camera.frame(at, grey=120))) for at in walk(20)
+        ]
+        assert sum(hits) >= 18
+
     def test_smaller_than_wanted_is_nothing(self, camera: MadeCamera) -> None:
         watched = Watched(least=0.2)
         watched.sees_nothing(camera, 20)
@@ -103,6 +112,16 @@ class TestNothing:
         for number in range(100):
             camera.gain = 1 + 0.3 * float(np.sin(number / 4))
             found += watched.sees_nothing(camera, 1)
+        assert found == 0
+
+    def test_is_found_where_a_sensor_clips_and_the_light_steps(self, camera: MadeCamera) -> None:
+        """White paper: under less light it shows what was never seen of it."""
+        camera.scene[:, WIDTH // 2 :] += 140
+        watched = Watched()
+        found = watched.sees_nothing(camera, 20)
+        for gain in (0.7, 1.3, 0.8, 1.1, 0.6, 1.0):
+            camera.gain = gain
+            found += watched.sees_nothing(camera, 10)
         assert found == 0
 
     def test_is_found_when_the_light_becomes_infrared(self, camera: MadeCamera, watched: Watched) -> None:
