@@ -26,7 +26,7 @@ class Locate(Section, frozen=True, kw_only=True):
     method: Method = "off"
     boxes: Annotated[int, Meta(ge=1, le=16)] = 3
     min_size: Annotated[float, Meta(ge=0.01, le=0.5)] = 0.025
-    padding: Annotated[float, Meta(ge=0, le=1)] = 0.02
+    padding: Annotated[float, Meta(ge=0, le=1)] = 0.0
     still_s: Annotated[float, Meta(ge=1, le=86_400)] = 60.0
     model: Text | None = None
     model_device: DeviceName = "auto"

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from edge.bundle.store import Bundle, open_bundle
-from edge.config.locating import Locate
 from edge.config.running import Decisions, Engine
 from edge.config.sections import Region
 from edge.config.settings import Settings
@@ -85,9 +84,11 @@ def open_pipeline(settings: Settings) -> Pipeline:
     if why is not None:
         engine = engine.at("cpu")
     try:
-        return build_pipeline(bundle, engine, settings.decision, settings.camera.region, settings.locate, fallback=why)
+        pipeline = build_pipeline(bundle, engine, settings.decision, settings.camera.region, fallback=why)
     except (EngineError, BundleError) as error:
         raise BundleError(f"bundle {settings.bundle}: {error}") from error
+    pipeline.cutter = open_cutter(bundle.manifest, settings)
+    return pipeline
 
 
 def open_on_edgetpu(bundle: Bundle, engine: Engine) -> Classifier:
@@ -122,13 +123,12 @@ def build_pipeline(
     engine: Engine,
     decision: Decisions,
     region: Region | None = None,
-    locate: Locate | None = None,
     *,
     fallback: str | None = None,
 ) -> Pipeline:
     """Open the engine and join the stages. Raises as open_classifier does.
 
-    region: as camera.region. locate: what is cut out of the frames.
+    region: as camera.region.
     fallback: why `engine` is a lesser one than the settings name, if the caller already knows.
     """
     _require_opencv()
@@ -139,7 +139,6 @@ def build_pipeline(
         Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input, region=region),
         opened.classifier,
         Decider(bundle.labels, thresholds=thresholds, smoothing=decision.smoothing, top=decision.top),
-        cutter=None if locate is None else open_cutter(bundle.manifest, engine, region, locate),
         background=background_of(bundle.labels, decision.background),
         on_edgetpu=opened.on_edgetpu,
         fallback=fallback or opened.fallback,
