@@ -35,7 +35,7 @@ class TestOrder:
         state = np.zeros((1, 8, 8, 320), np.float32)
         assert len(read([state, *ALL.values(), state])[0]) == 2
 
-    def test_what_could_be_either_is_told_by_the_names(self) -> None:
+    def test_what_could_be_either_is_known_by_the_names(self) -> None:
         ones = np.ones((1, 3), np.float32)
         names = ["TFLite_Detection_PostProcess", *[f"TFLite_Detection_PostProcess:{i}" for i in (1, 2, 3)]]
         _, scores = read([BOXES, ones, 0 * ones, COUNT], names)
