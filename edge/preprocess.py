@@ -61,11 +61,18 @@ class Preprocessor:
         fitted = np.empty((self.height, self.width, 3), np.uint8) if out is None else out
         if fitted.shape != (self.height, self.width, 3) or fitted.dtype != np.uint8 or not fitted.flags.c_contiguous:
             raise ImageError(f"out must be contiguous uint8 {(self.height, self.width, 3)}, not {fitted.shape}")
-        if self.spec.resize == "letterbox":
-            self._letterbox(self.seen(frame_bgr), fitted)
-        else:
-            reduce_to(self.part(frame_bgr), fitted, self._scratch)
+        self.fit_cut(self.part(frame_bgr), fitted)
         return fitted
+
+    def fit_cut(self, cut_bgr: Pixels, out: Pixels) -> None:
+        """Resize a part that somebody else cut out of a frame; none of it is cut away.
+
+        cut_bgr: uint8 (height, width, 3), B, G, R, which may be a view. out: as in `fit`.
+        """
+        if self.spec.resize == "letterbox":
+            self._letterbox(cut_bgr, out)
+        else:
+            reduce_to(cut_bgr, out, self._scratch)
 
     def picture(self, fitted_bgr: Pixels, frame_bgr: Pixels) -> Pixels:
         """Return the part of `fitted_bgr` that shows the frame, without a letterbox's bars; a view.

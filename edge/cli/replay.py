@@ -140,7 +140,7 @@ def _try_on_pictures(
 ) -> "Clock":
     old, new = settings
     # One run of the model serves both, if they see the same with the same model.
-    if (old.bundle, old.camera.region) == (new.bundle, new.camera.region):
+    if (old.bundle, old.camera.region, old.locate) == (new.bundle, new.camera.region, new.locate):
         _look_at(recording, fps, new, trials)
     else:
         for one, trial in zip(settings, trials, strict=True):
@@ -163,16 +163,16 @@ def _look_at(recording: str, fps: float | None, settings: "Settings", trials: "t
     for trial in trials:
         trial.begin(labels, [pipeline.bundle.manifest.calibration.threshold] * len(labels))
     with time_limit(TIMEOUT_S):
-        for number, (second, scores) in enumerate(source.scores(pipeline), 1):
+        for number, (second, scores, box) in enumerate(source.scores(pipeline), 1):
             end_after(TIMEOUT_S)
             for trial in trials:
-                trial.look(second, scores)
+                trial.look(second, scores, box)
             _show_progress(number, second)
     _end_progress()
     for trial in trials:
         trial.end()
     source.close()
-    pipeline.classifier.close()
+    pipeline.close()
 
 
 def _show_progress(frames: int, second: float) -> None:
@@ -236,4 +236,5 @@ def _event(event: "Sighting | None") -> dict[str, Any] | None:
         "mean": event.mean,
         "frames": event.frames,
         "runner_up": event.runner_up,
+        "box": event.box,
     }

@@ -25,6 +25,7 @@ _WRITTEN = (
 _READ = (
     ("bundle",),
     ("device", "taxonomy"),
+    ("locate", "model"),
     *(("mqtt", key) for key in ("password_file", "ca", "certificate", "key")),
 )
 _FOLDERS = (("pictures", "folder"), ("harvest", "folder"))

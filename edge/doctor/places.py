@@ -96,6 +96,9 @@ def _places(case: Case, box: Sandbox, start: str) -> Iterator[Place]:
         yield place("source", source, f"{state}/{Path(source).name}", "camera.source")
     if script.startswith("@"):
         yield place("script", script[1:], f"{state}/{Path(script[1:]).name}", "camera.script")
+    if settings.locate.method == "model" and settings.locate.model is not None:
+        model = settings.locate.model
+        yield place("detector", model, f"/etc/{SERVICE}/{Path(model).name}", "locate.model")
     library = settings.engine.edgetpu_library
     if "/" in library:
         yield place("library", library, f"/usr/local/lib/{Path(library).name}", "edgetpu_library", runs=True)

@@ -52,9 +52,9 @@ from numpy.typing import NDArray
 
 from edge.config.keeping import Events
 from edge.events.mean import MeanScores
-from edge.events.records import Box, Sighting
+from edge.events.records import Sighting
 from edge.events.visit import Run, Visit
-from edge.results import UNKNOWN, Candidate
+from edge.results import UNKNOWN, Box, Candidate
 
 # So many gaps between frames are remembered; the shortest is the usual one, so that a camera that stalls once does not
 # pass for a slow one.

@@ -143,6 +143,12 @@ class Worker:
         else:
             self._step(OPENING_EDGETPU, "engine", engine.start_timeout_s)
         pipeline = build_pipeline(bundle, engine, settings.decision, settings.camera.region, fallback=begin.fallback)
+        if settings.locate.method != "off":
+            # A step of its own: a compiled detector opens the Edge TPU, too.
+            self._step("preparing to locate", "engine", _LOADING_LIMIT_S)
+            from edge.worker.locating import open_cutter
+
+            pipeline.cutter = open_cutter(bundle.manifest, settings)
         from edge.worker.freshness import FreshnessGuard
 
         self._freshness = FreshnessGuard(settings.camera.frozen_s, distrust=begin.distrust)

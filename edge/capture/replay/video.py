@@ -86,15 +86,10 @@ class VideoSource:
         gap_s = self._gap_s()
         self._position_s += gap_s if self._sequence else 0.0
         self._pacer.wait(gap_s if self._paced and self._fps is None else None)
-        frame = Frame(image, self._sequence, *stamp())
+        frame = Frame(image, self._sequence, *stamp(), recorded_s=self._position_s)
         self._sequence += 1
         self._position += 1
         return frame
-
-    @property
-    def position_s(self) -> float:
-        """Return how far into the video the frame read last is, by the frames' own times or at `fps`; seconds."""
-        return self._position_s
 
     def close(self) -> None:
         """See FrameSource.close."""

@@ -172,7 +172,7 @@ class TestFrames:
 
         def watched(frame: Frame) -> Prepared:
             prepared = prepare(frame)
-            used[id(prepared.tensor)] = prepared.tensor
+            used.update((id(cut.tensor), cut.tensor) for cut in prepared.cuts)
             return prepared
 
         monkeypatch.setattr(stages._pipeline, "prepare", watched)
