@@ -17,6 +17,7 @@ from trainer.delivery.deliver import deliver
 from trainer.delivery.records import Delivery
 from trainer.learning.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened
 from trainer.learning.learn import computes_mixed, learn
+from trainer.learning.schedule import LEAST_STEPS
 from trainer.learning.team import Team, form_team, lost_members
 from trainer.networks.pixels import preprocessing_for
 from trainer.networks.weights import find_weights, sha256_of
@@ -128,6 +129,7 @@ def _identity(run: RunContext, data: Data) -> dict[str, object]:
         "classes": list(data.classes),
         "photos": content.hexdigest()[:16],
         "epochs": options.epochs,
+        "steps of an epoch at least": LEAST_STEPS,
         "time budget": options.time_budget_min,
         "seed": options.seed,
         "resize": options.resize,

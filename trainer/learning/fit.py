@@ -1,4 +1,4 @@
-"""Train by gradients: AdamW on a cosine, averaged weights, validation after every epoch, the best kept.
+"""Train by gradients: AdamW on a cosine, averaged weights, validation after every epoch.
 
 The same loop fine-tunes a folded backbone and trains a network with BatchNorm from scratch, on one machine or
 several. All of its state goes to disk at every epoch and every minute; a killed training goes on from there and
@@ -22,6 +22,7 @@ from trainer.learning.augment import Augmentation
 from trainer.learning.average import Average
 from trainer.learning.batches import BATCH, Batches
 from trainer.learning.checkpoint import Arrays, Checkpoints, pack, unpack
+from trainer.learning.choice import choose
 from trainer.learning.epochs import Best, Epoch
 from trainer.learning.predict import Predictor
 from trainer.learning.schedule import Deadline, Plan, plan_for
@@ -41,7 +42,8 @@ TIMED_STEPS = 6  # what a step costs is measured on these, after one that compil
 class Recipe:
     """How to train.
 
-    epochs: passes over the training photos.
+    epochs: how often it is validated.
+    least_steps: of an epoch, which goes over few photos more than once.
     peak: AdamW's highest learning rate.
     augmentation: how far pictures are changed.
     seed: of all draws.
@@ -57,6 +59,7 @@ class Recipe:
     class_weights: NDArray[np.float32]
     patience: int = 10
     mixed: bool = False
+    least_steps: int = 1
 
 
 def fit(
@@ -71,15 +74,15 @@ def fit(
     checkpoints: Checkpoints,
     deadline: Deadline | None = None,
 ) -> Best:
-    """Train `model` (pixels normalised -> logits), made in the team's scope, in place and leave it at its
-    best validated weights.
+    """Train `model` (pixels normalised -> logits), made in the team's scope, in place. It is left at its last averaged
+    weights, or at earlier ones if validation shows beyond chance that those are better.
 
-    keep_start: the weights it came with compete too, so that a fine-tuning that does not help is thrown
-    away. deadline: makes the best of the time until then instead of recipe.epochs. Raises ConfigError if that
-    would leave a network as random as it came."""
+    keep_start: the weights it came with compete too, so that a fine-tuning that harms is thrown away. deadline: makes
+    the best of the time until then instead of recipe.epochs. Raises ConfigError if that would leave a network as random
+    as it came."""
     training = _Training(model, spec, photos, recipe, team)
-    start = training.evaluate() if keep_start else Best(0.0, float("inf"), 0)
-    per_epoch = training.batches.steps_per_epoch
+    start = training.evaluate() if keep_start else Best(0.0, float("inf"), 0, (False,) * len(photos.val))
+    per_epoch = training.steps_per_epoch
     state = _State(0, Plan(recipe.epochs * per_epoch, per_epoch, recipe.peak), start)
     if saved := team.share_bytes(pack(checkpoints.load("training"))):
         state = training.restore(unpack(saved))
@@ -108,7 +111,8 @@ class _State:
 
     step: steps done.
     plan: of all steps.
-    best: the best state so far.
+    best: the best state on the validation photos so far.
+    last: that of the last epoch that is over.
     epochs: those that are over.
     loss_sum, loss_steps: of this epoch.
     """
@@ -116,6 +120,7 @@ class _State:
     step: int
     plan: Plan
     best: Best
+    last: Best | None = None
     epochs: tuple[Epoch, ...] = ()
     loss_sum: float = 0.0
     loss_steps: int = 0
@@ -132,6 +137,7 @@ class _Training:
         self.batches = Batches(
             photos.pixels, photos.train, recipe.augmentation, recipe.seed, rank=team.rank, size=team.size
         )
+        self.steps_per_epoch = max(self.batches.steps_per_pass, recipe.least_steps)
         with team.strategy.scope():
             optimizer: Any = keras.optimizers.AdamW(recipe.peak, weight_decay=WEIGHT_DECAY)
             self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if recipe.mixed else optimizer
@@ -147,8 +153,9 @@ class _Training:
         """Judge the model on the validation photos, of which each member computes a share."""
         photos = self.photos
         logits = self.team.gather(lambda rows: self.predictor.predict(photos.pixels, photos.val[rows]), len(photos.val))
-        accuracy, loss = self.predictor.judge(logits, photos.labels[photos.val])
-        return Best(accuracy, loss, 0)
+        truth = photos.labels[photos.val]
+        accuracy, loss = self.predictor.judge(logits, truth)
+        return Best(accuracy, loss, 0, tuple((logits.argmax(axis=1) == truth).tolist()))
 
     def measure(self, deadline: Deadline, peak: float) -> Plan:
         """Time a few steps and a validation, undo them, and plan for the time left; the chief decides."""
@@ -166,7 +173,7 @@ class _Training:
         self.evaluate()
         validation_s = time.monotonic() - started
         self._put(before, averages, variables)
-        plan = plan_for(deadline.left_s(), step_s, validation_s, self.batches.steps_per_epoch, peak)
+        plan = plan_for(deadline.left_s(), step_s, validation_s, self.steps_per_epoch, peak)
         return Plan(int(self.team.share_bytes(str(plan.steps).encode())), plan.steps_per_epoch, peak)
 
     def run(self, state: _State, checkpoints: Checkpoints, deadline: Deadline | None) -> Iterator[Epoch | None]:
@@ -193,10 +200,15 @@ class _Training:
                     return
 
     def finish(self) -> Best:
-        """Leave the model at its best weights."""
-        assert self._state is not None
-        self.model.set_weights(self.kept)
-        return replace(self._state.best, epochs=self._state.epochs)
+        """Leave the model at its last averaged weights, or at the best ones if they are better beyond chance."""
+        state = self._state
+        assert state is not None
+        if state.last is None:
+            self.model.set_weights(self.kept)
+            return state.best
+        choice = choose(state.last, state.best, state.epochs)
+        self.model.set_weights(self.average.values() if choice.keeps_last else self.kept)
+        return replace(state.last if choice.keeps_last else state.best, epochs=state.epochs, choice=choice)
 
     def restore(self, arrays: Arrays) -> _State:
         """Go back to the state in `arrays`, of an earlier run."""
@@ -211,7 +223,10 @@ class _Training:
         peak, accuracy, loss, loss_sum = (float(v) for v in arrays["figures"])
         epochs = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in arrays["history"])
         plan = Plan(steps, steps_per_epoch, peak)
-        return _State(step, plan, Best(accuracy, loss, best_epoch), epochs, loss_sum, loss_steps)
+        best_right, last_right = (tuple(arrays[name].tolist()) for name in ("best_right", "last_right"))
+        best = Best(accuracy, loss, best_epoch, best_right)
+        last = Best(epochs[-1].val_accuracy, epochs[-1].val_loss, epochs[-1].number, last_right) if epochs else None
+        return _State(step, plan, best, last, epochs, loss_sum, loss_steps)
 
     def _arrays(self, state: _State) -> Arrays:
         best, plan = state.best, state.plan
@@ -226,6 +241,8 @@ class _Training:
             "counts": np.array([state.step, plan.steps, plan.steps_per_epoch, best.epoch, state.loss_steps], np.int64),
             "figures": np.array([plan.peak, best.val_accuracy, best.val_loss, state.loss_sum], np.float64),
             "history": np.array(history, np.float64).reshape(-1, 5),
+            "best_right": np.array(best.right, np.bool_),
+            "last_right": np.array(state.last.right if state.last else (), np.bool_),
             **{f"{name}{i}": array for name, arrays in groups.items() for i, array in enumerate(arrays)},
         }
 
@@ -237,10 +254,10 @@ class _Training:
 
     def _end_epoch(self, state: _State) -> Epoch:
         with self.average.in_place():
-            found = self.evaluate()
             number = len(state.epochs) + 1
+            found = state.last = replace(self.evaluate(), epoch=number)
             if found.beats(state.best):
-                state.best, self.kept = replace(found, epoch=number), self.model.get_weights()
+                state.best, self.kept = found, self.model.get_weights()
         rate = state.plan.rate(state.step - 1)
         ended = Epoch(number, state.loss_sum / state.loss_steps, found.val_loss, found.val_accuracy, rate)
         state.epochs = (*state.epochs, ended)

@@ -139,11 +139,12 @@ def train(spec: Preprocessing, photos: PhotoSet) -> Train:
         class_weights: tuple[float, ...] = (1, 1),
         patience: int = 10,
         mixed: bool = False,
+        least_steps: int = 1,
         progress: Heard | None = None,
         **more: Any,
     ) -> Best:
         weights = np.array(class_weights, np.float32)
-        recipe = Recipe(epochs, peak, Augmentation(mirror=True), seed, weights, patience, mixed)
+        recipe = Recipe(epochs, peak, Augmentation(mirror=True), seed, weights, patience, mixed, least_steps)
         more = {"keep_start": False, "checkpoints": NoCheckpoints(), **more}
         return fit(model, spec, photos, recipe, progress or Heard(), team=team, **more)
 
@@ -171,7 +172,7 @@ def same(left: list[np.ndarray], right: list[np.ndarray]) -> bool:
 # What is learned, and what is kept
 
 
-def test_the_model_is_left_at_its_best_validated_weights(
+def test_the_model_is_left_at_the_weights_that_were_validated_last(
     network: Network, train: Train, spec: Preprocessing, photos: PhotoSet
 ) -> None:
     model = network()
@@ -181,15 +182,28 @@ def test_the_model_is_left_at_its_best_validated_weights(
     assert found == (outcome.val_accuracy, outcome.val_loss)
 
 
-def test_an_epoch_that_later_ones_only_make_worse_is_kept(
+def test_an_earlier_epoch_that_is_better_by_chance_only_is_not_kept(
     network: Network, train: Train, spec: Preprocessing, photos: PhotoSet
 ) -> None:
     model = network()
     outcome = train(model, epochs=4, peak=2.0)
     best = max(outcome.epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
     assert best != outcome.epochs[-1], "or this test shows nothing"
-    assert (outcome.epoch, outcome.val_accuracy, outcome.val_loss) == (best.number, best.val_accuracy, best.val_loss)
-    assert validated(model, spec, photos)[1] == best.val_loss
+    last = outcome.epochs[-1]
+    assert (outcome.epoch, outcome.val_accuracy, outcome.val_loss) == (4, last.val_accuracy, last.val_loss)
+    assert outcome.choice is not None
+    assert (outcome.choice.last, outcome.choice.rival) == (4, best.number)
+    assert validated(model, spec, photos)[1] == last.val_loss
+
+
+def test_an_epoch_of_few_photos_goes_over_them_until_it_has_enough_steps(network: Network, train: Train) -> None:
+    """64 photos are two steps: three epochs of at least five steps each take 15."""
+    progress = Heard()
+    outcome = train(network(), least_steps=5, progress=progress)
+    plan = Plan(15, 5, PEAK)
+    assert progress.steps == 15
+    assert [epoch.learning_rate for epoch in outcome.epochs] == [plan.rate(4), plan.rate(9), plan.rate(14)]
+    assert train(network(), least_steps=2) == train(network()), "ample photos are trained as ever"
 
 
 def test_a_start_that_training_only_makes_worse_is_kept(network: Network, train: Train, uninterrupted: Trained) -> None:
