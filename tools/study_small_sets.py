@@ -1,18 +1,19 @@
 """Train on small draws from larger sets: the head alone, always fine-tuned, and what `fieldfare train` keeps.
 
     python tools/study_small_sets.py SET... --weights FILE --results FILE [--photos 10 20 40 80] [--seeds 3] [--whole]
+        [--ways head tuned product ten] [--size 224]
 
 Each SET holds train, val and test folders. A draw takes so many photos of each class from train and val together; the
 product divides them itself. All draws of a set are tested on its own test photos. The ways:
 
     head     `fieldfare train --epochs 0`
-    ten      fine-tuned for ten passes over the photos, the last state kept
-    tuned    fine-tuned as the product plans it, the last state kept
+    tuned    always fine-tuned, for as many steps as the product; nothing of the start, no choice
     product  `fieldfare train`
+    ten      as tuned, for ten passes over the photos
 
 Every result is a line of FILE as soon as it is there. The same command goes on from that file and at the end prints the
 table of all that it holds: int8 top-1 on the test photos, mean and range over the seeds. `--table` only prints.
-`--whole` adds the whole sets, undrawn, with `head` and `product`.
+`--whole` adds the whole sets, undrawn.
 """
 
 import argparse
@@ -23,22 +24,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-# `fieldfare` with a choice that is none.
+# `fieldfare` with a fine-tuning that goes all the way, and a choice that is none.
 KEEP_LAST = """
 import trainer.learning.fit
+import trainer.learning.learn
 from trainer.learning.epochs import Choice
+trainer.learning.learn.trained_share = lambda photos: 1.0
 trainer.learning.fit.choose = lambda last, rival, epochs: Choice(
     last.epoch, last.epoch, len(last.right), 0, 0, 1.0, True
 )
 from edge.cli import main
 main()
 """
-WAYS = ("head", "ten", "tuned", "product")
+WAYS = ("head", "tuned", "product", "ten")
 WHOLE = 0  # in place of the number of photos
 
 
@@ -58,14 +61,12 @@ class Result:
 
     int8, unquantized: shares of the test photos, of the int8 model and the float one.
     kept: the epoch; 0 for the head.
-    last: whether that was the last epoch.
     """
 
     task: Task
     int8: float
     unquantized: float
     kept: int
-    last: bool
     seconds: float
 
 
@@ -74,7 +75,7 @@ def main() -> int:
     found = read_results(arguments.results)
     for task in () if arguments.table else tasks(arguments):
         if task not in found:
-            found[task] = run(task, arguments, found)
+            found[task] = run(task, arguments)
             with arguments.results.open("a") as file:
                 file.write(json.dumps(asdict(found[task])) + "\n")
             print(f"{task}: int8 {found[task].int8:.1%}, {found[task].seconds:.0f} s", flush=True)
@@ -90,6 +91,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--photos", type=int, nargs="+", default=[10, 20, 40, 80])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
@@ -110,16 +112,12 @@ def tasks(arguments: argparse.Namespace) -> Iterator[Task]:
     for seed in range(arguments.seeds):
         for photos in arguments.photos:
             for folder in arguments.sets:
-                # The product first: if it keeps the last state, always tuning is the same training.
-                yield from (Task(folder.name, photos, seed, way) for way in ("product", "head", "ten", "tuned"))
+                yield from (Task(folder.name, photos, seed, way) for way in arguments.ways)
         if arguments.whole:
-            yield from (Task(folder.name, WHOLE, seed, way) for folder in arguments.sets for way in ("product", "head"))
+            yield from (Task(folder.name, WHOLE, seed, way) for folder in arguments.sets for way in arguments.ways)
 
 
-def run(task: Task, arguments: argparse.Namespace, found: dict[Task, Result]) -> Result:
-    product = found.get(Task(task.set, task.photos, task.seed, "product"))
-    if task.way == "tuned" and product is not None and product.last:
-        return replace(product, task=task)
+def run(task: Task, arguments: argparse.Namespace) -> Result:
     (folder,) = (folder for folder in arguments.sets if folder.name == task.set)
     with tempfile.TemporaryDirectory(prefix="small-sets-") as name:
         data = folder if task.photos == WHOLE else draw(folder, Path(name) / "draw", task.photos, task.seed)
@@ -155,11 +153,7 @@ def train(task: Task, data: Path, out: Path, arguments: argparse.Namespace) -> R
         raise SystemExit(f"{task} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     seconds = round(time.monotonic() - started, 1)
     told = json.loads(done.stdout.splitlines()[-1])
-    epochs = json.loads(out.with_name(f"{out.name}-report.json").read_text())["history"]["epochs"]
-    kept = told["best_epoch"]
-    return Result(
-        task, told["test_top1_int8"], told["test_top1_float"], kept, bool(kept) and kept == len(epochs), seconds
-    )
+    return Result(task, told["test_top1_int8"], told["test_top1_float"], told["best_epoch"], seconds)
 
 
 def print_table(results: list[Result]) -> None:

@@ -15,6 +15,7 @@ from trainer.dataset.listing import SPLITS, list_photos
 from trainer.dataset.photos import Photos
 from trainer.delivery.deliver import deliver
 from trainer.delivery.records import Delivery
+from trainer.learning.average import PHOTOS_OF_START
 from trainer.learning.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened
 from trainer.learning.learn import computes_mixed, learn
 from trainer.learning.schedule import LEAST_STEPS
@@ -130,6 +131,7 @@ def _identity(run: RunContext, data: Data) -> dict[str, object]:
         "photos": content.hexdigest()[:16],
         "epochs": options.epochs,
         "steps of an epoch at least": LEAST_STEPS,
+        "photos that the start counts for": PHOTOS_OF_START,
         "time budget": options.time_budget_min,
         "seed": options.seed,
         "resize": options.resize,

@@ -44,6 +44,7 @@ class Recipe:
 
     epochs: how often it is validated.
     least_steps: of an epoch, which goes over few photos more than once.
+    share: of the way from the start to the averaged weights, 0..1, that the result goes.
     peak: AdamW's highest learning rate.
     augmentation: how far pictures are changed.
     seed: of all draws.
@@ -60,6 +61,7 @@ class Recipe:
     patience: int = 10
     mixed: bool = False
     least_steps: int = 1
+    share: float = 1.0
 
 
 def fit(
@@ -75,7 +77,7 @@ def fit(
     deadline: Deadline | None = None,
 ) -> Best:
     """Train `model` (pixels normalised -> logits), made in the team's scope, in place. It is left at its last averaged
-    weights, or at earlier ones if validation shows beyond chance that those are better.
+    weights, or at earlier ones that validation shows beyond chance to be better.
 
     keep_start: the weights it came with compete too, so that a fine-tuning that harms is thrown away. deadline: makes
     the best of the time until then instead of recipe.epochs. Raises ConfigError if that would leave a network as random
@@ -142,7 +144,7 @@ class _Training:
             optimizer: Any = keras.optimizers.AdamW(recipe.peak, weight_decay=WEIGHT_DECAY)
             self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if recipe.mixed else optimizer
             self.optimizer.build(model.trainable_variables)
-            self.average = Average(model)
+            self.average = Average(model, recipe.share)
         # Traced now: a graph that is traced inside _mixed_precision would validate in float16.
         self.predictor.predict(photos.pixels, photos.val[:1])
         self.kept = model.get_weights()
@@ -207,8 +209,9 @@ class _Training:
             self.model.set_weights(self.kept)
             return state.best
         choice = choose(state.last, state.best, state.epochs)
-        self.model.set_weights(self.average.values() if choice.keeps_last else self.kept)
-        return replace(state.last if choice.keeps_last else state.best, epochs=state.epochs, choice=choice)
+        chosen, weights = (state.last, self.average.result()) if choice.keeps_last else (state.best, self.kept)
+        self.model.set_weights(weights)
+        return replace(chosen, epochs=state.epochs, choice=choice)
 
     def restore(self, arrays: Arrays) -> _State:
         """Go back to the state in `arrays`, of an earlier run."""
@@ -218,15 +221,15 @@ class _Training:
             [arrays[f"average{i}"] for i in range(count)],
             [arrays[f"optimizer{i}"] for i in range(len(self.optimizer.variables))],
         )
+        self.average.start = [arrays[f"start{i}"] for i in range(count)]
         self.kept = [arrays[f"kept{i}"] for i in range(kept)]
         step, steps, steps_per_epoch, best_epoch, loss_steps = (int(v) for v in arrays["counts"])
         peak, accuracy, loss, loss_sum = (float(v) for v in arrays["figures"])
         epochs = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in arrays["history"])
-        plan = Plan(steps, steps_per_epoch, peak)
         best_right, last_right = (tuple(arrays[name].tolist()) for name in ("best_right", "last_right"))
         best = Best(accuracy, loss, best_epoch, best_right)
         last = Best(epochs[-1].val_accuracy, epochs[-1].val_loss, epochs[-1].number, last_right) if epochs else None
-        return _State(step, plan, best, last, epochs, loss_sum, loss_steps)
+        return _State(step, Plan(steps, steps_per_epoch, peak), best, last, epochs, loss_sum, loss_steps)
 
     def _arrays(self, state: _State) -> Arrays:
         best, plan = state.best, state.plan
@@ -236,6 +239,7 @@ class _Training:
             "average": self.average.values(),
             "optimizer": [v.numpy() for v in self.optimizer.variables],
             "kept": self.kept,
+            "start": self.average.start,
         }
         return {
             "counts": np.array([state.step, plan.steps, plan.steps_per_epoch, best.epoch, state.loss_steps], np.int64),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from trainer.dataset.photo_set import PhotoSet
 from trainer.dataset.rows import Rows
 from trainer.learning.augment import Augmentation
+from trainer.learning.average import trained_share
 from trainer.learning.checkpoint import Checkpoints, pack, unpack
 from trainer.learning.choice import in_words
 from trainer.learning.epochs import History
@@ -136,6 +137,7 @@ def _fit(setting: _Setting, model: Any, head_accuracy: float | None, left_out: t
         mixed=computes_mixed(options),
         # --epochs are passes, as many as given.
         least_steps=1 if fresh or options.epochs is not None else LEAST_STEPS,
+        share=1.0 if fresh else trained_share(len(photos.train)),
     )
     best = fit(
         model,

@@ -16,6 +16,7 @@ from edge.bundle.manifest import Preprocessing
 from edge.errors import ConfigError, UnavailableError
 from trainer.dataset.photo_set import PhotoSet
 from trainer.learning.augment import Augmentation
+from trainer.learning.average import trained_share
 from trainer.learning.checkpoint import NoCheckpoints, opened
 from trainer.learning.epochs import Best
 from trainer.learning.fit import Recipe, fit
@@ -140,11 +141,12 @@ def train(spec: Preprocessing, photos: PhotoSet) -> Train:
         patience: int = 10,
         mixed: bool = False,
         least_steps: int = 1,
+        share: float = 1.0,
         progress: Heard | None = None,
         **more: Any,
     ) -> Best:
         weights = np.array(class_weights, np.float32)
-        recipe = Recipe(epochs, peak, Augmentation(mirror=True), seed, weights, patience, mixed, least_steps)
+        recipe = Recipe(epochs, peak, Augmentation(mirror=True), seed, weights, patience, mixed, least_steps, share)
         more = {"keep_start": False, "checkpoints": NoCheckpoints(), **more}
         return fit(model, spec, photos, recipe, progress or Heard(), team=team, **more)
 
@@ -204,6 +206,28 @@ def test_an_epoch_of_few_photos_goes_over_them_until_it_has_enough_steps(network
     assert progress.steps == 15
     assert [epoch.learning_rate for epoch in outcome.epochs] == [plan.rate(4), plan.rate(9), plan.rate(14)]
     assert train(network(), least_steps=2) == train(network()), "ample photos are trained as ever"
+
+
+def test_the_result_goes_a_share_of_the_way_from_the_start(network: Network, train: Train) -> None:
+    """A quarter of what training changed; the training itself is the same."""
+    start, whole, quarter = network(), network(), network()
+    outcomes = [train(whole, epochs=1), train(quarter, epochs=1, share=0.25)]
+    assert outcomes[0].epochs[0].train_loss == outcomes[1].epochs[0].train_loss
+    for before, after, drawn in zip(start.get_weights(), whole.get_weights(), quarter.get_weights(), strict=True):
+        assert drawn == pytest.approx(0.75 * before + 0.25 * after, abs=1e-6)
+
+
+def test_the_result_is_what_was_validated(
+    network: Network, train: Train, spec: Preprocessing, photos: PhotoSet
+) -> None:
+    model = network()
+    outcome = train(model, share=0.5)
+    assert validated(model, spec, photos) == (outcome.val_accuracy, outcome.val_loss)
+
+
+@pytest.mark.parametrize(("photos_of", "share"), [(24, 0.5), (48, 2 / 3), (216, 0.9), (2376, 0.99)])
+def test_many_photos_leave_nothing_of_the_start(photos_of: int, share: float) -> None:
+    assert trained_share(photos_of) == pytest.approx(share)
 
 
 def test_a_start_that_training_only_makes_worse_is_kept(network: Network, train: Train, uninterrupted: Trained) -> None:
@@ -391,6 +415,17 @@ def test_mixed_precision_is_resumed_alike(
     model, outcome, _ = cut_off_and_resume(after=3, mixed=True)
     assert outcome == mixed.outcome
     assert same(model.get_weights(), mixed.model.get_weights())
+
+
+def test_a_resumed_training_knows_where_it_started(
+    cut_off_and_resume: Resume, network: Network, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer.learning.fit, "CHECKPOINT_S", 0.0)
+    whole = network()
+    outcome = train(whole, share=0.5)
+    model, resumed, _ = cut_off_and_resume(after=3, share=0.5)
+    assert resumed == outcome
+    assert same(model.get_weights(), whole.get_weights())
 
 
 def test_a_checkpoint_that_was_damaged_costs_its_steps_and_no_more(cut_off_and_resume: Resume) -> None:
