@@ -7,7 +7,7 @@ Each SET holds train, val and test folders. A draw takes so many photos of each 
 product divides them itself. All draws of a set are tested on its own test photos. The ways:
 
     head     `fieldfare train --epochs 0`
-    tuned    always fine-tuned, for as many steps as the product; nothing of the start, no choice
+    tuned    always fine-tuned, for as many steps as the product; all the way, no choice
     product  `fieldfare train`
     ten      as tuned, for ten passes over the photos
 
@@ -88,7 +88,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("sets", type=Path, nargs="*")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--photos", type=int, nargs="+", default=[10, 20, 40, 80])
+    parser.add_argument("--photos", type=int, nargs="*", default=[10, 20, 40, 80])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)

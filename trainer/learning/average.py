@@ -12,25 +12,29 @@ PHOTOS_OF_START = 24
 
 
 def trained_share(photos: int) -> float:
-    """Return the share of what fine-tuning on so many photos changed that is kept, 0..1."""
-    # Few photos pull the weights about by chance; half-way between start and end is then better than either (as found
-    # by Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022). Many photos leave nothing of the start:
-    # 0.66 of 48 photos, 0.94 of 400, 0.99 of 1,762. Measured: docs/training.md.
+    """Return how far towards the end of fine-tuning on so many photos to go, 0..1, if it seems no better than its
+    start."""
+    # Few photos pull the weights about by chance; between start and end is then better than either (as found by
+    # Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022). 0.67 for 48 photos, 0.94 for 400, 0.99 for
+    # 1,762, which leaves nothing of the start. Measured: docs/training.md.
     return photos / (photos + PHOTOS_OF_START)
 
 
-class Average:
-    """A running average of all weights, the BatchNorm averages among them, and the way back to the start."""
+def between(start: list[Any], end: list[Any], share: float) -> list[NDArray[np.float32]]:
+    """Return the weights that lie `share` of the way from `start` to `end`, 0..1."""
+    part = np.float32(share)
+    return [(1 - part) * one + part * other for one, other in zip(start, end, strict=True)]
 
-    def __init__(self, model: Any, share: float = 1.0) -> None:
-        """Start from the weights of `model`, a Keras model. share: of the way from there to the averages, 0..1, that
-        the result goes."""
+
+class Average:
+    """A running average of all weights, the BatchNorm averages among them."""
+
+    def __init__(self, model: Any) -> None:
+        """Start from the weights of `model`, a Keras model."""
         import tensorflow as tf
 
         self._weights = [weight.value for weight in model.weights]
         self._means = [tf.Variable(weight, trainable=False) for weight in self._weights]
-        self.start = self.values()
-        self._share = share
 
     def update(self, keep: Any) -> None:
         """Move towards the weights, keeping the share `keep`, a scalar tensor: part of a compiled step."""
@@ -46,18 +50,12 @@ class Average:
         for mean, value in zip(self._means, values, strict=True):
             mean.assign(value)
 
-    def result(self) -> list[NDArray[np.float32]]:
-        """Return the weights that are judged and kept: `share` of the way from the start to the averages."""
-        share = np.float32(self._share)
-        pairs = zip(self.start, self.values(), strict=True)
-        return [mean if share == 1 else (1 - share) * start + share * mean for start, mean in pairs]
-
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Put the result into the model, for this block."""
+        """Put the averages into the model, for this block."""
         saved = [weight.numpy() for weight in self._weights]
-        for weight, value in zip(self._weights, self.result(), strict=True):
-            weight.assign(value)
+        for weight, mean in zip(self._weights, self._means, strict=True):
+            weight.assign(mean)
         try:
             yield
         finally:

@@ -32,6 +32,7 @@ class Choice:
     only_last, only_rival: how many of them only the one or the other named rightly.
     p: McNemar's exact p value; 1 if they never differ.
     learned: whether the training loss fell, and the validation loss of the last state is a number.
+    share: of the way from the start to the end of the training that the last state is at, 0..1.
     """
 
     last: int
@@ -41,6 +42,7 @@ class Choice:
     only_rival: int
     p: float
     learned: bool
+    share: float = 1.0
 
     @property
     def keeps_last(self) -> bool:

@@ -8,7 +8,6 @@ ends with the same weights as an uninterrupted one, since every draw depends on 
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,11 +18,12 @@ from edge.bundle.manifest import Preprocessing
 from edge.errors import ConfigError, UnavailableError
 from trainer.dataset.photo_set import PhotoSet
 from trainer.learning.augment import Augmentation
-from trainer.learning.average import Average
+from trainer.learning.average import Average, between
 from trainer.learning.batches import BATCH, Batches
 from trainer.learning.checkpoint import Arrays, Checkpoints, pack, unpack
 from trainer.learning.choice import choose
 from trainer.learning.epochs import Best, Epoch
+from trainer.learning.mixed_precision import mixed_precision
 from trainer.learning.predict import Predictor
 from trainer.learning.schedule import Deadline, Plan, plan_for
 from trainer.learning.team import Team
@@ -44,7 +44,7 @@ class Recipe:
 
     epochs: how often it is validated.
     least_steps: of an epoch, which goes over few photos more than once.
-    share: of the way from the start to the averaged weights, 0..1, that the result goes.
+    share: of the way from the start to the averaged weights, 0..1, that is kept if those are right no more often.
     peak: AdamW's highest learning rate.
     augmentation: how far pictures are changed.
     seed: of all draws.
@@ -85,12 +85,12 @@ def fit(
     training = _Training(model, spec, photos, recipe, team)
     start = training.evaluate() if keep_start else Best(0.0, float("inf"), 0, (False,) * len(photos.val))
     per_epoch = training.steps_per_epoch
-    state = _State(0, Plan(recipe.epochs * per_epoch, per_epoch, recipe.peak), start)
+    state = _State(0, Plan(recipe.epochs * per_epoch, per_epoch, recipe.peak), start.val_accuracy, start)
     if saved := team.share_bytes(pack(checkpoints.load("training"))):
         state = training.restore(unpack(saved))
         progress.say(f"going on after {state.step} of {state.plan.steps} steps")
     elif deadline is not None:
-        state = _State(0, training.measure(deadline, recipe.peak), start)
+        state = _State(0, training.measure(deadline, recipe.peak), start.val_accuracy, start)
         planned = f"{state.plan.steps / state.plan.steps_per_epoch:.1f} epochs fit into the time left"
         if not state.plan.steps and not keep_start:
             raise ConfigError(
@@ -113,6 +113,7 @@ class _State:
 
     step: steps done.
     plan: of all steps.
+    start_accuracy: before the first step, on the validation photos.
     best: the best state on the validation photos so far.
     last: that of the last epoch that is over.
     epochs: those that are over.
@@ -121,6 +122,7 @@ class _State:
 
     step: int
     plan: Plan
+    start_accuracy: float
     best: Best
     last: Best | None = None
     epochs: tuple[Epoch, ...] = ()
@@ -144,10 +146,10 @@ class _Training:
             optimizer: Any = keras.optimizers.AdamW(recipe.peak, weight_decay=WEIGHT_DECAY)
             self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if recipe.mixed else optimizer
             self.optimizer.build(model.trainable_variables)
-            self.average = Average(model, recipe.share)
-        # Traced now: a graph that is traced inside _mixed_precision would validate in float16.
+            self.average = Average(model)
+        # Traced now: a graph that is traced inside mixed_precision would validate in float16.
         self.predictor.predict(photos.pixels, photos.val[:1])
-        self.kept = model.get_weights()
+        self.start = self.kept = model.get_weights()
         self._step = self._compile(spec)
         self._state: _State | None = None
 
@@ -164,7 +166,7 @@ class _Training:
         # At a rate of 0 weights stay, but AdamW's moments, BatchNorm statistics and averages move: all are put back.
         before, variables = self.model.get_weights(), [v.numpy() for v in self.optimizer.variables]
         averages = self.average.values()
-        with _mixed_precision(self.model, enabled=self.recipe.mixed):
+        with mixed_precision(self.model, enabled=self.recipe.mixed):
             for batch in self.batches.of_steps(0, 1):
                 self._one(batch, 0.0)
             started = time.monotonic()
@@ -182,7 +184,7 @@ class _Training:
         """Do the steps that are left; yield after each, an Epoch if it ended one, else None."""
         self._state = state
         plan, saved = state.plan, time.monotonic()
-        with _mixed_precision(self.model, enabled=self.recipe.mixed):
+        with mixed_precision(self.model, enabled=self.recipe.mixed):
             for batch in self.batches.of_steps(state.step, plan.steps):
                 loss = self._one(batch, plan.rate(batch.step))
                 state.step = batch.step + 1
@@ -208,8 +210,14 @@ class _Training:
         if state.last is None:
             self.model.set_weights(self.kept)
             return state.best
-        choice = choose(state.last, state.best, state.epochs)
-        chosen, weights = (state.last, self.average.result()) if choice.keeps_last else (state.best, self.kept)
+        last, share, weights = state.last, 1.0, self.average.values()
+        if last.val_accuracy <= state.start_accuracy and self.recipe.share < 1:
+            share = self.recipe.share
+            weights = between(self.start, weights, share)
+            self.model.set_weights(weights)
+            last = replace(self.evaluate(), epoch=last.epoch)
+        choice = choose(last, state.best, state.epochs, share)
+        chosen, weights = (last, weights) if choice.keeps_last else (state.best, self.kept)
         self.model.set_weights(weights)
         return replace(chosen, epochs=state.epochs, choice=choice)
 
@@ -221,15 +229,17 @@ class _Training:
             [arrays[f"average{i}"] for i in range(count)],
             [arrays[f"optimizer{i}"] for i in range(len(self.optimizer.variables))],
         )
-        self.average.start = [arrays[f"start{i}"] for i in range(count)]
+        self.start = [arrays[f"start{i}"] for i in range(count)]
         self.kept = [arrays[f"kept{i}"] for i in range(kept)]
         step, steps, steps_per_epoch, best_epoch, loss_steps = (int(v) for v in arrays["counts"])
-        peak, accuracy, loss, loss_sum = (float(v) for v in arrays["figures"])
+        peak, start_accuracy, accuracy, loss, loss_sum = (float(v) for v in arrays["figures"])
         epochs = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in arrays["history"])
         best_right, last_right = (tuple(arrays[name].tolist()) for name in ("best_right", "last_right"))
         best = Best(accuracy, loss, best_epoch, best_right)
         last = Best(epochs[-1].val_accuracy, epochs[-1].val_loss, epochs[-1].number, last_right) if epochs else None
-        return _State(step, Plan(steps, steps_per_epoch, peak), best, last, epochs, loss_sum, loss_steps)
+        return _State(
+            step, Plan(steps, steps_per_epoch, peak), start_accuracy, best, last, epochs, loss_sum, loss_steps
+        )
 
     def _arrays(self, state: _State) -> Arrays:
         best, plan = state.best, state.plan
@@ -239,11 +249,13 @@ class _Training:
             "average": self.average.values(),
             "optimizer": [v.numpy() for v in self.optimizer.variables],
             "kept": self.kept,
-            "start": self.average.start,
+            "start": self.start,
         }
         return {
             "counts": np.array([state.step, plan.steps, plan.steps_per_epoch, best.epoch, state.loss_steps], np.int64),
-            "figures": np.array([plan.peak, best.val_accuracy, best.val_loss, state.loss_sum], np.float64),
+            "figures": np.array(
+                [plan.peak, state.start_accuracy, best.val_accuracy, best.val_loss, state.loss_sum], np.float64
+            ),
             "history": np.array(history, np.float64).reshape(-1, 5),
             "best_right": np.array(best.right, np.bool_),
             "last_right": np.array(state.last.right if state.last else (), np.bool_),
@@ -332,18 +344,3 @@ class _Training:
             return loss
 
         return lambda batch, targets, weights, keep: step(share(batch), share(targets), share(weights), keep)
-
-
-@contextmanager
-def _mixed_precision(model: Any, *, enabled: bool) -> Iterator[None]:
-    """Compute all layers but the last in float16, for this block; variables stay float32."""
-    # Not the last: the loss needs logits of full precision.
-    layers = model.layers[:-1] if enabled else []
-    before = [layer.dtype_policy for layer in layers]
-    for layer in layers:
-        layer.dtype_policy = "mixed_float16"
-    try:
-        yield
-    finally:
-        for layer, policy in zip(layers, before, strict=True):
-            layer.dtype_policy = policy

@@ -206,9 +206,9 @@ def history(figures: History) -> Said:
     if figures.choice is None or kept is None:
         means = "Only the head was trained." if figures.choice is None else in_words(figures.choice)
         return Said(means, "More photos are what helps fine-tuning.")
-    means = f"{in_words(figures.choice)} It named {percent(kept.val_accuracy, 1)} of them rightly"
+    means = f"{in_words(figures.choice)} Epoch {kept.number} named {percent(kept.val_accuracy, 1)} of them rightly"
     if figures.head_accuracy is not None:
-        means += f", {percent(figures.head_accuracy, 1)} before fine-tuning"
+        means += f", the head {percent(figures.head_accuracy, 1)}"
     if len(figures.epochs) > 1 and figures.choice.rival == figures.epochs[-1].number:
         return Said(means + ".", "It was still improving at the end: try more `--epochs`.")
     return Said(means + ".", "Nothing: it had stopped improving. What helps now is more photos, not more epochs.")

@@ -17,12 +17,18 @@ def epochs(*train_losses: float) -> tuple[Epoch, ...]:
 
 
 def choice(
-    only_last: int, only_rival: int, *, both: int = 80, rival: int = 0, losses: tuple[float, ...] = (1.0, 0.5)
+    only_last: int,
+    only_rival: int,
+    *,
+    both: int = 80,
+    rival: int = 0,
+    losses: tuple[float, ...] = (1.0, 0.5),
+    share: float = 1.0,
 ) -> Choice:
     """Let the last state and its rival name `both` photos rightly, and each some that the other misses."""
     last = (True,) * (both + only_last) + (False,) * only_rival
     other = (True,) * both + (False,) * only_last + (True,) * only_rival
-    return choose(state(LAST, last), state(rival, other), epochs(*losses))
+    return choose(state(LAST, last), state(rival, other), epochs(*losses), share)
 
 
 @pytest.mark.parametrize(
@@ -80,8 +86,13 @@ def test_the_last_state_that_is_also_the_best_is_kept_whatever_its_loss() -> Non
         ),
         (choice(3, 10), "within chance (p = 0.092)"),
         (choice(2, 4, rival=7), "Epoch 7 named 2 more of 86 validation photos rightly."),
-        (choice(1, 1, rival=7), "Epoch 7 named as many of 82 validation photos rightly, and was surer of them."),
-        (choice(0, 0, rival=LAST), "Kept epoch 10, the last: it was also the best on the 80 validation photos."),
+        (choice(1, 1, rival=7), "Epoch 7 named as many of 82 validation photos rightly."),
+        (choice(0, 0, rival=LAST), "Kept epoch 10, the last. No other was better on the 80 validation photos."),
+        (choice(3, 2), "The head alone named 1 fewer of 85 validation photos rightly."),
+        (
+            choice(3, 3, share=0.66),
+            "Kept epoch 10, the last, 66\u00a0% of the way from the head, as it was not seen to",
+        ),
         (choice(1, 9), "Kept the head alone: it named 9 validation photos rightly that epoch 10, the last, missed"),
         (choice(1, 9), "more than chance (p = 0.021)."),
         (choice(0, 2, losses=(1.0, 3.0)), "Kept the head alone: training broke down"),

@@ -208,21 +208,30 @@ def test_an_epoch_of_few_photos_goes_over_them_until_it_has_enough_steps(network
     assert train(network(), least_steps=2) == train(network()), "ample photos are trained as ever"
 
 
-def test_the_result_goes_a_share_of_the_way_from_the_start(network: Network, train: Train) -> None:
-    """A quarter of what training changed; the training itself is the same."""
-    start, whole, quarter = network(), network(), network()
-    outcomes = [train(whole, epochs=1), train(quarter, epochs=1, share=0.25)]
-    assert outcomes[0].epochs[0].train_loss == outcomes[1].epochs[0].train_loss
-    for before, after, drawn in zip(start.get_weights(), whole.get_weights(), quarter.get_weights(), strict=True):
+def test_a_training_that_is_no_better_than_its_start_is_drawn_back_to_it(
+    network: Network, train: Train, spec: Preprocessing, photos: PhotoSet, uninterrupted: Trained
+) -> None:
+    """A quarter of what training changed is kept; the training itself is the same."""
+    start, whole, quarter = uninterrupted[0], network(), network()
+    outcomes = []
+    for model, share in ((whole, 1.0), (quarter, 0.25)):
+        model.set_weights(start)
+        outcomes.append(train(model, epochs=1, share=share, keep_start=True))
+    assert outcomes[0].epochs == outcomes[1].epochs
+    for before, after, drawn in zip(start, whole.get_weights(), quarter.get_weights(), strict=True):
         assert drawn == pytest.approx(0.75 * before + 0.25 * after, abs=1e-6)
+    assert [outcome.choice.share for outcome in outcomes if outcome.choice] == [1, 0.25]
+    assert validated(quarter, spec, photos) == (outcomes[1].val_accuracy, outcomes[1].val_loss)
 
 
-def test_the_result_is_what_was_validated(
-    network: Network, train: Train, spec: Preprocessing, photos: PhotoSet
+def test_a_training_that_is_better_than_its_start_goes_all_the_way(
+    network: Network, train: Train, uninterrupted: Trained
 ) -> None:
     model = network()
-    outcome = train(model, share=0.5)
-    assert validated(model, spec, photos) == (outcome.val_accuracy, outcome.val_loss)
+    outcome = train(model, share=0.25, keep_start=True)
+    assert outcome.choice is not None
+    assert outcome.choice.share == 1
+    assert same(model.get_weights(), uninterrupted[0])
 
 
 @pytest.mark.parametrize(("photos_of", "share"), [(24, 0.5), (48, 2 / 3), (216, 0.9), (2376, 0.99)])
@@ -418,14 +427,20 @@ def test_mixed_precision_is_resumed_alike(
 
 
 def test_a_resumed_training_knows_where_it_started(
-    cut_off_and_resume: Resume, network: Network, train: Train, monkeypatch: pytest.MonkeyPatch
+    network: Network, train: Train, uninterrupted: Trained, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(trainer.learning.fit, "CHECKPOINT_S", 0.0)
-    whole = network()
-    outcome = train(whole, share=0.5)
-    model, resumed, _ = cut_off_and_resume(after=3, share=0.5)
-    assert resumed == outcome
-    assert same(model.get_weights(), whole.get_weights())
+    how = {"share": 0.25, "keep_start": True}
+    whole, begun, again = network(), network(), network(seed=5)
+    whole.set_weights(uninterrupted[0])
+    begun.set_weights(uninterrupted[0])
+    outcome = train(whole, **how)
+    with pytest.raises(PulledPlug), opened(tmp_path / "out", restart=False) as checkpoints:
+        train(begun, checkpoints=checkpoints, progress=CutOff(3), **how)
+    with opened(tmp_path / "out", restart=False) as checkpoints:
+        assert train(again, checkpoints=checkpoints, **how) == outcome
+    assert outcome.choice is not None
+    assert outcome.choice.share == 0.25
+    assert same(again.get_weights(), whole.get_weights())
 
 
 def test_a_checkpoint_that_was_damaged_costs_its_steps_and_no_more(cut_off_and_resume: Resume) -> None:

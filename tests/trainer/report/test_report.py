@@ -222,7 +222,16 @@ def test_the_json_has_the_keys_that_scripts_read(whole: tuple[Page, Report, str]
     _, report, _ = whole
     data = json.loads(to_json(report))
     assert list(data["history"]) == ["epochs", "head_accuracy", "kept", "choice"]
-    assert list(data["history"]["choice"]) == ["last", "rival", "photos", "only_last", "only_rival", "p", "learned"]
+    assert list(data["history"]["choice"]) == [
+        "last",
+        "rival",
+        "photos",
+        "only_last",
+        "only_rival",
+        "p",
+        "learned",
+        "share",
+    ]
     assert list(data["history"]["epochs"][0]) == ["number", "train_loss", "val_loss", "val_accuracy", "learning_rate"]
     assert data["left_out"] == [{"name": ODD[0], "photos": 40, "unknown": 0.7, "mistaken": pytest.approx(0.3)}]
     assert list(data["quantized"]["layers"][0]) == ["name", "operator", "snr_db", "introduced"]
@@ -311,7 +320,7 @@ def history(*, last: int, rival: int, kept: int, p: float = 1.0) -> History:
 def test_the_report_explains_which_state_was_kept_and_what_to_do() -> None:
     chance = sentences.history(history(last=5, rival=0, kept=5, p=0.11))
     assert "The head alone named 6 more of 96 validation photos rightly. That is within chance" in chance.means
-    assert chance.means.endswith("85.0\u00a0% of them rightly, 70.0\u00a0% before fine-tuning.")
+    assert chance.means.endswith("Epoch 5 named 85.0\u00a0% of them rightly, the head 70.0\u00a0%.")
     assert chance.do.startswith("Nothing")
     assert "try more `--epochs`" in sentences.history(history(last=5, rival=5, kept=5)).do
     harm = sentences.history(history(last=5, rival=0, kept=0, p=0.01))
