@@ -35,8 +35,8 @@ import trainer.learning.fit
 import trainer.learning.learn
 from trainer.learning.epochs import Choice
 trainer.learning.learn.trained_share = lambda photos: 1.0
-trainer.learning.fit.choose = lambda last, rival, epochs: Choice(
-    last.epoch, last.epoch, len(last.right), 0, 0, 1.0, True
+trainer.learning.fit.choose = lambda last, rival, epochs, share: Choice(
+    last.epoch, last.epoch, len(last.right), 0, 0, 1.0, True, share
 )
 from edge.cli import main
 main()
