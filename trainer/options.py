@@ -20,7 +20,7 @@ class Options:
     """The options of `fieldfare train`, those that their names do not explain:
 
     weights: "imagenet", "none" or a file.
-    epochs: None for 10 of fine-tuning, or 40 from scratch.
+    epochs: None for 10 of fine-tuning, longer ones if photos are few, or 40 from scratch.
     time_budget_min: makes the best of so many minutes, instead of epochs.
     min_precision: the share of right answers that the bundle promises for what it does not call unknown; 0: nothing
         is called unknown.

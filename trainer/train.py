@@ -15,8 +15,10 @@ from trainer.dataset.listing import SPLITS, list_photos
 from trainer.dataset.photos import Photos
 from trainer.delivery.deliver import deliver
 from trainer.delivery.records import Delivery
+from trainer.learning.average import PHOTOS_OF_START
 from trainer.learning.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened
 from trainer.learning.learn import computes_mixed, learn
+from trainer.learning.schedule import LEAST_STEPS
 from trainer.learning.team import Team, form_team, lost_members
 from trainer.networks.pixels import preprocessing_for
 from trainer.networks.weights import find_weights, sha256_of
@@ -134,6 +136,8 @@ def _identity(run: RunContext, data: Data) -> dict[str, object]:
         "classes": list(data.classes),
         "photos": content.hexdigest()[:16],
         "epochs": options.epochs,
+        "steps of an epoch at least": LEAST_STEPS,
+        "photos that the start counts for": PHOTOS_OF_START,
         "time budget": options.time_budget_min,
         "seed": options.seed,
         "resize": options.resize,

@@ -141,10 +141,13 @@ def test_training_from_scratch_gives_a_report_and_a_bundle_and_the_same_ones_aga
 def test_fine_tuning_learns_the_shapes(train: Train, v2_weights: Path) -> None:
     report, out = train("--weights", v2_weights, "--size", 64, "--epochs", 2)
     assert report["val_top1_head"] >= 0.9
-    assert report["val_top1_float"] >= report["val_top1_head"], "a tuning that does not help is thrown away"
+    assert report["val_top1_float"] >= 0.9
     assert report["test_top1_int8"] >= 0.9
     assert {"head", "fine-tuning", "quantizing"} <= set(report["stage_seconds"])
-    assert len(page_of(out)["history"]["epochs"]) == 2
+    history = page_of(out)["history"]
+    assert len(history["epochs"]) == 2
+    assert history["choice"]["last"] == 2, "the last epoch, whatever it was compared with"
+    assert history["kept"] in (2, history["choice"]["rival"])
 
 
 def test_mobilenet_v1_is_trained_alike(train: Train, shared: Path, run_fieldfare: Run) -> None:

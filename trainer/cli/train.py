@@ -56,7 +56,7 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
 @click.option(
     "--epochs",
     type=click.IntRange(0, 10_000),
-    help="Passes over the photos; 0 trains the head only.  [default: 10, from scratch 40]",
+    help="Passes over the photos; 0 trains the head only.  [default: 10, more if they are few; from scratch 40]",
 )
 @click.option(
     "--time-budget",

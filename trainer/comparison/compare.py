@@ -18,11 +18,11 @@ from edge.inference.tflite import TfliteClassifier, check_details
 from edge.postprocess import to_scores
 from edge.preprocess import Preprocessor
 from edge.records import Pixels
-from trainer.comparison.paired import SIGNIFICANT, Paired, compare_answers
 from trainer.comparison.records import ClassContest, Comparison, Contender, Disagreement
 from trainer.dataset.duplicates import fingerprint, group_duplicates
 from trainer.dataset.listing import Listing, Photo
 from trainer.measuring.metrics import Interval, wilson
+from trainer.measuring.paired import SIGNIFICANT, Paired, compare_answers
 from trainer.measuring.threshold import curve_of, effect_of
 from trainer.progress import Progress
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from trainer.comparison.paired import Paired
 from trainer.measuring.metrics import Interval
+from trainer.measuring.paired import Paired
 from trainer.measuring.threshold import CurvePoint, ThresholdEffect
 
 

@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from trainer.dataset.photo_set import PhotoSet
 from trainer.dataset.rows import Rows
 from trainer.learning.augment import Augmentation
+from trainer.learning.average import trained_share
 from trainer.learning.checkpoint import Checkpoints, pack, unpack
+from trainer.learning.choice import in_words
 from trainer.learning.epochs import History
 from trainer.learning.fit import Recipe, fit
 from trainer.learning.head import STRENGTHS, Examples, train_head
 from trainer.learning.left_out import LeftOut, leave_one_class_out
 from trainer.learning.predict import Predictor
-from trainer.learning.schedule import Deadline
+from trainer.learning.schedule import LEAST_STEPS, Deadline
 from trainer.learning.team import Team
 from trainer.networks.backbone import add_head, build_backbone, fold_batch_norm, quicken_batch_norm
 from trainer.options import ClassWeights, Options
@@ -41,7 +43,7 @@ _FROZEN_SHARE = 0.4
 class Learned:
     """The trained network.
 
-    model: the Keras model, at its best.
+    model: the Keras model, at the state that is kept.
     val_accuracy: of that, on the validation photos.
     history: how it got there.
     left_out: how classes fared that a head never saw; empty from scratch.
@@ -133,6 +135,9 @@ def _fit(setting: _Setting, model: Any, head_accuracy: float | None, left_out: t
         class_weights=class_weights(photos.labels[photos.train], len(setting.names), options.class_weights),
         patience=options.patience,
         mixed=computes_mixed(options),
+        # --epochs are passes, as many as given.
+        least_steps=1 if fresh or options.epochs is not None else LEAST_STEPS,
+        share=1.0 if fresh else trained_share(len(photos.train)),
     )
     best = fit(
         model,
@@ -146,7 +151,9 @@ def _fit(setting: _Setting, model: Any, head_accuracy: float | None, left_out: t
         deadline=setting.deadline,
     )
     setting.run.clock.lap("training" if fresh else "fine-tuning")
-    history = History(best.epochs, head_accuracy, kept=best.epoch)
+    if best.choice is not None:
+        setting.run.progress.say(in_words(best.choice))
+    history = History(best.epochs, head_accuracy, kept=best.epoch, choice=best.choice)
     return Learned(model, best.val_accuracy, history, left_out)
 
 

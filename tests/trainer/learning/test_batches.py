@@ -22,8 +22,8 @@ CHANGED = Augmentation(mirror=True, flaws=0.5)
 
 def seen(batches: Batches, epoch: int) -> list[int]:
     """Return the photos of an epoch, in their order."""
-    first = epoch * batches.steps_per_epoch
-    return [int(i) for batch in batches.of_steps(first, first + batches.steps_per_epoch) for i in batch.indices]
+    first = epoch * batches.steps_per_pass
+    return [int(i) for batch in batches.of_steps(first, first + batches.steps_per_pass) for i in batch.indices]
 
 
 def test_a_batch_holds_the_pixels_of_the_photos_that_it_names() -> None:
@@ -68,7 +68,7 @@ def test_the_same_photo_twice_in_a_batch_is_changed_in_two_ways() -> None:
 @pytest.mark.parametrize(("count", "steps"), [(1, 1), (31, 1), (32, 1), (63, 1), (64, 2)])
 def test_a_step_takes_32_photos_or_all_that_there_are(count: int, steps: int) -> None:
     batches = Batches(PIXELS, np.arange(count), UNCHANGED, seed=0)
-    assert batches.steps_per_epoch == steps
+    assert batches.steps_per_pass == steps
     assert {len(batch.indices) for batch in batches.of_steps(0, 2 * steps)} == {min(count, BATCH)}
 
 
