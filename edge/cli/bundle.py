@@ -71,7 +71,7 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
     Status 0 if all holds, 65 if anything does not, 66 if there is no bundle.
     """
 
-    from edge.bundle.labels import twins
+    from edge.bundle.labels import check_unmistakable, twins
     from edge.bundle.store import open_bundle
     from edge.config.loading import load_settings
     from edge.config.settings import NO_BUNDLE
@@ -90,6 +90,7 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
         with time_limit(TIMEOUT_S), memory_limit(MEMORY_BYTES):
             classifier = TfliteClassifier(loaded, opened.model)
             check_details(classifier, manifest)
+            check_unmistakable(opened.labels)
             report = golden.require(opened, classifier, Preprocessor(manifest.preprocessing, manifest.input))
     except (EngineError, BundleError) as error:
         raise BundleError(f"bundle {path}: {error}") from error
