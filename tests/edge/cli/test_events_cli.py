@@ -159,13 +159,16 @@ def test_a_slip_in_a_label_is_noted_with_the_nearest_one(fieldfare: Fieldfare, s
 
 
 @pytest.mark.parametrize("words", [[], ["count"], ["tail"]])
-@pytest.mark.parametrize("label", ["", "\udcff"])
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [("", "the word after --label is empty"), ("\udcff", "must be the text of a label, in UTF-8")],
+)
 def test_a_label_that_no_event_can_have_is_refused(
-    fieldfare: Fieldfare, store: Path, words: list[str], label: str
+    fieldfare: Fieldfare, store: Path, words: list[str], label: str, message: str
 ) -> None:
     done = fieldfare("events", *words, "--store", store, "--label", label)
     assert (done.status, done.out) == (2, "")
-    assert "must be the text of a label, in UTF-8" in done.err
+    assert message in done.err
 
 
 def test_a_command_that_is_none_is_refused_with_those_that_are(fieldfare: Fieldfare, store: Path) -> None:

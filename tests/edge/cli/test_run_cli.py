@@ -252,7 +252,9 @@ def test_a_store_that_can_never_be_kept_is_refused_before_anything_is_opened(
 ) -> None:
     """By hand. The service goes on, and keeps events in memory until somebody mends that."""
     config = tmp_path / "fieldfare.toml"
-    config.write_text(f'bundle = "nowhere"\ncamera.source = "synthetic"\nevents.store = "{tmp_path}"\n')
+    folder = tmp_path / "store"
+    folder.mkdir()
+    config.write_text(f'bundle = "nowhere"\ncamera.source = "synthetic"\nevents.store = "{folder}"\n')
     done = run_fieldfare("run", "--config", config)
-    words = f"fieldfare: {tmp_path} is a folder, so it cannot be a store: name a file, such as {tmp_path}/events.db\n"
+    words = f"fieldfare: {folder} is a folder, so it cannot be a store: name a file, such as {folder}/events.db\n"
     assert (done.returncode, done.stdout, done.stderr) == (65, "", words)

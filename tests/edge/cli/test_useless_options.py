@@ -40,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["mark", "1", "wrong", "--as", "fox"], "'wrong' beside --as: give numbers only"),
         (["mark", "1", "right", "--by", "a\x1b[31m"], "--by 'a\\x1b[31m': must be printable text of 1 to 200 bytes"),
         (["mark", "1", "right", "--by", "x" * 201], "must be printable text of 1 to 200 bytes"),
-        (["mark", "1", "right", "--by", " "], "--by ' ': must be printable text"),
+        (["mark", "1", "right", "--by", " "], "the word after --by is empty"),
         (["mark", "1", "right", "--by", "a\udcff"], "must be printable text"),
     ],
 )
@@ -71,7 +71,7 @@ def test_what_only_camtrap_dp_has_a_use_for(
         (["megadetector", "--no-media"], "--no-media: megadetector consists of pictures"),
         (["csv", "--since", "2026-02", "--until", "2026-01"], "--since is not before --until"),
         (["camtrap-dp", "--title", "a\nb"], r"--title 'a\nb': must be a text of 1 to 1000 characters on one line"),
-        (["camtrap-dp", "--title", ""], "--title '': must be a text of 1 to 1000 characters on one line"),
+        (["camtrap-dp", "--title", ""], "the word after --title is empty"),
         (["camtrap-dp", "--title", "\udcff"], r"--title '\udcff': must be a text"),
         (["camtrap-dp", "--contributor", "x" * 1001], "must be a text of 1 to 1000 characters on one line"),
     ],
