@@ -14,6 +14,7 @@ from trainer.delivery.records import Delivery
 from trainer.edgetpu.compatibility import Verdict
 from trainer.edgetpu.compiling import Compiled
 from trainer.edgetpu.tflite_graph import Graph
+from trainer.options import Options
 from trainer.prepare import Data
 from trainer.quantizing.int8 import Int8
 from trainer.report.build import Evaluations, Pictures, build_report
@@ -47,6 +48,7 @@ def _run(run: RunContext) -> Run:
     shown = {
         "resize": options.resize,
         "mirror": "yes" if options.mirror else "no",
+        **_alterations(options),
         "class weights": options.class_weights,
         "promised precision": f"{options.min_precision:g}",
     }
@@ -64,6 +66,17 @@ def _run(run: RunContext) -> Run:
         stage_seconds=run.clock.stages,
         seconds=run.clock.total,
     )
+
+
+def _alterations(options: Options) -> dict[str, str]:
+    """Return what was chosen of preparing and altering pictures, by name."""
+    chosen = {
+        "preparation": ", ".join(options.prepare),
+        "mirror, vertically": "yes" if options.mirror_vertical else "",
+        "any way up": "yes" if options.any_way_up else "",
+        "grey nights": f"{options.nights:.0%} of the pictures" if options.nights else "",
+    }
+    return {name: text for name, text in chosen.items() if text}
 
 
 def _version(package: str) -> str:

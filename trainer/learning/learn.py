@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from trainer.dataset.photo_set import PhotoSet
 from trainer.dataset.rows import Rows
-from trainer.learning.augment import Augmentation
+from trainer.learning.augment import augmentation_for
 from trainer.learning.checkpoint import Checkpoints, pack, unpack
 from trainer.learning.epochs import History
 from trainer.learning.fit import Recipe, fit
@@ -128,7 +128,7 @@ def _fit(setting: _Setting, model: Any, head_accuracy: float | None, left_out: t
     recipe = Recipe(
         epochs=epochs,
         peak=SCRATCH_PEAK if fresh else FINE_TUNING_PEAK,
-        augmentation=Augmentation(mirror=options.mirror),
+        augmentation=augmentation_for(options),
         seed=options.seed,
         class_weights=class_weights(photos.labels[photos.train], len(setting.names), options.class_weights),
         patience=options.patience,
