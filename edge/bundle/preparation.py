@@ -38,7 +38,11 @@ def in_order(steps: Sequence[str]) -> tuple[str, ...]:
 
 def check_steps(steps: tuple[str, ...]) -> None:
     """Check what a manifest lists. Raises BundleError."""
-    fault = fault_of(steps)
+    unknown = next((step for step in steps if step not in STEPS), None)
+    if unknown is not None:
+        fault: str | None = f"{unknown!r} is unknown to this version, which knows {', '.join(STEPS)}"
+    else:
+        fault = fault_of(steps)
     if fault is None and steps != in_order(steps):
         fault = f"{', '.join(steps)} must be in the order {', '.join(in_order(steps))}"
     if fault is not None:

@@ -31,7 +31,6 @@ class LocalEqualization:
         self._histograms = np.empty((_TILES * _TILES, _LEVELS), np.float32)
         self._counts, self._clipped = (np.empty((_TILES * _TILES, _LEVELS), np.int64) for _ in range(2))
         self._tables = np.empty((_TILES * _TILES, _LEVELS), np.uint16)
-        self._shares = np.arange(1, _LEVELS + 1)
         self._layout = _Layout(height, width)
 
     def apply(self, grey: Pixels, out: Pixels) -> None:
@@ -61,8 +60,9 @@ class LocalEqualization:
         np.minimum(counts, layout.limits, out=clipped)
         np.cumsum(clipped, axis=1, out=counts)
         # What was cut off goes to all levels alike: level v has (v + 1) / 256 of it at or below itself.
-        np.subtract(layout.areas, counts[:, -1:], out=layout.excess)
-        np.multiply(layout.excess, self._shares, out=clipped)
+        np.subtract(layout.areas[:, -1:], counts[:, -1:], out=layout.excess)
+        np.copyto(clipped, layout.excess)
+        np.multiply(clipped, layout.shares, out=clipped)
         np.right_shift(clipped, 8, out=clipped)
         np.add(counts, clipped, out=counts)
         np.multiply(counts, _LEVELS - 1, out=counts)
@@ -77,8 +77,9 @@ class _Layout:
 
     height, width: of the pictures.
     numbers: the tile of each pixel, uint8 (height, width).
-    areas, limits, halves: of each tile its pixels, what a level of it may count, and half of its pixels, (tiles, 1).
-    excess: memory of the same shape.
+    areas, limits, halves: of each tile its pixels, what a level of it may count, and half of its pixels, (tiles, 256).
+    shares: of what is cut off, the 256ths that levels up to each one get, (tiles, 256).
+    excess: memory for one number a tile.
     sheets: tables of tiles that are not neighbours cover different pixels, so four sheets hold all of them. Of each:
         the weights of its pixels, (height, width), of all four together 256; and its tiles, as number, rows, columns.
     """
@@ -87,10 +88,12 @@ class _Layout:
         self.height, self.width = height, width
         down, across = _Axis(height), _Axis(width)
         self.numbers = (down.places[:, None] * across.count + across.places).astype(np.uint8)
-        self.areas = np.outer(down.lengths, across.lengths).reshape(-1, 1)
+        # One number for each level, though all are alike: to spread them, NumPy would take memory at each frame.
+        self.areas = np.repeat(np.outer(down.lengths, across.lengths).reshape(-1, 1), _LEVELS, axis=1)
+        self.shares = np.repeat(np.arange(1, _LEVELS + 1)[None], len(self.areas), axis=0)
         self.limits = np.maximum(1, -(-_CLIP * self.areas // _LEVELS))
         self.halves = self.areas // 2
-        self.excess = np.empty_like(self.areas)
+        self.excess = np.empty((len(self.areas), 1), np.int64)
         self.sheets = [_sheet(down, across, row, column) for row in (0, 1) for column in (0, 1)]
 
 

@@ -2,6 +2,7 @@
 
 import platform
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -10,6 +11,7 @@ import numpy as np
 from edge import __version__
 from edge.images import readable_name
 from trainer.dataset.listing import SPLITS
+from trainer.delivery.examples import make_examples
 from trainer.delivery.records import Delivery
 from trainer.edgetpu.compatibility import Verdict
 from trainer.edgetpu.compiling import Compiled
@@ -30,7 +32,7 @@ def make_report(
 ) -> tuple[Report, Pictures]:
     """Return the report of a training. edgetpu: the model's graph, the verdict on it, its compiled twin and, in a few
     words, what became of that."""
-    return build_report(
+    report, pictures = build_report(
         found,
         _run(given.run),
         left_out=given.learned.left_out,
@@ -40,6 +42,7 @@ def make_report(
         remedy=made.remedy,
         model=_model_summary(given, made, *edgetpu),
     )
+    return report, replace(pictures, examples=make_examples(given))
 
 
 def _run(run: RunContext) -> Run:
