@@ -21,8 +21,9 @@ CHOICES = [(step,) for step in STEPS] + [
     ("white-balance", "grey", "smooth", "clahe"),
 ]
 
-# Of what each choice makes of three pictures, with OpenCV 5.0.0 on x86-64. The same were found with 4.11.0 there and
-# with 5.0.0 on emulated aarch64 (2026-11). A change here changes what every bundle with that step computes: never edit.
+# Of what each choice makes of three pictures, with OpenCV 5.0.0 on x86-64. The same were found with 4.11.0 there, with
+# 5.0.0 on emulated aarch64, and with 4.6.0 on emulated armv7l (2026-11). A change here changes what every bundle with
+# that step computes: never edit.
 DIGESTS = {
     ("white-balance",): "b8249f0c9905af72",
     ("grey",): "917c06b3fd50aa77",
