@@ -25,6 +25,8 @@ class Options:
     min_precision: the share of right answers that the bundle promises for what it does not call unknown; 0: nothing
         is called unknown.
     outside: photos of things that belong to no class, to judge the finished model by.
+    prepare: steps of edge.bundle.preparation, in their order.
+    any_way_up, mirror_vertical, nights: see trainer.learning.augment.
     restart: throw an unfinished training away instead of going on with it.
     """
 
@@ -36,7 +38,11 @@ class Options:
     time_budget_min: float | None = None
     seed: int = 0
     resize: Resize = "squash"
+    prepare: tuple[str, ...] = ()
     mirror: bool = True
+    mirror_vertical: bool = False
+    any_way_up: bool = False
+    nights: float = 0.0
     class_weights: ClassWeights = "none"
     patience: int = 10
     precision: Precision = "auto"

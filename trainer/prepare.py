@@ -52,7 +52,7 @@ class Data:
     @property
     def photo_set(self) -> PhotoSet:
         """The photos that learning and choosing may look at: no test photos."""
-        return PhotoSet(self.photos.pixels, self.photos.listing.labels, self.splits["train"], self.splits["val"])
+        return PhotoSet(self.photos.seen, self.photos.listing.labels, self.splits["train"], self.splits["val"])
 
 
 def load(run: RunContext, listing: Listing) -> Data:

@@ -50,7 +50,7 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     weights = weights or find_weights(options.network, options.weights)
     clock.lap("network")
     with _checkpoints(options, team) as checkpoints, tempfile.TemporaryDirectory(prefix="fieldfare-train-") as name:
-        spec = preprocessing_for(options.network, options.resize)
+        spec = preprocessing_for(options.network, options.resize, options.prepare)
         run = RunContext(options, spec, weights, Path(name), progress, clock, taxonomy)
         # Before learning: if none of them can be read, the command must end now and not after the training.
         strangers = load_outside(run, outside) if team.is_chief else None
@@ -130,6 +130,13 @@ def _identity(run: RunContext, data: Data) -> dict[str, object]:
     content = hashlib.sha256(photos.hashes.tobytes() + photos.greys.tobytes() + photos.listing.labels.tobytes())
     for split in SPLITS:
         content.update(data.splits[split].tobytes())
+    # Left out if not chosen: a training that began before there were such options goes on.
+    later = {
+        "preparation": ", ".join(options.prepare),
+        "any way up": options.any_way_up,
+        "mirror, vertically": options.mirror_vertical,
+        "grey nights": options.nights,
+    }
     return {
         "network": options.network.title,
         "weights": sha256_of(run.weights) if run.weights else "none",
@@ -146,5 +153,6 @@ def _identity(run: RunContext, data: Data) -> dict[str, object]:
         "patience": options.patience,
         "precision": "mixed" if computes_mixed(options) else "float32",
         "promised precision": options.min_precision,
+        **{name: value for name, value in later.items() if value},
         "versions": f"fieldfare {__version__}, tensorflow {tf.__version__}, keras {keras.__version__}",
     }

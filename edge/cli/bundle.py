@@ -245,6 +245,7 @@ def _description(opened: "Bundle") -> list[tuple[str, str]]:
         ),
         ("labels", f"{len(opened.labels)}: {_shorten(', '.join(opened.labels))}"),
         ("input", f"{tensor.width}x{tensor.height} {prep.channel_order} {tensor.dtype}, {prep.resize}"),
+        ("preparation", ", ".join(prep.preparation) or "none"),
         ("normalization", f"(pixel - {_triple(prep.mean)}) / {_triple(prep.std)}"),
         ("output", f"{manifest.output.classes} {manifest.output.dtype} {manifest.output.activation}"),
         (

@@ -229,6 +229,24 @@ def test_unreadable_photos_that_are_left_out_are_told_counted_and_noted(
     assert "red-disc/003.jpg" in noted
 
 
+def test_what_prepares_pictures_in_training_travels_to_the_device(
+    train: Train, v2_weights: Path, photos: Path, run_fieldfare: Run
+) -> None:
+    alter = ("--resize", "letterbox", "--any-way-up", "--mirror-vertical", "--nights", 0.3)
+    short = ("--weights", v2_weights, "--size", 32, "--epochs", 1)
+    _, out = train(*short, *alter, "--prepare", "clahe, Grey")
+    assert open_bundle(out).manifest.preprocessing.preparation == ("grey", "clahe")
+    options = page_of(out)["run"]["options"]
+    assert (options["preparation"], options["any way up"]) == ("grey, clahe", "yes")
+    shown = out.with_name("bundle-report.html").read_text()
+    assert shown.count('<ul class="gallery sheet">') == 6
+    assert shown.count(">altered<") == 24
+    assert run_fieldfare("bundle", "verify", out).returncode == 0
+    assert "grey, clahe" in run_fieldfare("bundle", "show", out).stdout
+    named = run_fieldfare("classify", out, next(photos.rglob("*.jpg")), "--json")
+    assert json.loads(named.stdout)["label"] in open_bundle(out).labels
+
+
 # One training with many options: visits of five photos, strangers, an Edge TPU, one file
 
 

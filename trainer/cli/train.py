@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge.bundle.preparation import fault_of, in_order
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import echo_json
+from edge.printable import printable
 from trainer.cli.packages import require
 from trainer.networks.families import DEFAULT_FAMILY, FAMILIES, MAX_SIZE, MIN_SIZE, Network
 
@@ -25,6 +27,16 @@ All of these are expected to run entirely on the Edge TPU; every training report
 mobilenet_v3_* are the minimalistic forms: the full ones need operators that the Edge TPU does not have.
 
 Example: fieldfare train my-photos --out birds --time-budget 10"""
+
+
+def _steps(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """Return the steps of --prepare in their order."""
+    if text is None:
+        return ()
+    steps = [part.strip().lower() for part in text.split(",")]
+    if fault := fault_of(steps):
+        raise click.BadParameter(f"{printable(fault)}; give one or more, with commas between: --prepare grey,clahe")
+    return in_order(steps)
 
 
 @click.command(epilog=_WHICH)
@@ -87,10 +99,29 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
     help="How pictures that are not square are fitted, in training and on the device.",
 )
 @click.option(
+    "--prepare",
+    metavar="STEP,...",
+    callback=_steps,
+    help="Prepare pictures in training and on the device: white-balance, grey (for infrared nights), smooth, and "
+    "equalize or clahe (for odd light); always in this order.",
+)
+@click.option(
     "--mirror/--no-mirror",
     default=True,
     show_default=True,
     help="Also learn from mirrored photos. Use --no-mirror if left and right matter, as in text.",
+)
+@click.option("--mirror-vertical", is_flag=True, help="Also learn from photos mirrored top to bottom.")
+@click.option(
+    "--any-way-up", is_flag=True, help="Also learn from photos turned by any angle, for cameras that look down."
+)
+@click.option(
+    "--nights",
+    type=FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Make this share of the pictures to learn from grey and lit by a lamp, as infrared nights are.",
 )
 @click.option(
     "--group-by",

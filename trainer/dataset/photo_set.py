@@ -12,7 +12,7 @@ from trainer.dataset.rows import RowSource
 class PhotoSet:
     """Photos in memory or on disk.
 
-    pixels: uint8 (photos, height, width, 3), in the model's channel order.
+    pixels: uint8 (photos, height, width, 3), in the model's channel order, as the network sees them.
     labels: class indices, int64 (photos,).
     train: indices of the photos to learn from, int64.
     val: indices of the photos to choose by, int64.

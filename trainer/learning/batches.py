@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.dataset.prepared import changed_row
 from trainer.dataset.rows import RowSource
 from trainer.learning.augment import Augmentation, augment
 
@@ -67,7 +69,8 @@ class Batches:
         # A generator for each photo: any machine can make any part of any batch, and a resumed training goes on alike.
         draws = [np.random.default_rng((self._seed, turn, number, place)) for place in mine]
         pictures = [
-            augment(self._pixels[whole[place]], self._augmentation, rng) for place, rng in zip(mine, draws, strict=True)
+            changed_row(self._pixels, whole[place], partial(augment, how=self._augmentation, rng=rng))
+            for place, rng in zip(mine, draws, strict=True)
         ]
         shape = (len(mine), *self._pixels.shape[1:])
         return Batch(step, np.array(pictures, np.uint8).reshape(shape), whole[mine])

@@ -366,6 +366,7 @@ def written_manifests(draw: st.DrawFn) -> Manifest:
                 pad=st.just(127) | st.integers(0, 255),
                 mean=triples,
                 std=st.tuples(*[SCALES] * 3),
+                preparation=st.sampled_from([(), ("grey",), ("white-balance", "smooth", "clahe")]),
             )
         ),
         output=OutputTensor(classes=classes, dtype="int8", quantization=draw(scale), activation="logits"),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from trainer.measuring.threshold import choose_threshold
 from trainer.pages import thumbnail
 from trainer.quantizing.layer_errors import LayerNoise
 from trainer.report import sentences
-from trainer.report.build import Evaluation, Evaluations, Outside, Pictures, build_report
+from trainer.report.build import Evaluation, Evaluations, Example, Outside, Pictures, build_report
 from trainer.report.page import render_report, write_report
 from trainer.report.records import (
     DataSummary,
@@ -348,3 +349,24 @@ def test_the_report_explains_which_state_was_kept_and_what_to_do() -> None:
     assert harm.means.startswith("Kept the head alone")
     assert "More photos" in harm.do
     assert sentences.history(History((), 0.7, kept=0)).means == "Only the head was trained."
+
+
+def test_the_sheet_of_examples_shows_what_the_network_saw() -> None:
+    report, pictures = full()
+    jpeg = thumbnail.encode(picture(0))
+    examples = (Example("<b>0.jpg", jpeg, jpeg, (jpeg, jpeg)), Example("1.jpg", jpeg, jpeg, (jpeg, jpeg)))
+    page = Page(render_report(report, replace(pictures, examples=examples)))
+    text = page.text
+    assert "What the network saw" in text
+    assert "as it is prepared here and on the device" in text
+    assert text.count("<b>0.jpg") == 1
+    assert "What the network saw" not in Page(render_report(report, pictures)).text
+
+
+def test_a_sheet_of_unprepared_photos_that_only_a_head_saw_names_neither() -> None:
+    report, pictures = full()
+    bare = replace(pictures, examples=(Example("0.jpg", thumbnail.encode(picture(0)), None, ()),))
+    text = Page(render_report(report, bare)).text
+    assert "What the network saw" in text
+    assert "as it is prepared here" not in text
+    assert "as training altered it" not in text
