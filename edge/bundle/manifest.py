@@ -201,10 +201,26 @@ class Origin(Strict, frozen=True, kw_only=True):
     notes: Annotated[tuple[Note, ...], Meta(max_length=1000)] = ()
 
 
+class Cut(Strict, frozen=True, kw_only=True):
+    """How the photos were cut around boxes before training; edge.locating.places.Cutting is its one implementation.
+
+    - padding: on each side of a box, as a share of its longer side.
+    - slack: a part may be so many times wider or higher than the model's input.
+    - least_px: a part is at least so wide and high.
+    - min_size: no box had a shorter longer side, as a share of its picture's width.
+    """
+
+    padding: Share
+    slack: Annotated[float, Meta(ge=1, le=16)]
+    least_px: Annotated[int, Meta(ge=1, le=4096)]
+    min_size: Share
+
+
 class Manifest(Strict, frozen=True, kw_only=True):
     """The whole contract between the trainer and the device.
 
     taxonomy: a CSV of what the labels stand for, which edge.events.taxonomy reads; None: there is none.
+    cut: how the photos were cut; None: they were taken as they were.
     """
 
     schema: Whole
@@ -222,6 +238,7 @@ class Manifest(Strict, frozen=True, kw_only=True):
     golden: Golden
     edgetpu: EdgeTpu | None = None
     taxonomy: FileName | None = None
+    cut: Cut | None = None
     files: Annotated[tuple[FileEntry, ...], Meta(min_length=1, max_length=MAX_FILES)]
 
 

@@ -15,6 +15,7 @@ from edge.bundle.manifest import (
     SCHEMA,
     Architecture,
     Calibration,
+    Cut,
     EdgeTpu,
     Golden,
     InputTensor,
@@ -63,6 +64,7 @@ class Parts:
     metrics: Metrics | None = None
     edgetpu: tuple[EdgeTpu, dict[str, bytes]] | None = None
     taxonomy: bytes | None = None
+    cut: Cut | None = None
 
 
 def assemble(out: Path, parts: Parts, runtime: TfliteRuntime, frames_bgr: Sequence[Pixels]) -> Bundle:
@@ -99,6 +101,7 @@ def join(out: Path, parts: Parts, checks: Golden, files: Mapping[str, bytes]) ->
         golden=checks,
         edgetpu=edgetpu,
         taxonomy=TAXONOMY_NAME if taxonomy else None,
+        cut=parts.cut,
         files=(),
     )
     return seal(out, manifest, {**files, **named, **compiled, **taxonomy})

@@ -1,4 +1,4 @@
-"""fieldfare dataset: check a folder of photos before training on it."""
+"""fieldfare dataset: check a folder of photos before training on it, and prepare it."""
 
 import signal
 import sys
@@ -10,6 +10,7 @@ import click
 
 from edge.cli.streams import echo_json
 from edge.errors import DataError, DatasetError, OutputExistsError
+from trainer.cli.crop import crop
 from trainer.cli.packages import require
 from trainer.dataset.decode_limits import default_workers
 from trainer.networks.families import DEFAULT_FAMILY, MAX_SIZE, MIN_SIZE, Network
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def dataset() -> None:
-    """Check a folder of photos before training on it."""
+    """Check and prepare a folder of photos before training on it."""
+
+
+dataset.add_command(crop)
 
 
 @dataset.command(

@@ -20,7 +20,14 @@ def test_wrong_settings_are_a_finding(case: Case) -> None:
 
 
 def test_labels_that_the_bundle_lacks_are_a_finding_beside_the_bundle_s(case: Case) -> None:
-    answer = {"name": "b", "id": "0", "classes": 2, "edgetpu": False, "labels_error": "decision.background: 'zzz'"}
+    answer = {
+        "name": "b",
+        "id": "0",
+        "classes": 2,
+        "edgetpu": False,
+        "labels_error": "decision.background: 'zzz'",
+        "cut_doubt": None,
+    }
     children = Children(bundle=answer)
     found = setup.bundle(configured(replace(case, probe=children), decision={"background": ["zzz"]}))
     assert [(finding.id, finding.kind) for finding in found] == [("bundle", "ok"), ("labels", "problem")]

@@ -1,0 +1,33 @@
+"""Write and read how photos were cut, in a small file beside the parts."""
+
+from pathlib import Path
+
+import msgspec
+
+from edge.bundle.files import shortened
+from edge.bundle.manifest import Cut
+from edge.errors import DatasetError, MissingInputError
+from edge.images import readable_name
+from edge.storage import read_bounded
+
+CUT_NAME = "fieldfare-crop.json"
+_MAX_BYTES = 64 << 10
+
+
+def encoded(cut: Cut) -> bytes:
+    """Return the bytes of the file."""
+    return msgspec.json.format(msgspec.json.encode(cut), indent=1) + b"\n"
+
+
+def find_cut(root: Path) -> Cut | None:
+    """Return how the photos in the folder `root` were cut; None if they were not. Raises DatasetError if the file is
+    damaged, MissingInputError if it cannot be read."""
+    path = root / CUT_NAME
+    try:
+        return msgspec.json.decode(read_bounded(path, _MAX_BYTES), type=Cut)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise MissingInputError(f"{readable_name(path)}: cannot read: {error.strerror or error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DatasetError(f"{readable_name(path)}: {shortened(str(error))}: cut the photos again") from error
