@@ -116,18 +116,18 @@ def _check(photos: Path, out: Path, inputs: tuple[Path | None, ...], *, overwrit
     from edge.bundle.write import check_outside
     from edge.errors import DatasetError, MissingInputError, OutputExistsError
     from edge.storage import check_place, refuse_inputs
-    from trainer.cropping.record import CUT_NAME
+    from trainer.cropping.record import CROP_NAME
 
     if not photos.is_dir():
         raise MissingInputError(f"{photos}: no such folder: give a folder of photos")
-    if (photos / CUT_NAME).exists():
-        raise DatasetError(f"{photos}: holds parts of photos ({CUT_NAME}): give the folder of the whole photos")
+    if (photos / CROP_NAME).exists():
+        raise DatasetError(f"{photos}: holds parts of photos ({CROP_NAME}): give the folder of the whole photos")
     check_outside(out)
     refuse_inputs(out, (photos, *inputs))
     if out.exists():
         if not overwrite:
             raise OutputExistsError(f"--out {out} exists: choose another name or add --overwrite")
-        if not (out / CUT_NAME).is_file():
+        if not (out / CROP_NAME).is_file():
             raise OutputExistsError(f"--out {out} holds no parts, so --overwrite leaves it alone: choose another name")
     check_place(out)
 
@@ -183,6 +183,7 @@ def _plan(
     from trainer.cropping.finding import entries_of
     from trainer.cropping.matching import match
     from trainer.cropping.reading import read_boxes
+    from trainer.cropping.record import CropRecord
 
     paths, categories = _photos_in(photos), None
     unit: Unit = "shares"
@@ -203,7 +204,9 @@ def _plan(
         stored=given["stored"],
     )
     cut = cut_for(given["resize"], padding=given["padding"], min_size=given["min_size"])
-    plan = Plan(root=photos, unit=unit, wanted=wanted, cut=cut, classes=given["classes"], form=given["form"])
+    plan = Plan(
+        root=photos, unit=unit, wanted=wanted, record=CropRecord(cut=cut, classes=given["classes"]), form=given["form"]
+    )
     return plan, list(zip(paths, entries, strict=True))
 
 

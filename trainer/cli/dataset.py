@@ -103,6 +103,8 @@ def _look(
     data: Path, group_by: str | None, numbers: tuple[int, int, int], folder: Path, progress: "Progress"
 ) -> "tuple[DatasetReport, Photos]":
     from trainer.check.examine import conflicts, examine
+    from trainer.cropping.record import find_record
+    from trainer.cropping.sources import source_groups
     from trainer.dataset.duplicates import group_duplicates
     from trainer.dataset.groups import join_groups, parse_group_by, visit_groups
     from trainer.dataset.listing import list_photos
@@ -122,6 +124,8 @@ def _look(
     duplicates = group_duplicates(photos.hashes, photos.greys)
     visits = None if rule is None else visit_groups(photos.listing, rule)
     groups = duplicates if visits is None else join_groups(duplicates, visits.groups)
+    if (crop_record := find_record(listing.root)) is not None:
+        groups = join_groups(groups, source_groups(photos.listing, crop_record))
     try:
         splits, _ = assign_splits(photos.listing, groups, seed, conflicts(photos))
         refusal = None

@@ -5,10 +5,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from edge.bundle.labels import label_fix, label_problem
-from edge.bundle.manifest import Cut
 from edge.errors import DatasetError, ImageError, MissingInputError
 from edge.images import read_image, readable_name
 from edge.locating.cuts import cutting_of
@@ -17,7 +15,7 @@ from edge.storage import new_directory
 from trainer.cropping.boxes import Entry, Unit
 from trainer.cropping.choosing import OUTSIDE, Wanted, choose
 from trainer.cropping.parts import Format, notes_of, part_name, save_part
-from trainer.cropping.record import CUT_NAME, encoded
+from trainer.cropping.record import CROP_NAME, CropRecord, encoded
 from trainer.progress import Advance
 
 # From so many boxes on, half of them outside of their photos are no accident.
@@ -28,15 +26,14 @@ _ENOUGH = 20
 class Plan:
     """How photos become parts.
 
-    root: the folder of the photos. unit: of the boxes. wanted: which boxes count. cut: how they are cut.
-    classes: whether a part lies in the folder of its photo, or in that of what its box shows. form: of the files.
+    root: the folder of the photos. unit: of the boxes. wanted: which boxes count. record: how they are cut, and into
+    which folders they go. form: of the files.
     """
 
     root: Path
     unit: Unit
     wanted: Wanted
-    cut: Cut
-    classes: Literal["folders", "boxes"] = "folders"
+    record: CropRecord
     form: Format = "jpeg"
 
 
@@ -95,7 +92,7 @@ def crop(
         _check_places(tally, least=1)
         if not tally.parts:
             raise DatasetError(f"{readable_name(plan.root)}: not one part was cut: {'; '.join(remarks(tally))}")
-        (folder / CUT_NAME).write_bytes(encoded(plan.cut))
+        (folder / CROP_NAME).write_bytes(encoded(plan.record))
     return tally
 
 
@@ -138,7 +135,7 @@ def _cut(plan: Plan, photo: Path, entry: Entry | None, folder: Path) -> Tally:
     choice = choose(entry, plan.unit, plan.wanted, (width, height), notes.orientation)
     if choice.problem:
         return Tally(photos=1, mismatched=[f"{readable_name(photo)}: {choice.problem}"])
-    cutting = cutting_of(plan.cut)
+    cutting = cutting_of(plan.record.cut)
     for place, category in zip(choice.places, choice.categories, strict=True):
         target = folder / _folder_of(plan, photo, category)
         target.mkdir(parents=True, exist_ok=True)
@@ -149,7 +146,7 @@ def _cut(plan: Plan, photo: Path, entry: Entry | None, folder: Path) -> Tally:
 
 def _folder_of(plan: Plan, photo: Path, category: str) -> Path:
     inside = photo.parent.relative_to(plan.root)
-    return inside if plan.classes == "folders" else Path(category) / inside
+    return inside if plan.record.classes == "folders" else Path(category) / inside
 
 
 def check_categories(categories: Sequence[str]) -> None:
