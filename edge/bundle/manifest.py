@@ -17,7 +17,9 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from edge.bundle.cut import Cut
 from edge.bundle.files import MAX_FILES, MAX_NAME, shortened
+from edge.bundle.strict import Strict
 from edge.errors import BundleError
 
 Json = dict[str, Any]
@@ -51,10 +53,6 @@ TensorType = Literal["int8", "uint8"]
 Channels = Literal["rgb", "bgr"]
 Resize = Literal["squash", "crop", "letterbox"]
 Activation = Literal["logits", "probabilities"]
-
-
-class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of every record of the manifest: an unknown key is an error."""
 
 
 class FileEntry(Strict, frozen=True, kw_only=True):
@@ -199,21 +197,6 @@ class Origin(Strict, frozen=True, kw_only=True):
     source: Text
     tool: Text
     notes: Annotated[tuple[Note, ...], Meta(max_length=1000)] = ()
-
-
-class Cut(Strict, frozen=True, kw_only=True):
-    """How the photos were cut around boxes before training; edge.locating.places.Cutting is its one implementation.
-
-    - padding: on each side of a box, as a share of its longer side.
-    - slack: a part may be so many times wider or higher than the model's input.
-    - least_px: a part is at least so wide and high.
-    - min_size: no box had a shorter longer side, as a share of its picture's width.
-    """
-
-    padding: Share
-    slack: Annotated[float, Meta(ge=1, le=16)]
-    least_px: Annotated[int, Meta(ge=1, le=4096)]
-    min_size: Share
 
 
 class Manifest(Strict, frozen=True, kw_only=True):

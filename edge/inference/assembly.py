@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 from edge import __version__
+from edge.bundle.cut import Cut
 from edge.bundle.manifest import (
     SCHEMA,
     Architecture,
     Calibration,
-    Cut,
     EdgeTpu,
     Golden,
     InputTensor,

@@ -1,6 +1,7 @@
 """Decide how parts are cut around boxes, for the device and for photos that a model learns from."""
 
-from edge.bundle.manifest import Cut, Manifest, Resize
+from edge.bundle.cut import Cut
+from edge.bundle.manifest import Manifest, Resize
 from edge.locating.places import Cutting
 
 # Fewer pixels hold nothing that could be named.

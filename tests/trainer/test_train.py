@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.bundle.manifest import Cut
+from edge.bundle.cut import Cut
 from edge.bundle.store import open_bundle
 from edge.records import Pixels
 from trainer.edgetpu.tflite_graph import read_graph

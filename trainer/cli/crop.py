@@ -17,6 +17,7 @@ from trainer.dataset.decode_limits import default_workers
 if TYPE_CHECKING:
     from trainer.cropping.boxes import BoxFile, Entry, Unit
     from trainer.cropping.crop import Plan, Tally
+    from trainer.cropping.matching import Matched
 
 
 @click.command(
@@ -179,23 +180,23 @@ def _plan(
     """Return how to cut, and the boxes of each photo."""
     from edge.locating.cuts import cut_for
     from trainer.cropping.choosing import Wanted
-    from trainer.cropping.crop import Plan, check_categories
+    from trainer.cropping.crop import Plan
     from trainer.cropping.finding import entries_of
     from trainer.cropping.matching import match
     from trainer.cropping.reading import read_boxes
     from trainer.cropping.record import CropRecord
 
-    paths, categories = _photos_in(photos), None
     unit: Unit = "shares"
+    paths, categories = _photos_in(photos), None
     if boxes is None:
         known = entries_of(found or b"")
         entries = [known.get(path) for path in paths]
     else:
         file = read_boxes(boxes)
         categories = _categories(file, given["categories"], classes=given["classes"])
-        if given["classes"] == "boxes":
-            check_categories(sorted(file.categories if categories is None else categories))
-        unit, entries = file.unit, list(match(file, photos, paths, by_name=given["by_name"]).entries)
+        matched = match(file, photos, paths, by_name=given["by_name"])
+        _complain_of(matched, file.name)
+        unit, entries = file.unit, list(matched.entries)
     wanted = Wanted(
         threshold=given["threshold"],
         min_size=given["min_size"],
@@ -211,14 +212,27 @@ def _plan(
 
 
 def _categories(file: "BoxFile", named: Sequence[str], *, classes: str) -> set[str] | None:
-    """Return which categories count; None: all."""
+    """Return which categories count; None: all. Raises DatasetError if one of them cannot be a class, and is to."""
+    from trainer.cropping.crop import check_categories
+
+    if classes == "boxes":
+        check_categories(sorted(set(named) or file.categories))
+    elif not named and file.main is not None:
+        return {file.main}
     if not named:
-        return {file.main} if file.main is not None and classes == "folders" else None
+        return None
     for name in named:
         if name not in file.categories:
             known = ", ".join(map(repr, sorted(file.categories)[:10])) or "none"
             raise click.UsageError(f"--category {name!r}: --boxes {file.name} has {known}: name one of them")
     return set(named)
+
+
+def _complain_of(matched: "Matched", name: str) -> None:
+    if matched.ambiguous:
+        complain(f"fieldfare: {matched.ambiguous} photos could be several entries of --boxes {name}: left out")
+    if matched.left_over:
+        complain(f"fieldfare: {matched.left_over} entries of --boxes {name} are no photos here")
 
 
 def _crop(plan: "Plan", wanted: "list[tuple[Path, Entry | None]]", out: Path, given: dict[str, Any]) -> "Tally":

@@ -5,8 +5,9 @@ from typing import Literal
 
 import msgspec
 
+from edge.bundle.cut import Cut
 from edge.bundle.files import shortened
-from edge.bundle.manifest import Cut, Strict
+from edge.bundle.strict import Strict
 from edge.errors import DatasetError, MissingInputError
 from edge.images import readable_name
 from edge.storage import read_bounded

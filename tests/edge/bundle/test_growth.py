@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.bundle import manifest as manifests
+from edge.bundle.cut import Cut
 from edge.bundle.manifest import (
     Architecture,
     Calibration,
-    Cut,
     EdgeTpu,
     FileEntry,
     Golden,

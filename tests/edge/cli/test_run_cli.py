@@ -17,7 +17,7 @@ from msgspec import structs
 from running import Running
 from scripted import is_gone, wait_until
 
-from edge.bundle.manifest import Cut
+from edge.bundle.cut import Cut
 from edge.bundle.store import Bundle
 from edge.bundle.write import save, seal
 from edge.supervision.status import read

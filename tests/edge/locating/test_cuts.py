@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge.bundle.cut import Cut
 from edge.bundle.manifest import (
-    Cut,
     Golden,
     GoldenCase,
     InputTensor,

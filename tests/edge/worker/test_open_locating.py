@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 from software_tpu import SoftwareTpu
 
-from edge.bundle.manifest import Cut
+from edge.bundle.cut import Cut
 from edge.bundle.store import Bundle
 from edge.config.locating import Locate
 from edge.config.running import Engine

@@ -50,6 +50,19 @@ def test_animals_are_cut_and_people_are_not(photos: Path, tmp_path: Path, crop: 
     assert parts(tmp_path)[0] == "owl/0.jpg@24-18-48x36.jpg"
 
 
+def test_entries_that_are_no_photos_and_photos_that_could_be_several_are_counted(
+    photos: Path, tmp_path: Path, crop: Run
+) -> None:
+    lines = [f"{name},0.25,0.25,0.5,0.5" for name in ("owl/0.jpg", "a/owl/1.jpg", "b/owl/1.jpg", "gull/7.jpg")]
+    (tmp_path / "boxes.csv").write_text("\n".join(["file,left,top,width,height", *lines]))
+    done = crop(photos, "--boxes", tmp_path / "boxes.csv")
+    assert done.returncode == 0, done.stderr
+    assert parts(tmp_path) == ["owl/0.jpg@24-18-48x36.jpg"]
+    assert "1 photos could be several entries of" in done.stderr
+    assert "1 entries of" in done.stderr
+    assert "3 of 4 photos are not named with the boxes" in done.stderr
+
+
 def test_json_is_one_object(photos: Path, tmp_path: Path, crop: Run) -> None:
     done = crop(photos, "--boxes", tmp_path / "boxes.json", "--json", "--classes", "boxes", "--format", "png")
     report = json.loads(done.stdout)
