@@ -245,10 +245,11 @@ def _crop(plan: "Plan", wanted: "list[tuple[Path, Entry | None]]", out: Path, gi
 
 def _report(tally: "Tally", out: Path, *, as_json: bool) -> None:
     from edge.errors import DataError
+    from edge.images import readable_name
     from trainer.cropping.crop import remarks
 
     if as_json:
-        echo_json({"out": str(out), **tally.figures()})
+        echo_json({"out": readable_name(out), **tally.figures()})
     else:
         echo(f"{out}: {tally.parts:,} parts of {tally.photos:,} photos")
         for line in remarks(tally):

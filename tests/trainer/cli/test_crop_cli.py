@@ -70,6 +70,14 @@ def test_json_is_one_object(photos: Path, tmp_path: Path, crop: Run) -> None:
     assert parts(tmp_path)[0] == "animal/owl/0.jpg@24-18-48x36.png"
 
 
+def test_names_that_are_not_utf_8_are_names(photos: Path, tmp_path: Path, run_fieldfare: Run) -> None:
+    (photos / "owl" / "0.jpg").rename(photos / "owl" / "caf\udce9.jpg")
+    out = tmp_path / "p\udce9"
+    done = run_fieldfare("dataset", "crop", photos, "--boxes", tmp_path / "boxes.json", "--out", out, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["not_named"] == 1
+
+
 def test_a_detector_finds_the_boxes_itself(photos: Path, tmp_path: Path, crop: Run) -> None:
     make = pytest.importorskip("tiny_models").detector_model
     ones = np.ones((1, 1), np.float32)
