@@ -14,6 +14,7 @@ from edge.inference.assembly import TAXONOMY_NAME
 from edge.photo_files import look_through, photos_of
 from trainer.check.examine import DatasetReport, conflicts, examine
 from trainer.check.files import PASSED_OVER
+from trainer.cropping.sources import source_groups
 from trainer.dataset.duplicates import group_duplicates
 from trainer.dataset.groups import join_groups, visit_groups
 from trainer.dataset.listing import SPLITS, Listing, Photo, Split
@@ -64,6 +65,8 @@ def load(run: RunContext, listing: Listing) -> Data:
     group_by = run.options.group_by
     visits = None if group_by is None else visit_groups(photos.listing, group_by)
     groups = duplicates if visits is None else join_groups(duplicates, visits.groups)
+    if run.crop is not None:
+        groups = join_groups(groups, source_groups(photos.listing, run.crop))
     splits, torn = assign_splits(photos.listing, groups, run.options.seed, conflicts(photos))
     report = examine(photos, duplicates, splits, visits=visits)
     data = Data(photos, splits, len(duplicates) - len(np.unique(duplicates)), torn, report)

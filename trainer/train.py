@@ -10,6 +10,7 @@ from edge import __version__
 from edge.bundle.write import check_target
 from edge.errors import OutputExistsError
 from edge.storage import check_place, refuse_inputs
+from trainer.cropping.record import find_record
 from trainer.dataset.groups import visit_groups
 from trainer.dataset.listing import SPLITS, list_photos
 from trainer.dataset.photos import Photos
@@ -41,7 +42,7 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     if options.group_by is not None:
         # Only for its errors: a rule that matches nothing must not cost the minutes of reading the photos.
         visit_groups(listing, options.group_by)
-    taxonomy = find_taxonomy(listing, progress)
+    taxonomy, crop = find_taxonomy(listing, progress), find_record(listing.root)
     outside = list_outside(options.outside)
     progress.say(f"{options.network.title}, weights {options.weights}, seed {options.seed}")
     if remark:
@@ -51,7 +52,7 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     clock.lap("network")
     with _checkpoints(options, team) as checkpoints, tempfile.TemporaryDirectory(prefix="fieldfare-train-") as name:
         spec = preprocessing_for(options.network, options.resize, options.prepare)
-        run = RunContext(options, spec, weights, Path(name), progress, clock, taxonomy)
+        run = RunContext(options, spec, weights, Path(name), progress, clock, taxonomy, crop)
         # Before learning: if none of them can be read, the command must end now and not after the training.
         strangers = load_outside(run, outside) if team.is_chief else None
         data = load(run, listing)

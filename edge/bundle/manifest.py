@@ -17,8 +17,10 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from edge.bundle.cut import Cut
 from edge.bundle.files import MAX_FILES, MAX_NAME, shortened
 from edge.bundle.preparation import MAX_STEPS, check_steps
+from edge.bundle.strict import Strict
 from edge.errors import BundleError
 
 Json = dict[str, Any]
@@ -52,10 +54,6 @@ TensorType = Literal["int8", "uint8"]
 Channels = Literal["rgb", "bgr"]
 Resize = Literal["squash", "crop", "letterbox"]
 Activation = Literal["logits", "probabilities"]
-
-
-class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of every record of the manifest: an unknown key is an error."""
 
 
 class FileEntry(Strict, frozen=True, kw_only=True):
@@ -209,6 +207,7 @@ class Manifest(Strict, frozen=True, kw_only=True):
     """The whole contract between the trainer and the device.
 
     taxonomy: a CSV of what the labels stand for, which edge.events.taxonomy reads; None: there is none.
+    cut: how the photos were cut; None: they were taken as they were.
     """
 
     schema: Whole
@@ -226,6 +225,7 @@ class Manifest(Strict, frozen=True, kw_only=True):
     golden: Golden
     edgetpu: EdgeTpu | None = None
     taxonomy: FileName | None = None
+    cut: Cut | None = None
     files: Annotated[tuple[FileEntry, ...], Meta(min_length=1, max_length=MAX_FILES)]
 
 

@@ -266,6 +266,8 @@ def _description(opened: "Bundle") -> list[tuple[str, str]]:
     rows.append(("Edge TPU", _edgetpu(manifest.edgetpu)))
     if manifest.taxonomy is not None:
         rows.append(("taxonomy", _taxonomy(opened)))
+    if (cut := manifest.cut) is not None:
+        rows.append(("photos", f"cut around boxes, padding {cut.padding:g}, up to {cut.slack:.2f}:1"))
     rows.append(("files", f"{len(manifest.files)}, {opened.size / 1e6:.1f} MB"))
     return rows
 

@@ -16,7 +16,8 @@ class Locate(Section, frozen=True, kw_only=True):
     - method: off: the whole picture; motion: what moves; model: what a detector finds.
     - boxes: at most so many are classified of one picture, the surest first.
     - min_size: of something's longer side, as a share of the picture's width.
-    - padding: around a box, on each side, as a share of its longer side.
+    - padding: around a box, on each side, as a share of its longer side; None: as the bundle's photos were cut, and
+      none if they were not.
     - still_s: motion: what stands still for so long becomes background.
     - model: a detector, a .tflite with the usual four outputs. model_device: as engine.device;
       auto: the Edge TPU if the model was compiled for it, else the CPU.
@@ -26,7 +27,7 @@ class Locate(Section, frozen=True, kw_only=True):
     method: Method = "off"
     boxes: Annotated[int, Meta(ge=1, le=16)] = 3
     min_size: Annotated[float, Meta(ge=0.01, le=0.5)] = 0.025
-    padding: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    padding: Annotated[float, Meta(ge=0, le=1)] | None = None
     still_s: Annotated[float, Meta(ge=1, le=86_400)] = 60.0
     model: Text | None = None
     model_device: DeviceName = "auto"

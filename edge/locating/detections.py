@@ -105,10 +105,15 @@ def found_in(
         if not (right > left and bottom > top):
             continue
         place = place_of((left, top, right - left, bottom - top), width, height)
-        if max(place.width, place.height) < least_px or any(overlap(place, one.place) > _SAME for one in found):
+        if max(place.width, place.height) < least_px or any(are_same(place, one.place) for one in found):
             continue
         found.append(Found(place, score, is_new=not any(overlap(place, one) > 0 for one in before)))
     return found
+
+
+def are_same(a: Place, b: Place) -> bool:
+    """Return whether two boxes are taken for one thing."""
+    return overlap(a, b) > _SAME
 
 
 def _is_boxes(shape: Shape) -> bool:

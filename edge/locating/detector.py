@@ -16,6 +16,8 @@ from edge.records import Pixels
 
 # The operator that the Edge TPU's compiler puts in place of those that it has compiled.
 _COMPILED = b"edgetpu-custom-op"
+# EfficientDet-Lite4, the largest of its family, has 20 MB.
+MOST_BYTES = 256 << 20
 _LARGEST_SIDE = 4096
 _LARGEST_OTHER = 1 << 24  # values of a further input
 
@@ -95,6 +97,11 @@ class DetectorModel:
     def size(self) -> tuple[int, int]:
         """Return the (width, height) of its input."""
         return self._fitted_bgr.shape[1], self._fitted_bgr.shape[0]
+
+    @property
+    def is_certain(self) -> bool:
+        """Return whether it is known which outputs are the scores. As long as it is not, nothing is found."""
+        return self._outputs.scores is not None
 
     def find(self, frame_bgr: Pixels) -> Sequence[Found]:
         """Return what is in the frame, surest first. Raises EngineError.

@@ -3,7 +3,7 @@
 A place is half open: it holds the pixels from left to right - 1 and from top to bottom - 1.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.results import Box
 
@@ -74,6 +74,10 @@ class Cutting:
     least_px: int
     aspect: float = 1.0
     slack: float = 1.0
+
+    def padded(self, padding: float) -> "Cutting":
+        """Return the same with another padding."""
+        return replace(self, padding=padding)
 
     def around(self, place: Place, width: int, height: int) -> Place:
         """Return the part to cut around `place` from a frame of this size. It never leaves the frame: at an edge it is

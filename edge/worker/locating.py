@@ -10,23 +10,14 @@ from edge.errors import EngineError, MissingInputError, ModelError
 from edge.inference.edgetpu import load_edgetpu
 from edge.inference.model_limits import MEMORY_BYTES
 from edge.inference.runtime import load_runtime
-from edge.locating.detector import DetectorModel, is_compiled
+from edge.locating.cuts import device_cutting, doubt_about
+from edge.locating.detector import MOST_BYTES, DetectorModel, is_compiled
 from edge.locating.motion import MotionFinder
-from edge.locating.places import Cutting
 from edge.preprocess import Preprocessor
 from edge.printable import printable
 from edge.processes.fork import memory_limit
 from edge.storage import read_bounded
 from edge.worker.cutting import Cutter
-
-# Fewer pixels hold nothing that could be named.
-_LEAST_CUT_PX = 16
-# A network whose photos were squeezed to its input learned things as photos of 4:3 to 16:9 show them then. Parts of up
-# to this shape look no stranger, and hold less of the surroundings: of cut-outs of TrashNet at an eighth of the width
-# 53 % were named rightly, and 41 % of them in squares (542 frames of tools/made_scenes.py, November 2026).
-_PHOTO_ASPECT = 16 / 9
-# EfficientDet-Lite4, the largest of its family, has 20 MB.
-_MOST_BYTES = 256 << 20
 
 
 def open_cutter(manifest: Manifest, settings: Settings) -> Cutter | None:
@@ -38,13 +29,17 @@ def open_cutter(manifest: Manifest, settings: Settings) -> Cutter | None:
     if locate.method == "off":
         return None
     preprocessor = Preprocessor(manifest.preprocessing, manifest.input, region=settings.camera.region)
-    aspect = manifest.input.width / manifest.input.height
-    slack = _PHOTO_ASPECT if manifest.preprocessing.resize == "squash" else 1.0
-    cutting = Cutting(padding=locate.padding, least_px=_LEAST_CUT_PX, aspect=aspect, slack=slack)
+    cutting = device_cutting(manifest, locate.padding)
     if locate.method == "motion":
         motion = MotionFinder(least=locate.min_size, still_s=locate.still_s)
         return Cutter(preprocessor, cutting, most=locate.boxes, motion=motion)
     return Cutter(preprocessor, cutting, most=locate.boxes, detector=open_detector(locate, settings.engine))
+
+
+def doubt_of(manifest: Manifest, locate: Locate) -> str | None:
+    """Return in one line how the settings show a bundle other pictures than it learned; None if they do not."""
+    locates = locate.method != "off"
+    return doubt_about(manifest, locates=locates, padding=locate.padding, min_size=locate.min_size)
 
 
 def open_detector(locate: Locate, engine: Engine) -> DetectorModel:
@@ -56,7 +51,7 @@ def open_detector(locate: Locate, engine: Engine) -> DetectorModel:
     assert locate.model is not None
     name = f"locate.model {printable(locate.model)}"
     try:
-        model = read_bounded(Path(locate.model), _MOST_BYTES)
+        model = read_bounded(Path(locate.model), MOST_BYTES)
     except OSError as error:
         raise MissingInputError(f"{name}: cannot read: {error.strerror or error}") from error
     device = locate.model_device

@@ -143,11 +143,13 @@ class Worker:
         else:
             self._step(OPENING_EDGETPU, "engine", engine.start_timeout_s)
         pipeline = build_pipeline(bundle, engine, settings.decision, settings.camera.region, fallback=begin.fallback)
+        from edge.worker.locating import doubt_of, open_cutter
+
+        if (doubt := doubt_of(bundle.manifest, settings.locate)) is not None:
+            _log.warning("%s", doubt)
         if settings.locate.method != "off":
             # A step of its own: a compiled detector opens the Edge TPU, too.
             self._step("preparing to locate", "engine", _LOADING_LIMIT_S)
-            from edge.worker.locating import open_cutter
-
             pipeline.cutter = open_cutter(bundle.manifest, settings)
         from edge.worker.freshness import FreshnessGuard
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge import storage
 from edge.errors import OutputExistsError, StorageError
-from edge.storage import read_bounded, replace_file, write_directory, write_file
+from edge.storage import new_directory, read_bounded, replace_file, write_directory, write_file
 
 FILES = {"a.bin": b"x" * 200_000, "b.txt": b"hello"}
 
@@ -32,6 +32,33 @@ def test_what_is_there_is_kept_unless_told(tmp_path: Path) -> None:
     write_directory(out, FILES, overwrite=True)
     assert sorted(p.name for p in out.iterdir()) == sorted(FILES)
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_directory_of_any_depth_appears_whole(tmp_path: Path) -> None:
+    with new_directory(tmp_path / "new" / "out") as folder:
+        (folder / "a" / "b").mkdir(parents=True)
+        (folder / "a" / "b" / "c.bin").write_bytes(b"c")
+        assert not (tmp_path / "new" / "out").exists()
+    assert (tmp_path / "new" / "out" / "a" / "b" / "c.bin").read_bytes() == b"c"
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(("error", "raised"), [(ValueError("no"), ValueError), (OSError(28, "full"), StorageError)])
+def test_a_directory_that_was_not_finished_leaves_the_old(
+    tmp_path: Path, error: Exception, raised: type[Exception]
+) -> None:
+    out = tmp_path / "out"
+    write_directory(out, {"old": b"1"})
+    with pytest.raises(raised), new_directory(out, overwrite=True) as folder:
+        (folder / "new").write_bytes(b"2")
+        raise error
+    assert [p.name for p in out.iterdir()] == ["old"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    with new_directory(out, overwrite=True) as folder:
+        (folder / "new").write_bytes(b"2")
+    assert [p.name for p in out.iterdir()] == ["new"]
+    with pytest.raises(OutputExistsError, match="--overwrite"), new_directory(out):
+        pass
 
 
 @pytest.mark.parametrize("step", range(8))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge.bundle.cut import Cut
 from edge.bundle.store import open_bundle
 from edge.records import Pixels
 from trainer.edgetpu.tflite_graph import read_graph
@@ -266,6 +267,8 @@ def full(
         day.mkdir(exist_ok=True)
         path.rename(day / path.name)
     (photos / "taxonomy.csv").write_text("label,scientific_name,kind\nred-disc,,object\nowl,Strix,animal\n")
+    cut = {"padding": 0.1, "slack": 1.5, "least_px": 16, "min_size": 0.025}
+    (photos / "fieldfare-crop.json").write_text(json.dumps({"cut": cut}))
     rng, strangers = np.random.default_rng(3), root / "empty scenes"
     for number in range(8):
         save_photo(strangers / f"{number}.jpg", paint(rng))
@@ -291,6 +294,10 @@ def test_a_packed_bundle_is_one_file_that_classifies(full: SimpleNamespace, run_
     done = run_fieldfare("classify", full.out, full.photos / "red-disc" / "day0" / "000.jpg", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["label"] == "red-disc"
+
+
+def test_how_the_photos_were_cut_is_in_the_bundle(full: SimpleNamespace) -> None:
+    assert open_bundle(full.out).manifest.cut == Cut(padding=0.1, slack=1.5, least_px=16, min_size=0.025)
 
 
 def test_the_taxonomy_beside_the_photos_is_in_the_bundle(full: SimpleNamespace, run_fieldfare: Run) -> None:

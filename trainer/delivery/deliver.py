@@ -212,6 +212,7 @@ def _write_bundle(given: Delivery, made: Int8, found: Evaluations, compiled: Com
         if compiled is None
         else edgetpu_part(compiled.model, compiled.facts, compiled.report, compiled.log),
         taxonomy=given.run.taxonomy,
+        cut=None if given.run.crop is None else given.run.crop.cut,
     )
     bundle = assemble(options.out, parts, load_runtime(), _golden_frames(given))
     save(bundle, overwrite=options.overwrite)

@@ -13,10 +13,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from msgspec import structs
 from running import Running
 from scripted import is_gone, wait_until
 
+from edge.bundle.cut import Cut
 from edge.bundle.store import Bundle
+from edge.bundle.write import save, seal
 from edge.supervision.status import read
 
 pytestmark = pytest.mark.process
@@ -54,6 +57,17 @@ def begin(sealed: Bundle) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for one in started:
         one.kill()
         one.communicate()
+
+
+def test_a_bundle_of_cut_photos_that_sees_whole_pictures_is_warned_of(
+    run_fieldfare: Run, sealed: Bundle, tmp_path: Path
+) -> None:
+    files = {name: data for name, data in sealed.contents.items() if not name.startswith("manifest.")}
+    cut = Cut(padding=0.0, slack=1.0, least_px=16, min_size=0.025)
+    save(seal(tmp_path / "cut", structs.replace(sealed.manifest, cut=cut), files))
+    done = run_fieldfare("run", "--bundle", tmp_path / "cut", *SMALL, "--frames", 1)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("cut around boxes, and locate.method is off, which shows it whole pictures") == 1
 
 
 class TestEnds:

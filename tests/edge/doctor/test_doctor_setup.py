@@ -20,13 +20,27 @@ def test_wrong_settings_are_a_finding(case: Case) -> None:
 
 
 def test_labels_that_the_bundle_lacks_are_a_finding_beside_the_bundle_s(case: Case) -> None:
-    answer = {"name": "b", "id": "0", "classes": 2, "edgetpu": False, "labels_error": "decision.background: 'zzz'"}
+    answer = {
+        "name": "b",
+        "id": "0",
+        "classes": 2,
+        "edgetpu": False,
+        "labels_error": "decision.background: 'zzz'",
+        "cut_doubt": None,
+    }
     children = Children(bundle=answer)
     found = setup.bundle(configured(replace(case, probe=children), decision={"background": ["zzz"]}))
     assert [(finding.id, finding.kind) for finding in found] == [("bundle", "ok"), ("labels", "problem")]
     assert found[1].seen == "decision.background: 'zzz'"
-    ((_, (_, named)),) = children.asked
+    ((_, (_, named, _)),) = children.asked
     assert named["decision.background"] == ["zzz"]
+
+
+def test_settings_that_show_a_bundle_what_it_did_not_learn_are_a_warning(case: Case) -> None:
+    answer = {"name": "b", "id": "0", "classes": 2, "edgetpu": False, "labels_error": None, "cut_doubt": "whole photos"}
+    found = setup.bundle(configured(replace(case, probe=Children(bundle=answer))))
+    assert [(finding.id, finding.kind) for finding in found] == [("bundle", "ok"), ("cut", "warning")]
+    assert found[1].seen == "whole photos"
 
 
 def test_wrong_answers_of_the_model(case: Case) -> None:

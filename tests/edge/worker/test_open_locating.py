@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from msgspec import structs
 from software_tpu import SoftwareTpu
 
+from edge.bundle.cut import Cut
 from edge.bundle.store import Bundle
 from edge.config.locating import Locate
 from edge.config.running import Engine
 from edge.config.settings import Settings
 from edge.errors import EngineError, MissingInputError, ModelError
-from edge.worker.locating import open_cutter, open_detector
+from edge.worker.locating import doubt_of, open_cutter, open_detector
 
 CPU = Engine(device="cpu")
 
@@ -27,6 +30,19 @@ def test_motion_needs_no_model(sealed: Bundle) -> None:
     cutter = open_cutter(sealed.manifest, settings(method="motion"))
     assert cutter is not None
     assert (cutter.motion is not None, cutter.detector) == (True, None)
+
+
+def test_parts_are_cut_as_the_bundles_photos_were_unless_the_settings_do_otherwise(sealed: Bundle) -> None:
+    cut = Cut(padding=0.5, slack=1.0, least_px=16, min_size=0.025)
+    manifest = structs.replace(sealed.manifest, cut=cut)
+    picture = np.zeros((240, 320, 3), np.uint8)
+    for padding, side in ((None, 80), (0.0, 40)):
+        cutter = open_cutter(manifest, settings(method="motion", padding=padding))
+        assert cutter is not None
+        assert cutter.around(picture, (0.5, 0.5, 0.125, 0.125)).shape == (side, side, 3)
+    assert doubt_of(manifest, Locate(method="motion")) is None
+    for wrong in (Locate(), Locate(method="motion", padding=0.0)):
+        assert doubt_of(manifest, wrong)
 
 
 def test_a_detector_runs_on_the_cpu(sealed: Bundle, shared: Path) -> None:
