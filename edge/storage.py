@@ -120,14 +120,31 @@ def write_directory(path: Path, files: Mapping[str, bytes], *, overwrite: bool =
 
     overwrite: exchange it with the directory that exists, which is removed last.
     """
+    with _new_directory(path, overwrite=overwrite) as new:
+        for name, data in files.items():
+            _write_synced(new / name, data)
+
+
+@contextlib.contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """Make a hidden folder, which takes the name `path` after the block, if that does not raise.
+
+    Raises OutputExistsError or StorageError, also for an OSError in the block, and leaves nothing behind.
+    """
+    with _new_directory(path, overwrite=False) as new:
+        yield new
+
+
+@contextlib.contextmanager
+def _new_directory(path: Path, *, overwrite: bool) -> Iterator[Path]:
     _refuse_existing(path, overwrite=overwrite)
     with _beside(path) as temporary:
         new = temporary / "new"
         new.mkdir()
-        for name, data in files.items():
-            _write_synced(new / name, data)
+        yield new
         _sync_directory(new)
-        if path.exists():
+        # Without `overwrite`, what appeared there meanwhile stays: the rename fails.
+        if overwrite and path.exists():
             _exchange(new, path)
         else:
             new.rename(path)

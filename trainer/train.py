@@ -128,6 +128,7 @@ def _identity(run: RunContext, data: Data) -> dict[str, object]:
     content = hashlib.sha256(photos.hashes.tobytes() + photos.greys.tobytes() + photos.listing.labels.tobytes())
     for split in SPLITS:
         content.update(data.splits[split].tobytes())
+    content.update(data.photo_set.weights_of(data.splits["train"]).tobytes())
     return {
         "network": options.network.title,
         "weights": sha256_of(run.weights) if run.weights else "none",

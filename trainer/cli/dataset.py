@@ -11,6 +11,7 @@ import click
 from edge.cli.streams import echo_json
 from edge.errors import DataError, DatasetError, OutputExistsError
 from trainer.cli.packages import require
+from trainer.cli.pick import pick, spread
 from trainer.dataset.decode_limits import default_workers
 from trainer.networks.families import DEFAULT_FAMILY, MAX_SIZE, MIN_SIZE, Network
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 @click.group()
 def dataset() -> None:
     """Check a folder of photos before training on it."""
+
+
+dataset.add_command(pick)
+dataset.add_command(spread)
 
 
 @dataset.command(
