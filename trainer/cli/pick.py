@@ -19,7 +19,6 @@ from trainer.networks.families import MAX_SIZE, MIN_SIZE
 from trainer.pages.words import clean, counted
 
 if TYPE_CHECKING:
-    from edge.bundle.store import Bundle
     from edge.embedding.source import FeatureSource
     from trainer.picking.pick import Picked
     from trainer.picking.spread import Spread
@@ -108,7 +107,7 @@ def pick(photos: Path, count: int, labelled: Path | None, out: Path | None, copy
     if given["as_json"]:
         echo_json(_json(picked))
     elif out is None:
-        click.get_binary_stream("stdout").write(table_of(picked))
+        click.echo(table_of(picked), nl=False)
     else:
         echo(clean(f"{out}: {counted(len(picked.rows), 'photo')} to label, and {PICKED}; by {source.name}"))
 
@@ -135,7 +134,7 @@ def _json(picked: "Picked") -> dict[str, object]:
 @click.option(
     "--precision",
     type=FloatRange(0.5, 1, min_open=True, max_open=True),
-    default=0.95,
+    default=0.9,
     show_default=True,
     help="The share of the carried labels that must be right; others are not given.",
 )
@@ -212,8 +211,7 @@ def _open(given: dict[str, Any], *, answers: bool) -> "FeatureSource":
 
         return open_backbone(given["weights"] or "imagenet", given["alpha"], given["size"])
     from edge.bundle.store import open_bundle
-    from edge.embedding.source import BundleFeatures
-    from trainer.picking.answers import BundleAnswers
+    from trainer.picking.answers import BundleAnswers, BundleFeaturesInTime
 
-    bundle: Bundle = open_bundle(given["bundle"])
-    return BundleAnswers(bundle, threads=2) if answers else BundleFeatures(bundle, threads=2)
+    bundle = open_bundle(given["bundle"])
+    return BundleAnswers(bundle) if answers else BundleFeaturesInTime(bundle)

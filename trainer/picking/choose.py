@@ -18,7 +18,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.picking.space import Points
+from trainer.picking.space import Points, few_threads
 
 Indices = NDArray[np.int64]
 # Groups hardly change after so many rounds; thousands of groups would else take hours to settle.
@@ -76,7 +76,7 @@ def _grouped(
 
     count = min(count, len(points))
     means = KMeans(count, n_init=1, max_iter=_MOST_ROUNDS, random_state=seed)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), few_threads(len(points)):
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different points than groups
         groups = means.fit(points, sample_weight=weights).labels_.astype(np.int64)
     distances = np.linalg.norm(points - means.cluster_centers_[groups], axis=1)

@@ -1,5 +1,7 @@
 """Turn features into points of fewer axes, in which groups and neighbours are found."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,9 @@ Points = NDArray[np.float32]
 # On TrashNet 64 axes find neighbours of the same class as often as all 1,280 channels do, in a tenth of the time.
 AXES = 64
 _BLOCK = 4096
+# Beside other busy processes, threads wait for each other: a second's work took minutes. From so many photos on they
+# are worth it.
+_MANY = 20_000
 
 
 def principal(features: Features) -> Points:
@@ -30,3 +35,10 @@ def principal(features: Features) -> Points:
         products += centred.T @ centred
     axes = np.linalg.eigh(products)[1][:, ::-1][:, :AXES]
     return np.concatenate([((unit_length(features[block]) - mean) @ axes).astype(np.float32) for block in blocks])
+
+
+def few_threads(photos: int) -> AbstractContextManager[object]:
+    """Return a block in which libraries compute on one thread, unless there are many photos."""
+    from threadpoolctl import threadpool_limits
+
+    return nullcontext() if photos >= _MANY else threadpool_limits(limits=1)

@@ -16,9 +16,9 @@ from trainer.dataset.listing import Listing, Photo, list_photos
 from trainer.dataset.machine_labels import MACHINE_LABELS, MachineLabel, write_machine_labels
 from trainer.measuring.metrics import best_scores, predictions
 from trainer.measuring.threshold import Threshold, choose_threshold
+from trainer.picking.carrying import Carrier
 from trainer.picking.folders import free_name, path_below, write_photos
 from trainer.picking.gather import Gathered, gather, photos_in
-from trainer.picking.propagation import held_out_shares, shares_of, ties_of
 from trainer.picking.space import principal
 from trainer.progress import Progress
 
@@ -87,19 +87,22 @@ def spread(
     hand = [photo for photo in listing.photos if photo.sure is None]
     found = gather([photo.path for photo in hand], photos_in(photos), source, workers=workers, progress=progress)
     seeds, free = _parts(hand, found)
+    if not len(seeds):
+        raise DatasetError(
+            f"{readable_name(labelled)}: no photo there has a label that can be carried: add some to train"
+        )
     if not len(free):
         raise DatasetError(
             f"{readable_name(photos)}: every photo is labelled already, or nearly the same as one that is: add photos"
         )
     rows = np.concatenate([seeds, free])
     truth = np.array([hand[place].label for place in found.labelled[seeds]], np.int64)
-    ties = ties_of(principal(found.photos.features[rows]))
-    places, classes = np.arange(len(seeds)), len(listing.classes)
-    held_out = held_out_shares(ties, places, truth, classes, seed)
+    carrier, places = Carrier(principal(found.photos.features[rows]), len(listing.classes)), np.arange(len(seeds))
+    held_out = carrier.held_out(places, truth, seed)
     threshold = choose_threshold(held_out, truth, precision)
     if not threshold.shown:
         raise DatasetError(_not_shown(labelled, threshold, precision, len(seeds)))
-    shares = shares_of(ties, places, truth, classes)[len(seeds) :]
+    shares = carrier.shares(places, truth)[len(seeds) :]
     sure, given = best_scores(shares), predictions(shares)
     taken = np.flatnonzero(sure >= threshold.threshold)
     figures = _figures(listing, threshold, len(free), given[taken])
