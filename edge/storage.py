@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from edge.errors import OutputExistsError, StorageError
+from edge.errors import FieldfareError, OutputExistsError, StorageError
 
 _SUFFIX = ".partial"
 # For whoever writes into a pipe, such as the shell's <(...), to do so.
@@ -154,7 +154,7 @@ def _new_directory(path: Path, *, overwrite: bool) -> Iterator[Path]:
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """Make a hidden folder beside `path`, on the same disk, and remove it after the block. An OSError in the block
-    becomes StorageError."""
+    becomes StorageError, unless it is a FieldfareError."""
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -162,6 +162,8 @@ def _beside(path: Path) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_SUFFIX, dir=path.parent))
         with _locked(temporary):
             yield temporary
+    except FieldfareError:  # some are OSErrors, and have their own words
+        raise
     except OSError as error:
         raise _storage_error(path, error) from error
     finally:

@@ -1,4 +1,4 @@
-"""Which photos are chosen: one of each group, larger groups first; where a model is in doubt, and not twice the same."""
+"""Which photos are chosen: one of each group, larger groups first; doubtful ones, and not twice the same."""
 
 import numpy as np
 import pytest
