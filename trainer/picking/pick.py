@@ -112,7 +112,7 @@ class _Answers:
         file = path_below(self.found.photos.paths[place], root)
         if self.scores is None or self.doubts is None:
             return Pick(file, stands_for)
-        return Pick(file, stands_for, self.labels[int(self.scores[place].argmax())], round(self.doubts[place], 4))
+        return Pick(file, stands_for, self.labels[int(self.scores[place].argmax())], round(float(self.doubts[place]), 4))
 
 
 def _choose(

@@ -10,7 +10,12 @@ from edge.errors import OutputExistsError
 
 def refused(capfd: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
     """Return the exit status and the message of `fieldfare dataset WORDS`, which runs in a fork."""
-    status = status_of(lambda: cli.main(["dataset", *map(str, words)], standalone_mode=False))
+
+    def invoke() -> None:
+        with cli.make_context("fieldfare", ["dataset", *map(str, words)]) as context:
+            cli.invoke(context)
+
+    status = status_of(invoke)
     return status, capfd.readouterr().err
 
 
