@@ -112,7 +112,8 @@ class _Answers:
         file = path_below(self.found.photos.paths[place], root)
         if self.scores is None or self.doubts is None:
             return Pick(file, stands_for)
-        return Pick(file, stands_for, self.labels[int(self.scores[place].argmax())], round(float(self.doubts[place]), 4))
+        guess = self.labels[int(self.scores[place].argmax())]
+        return Pick(file, stands_for, guess, round(float(self.doubts[place]), 4))
 
 
 def _choose(
