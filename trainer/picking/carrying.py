@@ -5,8 +5,8 @@ other misses: the first if a class has many looks, the second if photos of two c
 sure a label is. How often labels of that sureness are right is found on the labelled photos themselves: some at a time
 lose their label and get it back from the others.
 
-On TrashNet with 120 picked labels and features of MobileNetV2 0.35, share of right labels among the surest of the other
-photos, means of six draws (features as in trainer.picking.choose):
+On TrashNet with 120 picked labels and features of MobileNetV2 0.35, share of right labels among the surest of the
+other photos, means of six draws (features as in trainer.picking.choose):
 
     of all photos      20 %   40 %   60 %   80 %
     along ties         99.0   94.8   88.6   80.6

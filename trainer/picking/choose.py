@@ -5,7 +5,8 @@ uncertain ones each photo weighs as much as its class is in doubt, so that group
 
 How it was chosen: on TrashNet with a linear head on the features of MobileNetV2 0.35, those of photos and their mirror
 images averaged; test accuracy of 60, 120 and 240 picked photos, means of eight draws, good to about half a point
-(random ones: 62.0, 68.8 and 72.1 %; 1.4 times as many: 65.1, 70.4 and 73.5 %). What the commands reach: docs/labelling.md.
+(random ones: 62.0, 68.8 and 72.1 %; 1.4 times as many: 65.1, 70.4 and 73.5 %). What the
+commands reach: docs/labelling.md.
 
     nearest to the centre of its group (this one)                67.3   71.7   74.3
     smallest mean distance to its 20 nearest in the group        65.9   70.8   73.6
