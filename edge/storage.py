@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from edge.errors import OutputExistsError, StorageError
+from edge.errors import FieldfareError, OutputExistsError, StorageError
 
 _SUFFIX = ".partial"
 # For whoever writes into a pipe, such as the shell's <(...), to do so.
@@ -120,18 +120,9 @@ def write_directory(path: Path, files: Mapping[str, bytes], *, overwrite: bool =
 
     overwrite: exchange it with the directory that exists, which is removed last.
     """
-    _refuse_existing(path, overwrite=overwrite)
-    with _beside(path) as temporary:
-        new = temporary / "new"
-        new.mkdir()
+    with _new_directory(path, overwrite=overwrite) as new:
         for name, data in files.items():
             _write_synced(new / name, data)
-        _sync_directory(new)
-        if path.exists():
-            _exchange(new, path)
-        else:
-            new.rename(path)
-        _sync_directory(path.parent)
 
 
 @contextlib.contextmanager
@@ -141,13 +132,21 @@ def new_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
     overwrite: exchange it with the directory that exists, which is removed last.
     """
+    with _new_directory(path, overwrite=overwrite) as new:
+        yield new
+        os.sync()  # a hundred thousand files: one by one they take a millisecond each
+
+
+@contextlib.contextmanager
+def _new_directory(path: Path, *, overwrite: bool) -> Iterator[Path]:
     _refuse_existing(path, overwrite=overwrite)
     with _beside(path) as temporary:
         new = temporary / "new"
         new.mkdir()
         yield new
-        os.sync()  # a hundred thousand files: one by one they take a millisecond each
-        if path.exists():
+        _sync_directory(new)
+        # Without `overwrite`, what appeared there meanwhile stays: the rename fails.
+        if overwrite and path.exists():
             _exchange(new, path)
         else:
             new.rename(path)
@@ -157,7 +156,7 @@ def new_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """Make a hidden folder beside `path`, on the same disk, and remove it after the block. An OSError in the block
-    becomes StorageError."""
+    becomes StorageError, unless it is a FieldfareError."""
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -165,6 +164,8 @@ def _beside(path: Path) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_SUFFIX, dir=path.parent))
         with _locked(temporary):
             yield temporary
+    except FieldfareError:  # some are OSErrors, and have their own words
+        raise
     except OSError as error:
         raise _storage_error(path, error) from error
     finally:

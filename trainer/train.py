@@ -131,6 +131,8 @@ def _identity(run: RunContext, data: Data) -> dict[str, object]:
     content = hashlib.sha256(photos.hashes.tobytes() + photos.greys.tobytes() + photos.listing.labels.tobytes())
     for split in SPLITS:
         content.update(data.splits[split].tobytes())
+    if len(photos.listing.machine_made):
+        content.update(data.photo_set.weights_of(data.splits["train"]).tobytes())
     # Left out if not chosen: a training that began before there were such options goes on.
     later = {
         "preparation": ", ".join(options.prepare),

@@ -54,8 +54,8 @@ def compare(
     from trainer.cli.console import ConsoleProgress
     from trainer.comparison.compare import compare_bundles
     from trainer.comparison.page import render_comparison
+    from trainer.dataset.layouts.passed_over import in_words
     from trainer.dataset.listing import list_photos
-    from trainer.dataset.passed_over import in_words
 
     if report is not None:
         _check_report(report, (a, b, data), overwrite=overwrite)

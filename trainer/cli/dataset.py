@@ -12,6 +12,7 @@ from edge.cli.streams import echo_json
 from edge.errors import DataError, DatasetError, OutputExistsError
 from trainer.cli.crop import crop
 from trainer.cli.packages import require
+from trainer.cli.pick import pick, spread
 from trainer.dataset.decode_limits import default_workers
 from trainer.networks.families import DEFAULT_FAMILY, MAX_SIZE, MIN_SIZE, Network
 
@@ -27,6 +28,10 @@ def dataset() -> None:
 
 
 dataset.add_command(crop)
+
+
+dataset.add_command(pick)
+dataset.add_command(spread)
 
 
 @dataset.command(

@@ -136,6 +136,13 @@ def _steps(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str
     help="Give photos of small classes more weight.",
 )
 @click.option(
+    "--machine-weight",
+    type=FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="What a photo counts whose label `dataset spread` made, beside 1 for yours; 0: leave them out.",
+)
+@click.option(
     "--patience",
     type=click.IntRange(1, 10_000),
     default=10,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,9 @@ from edge.bundle.labels import is_unknown, label_fix, label_problem, twins
 from edge.bundle.store import MANIFEST_HASH
 from edge.errors import DatasetError, MissingInputError
 from edge.photo_files import is_image_name, look_through, photos_of
-from trainer.dataset.layout import (
+from trainer.dataset.layouts.other_tools import check_other_layouts
+from trainer.dataset.layouts.passed_over import PassedOver, others_of, passed_over
+from trainer.dataset.layouts.splits import (
     check_classes_of_splits,
     check_split_names,
     check_splits,
@@ -24,8 +26,7 @@ from trainer.dataset.layout import (
     named,
     photos_in,
 )
-from trainer.dataset.other_layouts import check_other_layouts
-from trainer.dataset.passed_over import PassedOver, others_of, passed_over
+from trainer.dataset.machine_labels import read_machine_labels
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -46,11 +47,15 @@ _ALIASES: dict[str, Split] = {
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A file, the index of its class, and the split that its folder names, if any."""
+    """A file, the index of its class, and the split that its folder names, if any.
+
+    sure: how sure its label is, 0..1, if a machine made it; None if a person did.
+    """
 
     path: Path
     label: int
     split: Split | None
+    sure: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Listing:
     broken: symbolic links with a photo's name that lead nowhere.
     closed: folders that were not looked into: hidden ones, and those that systems keep for themselves.
     loose: how many photos lie beside the class folders, in no class.
+    lost: how many rows of the table of machine-made labels name none of the photos.
     """
 
     root: Path
@@ -73,6 +79,7 @@ class Listing:
     broken: tuple[Path, ...] = ()
     closed: tuple[Path, ...] = ()
     loose: int = 0
+    lost: int = 0
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -83,6 +90,11 @@ class Listing:
     def ignored(self) -> int:
         """How many files are passed over in all classes together."""
         return sum(one.count for one in self.passed_over)
+
+    @property
+    def machine_made(self) -> NDArray[np.int64]:
+        """The indices of the photos whose labels a machine made."""
+        return np.array([place for place, photo in enumerate(self.photos) if photo.sure is not None], np.int64)
 
 
 def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
@@ -107,14 +119,24 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
         for folder in class_folders:
             gathered.add(folder, split)
     found = gathered.passed_over()
+    photos, lost = _marked(root, gathered.photos)
     if gathered.empty and min_photos:
         raise DatasetError(_no_photos(root, gathered, found) + folder_to_give(root))
-    _check_counts(root, classes, gathered.photos, found, min_photos)
+    _check_counts(root, classes, photos, found, min_photos)
     around = {root, *places.values()}
     closed = [*gathered.closed, *(folder for place in around for folder in closed_in(place))]
     loose = sum(map(photos_in, around))
-    photos, broken = tuple(gathered.photos), tuple(gathered.broken)
-    return Listing(root, classes, photos, found, broken, tuple(sorted(closed)), loose)
+    return Listing(root, classes, photos, found, tuple(gathered.broken), tuple(sorted(closed)), loose, lost)
+
+
+def _marked(root: Path, photos: Sequence[Photo]) -> tuple[tuple[Photo, ...], int]:
+    """Return `photos` with how sure machine-made labels are, and how many rows of their table name none of them."""
+    sure = read_machine_labels(root)
+    if not sure:
+        return tuple(photos), 0
+    names = [photo.path.relative_to(root).as_posix() for photo in photos]
+    marked = tuple(replace(photo, sure=sure.get(name)) for photo, name in zip(photos, names, strict=True))
+    return marked, len(sure.keys() - set(names))
 
 
 def _places(root: Path) -> dict[Split | None, Path]:
@@ -217,7 +239,8 @@ def _check_classes(root: Path, classes: tuple[str, ...]) -> None:
 def _check_counts(
     root: Path, classes: tuple[str, ...], photos: Sequence[Photo], found: Sequence[PassedOver], least: int
 ) -> None:
-    counts = Counter(photo.label for photo in photos)
+    # Photos that a machine labelled are in no validation and no test.
+    counts = Counter(photo.label for photo in photos if photo.sure is None)
     small = {name: counts[label] for label, name in enumerate(classes) if counts[label] < least}
     if not small:
         return

@@ -295,7 +295,7 @@ class _Training:
         # Until it is warm the average follows fast: it would else remember the start for hundreds of steps.
         keep = min(AVERAGE, (1 + batch.step) / (10 + batch.step))
         labels = self.photos.labels[batch.indices]
-        weights = self.recipe.class_weights[labels]
+        weights = self.recipe.class_weights[labels] * self.photos.weights_of(batch.indices)
         loss = float(self._step(batch.pixels, labels, weights, tf.constant(keep, tf.float32)))
         if not math.isfinite(loss):
             raise UnavailableError(

@@ -196,7 +196,8 @@ def _train_head(setting: _Setting, model: Any) -> dict[str, NDArray[Any]] | None
         if not setting.team.is_chief:
             return None
         weights = class_weights(labels, classes, run.options.class_weights).astype(np.float64)
-        examples = Examples(features, labels, weights[labels])
+        counts = np.resize(photos.weights_of(photos.train), len(labels))  # the mirror images count as the photos do
+        examples = Examples(features, labels, weights[labels] * counts)
         val = (val_features, photos.labels[photos.val])
         deadline = setting.deadline
         with run.progress.stage("head", len(STRENGTHS)) as advance:

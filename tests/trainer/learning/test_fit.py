@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -143,12 +144,13 @@ def train(spec: Preprocessing, photos: PhotoSet) -> Train:
         least_steps: int = 1,
         share: float = 1.0,
         progress: Heard | None = None,
+        among: PhotoSet | None = None,
         **more: Any,
     ) -> Best:
         weights = np.array(class_weights, np.float32)
         recipe = Recipe(epochs, peak, Augmentation(mirror=True), seed, weights, patience, mixed, least_steps, share)
         more = {"keep_start": False, "checkpoints": NoCheckpoints(), **more}
-        return fit(model, spec, photos, recipe, progress or Heard(), team=team, **more)
+        return fit(model, spec, among or photos, recipe, progress or Heard(), team=team, **more)
 
     return run
 
@@ -172,6 +174,14 @@ def same(left: list[np.ndarray], right: list[np.ndarray]) -> bool:
 
 
 # What is learned, and what is kept
+
+
+def test_a_photo_counts_as_much_as_its_weight(network: Network, train: Train, photos: PhotoSet) -> None:
+    by_class, by_photo = network(), network()
+    train(by_class, epochs=1, class_weights=(1, 0.25))
+    counts = np.where(photos.labels == 1, 0.25, 1).astype(np.float32)
+    train(by_photo, epochs=1, among=replace(photos, weights=counts))
+    assert same(by_class.get_weights(), by_photo.get_weights())
 
 
 def test_the_model_is_left_at_the_weights_that_were_validated_last(
