@@ -99,7 +99,7 @@ def decode_image(data: bytes, name: str) -> Pixels:
     except MemoryError as error:
         raise ImageError(f"{name}: too large for this machine's memory: make it smaller") from error
     except Exception as error:  # Pillow's decoders raise anything on damaged bytes
-        raise ImageError(f"{name}: damaged or cut short ({error}): remove or copy it again") from error
+        raise ImageError(f"{name}: {_malformed(error)}") from error
 
 
 def _open(pil: ModuleType, data: bytes) -> tuple[Pixels, int]:
@@ -111,6 +111,15 @@ def _open(pil: ModuleType, data: bytes) -> tuple[Pixels, int]:
         _refuse(image, data)
         image.load()
         return flatten(image), exif_orientation(image)
+
+
+def _malformed(error: Exception) -> str:
+    """Return why Pillow does not read a picture, and what to do."""
+    if "MAX_TEXT" in str(error):  # the names of Pillow's limits for the chunks iCCP, iTXt, tEXt and zTXt
+        return (
+            "its texts or colour profile unpack to over 1 MiB, or 64 MiB together: save it without them, or remove it"
+        )
+    return f"damaged or cut short ({error}): remove or copy it again"
 
 
 def _unidentified(data: bytes) -> str:

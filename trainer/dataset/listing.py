@@ -1,8 +1,10 @@
 """List the classes and photo files of a folder by their names; trainer.dataset.photos decodes the files."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +15,7 @@ from edge.bundle.labels import is_unknown, label_fix, label_problem, twins
 from edge.bundle.store import MANIFEST_HASH
 from edge.errors import DatasetError, MissingInputError
 from edge.photo_files import is_image_name, look_through, photos_of
+from edge.results import UNKNOWN
 from trainer.dataset.layout import (
     check_classes_of_splits,
     check_split_names,
@@ -205,13 +208,27 @@ def _check_classes(root: Path, classes: tuple[str, ...]) -> None:
     for name in classes:
         if problem := label_problem(name):
             instead = ", or give its photos with --outside instead" if is_unknown(name) else ""
-            raise DatasetError(f"{root}: class folder {name!r} {problem}: {label_fix(name)}{instead}")
+            which = "one class folder" if name == UNKNOWN else f"class folder {name!r}"  # the problem repeats the name
+            raise DatasetError(f"{root}: {which} {problem}: {label_fix(name)}{instead}")
     if alike := twins(classes):
         first, second, *_ = next(iter(alike.values()))
         raise DatasetError(
-            f"{root}: class folders {classes[first]!a} and {classes[second]!a} look the same: rename one, or put their "
-            "photos together"
+            f"{root}: two class folders look like {classes[first]!r}: {_difference(classes[first], classes[second])}: "
+            "rename one, or put their photos together"
         )
+
+
+def _difference(one: str, other: str) -> str:
+    """Return in words where two names that look the same differ first."""
+    pairs = zip_longest(one, other, fillvalue="")
+    place, (mine, its) = next((at, pair) for at, pair in enumerate(pairs, 1) if pair[0] != pair[1])
+    return f"their character {place} is {_named(mine)} in one, {_named(its)} in the other"
+
+
+def _named(character: str) -> str:
+    if not character:
+        return "missing"
+    return f"U+{ord(character):04X} {unicodedata.name(character, '')}".strip()
 
 
 def _check_counts(

@@ -59,8 +59,11 @@ def _problem(path: Path, expected: list[_Shape]) -> str:
                 _check_all(file, max(map(math.prod, expected), default=0))
             else:
                 _check_order(file, expected)
-    except MemoryError:
-        return f"takes over {_MEMORY_BYTES >> 30} GiB of memory to read"
+    except (MemoryError, OSError) as error:
+        # HDF5 reports as an OSError, too, that it gets no memory; its other words are those of its inside.
+        if isinstance(error, MemoryError) or "memory" in str(error):
+            return f"takes over {_MEMORY_BYTES >> 30} GiB of memory to read"
+        return "damaged, cut short, or no HDF5 file"
     except Exception as error:  # noqa: BLE001 - h5py raises anything on damaged bytes
         return " ".join(str(error).split()) or type(error).__name__
     return ""
