@@ -185,3 +185,26 @@ def test_any_bytes_are_labels_or_one_line(data: bytes) -> None:
         else:
             assert len(labels) == classes
             assert all(label and label.isprintable() for label in labels)
+
+
+@given(
+    st.integers(2, 40),
+    st.sampled_from(
+        ["{0} {1}", "{0}_{1}", "{0}-{1}", "{0}: {1}", "{1}: {0}", "{1} {0}", "{1}={0}", "{1}_{0}", "{1}#{0}", "{1}/{0}",
+         "class {0} {1}", "class {0}: {1}", "<{0}> {1}", "{0:#x} {1}", "{0}.0 {1}", "{1} ({0})", "{1},/m/1,{0}",
+         "{0},/m/1,{1}", "{1}|x|{0}", "{0}~{1}", "{0:04d}{1}"]
+    ),
+    st.sampled_from([0, 1]),
+    st.randoms(),
+)  # fmt: skip
+def test_the_order_of_the_lines_is_never_taken_if_they_count_in_another(
+    count: int, form: str, first: int, chance: random.Random
+) -> None:
+    names = [f"kind {chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(count)]
+    lines = [form.format(number, name) for number, name in enumerate(names, first)]
+    chance.shuffle(lines)
+    try:
+        found = read_labels("\n".join(lines).encode(), count)
+    except BundleError:
+        return
+    assert found == tuple(names) or lines == [form.format(number, name) for number, name in enumerate(names, first)]
