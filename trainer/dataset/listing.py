@@ -94,7 +94,11 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
     Raises MissingInputError if there is no folder; DatasetError if there is only one class, a class has no photos or
     fewer than min_photos, or splits have different classes. With min_photos 0, classes may be empty; the dataset
     check reports them itself."""
-    if not root.is_dir():
+    try:
+        there = root.is_dir()
+    except OSError as error:  # such as a name of over 255 bytes
+        raise MissingInputError(f"{root}: cannot read: {error.strerror or error}") from error
+    if not there:
         raise MissingInputError(f"{root}: no such folder: give a folder with one folder of photos per class")
     places = _places(root)
     per_split = {split: folders_in(place) for split, place in places.items()}

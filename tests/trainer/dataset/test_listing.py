@@ -141,6 +141,11 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         list_photos(tmp_path / "nowhere")
 
 
+def test_a_name_that_no_folder_can_have_is_an_input_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match=r"x: cannot read: File name too long$"):
+        list_photos(tmp_path / ("x" * 300))
+
+
 def test_a_file_instead_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "photos.zip").touch()
     with pytest.raises(MissingInputError, match=r"photos\.zip: no such folder"):
