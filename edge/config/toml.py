@@ -28,7 +28,9 @@ def decode_toml(data: bytes, file: str) -> Table:
         table: Table = msgspec.toml.decode(data.removeprefix(codecs.BOM_UTF8))
     except RecursionError as error:
         raise ConfigError(f"{file}: not valid TOML: nested too deeply") from error
-    except ValueError as error:  # also msgspec's and Unicode's
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: must be UTF-8, as byte {error.start + 1} is not: save it as UTF-8") from error
+    except ValueError as error:  # also msgspec's
         text = str(error)
         raise ConfigError(f"{file}: not valid TOML: {shorten(concealed(text))}{_hint(data, text)}") from error
     return table

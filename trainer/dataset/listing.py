@@ -1,8 +1,10 @@
 """List the classes and photo files of a folder by their names; trainer.dataset.photos decodes the files."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +15,7 @@ from edge.bundle.labels import is_unknown, label_fix, label_problem, twins
 from edge.bundle.store import MANIFEST_HASH
 from edge.errors import DatasetError, MissingInputError
 from edge.photo_files import is_image_name, look_through, photos_of
+from edge.results import UNKNOWN
 from trainer.dataset.layouts.other_tools import check_other_layouts
 from trainer.dataset.layouts.passed_over import PassedOver, others_of, passed_over
 from trainer.dataset.layouts.splits import (
@@ -103,7 +106,11 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
     Raises MissingInputError if there is no folder; DatasetError if there is only one class, a class has no photos or
     fewer than min_photos, or splits have different classes. With min_photos 0, classes may be empty; the dataset
     check reports them itself."""
-    if not root.is_dir():
+    try:
+        there = root.is_dir()
+    except OSError as error:  # such as a name of over 255 bytes
+        raise MissingInputError(f"{root}: cannot read: {error.strerror or error}") from error
+    if not there:
         raise MissingInputError(f"{root}: no such folder: give a folder with one folder of photos per class")
     places = _places(root)
     per_split = {split: folders_in(place) for split, place in places.items()}
@@ -227,13 +234,27 @@ def _check_classes(root: Path, classes: tuple[str, ...]) -> None:
     for name in classes:
         if problem := label_problem(name):
             instead = ", or give its photos with --outside instead" if is_unknown(name) else ""
-            raise DatasetError(f"{root}: class folder {name!r} {problem}: {label_fix(name)}{instead}")
+            which = "one class folder" if name == UNKNOWN else f"class folder {name!r}"  # the problem repeats the name
+            raise DatasetError(f"{root}: {which} {problem}: {label_fix(name)}{instead}")
     if alike := twins(classes):
         first, second, *_ = next(iter(alike.values()))
         raise DatasetError(
-            f"{root}: class folders {classes[first]!a} and {classes[second]!a} look the same: rename one, or put their "
-            "photos together"
+            f"{root}: two class folders look like {classes[first]!r}: {_difference(classes[first], classes[second])}: "
+            "rename one, or put their photos together"
         )
+
+
+def _difference(one: str, other: str) -> str:
+    """Return in words where two names that look the same differ first."""
+    pairs = zip_longest(one, other, fillvalue="")
+    place, (mine, its) = next((at, pair) for at, pair in enumerate(pairs, 1) if pair[0] != pair[1])
+    return f"their character {place} is {_named(mine)} in one, {_named(its)} in the other"
+
+
+def _named(character: str) -> str:
+    if not character:
+        return "missing"
+    return f"U+{ord(character):04X} {unicodedata.name(character, '')}".strip()
 
 
 def _check_counts(

@@ -47,3 +47,9 @@ def test_any_bytes_are_a_table_or_one_error(data: bytes) -> None:
         assert isinstance(decode_toml(data, "f.toml"), dict)
     except ConfigError as error:
         assert error.faults == ()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1"])
+def test_other_encodings_are_named_with_the_fix(encoding: str) -> None:
+    with pytest.raises(ConfigError, match=r"^f\.toml: must be UTF-8, as byte \d+ is not: save it as UTF-8$"):
+        decode_toml('bundle = "gr\u00fcn"'.encode(encoding), "f.toml")

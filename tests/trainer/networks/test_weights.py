@@ -321,7 +321,7 @@ def test_weights_of_another_network_are_refused(shared: Path, network: Network) 
 def test_a_weights_file_that_was_cut_short_is_refused(shared: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut_no_top.h5"
     cut.write_bytes((shared / "weights" / WEIGHTS).read_bytes()[:2_000_000])
-    with pytest.raises(ModelError, match=r"cut_no_top\.h5: not weights of MobileNetV2 0\.35 32"):
+    with pytest.raises(ModelError, match=r"cut_no_top\.h5: not weights of MobileNetV2 0\.35 32.*: copy it again$"):
         build_backbone(V2, cut)
 
 
