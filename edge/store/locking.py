@@ -85,6 +85,6 @@ def refuse_second_writer(store: Path) -> None:
 
 def _is_written(store: Path) -> UnavailableError:
     return UnavailableError(
-        f"another process writes the store {printable(str(store))} (it holds {printable(beside(store, '.lock').name)}): "
-        "stop it first, or name another file in events.store"
+        f"another process writes the store {printable(str(store))} "
+        f"(it holds {printable(beside(store, '.lock').name)}): stop it first, or name another file in events.store"
     )

@@ -159,8 +159,14 @@ class Announcer:
             _log.info("%s: %s", state, why)
         elif state in ("degraded", "recovering") and why != self._last_fault:  # else `fault` has logged it
             more = self._repeats.words(why, time.monotonic())
-            _log.log(logging.DEBUG if more is None else logging.WARNING, "%s: %s%s", state, why, more or "")
+            shown = self._without_logged(why)
+            _log.log(logging.DEBUG if more is None else logging.WARNING, "%s: %s%s", state, shown, more or "")
             self._logs_this = self._logs_this or more is not None
+
+    def _without_logged(self, why: str) -> str:
+        """Return a reason without the recorder's fault, which is long, and which the recorder has just logged."""
+        events = self._status.events
+        return why if events is None or events.fault is None else why.replace(f": {one_line(events.fault)}", "")
 
     def refresh(self, now: float) -> None:
         """Write the status file if it is due; now: monotonic."""

@@ -156,7 +156,7 @@ class VideoSource:
         if not self._warned_of_damage:
             _log.warning("%s: %s: damaged or cut short, the others cannot be read", self._path, replayed)
             self._warned_of_damage = True
-        return f"{replayed}: it is damaged or cut short"
+        return "the video has ended, as far as it can be read"  # the warning has the figures
 
     def _is_damaged(self) -> bool:
         """Return True if fewer frames came than the container promises, and more than its count shows that."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from edge.errors import StorageError
 from edge.printable import printable
 from edge.store import schema
-from edge.store.faults import refuse_newer
+from edge.store.faults import is_possible, refuse_newer
 from edge.store.files import beside, files_of, foreign, is_foreign, located, refuse_other_kind
 from edge.store.locking import refuse_second_writer
 
@@ -19,7 +19,8 @@ _HEAD_BYTES = 105
 def refuse_hopeless(path: Path) -> None:
     """Refuse a file in which no recorder could keep events until a person mends that.
 
-    Changes nothing, opens no database, and waits for nothing. What may pass by itself is no reason: a full disk, damage.
+    Changes nothing, opens no database, and waits for nothing. What may pass by itself is no reason: a full disk. Nor is
+    damage.
 
     Raises DataError for what is no store of ours, a newer one or no file; StorageError if there is no permission or the
     disk is read-only; UnavailableError if another process writes it.
@@ -76,7 +77,8 @@ def _check_head(path: Path) -> None:
         head = file.read(_HEAD_BYTES)
     version, identity = (int.from_bytes(head[place], "big") for place in (_VERSION, _IDENTITY))
     if head.startswith(_MAGIC) and identity == schema.APPLICATION_ID:
-        refuse_newer(path, version)
+        if is_possible(version):  # else it is damaged
+            refuse_newer(path, version)
         return
     is_new = head.startswith(_MAGIC) and version == identity == int.from_bytes(head[_TABLES], "big") == 0
     if not is_new and is_foreign(path):

@@ -32,6 +32,13 @@ def newer(path: Path) -> None:
     connection.close()
 
 
+def of_an_impossible_version(path: Path) -> None:
+    made(path)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = -1")
+    connection.close()
+
+
 def photos(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE photos (name)")
@@ -68,6 +75,7 @@ FINE: dict[str, Callable[[Path], object]] = {
     "an empty file": Path.touch,
     "zeros, as a power cut leaves them": lambda path: path.write_bytes(bytes(4096)),
     "a store that was just begun": just_begun,
+    "a store of a version that never was, which is set aside": of_an_impossible_version,
     "a store that is destroyed, which is set aside": destroyed,
 }
 
@@ -154,6 +162,6 @@ def test_a_read_only_disk(path: Path, make: Callable[[Path], object], monkeypatc
     make(path)
     monkeypatch.setattr(glance, "_is_on_readonly_disk", lambda where: True)
     with pytest.raises(
-        StorageError, match="its disk is read-only: name another file in events.store, or mount it writ"
+        StorageError, match=r"its disk is read-only: name another file in events.store, or mount it writ"
     ):
         refuse_hopeless(path)
