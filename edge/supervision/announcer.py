@@ -5,7 +5,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from edge.printable import one_line
+from edge.printable import counted, one_line
 from edge.processes.messages import Started
 from edge.supervision.status import State, Status, StatusFile
 from edge.supervision.systemd import SystemdNotifier
@@ -86,7 +86,7 @@ class Repeats:
             known.left_out += 1
             return None
         since = f" in {(now_s - known.logged_s) / 60:.0f} min" if known.logged else ""
-        words = f" ({known.left_out} times more{since}, not logged)" if known.left_out else ""
+        words = f" ({counted(known.left_out, 'time')} more{since}, not logged)" if known.left_out else ""
         known.logged, known.logged_s, known.left_out = known.logged + 1, now_s, 0
         return words
 

@@ -194,7 +194,7 @@ class TestFolder:
         started = time.monotonic()
         assert source.read().name == "z.png"
         assert time.monotonic() - started < 30
-        with pytest.raises(EndOfStream, match="1 pictures were replayed, 3000 could not be read"):
+        with pytest.raises(EndOfStream, match="1 picture was replayed, 3000 could not be read"):
             source.read()
 
     def test_closing_ends_a_search_for_a_readable_one(self, tmp_path: Path) -> None:
@@ -419,7 +419,7 @@ class TestVideo:
             writer.write(np.full((48, 64, 3), 2 * number, np.uint8))
         writer.release()
         source = VideoSource(path, realtime=False, fps=None, loop=False)
-        with pytest.raises(EndOfStream, match=f"the video's {frames} frames were replayed$"):
+        with pytest.raises(EndOfStream, match=rf"the video's {frames} frames? (was|were) replayed$"):
             while True:
                 source.read()
         assert not caplog.text
