@@ -99,7 +99,7 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
         echo_json(outcome)
     else:
         _report(request.out, outcome)
-    _warn(outcome, form)
+    warn(outcome, form)
 
 
 def _check_out(out: Path, store: Path, values: dict[str, Any]) -> None:
@@ -236,7 +236,7 @@ def _report(out: Path, outcome: "Outcome") -> None:
     echo(f"{out}: {counted(outcome.events, 'event', grouped=True)}{pictures}; all of it was read back")
 
 
-def _warn(outcome: "Outcome", form: str) -> None:
+def warn(outcome: "Outcome", form: str) -> None:
     """Report what is not as people may expect, a line each."""
     if outcome.others:
         complain(
