@@ -41,7 +41,14 @@ class DatasetError(DataError):
 
 
 class DamagedStoreError(DataError):
-    """A store of events that is damaged: the recorder sets it aside and begins a fresh one."""
+    """A store of events that is damaged: the recorder sets it aside and begins a fresh one.
+
+    found: what is wrong with it, for who says the rest in other words.
+    """
+
+    def __init__(self, message: str, found: str) -> None:
+        super().__init__(message)
+        self.found = found
 
 
 class MissingInputError(FieldfareError, FileNotFoundError):

@@ -11,6 +11,7 @@ import click
 from edge.cli import options
 from edge.cli.apart import apart
 from edge.cli.streams import complain, echo, echo_json
+from edge.printable import counted
 
 if TYPE_CHECKING:
     from edge.bundle.manifest import EdgeTpu
@@ -98,7 +99,7 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
         outcome = {"bundle": opened.bundle_id, "engine": classifier.engine, "golden": report}
         echo_json(outcome)
         return
-    echo(f"{len(manifest.files)} files, {opened.size / 1e6:.1f} MB: sizes and SHA-256 match the manifest")
+    echo(f"{counted(len(manifest.files), 'file')}, {opened.size / 1e6:.1f} MB: sizes and SHA-256 match the manifest")
     echo(f"tensors match the manifest ({classifier.engine})")
     echo(
         f"{report.cases} golden inputs: pixels differ by {report.worst_pixel} steps (at most "

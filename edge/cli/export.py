@@ -18,6 +18,7 @@ from edge.cli.events.options import (
 )
 from edge.cli.given import refuse_given, refuse_together
 from edge.cli.streams import complain, echo, echo_json
+from edge.printable import counted
 
 if TYPE_CHECKING:
     from edge.exports.camtrap.project import Project
@@ -98,7 +99,7 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
         echo_json(outcome)
     else:
         _report(request.out, outcome)
-    _warn(outcome, form)
+    warn(outcome, form)
 
 
 def _check_out(out: Path, store: Path, values: dict[str, Any]) -> None:
@@ -227,29 +228,34 @@ def _report(out: Path, outcome: "Outcome") -> None:
         echo("nothing new since the last export: nothing was written")
         return
     harvested = f", {outcome.samples:,} of them harvested" if outcome.samples else ""
-    pictures = f", {outcome.pictures:,} pictures ({outcome.size / 1e6:,.1f} MB){harvested}" if outcome.pictures else ""
-    echo(f"{out}: {outcome.events:,} events{pictures}; all of it was read back")
+    pictures = (
+        f", {counted(outcome.pictures, 'picture', grouped=True)} ({outcome.size / 1e6:,.1f} MB){harvested}"
+        if outcome.pictures
+        else ""
+    )
+    echo(f"{out}: {counted(outcome.events, 'event', grouped=True)}{pictures}; all of it was read back")
 
 
-def _warn(outcome: "Outcome", form: str) -> None:
+def warn(outcome: "Outcome", form: str) -> None:
     """Report what is not as people may expect, a line each."""
     if outcome.others:
         complain(
-            f"fieldfare: {outcome.others:,} events are of plants or objects, which Camtrap DP cannot hold: "
-            "they are in other-observations.csv"
+            f"fieldfare: of plants or objects, which Camtrap DP cannot hold, and so in "
+            f"other-observations.csv: {counted(outcome.others, 'event', grouped=True)}"
         )
     if outcome.unnamed:
         complain(
             f"fieldfare: without an entry in the taxonomy, and so observations of type unknown with the label as a "
-            f"tag: {', '.join(outcome.unnamed)}"
+            f"tag: {'; '.join(outcome.unnamed)}"
         )
     if outcome.unchecked and form == "folders":
-        complain(f"fieldfare: {outcome.unchecked:,} events are left out, as nobody marked them yet")
+        complain(f"fieldfare: left out, as nobody marked them yet: {counted(outcome.unchecked, 'event', grouped=True)}")
     if outcome.missing:
-        complain(f"fieldfare: {outcome.missing:,} pictures are not there any more, and were left out")
+        complain(f"fieldfare: not there any more, and left out: {counted(outcome.missing, 'picture', grouped=True)}")
     if outcome.damaged:
         complain(
-            f"fieldfare: {outcome.damaged:,} pictures are damaged in the store, and were left out: is the card worn?"
+            f"fieldfare: damaged in the store, and left out: {counted(outcome.damaged, 'picture', grouped=True)}: "
+            "is the card worn?"
         )
     if outcome.not_noted is not None:
         complain(f"fieldfare: the store could not note what was exported: {outcome.not_noted}")

@@ -13,6 +13,7 @@ from edge.cli.apart import apart
 from edge.cli.given import refuse_given
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import complain, echo, echo_json, quieten_opencv
+from edge.printable import counted
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
@@ -186,17 +187,18 @@ def _end_progress() -> None:
 
 
 def _show(names: tuple[str, str], trials: "tuple[Trial, Trial]", changes: "list[Change]", clock: "Clock") -> None:
+    from edge.cli.events.table import columns, padded
     from edge.events.comparison import counts
 
     rows = [("", "old", "new")]
     rows += [(change.verdict, _cell(change.old, clock), _cell(change.new, clock)) for change in changes]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    widths = [max(columns(row[column]) for row in rows) for column in (0, 1)]
     for verdict, old, new in rows if changes else ():
-        echo(f"{verdict:<{widths[0]}}  {old:<{widths[1]}}  {new}".rstrip())
+        echo(f"{padded(verdict, widths[0])}  {padded(old, widths[1])}  {new}".rstrip())
     for side, name, trial in zip(("old", "new"), names, trials, strict=True):
         found = Counter(event.label for event in trial.events).most_common()
         labels = ", ".join(f"{label} {number}" for label, number in found)
-        echo(f"{side} ({name}): {len(trial.events)} events{': ' if labels else ''}{labels}")
+        echo(f"{side} ({name}): {counted(len(trial.events), 'event')}{': ' if labels else ''}{labels}")
     echo(", ".join(f"{number} {verdict}" for verdict, number in counts(changes).items()))
 
 

@@ -11,7 +11,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError, UnavailableError
+from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError, StorageError, UnavailableError
 from edge.supervision.recovery import Fault
 from edge.supervision.status import State
 
@@ -111,6 +111,14 @@ class ServiceState:
         if self.exit_status is None:
             self._enter("stopped", "ended")
             self.exit_status = 0
+
+    def loses(self, why: str) -> bool:
+        """Note at the end that events or pictures were not kept. Return whether that is why the program fails: by hand
+        it is, unless another reason is known, since a script must see it."""
+        if self.service or self.exit_status != 0:
+            return False
+        self.state, self.why, self.exit_status = "failed", why, StorageError.exit_status
+        return True
 
     def _is_hopeless(self, status: int) -> bool:
         # A service waits for a missing file, because the card or the stick that holds it may come back. And what has

@@ -301,7 +301,8 @@ class Supervisor:
         parts.announcer.stopping()
         if self._life is not None:
             self._let_go(self._life, patience_s=0.0)
-        parts.company.close()
+        if (unkept := parts.company.close()) is not None and not self._state.loses(unkept):
+            _log.error("%s", unkept)  # else it is the complaint
         parts.jobs.close()
         parts.announcer.set(self._state.state, self._state.why)
         parts.announcer.write()

@@ -8,6 +8,7 @@ from edge.clock import stamp
 from edge.errors import EndOfStream, ImageError, MissingInputError
 from edge.images import read_image, readable_name
 from edge.photo_files import find_images
+from edge.printable import counted, were
 from edge.records import Frame, Pixels
 
 _log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class FolderSource:
         self._period_s = 1 / (fps or USUAL_FPS)
         fps = fps if paced else None
         self.lossless = fps is None
-        self.description = f"{len(self._paths)} pictures in {self._root}, {rate_in_words(fps, loop=loop)}"
+        self.description = f"{counted(len(self._paths), 'picture')} in {self._root}, {rate_in_words(fps, loop=loop)}"
         self._loop = loop
         self._pacer = Pacer(fps)
         self._cache: dict[Path, Pixels] = {}
@@ -67,7 +68,7 @@ class FolderSource:
             if self._position == len(self._paths):
                 if not self._loop:
                     raise EndOfStream(
-                        f"{self._sequence} pictures were replayed, {len(self._unreadable)} could not be read"
+                        f"{were(self._sequence, 'picture')} replayed, {len(self._unreadable)} could not be read"
                     )
                 self._position = 0
             position, self._position = self._position, self._position + 1

@@ -15,6 +15,7 @@ from edge.cli.events.options import (
     values_of,
 )
 from edge.cli.streams import echo, echo_json
+from edge.printable import counted
 
 if TYPE_CHECKING:
     from edge.store.records import StoredEvent
@@ -108,4 +109,4 @@ def _print_rest(shown: int, all_of_them: int) -> None:
     if all_of_them == 0:
         echo("no events")
     elif shown < all_of_them:
-        click.echo(f"{shown} of {all_of_them:,} events; -n 0 lists all", err=True)
+        click.echo(f"{shown} of {counted(all_of_them, 'event', grouped=True)}; -n 0 lists all", err=True)

@@ -9,6 +9,7 @@ from edge.cli.events.command import to_json
 from edge.cli.events.options import is_utf8, json_option, store_of, store_options, values_of
 from edge.cli.streams import echo, echo_json
 from edge.errors import DataError
+from edge.printable import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,7 @@ def _lines(stored: "StoredEvent") -> "Iterator[tuple[str, str]]":
         stored.label if stored.label == event.label else f"{stored.label}, the model took it for {event.label}",
     )
     yield "begin", f"{table.begin(stored)}  ({_CLOCKS[stored.clock]})"
-    yield "lasted", f"{table.duration(event.end_mono_s - event.begin_mono_s)}, {event.frames} frames"
+    yield "lasted", f"{table.duration(event.end_mono_s - event.begin_mono_s)}, {counted(event.frames, 'frame')}"
     other = f"; second {event.runner_up.label} {event.runner_up.score:.2f}" if event.runner_up is not None else ""
     yield "score", f"{event.peak:.2f} at best, {event.mean:.2f} on average{other}"
     if mark is None:

@@ -246,6 +246,15 @@ def test_a_full_standard_output_is_one_line(sealed: Bundle, shared: Path, words:
     assert "standard output: cannot write: No space left" in one_line(done)
 
 
+@pytest.mark.parametrize("words", [["--help"], ["events", "--help"], ["--version"], ["bundle", "show", "{bundle}"]])
+def test_a_full_standard_output_is_named_by_every_command(sealed: Bundle, words: list[str]) -> None:
+    command = [sys.executable, "-m", "edge", *(word.format(bundle=sealed.path) for word in words)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 74
+    assert one_line(done) == "fieldfare: standard output: cannot write: No space left on device"
+
+
 def with_stdout_closed(*words: object) -> subprocess.CompletedProcess[str]:
     command = ["bash", "-c", 'exec "$@" >&-', "-", sys.executable, "-m", "edge", *map(str, words)]
     return subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=120, check=False)

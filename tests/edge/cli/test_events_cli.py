@@ -265,6 +265,15 @@ def test_times_that_cannot_be_trusted_and_labels_from_anywhere(fieldfare: Fieldf
     assert json.loads(fieldfare("events", "show", 1, "--json", "--store", tmp_path / "events.db").out)["label"] == label
 
 
+@pytest.mark.parametrize(
+    ("label", "width"),
+    [("owl", 3), ("ro\u0308e", 3), ("นกเค้าแมว", 8), ("ไก่ป่า", 4), ("उल्लू", 3), ("狐", 2), ("\u1112\u1161\u11ab", 2)],
+    ids=["Latin", "with a mark", "Thai", "Thai with two marks", "Hindi", "Chinese", "Korean in parts"],
+)
+def test_the_columns_of_a_label_are_those_of_a_terminal(label: str, width: int) -> None:
+    assert table.columns(label) == width
+
+
 @given(st.text(max_size=100), st.integers(4, 60))
 def test_a_label_takes_exactly_its_columns(label: str, width: int) -> None:
     assert table.columns(table.fit(label, width)) == width

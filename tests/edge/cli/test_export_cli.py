@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from fieldfare_here import Fieldfare
 
-from edge.cli.export import progress_words
-from edge.exports.export import Progress
+from edge.cli.export import progress_words, warn
+from edge.exports.export import Outcome, Progress
 from edge.store.reading import StoreReader
 from edge.store.records import Filter
 from tools.make_store import made_events, make_store
@@ -107,6 +107,14 @@ def test_a_failed_export_is_not_noted(fieldfare: Fieldfare, store: Path, tmp_pat
     assert "is the stick mounted?" in done.err
     with StoreReader(store) as reader:
         assert reader.count(Filter(exported=True)) == 0
+
+
+def test_labels_that_hold_commas_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    warn(Outcome(unnamed=("duck, wild", "heron"), others=1, missing=1), "camtrap-dp")
+    errors = capsys.readouterr().err
+    assert "with the label as a tag: duck, wild; heron\n" in errors
+    assert "not there any more, and left out: 1 picture\n" in errors
+    assert "in other-observations.csv: 1 event\n" in errors
 
 
 def test_the_taxonomy_comes_from_a_file_or_the_settings(fieldfare: Fieldfare, store: Path, tmp_path: Path) -> None:

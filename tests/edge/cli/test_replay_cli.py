@@ -99,7 +99,7 @@ def test_a_score_log_needs_no_bundle(run_fieldfare: Run, tmp_path: Path) -> None
     assert [line.split()[0] for line in lines[1:3]] == ["same", "only"]
     assert "owl 2027-01-15 08:00:04" in lines[1]
     assert lines[2].split()[:4] == ["only", "new", "-", "wren"]
-    assert lines[3].startswith("old (the defaults): 1 events: owl 1")
+    assert lines[3].startswith("old (the defaults): 1 event: owl 1")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from scripted import is_gone, wait_until
 from edge.bundle.cut import Cut
 from edge.bundle.store import Bundle
 from edge.bundle.write import save, seal
+from edge.store.writing import StoreWriter
 from edge.supervision.status import read
 
 pytestmark = pytest.mark.process
@@ -272,3 +273,15 @@ def test_a_store_that_can_never_be_kept_is_refused_before_anything_is_opened(
     done = run_fieldfare("run", "--config", config)
     words = f"fieldfare: {folder} is a folder, so it cannot be a store: name a file, such as {folder}/events.db\n"
     assert (done.returncode, done.stdout, done.stderr) == (65, "", words)
+
+
+@pytest.mark.process
+def test_a_store_that_another_process_writes_is_refused_before_anything_is_opened(
+    run_fieldfare: Run, tmp_path: Path
+) -> None:
+    config, store = tmp_path / "fieldfare.toml", tmp_path / "events.db"
+    config.write_text(f'bundle = "nowhere"\ncamera.source = "synthetic"\nevents.store = "{store}"\n')
+    with StoreWriter(store):
+        done = run_fieldfare("run", "--config", config)
+    words = f"fieldfare: another process writes the store {store} (it holds events.db.lock): stop it first, or name "
+    assert (done.returncode, done.stdout, done.stderr) == (69, "", f"{words}another file in events.store\n")

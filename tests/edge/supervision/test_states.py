@@ -161,3 +161,13 @@ def test_an_end_is_final() -> None:
         ):
             event(state)
         assert (state.state, state.why, state.exit_status) == before
+
+
+@pytest.mark.parametrize(("service", "status", "ends"), [(False, 74, "failed"), (True, 0, "stopped")])
+def test_events_that_are_lost_at_the_end_are_a_failure_by_hand(*, service: bool, status: int, ends: str) -> None:
+    state = ServiceState(service=service, endless=True)
+    state.works([], computed=True)
+    state.ends()
+    assert state.loses("not kept: 2 events: the disk is full") != service
+    assert (state.exit_status, state.state) == (status, ends)
+    assert state.complaint == (None if service else "not kept: 2 events: the disk is full")
