@@ -1,4 +1,4 @@
-"""fieldfare dataset: check a folder of photos before training on it, and prepare it."""
+"""fieldfare dataset: check a folder of photos before training on it, or make one."""
 
 import signal
 import sys
@@ -11,6 +11,7 @@ import click
 from edge.cli.streams import echo_json
 from edge.errors import DataError, DatasetError, OutputExistsError
 from trainer.cli.crop import crop
+from trainer.cli.group import group
 from trainer.cli.packages import require
 from trainer.cli.pick import pick, spread
 from trainer.dataset.decode_limits import default_workers
@@ -24,12 +25,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def dataset() -> None:
-    """Check and prepare a folder of photos before training on it."""
+    """Check a folder of photos before training on it, or make one: cut, grouped, labelled."""
 
 
 dataset.add_command(crop)
-
-
+dataset.add_command(group)
 dataset.add_command(pick)
 dataset.add_command(spread)
 

@@ -1,5 +1,6 @@
 """Compute the features of many photos, in parts, so that a hundred thousand need little memory and disk."""
 
+import errno
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.embedding.source import Features, FeatureSource
-from edge.errors import DatasetError
+from edge.errors import DatasetError, MissingInputError
+from edge.images import readable_name
 from trainer.dataset.decoding import Decoders
 from trainer.dataset.inspection import PhotoRecord
 from trainer.dataset.rows import Rows
@@ -18,6 +20,7 @@ from trainer.progress import Progress
 # Decoded photos that are on disk at once: 310 MB at 224 pixels.
 _PART = 2048
 _BATCH = 32
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class PhotoFeatures:
 def extract(paths: Sequence[Path], source: FeatureSource, *, workers: int, progress: Progress) -> PhotoFeatures:
     """Compute the features of `paths` with `source`, and decode them with `workers` child processes.
 
-    Raises DatasetError if none can be read; StorageError if the disk is full.
+    Raises DatasetError if none can be read, MissingInputError if they vanish meanwhile, StorageError if the disk is
+    full.
     """
     count = len(paths)
     features = np.zeros((count, source.channels), np.float32)
@@ -65,11 +69,31 @@ def extract(paths: Sequence[Path], source: FeatureSource, *, workers: int, progr
                     records[place] = answer.record
                     hashes[place] = np.frombuffer(answer.hash, np.uint8)
                     greys[place] = np.frombuffer(answer.grey, np.uint8)
+                _check_there([paths[place] for place in problems if place >= start], len(part))
                 for begin in range(0, len(part), _BATCH):
                     pixels = rows[begin : begin + _BATCH]
                     features[start + begin : start + begin + len(pixels)] = source.features(pixels)
                     show(len(pixels))
     return _of_readable(paths, features, hashes, greys, records, problems)
+
+
+def _check_there(failed: Sequence[Path], count: int) -> None:
+    """Raise MissingInputError if photos were not damaged but are gone: a card that was taken out, for one.
+
+    failed: those of `count` photos that could not be decoded"""
+    out_of_reach = 0
+    for path in failed:
+        try:
+            with path.open("rb") as file:
+                file.read(1)
+        except OSError as error:
+            # A bad sector is one photo's fault; a device that fails for most of them is gone.
+            out_of_reach += error.errno == errno.EIO
+            if error.errno in _GONE or 2 * out_of_reach > count:
+                raise MissingInputError(
+                    f"{readable_name(path)}: was there and is gone ({error.strerror}): is its disk or card still "
+                    "plugged in? Nothing was written"
+                ) from error
 
 
 def _of_readable(
@@ -86,6 +110,9 @@ def _of_readable(
         raise DatasetError(unreadable[0] if unreadable else "no photos")
     if problems:
         kept = [place for place, record in enumerate(records) if record is not None]
-        paths, features = [paths[place] for place in kept], features[kept]
+        paths = [paths[place] for place in kept]
+        for place, row in enumerate(kept):  # no second table: of 100,000 photos it would take a gigabyte
+            features[place] = features[row]
+        features = features[: len(kept)]
         hashes, greys = hashes[kept], greys[kept]
     return PhotoFeatures(tuple(paths), features, hashes, greys, known, unreadable)

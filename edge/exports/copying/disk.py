@@ -1,6 +1,5 @@
 """Write files so that what is read back comes from the disk: sync, drop the cache, hash."""
 
-import ctypes
 import hashlib
 import os
 import stat
@@ -8,18 +7,6 @@ from pathlib import Path
 
 CHUNK = 1 << 20
 PARTIAL = ".partial"
-
-
-def sync_file_system(handle: int) -> None:
-    """Write all that waits for the file system of this open file. Raises OSError."""
-    # One call for a whole batch: a cheap stick takes 10 to 50 ms for each fsync, whatever the size of the file.
-    library = ctypes.CDLL(None, use_errno=True)
-    sync = getattr(library, "syncfs", None)
-    if sync is None:
-        os.sync()
-    elif sync(handle) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
 
 
 def create(path: Path) -> int:

@@ -12,9 +12,9 @@ from types import TracebackType
 import msgspec
 
 from edge.errors import FieldfareError, StorageError
-from edge.exports.copying.disk import sync_file_system
 from edge.exports.copying.output_file import OutputFile
 from edge.exports.copying.record import FOLDERS, MANIFEST, RECORD, Format, Record, check_free, is_ours, make_folder
+from edge.storage import sync_file_system
 
 
 class Target:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
-from edge.errors import DatasetError
+from edge.errors import DatasetError, MissingInputError
 from edge.images import read_image
 from edge.preprocess import Preprocessor
 from trainer.features import extract as module
@@ -77,3 +77,10 @@ def test_nothing_readable_is_an_error(photos: list[Path]) -> None:
     photos[0].write_bytes(b"no photo")
     with pytest.raises(DatasetError, match=r"0\.jpg"):
         extract(photos[:1], MeanColours(), workers=1, progress=Counted())
+
+
+def test_photos_that_vanish_while_they_are_read_are_no_damaged_photos(photos: list[Path]) -> None:
+    for photo in photos[3:]:
+        photo.unlink()
+    with pytest.raises(MissingInputError, match=r"was there and is gone .*still plugged in"):
+        extract(photos, MeanColours(), workers=1, progress=Counted())

@@ -1,0 +1,108 @@
+"""fieldfare dataset group, from photos to folders; colours stand for a network, so that no weights are needed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import click.testing
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
+from trainer.cli.dataset import dataset
+
+
+class Colours:
+    """A network whose features are mean levels of a picture's four quarters."""
+
+    name = "colours"
+    channels = 12
+    spec = Preprocessing(channel_order="rgb", resize="squash", mean=(0.0,) * 3, std=(1.0,) * 3)
+    tensor = InputTensor(width=32, height=32, dtype="uint8", quantization=Quantization(scale=1.0, zero_point=0))
+
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        quarters = pixels.reshape(len(pixels), 2, 16, 2, 16, 3).mean(axis=(2, 4))
+        return quarters.reshape(len(pixels), 12).astype(np.float32)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.fixture(autouse=True)
+def colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.grouping.run.open_backbone", lambda *_: Colours())
+
+
+def run(*words: str | Path) -> click.testing.Result:
+    return click.testing.CliRunner().invoke(dataset, ["group", *map(str, words), "--workers", "1"])
+
+
+def test_from_photos_to_folders(shapes: Callable[[Path, int], Path], tmp_path: Path) -> None:
+    photos, out = shapes(tmp_path / "photos", 12), tmp_path / "sorted"
+    before = sorted(path.relative_to(photos) for path in photos.rglob("*"))
+    answer = run(photos, "--out", out, "--groups", "3", "--judge", "--json")
+    assert answer.exit_code == 0, answer.output
+    told = json.loads(answer.stdout.splitlines()[-1])
+    assert (told["groups"], told["photos"], told["unsure"]) == (3, 36, 0)
+    assert 0 <= told["nmi"] <= 1
+    assert 1 / 3 <= told["purity"] <= 1
+    assert len(list(out.glob("group-*/*.jpg"))) == 36
+    assert (out / "groups.html").read_text().count("data:image/jpeg") == 36
+    assert sorted(path.relative_to(photos) for path in photos.rglob("*")) == before
+
+
+def test_without_judging_there_are_no_figures_that_need_labels(
+    shapes: Callable[[Path, int], Path], tmp_path: Path
+) -> None:
+    answer = run(shapes(tmp_path / "photos", 5), "--out", tmp_path / "out", "--method", "hdbscan", "--json")
+    told = json.loads(answer.stdout.splitlines()[-1])
+    assert (told["nmi"], told["ari"], told["purity"]) == (None, None, None)
+
+
+def test_what_cannot_be_read_is_named_and_left_out(shapes: Callable[[Path, int], Path], tmp_path: Path) -> None:
+    photos = shapes(tmp_path / "photos", 5)
+    (photos / "red-disc" / "000.jpg").write_bytes(b"no photo")
+    answer = run(photos, "--out", tmp_path / "out", "--groups", "2", "--json")
+    told = json.loads(answer.stdout.splitlines()[-1])
+    assert (told["photos"], told["unreadable"]) == (14, 1)
+    assert "000.jpg" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [("photos/sorted", "choose a place outside"), ("photos", "exists"), (".", "exists")],
+)
+def test_the_photos_folder_is_never_written_to(
+    shapes: Callable[[Path, int], Path], tmp_path: Path, out: str, message: str
+) -> None:
+    photos = shapes(tmp_path / "photos", 1)
+    answer = run(photos, "--out", tmp_path / out)
+    assert answer.exception is not None
+    assert message in str(answer.exception)
+    assert getattr(answer.exception, "exit_status", None) == 73
+    assert not (photos / "sorted").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "words", "status", "message"),
+    [
+        (0, (), 65, "no photos"),
+        (2, ("--groups", "9"), 65, "must be 1 to"),
+        (2, ("--weights", "absent.h5", "--bundle", "absent"), 66, "absent"),
+    ],
+)
+def test_what_cannot_be_done_ends_in_one_line_and_writes_nothing(
+    shapes: Callable[[Path, int], Path], tmp_path: Path, make: int, words: tuple[str, ...], status: int, message: str
+) -> None:
+    photos = shapes(tmp_path / "photos", make) if make else tmp_path / "photos"
+    photos.mkdir(exist_ok=True)
+    answer = run(photos, "--out", tmp_path / "out", *words)
+    assert message in str(answer.exception)
+    assert getattr(answer.exception, "exit_status", None) == status
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    answer = run(tmp_path / "absent", "--out", tmp_path / "out")
+    assert getattr(answer.exception, "exit_status", None) == 66

@@ -1,0 +1,1 @@
+"""Points, the groups among them and their order: arithmetic that knows no photos."""
