@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.bundle.preparation import fault_of, in_order
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import echo_json
 from edge.printable import printable
@@ -33,6 +32,8 @@ def _steps(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str
     """Return the steps of --prepare in their order."""
     if text is None:
         return ()
+    from edge.bundle.preparation import fault_of, in_order
+
     steps = [part.strip().lower() for part in text.split(",")]
     if fault := fault_of(steps):
         raise click.BadParameter(f"{printable(fault)}; give one or more, with commas between: --prepare grey,clahe")

@@ -77,7 +77,7 @@ class TestEnds:
         done = run_fieldfare("run", "--bundle", sealed.path, *SMALL, "--flat-out", "--json", "--frames", count)
         assert done.returncode == 0, done.stderr
         assert [line["frame"] for line in lines(done.stdout)] == list(range(count))
-        assert f"{count} frames classified" in done.stderr
+        assert f"{count} frame{'' if count == 1 else 's'} classified" in done.stderr
 
     def test_after_so_many_frames_although_the_worker_died_in_between(self, sealed: Bundle, tmp_path: Path) -> None:
         script = tmp_path / "script"
