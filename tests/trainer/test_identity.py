@@ -18,7 +18,8 @@ from trainer.train import _identity
 def identity(**chosen: Any) -> dict[str, object]:
     options = Options(Path("photos"), Path("bundle"), Network("mobilenet_v2", 0.35, 96), "none", **chosen)
     prints = np.zeros((4, 32), np.uint8)
-    photos = SimpleNamespace(hashes=prints, greys=prints, listing=SimpleNamespace(labels=np.arange(4) % 2))
+    listing = SimpleNamespace(labels=np.arange(4) % 2, machine_made=np.zeros(0, np.int64))
+    photos = SimpleNamespace(hashes=prints, greys=prints, listing=listing)
     data = SimpleNamespace(photos=photos, splits=dict.fromkeys(SPLITS, np.arange(4)), classes=("owl", "wren"))
     return _identity(SimpleNamespace(options=options, weights=None), data)  # type: ignore[arg-type]
 
