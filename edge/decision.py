@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from edge.postprocess import top_k
 from edge.records import Scores
-from edge.results import UNKNOWN, Decision
+from edge.results import UNKNOWN, Candidate, Decision
 
 
 class Decider:
@@ -31,6 +31,16 @@ class Decider:
             values = self.smoothing * self._mean + (1 - self.smoothing) * values
         self._mean = values.astype(np.float32)
         top = top_k(Scores(self._mean), self.labels, self.top)
-        best = top[0]
-        label = best.label if best.score >= self.thresholds[best.label] else UNKNOWN
-        return Decision(label, best.score, top)
+        return Decision(self._label(top[0]), top[0].score, top)
+
+    def decide_alone(self, scores: Scores) -> Decision:
+        """Return the decision for scores of something else, which have no past and become none."""
+        top = top_k(scores, self.labels, self.top)
+        return Decision(self._label(top[0]), top[0].score, top)
+
+    def begin_anew(self) -> None:
+        """Forget the past: what comes next is something else."""
+        self._mean = None
+
+    def _label(self, best: Candidate) -> str:
+        return best.label if best.score >= self.thresholds[best.label] else UNKNOWN

@@ -41,7 +41,14 @@ class DatasetError(DataError):
 
 
 class DamagedStoreError(DataError):
-    """A store of events that is damaged: the recorder sets it aside and begins a fresh one."""
+    """A store of events that is damaged: the recorder sets it aside and begins a fresh one.
+
+    found: what is wrong with it, for who says the rest in other words.
+    """
+
+    def __init__(self, message: str, found: str) -> None:
+        super().__init__(message)
+        self.found = found
 
 
 class MissingInputError(FieldfareError, FileNotFoundError):
@@ -100,13 +107,17 @@ class ConfigError(FieldfareError, ValueError):
     """A setting that is unknown, of the wrong type or out of range, or several.
 
     heading: the message, or if there are several faults, how many. faults: a line for each if there are several. The
-    error as a text is all of it on one line.
+    error as a text is one line, with the first five of them.
     """
 
     exit_status = 78
+    _ON_ONE_LINE = 5
 
     def __init__(self, heading: str, faults: Sequence[str] = ()) -> None:
-        super().__init__(f"{heading} {'; '.join(faults)}" if faults else heading)
+        shown = [*faults[: self._ON_ONE_LINE]]
+        if len(faults) > len(shown):
+            shown.append(f"and {len(faults) - len(shown)} more")
+        super().__init__(f"{heading} {'; '.join(shown)}" if faults else heading)
         self.heading = heading
         self.faults = tuple(faults)
 

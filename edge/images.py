@@ -11,10 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edge.errors import INSTALL_DEVICE, ImageError, MissingInputError, MissingPackageError
 from edge.pictures.claims import PNG_SIGNATURE, check_claim, check_start
+from edge.pictures.flatten import flatten, turn
 from edge.pictures.quiet import decoders_quiet
 from edge.printable import printable
 from edge.records import Pixels
@@ -35,8 +34,6 @@ ENDINGS = {
 SUFFIXES = frozenset(ending for endings in ENDINGS.values() for ending in endings)
 _EIGHT_BIT_MODES = frozenset({"RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "La", "RGBa"})
 _ORIENTATION = 0x0112
-# EXIF's orientation -> the number of the PIL.Image.Transpose that turns it upright.
-_TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 _CONVERT = "convert it to JPEG"
 # What else hides behind a photo's name: its first bytes, what it is, what to do.
 _OTHERS = tuple(
@@ -71,7 +68,7 @@ def read_image(path: Path) -> Pixels:
     """Read the photo at `path`, turned upright by its EXIF orientation: uint8 (height, width, 3), B, G, R, contiguous.
 
     Transparent pixels become white, and a grey photo gets three equal channels. Raises MissingInputError if there is
-    no file, ImageError for anything but a whole 8-bit RGB or grey picture of at most 100 megapixels.
+    no file, ImageError for anything but a whole 8-bit RGB or grey picture of at most 100 megapixels, 50 in WebP.
     """
     name = readable_name(path)
     try:
@@ -93,7 +90,8 @@ def decode_image(data: bytes, name: str) -> Pixels:
     if not data:
         raise ImageError(f"{name}: empty file: remove it")
     try:
-        pixels_rgb = np.asarray(_open(pil, data))
+        pixels_bgr, orientation = _open(pil, data)
+        return turn(pixels_bgr, orientation)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
     except pil.UnidentifiedImageError as error:
@@ -101,19 +99,27 @@ def decode_image(data: bytes, name: str) -> Pixels:
     except MemoryError as error:
         raise ImageError(f"{name}: too large for this machine's memory: make it smaller") from error
     except Exception as error:  # Pillow's decoders raise anything on damaged bytes
-        raise ImageError(f"{name}: damaged or cut short ({error}): remove or copy it again") from error
-    return np.ascontiguousarray(pixels_rgb[:, :, ::-1])
+        raise ImageError(f"{name}: {_malformed(error)}") from error
 
 
-def _open(pil: ModuleType, data: bytes) -> "Image":
-    """Return the picture as _upright does. A function of its own: the picture as Pillow decoded it, 360 MB for 90
-    megapixels, is gone when the result is copied. Raises ImageError without a name."""
+def _open(pil: ModuleType, data: bytes) -> tuple[Pixels, int]:
+    """Return the picture's pixels as they are stored, and its orientation. A function of its own: the picture as
+    Pillow decoded it, 360 MB for 90 megapixels, is gone when the result is turned. Raises ImageError without a name."""
     check_start(data)
     with decoders_quiet(), pil.open(io.BytesIO(data), formats=tuple(ENDINGS)) as image:
         check_claim(image, data)
         _refuse(image, data)
         image.load()
-        return _upright(image)
+        return flatten(image), exif_orientation(image)
+
+
+def _malformed(error: Exception) -> str:
+    """Return why Pillow does not read a picture, and what to do."""
+    if "MAX_TEXT" in str(error):  # the names of Pillow's limits for the chunks iCCP, iTXt, tEXt and zTXt
+        return (
+            "its texts or colour profile unpack to over 1 MiB, or 64 MiB together: save it without them, or remove it"
+        )
+    return f"damaged or cut short ({error}): remove or copy it again"
 
 
 def _unidentified(data: bytes) -> str:
@@ -124,18 +130,6 @@ def _unidentified(data: bytes) -> str:
         if start.match(data):
             return f"is {what} in spite of its name: {fix}"
     return "not a picture that Fieldfare reads (JPEG, PNG, BMP, WebP, TIFF), or damaged: convert or remove it"
-
-
-def _upright(image: "Image") -> "Image":
-    from PIL import Image
-
-    # Not ImageOps.exif_transpose: it writes the EXIF data again, and fails if any of it is malformed.
-    way = _TURNS.get(exif_orientation(image))
-    turned = image if way is None else image.transpose(Image.Transpose(way))
-    if turned.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in turned.info:
-        rgba = turned.convert("RGBA")
-        turned = Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba)
-    return turned if turned.mode == "RGB" else turned.convert("RGB")
 
 
 def exif_orientation(image: "Image") -> int:

@@ -3,9 +3,11 @@
 Training, calibration, evaluation and the device all use it, so that the network sees in the field what it learned
 from.
 
-There are two steps. `fit` cuts and reduces, from uint8 to uint8, with the same bits on every platform. `write` orders
-the channels and replaces each pixel by its entry in a table of 256 values, which combines normalisation and
-quantization, directly in the output memory. If `fit` gets `out`, neither allocates memory while frames keep their size.
+There are two steps. `fit` cuts and reduces, from uint8 to uint8, with the same bits on every platform. `write` prepares
+the picture if the bundle says how (edge.preparation), orders the channels and replaces each pixel by its entry in a
+table of 256 values, which combines normalisation and quantization, directly in the output memory. What `fit` returns
+is left as it was: gates and guards look at it, and must not see noise that an equalization made louder. If `fit` gets
+`out`, neither allocates memory while frames keep their size.
 
 A region of interest is cut out of the frame before anything else, without a copy.
 """
@@ -18,10 +20,12 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import InputTensor, Preprocessing
 from edge.errors import ImageError
+from edge.preparation.steps import Preparation
 from edge.records import Pixels
 
 Tensor = NDArray[np.int8] | NDArray[np.uint8]
 Region = tuple[float, float, float, float]
+Place = tuple[slice, slice]
 
 # Halving the largest photo, 100 megapixels, takes 100 MB in 14 steps; a camera's frame a few. Each piece has a cost
 # beside its pixels, so their number is limited, too.
@@ -46,6 +50,10 @@ class Preprocessor:
         self._plan = _table_plan(self._table)
         self._ordered = np.empty((self.height, self.width, 3), np.uint8)
         self._scratch = Scratch()
+        self._preparation = Preparation(spec.preparation, "bgr", self.height, self.width) if spec.preparation else None
+        self._prepared = np.empty((self.height, self.width, 3) if spec.preparation else 0, np.uint8)
+        # Of the last frame that was fitted: the rows and columns that show it.
+        self._place: Place = (slice(None), slice(None))
 
     def fit(self, frame_bgr: Pixels, out: Pixels | None = None) -> Pixels:
         """Cut and resize a frame to uint8 (H, W, 3), B, G, R.
@@ -61,11 +69,18 @@ class Preprocessor:
         fitted = np.empty((self.height, self.width, 3), np.uint8) if out is None else out
         if fitted.shape != (self.height, self.width, 3) or fitted.dtype != np.uint8 or not fitted.flags.c_contiguous:
             raise ImageError(f"out must be contiguous uint8 {(self.height, self.width, 3)}, not {fitted.shape}")
-        if self.spec.resize == "letterbox":
-            self._letterbox(self.seen(frame_bgr), fitted)
-        else:
-            reduce_to(self.part(frame_bgr), fitted, self._scratch)
+        self.fit_cut(self.part(frame_bgr), fitted)
         return fitted
+
+    def fit_cut(self, cut_bgr: Pixels, out: Pixels) -> None:
+        """Resize a part that somebody else cut out of a frame; none of it is cut away.
+
+        cut_bgr: uint8 (height, width, 3), B, G, R, which may be a view. out: as in `fit`.
+        """
+        if self.spec.resize == "letterbox":
+            self._letterbox(cut_bgr, out)
+        else:
+            reduce_to(cut_bgr, out, self._scratch)
 
     def picture(self, fitted_bgr: Pixels, frame_bgr: Pixels) -> Pixels:
         """Return the part of `fitted_bgr` that shows the frame, without a letterbox's bars; a view.
@@ -74,7 +89,7 @@ class Preprocessor:
         """
         if self.spec.resize != "letterbox":
             return fitted_bgr
-        return self._inside(fitted_bgr, self.seen(frame_bgr))
+        return fitted_bgr[self._inside(self.seen(frame_bgr))]
 
     def seen(self, frame_bgr: Pixels) -> Pixels:
         """Return the region of a frame, or all of it if there is no region; a view."""
@@ -94,12 +109,16 @@ class Preprocessor:
         return math.ceil(round(self.width / fraction, 6)), math.ceil(round(self.height / fraction, 6))
 
     def write(self, fitted_bgr: Pixels, out: Tensor) -> None:
-        """Quantize what `fit` returned into `out`; keeps neither.
+        """Prepare and quantize what `fit` returned last into `out`; keeps and changes neither.
 
-        fitted_bgr: uint8 (H, W, 3), B, G, R.
+        fitted_bgr: uint8 (H, W, 3), B, G, R. After another frame was fitted, a letterbox's bars might lie elsewhere.
         out: (1, H, W, 3) or (H, W, 3), of the model's dtype.
         """
         target = out.reshape(self.height, self.width, 3).view(np.uint8)
+        if self._preparation is not None:
+            np.copyto(self._prepared, fitted_bgr)
+            self._preparation.apply(self._prepared[self._place])
+            fitted_bgr = self._prepared
         if self._plan == "lookup":
             self._order(fitted_bgr, self._ordered)
             cv2.LUT(self._ordered, self._table.view(np.uint8), dst=target)
@@ -119,8 +138,11 @@ class Preprocessor:
         return tensor
 
     def pixels(self, frame_bgr: Pixels) -> Pixels:
-        """Run `fit`; return uint8 (H, W, 3) in the model's channel order, new memory. Training learns from these."""
+        """Run `fit` and prepare; return uint8 (H, W, 3) in the model's channel order, new memory. The network sees
+        these."""
         fitted = self.fit(frame_bgr)
+        if self._preparation is not None:
+            self._preparation.apply(fitted[self._place])
         if self.spec.channel_order == "rgb":
             cv2.cvtColor(fitted, cv2.COLOR_BGR2RGB, dst=fitted)
         return fitted
@@ -147,16 +169,21 @@ class Preprocessor:
 
     def _letterbox(self, frame_bgr: Pixels, out: Pixels) -> None:
         out.fill(self.spec.pad)
-        reduce_to(frame_bgr, self._inside(out, frame_bgr), self._scratch)
+        self._place = self._inside(frame_bgr)
+        reduce_to(frame_bgr, out[self._place], self._scratch)
 
-    def _inside(self, fitted_bgr: Pixels, frame_bgr: Pixels) -> Pixels:
-        """Return the picture's part of a letterbox; a view of `fitted_bgr`."""
+    def _inside(self, frame_bgr: Pixels) -> Place:
         height, width = frame_bgr.shape[:2]
-        scale = min(self.width / width, self.height / height)
-        inner_width = max(1, min(self.width, round(width * scale)))
-        inner_height = max(1, min(self.height, round(height * scale)))
-        left, top = (self.width - inner_width) // 2, (self.height - inner_height) // 2
-        return fitted_bgr[top : top + inner_height, left : left + inner_width]
+        return letterbox_place(width, height, self.width, self.height)
+
+
+def letterbox_place(width: int, height: int, into_width: int, into_height: int) -> Place:
+    """Return the rows and columns of a letterbox of into_width x into_height that show a picture of width x height."""
+    scale = min(into_width / width, into_height / height)
+    inner_width = max(1, min(into_width, round(width * scale)))
+    inner_height = max(1, min(into_height, round(height * scale)))
+    left, top = (into_width - inner_width) // 2, (into_height - inner_height) // 2
+    return slice(top, top + inner_height), slice(left, left + inner_width)
 
 
 def cut_region(frame_bgr: Pixels, region: Region) -> Pixels:

@@ -77,9 +77,9 @@ def _escaped(character: str) -> str:
     return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """Return '1 event' or '2 events'."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+def counted(number: int, noun: str, plural: str = "", *, grouped: bool = False) -> str:
+    """Return '1 event' or '2 events'. grouped: '2,000 events' for 2000."""
+    return f"{number:{',' if grouped else ''}} {noun if number == 1 else plural or noun + 's'}"
 
 
 def were(number: int, noun: str, plural: str = "") -> str:

@@ -17,6 +17,7 @@ class Frame:
     captured_mono_s: monotonic clock at the exposure, as exactly as the source can give it.
     captured_wall_s: wall clock at the same moment, in seconds since 1970 UTC.
     name: the file behind a replayed frame.
+    recorded_s: seconds since the begin of a recording, by its own times, however fast it is read; None for a camera.
     """
 
     image_bgr: Pixels
@@ -24,6 +25,12 @@ class Frame:
     captured_mono_s: float
     captured_wall_s: float
     name: str | None = None
+    recorded_s: float | None = None
+
+    @property
+    def second(self) -> float:
+        """Return when it was taken, on a clock that all frames of its source share."""
+        return self.captured_mono_s if self.recorded_s is None else self.recorded_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,9 @@ import msgspec
 # The label of a decision whose best score is under its threshold. No bundle has a label of this name.
 UNKNOWN = "unknown"
 
+# Left, top, width and height as shares of the whole frame, as in Camtrap DP and in MegaDetector's results.
+Box = tuple[float, float, float, float]
+
 
 class Candidate(msgspec.Struct, frozen=True):
     """One label with its score, 0..1."""
@@ -19,11 +22,21 @@ class Decision(msgspec.Struct, frozen=True):
     label: the best label, UNKNOWN if its score is under its threshold.
     score: the best score.
     top: the best candidates, best first, whether or not they reach their thresholds.
+    box: what was found and cut out of the frame; None: all of it was classified.
     """
 
     label: str
     score: float
     top: tuple[Candidate, ...]
+    box: Box | None = None
+
+
+class Other(msgspec.Struct, frozen=True):
+    """Something else in the frame, classified too: label and score as in Decision, of its own cut alone."""
+
+    label: str
+    score: float
+    box: Box
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -40,7 +53,8 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of output: a decision, its frame and its cost.
 
     frame: the frame's number, from 0 each time the camera is opened, also after a fault.
-    label, score, top: as in Decision.
+    label, score, top, box: as in Decision.
+    others: what else was found in the frame and classified, in the order in which it was.
     captured_wall_s, captured_mono_s: when the frame was captured, on both clocks.
     dropped: frames that newer ones replaced before inference; zero point as for `frame`. The status counts from the
         start of the service instead.
@@ -59,6 +73,8 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     bundle: str
     dropped: int
     image: str | None = None
+    box: Box | None = None
+    others: tuple[Other, ...] = ()
     fallback: str | None = None
 
 

@@ -120,14 +120,37 @@ def write_directory(path: Path, files: Mapping[str, bytes], *, overwrite: bool =
 
     overwrite: exchange it with the directory that exists, which is removed last.
     """
+    with _new_directory(path, overwrite=overwrite) as new:
+        for name, data in files.items():
+            _write_synced(new / name, data)
+
+
+@contextlib.contextmanager
+def new_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Make a directory, of any depth and size, in the place that this yields; after the block it is at `path`, whole.
+    If the block raises, nothing is left. Raises what write_file raises; an OSError in the block becomes StorageError.
+
+    overwrite: exchange it with the directory that exists, which is removed last.
+    """
+    with _new_directory(path, overwrite=overwrite) as new:
+        yield new
+        handle = os.open(new, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            sync_file_system(handle)
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def _new_directory(path: Path, *, overwrite: bool) -> Iterator[Path]:
     _refuse_existing(path, overwrite=overwrite)
     with _beside(path) as temporary:
         new = temporary / "new"
         new.mkdir()
-        for name, data in files.items():
-            _write_synced(new / name, data)
+        yield new
         _sync_directory(new)
-        if path.exists():
+        # Without `overwrite`, what appeared there meanwhile stays: the rename fails.
+        if overwrite and path.exists():
             _exchange(new, path)
         else:
             new.rename(path)
@@ -135,31 +158,9 @@ def write_directory(path: Path, files: Mapping[str, bytes], *, overwrite: bool =
 
 
 @contextlib.contextmanager
-def new_directory(path: Path) -> Iterator[Path]:
-    """Make a directory that gets its name, `path`, when the block ends without an error: until then, whatever the block
-    puts into the one yielded is hidden beside it, and is removed if anything fails.
-
-    Raises OutputExistsError if `path` exists, StorageError for an OSError in the block.
-    """
-    if os.path.lexists(path):
-        raise OutputExistsError(f"{path} exists: choose another name")
-    with _beside(path) as temporary:
-        new = temporary / "new"
-        new.mkdir()
-        yield new
-        handle = os.open(new, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            sync_file_system(handle)
-        finally:
-            os.close(handle)
-        new.rename(path)
-        _sync_directory(path.parent)
-
-
-@contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """Make a hidden folder beside `path`, on the same disk, and remove it after the block. An OSError in the block
-    becomes StorageError."""
+    becomes StorageError, unless it is a FieldfareError."""
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +168,7 @@ def _beside(path: Path) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_SUFFIX, dir=path.parent))
         with _locked(temporary):
             yield temporary
-    except FieldfareError:  # those that are an OSError, too, know more than this place does
+    except FieldfareError:  # some are OSErrors, and have their own words
         raise
     except OSError as error:
         raise _storage_error(path, error) from error

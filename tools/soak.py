@@ -65,7 +65,9 @@ def main() -> int:
 
 def watch(arguments: argparse.Namespace) -> list[Sample]:
     """Run the service, and sample it until the time is over."""
-    words = ["--bundle", str(arguments.bundle), "--source", arguments.source, "--flat-out", "--loop", "--quiet"]
+    words = ["--bundle", str(arguments.bundle), "--source", arguments.source, "--flat-out", "--quiet"]
+    if arguments.source != "synthetic":
+        words.append("--loop")
     samples: list[Sample] = []
     with tempfile.TemporaryDirectory() as run:
         process = subprocess.Popen(

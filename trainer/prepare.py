@@ -14,10 +14,12 @@ from edge.inference.assembly import TAXONOMY_NAME
 from edge.photo_files import look_through, photos_of
 from trainer.check.examine import DatasetReport, conflicts, examine
 from trainer.check.files import PASSED_OVER
+from trainer.cropping.sources import source_groups
 from trainer.dataset.duplicates import group_duplicates
 from trainer.dataset.groups import join_groups, visit_groups
+from trainer.dataset.layouts.passed_over import in_words, others_of, passed_over
 from trainer.dataset.listing import SPLITS, Listing, Photo, Split
-from trainer.dataset.passed_over import in_words, others_of, passed_over
+from trainer.dataset.machine_labels import MACHINE_LABELS
 from trainer.dataset.photo_set import PhotoSet
 from trainer.dataset.photos import Photos, load_photos
 from trainer.dataset.splitting import assign_splits
@@ -36,6 +38,7 @@ class Data:
     near_duplicates: how many photos are nearly the same as an earlier one.
     torn: how many groups of near-duplicates the split folders tear apart.
     report: the result of the dataset check.
+    machine_weight: what a photo counts in training whose label a machine made.
     """
 
     photos: Photos
@@ -43,6 +46,7 @@ class Data:
     near_duplicates: int
     torn: int
     report: DatasetReport
+    machine_weight: float
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -52,7 +56,10 @@ class Data:
     @property
     def photo_set(self) -> PhotoSet:
         """The photos that learning and choosing may look at: no test photos."""
-        return PhotoSet(self.photos.pixels, self.photos.listing.labels, self.splits["train"], self.splits["val"])
+        listing = self.photos.listing
+        weights = np.ones(len(listing.photos), np.float32)
+        weights[listing.machine_made] = self.machine_weight
+        return PhotoSet(self.photos.seen, listing.labels, self.splits["train"], self.splits["val"], weights)
 
 
 def load(run: RunContext, listing: Listing) -> Data:
@@ -64,9 +71,14 @@ def load(run: RunContext, listing: Listing) -> Data:
     group_by = run.options.group_by
     visits = None if group_by is None else visit_groups(photos.listing, group_by)
     groups = duplicates if visits is None else join_groups(duplicates, visits.groups)
+    if run.crop is not None:
+        groups = join_groups(groups, source_groups(photos.listing, run.crop))
     splits, torn = assign_splits(photos.listing, groups, run.options.seed, conflicts(photos))
+    if not run.options.machine_weight:
+        splits["train"] = np.setdiff1d(splits["train"], photos.listing.machine_made)
     report = examine(photos, duplicates, splits, visits=visits)
-    data = Data(photos, splits, len(duplicates) - len(np.unique(duplicates)), torn, report)
+    repeated = len(duplicates) - len(np.unique(duplicates))
+    data = Data(photos, splits, repeated, torn, report, run.options.machine_weight)
     _announce(run, data)
     return data
 
@@ -94,11 +106,28 @@ def _announce(run: RunContext, data: Data) -> None:
     run.progress.say(
         f"{photos} photos of {len(data.classes)} classes: {counts}; {data.near_duplicates} near-duplicates"
     )
+    _announce_machine_made(run, data)
     for finding in data.report.of("problem"):
         run.progress.say(f"warning: {finding.title}. {finding.explanation}")
     if others := sum(finding.kind not in PASSED_OVER for finding in data.report.of("warning")):
         run.progress.say(
             f"{others} remarks on the photos are in the report (or: fieldfare dataset check {run.options.data})"
+        )
+
+
+def _announce_machine_made(run: RunContext, data: Data) -> None:
+    """Show how many labels were made by a machine, and what they count."""
+    made, lost = data.photos.listing.machine_made, data.photos.listing.lost
+    if len(made):
+        used, counts = len(np.intersect1d(made, data.splits["train"])), f"{data.machine_weight:g} of one made by hand"
+        run.progress.say(
+            f"{counted(len(made), 'label')} made by a machine: {used} in training, each counts {counts}; none in "
+            "validation and test"
+        )
+    if lost:
+        run.progress.say(
+            f"warning: {counted(lost, 'row')} of {MACHINE_LABELS} without a photo of that name: photos that were moved "
+            "or renamed count as labelled by hand"
         )
 
 

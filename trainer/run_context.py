@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bundle.manifest import Preprocessing
+from trainer.cropping.record import CropRecord
 from trainer.options import Options
 from trainer.progress import Progress
 from trainer.stage_clock import Clock
@@ -20,6 +21,7 @@ class RunContext:
     progress: shows stages and remarks.
     clock: notes the seconds of each stage.
     taxonomy: the CSV beside the photos of what the classes stand for; None: there is none.
+    crop: how the photos were cut around boxes; None: they were not.
     """
 
     options: Options
@@ -29,3 +31,4 @@ class RunContext:
     progress: Progress
     clock: Clock
     taxonomy: bytes | None = None
+    crop: CropRecord | None = None

@@ -10,13 +10,16 @@ from edge import __version__
 from edge.bundle.write import check_target
 from edge.errors import OutputExistsError
 from edge.storage import check_place, refuse_inputs
+from trainer.cropping.record import find_record
 from trainer.dataset.groups import visit_groups
 from trainer.dataset.listing import SPLITS, list_photos
 from trainer.dataset.photos import Photos
 from trainer.delivery.deliver import deliver
 from trainer.delivery.records import Delivery
+from trainer.learning.average import PHOTOS_OF_START
 from trainer.learning.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened
 from trainer.learning.learn import computes_mixed, learn
+from trainer.learning.schedule import LEAST_STEPS
 from trainer.learning.team import Team, form_team, lost_members
 from trainer.networks.pixels import preprocessing_for
 from trainer.networks.weights import find_weights, sha256_of
@@ -39,7 +42,7 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     if options.group_by is not None:
         # Only for its errors: a rule that matches nothing must not cost the minutes of reading the photos.
         visit_groups(listing, options.group_by)
-    taxonomy = find_taxonomy(listing, progress)
+    taxonomy, crop = find_taxonomy(listing, progress), find_record(listing.root)
     outside = list_outside(options.outside)
     progress.say(f"{options.network.title}, weights {options.weights}, seed {options.seed}")
     if remark:
@@ -48,8 +51,8 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     weights = weights or find_weights(options.network, options.weights)
     clock.lap("network")
     with _checkpoints(options, team) as checkpoints, tempfile.TemporaryDirectory(prefix="fieldfare-train-") as name:
-        spec = preprocessing_for(options.network, options.resize)
-        run = RunContext(options, spec, weights, Path(name), progress, clock, taxonomy)
+        spec = preprocessing_for(options.network, options.resize, options.prepare)
+        run = RunContext(options, spec, weights, Path(name), progress, clock, taxonomy, crop)
         # Before learning: if none of them can be read, the command must end now and not after the training.
         strangers = load_outside(run, outside) if team.is_chief else None
         data = load(run, listing)
@@ -128,12 +131,23 @@ def _identity(run: RunContext, data: Data) -> dict[str, object]:
     content = hashlib.sha256(photos.hashes.tobytes() + photos.greys.tobytes() + photos.listing.labels.tobytes())
     for split in SPLITS:
         content.update(data.splits[split].tobytes())
+    if len(photos.listing.machine_made):
+        content.update(data.photo_set.weights_of(data.splits["train"]).tobytes())
+    # Left out if not chosen: a training that began before there were such options goes on.
+    later = {
+        "preparation": ", ".join(options.prepare),
+        "any way up": options.any_way_up,
+        "mirror, vertically": options.mirror_vertical,
+        "grey nights": options.nights,
+    }
     return {
         "network": options.network.title,
         "weights": sha256_of(run.weights) if run.weights else "none",
         "classes": list(data.classes),
         "photos": content.hexdigest()[:16],
         "epochs": options.epochs,
+        "steps of an epoch at least": LEAST_STEPS,
+        "photos that the start counts for": PHOTOS_OF_START,
         "time budget": options.time_budget_min,
         "seed": options.seed,
         "resize": options.resize,
@@ -142,5 +156,6 @@ def _identity(run: RunContext, data: Data) -> dict[str, object]:
         "patience": options.patience,
         "precision": "mixed" if computes_mixed(options) else "float32",
         "promised precision": options.min_precision,
+        **{name: value for name, value in later.items() if value},
         "versions": f"fieldfare {__version__}, tensorflow {tf.__version__}, keras {keras.__version__}",
     }

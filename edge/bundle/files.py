@@ -104,7 +104,10 @@ def _read_pack(path: Path) -> dict[str, bytes]:
         struct.error,
         OSError,
     ) as error:
-        raise BundleError(f"{shortened(str(error))}: pack it with `fieldfare bundle pack`") from error
+        # The library's own words quote names and offsets of the archive.
+        raise BundleError(
+            "its ZIP is malformed, or not as Fieldfare packs: pack it with `fieldfare bundle pack`"
+        ) from error
 
 
 def _entries_promised(body: memoryview) -> int:

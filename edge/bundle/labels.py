@@ -67,7 +67,8 @@ def twins(labels: Sequence[str]) -> dict[str, list[int]]:
 
 
 def parse_labels(data: bytes) -> tuple[str, ...]:
-    """Parse a bundle's labels: one a line, UTF-8, each one that may be a label. Raises BundleError."""
+    """Parse a bundle's labels: one a line, UTF-8, each one that may be a label, or reads like 'unknown' without being
+    it. Raises BundleError."""
     if len(data) > MAX_LABELS_BYTES:
         raise BundleError(f"labels have {len(data)} bytes, at most {MAX_LABELS_BYTES}: shorten them")
     try:
@@ -75,9 +76,17 @@ def parse_labels(data: bytes) -> tuple[str, ...]:
     except UnicodeDecodeError as error:
         raise BundleError(f"labels are not UTF-8 text: {error}; save the file as UTF-8") from error
     for number, label in enumerate(labels, 1):
-        if problem := label_problem(label):
+        # Until November 2026 a class could be called 'Unknown', and what users made keeps opening.
+        if (problem := label_problem(label)) and (label == UNKNOWN or not is_unknown(label)):
             raise BundleError(f"labels: line {number} {problem}: {label_fix(label)}, and make the bundle again")
     return labels
+
+
+def check_unmistakable(labels: Sequence[str]) -> None:
+    """Raise BundleError if a label of an older bundle reads like what the device reports when no class fits."""
+    for number, label in enumerate(labels, 1):
+        if is_unknown(label):
+            raise BundleError(f"labels: line {number} {label_problem(label)}: {label_fix(label)}, and train again")
 
 
 def _unprintable_in(label: str) -> str | None:

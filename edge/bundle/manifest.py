@@ -17,7 +17,10 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from edge.bundle.cut import Cut
 from edge.bundle.files import MAX_FILES, MAX_NAME, shortened
+from edge.bundle.preparation import MAX_STEPS, check_steps
+from edge.bundle.strict import Strict
 from edge.errors import BundleError
 
 Json = dict[str, Any]
@@ -51,10 +54,6 @@ TensorType = Literal["int8", "uint8"]
 Channels = Literal["rgb", "bgr"]
 Resize = Literal["squash", "crop", "letterbox"]
 Activation = Literal["logits", "probabilities"]
-
-
-class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of every record of the manifest: an unknown key is an error."""
 
 
 class FileEntry(Strict, frozen=True, kw_only=True):
@@ -99,6 +98,7 @@ class Preprocessing(Strict, frozen=True, kw_only=True):
     - crop_fraction: the share of that cut-out's sides which is used.
     - pad: the brightness of the bars.
     - mean, std: the network sees real = (pixel - mean) / std for each channel, in channel_order.
+    - preparation: steps that change the fitted picture before that, but no bars; edge.bundle.preparation names them.
 
     The picture is halved with 2x2 means while both sides are at least twice the target, one side alone while that is
     at least three times, then brought to size with bit-exact bilinear interpolation.
@@ -110,6 +110,8 @@ class Preprocessing(Strict, frozen=True, kw_only=True):
     pad: Annotated[int, Meta(ge=0, le=255)] = 127
     mean: Triple
     std: tuple[Positive, Positive, Positive]
+    # Not a Literal: a step of a later version is no mistake of the bundle, and needs other words.
+    preparation: Annotated[tuple[Text, ...], Meta(max_length=MAX_STEPS)] = ()
 
 
 class Calibration(Strict, frozen=True, kw_only=True):
@@ -205,6 +207,7 @@ class Manifest(Strict, frozen=True, kw_only=True):
     """The whole contract between the trainer and the device.
 
     taxonomy: a CSV of what the labels stand for, which edge.events.taxonomy reads; None: there is none.
+    cut: how the photos were cut; None: they were taken as they were.
     """
 
     schema: Whole
@@ -222,6 +225,7 @@ class Manifest(Strict, frozen=True, kw_only=True):
     golden: Golden
     edgetpu: EdgeTpu | None = None
     taxonomy: FileName | None = None
+    cut: Cut | None = None
     files: Annotated[tuple[FileEntry, ...], Meta(min_length=1, max_length=MAX_FILES)]
 
 
@@ -253,6 +257,7 @@ def decode(data: bytes) -> Manifest:
         fix = "update Fieldfare or make" if "unknown field" in str(error) else "make"
         raise BundleError(f"manifest.json: {shortened(str(error))}; {fix} the bundle again") from error
     _check_references(manifest)
+    check_steps(manifest.preprocessing.preparation)
     _check_ranges(manifest)
     return manifest
 

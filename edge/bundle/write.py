@@ -55,7 +55,7 @@ def check_target(path: Path, *, overwrite: bool) -> Path:
         path = path.resolve()
         exists = path.exists()
     except (OSError, RuntimeError) as error:
-        raise StorageError(f"{path}: cannot be used: {error}") from error
+        raise StorageError(f"{path}: cannot be used: {getattr(error, 'strerror', None) or error}") from error
     if exists and not overwrite:
         raise OutputExistsError(f"{path} exists: choose another name or add --overwrite")
     if exists and not _holds_bundle(path):

@@ -96,7 +96,7 @@ def _open_replay(path: Path, camera: Camera) -> FrameSource:
         )
     if path.is_dir() or is_image_name(path) or is_photo(path):
         # Pictures have no rate of their own: without camera.fps they are read as fast as they are taken.
-        return FolderSource(path, fps=camera.fps if camera.realtime else None, loop=camera.loop)
+        return FolderSource(path, fps=camera.fps, paced=camera.realtime, loop=camera.loop)
     return VideoSource(path, realtime=camera.realtime, fps=camera.fps, loop=camera.loop)
 
 

@@ -118,6 +118,8 @@ class ScriptClock:
             self._script = parse_script(text)
         except ConfigError as error:
             raise ConfigError(f"{self._file}: {error}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"camera.script {self._file}: {_reason(error)}") from error
         except (OSError, ValueError) as error:
             raise MissingInputError(f"camera.script {self._file}: cannot read: {_reason(error)}") from error
 
@@ -147,6 +149,8 @@ class ScriptClock:
 
 def _reason(error: OSError | ValueError) -> str:
     """Return what is wrong, without the name of the file."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"must be UTF-8, as byte {error.start + 1} is not: save it as UTF-8"
     return getattr(error, "strerror", None) or str(error)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from edge import __version__
-from edge.cli.streams import complain, fill_closed, is_stdout_closed
+from edge.cli.streams import complain, fill_closed, is_stdout_closed, name_stdout
 from edge.errors import ConfigError, FieldfareError, StorageError
 
 _BUILT_IN = {
@@ -23,7 +23,7 @@ _BUILT_IN = {
     "embed": "edge.cli.embed:embed",
     "events": "edge.cli.events.command:events",
     "export": "edge.cli.export:export",
-    "outputs": "edge.cli.outputs_command:outputs",
+    "outputs": "edge.cli.outputs.command:outputs",
     "replay": "edge.cli.replay:replay",
     "run": "edge.cli.run:run",
     "status": "edge.cli.status:status",
@@ -101,6 +101,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit; an error of ours is one line and an exit status, never a traceback."""
     fill_closed()
+    name_stdout()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # labels in any script, terminals in any encoding
@@ -139,12 +140,18 @@ def status_of(work: Callable[[], object]) -> int:
         _abandon_stdout()
         return 0
     except OSError as error:
-        named = f"{error.filename}: " if error.filename is not None else ""
-        message = "standard output: closed" if is_stdout_closed() else f"{named}{error.strerror or error}"
-        return _fail(message, StorageError.exit_status)
+        return _fail(_where(error), StorageError.exit_status)
     except (KeyboardInterrupt, click.exceptions.Abort, EOFError):
         complain("fieldfare: interrupted")
         return _INTERRUPTED
+
+
+def _where(error: OSError) -> str:
+    """Return in words what could not be written or read, and why."""
+    why = error.strerror or str(error)
+    if is_stdout_closed():
+        return "standard output: closed"
+    return why if error.filename is None else f"{error.filename}: {why}"
 
 
 def _fail(message: str, status: int) -> int:

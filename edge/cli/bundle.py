@@ -11,6 +11,7 @@ import click
 from edge.cli import options
 from edge.cli.apart import apart
 from edge.cli.streams import complain, echo, echo_json
+from edge.printable import counted
 
 if TYPE_CHECKING:
     from edge.bundle.manifest import EdgeTpu
@@ -71,7 +72,7 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
     Status 0 if all holds, 65 if anything does not, 66 if there is no bundle.
     """
 
-    from edge.bundle.labels import twins
+    from edge.bundle.labels import check_unmistakable, twins
     from edge.bundle.store import open_bundle
     from edge.config.loading import load_settings
     from edge.config.settings import NO_BUNDLE
@@ -90,6 +91,7 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
         with time_limit(TIMEOUT_S), memory_limit(MEMORY_BYTES):
             classifier = TfliteClassifier(loaded, opened.model)
             check_details(classifier, manifest)
+            check_unmistakable(opened.labels)
             report = golden.require(opened, classifier, Preprocessor(manifest.preprocessing, manifest.input))
     except (EngineError, BundleError) as error:
         raise BundleError(f"bundle {path}: {error}") from error
@@ -97,7 +99,7 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
         outcome = {"bundle": opened.bundle_id, "engine": classifier.engine, "golden": report}
         echo_json(outcome)
         return
-    echo(f"{len(manifest.files)} files, {opened.size / 1e6:.1f} MB: sizes and SHA-256 match the manifest")
+    echo(f"{counted(len(manifest.files), 'file')}, {opened.size / 1e6:.1f} MB: sizes and SHA-256 match the manifest")
     echo(f"tensors match the manifest ({classifier.engine})")
     echo(
         f"{report.cases} golden inputs: pixels differ by {report.worst_pixel} steps (at most "
@@ -244,6 +246,7 @@ def _description(opened: "Bundle") -> list[tuple[str, str]]:
         ),
         ("labels", f"{len(opened.labels)}: {_shorten(', '.join(opened.labels))}"),
         ("input", f"{tensor.width}x{tensor.height} {prep.channel_order} {tensor.dtype}, {prep.resize}"),
+        ("preparation", ", ".join(prep.preparation) or "none"),
         ("normalization", f"(pixel - {_triple(prep.mean)}) / {_triple(prep.std)}"),
         ("output", f"{manifest.output.classes} {manifest.output.dtype} {manifest.output.activation}"),
         (
@@ -264,6 +267,8 @@ def _description(opened: "Bundle") -> list[tuple[str, str]]:
     rows.append(("Edge TPU", _edgetpu(manifest.edgetpu)))
     if manifest.taxonomy is not None:
         rows.append(("taxonomy", _taxonomy(opened)))
+    if (cut := manifest.cut) is not None:
+        rows.append(("photos", f"cut around boxes, padding {cut.padding:g}, up to {cut.slack:.2f}:1"))
     rows.append(("files", f"{len(manifest.files)}, {opened.size / 1e6:.1f} MB"))
     return rows
 

@@ -13,6 +13,7 @@ from edge.cli import options
 from edge.cli.apart import apart
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import complain, echo, echo_json, quieten_opencv
+from edge.printable import counted
 
 if TYPE_CHECKING:
     from edge.embedding.source import FeatureSource
@@ -70,7 +71,8 @@ def embed(
         from edge.embedding.tables import write_features
 
         write_features(out, files, np.concatenate(rows), overwrite=given["overwrite"])
-        echo(f"{out}: {len(files):,} pictures, {source.channels:,} features each, by {source.name}")
+        pictures = counted(len(files), "picture", grouped=True)
+        echo(f"{out}: {pictures}, {source.channels:,} features each, by {source.name}")
     if status:
         raise click.exceptions.Exit(status)
 

@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.cli.events.options import SETTINGS, filter_of, json_option, store_of, store_options, time_options
+from edge.cli.events.options import (
+    SETTINGS,
+    filter_of,
+    json_option,
+    note_strange_labels,
+    store_of,
+    store_options,
+    time_options,
+)
+from edge.cli.given import refuse_given, refuse_together
 from edge.cli.streams import complain, echo, echo_json
+from edge.printable import counted
 
 if TYPE_CHECKING:
     from edge.exports.camtrap.project import Project
@@ -17,6 +27,7 @@ if TYPE_CHECKING:
 
 _FORMATS = ("camtrap-dp", "csv", "jsonl", "parquet", "folders", "megadetector")
 _PICTURES_ONLY = ("folders", "megadetector")
+_OF_CAMTRAP = ("project_file", "title", "contributors", "position")
 # Of less, the events show as much, and "0 of 0 MB" would look like a fault.
 _SEVERAL_MB = 2_000_000
 _PATH = click.Path(path_type=Path)
@@ -32,7 +43,7 @@ _PATH = click.Path(path_type=Path)
 @time_options
 @click.option("--since-last", is_flag=True, help="Only what no earlier export of this format has taken.")
 @click.option("--no-media", is_flag=True, help="Tables only, without pictures.")
-@click.option("--resume", is_flag=True, help="Go on with an export that was interrupted.")
+@click.option("--resume", is_flag=True, help="Go on with an export that was interrupted; a finished one is left.")
 @click.option("--overwrite", is_flag=True, help="Replace the export in that folder; pictures that fit are kept.")
 @click.option("--taxonomy", type=_PATH, help="Table of what labels stand for.  [default: that of the settings]")
 @click.option("--project", "project_file", type=_PATH, help="camtrap-dp: TOML file about project and places.")
@@ -57,10 +68,10 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
     """
     from edge.exports.export import Request
     from edge.exports.export import export as run
+    from edge.store.reading import StoreReader
 
     values = context.params
-    if no_media and form in _PICTURES_ONLY:
-        raise click.UsageError(f"--no-media: {form} consists of pictures: leave it out, or choose csv or jsonl")
+    _refuse_useless(context, form)
     store = store_of(values)
     _check_out(out, store, values)
     request = Request(
@@ -76,6 +87,9 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
         project=_project(values),
         position=_position(values["position"]),
     )
+    if request.wanted.labels:
+        with StoreReader(store) as reader:
+            note_strange_labels(reader, request.wanted)
     counter = _Counter()
     try:
         outcome = run(request, counter.show)
@@ -85,7 +99,7 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
         echo_json(outcome)
     else:
         _report(request.out, outcome)
-    _warn(outcome, form)
+    warn(outcome, form)
 
 
 def _check_out(out: Path, store: Path, values: dict[str, Any]) -> None:
@@ -111,21 +125,33 @@ def _kept(values: dict[str, Any]) -> list[Path]:
     return [Path(folder) for folder in (settings.pictures.folder, settings.harvest.folder) if folder is not None]
 
 
+def _refuse_useless(context: click.Context, form: str) -> None:
+    """Raise UsageError if an option was given that means nothing to this format, or that another one rules out."""
+    refuse_together(context, "resume", "overwrite")
+    if form in _PICTURES_ONLY:
+        because = f"{form} consists of pictures: leave it out, or choose csv or jsonl"
+        refuse_given(context, "no_media", because=because)
+    if form != "camtrap-dp":
+        refuse_given(context, *_OF_CAMTRAP, because=f"only camtrap-dp has a use for it, not {form}: leave it out")
+    if form == "folders":
+        refuse_given(context, "taxonomy", because="folders have the names of the labels: leave it out")
+
+
 def _project(values: dict[str, Any]) -> "Project":
     import msgspec
 
-    from edge.exports.camtrap.project import Contributor, Project, read_project
+    from edge.config.faults import shown
+    from edge.exports.camtrap.project import LINE_WORDS, Contributor, Project, is_line, read_project
 
+    given = [("--title", values["title"])] if values["title"] is not None else []
+    for option, text in (*given, *(("--contributor", name) for name in values["contributors"])):
+        if not is_line(text):
+            raise click.UsageError(f"{option} {shown(text)}: must be {LINE_WORDS}")
     found = Project() if values["project_file"] is None else read_project(values["project_file"])
     changes: dict[str, Any] = {} if values["title"] is None else {"title": values["title"]}
     if values["contributors"]:
         changes["contributors"] = tuple(Contributor(title=name) for name in values["contributors"])
-    if not changes:
-        return found
-    try:  # the same rules as in the file
-        return msgspec.convert(msgspec.to_builtins(msgspec.structs.replace(found, **changes)), Project)
-    except msgspec.ValidationError as error:
-        raise click.UsageError(f"--title, --contributor: {error}") from error
+    return msgspec.structs.replace(found, **changes)
 
 
 def _position(text: str | None) -> tuple[float, float] | None:
@@ -195,33 +221,41 @@ class _Counter:
 
 
 def _report(out: Path, outcome: "Outcome") -> None:
+    if outcome.was_finished:
+        echo(f"{out}: this export is finished: nothing is left to do")
+        return
     if not outcome.events and not outcome.samples:
         echo("nothing new since the last export: nothing was written")
         return
     harvested = f", {outcome.samples:,} of them harvested" if outcome.samples else ""
-    pictures = f", {outcome.pictures:,} pictures ({outcome.size / 1e6:,.1f} MB){harvested}" if outcome.pictures else ""
-    echo(f"{out}: {outcome.events:,} events{pictures}; all of it was read back")
+    pictures = (
+        f", {counted(outcome.pictures, 'picture', grouped=True)} ({outcome.size / 1e6:,.1f} MB){harvested}"
+        if outcome.pictures
+        else ""
+    )
+    echo(f"{out}: {counted(outcome.events, 'event', grouped=True)}{pictures}; all of it was read back")
 
 
-def _warn(outcome: "Outcome", form: str) -> None:
+def warn(outcome: "Outcome", form: str) -> None:
     """Report what is not as people may expect, a line each."""
     if outcome.others:
         complain(
-            f"fieldfare: {outcome.others:,} events are of plants or objects, which Camtrap DP cannot hold: "
-            "they are in other-observations.csv"
+            f"fieldfare: of plants or objects, which Camtrap DP cannot hold, and so in "
+            f"other-observations.csv: {counted(outcome.others, 'event', grouped=True)}"
         )
     if outcome.unnamed:
         complain(
             f"fieldfare: without an entry in the taxonomy, and so observations of type unknown with the label as a "
-            f"tag: {', '.join(outcome.unnamed)}"
+            f"tag: {'; '.join(outcome.unnamed)}"
         )
     if outcome.unchecked and form == "folders":
-        complain(f"fieldfare: {outcome.unchecked:,} events are left out, as nobody marked them yet")
+        complain(f"fieldfare: left out, as nobody marked them yet: {counted(outcome.unchecked, 'event', grouped=True)}")
     if outcome.missing:
-        complain(f"fieldfare: {outcome.missing:,} pictures are not there any more, and were left out")
+        complain(f"fieldfare: not there any more, and left out: {counted(outcome.missing, 'picture', grouped=True)}")
     if outcome.damaged:
         complain(
-            f"fieldfare: {outcome.damaged:,} pictures are damaged in the store, and were left out: is the card worn?"
+            f"fieldfare: damaged in the store, and left out: {counted(outcome.damaged, 'picture', grouped=True)}: "
+            "is the card worn?"
         )
     if outcome.not_noted is not None:
         complain(f"fieldfare: the store could not note what was exported: {outcome.not_noted}")

@@ -10,8 +10,10 @@ import click
 
 from edge.cli import options
 from edge.cli.apart import apart
+from edge.cli.given import refuse_given
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import complain, echo, echo_json, quieten_opencv
+from edge.printable import counted
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
@@ -45,8 +47,11 @@ _WIDEST = 24
     help="Frames a second of a video or a folder.  [default: a video's own times; 10 for pictures]",
 )
 @options.as_json
+@click.pass_context
 @apart("config")
-def replay(recording: str, config: Path, against: Path | None, fps: float | None, as_json: bool) -> None:
+def replay(
+    context: click.Context, /, recording: str, config: Path, against: Path | None, fps: float | None, as_json: bool
+) -> None:
     """Show which events other settings would make of a RECORDING: a score log, a video or a folder of pictures.
 
     Events under the old and the new settings stand side by side: those that stay the same, change, or are
@@ -59,10 +64,13 @@ def replay(recording: str, config: Path, against: Path | None, fps: float | None
     from edge.events.score_log import is_score_log
     from edge.events.trial import Trial
 
+    is_log = is_score_log(Path(recording))
+    if is_log:
+        refuse_given(context, "fps", because="a score log has the times of its frames: leave it out")
     new = load_settings(config)
     old = _with_defaults(new) if against is None else load_settings(against)
     trials = Trial(old), Trial(new)
-    if is_score_log(Path(recording)):
+    if is_log:
         clock = _try_on_log(Path(recording), (old, new), trials)
     else:
         clock = _try_on_pictures(recording, fps, (old, new), trials)
@@ -133,7 +141,7 @@ def _try_on_pictures(
 ) -> "Clock":
     old, new = settings
     # One run of the model serves both, if they see the same with the same model.
-    if (old.bundle, old.camera.region) == (new.bundle, new.camera.region):
+    if (old.bundle, old.camera.region, old.locate) == (new.bundle, new.camera.region, new.locate):
         _look_at(recording, fps, new, trials)
     else:
         for one, trial in zip(settings, trials, strict=True):
@@ -156,16 +164,16 @@ def _look_at(recording: str, fps: float | None, settings: "Settings", trials: "t
     for trial in trials:
         trial.begin(labels, [pipeline.bundle.manifest.calibration.threshold] * len(labels))
     with time_limit(TIMEOUT_S):
-        for number, (second, scores) in enumerate(source.scores(pipeline), 1):
+        for number, (second, scores, box) in enumerate(source.scores(pipeline), 1):
             end_after(TIMEOUT_S)
             for trial in trials:
-                trial.look(second, scores)
+                trial.look(second, scores, box)
             _show_progress(number, second)
     _end_progress()
     for trial in trials:
         trial.end()
     source.close()
-    pipeline.classifier.close()
+    pipeline.close()
 
 
 def _show_progress(frames: int, second: float) -> None:
@@ -179,17 +187,18 @@ def _end_progress() -> None:
 
 
 def _show(names: tuple[str, str], trials: "tuple[Trial, Trial]", changes: "list[Change]", clock: "Clock") -> None:
+    from edge.cli.events.table import columns, padded
     from edge.events.comparison import counts
 
     rows = [("", "old", "new")]
     rows += [(change.verdict, _cell(change.old, clock), _cell(change.new, clock)) for change in changes]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    widths = [max(columns(row[column]) for row in rows) for column in (0, 1)]
     for verdict, old, new in rows if changes else ():
-        echo(f"{verdict:<{widths[0]}}  {old:<{widths[1]}}  {new}".rstrip())
+        echo(f"{padded(verdict, widths[0])}  {padded(old, widths[1])}  {new}".rstrip())
     for side, name, trial in zip(("old", "new"), names, trials, strict=True):
         found = Counter(event.label for event in trial.events).most_common()
         labels = ", ".join(f"{label} {number}" for label, number in found)
-        echo(f"{side} ({name}): {len(trial.events)} events{': ' if labels else ''}{labels}")
+        echo(f"{side} ({name}): {counted(len(trial.events), 'event')}{': ' if labels else ''}{labels}")
     echo(", ".join(f"{number} {verdict}" for verdict, number in counts(changes).items()))
 
 
@@ -229,4 +238,5 @@ def _event(event: "Sighting | None") -> dict[str, Any] | None:
         "mean": event.mean,
         "frames": event.frames,
         "runner_up": event.runner_up,
+        "box": event.box,
     }

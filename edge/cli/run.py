@@ -12,10 +12,12 @@ import click
 
 from edge import __version__
 from edge.cli import options
+from edge.cli.given import refuse_given, refuse_together
 from edge.cli.streams import complain
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
+    from edge.sinks.base import Sink
     from edge.supervision.load.sleep import Sleep
     from edge.supervision.parts import Place
     from edge.supervision.supervisor import Supervisor
@@ -46,8 +48,16 @@ _log = logging.getLogger(__name__)
 @click.option("--service", is_flag=True, help="Never give up: wait for a camera that is not there yet.")
 @click.option("--no-outputs", is_flag=True, help="Leave MQTT and other outputs of events to `fieldfare outputs`.")
 @click.option("--json", "json_lines", is_flag=True, help="JSON lines on standard output.")
+@click.pass_context
 def run(
-    config: Path | None, frames: int | None, service: bool, no_outputs: bool, json_lines: bool, **given: Any
+    context: click.Context,
+    /,
+    config: Path | None,
+    frames: int | None,
+    service: bool,
+    no_outputs: bool,
+    json_lines: bool,
+    **given: Any,
 ) -> None:
     """Classify what a camera sees, until Ctrl-C, SIGTERM or the end of a replay.
 
@@ -58,14 +68,12 @@ def run(
     to the outputs first, which takes some seconds at most; a second Ctrl-C ends it at once.
     """
     from edge.capture.script import keep_clock
-    from edge.cli.outputs import build_sinks
+    from edge.cli.outputs.sinks import build_sinks
     from edge.processes.logs import log_to_stderr
-    from edge.supervision.beside.starting import start_outputs
-    from edge.supervision.parts import Helpers
-    from edge.supervision.supervisor import Supervisor
-    from edge.supervision.systemd import SystemdNotifier
 
+    refuse_together(context, "quiet", "json_lines")
     settings = _settings(config, **given)
+    _refuse_useless(context, settings.camera.source)
     sleep = _sleep(settings, _place())
     _refuse_hopeless_store(settings, service=service)
     log_to_stderr()
@@ -74,24 +82,12 @@ def run(
         sinks = build_sinks(settings.output, json_lines=json_lines, patient=service)
         for sink in sinks:
             stack.callback(sink.close)
-        supervisor = Supervisor(
-            settings,
-            sinks,
-            SystemdNotifier(),
-            _place(),
-            service=service,
-            max_frames=frames,
-            sleep=sleep,
-            helpers=Helpers(outputs=None if no_outputs else start_outputs),
-        )
+        supervisor = _supervisor(settings, sinks, sleep, frames, service=service, no_outputs=no_outputs)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _: _stop(supervisor, received))
         _log.info("fieldfare %s, Python %s", __version__, platform.python_version())
         status = supervisor.run()
-    if supervisor.complaint is not None:
-        complain(f"fieldfare: {' '.join(supervisor.complaint.split())}")
-    if supervisor.complaint is None or supervisor.tally.results:
-        _log.info("%s", supervisor.tally.line(supervisor.status.counts.dropped))
+    _conclude(supervisor)
     if status:
         raise click.exceptions.Exit(status)
 
@@ -104,6 +100,59 @@ def _refuse_hopeless_store(settings: "Settings", *, service: bool) -> None:
     from edge.store.writes.glance import refuse_hopeless
 
     refuse_hopeless(Path(settings.events.store))
+
+
+def _supervisor(
+    settings: "Settings",
+    sinks: "list[Sink]",
+    sleep: "Sleep | None",
+    max_frames: int | None,
+    *,
+    service: bool,
+    no_outputs: bool,
+) -> "Supervisor":
+    from edge.supervision.beside.starting import start_outputs
+    from edge.supervision.parts import Helpers
+    from edge.supervision.supervisor import Supervisor
+    from edge.supervision.systemd import SystemdNotifier
+
+    return Supervisor(
+        settings,
+        sinks,
+        SystemdNotifier(),
+        _place(),
+        service=service,
+        max_frames=max_frames,
+        sleep=sleep,
+        helpers=Helpers(outputs=None if no_outputs else start_outputs),
+    )
+
+
+def _conclude(supervisor: "Supervisor") -> None:
+    """Print why it failed, if it did, and what it counted, if anything."""
+    if supervisor.complaint is not None:
+        heading, *faults = supervisor.complaint.split("\n")
+        complain(f"fieldfare: {heading}")
+        for fault in faults:
+            complain(f"  {fault}")
+    if supervisor.complaint is None or supervisor.tally.results:
+        _log.info("%s", supervisor.tally.line(supervisor.status.counts.dropped))
+
+
+def _refuse_useless(context: click.Context, source: str) -> None:
+    """Raise UsageError if an option was given that means nothing to this source."""
+    from edge.printable import masked
+    from edge.source_kind import is_live, source_kind
+
+    shown = masked(source)
+    if is_live(source):
+        refuse_given(context, "flat_out", because=f"{shown} has a rate of its own: leave it out, or replay a recording")
+    if source_kind(source) != "replay":
+        refuse_given(context, "loop", because=f"{shown} has no end: leave it out")
+    if source_kind(source) in ("replay", "stream"):
+        refuse_given(context, "size", because=f"{shown} has a size of its own: leave it out")
+    if context.params["flat_out"]:
+        refuse_given(context, "fps", because="--flat-out goes as fast as possible: leave one out")
 
 
 def _place() -> "Place":

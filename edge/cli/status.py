@@ -25,6 +25,7 @@ CLOCKS = {
     "none": "not to be trusted: nothing has set it",
 }
 _NARROWEST = 40
+_NAME = 8  # columns for what a line is about
 _WELL = ("running", "degraded", "asleep")
 
 
@@ -111,7 +112,7 @@ def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
         f"  frames   {counts.captured} from the camera, {counts.looked_at} looked at, "
         f"{counts.dropped} replaced by newer ones, {counts.repeated} repeated, {counts.stale} too old",
         f"  faults   camera {counts.camera_faults}, engine {counts.engine_faults}, crashes {counts.crashes}, "
-        f"hangs {counts.hangs}; worker started {counts.worker_starts} times",
+        f"hangs {counts.hangs}; worker started {counted(counts.worker_starts, 'time')}",
     ]
     lines[-2:-2] = [*_events(seen), *_outputs(seen)]
     if seen.clock is not None:
@@ -124,9 +125,13 @@ def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
             -1, f"  gate     {counts.turned_away} turned away; {seen.looked_at_fps:.1f} a second are looked at"
         )
     if counts.edgetpu_losses:
-        lines.append(f"  Edge TPU lost {counts.edgetpu_losses} times, back {counts.edgetpu_returns} times")
+        lines.append(
+            f"  Edge TPU lost {counted(counts.edgetpu_losses, 'time')}, back {counted(counts.edgetpu_returns, 'time')}"
+        )
     if counts.usb_resets or counts.reboots_asked:
-        lines.append(f"  repairs  {counts.usb_resets} USB resets, {counts.reboots_asked} reboots requested")
+        lines.append(
+            f"  repairs  {counted(counts.usb_resets, 'USB reset')}, {counted(counts.reboots_asked, 'reboot')} requested"
+        )
     board = [
         f"{load.temperature_c:.1f} C" if load.temperature_c is not None else None,
         f"CPU {load.cpu_percent:.0f} %" if load.cpu_percent is not None else None,
@@ -135,7 +140,18 @@ def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
     ]
     if any(board):
         lines.append(f"  board    {', '.join(text for text in board if text)}")
-    return "\n".join(map(one_line, lines))
+    return "\n".join(_aligned(one_line(line), seen) for line in lines)
+
+
+def _aligned(line: str, seen: "Status") -> str:
+    """Return a line of the description with room for the longest name of an output in front of it."""
+    names = [one.name for one in seen.outputs]
+    wider = max([_NAME, *map(len, names)]) - _NAME
+    if not line.startswith("  "):
+        return line
+    name = next((name for name in names if line.startswith(f"  {name} ")), None)
+    end = 2 + max(_NAME, len(name or ""))
+    return f"{line[:end]:<{2 + _NAME + wider}}{line[end:]}"
 
 
 def _events(seen: "Status") -> list[str]:
@@ -171,7 +187,7 @@ def _space(events: "EventStatus") -> str:
         f"{events.waiting} not written yet",
         f"pictures {events.pictures_mb:.0f} MB" if events.pictures_mb else None,
         f"harvest {events.harvest_mb:.0f} MB" if events.harvest_mb else None,
-        f"{events.dropped_pictures} pictures dropped for space" if events.dropped_pictures else None,
+        f"{counted(events.dropped_pictures, 'picture')} dropped for space" if events.dropped_pictures else None,
         f"{events.written_bytes / 1e6:.1f} MB written today",
     ]
     return ", ".join(text for text in texts if text)
@@ -181,7 +197,7 @@ def _outputs(seen: "Status") -> list[str]:
     """Describe the outputs that the service runs itself."""
     lines = [] if seen.outputs_fault is None else [f"  outputs  {seen.outputs_fault}"]
     for one in seen.outputs:
-        lines.append(f"  {one.name:<8} {one.fault or 'as configured'}, {one.waiting} waiting")
+        lines.append(f"  {one.name:<{_NAME}} {one.fault or 'as configured'}, {one.waiting} waiting")
         if one.notice is not None:
             lines.append(f"           {one.notice}")
     return lines

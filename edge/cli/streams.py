@@ -1,6 +1,7 @@
 """Make standard input, output and error usable, also if the parent process has closed them."""
 
 import fcntl
+import io
 import os
 import re
 import sys
@@ -31,6 +32,30 @@ def fill_closed() -> None:
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - as the interpreter's own, to the end
     if not sys.stderr:
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+
+
+class _NamedOutput(io.FileIO):
+    """A file whose errors of writing name it: those of a disk that is full have no name of their own."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = "standard output: cannot write"
+            raise
+
+
+def name_stdout() -> None:
+    """Let errors of writing to standard output name it."""
+    if not isinstance(sys.stdout, io.TextIOWrapper) or is_stdout_closed():
+        return
+    raw = _NamedOutput(sys.stdout.fileno(), "w", closefd=False)
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=sys.stdout.encoding,
+        line_buffering=sys.stdout.line_buffering,
+        write_through=sys.stdout.write_through,
+    )
 
 
 def quieten_opencv() -> None:

@@ -4,9 +4,11 @@ from typing import get_args
 
 from msgspec.inspect import (
     BoolType,
+    DictType,
     FloatType,
     IntType,
     LiteralType,
+    Metadata,
     StrType,
     StructType,
     Type,
@@ -15,20 +17,10 @@ from msgspec.inspect import (
     type_info,
 )
 
-from edge.config.keeping import MOMENT, NAME, Day
-from edge.config.sections import NO_NUL
-from edge.config.sending import DISCOVERY, TOPIC
+from edge.config.keeping import Day
 
 _DAYS = get_args(Day)
-_NO_NUL_WORDS = "a text that holds no NUL character"
-_TOPIC_WORDS = "a topic of 1 to 200 characters without +, # and control characters, with no / at either end"
-_PATTERNS = {
-    NO_NUL: _NO_NUL_WORDS,
-    NAME: "1 to 64 letters, digits, dots, hyphens and underscores, the first a letter or digit",
-    MOMENT: 'a time such as "06:30", or "sunrise" or "sunset", with or without an offset such as "sunset-0:30"',
-    TOPIC: _TOPIC_WORDS,
-    DISCOVERY: f'{_TOPIC_WORDS}, or "" for no discovery',
-}
+_DEVICE_WORDS = "auto, cpu, any, usb, pci, usb:N, pci:N, or a place such as 2-1.4 or /dev/apex_0"
 # Keys for which neither msgspec's words nor the types' own are helpful enough.
 _CHOICES = {
     "camera.exposure": "auto, or microseconds from 1 to 200000000",
@@ -36,9 +28,10 @@ _CHOICES = {
     "camera.format": "auto, MJPG, YUYV or another four-letter code that `v4l2-ctl --list-formats-ext` shows",
     "camera.region": "four numbers from 0 to 1: left, top, width and height as shares of the picture",
     "decision.thresholds": "a table of labels, each with a number from 0 to 1",
-    "engine.device": "auto, cpu, any, usb, pci, usb:N, pci:N, or a place such as 2-1.4 or /dev/apex_0",
+    "engine.device": _DEVICE_WORDS,
     "gpio.pin": 'a whole number from 0 to 53, or a name such as "BOARD11"',
     "hook.command": "the program and its arguments, a list of 1 to 64 texts",
+    "locate.model_device": _DEVICE_WORDS,
     "schedule.awake": "a list of at most 64 windows: begin each with [[schedule.awake]]",
 }
 
@@ -58,21 +51,24 @@ def _words(kind: Type) -> str | None:
         return ", or ".join(choices + numbers)
     if choices:
         return f"{', '.join(choices[:-1])} or {choices[-1]}"
-    return next((words for one in kinds if (words := _plain(one) or _text(one) or _list(one))), None)
+    return next((words for one in kinds if (words := _described(one) or _plain(one) or _text(one) or _list(one))), None)
+
+
+def _described(kind: Type) -> str | None:
+    """Return the words that stand beside the type, as texts with a pattern have them."""
+    return (kind.extra_json_schema or {}).get("description") if isinstance(kind, Metadata) else None
 
 
 def _plain(kind: Type) -> str | None:
     if isinstance(kind, BoolType):
         return "true or false"
-    return "a table of keys" if isinstance(kind, StructType) else None
+    return "a table of keys" if isinstance(kind, StructType | DictType) else None
 
 
 def _text(kind: Type) -> str | None:
-    if not isinstance(kind, StrType) or kind.pattern is None:
+    if not isinstance(kind, StrType) or kind.pattern is not None or kind.max_length is None:
         return None
-    if kind.pattern == NO_NUL and kind.min_length:
-        return "a text that is not empty and holds no NUL character"
-    return _PATTERNS.get(kind.pattern)
+    return f"a text of {kind.min_length or 0} to {kind.max_length} characters"
 
 
 def _list(kind: Type) -> str | None:

@@ -25,11 +25,13 @@ _WRITTEN = (
 _READ = (
     ("bundle",),
     ("device", "taxonomy"),
+    ("locate", "model"),
     *(("mqtt", key) for key in ("password_file", "ca", "certificate", "key")),
 )
 _FOLDERS = (("pictures", "folder"), ("harvest", "folder"))
-# What lies beside a store: SQLite's files, the writer's lock, orders for it, and stores that were set aside.
-_BESIDE_STORE = ("", "-wal", "-shm", ".lock", ".orders")
+# What lies beside a store: SQLite's files, the writer's lock, orders for it, how far the outputs have come, and stores
+# that were set aside.
+_BESIDE_STORE = ("", "-wal", "-shm", ".lock", ".orders", ".outputs")
 _SET_ASIDE = ".damaged-"
 # Files that are rotated become NAME.1 and so on.
 _ROTATED = {("events", "scores"), ("output", "jsonl"), ("event_lines", "file")}

@@ -1,10 +1,11 @@
-"""Find every fault of a table of settings, not only the first, and describe each on one line.
+"""Find every fault of a decoded file, not only the first, and describe each on one line.
 
 The decoder ends at its first error, so each key is converted by itself here, along the annotations of the records.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
+from datetime import date, time
 from types import NoneType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
@@ -12,8 +13,10 @@ import msgspec
 
 from edge.config.allowed import allowed
 from edge.config.sections import Section
+from edge.errors import ConfigError
 from edge.printable import concealed, without_secrets
 
+_MOST_LISTED = 20
 _LONGEST = 100  # characters of a value in a message
 # A wrong value there may be a password, or a program's argument that holds one.
 _UNSHOWN = ("mqtt.username", "mqtt.password_file", "hook.command")
@@ -73,7 +76,12 @@ def _of_whole(kind: Any, value: Any, place: Place) -> Iterator[Fault]:
         msgspec.convert(value, type=kind)
     except msgspec.ValidationError as error:
         message = str(error).partition(" - at `$")[0].replace("Expected ", "", 1).replace("`", "")
-        yield Fault(place, lambda: wrong(place, value, allowed(kind, written(place)) or message.replace(" | null", "")))
+        # TOML has times and dates of its own, without quotes.
+        quotes = ", in quotes" if isinstance(value, date | time) else ""
+        yield Fault(
+            place,
+            lambda: wrong(place, value, f"{allowed(kind, written(place)) or message.replace(' | null', '')}{quotes}"),
+        )
 
 
 def _of_own_rules(kind: type[Section], sound: Table, table: Table, place: Place) -> Iterator[Fault]:
@@ -102,6 +110,27 @@ def _unknown(kind: type[Section], key: str, place: Place) -> Fault:
         return f"{_title(place)}unknown key {shown(key)}: {hint}"
 
     return Fault((*place, key), text)
+
+
+def error_of(faults: Sequence[Fault], what: str, file: str | None, optional: Set[Place] = frozenset()) -> ConfigError:
+    """Return the error that lists the faults. what: what is wrong, such as "settings", for the line above several.
+
+    optional: the places of values that came as options, and so are in no file.
+    """
+    named = [None if fault.place in optional else file for fault in faults]
+    if len(faults) == 1:
+        return ConfigError(_after(named[0], faults[0].text()))
+    # The file is named once if all of them are in it, else in the line of each that is.
+    shared = file if all(named) else None
+    listed = list(zip(named, faults, strict=True))[:_MOST_LISTED]
+    lines = [_after(None if shared else name, fault.text()) for name, fault in listed]
+    if len(faults) > _MOST_LISTED:
+        lines.append(f"and {len(faults) - _MOST_LISTED} more")
+    return ConfigError(_after(shared, f"{len(faults)} {what} are wrong:"), lines)
+
+
+def _after(file: str | None, text: str) -> str:
+    return text if file is None else f"{file}: {text}"
 
 
 def wrong(place: Place, value: Any, what: str) -> str:
@@ -133,11 +162,24 @@ def written(place: Place) -> str:
 def shown(value: Any) -> str:
     """Return a value for a message: cut if it is long, and without passwords, which may stand in any place."""
     try:
-        return shorten(repr(without_secrets(value)) if isinstance(value, str) else concealed(repr(value)))
+        return shorten(repr(without_secrets(value)) if isinstance(value, str) else concealed(_as_in_toml(value)))
     except ValueError:  # TOML's 0x... can be a number of more digits than Python prints
         return "(a number too long to print)"
     except RecursionError:
         return "(nested too deeply to print)"
+
+
+def _as_in_toml(value: Any) -> str:
+    """Return a value about as its file has it: true, 06:30:00 and not what Python calls them."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, date | time):  # a datetime is a date, too
+        return value.isoformat()
+    if isinstance(value, list):
+        return f"[{', '.join(map(_as_in_toml, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {_as_in_toml(item)}' for key, item in value.items())}}}"
+    return repr(value)
 
 
 def shorten(text: str) -> str:

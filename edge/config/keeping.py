@@ -1,18 +1,21 @@
 """The sections of what is kept: the device, events, pictures, the harvest, and when the camera sleeps."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
 from edge.config.sections import Section, Text
 
 # A name is part of topics, file names and tables.
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z"
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z"
 # Not \d, which takes the digits of every script. An offset is under 13 hours.
-MOMENT = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|(sunrise|sunset)([+-](0?[0-9]|1[0-2]):[0-5][0-9])?)\Z"
-Name = Annotated[str, Meta(pattern=NAME, max_length=64)]
-Moment = Annotated[str, Meta(pattern=MOMENT)]
+_MOMENT = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|(sunrise|sunset)([+-](0?[0-9]|1[0-2]):[0-5][0-9])?)\Z"
+_NAME_WORDS = "1 to 64 letters, digits, dots, hyphens and underscores, the first a letter or digit"
+_MOMENT_WORDS = 'a time such as "06:30", or "sunrise" or "sunset", with or without an offset such as "sunset-0:30"'
+Name = Annotated[str, Meta(pattern=_NAME, max_length=64, description=_NAME_WORDS)]
+Moment = Annotated[str, Meta(pattern=_MOMENT, description=_MOMENT_WORDS)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_DAYS_WORDS = f"a list of {', '.join(get_args(Day)[:-1])} or sun, at least one; leave it out for every day"
 Megabytes = Annotated[int, Meta(ge=0, le=10_000_000)]
 
 
@@ -112,12 +115,13 @@ class Window(Section, frozen=True, kw_only=True, rename={"begin": "from", "end":
     """A time of the day in which the camera is awake; over midnight if its end is not after its begin.
 
     begin, end: "HH:MM" or "sunrise" or "sunset" with an offset, such as "sunset-0:30". days: those on which it begins;
-    none given: all.
+    None: all.
     """
 
     begin: Moment
     end: Moment
-    days: tuple[Day, ...] = ()
+    # An empty list would read as "never" and mean "always".
+    days: Annotated[tuple[Day, ...], Meta(min_length=1, description=_DAYS_WORDS)] | None = None
 
     @property
     def needs_sun(self) -> bool:

@@ -4,9 +4,8 @@ Nothing is clamped: a value out of range is an error with file, key and value. K
 derived from the records.
 """
 
-import codecs
 import errno
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from threading import Thread
@@ -16,20 +15,18 @@ import msgspec
 
 from edge.config.collisions import find_same_files
 from edge.config.contradictions import find_contradictions
-from edge.config.faults import Fault, Place, Table, find_faults, shorten
+from edge.config.faults import Fault, Table, error_of, find_faults, shorten
 from edge.config.sections import Section
 from edge.config.settings import MAX_SENT, Settings
+from edge.config.toml import decode_toml
 from edge.errors import ConfigError, MissingInputError
-from edge.printable import concealed, without_secrets
+from edge.printable import without_secrets
 from edge.storage import read_bounded
 
-_MOST_LISTED = 20
 _DISKS_S = 2.0
 _DIGITS = 9  # of a side in --size
 # A hundred times the example of docs/settings.md.
 MAX_BYTES = 1 << 16
-# The decoder takes time by the square of a key's dots: 32,000 of them 15 s on an x86-64 core, 2,000 hardly any.
-_MAX_DOTS = 2000
 
 
 def load_settings(path: Path | None, /, **options: object) -> Settings:
@@ -49,20 +46,8 @@ def load_settings(path: Path | None, /, **options: object) -> Settings:
 
 
 def parse_settings(data: bytes, file: str, /, **options: object) -> Settings:
-    """Read settings from the bytes of a file, as load_settings; `file` is for messages.
-
-    A byte order mark, as some editors put it first, is skipped.
-    """
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if (dots := line.count(b".")) > _MAX_DOTS:
-            raise ConfigError(f"{file}: line {number} has {dots} dots: must be at most {_MAX_DOTS}: break it up")
-    try:
-        values = msgspec.toml.decode(data.removeprefix(codecs.BOM_UTF8))
-    except RecursionError as error:
-        raise ConfigError(f"{file}: not valid TOML: nested too deeply") from error
-    except ValueError as error:  # also msgspec's and Unicode's
-        raise ConfigError(f"{file}: not valid TOML: {shorten(concealed(str(error)))}") from error
-    return settings_from(values, file, **options)
+    """Read settings from the bytes of a file, as load_settings; `file` is for messages."""
+    return settings_from(decode_toml(data, file), file, **options)
 
 
 def settings_from(values: Mapping[str, Any], file: str | None = None, /, **options: object) -> Settings:
@@ -77,26 +62,8 @@ def settings_from(values: Mapping[str, Any], file: str | None = None, /, **optio
     wrong = {fault.place for fault in faults}
     faults += (fault for fault in find_contradictions(merged, file) if fault.place not in wrong)
     if faults:
-        raise _error(faults, file, {_place_of(key) for key in given})
+        raise error_of(faults, "settings", file, {_place_of(key) for key in given})
     return msgspec.convert(merged, type=Settings)
-
-
-def _error(faults: Sequence[Fault], file: str | None, optional: Set[Place]) -> ConfigError:
-    """Return the error that lists the faults. optional: the places of the values that came as options."""
-    named = [None if fault.place in optional else file for fault in faults]
-    if len(faults) == 1:
-        return ConfigError(_after(named[0], faults[0].text()))
-    # The file is named once if all of them are in it, else in the line of each that is.
-    shared = file if all(named) else None
-    listed = list(zip(named, faults, strict=True))[:_MOST_LISTED]
-    lines = [_after(None if shared else name, fault.text()) for name, fault in listed]
-    if len(faults) > _MOST_LISTED:
-        lines.append(f"and {len(faults) - _MOST_LISTED} more")
-    return ConfigError(_after(shared, f"{len(faults)} settings are wrong:"), lines)
-
-
-def _after(file: str | None, text: str) -> str:
-    return text if file is None else f"{file}: {text}"
 
 
 def check_places(settings: Settings, file: Path | None, own: Mapping[str, Path] | None = None) -> None:
@@ -112,7 +79,7 @@ def check_places(settings: Settings, file: Path | None, own: Mapping[str, Path] 
     look.start()
     look.join(_DISKS_S)
     if faults and not look.is_alive():
-        raise _error(faults, None, set())
+        raise error_of(faults, "settings", None)
 
 
 def check_sendable(settings: Settings) -> None:

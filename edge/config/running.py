@@ -40,7 +40,7 @@ class Camera(Section, frozen=True, kw_only=True):
     gain: Annotated[float, Meta(ge=0, le=65535)] | None = None
     focus: Literal["auto"] | Annotated[float, Meta(ge=0, le=65535)] = "auto"
     format: Annotated[str, Meta(pattern=r"^(auto|[A-Za-z0-9 ]{4})\Z")] = "auto"
-    script: Annotated[str, Meta(pattern=NO_NUL)] | None = None
+    script: Annotated[str, Meta(pattern=NO_NUL, description="a text that holds no NUL character")] | None = None
 
     def __post_init__(self) -> None:
         if self.region is not None:

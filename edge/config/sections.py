@@ -7,7 +7,9 @@ from msgspec import Meta
 
 # \Z, as $ would let a line break follow. A NUL character ends a text for the system, so no name has one.
 NO_NUL = r"^[^\x00]*\Z"
-Text = Annotated[str, Meta(min_length=1, pattern=NO_NUL)]
+Text = Annotated[
+    str, Meta(min_length=1, pattern=NO_NUL, description="a text that is not empty and holds no NUL character")
+]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Region = tuple[Share, Share, Share, Share]
 

@@ -9,11 +9,14 @@ from edge.config.sections import Section, Text
 Port = Annotated[int, Meta(ge=1, le=65535)]
 # MQTT's own wildcards, and $ for the broker's own topics, have no place in a topic to publish to.
 _LEVELS = r"[^\x00-\x1f#+$/]([^\x00-\x1f#+]*[^\x00-\x1f#+/])?"
-TOPIC = rf"^{_LEVELS}\Z"
+_TOPIC = rf"^{_LEVELS}\Z"
 # Not Literal[""] | Topic: msgspec then judges "" by the pattern, too.
-DISCOVERY = rf"^({_LEVELS})?\Z"
-Topic = Annotated[str, Meta(pattern=TOPIC, max_length=200)]
-Discovery = Annotated[str, Meta(pattern=DISCOVERY, max_length=200)]
+_DISCOVERY = rf"^({_LEVELS})?\Z"
+_TOPIC_WORDS = "a topic of 1 to 200 characters without +, # and control characters, with no / at either end"
+Topic = Annotated[str, Meta(pattern=_TOPIC, max_length=200, description=_TOPIC_WORDS)]
+Discovery = Annotated[
+    str, Meta(pattern=_DISCOVERY, max_length=200, description=f'{_TOPIC_WORDS}, or "" for no discovery')
+]
 
 
 class Mqtt(Section, frozen=True, kw_only=True):

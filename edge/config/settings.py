@@ -1,6 +1,7 @@
 """All settings of the service, as they are sent to its processes."""
 
 from edge.config.keeping import Device, Events, Harvest, Pictures, Schedule
+from edge.config.locating import Locate
 from edge.config.running import Camera, Decisions, Engine, Load, Output, Recovery
 from edge.config.sections import Section, Text
 from edge.config.sending import EventLines, Gpio, Hook, Metrics, Mqtt
@@ -16,6 +17,7 @@ class Settings(Section, frozen=True, kw_only=True):
 
     bundle: Text
     camera: Camera = Camera()
+    locate: Locate = Locate()
     engine: Engine = Engine()
     decision: Decisions = Decisions()
     output: Output = Output()

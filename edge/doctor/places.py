@@ -15,7 +15,7 @@ from edge.doctor.case import SERVICE, Case
 from edge.doctor.events.places import Place, has_outputs, kept_places, sent_places
 from edge.doctor.findings import Finding, Kind
 from edge.doctor.sandbox import GIVEN, OUTPUTS, Sandbox, sandbox
-from edge.printable import masked
+from edge.printable import counted, masked
 from edge.processes.process import Account
 from edge.source_kind import source_kind
 
@@ -58,7 +58,7 @@ def places(case: Case) -> list[Finding]:
     findings += [Finding("places", "places", "warning", *found) for found in _doubtful(wanted, case.account)]
     count = len({place.path for place, _ in needs})
     who = f"{_name(box)} and its outputs" if len(needs) > len(wanted) else _name(box)
-    seen = f"{count} files and folders, all open to {who}"
+    seen = f"{counted(count, 'file or folder', 'files and folders')}, all open to {who}"
     return findings or [Finding("places", "places", "ok", seen)]
 
 
@@ -96,6 +96,9 @@ def _places(case: Case, box: Sandbox, start: str) -> Iterator[Place]:
         yield place("source", source, f"{state}/{Path(source).name}", "camera.source")
     if script.startswith("@"):
         yield place("script", script[1:], f"{state}/{Path(script[1:]).name}", "camera.script")
+    if settings.locate.method == "model" and settings.locate.model is not None:
+        model = settings.locate.model
+        yield place("detector", model, f"/etc/{SERVICE}/{Path(model).name}", "locate.model")
     library = settings.engine.edgetpu_library
     if "/" in library:
         yield place("library", library, f"/usr/local/lib/{Path(library).name}", "edgetpu_library", runs=True)

@@ -63,10 +63,13 @@ def frame(camera: dict[str, Any]) -> dict[str, Any]:
         source.close()
 
 
-def bundle(path: str, named: dict[str, list[str]]) -> dict[str, Any]:
-    """Open a bundle, check every hash, and look for the labels that the settings name. The model is not parsed."""
+def bundle(path: str, named: dict[str, list[str]], locate: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Open a bundle, check every hash, look for the labels that the settings name, and compare how its photos were cut
+    with [locate], None if there are no settings. The model is not parsed."""
     from edge.bundle.store import open_bundle
+    from edge.config.locating import Locate
     from edge.events.labels import check_named
+    from edge.worker.locating import doubt_of
 
     opened, labels_error = open_bundle(Path(path)), None
     try:
@@ -80,6 +83,7 @@ def bundle(path: str, named: dict[str, list[str]]) -> dict[str, Any]:
         "edgetpu": opened.edgetpu_model is not None,
         "threshold": opened.manifest.calibration.threshold,
         "labels_error": labels_error,
+        "cut_doubt": None if locate is None else doubt_of(opened.manifest, msgspec.convert(locate, Locate)),
     }
 
 

@@ -37,17 +37,20 @@ def bundle(case: Case) -> list[Finding]:
     if case.bundle is None:
         return [Finding("bundle", "bundle", "not here", "none was named: give --config or --bundle")]
     named = {} if case.settings is None else labels_named(case.settings)
-    outcome = case.probe("bundle", [case.bundle, named], case.child_s)
+    outcome = case.probe("bundle", [case.bundle, named, case.settings and case.settings.locate], case.child_s)
     if outcome.ending != "answered":
         seen = outcome.why if outcome.ending == "refused" else f"{case.bundle} {outcome.ending}: {outcome.why}"
         return [Finding("bundle", "bundle", "problem", seen, "copy it again, then `fieldfare bundle verify`")]
     made = outcome.answer
     seen = f"{made['name']}, id {made['id']}, {made['classes']} classes"
     found = Finding("bundle", "bundle", "ok", f"{seen}, {'also' if made['edgetpu'] else 'not'} for the Edge TPU")
-    if made["labels_error"] is None:
-        return [found]
-    mend = "name labels as `fieldfare bundle show --json` lists them"
-    return [found, Finding("labels", "labels", "problem", made["labels_error"], mend)]
+    findings = [found]
+    if made["labels_error"] is not None:
+        mend = "name labels as `fieldfare bundle show --json` lists them"
+        findings.append(Finding("labels", "labels", "problem", made["labels_error"], mend))
+    if made["cut_doubt"] is not None:
+        findings.append(Finding("cut", "locating", "warning", made["cut_doubt"], "docs/locating.md"))
+    return findings
 
 
 def cpu(case: Case) -> list[Finding]:

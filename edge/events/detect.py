@@ -40,7 +40,7 @@ What holds for every stream of scores (tests/edge/events/test_detect_properties.
 - Background makes none.
 - Calls of `idle` in between change nothing but how soon an end is reported.
 - A stream that is cut in two, each part for a detector of its own, gives at most one event more. Not included: a
-  cool-down, which the second detector does not know of (one more for each label that was cooling down), and frames
+  cool-down, which the second detector has not seen begin (one more for each label that was cooling down), and frames
   that are further apart than gap_s / 3, whose rhythm it has to find out again.
 """
 
@@ -52,9 +52,9 @@ from numpy.typing import NDArray
 
 from edge.config.keeping import Events
 from edge.events.mean import MeanScores
-from edge.events.records import Box, Sighting
+from edge.events.records import Sighting
 from edge.events.visit import Run, Visit
-from edge.results import UNKNOWN, Candidate
+from edge.results import UNKNOWN, Box, Candidate
 
 # So many gaps between frames are remembered; the shortest is the usual one, so that a camera that stalls once does not
 # pass for a slow one.

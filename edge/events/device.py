@@ -25,7 +25,7 @@ def device_name(device: Device, state_directory: Path | None) -> str:
     instance = _instance(state_directory)
     if not instance:
         return host[:_LONGEST]
-    # Of the two the instance tells cameras of one host apart, so it is the host that is cut.
+    # Of the two the instance distinguishes cameras of one host, so it is the host that is cut.
     instance = instance[: _LONGEST // 2]
     return f"{host[: _LONGEST - 1 - len(instance)]}-{instance}"
 

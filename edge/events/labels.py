@@ -72,13 +72,19 @@ def check_named(named: Mapping[str, Sequence[str]], labels: Sequence[str]) -> No
 def _hint(name: str, labels: Sequence[str]) -> str:
     if name == UNKNOWN:
         return "no label of the bundle; events are called so only with events.unknown = true"
-    near = _nearest(name, labels) if len(labels) <= _MOST_COMPARED else None
+    near = nearest_label(name, labels)
     return (
         f"the bundle has no such label: {f'did you mean {near!r}?' if near else '`fieldfare bundle show` lists them'}"
     )
 
 
-def _nearest(name: str, labels: Sequence[str]) -> str | None:
+def nearest_label(name: str, labels: Sequence[str], likeness: float = 0.6) -> str | None:
+    """Return the label that is spelled most like `name`; None if none is, or there are too many to compare.
+
+    likeness: how much of it must be the same, 0 to 1, as difflib counts.
+    """
+    if len(labels) > _MOST_COMPARED:
+        return None
     folded = {label.casefold(): label for label in labels}
-    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=likeness)
     return folded[near[0]] if near else None

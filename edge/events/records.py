@@ -8,15 +8,13 @@ from typing import Literal
 
 import msgspec
 
-from edge.results import Candidate
+from edge.results import Box, Candidate
 
 # How far a wall time can be trusted: by a time server, by a real-time clock, set by a person, not at all.
 ClockQuality = Literal["ntp", "rtc", "hand", "none"]
 PictureKind = Literal["best", "crop", "before", "after"]
 # Why a frame was kept for the next training.
 Reason = Literal["uncertain", "unknown", "smoothing", "engines", "random"]
-# Left, top, width and height as shares of the whole frame.
-Box = tuple[float, float, float, float]
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -48,8 +48,8 @@ Score = NDArray[np.float32]
 class _Body(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A piece.
 
-    bundle: the bundle's id. life_s: when the writer's first frame was captured: with the bundle it tells one life of
-        a worker from the next. labels, thresholds: those that occur. is_whole: they are all labels.
+    bundle: the bundle's id. life_s: when the writer's first frame was captured: with the bundle it distinguishes one
+        life of a worker from the next. labels, thresholds: those that occur. is_whole: they are all labels.
     mono_s, wall_s: of the first frame. ticks: uint32 (frames,), 0.1 ms since the last frame.
     indices: uint8 (frames, best), into labels; empty if is_whole. scores: uint16 (frames, best) or (frames, labels).
     """

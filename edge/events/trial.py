@@ -10,6 +10,7 @@ from edge.config.settings import Settings
 from edge.events.detect import Detector
 from edge.events.labels import background_of, thresholds_of
 from edge.events.records import Sighting
+from edge.results import Box
 
 
 class Trial:
@@ -36,10 +37,10 @@ class Trial:
         self._detector = Detector(labels, thresholds, background, self._settings.events)
         self._shift_s = shift_s
 
-    def look(self, mono_s: float, scores: NDArray[np.float32]) -> None:
+    def look(self, mono_s: float, scores: NDArray[np.float32], box: Box | None = None) -> None:
         """Judge a frame: see Detector.look."""
         if self._detector is not None:
-            self._collect(self._detector.look(mono_s, scores))
+            self._collect(self._detector.look(mono_s, scores, box))
 
     def end(self) -> None:
         """End what is open."""

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from edge.events.records import Box
-from edge.results import Candidate
+from edge.results import Box, Candidate
 
-# Labels of one visit that are told apart while none is settled. More come from a flicker, not from a scene.
+# Labels of one visit that are distinguished while none is settled. More come from a flicker, not from a scene.
 _MOST_LABELS = 4
 
 

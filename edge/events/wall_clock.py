@@ -24,7 +24,7 @@ RELEASED_WALL_S: Final = 1_767_225_600.0
 QUALITIES: Final[tuple[ClockQuality, ...]] = ("ntp", "hand", "rtc", "none")
 # No time server slews a clock by this much between two looks, so it was set.
 _STEP_S = 1.0
-# A change of offset that is remembered: less than people can tell, more than a slewing clock drifts in an hour.
+# A change of offset that is remembered: less than people notice, more than a slewing clock drifts in an hour.
 _FINE_S = 0.1
 _MOST_READINGS = 256
 # Both clocks are read again if this process was held up between them: that would look like a step.
@@ -102,7 +102,7 @@ def read_clocks(
 
 
 class WallClock:
-    """Tells how far the wall clock can be trusted, from one look to the next. Used by one thread.
+    """Judges how far the wall clock can be trusted, from one look to the next. Used by one thread.
 
     - "ntp": a time server keeps it right.
     - "rtc": it runs on by itself and was right when it began: set at the boot by a real-time clock that still agrees,

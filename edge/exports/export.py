@@ -13,7 +13,7 @@ from edge.exports.camtrap.deployments import Deployed, deployed
 from edge.exports.camtrap.package import PackageWriter, open_package
 from edge.exports.camtrap.project import Project
 from edge.exports.copying.pictures import Copy, CopyOutcome, copy_pictures
-from edge.exports.copying.record import Format
+from edge.exports.copying.record import Format, is_finished
 from edge.exports.copying.target import Target
 from edge.exports.folders import FolderWriter, open_folders, takes_marked
 from edge.exports.locate import Locator
@@ -65,7 +65,8 @@ class Outcome:
     missing, damaged: pictures that could not be copied: gone since, or not as they were once written.
     others: events that Camtrap DP cannot hold. unnamed: some of the labels that the taxonomy does not have.
     unchecked: events that nobody marked; they are not in class folders.
-    not_noted: why the store does not know of the export; None: it does, or need not.
+    not_noted: why the export is not noted in the store; None: it is, or need not be.
+    was_finished: the export to go on with is whole already, so that nothing was done.
     """
 
     events: int = 0
@@ -78,6 +79,7 @@ class Outcome:
     unchecked: int = 0
     unnamed: tuple[str, ...] = ()
     not_noted: str | None = None
+    was_finished: bool = False
 
 
 @dataclass
@@ -117,7 +119,10 @@ class _Export:
 
     def run(self) -> Outcome:
         """Do it."""
-        request = self._request
+        request, store = self._request, self._reader.store_id()
+        if request.resume and is_finished(request.out, request.form, store):
+            self._outcome.was_finished = True
+            return self._outcome
         survey = self._selection.survey(_TAKES.get(request.form, takes_all) if request.media else _takes_none)
         harvest = [sample.size for sample in self._harvest()]
         # Most events are never marked: to class folders they are nothing new, once there was an export.
@@ -128,7 +133,6 @@ class _Export:
             raise DataError("no event matches: nothing was written; `fieldfare events` lists what there is")
         deployments = self._check(survey, harvest=bool(harvest))
         progress = Progress(0, survey.events, 0, survey.size + sum(harvest))
-        store = self._reader.store_id()
         if not (request.resume or request.overwrite):  # else some of it may be there already
             _check_space(request.out, progress.all_size)
         with Target(request.out, request.form, store, overwrite=request.overwrite, resume=request.resume) as target:
@@ -268,6 +272,6 @@ def _check_space(folder: Path, size: int) -> None:
     free = about.f_bavail * about.f_frsize
     if size > free:
         raise StorageError(
-            f"cannot write {folder}: the pictures take {size / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free: free "
+            f"cannot write {folder}: the pictures take {size / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free: free "
             "some space, choose another place, or export less with --since, --until or --no-media"
         )

@@ -110,10 +110,7 @@ def import_model(
     labels, remark = distinct(labels)
     if taxonomy is not None:
         _compare(taxonomy, readable_name(told.taxonomy), labels, warn)
-    activation = told.activation or graph.activation or cast("Activation", ask(ACTIVATION))
-    if graph.activation not in (None, activation):
-        shown = f"its last operators show {graph.activation}, and --activation {activation} contradicts them"
-        warn(f"{name}: {shown}: scores will be wrong")
+    activation = _activation(name, told, graph.activation, ask, warn)
     preprocessing = _preprocessing(told, metadata, normalization, ask)
     with _naming(name):
         given = "of --normalize" if told.normalize or not normalization else "in its metadata"
@@ -205,6 +202,17 @@ def _preprocessing(told: Told, metadata: ModelMetadata, normalization: Normaliza
     if told.crop_fraction is not None:
         return msgspec.structs.replace(given, crop_fraction=told.crop_fraction)
     return given if told.pad is None else msgspec.structs.replace(given, pad=told.pad)
+
+
+def _activation(name: str, told: Told, shown: Activation | None, ask: Ask, warn: Warn) -> Activation:
+    """Return what the outputs are. shown: by the model's last operators, None if they do not show it."""
+    activation = told.activation or shown or cast("Activation", ask(ACTIVATION))
+    if shown not in (None, activation):
+        warn(
+            f"{name}: its last operators show {shown}, and --activation {activation} contradicts them: scores will be "
+            "wrong"
+        )
+    return activation
 
 
 def _asked_normalization(ask: Ask) -> Normalization:

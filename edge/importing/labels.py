@@ -4,23 +4,23 @@ A number is heeded, whatever the order of the lines, or the file is refused: it 
 line never another class's, without a word.
 """
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
 
 from edge.bundle.labels import MAX_LABEL_BYTES, MAX_LABELS_BYTES, appearance, label_fix, label_problem, twins
 from edge.errors import BundleError
+from edge.importing.label_numbers import check_order, marked
+from edge.importing.label_tables import DELIMITERS, split_cells, table
 from edge.importing.tensors import MAX_CLASSES
 
 # "0 red", "0: red", "[0] red", "0. red"; but neither "3-spined stickleback" nor "7up".
 # Digits of any script count, as in "\u0662 blue", and the wide signs of Chinese and Japanese text.
 _NUMBERED = re.compile(
-    r"[\[(#\uff08\u3010]?(\d{1,9})"
+    r"[\[(#\uff08\u3010]?(\d{1,40})(?:\.0+)?"
     r"(?:[\])\uff09\u3011]?\s*(?:[:\uff1a|\u3001]|=>?|->|\u2192)\s*|[\])\uff09\u3011]?\s*[.)=-]?\s+|[\])\uff09\u3011\uff0e])(\S.*)"
 )
-_NUMBER = re.compile(r"(\d{1,9})(?:\.0+)?")
-_DELIMITERS = "\t;,\uff0c\uff1b"
+_NUMBER = re.compile(r"(\d{1,40})(?:\.0+)?")
 # What tools write above the column of names or numbers.
 _HEADER = re.compile(
     r"id|index|idx|no|number|output|(class|label|category)[ _]?(id|index|name)?|classes|labels|"
@@ -45,17 +45,29 @@ def read_labels(data: bytes, classes: int) -> tuple[str, ...]:
     lines = _lines(data)
     if len(lines) > MAX_CLASSES + 1:
         raise BundleError(_wrong_number(len(lines), classes))
-    rows = _rows(lines)
-    if _has_header(lines, rows, classes):
-        lines, rows = lines[1:], rows[1:]
-    numbered = [row for row in rows if row is not None]
-    if _are_numbers_of_outputs(numbered, len(lines)):
-        lines = _in_order(numbered, len(lines))
+    lines = _resolved(lines, classes)
     if len(lines) != classes:
         raise BundleError(_wrong_number(len(lines), classes))
     for number, label in enumerate(lines, 1):
         _check(number, label)
     return tuple(lines)
+
+
+def _resolved(lines: list[str], classes: int) -> list[str]:
+    """Return the names of the outputs in their order. Raises BundleError if numbers in the lines leave it open."""
+    if (rows_of_table := table(lines)) is not None:
+        return _in_order(rows_of_table, len(rows_of_table))
+    rows = _rows(lines)
+    if _has_header(lines, rows, classes):
+        lines, rows = lines[1:], rows[1:]
+    numbered = [row for row in rows if row is not None]
+    if _are_numbers_of_outputs(numbered, len(lines)):
+        return _in_order(numbered, len(lines))
+    found = marked(lines)
+    if found is not None and len({name for _, name in found}) >= _DISTINCT * len(found):
+        return _in_order(found, len(found))
+    check_order(lines)
+    return lines
 
 
 def distinct(labels: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
@@ -99,22 +111,15 @@ def _lines(data: bytes) -> list[str]:
     lines = [line.strip() for line in text.splitlines()]
     if not all(line.startswith('"') for line in lines):
         return lines
-    cells = [[cell.strip() for cell in _cells(line, ",") if cell.strip()] for line in lines]
+    cells = [[cell.strip() for cell in split_cells(line, ",") if cell.strip()] for line in lines]
     return ["".join(row) for row in cells] if all(len(row) <= 1 for row in cells) else lines
 
 
 def _rows(lines: Sequence[str]) -> list[_Row | None]:
     """Return number and name of each line, None for a line without a number, as the way to read it that finds most."""
-    ways = [[_of_cells(_cells(line, delimiter)) for line in lines] for delimiter in _DELIMITERS]
+    ways = [[_of_cells(split_cells(line, delimiter)) for line in lines] for delimiter in DELIMITERS]
     ways.append([_of_text(line) for line in lines])
     return max(ways, key=lambda rows: len(rows) - rows.count(None))
-
-
-def _cells(line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [""])
-    except csv.Error:  # a cell over 131,072 characters, or a NUL
-        return line.split(delimiter)
 
 
 def _of_cells(cells: Sequence[str]) -> _Row | None:
@@ -138,7 +143,7 @@ def _of_text(line: str) -> _Row | None:
 def _has_header(lines: Sequence[str], rows: Sequence[_Row | None], classes: int) -> bool:
     if len(lines) < 2 or rows[0] is not None:
         return False
-    cells = re.split(f"[{_DELIMITERS}]", lines[0])
+    cells = re.split(f"[{DELIMITERS}]", lines[0])
     known = all(_HEADER.fullmatch(cell.strip(' "')) for cell in cells)
     one_more = len(lines) == classes + 1
     if None not in rows[1:]:

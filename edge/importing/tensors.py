@@ -28,7 +28,7 @@ def input_tensor(probe: Probe, arithmetic: Arithmetic) -> InputTensor:
     Raises ModelError if it is none, or not quantized.
     """
     given = probe.inputs[0]
-    # The runtime sets a free batch to 1; it cannot know the size of pictures.
+    # The runtime sets a free batch to 1; it cannot choose the size of pictures.
     if any(size < 1 for size in given.signature[1:]):
         raise ModelError(
             f"input shape {given.signature} is dynamic: convert it again with a fixed height and width, such as "

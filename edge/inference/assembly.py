@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge import __version__
+from edge.bundle.cut import Cut
 from edge.bundle.manifest import (
     SCHEMA,
     Architecture,
@@ -63,6 +64,7 @@ class Parts:
     metrics: Metrics | None = None
     edgetpu: tuple[EdgeTpu, dict[str, bytes]] | None = None
     taxonomy: bytes | None = None
+    cut: Cut | None = None
 
 
 def assemble(out: Path, parts: Parts, runtime: TfliteRuntime, frames_bgr: Sequence[Pixels]) -> Bundle:
@@ -99,6 +101,7 @@ def join(out: Path, parts: Parts, checks: Golden, files: Mapping[str, bytes]) ->
         golden=checks,
         edgetpu=edgetpu,
         taxonomy=TAXONOMY_NAME if taxonomy else None,
+        cut=parts.cut,
         files=(),
     )
     return seal(out, manifest, {**files, **named, **compiled, **taxonomy})

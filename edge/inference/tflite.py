@@ -68,6 +68,8 @@ class TfliteClassifier:
         processor: its name in `engine`.
         options: further arguments of the runtime's interpreter.
         """
+        if not model:
+            raise EngineError("the model is an empty file: make the bundle again")
         self._engine = f"{runtime.name} {runtime.version}, {processor}"
         if processor == "cpu":
             self._engine += f", {threads} thread{'s' if threads != 1 else ''}"

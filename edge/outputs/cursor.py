@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge.outputs.unwritable import report_unwritable
 from edge.storage import read_bounded, replace_file
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,6 @@ class Cursor:
         self._on_disk: Position | None = None
         self._in_memory: Position | None = None
         self._disk_s = self._memory_s = float("-inf")
-        self._warned = False
 
     def load(self) -> list[Position]:
         """Return what the files hold: the furthest position last."""
@@ -100,11 +100,7 @@ class Cursor:
             path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             replace_file(path, msgspec.json.encode(self._now), 0o640, synced=synced)
         except OSError as error:
-            level = logging.DEBUG if self._warned else logging.WARNING
-            self._warned = True
-            _log.log(
-                level, "%s: cannot write: %s; after a restart events are sent twice", path, error.strerror or error
-            )
+            report_unwritable(path.parent, error)
             return False
         return True
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-from edge.events.records import Box, ClockQuality
+from edge.events.records import ClockQuality
 from edge.outputs.feed import Gap
 from edge.printable import printable_json
-from edge.results import Candidate
+from edge.results import Box, Candidate
 from edge.store.records import StoredEvent
 
 

@@ -91,8 +91,10 @@ class Counted:
     def _service(self, status: ServiceStatus | None) -> Iterator["Metric"]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        well = service_problem(status, self._boot) is None
-        yield GaugeMetricFamily("fieldfare_up", "1 if the service runs as in its settings.", value=well)
+        # A run by hand keeps no status: nothing is known of it, which is neither 0 nor 1.
+        if self._status_file is not None:
+            well = service_problem(status, self._boot) is None
+            yield GaugeMetricFamily("fieldfare_up", "1 if the service runs as in its settings.", value=well)
         if status is None:
             return
         for name, words in _COUNTS.items():

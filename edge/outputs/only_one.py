@@ -2,13 +2,11 @@
 
 import errno
 import fcntl
-import logging
 import os
 from pathlib import Path
 
 from edge.errors import UnavailableError
-
-_log = logging.getLogger(__name__)
+from edge.outputs.unwritable import report_unwritable
 
 
 def claim(folder: Path) -> int | None:
@@ -21,7 +19,7 @@ def claim(folder: Path) -> int | None:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
     except OSError as error:
-        _log.warning("%s: cannot write: %s; after a restart events are sent twice", folder, error.strerror or error)
+        report_unwritable(folder, error)
         return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -128,6 +128,7 @@ class Failed(Message, frozen=True):
     part: what failed.
     why: the error, one line.
     status: the exit status of that error.
+    lines: the error, a line for each fault, if it lists several; else none.
     trace: the traceback of an unforeseen error, else None.
     """
 
@@ -135,6 +136,7 @@ class Failed(Message, frozen=True):
     why: str
     status: int
     trace: str | None = None
+    lines: tuple[str, ...] = ()
 
 
 class Ended(Message, frozen=True):

@@ -156,7 +156,7 @@ class Archive:
             try:
                 return StoreWriter(self.path)
             except DamagedStoreError as error:
-                self._damage = str(error)
+                self._damage = error.found
         aside = set_aside(self.path)
         self._note(f"the store was damaged and is now {aside.name}; a fresh one was begun", self._damage)
         self._damage = None
@@ -171,11 +171,11 @@ class Archive:
     def failed(self, error: Exception) -> None:
         """Close the store if that error means that it must be opened again."""
         if isinstance(error, StoreGoneError):
-            self._note("the store was deleted or replaced while it was open; what is there now is used", str(error))
+            self._note(f"{error}; what is there now is used")
             self.close()
         elif isinstance(error, DamagedStoreError):
             # The check at the next opening need not find it again: it looks at the newest events only.
-            self._damage = str(error)
+            self._damage = error.found
             self.close()
 
     def keep(self, items: Sequence[Item], long: Sequence[Event] = ()) -> None:
@@ -326,6 +326,6 @@ class Archive:
             return ClockReading(offset_s, quality) if math.isfinite(offset_s) else None
         return None
 
-    def _note(self, notice: str, why: str) -> None:
-        _log.warning("%s (%s)", notice, why)
+    def _note(self, notice: str, why: str | None = None) -> None:
+        _log.warning("%s%s", notice, f" ({why})" if why else "")
         self._notice = notice

@@ -14,7 +14,7 @@ import msgspec
 from edge.errors import DamagedStoreError, DataError, FieldfareError, StoreGoneError
 from edge.events.records import Event
 from edge.events.wall_clock import ClockHistory, ClockReading, WallClock
-from edge.printable import were
+from edge.printable import counted
 from edge.processes.recorder_messages import (
     Finish,
     KeepEvent,
@@ -112,9 +112,9 @@ class Recorder:
                 self._try(lambda _: self._archive.end_left_open(), now)
                 break
         if self._waiting.items:
-            _log.error(
-                "%s not kept: %s", were(len(self._waiting.items), "event or sample", "events or samples"), self._fault
-            )
+            events = sum(isinstance(item.content, Event) for item in self._waiting.items)
+            pictures = sum(len(item.files) for item in self._waiting.items)
+            _log.error("not kept: %s and %s: %s", counted(events, "event"), counted(pictures, "picture"), self._fault)
         self._waiting.clear()
         self._archive.close()
         if self._scores is not None:

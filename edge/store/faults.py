@@ -21,6 +21,8 @@ _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 # Of the constraints, NOT NULL is what a score that is no number runs into. The others were seen to before, so that an
 # index must be damaged if one of them stops us.
 _WRONG = {sqlite3.SQLITE_CONSTRAINT_NOTNULL, sqlite3.SQLITE_TOOBIG}
+# No version of ours will be so high: the header is damaged.
+_ABSURD_VERSION = 1000
 _FIXES = {
     sqlite3.SQLITE_FULL: "free some space",
     sqlite3.SQLITE_READONLY: "it, or its disk, is read-only: check the disk and the permissions",
@@ -39,7 +41,7 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise of_ours(path, error) from error
     except UnicodeDecodeError as error:
-        raise DamagedStoreError(_damaged(path, error)) from error  # SQLite's own message quotes what is damaged
+        raise damaged(path, error) from error  # SQLite's own message quotes what is damaged
     except (UnicodeEncodeError, OverflowError) as error:
         # A lone surrogate, which UTF-8 does not have, or a number of more than 64 bits.
         raise DataError(f"the store {printable(str(path))} cannot hold this: {printable(str(error))}") from error
@@ -70,26 +72,23 @@ def of_ours(path: Path, error: sqlite3.Error) -> FieldfareError:
     if extended in _WRONG:
         return DataError(f"the store {printable(str(path))} cannot hold this: {printable(str(error))}")
     if code in _DAMAGED:
-        return DamagedStoreError(_damaged(path, error))
+        return damaged(path, error)
     if code in _BUSY:
         return UnavailableError(f"the store {printable(str(path))} is busy ({error}): try again")
     if code == sqlite3.SQLITE_ERROR:
         # Our statements are right for our tables, so the tables are not ours any more.
-        return DamagedStoreError(_damaged(path, error))
+        return damaged(path, error)
     fix = _FIXES.get(code, "check its disk")
     return StorageError(f"cannot read or write the store {printable(str(path))} ({error}): {fix}")
 
 
-def _damaged(path: Path, error: Exception | str) -> str:
-    return (
-        f"the store {printable(str(path))} is damaged ({printable(str(error))}): the service sets it aside and begins "
-        "a fresh one"
+def damaged(path: Path, why: Exception | str) -> DamagedStoreError:
+    """Return the error for a damaged store. why: what SQLite reports, or the fault that we found ourselves."""
+    found = printable(str(why))
+    where = printable(str(path))
+    return DamagedStoreError(
+        f"the store {where} is damaged ({found}): the service sets it aside and begins a fresh one", found
     )
-
-
-def damaged(path: Path, why: str) -> DamagedStoreError:
-    """Return the error for a store in which we found a fault ourselves."""
-    return DamagedStoreError(_damaged(path, why))
 
 
 def refuse_newer(path: Path, version: int) -> None:
@@ -99,6 +98,17 @@ def refuse_newer(path: Path, version: int) -> None:
             f"the store {printable(str(path))} has version {version}, this Fieldfare writes version "
             f"{schema.version()}: it was written by a newer Fieldfare; update this one, or name another file"
         )
+
+
+def is_possible(version: int) -> bool:
+    """Return whether a Fieldfare of any time may have written this version into a store that has tables."""
+    return 1 <= version < _ABSURD_VERSION
+
+
+def refuse_impossible(path: Path, version: int) -> None:
+    """Raise DamagedStoreError for the version of a store with tables that no Fieldfare has ever written."""
+    if not is_possible(version):
+        raise damaged(path, f"version {version}")
 
 
 def refuse_older(path: Path, version: int) -> None:

@@ -38,9 +38,7 @@ class WriterLock:
             self._handle = -1
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise StorageError(f"cannot lock {printable(str(path))} ({error.strerror}): check its disk") from error
-            raise UnavailableError(
-                f"another process writes the store {printable(str(store))}: stop it first, or leave it the work"
-            ) from error
+            raise _is_written(store) from error
 
     def remembered(self) -> str:
         """Return the id of the last store that was written here, "" for none."""
@@ -66,3 +64,27 @@ class WriterLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def refuse_second_writer(store: Path) -> None:
+    """Raise UnavailableError if a process writes this store. Makes no file, and keeps no lock."""
+    path = beside(store, ".lock")
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return  # nobody has written it, or WriterLock reports why it cannot be opened
+    try:
+        # Shared: two who look at the same time are no reason for each other.
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise _is_written(store) from error
+    finally:
+        os.close(handle)
+
+
+def _is_written(store: Path) -> UnavailableError:
+    return UnavailableError(
+        f"another process writes the store {printable(str(store))} "
+        f"(it holds {printable(beside(store, '.lock').name)}): stop it first, or name another file in events.store"
+    )

@@ -8,8 +8,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
-from edge.events.records import Box, ClockQuality, Event, PictureKind
-from edge.results import Candidate
+from edge.events.records import ClockQuality, Event, PictureKind
+from edge.results import Box, Candidate
 from edge.store import schema
 from edge.store.records import Mark, StoredEvent, StoredPicture, Verdict
 from edge.store.texts import Boot, Origin, TextReader, TextWriter

@@ -5,7 +5,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from edge.printable import one_line
+from edge.printable import counted, one_line
 from edge.processes.messages import Started
 from edge.supervision.status import State, Status, StatusFile
 from edge.supervision.systemd import SystemdNotifier
@@ -86,7 +86,7 @@ class Repeats:
             known.left_out += 1
             return None
         since = f" in {(now_s - known.logged_s) / 60:.0f} min" if known.logged else ""
-        words = f" ({known.left_out} times more{since}, not logged)" if known.left_out else ""
+        words = f" ({counted(known.left_out, 'time')} more{since}, not logged)" if known.left_out else ""
         known.logged, known.logged_s, known.left_out = known.logged + 1, now_s, 0
         return words
 
@@ -159,8 +159,14 @@ class Announcer:
             _log.info("%s: %s", state, why)
         elif state in ("degraded", "recovering") and why != self._last_fault:  # else `fault` has logged it
             more = self._repeats.words(why, time.monotonic())
-            _log.log(logging.DEBUG if more is None else logging.WARNING, "%s: %s%s", state, why, more or "")
+            shown = self._without_logged(why)
+            _log.log(logging.DEBUG if more is None else logging.WARNING, "%s: %s%s", state, shown, more or "")
             self._logs_this = self._logs_this or more is not None
+
+    def _without_logged(self, why: str) -> str:
+        """Return a reason without the recorder's fault, which is long, and which the recorder has just logged."""
+        events = self._status.events
+        return why if events is None or events.fault is None else why.replace(f": {one_line(events.fault)}", "")
 
     def refresh(self, now: float) -> None:
         """Write the status file if it is due; now: monotonic."""

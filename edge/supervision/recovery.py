@@ -46,6 +46,7 @@ class Fault:
     why: one line for people.
     status: the exit status that the program would end with.
     late: its results were all too old when they were ready.
+    lines: why, a line for each fault, if there are several; else none.
     """
 
     kind: FaultKind
@@ -53,6 +54,7 @@ class Fault:
     why: str
     status: int
     late: bool = False
+    lines: tuple[str, ...] = ()
 
     @property
     def may_be_engine(self) -> bool:

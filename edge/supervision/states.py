@@ -11,7 +11,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError, UnavailableError
+from edge.errors import ConfigError, DataError, MissingInputError, MissingPackageError, StorageError, UnavailableError
 from edge.supervision.recovery import Fault
 from edge.supervision.status import State
 
@@ -43,6 +43,7 @@ class ServiceState:
     computed: bool = False
     starts: int = 0
     _refused: int = 0  # starts in a row that failed
+    _lines: tuple[str, ...] = ()
 
     @property
     def serves(self) -> bool:
@@ -51,8 +52,10 @@ class ServiceState:
 
     @property
     def complaint(self) -> str | None:
-        """Why the service failed; None if it did not."""
-        return self.why if self.state == "failed" else None
+        """Why the service failed, a line for each fault; None if it did not."""
+        if self.state != "failed":
+            return None
+        return "\n".join(" ".join(line.split()) for line in self._lines or (self.why,))
 
     def worker_starts(self) -> None:
         """Note that a worker was started; the state stays."""
@@ -87,7 +90,7 @@ class ServiceState:
         proven = self.computed if fault.may_be_engine else self.proven
         gives_up = not (self.service or proven or once_more)
         if self._is_hopeless(fault.status) or not self.endless or gives_up:
-            self._fail(fault.why, fault.status)
+            self._fail(fault.why, fault.status, fault.lines)
         else:
             self.recovers(fault.why)
 
@@ -109,16 +112,24 @@ class ServiceState:
             self._enter("stopped", "ended")
             self.exit_status = 0
 
+    def loses(self, why: str) -> bool:
+        """Note at the end that events or pictures were not kept. Return whether that is why the program fails: by hand
+        it is, unless another reason is known, since a script must see it."""
+        if self.service or self.exit_status != 0:
+            return False
+        self.state, self.why, self.exit_status = "failed", why, StorageError.exit_status
+        return True
+
     def _is_hopeless(self, status: int) -> bool:
         # A service waits for a missing file, because the card or the stick that holds it may come back. And what has
         # worked before may be in the middle of being replaced: half a bundle is a damaged one.
         waits = self.service and (status == MissingInputError.exit_status or self.proven)
         return status in HOPELESS and not waits
 
-    def _fail(self, why: str, status: int) -> None:
+    def _fail(self, why: str, status: int, lines: tuple[str, ...] = ()) -> None:
         if self.exit_status is None:
             self._enter("failed", why)
-            self.exit_status = status
+            self.exit_status, self._lines = status, lines
 
     def _enter(self, state: State, why: str) -> None:
         if self.exit_status is None:

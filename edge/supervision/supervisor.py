@@ -87,7 +87,7 @@ class Supervisor:
 
     @property
     def complaint(self) -> str | None:
-        """Why the exit status is not 0; None if it is."""
+        """Why the exit status is not 0, a line for each fault; None if it is."""
         return self._state.complaint
 
     def stop(self) -> None:
@@ -301,7 +301,8 @@ class Supervisor:
         parts.announcer.stopping()
         if self._life is not None:
             self._let_go(self._life, patience_s=0.0)
-        parts.company.close()
+        if (unkept := parts.company.close()) is not None and not self._state.loses(unkept):
+            _log.error("%s", unkept)  # else it is the complaint
         parts.jobs.close()
         parts.announcer.set(self._state.state, self._state.why)
         parts.announcer.write()

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
+from edge.printable import counted
 from edge.results import Result
 from edge.sinks.base import Sink
 from edge.supervision.status import Seen, Status
@@ -64,7 +65,7 @@ class Tally:
         ordered = sorted(self._latencies_ms)
         p50, p95, p99 = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.95, 0.99))
         return (
-            f"{self.results} frames classified, {self.fps:.1f} frames/s, latency capture to decision "
+            f"{counted(self.results, 'frame')} classified, {self.fps:.1f} frames/s, latency capture to decision "
             f"median {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, {dropped} dropped"
         )
 

@@ -126,7 +126,7 @@ class WorkerWatch:
                 _log.error("the worker failed:")
                 for line in message.trace.splitlines():  # one record a line of the log
                     _log.error("%s", line)
-            self._ended = Fault("error", message.part, message.why, message.status)
+            self._ended = Fault("error", message.part, message.why, message.status, lines=message.lines)
         elif isinstance(message, Ended):
             self._ended = message
         else:

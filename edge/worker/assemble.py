@@ -8,7 +8,7 @@ from edge.config.sections import Region
 from edge.config.settings import Settings
 from edge.decision import Decider
 from edge.errors import BundleError, EngineError, MissingPackageError
-from edge.events.labels import check_labels, thresholds_of
+from edge.events.labels import background_of, check_labels, thresholds_of
 from edge.inference import golden
 from edge.inference.base import Classifier
 from edge.inference.edgetpu import load_edgetpu
@@ -19,6 +19,7 @@ from edge.inference.tflite import TfliteClassifier, check_details
 from edge.preprocess import Preprocessor
 from edge.processes.edgetpu_trial import why_unusable
 from edge.processes.fork import memory_limit
+from edge.worker.locating import open_cutter
 from edge.worker.pipeline import Pipeline
 
 
@@ -83,9 +84,11 @@ def open_pipeline(settings: Settings) -> Pipeline:
     if why is not None:
         engine = engine.at("cpu")
     try:
-        return build_pipeline(bundle, engine, settings.decision, settings.camera.region, fallback=why)
+        pipeline = build_pipeline(bundle, engine, settings.decision, settings.camera.region, fallback=why)
     except (EngineError, BundleError) as error:
         raise BundleError(f"bundle {settings.bundle}: {error}") from error
+    pipeline.cutter = open_cutter(bundle.manifest, settings)
+    return pipeline
 
 
 def open_on_edgetpu(bundle: Bundle, engine: Engine) -> Classifier:
@@ -136,6 +139,7 @@ def build_pipeline(
         Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input, region=region),
         opened.classifier,
         Decider(bundle.labels, thresholds=thresholds, smoothing=decision.smoothing, top=decision.top),
+        background=background_of(bundle.labels, decision.background),
         on_edgetpu=opened.on_edgetpu,
         fallback=fallback or opened.fallback,
     )

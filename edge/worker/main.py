@@ -17,7 +17,7 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from edge.errors import CameraError, EndOfStream, EngineError, FieldfareError, SpentProcessError
+from edge.errors import CameraError, ConfigError, EndOfStream, EngineError, FieldfareError, SpentProcessError
 from edge.processes.child import die_with
 from edge.processes.logs import hook_uncaught, log_to_parent
 from edge.processes.messages import (
@@ -82,7 +82,8 @@ def main(gate: "Gate | None" = None) -> NoReturn:
     try:
         last = Worker(channel, gate).run()
     except FieldfareError as error:
-        last = Failed(_part(error), _plain(error), error.exit_status)
+        lines = (error.heading, *error.faults) if isinstance(error, ConfigError) and error.faults else ()
+        last = Failed(_part(error), _plain(error), error.exit_status, lines=tuple(map(_plain, lines)))
     except Exception as error:  # noqa: BLE001 - whatever it was, the supervisor logs it with its trace
         last = Failed("worker", f"{type(error).__name__}: {_plain(error)}", 1, _plain(traceback.format_exc()))
     with suppress(OSError):  # the supervisor is gone, and nobody else listens
@@ -142,6 +143,14 @@ class Worker:
         else:
             self._step(OPENING_EDGETPU, "engine", engine.start_timeout_s)
         pipeline = build_pipeline(bundle, engine, settings.decision, settings.camera.region, fallback=begin.fallback)
+        from edge.worker.locating import doubt_of, open_cutter
+
+        if (doubt := doubt_of(bundle.manifest, settings.locate)) is not None:
+            _log.warning("%s", doubt)
+        if settings.locate.method != "off":
+            # A step of its own: a compiled detector opens the Edge TPU, too.
+            self._step("preparing to locate", "engine", _LOADING_LIMIT_S)
+            pipeline.cutter = open_cutter(bundle.manifest, settings)
         from edge.worker.freshness import FreshnessGuard
 
         self._freshness = FreshnessGuard(settings.camera.frozen_s, distrust=begin.distrust)

@@ -99,6 +99,7 @@ class Stages:
     ) -> None:
         # Each count is written by one thread, so none needs a lock: these two by the capture thread, ...
         self.captured = self._turned_away = 0
+        self._empty = 0  # ... this by the one that infers ...
         self._decided = 0  # ... and this by the caller's.
         self.last_frame_s = self._called_s = time.monotonic()
         self.inferring_since_s: float | None = None
@@ -131,7 +132,7 @@ class Stages:
     def counts(self) -> FrameCounts:
         """What became of the frames since the camera was opened."""
         repeated = self._freshness.repeated - self._repeated_before if self._freshness else 0
-        return FrameCounts(self.captured, self.dropped, repeated, self._turned_away, self._decided)
+        return FrameCounts(self.captured, self.dropped, repeated, self._turned_away + self._empty, self._decided)
 
     def next(self, timeout_s: float) -> Result | None:
         """Return the next result, None if there is none within `timeout_s`. Raises EndOfStream after the last,
@@ -192,7 +193,8 @@ class Stages:
                 self._pipeline.drop(prepared)
                 continue
             # After the freshness guard: a frozen camera must not pass for a scene in which nothing moves.
-            if self._gate is not None and not self._is_let_through(self._gate, prepared):
+            nothing_found = not prepared.cuts and not self._pipeline.locates_late
+            if nothing_found or (self._gate is not None and not self._is_let_through(self._gate, prepared)):
                 self._turned_away += 1
                 self._pipeline.drop(prepared)
                 continue
@@ -209,7 +211,7 @@ class Stages:
 
     def _is_repeated(self, prepared: Prepared) -> bool:
         guard = self._freshness
-        return guard is not None and not guard.is_fresh(prepared.picture_bgr, prepared.seen_bgr, self.last_frame_s)
+        return guard is not None and not guard.is_fresh(prepared.picture, prepared.seen_bgr, self.last_frame_s)
 
     def _is_let_through(self, gate: Gate, prepared: Prepared) -> bool:
         self.judging_since_s = time.monotonic()
@@ -235,6 +237,18 @@ class Stages:
             # From before `load`, which copies into the runtime's memory or the delegate's: a hang there is one, too,
             # and frames that a gate turns away meanwhile would hide it.
             self.inferring_since_s = time.monotonic()
+            if self._pipeline.locates_late:
+                # The result before it must not wait for a detector, which may take ten times as long as an inference.
+                if ready is not None and not self._inferred.put(ready):
+                    return
+                ready = None
+                self._prepared.wake()
+                prepared = self._pipeline.locate(prepared)
+                self.inferring_since_s = time.monotonic()
+                if not prepared.cuts:
+                    self._empty += 1
+                    self.inferring_since_s = None
+                    continue
             try:
                 self._pipeline.load(prepared)
             finally:
@@ -245,8 +259,13 @@ class Stages:
                     self._prepared.wake()
                 else:
                     self._inferred.put(ready)
-            ready = self._pipeline.invoke(prepared)
+            ready = self._pipeline.invoke(prepared, self._has_time)
             self.inferring_since_s = None
+
+    def _has_time(self) -> bool:
+        """Return whether one more part of a frame may be inferred: a newer frame of a camera comes first."""
+        self.inferring_since_s = time.monotonic()
+        return self._source.lossless or self._prepared.free
 
     def _wait_for_frame(self) -> Prepared | None:
         """Return the next frame, None once closed."""

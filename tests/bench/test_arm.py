@@ -24,6 +24,20 @@ runpy.run_module("edge", run_name="__main__")
 """
 
 
+_PREPARE = """
+import hashlib, sys
+import numpy as np
+from edge.bundle.preparation import STEPS
+from edge.preparation.steps import Preparation
+scene = np.random.default_rng(0).integers(0, 256, (28, 28, 3), dtype=np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+scene = scene // 2 + np.random.default_rng(1).integers(0, 40, scene.shape, dtype=np.uint8)
+for steps in [(step,) for step in STEPS] + [STEPS[:3] + STEPS[4:], STEPS[:4]]:
+    picture = scene.copy()
+    Preparation(steps, "bgr", 224, 224).apply(picture)
+    print("prepared", *steps, hashlib.sha256(picture.tobytes()).hexdigest())
+"""
+
+
 @pytest.fixture
 def answers_here(bundle: Bundle, shared: Path) -> list[dict[str, object]]:
     photos = [str(shared / "models" / name) for name in PHOTOS]
@@ -60,6 +74,14 @@ def test_photos_are_named_as_here(
     tolerance = bundle.manifest.golden.output_tolerance * bundle.manifest.output.quantization.scale
     for answer, here in zip(answers, answers_here, strict=True):
         assert answer["score"] == pytest.approx(here["score"], abs=tolerance)
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "armhf"])
+def test_pictures_are_prepared_to_the_same_bits(architecture: str, once: Callable[..., Ran]) -> None:
+    here = subprocess.run([sys.executable, "-c", _PREPARE], capture_output=True, text=True, check=True).stdout
+    ran = once(architecture, f"{architecture}-prepared", lambda folder: (folder / "run").write_text(_PREPARE))
+    assert ran.status == 0, ran.output
+    assert [line for line in ran.output.splitlines() if line.startswith("prepared")] == here.splitlines()
 
 
 def _read(output: str) -> list[dict[str, object]]:

@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.events.records import Box, PictureInfo, Sighting
+from edge.events.records import PictureInfo, Sighting
 from edge.processes.channel import Message
 from edge.processes.messages import Sighted
 from edge.records import Frame, Pixels
-from edge.worker.pipeline import Prepared
+from edge.results import Box
+from edge.worker.pipeline import Cut, Prepared
 
 Kind = TypeVar("Kind", bound=Message)
 
@@ -76,7 +77,7 @@ def frame(mono_s: float, grey: int = 100, width: int = 64, height: int = 48) -> 
 
 def prepared(of: Frame) -> Prepared:
     nothing = np.zeros((1, 1, 1, 3), np.uint8)
-    return Prepared(of, nothing, nothing[0], of.image_bgr, 0.0)
+    return Prepared(of, (Cut(nothing),), nothing[0], of.image_bgr, 0.0)
 
 
 def decoded(data: bytes) -> Pixels:

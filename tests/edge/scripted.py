@@ -14,6 +14,7 @@ from edge.decision import Decider
 from edge.errors import EndOfStream, EngineError
 from edge.preprocess import Preprocessor, Tensor
 from edge.records import Frame
+from edge.worker.cutting import Cutter
 from edge.worker.pipeline import Pipeline
 
 WHITE = 255
@@ -94,13 +95,22 @@ class ScriptedEngine:
     def close(self) -> None: ...
 
 
-def pipeline(bundle: Bundle, engine: ScriptedEngine, *, fallback: str | None = None) -> Pipeline:
+def pipeline(
+    bundle: Bundle,
+    engine: ScriptedEngine,
+    *,
+    cutter: Cutter | None = None,
+    background: frozenset[str] = frozenset(),
+    fallback: str | None = None,
+) -> Pipeline:
     """Return the pipeline of `bundle` with another engine."""
     return Pipeline(
         bundle,
         Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input),
         engine,  # type: ignore[arg-type]
         Decider(bundle.labels, thresholds=(0.0,) * len(bundle.labels), smoothing=0.0, top=1),
+        cutter=cutter,
+        background=background,
         fallback=fallback,
     )
 

@@ -100,6 +100,13 @@ def huge_png() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
 
+def unpacking_png(kind: bytes, start: bytes) -> bytes:
+    """Return a PNG whose chunk `kind` unpacks to 3 MB."""
+    whole, content = encoded(Image.new("RGB", (20, 20)), "PNG"), start + zlib.compress(bytes(3_000_000))
+    chunk = struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return whole[:33] + chunk + whole[33:]
+
+
 def png16(channels: int) -> bytes:
     shape = (20, 20) if channels == 1 else (20, 20, channels)
     return cv2.imencode(".png", np.full(shape, 40_000, np.uint16))[1].tobytes()
@@ -114,6 +121,9 @@ def tiff16() -> bytes:
     [
         (b"", "empty file"),
         (b"not a picture at all", "not a picture"),
+        (unpacking_png(b"zTXt", b"k\0\0"), "texts or colour profile unpack to over 1 MiB"),
+        (unpacking_png(b"iCCP", b"k\0\0"), "texts or colour profile unpack to over 1 MiB"),
+        (unpacking_png(b"iTXt", b"k\0\1\0\0\0"), "texts or colour profile unpack to over 1 MiB"),
         (huge_png(), "40000x40000 is 1600 megapixels, at most 100"),
         (png16(1), "16 bits a channel, at most 8"),
         (png16(3), "16 bits a channel, at most 8"),

@@ -324,3 +324,51 @@ def test_the_picture_is_what_shows_the_frame(width: int, height: int, resize: st
 def test_memory_of_another_kind_is_refused(out: Any) -> None:
     with pytest.raises(ImageError, match="out must be contiguous uint8"):
         make().fit(np.zeros((40, 40, 3), np.uint8), out)
+
+
+# Preparation: between the resize and the table
+
+
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+@pytest.mark.parametrize("resize", ["squash", "crop", "letterbox"])
+def test_the_tensor_is_the_table_applied_to_the_prepared_pixels(order: str, resize: str) -> None:
+    frame = np.random.default_rng(0).integers(0, 100, (50, 70, 3)).astype(np.uint8)
+    prep = make(scale=0.01, order=order, resize=resize, preparation=("grey", "clahe"))
+    pixels = prep.pixels(frame)
+    assert np.array_equal(prep.tensor(frame)[0], prep.quantize(pixels))
+    assert (pixels == pixels[:, :, :1]).all()
+    assert not np.array_equal(pixels, make(scale=0.01, order=order, resize=resize).pixels(frame))
+
+
+def test_what_is_fitted_stays_unprepared_for_gates_and_guards() -> None:
+    frame = np.random.default_rng(0).integers(0, 100, (50, 70, 3)).astype(np.uint8)
+    prep = make(preparation=("equalize",))
+    fitted = prep.fit(frame)
+    prep.write(fitted, prep.new_tensor())
+    assert np.array_equal(fitted, make().fit(frame))
+
+
+def test_the_bars_of_a_letterbox_are_not_prepared() -> None:
+    """Nor do they count: their brightness would be the commonest level by far."""
+    frame = np.random.default_rng(0).integers(20, 80, (24, 64, 3)).astype(np.uint8)
+    boxed = make(resize="letterbox", size=(64, 64), pad=127, preparation=("grey", "equalize")).pixels(frame)
+    assert (boxed[:20] == 127).all()
+    assert (boxed[44:] == 127).all()
+    alone = make(size=(64, 24), preparation=("grey", "equalize")).pixels(frame)
+    assert np.array_equal(boxed[20:44], alone)
+
+
+def test_preparing_takes_no_memory_while_frames_keep_their_size() -> None:
+    prep = make(size=(96, 96), resize="letterbox", preparation=("white-balance", "smooth", "clahe"))
+    frame = np.random.default_rng(0).integers(0, 256, (240, 320, 3)).astype(np.uint8)
+    fitted, tensor = np.empty((96, 96, 3), np.uint8), prep.new_tensor()
+    for _ in range(2):
+        prep.write(prep.fit(frame, fitted), tensor)
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            prep.write(prep.fit(frame, fitted), tensor)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 96 * 96

@@ -70,6 +70,15 @@ class _Graph:
         self.graph.operators.append(made)
         return made
 
+    def copy_of(self, name: str, values: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> int:
+        """Add what takes all of a constant."""
+        constant = self.tensor(list(values.shape), schema.TensorType.FLOAT32, values.tobytes())
+        out = self.tensor(list(values.shape), schema.TensorType.FLOAT32)
+        self.graph.tensors[out].name = name
+        begin, size = self.numbers([0] * values.ndim), self.numbers(list(values.shape))
+        self.operator(schema.BuiltinOperator.SLICE, [constant, begin, size], [out])
+        return out
+
     def first_values(self, image: int, count: int) -> int:
         """Add what takes the first pixel's first channels."""
         out = self.tensor([1, 1, 1, count], schema.TensorType.UINT8)
@@ -95,6 +104,14 @@ def sound_model() -> bytes:
     model = _empty()
     main = _Graph(model)
     main.graph.outputs = [main.first_values(main.image, 3)]
+    return _packed(model)
+
+
+def detector_model(**outputs: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> bytes:
+    """A picture, (1, 16, 16, 3) uint8, and these outputs whatever it shows, in this order; names are the tensors'."""
+    model = _empty()
+    main = _Graph(model)
+    main.graph.outputs = [main.copy_of(name, np.asarray(values, np.float32)) for name, values in outputs.items()]
     return _packed(model)
 
 

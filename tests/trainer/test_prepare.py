@@ -8,6 +8,8 @@ import pytest
 
 from edge.bundle.manifest import Preprocessing
 from edge.errors import DataError, MissingInputError
+from edge.locating.cuts import cut_for
+from trainer.cropping.record import CropRecord
 from trainer.dataset.listing import list_photos
 from trainer.networks.families import Network
 from trainer.options import Options
@@ -78,6 +80,24 @@ def test_links_that_lead_nowhere_are_a_warning(tmp_path: Path, shapes: Shapes, s
     data.photos.pixels.close()
     assert len(data.photos.listing.photos) == 24
     assert any(line.startswith("warning: 1 link to a photo leads nowhere. Training goes on") for line in heard.said)
+
+
+def test_parts_of_one_photo_are_never_learned_from_and_tested_on(
+    tmp_path: Path, shapes: Shapes, spec: Preprocessing
+) -> None:
+    """Two parts of a photo need not look alike: near-duplicates would not keep them together."""
+    photos = shapes(tmp_path / "photos", 24)
+    for path in sorted(photos.rglob("*.jpg")):
+        number = int(path.stem)
+        path.rename(path.with_name(f"{number // 2}.jpg@{number % 2}-0-9x9.jpg"))
+    options = Options(data=photos, out=tmp_path / "bundle", network=Network("mobilenet_v2", 0.35, 32), weights="none")
+    record = CropRecord(cut=cut_for("squash", padding=0, min_size=0.025))
+    run = RunContext(options, spec, None, tmp_path, Heard(), Clock(), crop=record)
+    data = load(run, list_photos(photos))
+    data.photos.pixels.close()
+    names = [photo.path.with_name(photo.path.name.partition("@")[0]) for photo in data.photos.listing.photos]
+    sides = {split: {names[index] for index in indices} for split, indices in data.splits.items()}
+    assert sum(map(len, sides.values())) == len(set(names)) == 36
 
 
 class TestTaxonomy:

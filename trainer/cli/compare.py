@@ -1,6 +1,7 @@
 """fieldfare compare: report which of two bundles is better, and whether the difference is more than chance."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,6 +10,10 @@ from edge.cli.streams import echo_json
 from edge.errors import OutputExistsError
 from trainer.cli.packages import require
 from trainer.pages.words import clean
+
+if TYPE_CHECKING:
+    from trainer.cli.console import ConsoleProgress
+    from trainer.comparison.records import Comparison
 
 
 @click.command(epilog="Example: fieldfare compare birds birds-2 my-photos --report comparison.html")
@@ -48,9 +53,9 @@ def compare(
     from edge.storage import write_file
     from trainer.cli.console import ConsoleProgress
     from trainer.comparison.compare import compare_bundles
-    from trainer.comparison.page import render_comparison, terminal_lines
+    from trainer.comparison.page import render_comparison
+    from trainer.dataset.layouts.passed_over import in_words
     from trainer.dataset.listing import list_photos
-    from trainer.dataset.passed_over import in_words
 
     if report is not None:
         _check_report(report, (a, b, data), overwrite=overwrite)
@@ -69,17 +74,23 @@ def compare(
         threads=threads,
         pictures=report is not None,
     )
+    if report is not None:
+        write_file(report, render_comparison(result, shown).encode(), overwrite=overwrite)
+    _print(result, progress, as_json=as_json)
+
+
+def _print(result: "Comparison", progress: "ConsoleProgress", *, as_json: bool) -> None:
+    from trainer.comparison.page import terminal_lines
+
     for note in result.notes:
         progress.say(f"warning: {note}")
     for problem in result.unreadable:
         progress.say(f"left out: {problem}")
-    if report is not None:
-        write_file(report, render_comparison(result, shown).encode(), overwrite=overwrite)
     if as_json:
         echo_json(result)
-    else:
-        for line in terminal_lines(result):
-            click.echo(clean(line))
+        return
+    for line in terminal_lines(result):
+        click.echo(clean(line))
 
 
 def _check_report(path: Path, read: tuple[Path, ...], *, overwrite: bool) -> None:

@@ -1,4 +1,4 @@
-"""fieldfare dataset: check a folder of photos before training on it, or group photos without labels."""
+"""fieldfare dataset: check a folder of photos before training on it, or make one."""
 
 import signal
 import sys
@@ -10,8 +10,10 @@ import click
 
 from edge.cli.streams import echo_json
 from edge.errors import DataError, DatasetError, OutputExistsError
+from trainer.cli.crop import crop
 from trainer.cli.group import group
 from trainer.cli.packages import require
+from trainer.cli.pick import pick, spread
 from trainer.dataset.decode_limits import default_workers
 from trainer.networks.families import DEFAULT_FAMILY, MAX_SIZE, MIN_SIZE, Network
 
@@ -23,10 +25,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def dataset() -> None:
-    """Check a folder of photos before training on it, or make one from photos without labels."""
+    """Check a folder of photos before training on it, or make one: cut, grouped, labelled."""
 
 
+dataset.add_command(crop)
 dataset.add_command(group)
+dataset.add_command(pick)
+dataset.add_command(spread)
 
 
 @dataset.command(
@@ -103,6 +108,8 @@ def _look(
     data: Path, group_by: str | None, numbers: tuple[int, int, int], folder: Path, progress: "Progress"
 ) -> "tuple[DatasetReport, Photos]":
     from trainer.check.examine import conflicts, examine
+    from trainer.cropping.record import find_record
+    from trainer.cropping.sources import source_groups
     from trainer.dataset.duplicates import group_duplicates
     from trainer.dataset.groups import join_groups, parse_group_by, visit_groups
     from trainer.dataset.listing import list_photos
@@ -122,6 +129,8 @@ def _look(
     duplicates = group_duplicates(photos.hashes, photos.greys)
     visits = None if rule is None else visit_groups(photos.listing, rule)
     groups = duplicates if visits is None else join_groups(duplicates, visits.groups)
+    if (crop_record := find_record(listing.root)) is not None:
+        groups = join_groups(groups, source_groups(photos.listing, crop_record))
     try:
         splits, _ = assign_splits(photos.listing, groups, seed, conflicts(photos))
         refusal = None

@@ -218,7 +218,11 @@ def _open(path: Path) -> "tuple[bytes, Bundle | None]":
     """Return the model for the CPU, and the bundle if `path` is one."""
     from edge.bundle.store import PACK_SUFFIX, open_bundle
 
-    if path.is_dir() or path.suffix == PACK_SUFFIX:
+    try:
+        packed = path.is_dir() or path.suffix == PACK_SUFFIX
+    except OSError as error:  # such as a name of over 255 bytes
+        raise MissingInputError(f"{path}: cannot read: {error.strerror or error}") from error
+    if packed:
         bundle = open_bundle(path)
         return bundle.model, bundle
     return _read(path), None

@@ -10,6 +10,7 @@ import click
 
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import echo_json
+from edge.printable import printable
 from trainer.cli.packages import require
 from trainer.networks.families import DEFAULT_FAMILY, FAMILIES, MAX_SIZE, MIN_SIZE, Network
 
@@ -25,6 +26,18 @@ All of these are expected to run entirely on the Edge TPU; every training report
 mobilenet_v3_* are the minimalistic forms: the full ones need operators that the Edge TPU does not have.
 
 Example: fieldfare train my-photos --out birds --time-budget 10"""
+
+
+def _steps(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """Return the steps of --prepare in their order."""
+    if text is None:
+        return ()
+    from edge.bundle.preparation import fault_of, in_order
+
+    steps = [part.strip().lower() for part in text.split(",")]
+    if fault := fault_of(steps):
+        raise click.BadParameter(f"{printable(fault)}; give one or more, with commas between: --prepare grey,clahe")
+    return in_order(steps)
 
 
 @click.command(epilog=_WHICH)
@@ -56,7 +69,7 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
 @click.option(
     "--epochs",
     type=click.IntRange(0, 10_000),
-    help="Passes over the photos; 0 trains the head only.  [default: 10, from scratch 40]",
+    help="Passes over the photos; 0 trains the head only.  [default: 10, more if they are few; from scratch 40]",
 )
 @click.option(
     "--time-budget",
@@ -87,10 +100,29 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
     help="How pictures that are not square are fitted, in training and on the device.",
 )
 @click.option(
+    "--prepare",
+    metavar="STEP,...",
+    callback=_steps,
+    help="Prepare pictures in training and on the device: white-balance, grey (for infrared nights), smooth, and "
+    "equalize or clahe (for odd light); always in this order.",
+)
+@click.option(
     "--mirror/--no-mirror",
     default=True,
     show_default=True,
     help="Also learn from mirrored photos. Use --no-mirror if left and right matter, as in text.",
+)
+@click.option("--mirror-vertical", is_flag=True, help="Also learn from photos mirrored top to bottom.")
+@click.option(
+    "--any-way-up", is_flag=True, help="Also learn from photos turned by any angle, for cameras that look down."
+)
+@click.option(
+    "--nights",
+    type=FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Make this share of the pictures to learn from grey and lit by a lamp, as infrared nights are.",
 )
 @click.option(
     "--group-by",
@@ -103,6 +135,13 @@ Example: fieldfare train my-photos --out birds --time-budget 10"""
     default="none",
     show_default=True,
     help="Give photos of small classes more weight.",
+)
+@click.option(
+    "--machine-weight",
+    type=FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="What a photo counts whose label `dataset spread` made, beside 1 for yours; 0: leave them out.",
 )
 @click.option(
     "--patience",

@@ -18,104 +18,16 @@ from edge.inference.tflite import TfliteClassifier, check_details
 from edge.postprocess import to_scores
 from edge.preprocess import Preprocessor
 from edge.records import Pixels
-from trainer.comparison.paired import SIGNIFICANT, Paired, compare_answers
+from trainer.comparison.records import ClassContest, Comparison, Contender, Disagreement
 from trainer.dataset.duplicates import fingerprint, group_duplicates
 from trainer.dataset.listing import Listing, Photo
 from trainer.measuring.metrics import Interval, wilson
-from trainer.measuring.threshold import CurvePoint, ThresholdEffect, curve_of, effect_of
+from trainer.measuring.paired import SIGNIFICANT, Paired, compare_answers
+from trainer.measuring.threshold import curve_of, effect_of
 from trainer.progress import Progress
 
 PICTURES = 6  # of each kind of disagreement
 _VIEW = 224  # pixels
-
-
-class Contender(msgspec.Struct, frozen=True, kw_only=True):
-    """One bundle and its results.
-
-    path: the bundle's file or folder.
-    width, height: of its input, in pixels.
-    bytes_model: size of its int8 model.
-    invoke_ms: median time of one inference on this computer.
-    top1: share of right answers, with its interval.
-    threshold: its own threshold for unknown.
-    at_threshold: the result with that threshold.
-    curve: the results with other thresholds.
-    """
-
-    path: str
-    bundle_id: str
-    width: int
-    height: int
-    bytes_model: int
-    invoke_ms: float
-    top1: Interval
-    threshold: float
-    at_threshold: ThresholdEffect
-    curve: tuple[CurvePoint, ...]
-
-
-class ClassContest(msgspec.Struct, frozen=True):
-    """One class.
-
-    photos: how many there are.
-    right_a, right_b: how many A, or B, names rightly.
-    only_a, only_b: how many only A, or only B, names rightly.
-    """
-
-    name: str
-    photos: int
-    right_a: int
-    right_b: int
-    only_a: int
-    only_b: int
-
-
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a comparison.
-
-    data: the folder of photos.
-    split: 'train', 'val', 'test' or 'all'.
-    photos: how many were compared on.
-    unreadable: for each photo that was left out, the reason.
-    near_duplicates: photos that are nearly the same as an earlier one; they are counted like any other.
-    notes: warnings about the choice of photos.
-    better: 'A' or 'B', the one with more right answers; None if both have the same number.
-    certain: whether the difference is more than chance (McNemar's exact p under 0.05).
-    verdict: both in a sentence.
-    classes: class by class, sorted by name.
-    """
-
-    data: str
-    split: str
-    photos: int
-    unreadable: tuple[str, ...]
-    near_duplicates: int
-    notes: tuple[str, ...]
-    a: Contender
-    b: Contender
-    paired: Paired
-    better: str | None
-    certain: bool
-    verdict: str
-    classes: tuple[ClassContest, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Disagreement:
-    """A photo that only one bundle named rightly.
-
-    who: 'A' or 'B', the one that is right.
-    name: the photo's file.
-    truth: its class.
-    other: the other bundle's answer.
-    picture: a thumbnail, as JPEG.
-    """
-
-    who: str
-    name: str
-    truth: str
-    other: str
-    picture: bytes
 
 
 @dataclass(slots=True)
@@ -130,6 +42,29 @@ class _Answers:
     names: list[str] = field(default_factory=list)
     best: list[float] = field(default_factory=list)
     ms: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The photos that both bundles looked at, in their order.
+
+    truth: their classes.
+    prints: of each photo, to count near-duplicates.
+    shown: some that only one bundle named rightly.
+    unreadable: why others were left out.
+    """
+
+    truth: list[str] = field(default_factory=list)
+    prints: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = field(default_factory=list)
+    shown: list[Disagreement] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+    def add(self, path: Path, frame_bgr: Pixels, truth: str, answers: tuple[str, str], *, pictures: bool) -> None:
+        """Add a photo. pictures: whether to keep it if only one answer is right."""
+        self.truth.append(truth)
+        self.prints.append(_fingerprint(frame_bgr))
+        if pictures and (answers[0] == truth) != (answers[1] == truth):
+            _show(self.shown, path, frame_bgr, truth, answers)
 
 
 class Runner:
@@ -223,39 +158,38 @@ def compare_bundles(
     """
     photos, chosen, notes = choose_photos(listing, split, [set(bundle.labels) for bundle in pair])
     a, b = (Runner(bundle, runtime, threads) for bundle in pair)
-    unreadable: list[str] = []
-    truth: list[str] = []
-    prints: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
-    shown: list[Disagreement] = []
+    seen = _Seen()
     with progress.stage("comparing", len(photos)) as advance:
         for photo in photos:
             advance(1)
-            try:
-                frame_bgr = read_image(photo.path)
-            except (ImageError, MissingInputError) as error:
-                if not skip_unreadable:
-                    raise DatasetError(f"{error}; or leave such photos out with --skip-unreadable") from error
-                unreadable.append(str(error))
-                continue
-            truth.append(listing.classes[photo.label])
-            prints.append(_fingerprint(frame_bgr))
-            said = a.look(frame_bgr), b.look(frame_bgr)
-            if pictures and (said[0] == truth[-1]) != (said[1] == truth[-1]):
-                _show(shown, photo.path, frame_bgr, truth[-1], said)
+            frame_bgr = _read(photo.path, seen, skip_unreadable=skip_unreadable)
+            if frame_bgr is not None:
+                answers = a.look(frame_bgr), b.look(frame_bgr)
+                seen.add(photo.path, frame_bgr, listing.classes[photo.label], answers, pictures=pictures)
     a.close()
     b.close()
-    if not truth:
-        raise DatasetError(f"{listing.root}: not one of {len(photos)} photos can be read: {unreadable[0]}")
-    result = _conclude(a, b, np.array(truth, dtype=object))
+    if not seen.truth:
+        raise DatasetError(f"{listing.root}: not one of {len(photos)} photos can be read: {seen.unreadable[0]}")
     result = msgspec.structs.replace(
-        result,
+        _conclude(a, b, np.array(seen.truth, dtype=object)),
         data=readable_name(listing.root),
         split=chosen,
-        unreadable=tuple(unreadable),
-        near_duplicates=_near_duplicates(prints),
+        unreadable=tuple(seen.unreadable),
+        near_duplicates=_near_duplicates(seen.prints),
         notes=tuple(notes),
     )
-    return result, tuple(shown)
+    return result, tuple(seen.shown)
+
+
+def _read(path: Path, seen: _Seen, *, skip_unreadable: bool) -> Pixels | None:
+    """Return a photo; None, and a note in `seen`, if it cannot be read and may be left out. Raises DatasetError."""
+    try:
+        return read_image(path)
+    except (ImageError, MissingInputError) as error:
+        if not skip_unreadable:
+            raise DatasetError(f"{error}; or leave such photos out with --skip-unreadable") from error
+        seen.unreadable.append(str(error))
+        return None
 
 
 def verdict(paired: Paired, a: Interval, b: Interval, photos: int) -> tuple[str | None, bool, str]:
@@ -345,10 +279,10 @@ def _list(names: set[str]) -> str:
     return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _show(shown: list[Disagreement], path: Path, frame_bgr: Pixels, truth: str, said: tuple[str, str]) -> None:
+def _show(shown: list[Disagreement], path: Path, frame_bgr: Pixels, truth: str, answers: tuple[str, str]) -> None:
     from trainer.pages import thumbnail
 
-    who, other = ("A", said[1]) if said[0] == truth else ("B", said[0])
+    who, other = ("A", answers[1]) if answers[0] == truth else ("B", answers[0])
     if sum(entry.who == who for entry in shown) < PICTURES:
         picture = thumbnail.encode(frame_bgr[:, :, ::-1])
         shown.append(Disagreement(who, readable_name(path.name), truth, other, picture))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from trainer.comparison.compare import ClassContest, Comparison, Contender, Disagreement
+from trainer.comparison.records import ClassContest, Comparison, Contender, Disagreement
 from trainer.measuring.metrics import Interval
 from trainer.pages.thumbnail import data_url
 from trainer.pages.words import counted, shortened, split_name

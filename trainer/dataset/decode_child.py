@@ -29,7 +29,7 @@ from trainer.dataset.rows import Rows
 class Setup(msgspec.Struct, frozen=True):
     """How to decode, and the limits.
 
-    spec: the preprocessing
+    spec: the preprocessing; what describes a photo is taken before its preparation
     tensor: the model's input
     rows_fd: the inherited file descriptor of the file of rows
     count: how many rows it has
@@ -75,9 +75,11 @@ def work(setup: Setup) -> None:
     """Answer jobs until there are no more."""
     _limit(setup.memory_bytes)
     preprocessor = Preprocessor(setup.spec, setup.tensor)
-    # Letterbox bars are no part of the picture: duplicates and brightness are judged without them.
-    squash = Preprocessor(replace(setup.spec, resize="squash"), setup.tensor)
-    whole = squash if setup.spec.resize == "letterbox" else preprocessor
+    # Letterbox bars are no part of the picture, and equalized photos are alike that were not: duplicates and brightness
+    # are judged without either.
+    resize = "squash" if setup.spec.resize == "letterbox" else setup.spec.resize
+    bare = replace(setup.spec, resize=resize, preparation=())
+    whole = preprocessor if bare == setup.spec else Preprocessor(bare, setup.tensor)
     rows = Rows(setup.rows_fd, setup.count, (setup.tensor.height, setup.tensor.width, 3), np.uint8)
     decoder, encoder = msgspec.json.Decoder(Job), msgspec.json.Encoder()
     _write(encoder.encode(Answer(-1)))

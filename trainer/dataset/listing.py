@@ -1,8 +1,10 @@
 """List the classes and photo files of a folder by their names; trainer.dataset.photos decodes the files."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +15,10 @@ from edge.bundle.labels import is_unknown, label_fix, label_problem, twins
 from edge.bundle.store import MANIFEST_HASH
 from edge.errors import DatasetError, MissingInputError
 from edge.photo_files import is_image_name, look_through, photos_of
-from trainer.dataset.layout import (
+from edge.results import UNKNOWN
+from trainer.dataset.layouts.other_tools import check_other_layouts
+from trainer.dataset.layouts.passed_over import PassedOver, others_of, passed_over
+from trainer.dataset.layouts.splits import (
     check_classes_of_splits,
     check_split_names,
     check_splits,
@@ -24,8 +29,7 @@ from trainer.dataset.layout import (
     named,
     photos_in,
 )
-from trainer.dataset.other_layouts import check_other_layouts
-from trainer.dataset.passed_over import PassedOver, others_of, passed_over
+from trainer.dataset.machine_labels import read_machine_labels
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -46,11 +50,15 @@ _ALIASES: dict[str, Split] = {
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A file, the index of its class, and the split that its folder names, if any."""
+    """A file, the index of its class, and the split that its folder names, if any.
+
+    sure: how sure its label is, 0..1, if a machine made it; None if a person did.
+    """
 
     path: Path
     label: int
     split: Split | None
+    sure: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,7 @@ class Listing:
     broken: symbolic links with a photo's name that lead nowhere.
     closed: folders that were not looked into: hidden ones, and those that systems keep for themselves.
     loose: how many photos lie beside the class folders, in no class.
+    lost: how many rows of the table of machine-made labels name none of the photos.
     """
 
     root: Path
@@ -73,6 +82,7 @@ class Listing:
     broken: tuple[Path, ...] = ()
     closed: tuple[Path, ...] = ()
     loose: int = 0
+    lost: int = 0
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -84,6 +94,11 @@ class Listing:
         """How many files are passed over in all classes together."""
         return sum(one.count for one in self.passed_over)
 
+    @property
+    def machine_made(self) -> NDArray[np.int64]:
+        """The indices of the photos whose labels a machine made."""
+        return np.array([place for place, photo in enumerate(self.photos) if photo.sure is not None], np.int64)
+
 
 def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
     """Find classes and photos under `root`: class folders, or train/val/test folders of class folders.
@@ -91,7 +106,11 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
     Raises MissingInputError if there is no folder; DatasetError if there is only one class, a class has no photos or
     fewer than min_photos, or splits have different classes. With min_photos 0, classes may be empty; the dataset
     check reports them itself."""
-    if not root.is_dir():
+    try:
+        there = root.is_dir()
+    except OSError as error:  # such as a name of over 255 bytes
+        raise MissingInputError(f"{root}: cannot read: {error.strerror or error}") from error
+    if not there:
         raise MissingInputError(f"{root}: no such folder: give a folder with one folder of photos per class")
     places = _places(root)
     per_split = {split: folders_in(place) for split, place in places.items()}
@@ -107,14 +126,24 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
         for folder in class_folders:
             gathered.add(folder, split)
     found = gathered.passed_over()
+    photos, lost = _marked(root, gathered.photos)
     if gathered.empty and min_photos:
         raise DatasetError(_no_photos(root, gathered, found) + folder_to_give(root))
-    _check_counts(root, classes, gathered.photos, found, min_photos)
+    _check_counts(root, classes, photos, found, min_photos)
     around = {root, *places.values()}
     closed = [*gathered.closed, *(folder for place in around for folder in closed_in(place))]
     loose = sum(map(photos_in, around))
-    photos, broken = tuple(gathered.photos), tuple(gathered.broken)
-    return Listing(root, classes, photos, found, broken, tuple(sorted(closed)), loose)
+    return Listing(root, classes, photos, found, tuple(gathered.broken), tuple(sorted(closed)), loose, lost)
+
+
+def _marked(root: Path, photos: Sequence[Photo]) -> tuple[tuple[Photo, ...], int]:
+    """Return `photos` with how sure machine-made labels are, and how many rows of their table name none of them."""
+    sure = read_machine_labels(root)
+    if not sure:
+        return tuple(photos), 0
+    names = [photo.path.relative_to(root).as_posix() for photo in photos]
+    marked = tuple(replace(photo, sure=sure.get(name)) for photo, name in zip(photos, names, strict=True))
+    return marked, len(sure.keys() - set(names))
 
 
 def _places(root: Path) -> dict[Split | None, Path]:
@@ -205,19 +234,34 @@ def _check_classes(root: Path, classes: tuple[str, ...]) -> None:
     for name in classes:
         if problem := label_problem(name):
             instead = ", or give its photos with --outside instead" if is_unknown(name) else ""
-            raise DatasetError(f"{root}: class folder {name!r} {problem}: {label_fix(name)}{instead}")
+            which = "one class folder" if name == UNKNOWN else f"class folder {name!r}"  # the problem repeats the name
+            raise DatasetError(f"{root}: {which} {problem}: {label_fix(name)}{instead}")
     if alike := twins(classes):
         first, second, *_ = next(iter(alike.values()))
         raise DatasetError(
-            f"{root}: class folders {classes[first]!a} and {classes[second]!a} look the same: rename one, or put their "
-            "photos together"
+            f"{root}: two class folders look like {classes[first]!r}: {_difference(classes[first], classes[second])}: "
+            "rename one, or put their photos together"
         )
+
+
+def _difference(one: str, other: str) -> str:
+    """Return in words where two names that look the same differ first."""
+    pairs = zip_longest(one, other, fillvalue="")
+    place, (mine, its) = next((at, pair) for at, pair in enumerate(pairs, 1) if pair[0] != pair[1])
+    return f"their character {place} is {_named(mine)} in one, {_named(its)} in the other"
+
+
+def _named(character: str) -> str:
+    if not character:
+        return "missing"
+    return f"U+{ord(character):04X} {unicodedata.name(character, '')}".strip()
 
 
 def _check_counts(
     root: Path, classes: tuple[str, ...], photos: Sequence[Photo], found: Sequence[PassedOver], least: int
 ) -> None:
-    counts = Counter(photo.label for photo in photos)
+    # Photos that a machine labelled are in no validation and no test.
+    counts = Counter(photo.label for photo in photos if photo.sure is None)
     small = {name: counts[label] for label, name in enumerate(classes) if counts[label] < least}
     if not small:
         return

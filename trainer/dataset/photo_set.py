@@ -12,13 +12,19 @@ from trainer.dataset.rows import RowSource
 class PhotoSet:
     """Photos in memory or on disk.
 
-    pixels: uint8 (photos, height, width, 3), in the model's channel order.
+    pixels: uint8 (photos, height, width, 3), in the model's channel order, as the network sees them.
     labels: class indices, int64 (photos,).
     train: indices of the photos to learn from, int64.
     val: indices of the photos to choose by, int64.
+    weights: what each photo counts beside its class's weight, float32 (photos,); None: all alike.
     """
 
     pixels: RowSource
     labels: NDArray[np.int64]
     train: NDArray[np.int64]
     val: NDArray[np.int64]
+    weights: NDArray[np.float32] | None = None
+
+    def weights_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return what each of these photos counts, float32 (indices,)."""
+        return np.ones(len(indices), np.float32) if self.weights is None else self.weights[indices]

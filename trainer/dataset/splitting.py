@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import DatasetError
-from trainer.dataset.layout import named
+from trainer.dataset.layouts.splits import named
 from trainer.dataset.listing import SHARES, SPLITS, Listing, Split
 
 # A class of fewer groups is assigned before the others, while every split still has room.
@@ -35,17 +35,20 @@ def assign_splits(
     """Return the sorted indices of the photos of each split, and how many groups the folders themselves divide.
 
     The splits are stratified by class, 70/15/15, and drawn with `seed`. Photos whose folder names a split stay in it;
-    if there is no val or test folder, that split is drawn from train. Raises DatasetError if a class cannot be in
-    every split.
+    if there is no val or test folder, that split is drawn from train. Photos that a machine labelled are in train, if
+    nothing of their group is elsewhere, or in no split. Raises DatasetError if a class cannot be in every split.
 
     groups: (photos,), equal numbers for photos that belong together; no split made here divides them.
     left_out: photos that no split made here takes.
     """
     chosen: list[Split | None] = [photo.split for photo in listing.photos]
+    made = {int(index) for index in listing.machine_made}
+    for index in made:
+        chosen[index] = None
     out = {int(index) for index in left_out if chosen[int(index)] is None}
     present = {split for split in chosen if split}
     wanted: list[Split] = [split for split in SPLITS if split == "train" or split not in present]
-    pool = [i for i, split in enumerate(chosen) if split in (None, "train") and i not in out]
+    pool = [i for i, split in enumerate(chosen) if split in (None, "train") and i not in out | made]
     for attempt in range(_ATTEMPTS):
         rng = np.random.default_rng(seed if not attempt else [seed, attempt])
         whole = _groups(pool, groups, listing, rng)
@@ -55,6 +58,10 @@ def assign_splits(
     for group, side in zip(whole, sides, strict=True):
         for index in group.members:
             chosen[index] = side
+    judged = {int(groups[index]) for index, side in enumerate(chosen) if side in ("val", "test")}
+    for index in made - out:
+        if int(groups[index]) not in judged:
+            chosen[index] = "train"
     result = {
         split: np.array([i for i, side in enumerate(chosen) if side == split], dtype=np.int64) for split in SPLITS
     }

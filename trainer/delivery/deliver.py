@@ -90,7 +90,7 @@ def _both_or_none(options: Options, pages: tuple[Path, Path]) -> Iterator[None]:
 
 def _measure(given: Delivery, made: Int8) -> Evaluations:
     run, photos, test = given.run, given.data.photo_set, given.data.splits["test"]
-    pixels, truth, val = photos.pixels, photos.labels, photos.val
+    pixels, truth, val, colours = photos.pixels, photos.labels, photos.val, given.data.photos.pixels
     with run.progress.stage("measuring int8", len(test)) as advance:
         raw = run_int8(made.classifier, run.spec, made.tensors[0], pixels, test, advance)
     test_logits = logits_of(raw, made.tensors[1])
@@ -108,7 +108,7 @@ def _measure(given: Delivery, made: Int8) -> Evaluations:
             scores=scaling.scores(logits),
             uncalibrated=Scaling().scores(logits),
             float_scores=scaling.scores(float_logits),
-            thumbnail=lambda place: pixels[indices[place]],
+            thumbnail=lambda place: colours[indices[place]],  # people find a photo by its colours
         )
 
     return Evaluations(
@@ -137,7 +137,7 @@ def _strangers(
     listing = outside.listing
     with outside.pixels as pixels:
         everything = np.arange(len(listing.photos))
-        raw = run_int8(made.classifier, run.spec, made.tensors[0], pixels, everything, lambda _: None)
+        raw = run_int8(made.classifier, run.spec, made.tensors[0], outside.seen, everything, lambda _: None)
         scores = found.scaling.scores(logits_of(raw, made.tensors[1]))
         unknown = float((scores.max(axis=1) < found.threshold.threshold).mean())
         run.progress.say(f"{len(everything)} photos outside the classes: {unknown:.0%} called unknown")
@@ -212,6 +212,7 @@ def _write_bundle(given: Delivery, made: Int8, found: Evaluations, compiled: Com
         if compiled is None
         else edgetpu_part(compiled.model, compiled.facts, compiled.report, compiled.log),
         taxonomy=given.run.taxonomy,
+        cut=None if given.run.crop is None else given.run.crop.cut,
     )
     bundle = assemble(options.out, parts, load_runtime(), _golden_frames(given))
     save(bundle, overwrite=options.overwrite)

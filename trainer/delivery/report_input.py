@@ -2,6 +2,7 @@
 
 import platform
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -10,10 +11,12 @@ import numpy as np
 from edge import __version__
 from edge.images import readable_name
 from trainer.dataset.listing import SPLITS
+from trainer.delivery.examples import make_examples
 from trainer.delivery.records import Delivery
 from trainer.edgetpu.compatibility import Verdict
 from trainer.edgetpu.compiling import Compiled
 from trainer.edgetpu.tflite_graph import Graph
+from trainer.options import Options
 from trainer.prepare import Data
 from trainer.quantizing.int8 import Int8
 from trainer.report.build import Evaluations, Pictures, build_report
@@ -29,7 +32,7 @@ def make_report(
 ) -> tuple[Report, Pictures]:
     """Return the report of a training. edgetpu: the model's graph, the verdict on it, its compiled twin and, in a few
     words, what became of that."""
-    return build_report(
+    report, pictures = build_report(
         found,
         _run(given.run),
         left_out=given.learned.left_out,
@@ -39,6 +42,7 @@ def make_report(
         remedy=made.remedy,
         model=_model_summary(given, made, *edgetpu),
     )
+    return report, replace(pictures, examples=make_examples(given))
 
 
 def _run(run: RunContext) -> Run:
@@ -47,6 +51,7 @@ def _run(run: RunContext) -> Run:
     shown = {
         "resize": options.resize,
         "mirror": "yes" if options.mirror else "no",
+        **_alterations(options),
         "class weights": options.class_weights,
         "promised precision": f"{options.min_precision:g}",
     }
@@ -64,6 +69,17 @@ def _run(run: RunContext) -> Run:
         stage_seconds=run.clock.stages,
         seconds=run.clock.total,
     )
+
+
+def _alterations(options: Options) -> dict[str, str]:
+    """Return what was chosen of preparing and altering pictures, by name."""
+    chosen = {
+        "preparation": ", ".join(options.prepare),
+        "mirror, vertically": "yes" if options.mirror_vertical else "",
+        "any way up": "yes" if options.any_way_up else "",
+        "grey nights": f"{options.nights:.0%} of the pictures" if options.nights else "",
+    }
+    return {name: text for name, text in chosen.items() if text}
 
 
 def _version(package: str) -> str:

@@ -1,6 +1,6 @@
 """Change pictures as a field camera might have taken them: shifted, turned, nearer, in other light, less sharp."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -8,18 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.records import Pixels
+from trainer.options import Options
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
     """How far pictures are changed; all draws are uniform.
 
-    mirror: flip half of them left to right.
+    mirror, mirror_vertical: flip half of them left to right, and half of them top to bottom.
     zoom: smallest and largest magnification.
     turn_deg: degrees either way.
     shift: share of the side either way.
     light: share of brightness either way; half of it for each colour on its own (white balance).
     offset: levels of 255 either way (haze, stray light).
+    nights: the share of pictures that are made grey and lit by a lamp, as infrared nights are.
     flaws: the share of pictures for each of blur (out of focus, motion), noise (little light) and compression (JPEG).
     """
 
@@ -32,11 +34,23 @@ class Augmentation:
     offset: float = 10.0
     # These cost nothing on those photos.
     flaws: float = 0.1
+    mirror_vertical: bool = False
+    nights: float = 0.0
+
+
+def augmentation_for(options: Options) -> Augmentation:
+    """Return how far a training with `options` changes its pictures."""
+    how = Augmentation(options.mirror, mirror_vertical=options.mirror_vertical, nights=options.nights)
+    return replace(how, turn_deg=180.0) if options.any_way_up else how
 
 
 def augment(pixels: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixels:
-    """Return a changed copy of `pixels`, uint8 (height, width, 3)."""
-    return _flaws(_light(_move(pixels, how, rng), how, rng), how, rng)
+    """Return a changed copy of `pixels`, uint8 (height, width, 3), R, G, B."""
+    # What is off draws nothing, so that a training without it stays the one that it was.
+    changed = _light(_move(pixels, how, rng), how, rng)
+    if how.nights and rng.random() < how.nights:
+        changed = _at_night(changed, rng)
+    return _flaws(changed, how, rng)
 
 
 def _move(pixels: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixels:
@@ -46,7 +60,8 @@ def _move(pixels: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixels
     angle = np.deg2rad(rng.uniform(-how.turn_deg, how.turn_deg))
     flip = -1.0 if how.mirror and rng.random() < 0.5 else 1.0
     cosine, sine = np.cos(angle), np.sin(angle)
-    turn = zoom * np.array([[flip * cosine * stretch, -sine], [flip * sine, cosine / stretch]])
+    dive = -1.0 if how.mirror_vertical and rng.random() < 0.5 else 1.0
+    turn = zoom * np.array([[flip * cosine * stretch, -dive * sine], [flip * sine, dive * cosine / stretch]])
     centre = np.array([width, height]) / 2
     move = rng.uniform(-how.shift, how.shift, 2) * [width, height]
     matrix = np.column_stack([turn, centre + move - turn @ centre])
@@ -59,6 +74,18 @@ def _light(pixels: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixel
     levels = np.arange(256)[:, None] * gain + rng.uniform(-how.offset, how.offset)
     table = np.clip(np.round(levels), 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(pixels, table[None]), np.uint8)
+
+
+def _at_night(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """Return a grey picture of a scene in the light of a lamp near the camera, which reaches its corners least."""
+    height, width = pixels.shape[:2]
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    lamp_x, lamp_y = rng.uniform(0.3, 0.7, 2) * [width, height]
+    down, across = np.ogrid[:height, :width]
+    distance = ((across - lamp_x) / width) ** 2 + ((down - lamp_y) / height) ** 2
+    light = rng.uniform(0.6, 1.3) / (1 + rng.uniform(0, 4) * distance)
+    lit = np.clip(np.round(grey * light), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(lit, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def _flaws(pixels: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixels:

@@ -7,6 +7,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# The start counts as much as so many training photos.
+PHOTOS_OF_START = 24
+
+
+def trained_share(photos: int) -> float:
+    """Return how far towards the end of fine-tuning on so many photos to go, 0..1, if it seems no better than its
+    start."""
+    # Few photos pull the weights about by chance; between start and end is then better than either (as found by
+    # Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022). 0.67 for 48 photos, 0.94 for 400, 0.99 for
+    # 1,762, which leaves nothing of the start. Measured: docs/training.md.
+    return photos / (photos + PHOTOS_OF_START)
+
+
+def between(start: list[Any], end: list[Any], share: float) -> list[NDArray[np.float32]]:
+    """Return the weights that lie `share` of the way from `start` to `end`, 0..1."""
+    part = np.float32(share)
+    return [(1 - part) * one + part * other for one, other in zip(start, end, strict=True)]
+
 
 class Average:
     """A running average of all weights, the BatchNorm averages among them."""

@@ -1,4 +1,4 @@
-"""Train by gradients: AdamW on a cosine, averaged weights, validation after every epoch, the best kept.
+"""Train by gradients: AdamW on a cosine, averaged weights, validation after every epoch.
 
 The same loop fine-tunes a folded backbone and trains a network with BatchNorm from scratch, on one machine or
 several. All of its state goes to disk at every epoch and every minute; a killed training goes on from there and
@@ -8,7 +8,6 @@ ends with the same weights as an uninterrupted one, since every draw depends on 
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,10 +18,12 @@ from edge.bundle.manifest import Preprocessing
 from edge.errors import ConfigError, UnavailableError
 from trainer.dataset.photo_set import PhotoSet
 from trainer.learning.augment import Augmentation
-from trainer.learning.average import Average
+from trainer.learning.average import Average, between
 from trainer.learning.batches import BATCH, Batches
 from trainer.learning.checkpoint import Arrays, Checkpoints, pack, unpack
+from trainer.learning.choice import choose
 from trainer.learning.epochs import Best, Epoch
+from trainer.learning.mixed_precision import mixed_precision
 from trainer.learning.predict import Predictor
 from trainer.learning.schedule import Deadline, Plan, plan_for
 from trainer.learning.team import Team
@@ -41,7 +42,9 @@ TIMED_STEPS = 6  # what a step costs is measured on these, after one that compil
 class Recipe:
     """How to train.
 
-    epochs: passes over the training photos.
+    epochs: how often it is validated.
+    least_steps: of an epoch, which goes over few photos more than once.
+    share: of the way from the start to the averaged weights, 0..1, that is kept if those are right no more often.
     peak: AdamW's highest learning rate.
     augmentation: how far pictures are changed.
     seed: of all draws.
@@ -57,6 +60,8 @@ class Recipe:
     class_weights: NDArray[np.float32]
     patience: int = 10
     mixed: bool = False
+    least_steps: int = 1
+    share: float = 1.0
 
 
 def fit(
@@ -71,21 +76,21 @@ def fit(
     checkpoints: Checkpoints,
     deadline: Deadline | None = None,
 ) -> Best:
-    """Train `model` (pixels normalised -> logits), made in the team's scope, in place and leave it at its
-    best validated weights.
+    """Train `model` (pixels normalised -> logits), made in the team's scope, in place. It is left at its last averaged
+    weights, or at earlier ones that validation shows beyond chance to be better.
 
-    keep_start: the weights it came with compete too, so that a fine-tuning that does not help is thrown
-    away. deadline: makes the best of the time until then instead of recipe.epochs. Raises ConfigError if that
-    would leave a network as random as it came."""
+    keep_start: the weights it came with compete too, so that a fine-tuning that harms is thrown away. deadline: makes
+    the best of the time until then instead of recipe.epochs. Raises ConfigError if that would leave a network as random
+    as it came."""
     training = _Training(model, spec, photos, recipe, team)
-    start = training.evaluate() if keep_start else Best(0.0, float("inf"), 0)
-    per_epoch = training.batches.steps_per_epoch
-    state = _State(0, Plan(recipe.epochs * per_epoch, per_epoch, recipe.peak), start)
+    start = training.evaluate() if keep_start else Best(0.0, float("inf"), 0, (False,) * len(photos.val))
+    per_epoch = training.steps_per_epoch
+    state = _State(0, Plan(recipe.epochs * per_epoch, per_epoch, recipe.peak), start.val_accuracy, start)
     if saved := team.share_bytes(pack(checkpoints.load("training"))):
         state = training.restore(unpack(saved))
         progress.say(f"going on after {state.step} of {state.plan.steps} steps")
     elif deadline is not None:
-        state = _State(0, training.measure(deadline, recipe.peak), start)
+        state = _State(0, training.measure(deadline, recipe.peak), start.val_accuracy, start)
         planned = f"{state.plan.steps / state.plan.steps_per_epoch:.1f} epochs fit into the time left"
         if not state.plan.steps and not keep_start:
             raise ConfigError(
@@ -108,14 +113,18 @@ class _State:
 
     step: steps done.
     plan: of all steps.
-    best: the best state so far.
+    start_accuracy: before the first step, on the validation photos.
+    best: the best state on the validation photos so far.
+    last: that of the last epoch that is over.
     epochs: those that are over.
     loss_sum, loss_steps: of this epoch.
     """
 
     step: int
     plan: Plan
+    start_accuracy: float
     best: Best
+    last: Best | None = None
     epochs: tuple[Epoch, ...] = ()
     loss_sum: float = 0.0
     loss_steps: int = 0
@@ -132,14 +141,15 @@ class _Training:
         self.batches = Batches(
             photos.pixels, photos.train, recipe.augmentation, recipe.seed, rank=team.rank, size=team.size
         )
+        self.steps_per_epoch = max(self.batches.steps_per_pass, recipe.least_steps)
         with team.strategy.scope():
             optimizer: Any = keras.optimizers.AdamW(recipe.peak, weight_decay=WEIGHT_DECAY)
             self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if recipe.mixed else optimizer
             self.optimizer.build(model.trainable_variables)
             self.average = Average(model)
-        # Traced now: a graph that is traced inside _mixed_precision would validate in float16.
+        # Traced now: a graph that is traced inside mixed_precision would validate in float16.
         self.predictor.predict(photos.pixels, photos.val[:1])
-        self.kept = model.get_weights()
+        self.start = self.kept = model.get_weights()
         self._step = self._compile(spec)
         self._state: _State | None = None
 
@@ -147,15 +157,16 @@ class _Training:
         """Judge the model on the validation photos, of which each member computes a share."""
         photos = self.photos
         logits = self.team.gather(lambda rows: self.predictor.predict(photos.pixels, photos.val[rows]), len(photos.val))
-        accuracy, loss = self.predictor.judge(logits, photos.labels[photos.val])
-        return Best(accuracy, loss, 0)
+        truth = photos.labels[photos.val]
+        accuracy, loss = self.predictor.judge(logits, truth)
+        return Best(accuracy, loss, 0, tuple((logits.argmax(axis=1) == truth).tolist()))
 
     def measure(self, deadline: Deadline, peak: float) -> Plan:
         """Time a few steps and a validation, undo them, and plan for the time left; the chief decides."""
         # At a rate of 0 weights stay, but AdamW's moments, BatchNorm statistics and averages move: all are put back.
         before, variables = self.model.get_weights(), [v.numpy() for v in self.optimizer.variables]
         averages = self.average.values()
-        with _mixed_precision(self.model, enabled=self.recipe.mixed):
+        with mixed_precision(self.model, enabled=self.recipe.mixed):
             for batch in self.batches.of_steps(0, 1):
                 self._one(batch, 0.0)
             started = time.monotonic()
@@ -166,14 +177,14 @@ class _Training:
         self.evaluate()
         validation_s = time.monotonic() - started
         self._put(before, averages, variables)
-        plan = plan_for(deadline.left_s(), step_s, validation_s, self.batches.steps_per_epoch, peak)
+        plan = plan_for(deadline.left_s(), step_s, validation_s, self.steps_per_epoch, peak)
         return Plan(int(self.team.share_bytes(str(plan.steps).encode())), plan.steps_per_epoch, peak)
 
     def run(self, state: _State, checkpoints: Checkpoints, deadline: Deadline | None) -> Iterator[Epoch | None]:
         """Do the steps that are left; yield after each, an Epoch if it ended one, else None."""
         self._state = state
         plan, saved = state.plan, time.monotonic()
-        with _mixed_precision(self.model, enabled=self.recipe.mixed):
+        with mixed_precision(self.model, enabled=self.recipe.mixed):
             for batch in self.batches.of_steps(state.step, plan.steps):
                 loss = self._one(batch, plan.rate(batch.step))
                 state.step = batch.step + 1
@@ -193,10 +204,22 @@ class _Training:
                     return
 
     def finish(self) -> Best:
-        """Leave the model at its best weights."""
-        assert self._state is not None
-        self.model.set_weights(self.kept)
-        return replace(self._state.best, epochs=self._state.epochs)
+        """Leave the model at its last averaged weights, or at the best ones if they are better beyond chance."""
+        state = self._state
+        assert state is not None
+        if state.last is None:
+            self.model.set_weights(self.kept)
+            return state.best
+        last, share, weights = state.last, 1.0, self.average.values()
+        if last.val_accuracy <= state.start_accuracy and self.recipe.share < 1:
+            share = self.recipe.share
+            weights = between(self.start, weights, share)
+            self.model.set_weights(weights)
+            last = replace(self.evaluate(), epoch=last.epoch)
+        choice = choose(last, state.best, state.epochs, share)
+        chosen, weights = (last, weights) if choice.keeps_last else (state.best, self.kept)
+        self.model.set_weights(weights)
+        return replace(chosen, epochs=state.epochs, choice=choice)
 
     def restore(self, arrays: Arrays) -> _State:
         """Go back to the state in `arrays`, of an earlier run."""
@@ -206,12 +229,17 @@ class _Training:
             [arrays[f"average{i}"] for i in range(count)],
             [arrays[f"optimizer{i}"] for i in range(len(self.optimizer.variables))],
         )
+        self.start = [arrays[f"start{i}"] for i in range(count)]
         self.kept = [arrays[f"kept{i}"] for i in range(kept)]
         step, steps, steps_per_epoch, best_epoch, loss_steps = (int(v) for v in arrays["counts"])
-        peak, accuracy, loss, loss_sum = (float(v) for v in arrays["figures"])
+        peak, start_accuracy, accuracy, loss, loss_sum = (float(v) for v in arrays["figures"])
         epochs = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in arrays["history"])
-        plan = Plan(steps, steps_per_epoch, peak)
-        return _State(step, plan, Best(accuracy, loss, best_epoch), epochs, loss_sum, loss_steps)
+        best_right, last_right = (tuple(arrays[name].tolist()) for name in ("best_right", "last_right"))
+        best = Best(accuracy, loss, best_epoch, best_right)
+        last = Best(epochs[-1].val_accuracy, epochs[-1].val_loss, epochs[-1].number, last_right) if epochs else None
+        return _State(
+            step, Plan(steps, steps_per_epoch, peak), start_accuracy, best, last, epochs, loss_sum, loss_steps
+        )
 
     def _arrays(self, state: _State) -> Arrays:
         best, plan = state.best, state.plan
@@ -221,11 +249,16 @@ class _Training:
             "average": self.average.values(),
             "optimizer": [v.numpy() for v in self.optimizer.variables],
             "kept": self.kept,
+            "start": self.start,
         }
         return {
             "counts": np.array([state.step, plan.steps, plan.steps_per_epoch, best.epoch, state.loss_steps], np.int64),
-            "figures": np.array([plan.peak, best.val_accuracy, best.val_loss, state.loss_sum], np.float64),
+            "figures": np.array(
+                [plan.peak, state.start_accuracy, best.val_accuracy, best.val_loss, state.loss_sum], np.float64
+            ),
             "history": np.array(history, np.float64).reshape(-1, 5),
+            "best_right": np.array(best.right, np.bool_),
+            "last_right": np.array(state.last.right if state.last else (), np.bool_),
             **{f"{name}{i}": array for name, arrays in groups.items() for i, array in enumerate(arrays)},
         }
 
@@ -237,10 +270,10 @@ class _Training:
 
     def _end_epoch(self, state: _State) -> Epoch:
         with self.average.in_place():
-            found = self.evaluate()
             number = len(state.epochs) + 1
+            found = state.last = replace(self.evaluate(), epoch=number)
             if found.beats(state.best):
-                state.best, self.kept = replace(found, epoch=number), self.model.get_weights()
+                state.best, self.kept = found, self.model.get_weights()
         rate = state.plan.rate(state.step - 1)
         ended = Epoch(number, state.loss_sum / state.loss_steps, found.val_loss, found.val_accuracy, rate)
         state.epochs = (*state.epochs, ended)
@@ -262,7 +295,7 @@ class _Training:
         # Until it is warm the average follows fast: it would else remember the start for hundreds of steps.
         keep = min(AVERAGE, (1 + batch.step) / (10 + batch.step))
         labels = self.photos.labels[batch.indices]
-        weights = self.recipe.class_weights[labels]
+        weights = self.recipe.class_weights[labels] * self.photos.weights_of(batch.indices)
         loss = float(self._step(batch.pixels, labels, weights, tf.constant(keep, tf.float32)))
         if not math.isfinite(loss):
             raise UnavailableError(
@@ -311,18 +344,3 @@ class _Training:
             return loss
 
         return lambda batch, targets, weights, keep: step(share(batch), share(targets), share(weights), keep)
-
-
-@contextmanager
-def _mixed_precision(model: Any, *, enabled: bool) -> Iterator[None]:
-    """Compute all layers but the last in float16, for this block; variables stay float32."""
-    # Not the last: the loss needs logits of full precision.
-    layers = model.layers[:-1] if enabled else []
-    before = [layer.dtype_policy for layer in layers]
-    for layer in layers:
-        layer.dtype_policy = "mixed_float16"
-    try:
-        yield
-    finally:
-        for layer, policy in zip(layers, before, strict=True):
-            layer.dtype_policy = policy

@@ -8,14 +8,16 @@ from numpy.typing import NDArray
 
 from trainer.dataset.photo_set import PhotoSet
 from trainer.dataset.rows import Rows
-from trainer.learning.augment import Augmentation
+from trainer.learning.augment import augmentation_for
+from trainer.learning.average import trained_share
 from trainer.learning.checkpoint import Checkpoints, pack, unpack
+from trainer.learning.choice import in_words
 from trainer.learning.epochs import History
 from trainer.learning.fit import Recipe, fit
 from trainer.learning.head import STRENGTHS, Examples, train_head
 from trainer.learning.left_out import LeftOut, leave_one_class_out
-from trainer.learning.predict import Predictor
-from trainer.learning.schedule import Deadline
+from trainer.learning.predict import Predictor, View
+from trainer.learning.schedule import LEAST_STEPS, Deadline
 from trainer.learning.team import Team
 from trainer.networks.backbone import add_head, build_backbone, fold_batch_norm, quicken_batch_norm
 from trainer.options import ClassWeights, Options
@@ -33,7 +35,7 @@ FINISH_S = 14.0
 FINISH_PASSES = 100
 # Photos whose features are computed before they go to disk: 5 MB of 1,280 channels.
 _BLOCK = 1024
-# Of the time for learning, the frozen phase may take this share; else the mirror images are left out.
+# Of the time for learning, the frozen phase may take this share; else mirror images and turned ones are left out.
 _FROZEN_SHARE = 0.4
 
 
@@ -41,7 +43,7 @@ _FROZEN_SHARE = 0.4
 class Learned:
     """The trained network.
 
-    model: the Keras model, at its best.
+    model: the Keras model, at the state that is kept.
     val_accuracy: of that, on the validation photos.
     history: how it got there.
     left_out: how classes fared that a head never saw; empty from scratch.
@@ -128,11 +130,14 @@ def _fit(setting: _Setting, model: Any, head_accuracy: float | None, left_out: t
     recipe = Recipe(
         epochs=epochs,
         peak=SCRATCH_PEAK if fresh else FINE_TUNING_PEAK,
-        augmentation=Augmentation(mirror=options.mirror),
+        augmentation=augmentation_for(options),
         seed=options.seed,
         class_weights=class_weights(photos.labels[photos.train], len(setting.names), options.class_weights),
         patience=options.patience,
         mixed=computes_mixed(options),
+        # --epochs are passes, as many as given.
+        least_steps=1 if fresh or options.epochs is not None else LEAST_STEPS,
+        share=1.0 if fresh else trained_share(len(photos.train)),
     )
     best = fit(
         model,
@@ -146,7 +151,9 @@ def _fit(setting: _Setting, model: Any, head_accuracy: float | None, left_out: t
         deadline=setting.deadline,
     )
     setting.run.clock.lap("training" if fresh else "fine-tuning")
-    history = History(best.epochs, head_accuracy, kept=best.epoch)
+    if best.choice is not None:
+        setting.run.progress.say(in_words(best.choice))
+    history = History(best.epochs, head_accuracy, kept=best.epoch, choice=best.choice)
     return Learned(model, best.val_accuracy, history, left_out)
 
 
@@ -189,7 +196,8 @@ def _train_head(setting: _Setting, model: Any) -> dict[str, NDArray[Any]] | None
         if not setting.team.is_chief:
             return None
         weights = class_weights(labels, classes, run.options.class_weights).astype(np.float64)
-        examples = Examples(features, labels, weights[labels])
+        counts = np.resize(photos.weights_of(photos.train), len(labels))  # the mirror images count as the photos do
+        examples = Examples(features, labels, weights[labels] * counts)
         val = (val_features, photos.labels[photos.val])
         deadline = setting.deadline
         with run.progress.stage("head", len(STRENGTHS)) as advance:
@@ -210,7 +218,7 @@ def _train_head(setting: _Setting, model: Any) -> dict[str, NDArray[Any]] | None
 
 
 class _features:  # noqa: N801 - a context manager, used like a function
-    """Features of the training photos and, if there is time, of their mirror images, on disk; their labels; and
+    """Features of the training photos and, if there is time, of their other views, on disk; their labels; and
     features of the validation photos."""
 
     def __init__(self, setting: _Setting, predictor: Predictor) -> None:
@@ -226,13 +234,13 @@ class _features:  # noqa: N801 - a context manager, used like a function
         self._rows = Rows.create(setting.run.folder, len(train) * len(views), (channels,), np.float32, what)
         total = len(train) * len(views) + len(photos.val)
         with setting.run.progress.stage("features", total) as advance:
-            for number, mirrored in enumerate(views):
+            for number, view in enumerate(views):
                 for start in range(0, len(train), _BLOCK):
-                    block = self._compute(train[start : start + _BLOCK], mirrored=mirrored)
+                    block = self._compute(train[start : start + _BLOCK], view)
                     self._rows.write_block(number * len(train) + start, block)
                     advance(len(block))
             parts = [photos.val[start : start + _BLOCK] for start in range(0, len(photos.val), _BLOCK)]
-            val = np.concatenate([self._compute(part, mirrored=False) for part in parts])
+            val = np.concatenate([self._compute(part, View()) for part in parts])
             advance(len(val))
         return self._rows, np.tile(photos.labels[train], len(views)), val
 
@@ -240,23 +248,32 @@ class _features:  # noqa: N801 - a context manager, used like a function
         if self._rows is not None:
             self._rows.close()
 
-    def _compute(self, indices: NDArray[np.int64], *, mirrored: bool) -> NDArray[np.float32]:
+    def _compute(self, indices: NDArray[np.int64], view: View) -> NDArray[np.float32]:
         pixels = self._setting.photos.pixels
         return self._setting.team.gather(
-            lambda rows: self._predictor.predict(pixels, indices[rows], mirrored=mirrored), len(indices)
+            lambda rows: self._predictor.predict(pixels, indices[rows], view=view), len(indices)
         )
 
-    def _views(self) -> tuple[bool, ...]:
-        """Return which views are computed, True for mirror images: if they mean the same, and there is time."""
+    def _views(self) -> tuple[View, ...]:
+        """Return which views are computed: those that mean the same, if there is time, else the photos alone."""
         setting = self._setting
-        if not setting.run.options.mirror:
-            return (False,)
-        if setting.deadline is None:
-            return (False, True)
+        views = views_of(setting.run.options)
+        if len(views) == 1 or setting.deadline is None:
+            return views
         cost_s = self._predictor.seconds_per_photo(setting.photos.pixels, setting.photos.train)
-        fits = 2 * cost_s * len(setting.photos.train) < _FROZEN_SHARE * setting.deadline.left_s()
+        fits = len(views) * cost_s * len(setting.photos.train) < _FROZEN_SHARE * setting.deadline.left_s()
         # The chief's answer is that of all: their clocks differ, the rows that they share must not.
-        return (False, True) if setting.team.share_bytes(b"y" if fits else b"n") == b"y" else (False,)
+        return views if setting.team.share_bytes(b"y" if fits else b"n") == b"y" else views[:1]
+
+
+def views_of(options: Options) -> tuple[View, ...]:
+    """Return the views of a photo that show the same thing, by what the training may alter; the photo itself first."""
+    views = [View(), View(mirrored=True)] if options.mirror else [View()]
+    if options.mirror_vertical:
+        views += [View(view.turns + 2, not view.mirrored) for view in views]
+    if options.any_way_up:
+        views += [View((view.turns + turns) % 4, view.mirrored) for turns in (1, 2, 3) for view in views]
+    return tuple(dict.fromkeys(views))
 
 
 def _tune_from(model: Any, first: str) -> None:

@@ -1,6 +1,7 @@
 """Run the float model on many photos, and read its inner outputs."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,23 @@ BATCH = 32
 
 def _silent(_: int) -> None:
     """Show no progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A way to see pictures.
+
+    turns: quarter turns, which only square pictures may make by an odd number.
+    mirrored: left and right are swapped after that. With two turns that swaps top and bottom.
+    """
+
+    turns: int = 0
+    mirrored: bool = False
+
+    def of(self, batch: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return pictures (photos, height, width, 3) seen so; a view."""
+        turned = np.rot90(batch, self.turns, axes=(1, 2))
+        return turned[:, :, ::-1] if self.mirrored else turned
 
 
 class Predictor:
@@ -48,15 +66,15 @@ class Predictor:
         pixels: RowSource,
         indices: NDArray[np.int64],
         *,
-        mirrored: bool = False,
+        view: View = View(),
         advance: Advance = _silent,
     ) -> NDArray[np.float32]:
         """Return the model's output, float32 (len(indices), outputs), for pixels[indices], uint8 (photos, height,
-        width, 3). mirrored: swap left and right. Needs memory for one batch at a time."""
+        width, 3), seen as `view` has it. Needs memory for one batch at a time."""
         outputs = []
         for start in range(0, len(indices), BATCH):
             batch = pixels[indices[start : start + BATCH]]
-            outputs.append(self._forward(batch[:, :, ::-1] if mirrored else batch).numpy())
+            outputs.append(self._forward(view.of(batch)).numpy())
             advance(len(batch))
         return np.concatenate(outputs)
 

@@ -10,10 +10,10 @@ from edge.bundle.manifest import InputTensor, Preprocessing, Quantization, Resiz
 from trainer.networks.families import Network
 
 
-def preprocessing_for(network: Network, resize: Resize) -> Preprocessing:
-    """Return how a frame becomes the float input of `network`."""
+def preprocessing_for(network: Network, resize: Resize, preparation: tuple[str, ...] = ()) -> Preprocessing:
+    """Return how a frame becomes the float input of `network`. preparation: steps in their order."""
     mean, std = network.family.pixel_mean, network.family.pixel_std
-    return Preprocessing(channel_order="rgb", resize=resize, mean=(mean,) * 3, std=(std,) * 3)
+    return Preprocessing(channel_order="rgb", resize=resize, mean=(mean,) * 3, std=(std,) * 3, preparation=preparation)
 
 
 def input_of(network: Network) -> InputTensor:

@@ -17,7 +17,7 @@ import numpy as np
 from edge.errors import MissingInputError, ModelError, UnavailableError
 from edge.images import readable_name
 from trainer.networks.families import Network
-from trainer.networks.weights_trial import try_weights
+from trainer.networks.weights_trial import DAMAGED, try_weights
 
 # The largest network has 20 MB of weights; a file of the whole model, with its optimizer, some times that.
 _MAX_BYTES = 512 << 20
@@ -84,7 +84,8 @@ def load_weights(backbone: Any, network: Network, path: Path) -> None:
 
 
 def _unfit(network: Network, path: Path, reason: str) -> ModelError:
-    fix = _fetch_again(path) or "check --arch and --alpha against the file"
+    otherwise = "copy it again" if reason == DAMAGED else "check --arch and --alpha against the file"
+    fix = _fetch_again(path) or otherwise
     line = readable_name(reason.splitlines()[0][:160])
     return ModelError(f"{path}: not weights of {network.title} without top ({line}): {fix}")
 

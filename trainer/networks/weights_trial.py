@@ -23,6 +23,7 @@ _MEMORY_BYTES = 2 << 30
 _MOST_OUTPUT = 1 << 16
 # HDF5 unpacks a chunk as a whole, however little of it belongs to the array. Keras writes none.
 _MOST_CHUNK_BYTES = 64 << 20
+DAMAGED = "damaged, cut short, or no HDF5 file"
 _VARIABLES = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # each thread takes address space
 
 _Shape = tuple[int, ...]
@@ -59,8 +60,11 @@ def _problem(path: Path, expected: list[_Shape]) -> str:
                 _check_all(file, max(map(math.prod, expected), default=0))
             else:
                 _check_order(file, expected)
-    except MemoryError:
-        return f"takes over {_MEMORY_BYTES >> 30} GiB of memory to read"
+    except (MemoryError, OSError) as error:
+        # HDF5 reports as an OSError, too, that it gets no memory; its other words are those of its inside.
+        if isinstance(error, MemoryError) or "memory" in str(error):
+            return f"takes over {_MEMORY_BYTES >> 30} GiB of memory to read"
+        return DAMAGED
     except Exception as error:  # noqa: BLE001 - h5py raises anything on damaged bytes
         return " ".join(str(error).split()) or type(error).__name__
     return ""

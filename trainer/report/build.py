@@ -115,11 +115,23 @@ class Evaluations:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A photo that was learned from, as JPEG bytes: as it was read; prepared, if the bundle prepares; and as training
+    altered it, if it did."""
+
+    name: str
+    photo: bytes
+    prepared: bytes | None
+    altered: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pictures:
-    """JPEG bytes of the gallery: test photos by index, outside photos by (set, index)."""
+    """JPEG bytes of the gallery: test photos by index, outside photos by (set, index); and the sheet of examples."""
 
     test: dict[int, bytes] = field(default_factory=dict)
     outside: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    examples: tuple[Example, ...] = ()
 
 
 def build_report(

@@ -61,7 +61,7 @@ def loss_figure(axes: Any, epochs: Sequence[Epoch], kept: int) -> None:
     _line(axes, numbers, [entry.train_loss for entry in epochs], "soft", "photos it learns from")
     _line(axes, numbers, [entry.val_loss for entry in epochs], "good", "validation photos")
     _mark_kept(axes, kept)
-    axes.set(xlabel="epoch (pass over the photos)", ylabel="loss (lower is better)")
+    axes.set(xlabel="epoch (one pass over the photos, more if they are few)", ylabel="loss (lower is better)")
     _whole_epochs(axes)
     axes.legend()
 

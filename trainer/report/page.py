@@ -11,7 +11,7 @@ from trainer.pages.thumbnail import data_url
 from trainer.pages.words import split_name
 from trainer.quantizing.layer_errors import LayerNoise
 from trainer.report import figures, sentences
-from trainer.report.build import Pictures
+from trainer.report.build import Example, Pictures
 from trainer.report.records import DataSummary, Measured, Report, to_json
 from trainer.report.sentences import Said
 
@@ -42,6 +42,7 @@ def render_report(report: Report, pictures: Pictures) -> str:
         hidden_classes=len(report.labels) > CLASSES_ON_PAGE,
         thumbs={index: data_url(data) for index, data in pictures.test.items()},
         outside=_outside(report, pictures),
+        examples=[_example_row(example) for example in pictures.examples],
         figures=_plots(report),
         choices=_choices(report.test),
         layers=_noisiest(report),
@@ -115,6 +116,15 @@ def _weakest_first(test: Measured) -> list[Any]:
         return list(test.classes)
     known = [entry for entry in test.classes if entry.recall is not None]
     return sorted(known, key=lambda entry: (entry.f1 or 0.0, -entry.support))[:CLASSES_ON_PAGE]
+
+
+def _example_row(example: Example) -> dict[str, Any]:
+    """Return a row of the sheet of examples: pairs of what is shown and its picture."""
+    shown = [("as it was read", example.photo)]
+    if example.prepared is not None:
+        shown.append(("prepared", example.prepared))
+    shown += [("altered", data) for data in example.altered]
+    return {"name": example.name, "shown": [(title, data_url(data)) for title, data in shown]}
 
 
 def _outside(report: Report, pictures: Pictures) -> list[dict[str, Any]]:

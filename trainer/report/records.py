@@ -204,8 +204,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole report. test: the photos that chose nothing; validation: those that chose epoch, temperature and
-    threshold."""
+    """The whole report. test: the photos that chose nothing; validation: those that chose temperature and
+    threshold, and can show that another state than the last is better."""
 
     schema: int = SCHEMA
     run: Run

@@ -6,6 +6,7 @@ Plain text; the page escapes it.
 from typing import NamedTuple
 
 from edge.edgetpu.package import amount
+from trainer.learning.choice import in_words
 from trainer.learning.epochs import History
 from trainer.learning.left_out import LeftOut
 from trainer.measuring.metrics import ClassFigures
@@ -219,16 +220,14 @@ def memory(figures: Memory) -> Said:
 
 def history(figures: History) -> Said:
     """Describe how it learned."""
-    if figures.kept == 0:
-        return Said(
-            "Fine-tuning did not help on the validation photos, so the first version was kept.",
-            "That is common with few photos. More of them is what helps.",
-        )
     kept = next((entry for entry in figures.epochs if entry.number == figures.kept), None)
-    means = f"The best pass was number {figures.kept}, and that one was kept"
-    if kept is not None and figures.head_accuracy is not None:
-        means += f": {percent(kept.val_accuracy, 1)} right, {percent(figures.head_accuracy, 1)} before fine-tuning"
-    if figures.kept == figures.epochs[-1].number and len(figures.epochs) > 1:
+    if figures.choice is None or kept is None:
+        means = "Only the head was trained." if figures.choice is None else in_words(figures.choice)
+        return Said(means, "More photos are what helps fine-tuning.")
+    means = f"{in_words(figures.choice)} Epoch {kept.number} named {percent(kept.val_accuracy, 1)} of them rightly"
+    if figures.head_accuracy is not None:
+        means += f", the head {percent(figures.head_accuracy, 1)}"
+    if len(figures.epochs) > 1 and figures.choice.rival == figures.epochs[-1].number:
         return Said(means + ".", "It was still improving at the end: try more `--epochs`.")
     return Said(means + ".", "Nothing: it had stopped improving. What helps now is more photos, not more epochs.")
 

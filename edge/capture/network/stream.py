@@ -12,7 +12,7 @@ from edge.capture.jpeg import decode_jpeg
 from edge.capture.network.web_camera import POLL_FPS, WebCamera, in_words
 from edge.capture.urls import require_stream
 from edge.errors import CameraError, ImageError
-from edge.printable import masked
+from edge.printable import masked, were
 from edge.records import Frame, Pixels
 
 _log = logging.getLogger(__name__)
@@ -130,7 +130,9 @@ class StreamSource:
 
     def _why_silent(self) -> str:
         trouble = self._web.trouble if self._web is not None else ""
-        left_out = f"{self._left_out} pictures were left out, the last: {self._last_left_out}" if self._left_out else ""
+        left_out = ""
+        if self._left_out:
+            left_out = f"{were(self._left_out, 'picture')} left out, the last: {self._last_left_out}"
         also = "; ".join(filter(None, (trouble, left_out)))
         return (
             f"stream {self._shown}: no frame within {self._wait_s:g} s, or it ended{f' ({also})' if also else ''}: "

@@ -26,6 +26,15 @@ _VIDEO_TYPES = re.compile(r"video/.*|(application|audio)/(vnd\.apple|x-)?\.?mpeg
 _PLAIN_TYPE = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,40}")
 _JPEG_BEGINS = b"\xff\xd8"
 
+# What the library raises about an answer. LineTooLong and the others are HTTPExceptions themselves.
+_NOT_HTTP: tuple[tuple[type[Exception], str], ...] = (
+    (http.client.LineTooLong, "a line over 64 KiB in its header"),
+    (http.client.BadStatusLine, "it does not begin as HTTP does"),
+    (http.client.UnknownProtocol, "another version of HTTP than 1.0 and 1.1"),
+    (http.client.IncompleteRead, "it ends too soon"),
+    (Exception, "its header is malformed, or has over 100 lines"),
+)
+
 Read = Callable[[int], bytes]
 
 
@@ -120,7 +129,7 @@ def in_words(error: Exception) -> str:
         return "it took too long"
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
-    return f"not an answer of a web server: {type(error).__name__}"
+    return f"not an answer of a web server: {next(words for kind, words in _NOT_HTTP if isinstance(error, kind))}"
 
 
 def _kind(answer: http.client.HTTPResponse) -> tuple[Kind, Read]:

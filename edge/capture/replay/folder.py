@@ -8,31 +8,36 @@ from edge.clock import stamp
 from edge.errors import EndOfStream, ImageError, MissingInputError
 from edge.images import read_image, readable_name
 from edge.photo_files import find_images
+from edge.printable import counted, were
 from edge.records import Frame, Pixels
 
 _log = logging.getLogger(__name__)
 
+# Pictures have no times of their own.
+USUAL_FPS = 10.0
 # A camera hands over pixels, not JPEG: a looped folder is decoded once, up to this much memory.
 CACHE_BYTES = 256 * 1024 * 1024
 
 
 class FolderSource:
-    """The pictures of a folder, in the order of their names. If `fps` is None they come flat out, and none is
-    dropped. With `loop` it begins again after the last one.
+    """The pictures of a folder, in the order of their names. If `fps` is None, or they are not `paced`, they come flat
+    out, and none is dropped. With `loop` it begins again after the last one.
     """
 
     has_noise = False
     stalls = False
 
-    def __init__(self, path: Path, *, fps: float | None, loop: bool) -> None:
+    def __init__(self, path: Path, *, fps: float | None, loop: bool, paced: bool = True) -> None:
         """List the pictures at `path`, a folder or one picture. Raises MissingInputError if there are none."""
         self._is_one = path.is_file()
         self._paths = [path] if self._is_one else find_images(path)
         if not self._paths:
             raise MissingInputError(f"{path}: no pictures there (JPEG, PNG, BMP, WebP, TIFF)")
         self._root = path if path.is_dir() else path.parent
+        self._period_s = 1 / (fps or USUAL_FPS)
+        fps = fps if paced else None
         self.lossless = fps is None
-        self.description = f"{len(self._paths)} pictures in {self._root}, {rate_in_words(fps, loop=loop)}"
+        self.description = f"{counted(len(self._paths), 'picture')} in {self._root}, {rate_in_words(fps, loop=loop)}"
         self._loop = loop
         self._pacer = Pacer(fps)
         self._cache: dict[Path, Pixels] = {}
@@ -48,7 +53,8 @@ class FolderSource:
         the frames that show them."""
         path, image_bgr = self._next_picture()
         self._pacer.wait()
-        frame = Frame(image_bgr, self._sequence, *stamp(), name=readable_name(path.relative_to(self._root)))
+        name, second = readable_name(path.relative_to(self._root)), self._sequence * self._period_s
+        frame = Frame(image_bgr, self._sequence, *stamp(), name=name, recorded_s=second)
         self._sequence += 1
         return frame
 
@@ -62,7 +68,7 @@ class FolderSource:
             if self._position == len(self._paths):
                 if not self._loop:
                     raise EndOfStream(
-                        f"{self._sequence} pictures were replayed, {len(self._unreadable)} could not be read"
+                        f"{were(self._sequence, 'picture')} replayed, {len(self._unreadable)} could not be read"
                     )
                 self._position = 0
             position, self._position = self._position, self._position + 1

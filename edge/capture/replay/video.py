@@ -14,6 +14,7 @@ from edge.capture.replay.times import FrameGaps
 from edge.clock import stamp
 from edge.errors import CameraError, EndOfStream, ImageError, MissingInputError, VideoError
 from edge.pictures.jpeg_header import jpeg_header, least_bytes
+from edge.printable import were
 from edge.records import Frame, Pixels
 
 if TYPE_CHECKING:
@@ -86,15 +87,10 @@ class VideoSource:
         gap_s = self._gap_s()
         self._position_s += gap_s if self._sequence else 0.0
         self._pacer.wait(gap_s if self._paced and self._fps is None else None)
-        frame = Frame(image, self._sequence, *stamp())
+        frame = Frame(image, self._sequence, *stamp(), recorded_s=self._position_s)
         self._sequence += 1
         self._position += 1
         return frame
-
-    @property
-    def position_s(self) -> float:
-        """Return how far into the video the frame read last is, by the frames' own times or at `fps`; seconds."""
-        return self._position_s
 
     def close(self) -> None:
         """See FrameSource.close."""
@@ -155,13 +151,13 @@ class VideoSource:
     def _end(self) -> str:
         """Return what was replayed. Warns, once, if the file is damaged or cut short."""
         if not self._damaged and not self._is_damaged():
-            return f"the video's {self._position} frames were replayed"
+            return f"the video's {were(self._position, 'frame')} replayed"
         whole = max(self._promised, self._position + self._damaged)
         replayed = f"{self._position} of the video's {whole:.0f} frames were replayed"
         if not self._warned_of_damage:
             _log.warning("%s: %s: damaged or cut short, the others cannot be read", self._path, replayed)
             self._warned_of_damage = True
-        return f"{replayed}: it is damaged or cut short"
+        return "the video has ended, as far as it can be read"  # the warning has the figures
 
     def _is_damaged(self) -> bool:
         """Return True if fewer frames came than the container promises, and more than its count shows that."""

@@ -5,8 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.cli.events.options import filter_of, filter_options, json_option, store_of, store_options, values_of
+from edge.cli.events.options import (
+    filter_of,
+    filter_options,
+    json_option,
+    note_strange_labels,
+    store_of,
+    store_options,
+    values_of,
+)
 from edge.cli.streams import echo, echo_json
+from edge.printable import counted
 
 if TYPE_CHECKING:
     from edge.store.records import StoredEvent
@@ -22,6 +31,15 @@ class EventCommands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List their names, as click.Group does."""
         return list(self._NAMES)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Split the name of the command off, as click.Group does. Raises UsageError, which lists the names."""
+        if args[0] not in self._NAMES and not args[0].startswith("-"):
+            near = f"; to see one event: fieldfare events show {args[0]}" if args[0].isdecimal() else ""
+            raise click.UsageError(f"no command {args[0][:80]!r}: must be {', '.join(self._NAMES)}, or none{near}", ctx)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one, as click.Group does; None if there is no such command."""
@@ -56,6 +74,7 @@ def events(context: click.Context, /, **_: Any) -> None:
     wanted, as_json, most = filter_of(values), values["as_json"], values["most"]
     most = (0 if as_json else _SHOWN) if most is None else most
     with StoreReader(store_of(values)) as reader:
+        note_strange_labels(reader, wanted)
         found = reader.events(wanted, limit=most or None, newest_first=not values["oldest_first"])
         shown = print_events(found, as_json=as_json)
         if not as_json:
@@ -90,4 +109,4 @@ def _print_rest(shown: int, all_of_them: int) -> None:
     if all_of_them == 0:
         echo("no events")
     elif shown < all_of_them:
-        click.echo(f"{shown} of {all_of_them:,} events; -n 0 lists all", err=True)
+        click.echo(f"{shown} of {counted(all_of_them, 'event', grouped=True)}; -n 0 lists all", err=True)

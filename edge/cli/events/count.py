@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.cli.events.options import filter_of, filter_options, json_option, store_of, store_options, values_of
+from edge.cli.events.options import (
+    filter_of,
+    filter_options,
+    json_option,
+    note_strange_labels,
+    store_of,
+    store_options,
+    values_of,
+)
 from edge.cli.streams import echo, echo_json
 
 if TYPE_CHECKING:
@@ -35,8 +43,10 @@ def count(context: click.Context, /, by: str, **_: Any) -> None:
     from edge.store.reading import StoreReader
 
     values = values_of(context)
+    wanted = filter_of(values)
     with StoreReader(store_of(values)) as reader:
-        hours = reader.hours(filter_of(values))
+        note_strange_labels(reader, wanted)
+        hours = reader.hours(wanted)
     if values["as_json"]:
         for row in rows(hours, by):
             echo_json(row)

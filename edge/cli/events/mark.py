@@ -7,13 +7,19 @@ import click
 
 from edge.cli.events.options import store_of, store_options, values_of
 from edge.cli.events.show import find
+from edge.cli.given import refuse_together
 from edge.cli.streams import complain, echo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edge.store.records import Mark
 
 _VERDICTS = ("right", "wrong")
+# Most new labels are none: a heron is no person.
+_LIKE_A_SLIP = 0.75
 _LONGEST_LABEL = 1000  # bytes, as in a bundle
+_LONGEST_NAME = 200  # bytes, of a person
 
 
 @click.command(epilog="Examples: fieldfare events mark 12 13 right, fieldfare events mark 14 badger")
@@ -33,13 +39,15 @@ def mark(
     from edge.store.orders import MarkEvents, carry_out
     from edge.store.reading import StoreReader
 
+    refuse_together(context, "undo", "label")
+    refuse_together(context, "undo", "by")
     store = store_of(values_of(context))
     numbers, verdict = _split(words, label, undo=undo)
     made = None if undo else _mark(verdict, label, by)
     with StoreReader(store) as reader:
         found = [find(reader, number).number for number in numbers]
-        if made is not None and made.label is not None and made.label not in reader.labels():
-            complain(f"fieldfare: note: {made.label} is a new label here")
+        if made is not None and made.label is not None and made.label not in (known := reader.labels()):
+            complain(f"fieldfare: note: {made.label} is a new label here{_instead(made.label, numbers, known)}")
     carry_out(store, [MarkEvents(tuple(found), made)])
     done = "taken back" if made is None else made.label or made.verdict
     echo(f"{len(found)} event{'s' if len(found) > 1 else ''}: {done}")
@@ -47,9 +55,9 @@ def mark(
 
 def _split(words: tuple[str, ...], label: str | None, *, undo: bool) -> tuple[tuple[str, ...], str]:
     """Return the numbers and the verdict or label, "" if there is none among the words."""
-    if undo and label is not None:
-        raise click.UsageError("--undo and --as exclude each other")
     if undo or label is not None:
+        if words[-1] in _VERDICTS:  # no event is called so
+            raise click.UsageError(f"{words[-1]!r} beside {'--undo' if undo else '--as'}: give numbers only")
         return words, ""
     *numbers, last = words
     if last.isdecimal() or not numbers:
@@ -57,19 +65,37 @@ def _split(words: tuple[str, ...], label: str | None, *, undo: bool) -> tuple[tu
     return tuple(numbers), last
 
 
+def _instead(label: str, numbers: tuple[str, ...], known: "Sequence[str]") -> str:
+    """Return what may have been meant by a new label; "" if nothing suggests itself."""
+    from edge.events.labels import nearest_label
+
+    if label not in _VERDICTS:
+        near = nearest_label(label, [*known, *_VERDICTS], _LIKE_A_SLIP)
+        return f": did you mean {near!r}?" if near is not None else ""
+    return f"; for the verdict leave out --as: fieldfare events mark {' '.join(numbers[:3])} {label}"
+
+
 def _mark(verdict: str, label: str | None, by: str | None) -> "Mark":
-    from edge.printable import printable
     from edge.store.records import Mark
 
+    if by is not None:
+        _check_text("--by", by, _LONGEST_NAME)
     if label is None and verdict in _VERDICTS:
         return Mark(verdict="right" if verdict == "right" else "wrong", by=by, wall_s=time.time())
     text = verdict if label is None else label
+    _check_text("the label", text, _LONGEST_LABEL)
+    return Mark(verdict="other", label=text, by=by, wall_s=time.time())
+
+
+def _check_text(what: str, text: str, longest: int) -> None:
+    """Raise UsageError unless the text may stand in the store, in tables and on a terminal."""
+    from edge.printable import printable
+
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
         size = 0
-    if not text.strip() or text != text.strip() or printable(text) != text or not 0 < size <= _LONGEST_LABEL:
+    if not text.strip() or text != text.strip() or printable(text) != text or not 0 < size <= longest:
         raise click.UsageError(
-            f"the label {text[:80]!r}: must be printable text of 1 to {_LONGEST_LABEL} bytes without blanks at its ends"
+            f"{what} {text[:80]!r}: must be printable text of 1 to {longest} bytes without blanks at its ends"
         )
-    return Mark(verdict="other", label=text, by=by, wall_s=time.time())

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from edge.cli.events.moments import begin_of, end_of
+from edge.cli.given import refuse_unknown_before
 from edge.cli.numbers import FloatRange
+from edge.cli.streams import complain
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
+    from edge.store.reading import StoreReader
     from edge.store.records import Filter
 
 SETTINGS = Path("/etc/fieldfare/fieldfare.toml")
@@ -34,9 +37,30 @@ def time_options(command: _Command) -> _Command:
     command = click.option(
         "--since", callback=begin_of, metavar="WHEN", help="Only those that began since: 2026-11-28, 05:30, 2h."
     )(command)
-    return click.option("--label", "labels", multiple=True, help="Only this label; may be given several times.")(
-        command
-    )
+    return click.option(
+        "--label",
+        "labels",
+        multiple=True,
+        callback=_labels_of,
+        help="Only this label; may be given several times.",
+    )(command)
+
+
+def _labels_of(_context: click.Context, _option: click.Parameter, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the labels of an option. Raises BadParameter for one that no event can have."""
+    for label in labels:
+        if not label or not is_utf8(label):
+            raise click.BadParameter(f"{label[:80]!r}: must be the text of a label, in UTF-8")
+    return labels
+
+
+def is_utf8(word: str) -> bool:
+    """Return whether a word of the command line, which may be any bytes, is UTF-8, as all texts of a store are."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def filter_options(command: _Command) -> _Command:
@@ -54,7 +78,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="For programs
 
 
 def values_of(context: click.Context) -> dict[str, Any]:
-    """Return the options of a sub-command, put over those that stand before it."""
+    """Return the options of a sub-command, put over those that stand before it.
+
+    Raises UsageError if one of those means nothing to it.
+    """
+    refuse_unknown_before(context)
     before = context.parent.params if context.parent is not None else {}
     default = click.core.ParameterSource.DEFAULT
     given = {name: v for name, v in context.params.items() if context.get_parameter_source(name) is not default}
@@ -83,14 +111,34 @@ def store_of(values: dict[str, Any]) -> Path:
 
 
 def filter_of(values: dict[str, Any]) -> "Filter":
-    """Return the filter that the options make."""
+    """Return the filter that the options make. Raises UsageError if nothing can pass it."""
     from edge.store.records import Filter
 
+    since, until = values["since"], values["until"]
+    if since is not None and until is not None and since >= until:
+        raise click.UsageError("--since is not before --until: no event can lie between: swap them, or leave one out")
+    least, most = values.get("min_score"), values.get("max_score")
+    if least is not None and most is not None and least > most:
+        raise click.UsageError(f"--min-score {least:g} is over --max-score {most:g}: swap them, or leave one out")
     return Filter(
         labels=tuple(values["labels"]),
-        since_wall_s=values["since"],
-        until_wall_s=values["until"],
-        least_score=values.get("min_score"),
-        most_score=values.get("max_score"),
+        since_wall_s=since,
+        until_wall_s=until,
+        least_score=least,
+        most_score=most,
         checked=values.get("checked"),
     )
+
+
+def note_strange_labels(reader: "StoreReader", wanted: "Filter") -> None:
+    """Complain of labels that no event in the store has, with the nearest that one has: most likely a slip."""
+    if not wanted.labels:
+        return
+    from edge.events.labels import nearest_label
+
+    known = reader.labels()
+    for label in wanted.labels:
+        if label not in known:
+            near = nearest_label(label, known)
+            hint = f": did you mean {near!r}?" if near is not None else ""
+            complain(f"fieldfare: note: no event has the label {label[:80]!r}{hint}")

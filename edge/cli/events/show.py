@@ -1,13 +1,15 @@
 """fieldfare events show: all about one event."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge.cli.events.command import to_json
-from edge.cli.events.options import json_option, store_of, store_options, values_of
+from edge.cli.events.options import is_utf8, json_option, store_of, store_options, values_of
 from edge.cli.streams import echo, echo_json
 from edge.errors import DataError
+from edge.printable import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from edge.store.reading import StoreReader
     from edge.store.records import StoredEvent
 
+# Such as 12,13 or 12-15.
+_SEVERAL = re.compile(r"\d+(?:[-,.;:/]+\d+)+[-,.;:/]?|\d+[,;]")
 _CLOCKS = {
     "ntp": "by a time server",
     "rtc": "by a real-time clock",
@@ -44,10 +48,11 @@ def show(context: click.Context, /, number: str, **_: Any) -> None:
 
 def find(reader: "StoreReader", number: str) -> "StoredEvent":
     """Return the event of this number or name. Raises DataError if there is none."""
-    stored = reader.find(number)
+    stored = reader.find(number) if is_utf8(number) else None
     if stored is None:
         first, last = reader.numbers()
-        raise DataError(f"event {number[:100]!r} is not there: the store holds {first} to {last}: see fieldfare events")
+        fix = "give one number after the other, as in 12 13" if _SEVERAL.fullmatch(number) else "see fieldfare events"
+        raise DataError(f"event {number[:100]!r} is not there: the store holds {first} to {last}: {fix}")
     return stored
 
 
@@ -61,7 +66,7 @@ def _lines(stored: "StoredEvent") -> "Iterator[tuple[str, str]]":
         stored.label if stored.label == event.label else f"{stored.label}, the model took it for {event.label}",
     )
     yield "begin", f"{table.begin(stored)}  ({_CLOCKS[stored.clock]})"
-    yield "lasted", f"{table.duration(event.end_mono_s - event.begin_mono_s)}, {event.frames} frames"
+    yield "lasted", f"{table.duration(event.end_mono_s - event.begin_mono_s)}, {counted(event.frames, 'frame')}"
     other = f"; second {event.runner_up.label} {event.runner_up.score:.2f}" if event.runner_up is not None else ""
     yield "score", f"{event.peak:.2f} at best, {event.mean:.2f} on average{other}"
     if mark is None:

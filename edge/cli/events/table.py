@@ -12,7 +12,10 @@ _LABEL = 22
 _LONGEST_LABEL = 60
 # All but the label: see HEAD.
 _REST = 58
-_JOINERS = "\u200c\u200d"
+# Marks and joiners stand over, under or within the character before them, as in Thai and Hindi; so do the second and
+# third parts of a Korean syllable that is written in parts.
+_NO_WIDTH = {"Mn", "Me", "Cf"}
+_KOREAN_PARTS = range(0x1160, 0x1200)
 _MARKS = {"right": "right", "wrong": "wrong"}
 
 
@@ -71,7 +74,12 @@ def fit(text: str, width: int) -> str:
         while columns(shown) > width - 3:
             shown = shown[:-1]
         shown += "..."
-    return shown + " " * (width - columns(shown))
+    return padded(shown, width)
+
+
+def padded(text: str, width: int) -> str:
+    """Return a text with blanks behind it up to so many columns."""
+    return text + " " * (width - columns(text))
 
 
 def columns(text: str) -> int:
@@ -80,6 +88,7 @@ def columns(text: str) -> int:
 
 
 def _columns(character: str) -> int:
-    if unicodedata.combining(character) or character in _JOINERS:
+    # Not unicodedata.combining: it is 0 for most vowel signs.
+    if unicodedata.category(character) in _NO_WIDTH or ord(character) in _KOREAN_PARTS:
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

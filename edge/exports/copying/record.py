@@ -73,6 +73,12 @@ def check_free(folder: Path, form: Format, store: str, *, overwrite: bool, resum
     return True
 
 
+def is_finished(folder: Path, form: Format, store: str) -> bool:
+    """Return whether a whole export of this store to this format is there."""
+    found = _read(folder)
+    return found is not None and found.complete and (found.format, found.store) == (form, store)
+
+
 def _read(folder: Path) -> Record | None:
     try:
         return msgspec.json.decode(read_bounded(folder / RECORD, _MOST_RECORD, follow=False), type=Record)

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from edge.outputs.mqtt.topics import Topics, retained_topics
+from edge.outputs.unwritable import report_unwritable
 from edge.storage import read_bounded, replace_file
 
 _log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ class Memory:
             self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             replace_file(self._path, msgspec.json.encode(self.known), 0o640, synced=True)
         except OSError as error:
-            _log.warning("%s: cannot write: %s", self._path, error.strerror or error)
+            report_unwritable(self._path.parent, error)
 
 
 def _random() -> str:

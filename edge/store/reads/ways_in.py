@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from edge.errors import DamagedStoreError, MissingInputError, StorageError
 from edge.printable import printable
-from edge.store.faults import refuse_foreign, refuse_newer, refuse_older, translated
+from edge.store.faults import refuse_foreign, refuse_impossible, refuse_newer, refuse_older, translated
 from edge.store.files import files_of, is_foreign, not_a_store, refuse_other_kind
 from edge.store.schema import APPLICATION_ID
 
@@ -137,6 +137,7 @@ def _checked(way: WayIn, path: Path) -> WayIn:
         if tables == 0 and version == 0:
             _refuse_empty(path, identity)
         refuse_foreign(path, identity)
+        refuse_impossible(path, version)
         refuse_newer(path, version)
         refuse_older(path, version)
     except BaseException:

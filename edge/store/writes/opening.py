@@ -8,7 +8,7 @@ from urllib.parse import quote
 from edge.errors import DamagedStoreError, StorageError
 from edge.printable import printable
 from edge.store import schema
-from edge.store.faults import damaged, refuse_newer, translated
+from edge.store.faults import damaged, refuse_impossible, refuse_newer, translated
 from edge.store.files import foreign, is_foreign, refuse_other_kind
 from edge.store.writes import checking
 
@@ -20,8 +20,6 @@ _LOG_BYTES = 8 << 20
 # Of tools/bench_recorder.py: 14.9 MiB PSS, with 4096 16.0; what it writes, adds and mends is the same.
 _CACHE_KIB = 1024
 _BUSY_MS = 5000
-# No version of ours will be so high: the header is damaged.
-_ABSURD_VERSION = 1000
 
 
 def open_for_writing(path: Path, check_s: float) -> sqlite3.Connection:
@@ -78,8 +76,7 @@ def _identify(connection: sqlite3.Connection, path: Path) -> None:
         return  # new, or a crash came before its tables were made
     if identity != schema.APPLICATION_ID:
         raise damaged(path, "its header is not that of a store")
-    if not 1 <= version < _ABSURD_VERSION:
-        raise damaged(path, f"version {version}")
+    refuse_impossible(path, version)
     refuse_newer(path, version)
 
 

@@ -223,7 +223,8 @@ class Attended:
     def _serves(self) -> None:
         if self.fault is not None:
             self.fault = None
-            _log.log(logging.WARNING if self._in_log else logging.DEBUG, "the %s is back", self._kind.name)
+            verb = "are" if self._kind.name.endswith("s") else "is"
+            _log.log(logging.WARNING if self._in_log else logging.DEBUG, "the %s %s back", self._kind.name, verb)
 
     def _heard(self, now: float) -> None:
         self._heard_s, self._has_spoken = now, True

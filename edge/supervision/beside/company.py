@@ -60,12 +60,13 @@ class Company:
             if one is not None:
                 one.excuse(away_s)
 
-    def close(self) -> None:
-        """End them: the recorder gets some seconds to write, and then the outputs some to send what it wrote."""
-        if self._recording is not None:
-            self._recording.finish()
+    def close(self) -> str | None:
+        """End them: the recorder gets some seconds to write, and then the outputs some to send what it wrote. Return
+        what was not kept, and why; None if all was."""
+        unkept = self._recording.finish() if self._recording is not None else None
         if self._outputs is not None:
             self._outputs.close()
+        return unkept
 
 
 # Both are imported late: without a store the first frame does not wait for what keeps events.

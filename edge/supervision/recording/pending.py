@@ -92,6 +92,12 @@ class Pending:
         return len(self._items) - len(self._going_on)
 
     @property
+    def unkept(self) -> tuple[int, int]:
+        """How many ended events, and how many pictures, are not kept: what waits, and what was given up."""
+        events = sum(isinstance(item.content, Event) and item.content.ended for item in self._items.values())
+        return self.lost_events + events, self.lost_pictures + self._files
+
+    @property
     def oldest(self) -> Item | None:
         """The first that waits and will not change any more; None if there is none."""
         return next((item for item in self._items.values() if item.is_final), None)

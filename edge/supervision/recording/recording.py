@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from edge.config.settings import Settings
 from edge.events.records import Event, PictureInfo
-from edge.printable import counted, were, without_secrets
+from edge.printable import counted, without_secrets
 from edge.processes.channel import Message
 from edge.processes.listener import Listener
 from edge.processes.messages import Sampled, Scored, Sighted, Started
@@ -42,6 +42,8 @@ _BACK_S = 5.0
 # At the end: for the recorder to write what is there; if nothing is, only to end.
 FINISH_S = 20.0
 _REST_S = 2.0
+# A recorder that is well has written by then. Who waits longer at a terminal must know for what.
+_SILENT_S = 2.0
 # Pieces of the score log are for tuning and never acknowledged. Ten minutes of them, at 30 frames a second.
 _MOST_SCORES = 1_000_000
 
@@ -221,27 +223,46 @@ class Recording:
 
     # --- the end ---
 
-    def finish(self) -> None:
-        """End open events, give the recorder some seconds to write, and close the line. Logs what it did not keep."""
+    def finish(self) -> str | None:
+        """End open events, give the recorder some seconds to write, and close the line. Return what was not kept, and
+        why; None if all was. Logs, once, what it waits for."""
         self.worker_ended()
         if self._pending.waiting and not self._process.is_alive:
             self._process.hurry()
-        ends_s = time.monotonic() + (FINISH_S if self._pending.waiting else _REST_S)
-        finishing = False
-        while time.monotonic() < ends_s and (self._process.is_alive or (self._pending.waiting and not finishing)):
-            if not finishing:
-                self.tick(time.monotonic())
-                finishing = self._pending.next is None and bool(self._sends(Finish()))
-            for callback in self._listener.wait(0.05):
-                callback()
+        self._await_end()
         self._report()
-        if self._status.waiting:
-            _log.error(
-                "%s not reported as kept within %g s%s",
-                were(self._status.waiting, "event or frame", "events and frames"),
-                FINISH_S,
-                f": {self._status.fault}" if self._status.fault else "",
-            )
+        unkept = self._unkept()
         # It is not killed: what it has received it can still write, and then it ends.
         self._process.close(0.0 if self._process.is_alive else _REST_S, kill=False)
         self._pending.close()
+        return unkept
+
+    def _await_end(self) -> None:
+        """Wait until the recorder has what it must write, and has ended, but not for ever."""
+        began_s, finishing, silent = time.monotonic(), False, True
+        patience_s = FINISH_S if self._pending.waiting else _REST_S
+        while (waited_s := time.monotonic() - began_s) < patience_s and (
+            self._process.is_alive or (self._pending.waiting and not finishing)
+        ):
+            if not finishing:
+                self.tick(time.monotonic())
+                finishing = self._pending.next is None and bool(self._sends(Finish()))
+            if silent and waited_s >= _SILENT_S and self._pending.waiting:
+                silent = False
+                what = _in_words(*self._pending.unkept)
+                _log.warning("waiting for %s to be written, at most %g s", what, patience_s)
+            for callback in self._listener.wait(0.05):
+                callback()
+
+    def _unkept(self) -> str | None:
+        events, pictures = self._pending.unkept
+        if not (events or pictures):
+            return None
+        why = self._status.fault or ("too much waited" if self._lost else "the recorder did not report it as written")
+        return f"not kept: {_in_words(events, pictures)}: {why}"
+
+
+def _in_words(events: int, pictures: int) -> str:
+    """Return '2 events', '1 picture', or '2 events and 1 picture'."""
+    named = ((events, "event"), (pictures, "picture"))
+    return " and ".join(counted(number, noun) for number, noun in named if number)

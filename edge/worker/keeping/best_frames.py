@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edge.records import Pixels
+from edge.results import Box
 from edge.worker.keeping.jpeg import shrunk
 
 # So many labels at once. Further ones get no picture: more at a time come from a flicker, not from a scene.
@@ -29,29 +30,29 @@ class BestFrames:
     """Holds one frame for each label, that of its peak so far. Frames are borrowed, and not copied unless they are
     large. Used by one thread.
 
-    part: returns the part of a frame that is classified, a view; None if that is not needed.
+    part: returns the part of a frame that was classified, a view, given its box; None if that is not needed.
     max_side: to which large frames are reduced.
     """
 
-    def __init__(self, part: Callable[[Pixels], Pixels] | None, *, max_side: int) -> None:
+    def __init__(self, part: Callable[[Pixels, Box | None], Pixels] | None, *, max_side: int) -> None:
         self._part, self._max_side = part, max_side
         self._held: dict[str, Still] = {}
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def update(self, peaks: Mapping[str, float], image_bgr: Pixels, mono_s: float) -> None:
+    def update(self, peaks: Mapping[str, float], image_bgr: Pixels, mono_s: float, box: Box | None = None) -> None:
         """Hold the frame of `mono_s` for each label that has its peak there, and forget labels that are not in view
         any more.
 
         peaks: for each label in view, the time of the frame of its peak so far.
-        image_bgr: uint8 (height, width, 3), B, G, R; it must not change.
+        image_bgr: uint8 (height, width, 3), B, G, R; it must not change. box: as in Decision.
         """
         self.forget(peaks)
         still: Still | None = None
         for label, peak_mono_s in peaks.items():
             if peak_mono_s == mono_s and (len(self._held) < MOST_HELD or label in self._held):
-                still = still or self._still(image_bgr, mono_s)
+                still = still or self._still(image_bgr, mono_s, box)
                 self._held[label] = still
 
     def forget(self, peaks: Mapping[str, float]) -> None:
@@ -64,8 +65,8 @@ class BestFrames:
         """Return the frame of a label that is out of view now, and forget it; None if none was held."""
         return self._held.pop(label, None)
 
-    def _still(self, whole_bgr: Pixels, mono_s: float) -> Still:
-        part_bgr = self._part(whole_bgr) if self._part else None
+    def _still(self, whole_bgr: Pixels, mono_s: float, box: Box | None) -> Still:
+        part_bgr = self._part(whole_bgr, box) if self._part else None
         if part_bgr is not None and part_bgr.shape == whole_bgr.shape:
             part_bgr = None
         if whole_bgr.nbytes > _LARGE_BYTES:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edge.config.keeping import Harvest
 from edge.events.records import Reason, Sample
 from edge.records import Frame, Pixels, Scores
-from edge.results import UNKNOWN, Decision
+from edge.results import UNKNOWN, Box, Decision
 from edge.worker.keeping.background import BackgroundThread
 from edge.worker.keeping.second_opinion import SecondOpinion
 from edge.worker.keeping.sending import PictureSender
@@ -115,6 +115,7 @@ class Harvester:
     """An Observer that has chosen frames encoded and sent on `thread`.
 
     opinion: another engine, for frames on which the two differ; None if there is none, or none is wanted.
+    part: Pipeline.part.
     """
 
     def __init__(
@@ -123,8 +124,10 @@ class Harvester:
         judge: Judge,
         sender: PictureSender,
         thread: BackgroundThread,
+        part: Callable[[Pixels, Box | None], Pixels],
         opinion: SecondOpinion | None = None,
     ) -> None:
+        self._part = part
         self._chooser, self._judge, self._sender, self._thread = chooser, judge, sender, thread
         self._opinion = opinion
         self._judge_due_s = self._compare_due_s = -float("inf")
@@ -142,10 +145,13 @@ class Harvester:
         if self._opinion is not None and mono_s >= self._compare_due_s:
             self._compare_due_s = mono_s + max(_COMPARE_S, self._opinion.took_s / _COMPARE_SHARE)
             sample = _sample(frame, decision, ("engines",))
-            self._thread.give(partial(self._compare, self._opinion, sample, scores.values, frame.image_bgr))
+            part_bgr = self._part(frame.image_bgr, decision.box)
+            self._thread.give(partial(self._compare, self._opinion, sample, scores.values, frame.image_bgr, part_bgr))
 
-    def _compare(self, opinion: SecondOpinion, sample: Sample, scores: Scored, image_bgr: Pixels) -> None:
-        other = opinion.scores(image_bgr)
+    def _compare(
+        self, opinion: SecondOpinion, sample: Sample, scores: Scored, image_bgr: Pixels, part_bgr: Pixels
+    ) -> None:
+        other = opinion.scores(part_bgr)
         if other is not None and self._judge.label(other) != self._judge.label(scores):
             self._sender.sample(sample, image_bgr)
 

@@ -70,7 +70,7 @@ def _harvester(
     opinion = None
     if settings.harvest.disagreement and pipeline.on_edgetpu:
         opinion = _open_second_opinion(settings, pipeline.bundle)
-    return Harvester(chooser, judge, sender, thread, opinion)
+    return Harvester(chooser, judge, sender, thread, pipeline.part, opinion)
 
 
 def _open_second_opinion(settings: Settings, bundle: Bundle) -> SecondOpinion | None:

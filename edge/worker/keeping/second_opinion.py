@@ -25,15 +25,20 @@ class SecondOpinion:
     def __init__(self, classifier: Classifier, preprocessor: Preprocessor, manifest: Manifest) -> None:
         self.took_s = 0.0
         self._classifier, self._preprocessor, self._manifest = classifier, preprocessor, manifest
+        self._fitted_bgr = np.empty((preprocessor.height, preprocessor.width, 3), np.uint8)
         self._failed = False
 
-    def scores(self, image_bgr: Pixels) -> NDArray[np.float32] | None:
-        """Return the calibrated scores of this frame; None if the engine fails, which is logged once."""
+    def scores(self, part_bgr: Pixels) -> NDArray[np.float32] | None:
+        """Return the calibrated scores of what Pipeline.part returned; None if the engine fails, which is logged
+        once."""
         if self._failed:
             return None
         began_s = time.monotonic()
         try:
-            self._classifier.load(self._preprocessor.tensor(image_bgr))
+            self._preprocessor.fit_cut(part_bgr, self._fitted_bgr)
+            tensor = self._preprocessor.new_tensor()
+            self._preprocessor.write(self._fitted_bgr, tensor)
+            self._classifier.load(tensor)
             raw = self._classifier.invoke()
             values = to_scores(raw, self._manifest.output, self._manifest.calibration).values
         except FieldfareError as error:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from edge.config.keeping import Pictures
 from edge.events.records import PictureInfo, PictureKind, Sample, Sighting
-from edge.preprocess import cut_region
 from edge.processes.channel import Message
 from edge.processes.messages import Sampled, Sighted
 from edge.records import Pixels
@@ -63,7 +62,7 @@ class PictureSender:
 
     def end(self, sighting: Sighting, still: Still | None) -> None:
         """Send this sighting with its pictures, once there are those after it. still: its best frame."""
-        pictures = self._encode(sighting, still)
+        pictures = self._encode(still)
         if self._bursts is not None:
             before = self._before.pop(sighting.number, None)
             before = self._bursts.before(sighting.begin_mono_s) if before is None else before
@@ -90,13 +89,12 @@ class PictureSender:
         if jpeg is not None:
             self._send_with(Sampled(_sized(sample, jpeg)), [jpeg], otherwise=None)
 
-    def _encode(self, sighting: Sighting, still: Still | None) -> list[tuple[PictureKind, Jpeg]]:
+    def _encode(self, still: Still | None) -> list[tuple[PictureKind, Jpeg]]:
         if still is None:
             return []
         wanted: list[tuple[PictureKind, Pixels | None]] = [("best", still.whole_bgr if self._best else None)]
         if self._crop:
-            box = sighting.box
-            wanted.append(("crop", still.part_bgr if box is None else cut_region(still.whole_bgr, box)))
+            wanted.append(("crop", still.part_bgr))
         return [
             (kind, jpeg)
             for kind, image_bgr in wanted

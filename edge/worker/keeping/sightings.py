@@ -8,7 +8,7 @@ from edge.events.detect import Detector
 from edge.events.records import Sighting
 from edge.processes.messages import Sighted
 from edge.records import Pixels, Scores
-from edge.results import Decision
+from edge.results import Box, Decision
 from edge.worker.keeping.background import BackgroundThread
 from edge.worker.keeping.best_frames import BestFrames, Still
 from edge.worker.keeping.sending import PictureSender, Send
@@ -32,7 +32,7 @@ class Sightings:
         sender: PictureSender,
         thread: BackgroundThread,
         pictures: Pictures,
-        part: Callable[[Pixels], Pixels],
+        part: Callable[[Pixels, Box | None], Pixels],
     ) -> None:
         self._detector, self._send, self._sender, self._thread = detector, send, sender, thread
         self._best: BestFrames | None = None
@@ -49,10 +49,10 @@ class Sightings:
         image_bgr = prepared.frame.image_bgr
         # A camera's own clock may step back a little, and the detector's time does not: peaks are found by it.
         mono_s = self._now_s = max(prepared.frame.captured_mono_s, self._now_s)
-        if changed := self._detector.look(mono_s, scores.values):
+        if changed := self._detector.look(mono_s, scores.values, decision.box):
             self._pass_on(changed)
         if self._best is not None and ((peaks := self._detector.peaks) or self._best):
-            self._best.update(peaks, image_bgr, mono_s)
+            self._best.update(peaks, image_bgr, mono_s, decision.box)
         if self._has_bursts and mono_s >= self._due_s:
             # In a steady rhythm, which begins anew after a pause.
             next_s = self._due_s + self._every_s

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.bundle.labels import appearance, label_fix, label_problem, parse_labels, twins
+from edge.bundle.labels import appearance, check_unmistakable, label_fix, label_problem, parse_labels, twins
 from edge.errors import BundleError
 from edge.printable import printable
 
@@ -48,7 +48,13 @@ def test_what_reads_as_the_word_for_no_class_is_no_label(label: str) -> None:
     )
     assert label_fix(label) == "choose another name, such as 'other'"
     with pytest.raises(BundleError, match=r"labels: line 2 .*'unknown', which the device reports"):
-        parse_labels(f"owl\n{label}\n".encode())
+        check_unmistakable(("owl", label))
+
+
+def test_a_bundle_with_the_very_word_is_refused_and_one_that_users_made_with_a_similar_one_opens() -> None:
+    with pytest.raises(BundleError, match=r"labels: line 2 is 'unknown', which the device reports"):
+        parse_labels(b"owl\nunknown\n")
+    assert parse_labels(b"owl\nUnknown\n") == ("owl", "Unknown")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.bundle import manifest as manifests
+from edge.bundle.cut import Cut
 from edge.bundle.manifest import (
     Architecture,
     Calibration,
@@ -279,6 +280,28 @@ class TestTaxonomy:
         assert b"taxonomy" not in manifests.encode(LEAST)
 
 
+class TestCut:
+    """Came with locating: bundles of whole photos open on the first readers, as TestTheFirstReaders shows."""
+
+    CUT = Cut(padding=0.0, slack=16 / 9, least_px=16, min_size=0.025)
+
+    def test_is_written_and_read(self) -> None:
+        used = msgspec.structs.replace(LEAST, cut=self.CUT)
+        assert manifests.decode(manifests.encode(used)) == used
+        table = json.loads(manifests.encode(used))["cut"]
+        assert table == {"padding": 0.0, "slack": 16 / 9, "least_px": 16, "min_size": 0.025}
+
+    def test_is_not_in_a_manifest_without_it(self) -> None:
+        assert b"cut" not in manifests.encode(LEAST)
+
+    @pytest.mark.parametrize("wrong", [{"padding": 1.5}, {"slack": 0.5}, {"least_px": 0}, {"min_size": -1}, {"x": 1}])
+    def test_is_read_strictly(self, wrong: dict[str, float]) -> None:
+        record = json.loads(manifests.encode(msgspec.structs.replace(LEAST, cut=self.CUT)))
+        record["cut"] |= wrong
+        with pytest.raises(BundleError, match="cut"):
+            manifests.decode(json.dumps(record).encode())
+
+
 def numbers(least: float, most: float, **options: Any) -> st.SearchStrategy[float]:
     return st.floats(least, most, allow_nan=False, **options)
 
@@ -366,6 +389,7 @@ def written_manifests(draw: st.DrawFn) -> Manifest:
                 pad=st.just(127) | st.integers(0, 255),
                 mean=triples,
                 std=st.tuples(*[SCALES] * 3),
+                preparation=st.sampled_from([(), ("grey",), ("white-balance", "smooth", "clahe")]),
             )
         ),
         output=OutputTensor(classes=classes, dtype="int8", quantization=draw(scale), activation="logits"),
@@ -402,6 +426,11 @@ def written_manifests(draw: st.DrawFn) -> Manifest:
         ),
         edgetpu=edgetpu,
         taxonomy=taxonomy,
+        cut=draw(
+            optional(
+                st.builds(Cut, padding=SHARES, slack=numbers(1, 16), least_px=st.integers(1, 4096), min_size=SHARES)
+            )
+        ),
         files=tuple(FileEntry(name=name, size=draw(COUNTS), sha256=draw(HASHES)) for name in names),
     )
 

@@ -243,6 +243,12 @@ class TestPacks:
         assert "encrypted, or with fields that no bundle has: pack it with" in words
         assert "<" not in words
 
+    def test_names_that_differ_within_are_refused_in_plain_words(self, tiny: Bundle, tmp_path: Path) -> None:
+        body = bytearray(pack_bytes(tiny)[:-81])
+        body[30] ^= 1  # the first letter of the first name, as it stands before the file itself
+        words = self.refused(seal_pack(bytes(body)), tmp_path)
+        assert "its ZIP is malformed, or not as Fieldfare packs: pack it with `fieldfare bundle pack`" in words
+
     @pytest.mark.parametrize("method", [1, 6, 8, 9, 12, 14, 93, 95, 98, 99, 0xFFFF])
     def test_other_compressions_are_refused(self, tiny: Bundle, tmp_path: Path, method: int) -> None:
         data = self.with_entry(tiny, lambda body, at: struct.pack_into("<H", body, at + 10, method))

@@ -24,6 +24,24 @@ def changed(good: dict[str, Any], change: Callable[[dict[str, Any]], object]) ->
     return json.dumps(copy).encode()
 
 
+def test_a_bundle_without_preparation_keeps_its_bytes(sealed: Bundle) -> None:
+    assert b"preparation" not in manifests.encode(sealed.manifest)
+
+
+def test_preparation_comes_back_in_its_order(good: dict[str, Any]) -> None:
+    found = manifests.decode(changed(good, lambda m: m["preprocessing"].update(preparation=["grey", "clahe"])))
+    assert found.preprocessing.preparation == ("grey", "clahe")
+    assert manifests.decode(manifests.encode(found)) == found
+
+
+def test_an_unknown_preparation_is_an_error_of_one_line_with_the_way_on(good: dict[str, Any]) -> None:
+    with pytest.raises(BundleError) as found:
+        manifests.decode(changed(good, lambda m: m["preprocessing"].update(preparation=["grey", "dehaze" * 150])))
+    assert str(found.value).endswith(": update Fieldfare or make the bundle again")
+    assert "\n" not in str(found.value)
+    assert len(str(found.value)) < 500
+
+
 def test_it_comes_back_as_it_was_written(sealed: Bundle) -> None:
     assert manifests.decode(manifests.encode(sealed.manifest)) == sealed.manifest
 
@@ -41,6 +59,12 @@ def test_it_comes_back_as_it_was_written(sealed: Bundle) -> None:
         (lambda m: m["input"]["quantization"].update(zero_point=-5), "zero point -5 is outside uint8's 0..255"),
         (lambda m: m["preprocessing"].update(std=[0, 1, 1]), "> 0"),
         (lambda m: m["preprocessing"].update(resize="stretch"), "stretch"),
+        (lambda m: m["preprocessing"].update(preparation=["dehaze"]), "'dehaze' is unknown to this version"),
+        (lambda m: m["preprocessing"].update(preparation=["grey", "grey"]), "preparation: 'grey' is there twice"),
+        (lambda m: m["preprocessing"].update(preparation=["clahe", "grey"]), "must be in the order grey, clahe"),
+        (lambda m: m["preprocessing"].update(preparation=["equalize", "clahe"]), "exclude each other"),
+        (lambda m: m["preprocessing"].update(preparation=["x\x1b[2J\n"]), r"'x\x1b[2J\n' is unknown"),
+        (lambda m: m["preprocessing"].update(preparation=["grey"] * 65), "length <= 64"),
         (lambda m: m.update(model="../model.tflite"), "regex"),
         (lambda m: m.update(model="/etc/passwd"), "regex"),
         (lambda m: m["files"][0].update(name="sub/file"), "regex"),

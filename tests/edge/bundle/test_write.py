@@ -65,8 +65,9 @@ def test_ctrl_c_between_the_renames_keeps_the_old_one(
 @pytest.mark.parametrize("name", ["x" * 300, "file/below"])
 def test_a_place_that_cannot_be_written_is_found_out_before_the_work(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError):
+    with pytest.raises(StorageError) as caught:
         check_target(tmp_path / name, overwrite=False)
+    assert str(caught.value).count(name) == 1
 
 
 def test_the_id_covers_every_file(sealed: Bundle, tmp_path: Path) -> None:

@@ -168,6 +168,9 @@ class TestFile:
         (tmp_path / "script").write_text("walk 5")
         with pytest.raises(ConfigError, match=r"script: camera.script: 'walk 5'"):
             ScriptClock(f"@{tmp_path / 'script'}")
+        (tmp_path / "script").write_bytes(b"run 5\xff")
+        with pytest.raises(ConfigError, match=r"script: must be UTF-8, as byte 6 is not: save it as UTF-8"):
+            ScriptClock(f"@{tmp_path / 'script'}")
 
 
 class TestBounds:

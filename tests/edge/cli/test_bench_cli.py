@@ -35,7 +35,7 @@ def test_a_folder_of_pictures_is_looped(run_fieldfare: Run, sealed: Bundle, shar
     )
     assert done.returncode == 0, done.stderr
     assert "| inference |" in done.stdout
-    assert "pictures in" in done.stdout
+    assert "1 picture in" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,17 @@ def test_labels_that_the_bundle_lacks_end_the_service_at_once(
     done = run_fieldfare("run", "--config", config, "--service")
     assert done.returncode == 78
     assert "decision.background: 'zzz': the bundle has no such label" in done.stderr.splitlines()[-1]
+    with config.open("a") as file:
+        file.write("thresholds = { yyy = 0.5, xxx = 0.5 }\n")
+    done = run_fieldfare("run", "--config", config, "--service")
+    assert done.returncode == 78
+    heading, *faults = done.stderr.splitlines()[-4:]
+    assert heading == "fieldfare: 3 labels in the settings are not in the bundle:"
+    assert [fault.partition(": the bundle has no such label")[0] for fault in faults] == [
+        "  decision.thresholds: 'yyy'",
+        "  decision.thresholds: 'xxx'",
+        "  decision.background: 'zzz'",
+    ]
 
 
 def test_a_reader_that_leaves_early_is_no_error(sealed: Bundle) -> None:
@@ -233,6 +244,15 @@ def test_a_full_standard_output_is_one_line(sealed: Bundle, shared: Path, words:
     assert done.returncode == 74
     assert "Exception" not in done.stderr
     assert "standard output: cannot write: No space left" in one_line(done)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["events", "--help"], ["--version"], ["bundle", "show", "{bundle}"]])
+def test_a_full_standard_output_is_named_by_every_command(sealed: Bundle, words: list[str]) -> None:
+    command = [sys.executable, "-m", "edge", *(word.format(bundle=sealed.path) for word in words)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 74
+    assert one_line(done) == "fieldfare: standard output: cannot write: No space left on device"
 
 
 def with_stdout_closed(*words: object) -> subprocess.CompletedProcess[str]:

@@ -119,7 +119,7 @@ def test_an_event_may_be_named(fieldfare: Fieldfare, store: Path) -> None:
         (["1", "a\x1b[31m"], "printable"),
         (["1", "x" * 1001], "1000 bytes"),
         (["1", ""], "word 4 is empty"),
-        (["1", "--undo", "--as", "fox"], "exclude each other"),
+        (["1", "--undo", "--as", "fox"], "--as and --undo exclude each other"),
     ],
 )
 def test_a_mark_that_means_nothing_is_refused(fieldfare: Fieldfare, store: Path, words: list[str], said: str) -> None:
@@ -132,7 +132,62 @@ def test_a_label_that_looks_like_a_number_can_be_given(fieldfare: Fieldfare, sto
     assert fieldfare("events", "mark", 1, "--as", "42", "--store", store).out == "1 event: 42\n"
 
 
-@pytest.mark.parametrize("number", ["0", "161", "heron", "9" * 400])
+def test_a_class_may_be_called_as_a_verdict_is_and_a_slip_shows(fieldfare: Fieldfare, store: Path) -> None:
+    done = fieldfare("events", "mark", 1, "--as", "right", "--store", store)
+    assert (done.status, done.out) == (0, "1 event: right\n")
+    assert done.err == (
+        "fieldfare: note: right is a new label here; for the verdict leave out --as: fieldfare events mark 1 right\n"
+    )
+    assert json.loads(fieldfare("events", "show", 1, "--store", store, "--json").out)["checked"] == "other"
+    assert fieldfare("events", "mark", 2, "--as", "right", "--store", store).err == ""
+
+
+def test_a_slip_in_a_label_is_noted_with_the_nearest_one(fieldfare: Fieldfare, store: Path, tmp_path: Path) -> None:
+    note = "fieldfare: note: no event has the label 'bagder': did you mean 'badger'?\n"
+    for words in (["events"], ["events", "count"]):
+        done = fieldfare(*words, "--store", store, "--label", "bagder")
+        assert (done.status, done.out, done.err) == (0, "no events\n", note)
+    done = fieldfare("events", "--store", store, "--label", "bagder", "--label", "fox", "-n", 0)
+    assert done.err == note
+    assert len(done.lines) > 1
+    out = tmp_path / "out"
+    done = fieldfare("export", "--store", store, "--label", "bagder", "--format", "csv", "--out", out)
+    assert (done.status, done.err.splitlines(keepends=True)[0]) == (65, note)
+    assert fieldfare("events", "mark", 1, "rigth", "--store", store).err == (
+        "fieldfare: note: rigth is a new label here: did you mean 'right'?\n"
+    )
+
+
+@pytest.mark.parametrize("words", [[], ["count"], ["tail"]])
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [("", "the word after --label is empty"), ("\udcff", "must be the text of a label, in UTF-8")],
+)
+def test_a_label_that_no_event_can_have_is_refused(
+    fieldfare: Fieldfare, store: Path, words: list[str], label: str, message: str
+) -> None:
+    done = fieldfare("events", *words, "--store", store, "--label", label)
+    assert (done.status, done.out) == (2, "")
+    assert message in done.err
+
+
+def test_a_command_that_is_none_is_refused_with_those_that_are(fieldfare: Fieldfare, store: Path) -> None:
+    done = fieldfare("events", "--store", store, "lst")
+    assert done.status == 2
+    assert done.err.endswith("Error: no command 'lst': must be count, mark, show, tail, or none\n")
+    assert "; to see one event: fieldfare events show 12\n" in fieldfare("events", "--store", store, "12").err
+
+
+@pytest.mark.parametrize("numbers", ["12,13", "12-15", "12,"])
+def test_several_numbers_in_one_word_are_refused_with_the_way_to_write_them(
+    fieldfare: Fieldfare, store: Path, numbers: str
+) -> None:
+    done = fieldfare("events", "mark", numbers, "right", "--store", store)
+    assert done.status == 65
+    assert done.err.endswith("give one number after the other, as in 12 13\n")
+
+
+@pytest.mark.parametrize("number", ["0", "161", "heron", "9" * 400, "\udcff"])
 def test_an_event_that_is_not_there_is_one_line(fieldfare: Fieldfare, store: Path, number: str) -> None:
     for words in (["show", number], ["mark", number, "right"]):
         done = fieldfare("events", *words, "--store", store)
@@ -208,6 +263,15 @@ def test_times_that_cannot_be_trusted_and_labels_from_anywhere(fieldfare: Fieldf
         assert table.columns(line) <= 80
     assert fieldfare("events", "show", 1, "--store", tmp_path / "events.db").out.count("\n") == 11
     assert json.loads(fieldfare("events", "show", 1, "--json", "--store", tmp_path / "events.db").out)["label"] == label
+
+
+@pytest.mark.parametrize(
+    ("label", "width"),
+    [("owl", 3), ("ro\u0308e", 3), ("นกเค้าแมว", 8), ("ไก่ป่า", 4), ("उल्लू", 3), ("狐", 2), ("\u1112\u1161\u11ab", 2)],
+    ids=["Latin", "with a mark", "Thai", "Thai with two marks", "Hindi", "Chinese", "Korean in parts"],
+)
+def test_the_columns_of_a_label_are_those_of_a_terminal(label: str, width: int) -> None:
+    assert table.columns(label) == width
 
 
 @given(st.text(max_size=100), st.integers(4, 60))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.cli.outputs_report import OutputsReport, places_of
+from edge.cli.outputs.report import OutputsReport, places_of
 from edge.config.loading import settings_from
 from edge.processes.outputs_messages import OutputState
 
@@ -47,7 +47,7 @@ def test_all_are_listed_once_when_they_have_begun(tmp_path: Path, caplog: pytest
     for second in range(10):
         reporting.look(states, float(second))
     assert caplog.messages == [
-        "mqtt to broker: 7 events wait",
+        "mqtt to broker: 7 events waiting",
         "event_lines to events.jsonl: up to date",
         "hook to notify: up to date; something is held back",
         "gpio to pin BOARD11: nothing goes out at present",
@@ -62,8 +62,8 @@ def test_a_backlog_is_reported_once_a_minute_and_its_end(tmp_path: Path, caplog:
         reporting.look([OutputState(name="mqtt", waiting=1000 - second)], 10.0 + second)
     reporting.look([OutputState(name="mqtt")], 200.0)
     assert caplog.messages == [
-        "mqtt to broker: 990 events wait",
-        "mqtt to broker: 930 events wait",
+        "mqtt to broker: 990 events waiting",
+        "mqtt to broker: 930 events waiting",
         "mqtt to broker: up to date",
     ]
 

@@ -99,7 +99,29 @@ def test_a_score_log_needs_no_bundle(run_fieldfare: Run, tmp_path: Path) -> None
     assert [line.split()[0] for line in lines[1:3]] == ["same", "only"]
     assert "owl 2027-01-15 08:00:04" in lines[1]
     assert lines[2].split()[:4] == ["only", "new", "-", "wren"]
-    assert lines[3].startswith("old (the defaults): 1 events: owl 1")
+    assert lines[3].startswith("old (the defaults): 1 event: owl 1")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gone.log", "gone.log: not there: give a score log, a video, or a folder of pictures"),
+        ("x" * 300, "cannot read: File name too long"),
+    ],
+)
+def test_a_recording_that_is_not_there_is_one_line(
+    run_fieldfare: Run, bundle: Path, tmp_path: Path, name: str, words: str
+) -> None:
+    done = run_fieldfare("replay", name, "--config", settings(tmp_path, bundle))
+    assert done.returncode == 66
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_rate_for_a_score_log_is_refused(run_fieldfare: Run, tmp_path: Path) -> None:
+    done = run_fieldfare("replay", score_log(tmp_path), "--config", tmp_path / "new.toml", "--fps", 5)
+    assert done.returncode == 2
+    assert "--fps: a score log has the times of its frames: leave it out" in done.stderr
 
 
 def test_two_settings_files_are_compared(run_fieldfare: Run, tmp_path: Path) -> None:
@@ -153,3 +175,45 @@ def test_what_cannot_be_replayed_is_one_line(
     assert done.returncode == status, done.stderr
     assert message in done.stderr
     assert done.stderr.count("\n") == 1, "no library adds lines of its own"
+
+
+def test_what_moves_is_located_as_it_is_live(run_fieldfare: Run, bundle: Path, tmp_path: Path) -> None:
+    """A red square crosses a noisy scene in which the whole picture has no name."""
+    rng = np.random.default_rng(0)
+    scene = cv2.resize(rng.uniform(60, 120, (9, 12)).astype(np.float32), (160, 120))
+    video = tmp_path / "crossing.avi"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"FFV1"), 10.0, (160, 120))
+    for number in range(80):
+        frame = np.repeat((scene + rng.normal(0, 3, scene.shape)).clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+        if 30 <= number < 55:
+            left = (number - 30) * 5
+            frame[40:70, left : left + 30] = RED
+        writer.write(frame)
+    writer.release()
+    config = settings(tmp_path, bundle, '[locate]\nmethod = "motion"\npadding = 0.0\n')
+    old = settings(tmp_path, bundle, name="old.toml")
+    done = run_fieldfare("replay", video, "--config", config, "--against", old, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["old"]["events"], found["new"]["labels"]) == (0, {"red": 1})
+    [event] = [row["new"] for row in found["events"]]
+    assert event["begin_s"] == pytest.approx(3.2, abs=0.4)
+    _, top, width, height = event["box"]
+    assert (top, width, height) == pytest.approx((40 / 120, 30 / 160, 30 / 120), abs=0.05)
+
+
+def test_a_detector_that_is_none_is_refused_in_one_line(
+    run_fieldfare: Run, pictures: Path, bundle: Path, tmp_path: Path
+) -> None:
+    wrong = {
+        "absent.tflite": (None, 66, "absent.tflite: cannot read: No such file or directory"),
+        "colours.tflite": (tiny_models.sound_model(), 65, "a detector has boxes"),
+    }
+    for name, (model, status, words) in wrong.items():
+        if model is not None:
+            (tmp_path / name).write_bytes(model)
+        config = settings(tmp_path, bundle, f'[locate]\nmethod = "model"\nmodel = "{tmp_path / name}"\n')
+        done = run_fieldfare("replay", pictures, "--config", config)
+        assert (done.returncode, done.stdout) == (status, "")
+        assert words in done.stderr
+        assert len(done.stderr.splitlines()) == 1

@@ -13,10 +13,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from msgspec import structs
 from running import Running
 from scripted import is_gone, wait_until
 
+from edge.bundle.cut import Cut
 from edge.bundle.store import Bundle
+from edge.bundle.write import save, seal
+from edge.store.writing import StoreWriter
 from edge.supervision.status import read
 
 pytestmark = pytest.mark.process
@@ -56,13 +60,24 @@ def begin(sealed: Bundle) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         one.communicate()
 
 
+def test_a_bundle_of_cut_photos_that_sees_whole_pictures_is_warned_of(
+    run_fieldfare: Run, sealed: Bundle, tmp_path: Path
+) -> None:
+    files = {name: data for name, data in sealed.contents.items() if not name.startswith("manifest.")}
+    cut = Cut(padding=0.0, slack=1.0, least_px=16, min_size=0.025)
+    save(seal(tmp_path / "cut", structs.replace(sealed.manifest, cut=cut), files))
+    done = run_fieldfare("run", "--bundle", tmp_path / "cut", *SMALL, "--frames", 1)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("cut around boxes, and locate.method is off, which shows it whole pictures") == 1
+
+
 class TestEnds:
     @pytest.mark.parametrize("count", [1, 25])
     def test_after_so_many_frames(self, run_fieldfare: Run, sealed: Bundle, count: int) -> None:
         done = run_fieldfare("run", "--bundle", sealed.path, *SMALL, "--flat-out", "--json", "--frames", count)
         assert done.returncode == 0, done.stderr
         assert [line["frame"] for line in lines(done.stdout)] == list(range(count))
-        assert f"{count} frames classified" in done.stderr
+        assert f"{count} frame{'' if count == 1 else 's'} classified" in done.stderr
 
     def test_after_so_many_frames_although_the_worker_died_in_between(self, sealed: Bundle, tmp_path: Path) -> None:
         script = tmp_path / "script"
@@ -252,7 +267,21 @@ def test_a_store_that_can_never_be_kept_is_refused_before_anything_is_opened(
 ) -> None:
     """By hand. The service goes on, and keeps events in memory until somebody mends that."""
     config = tmp_path / "fieldfare.toml"
-    config.write_text(f'bundle = "nowhere"\ncamera.source = "synthetic"\nevents.store = "{tmp_path}"\n')
+    folder = tmp_path / "store"
+    folder.mkdir()
+    config.write_text(f'bundle = "nowhere"\ncamera.source = "synthetic"\nevents.store = "{folder}"\n')
     done = run_fieldfare("run", "--config", config)
-    words = f"fieldfare: {tmp_path} is a folder, so it cannot be a store: name a file, such as {tmp_path}/events.db\n"
+    words = f"fieldfare: {folder} is a folder, so it cannot be a store: name a file, such as {folder}/events.db\n"
     assert (done.returncode, done.stdout, done.stderr) == (65, "", words)
+
+
+@pytest.mark.process
+def test_a_store_that_another_process_writes_is_refused_before_anything_is_opened(
+    run_fieldfare: Run, tmp_path: Path
+) -> None:
+    config, store = tmp_path / "fieldfare.toml", tmp_path / "events.db"
+    config.write_text(f'bundle = "nowhere"\ncamera.source = "synthetic"\nevents.store = "{store}"\n')
+    with StoreWriter(store):
+        done = run_fieldfare("run", "--config", config)
+    words = f"fieldfare: another process writes the store {store} (it holds events.db.lock): stop it first, or name "
+    assert (done.returncode, done.stdout, done.stderr) == (69, "", f"{words}another file in events.store\n")

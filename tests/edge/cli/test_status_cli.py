@@ -138,8 +138,8 @@ def test_what_there_is_to_say_is_said_and_nothing_else() -> None:
     status.last = Seen("owl", 0.91, status.started_wall_s)
     full = describe(status, "pond", alive=True)
     assert full.startswith("pond: starting since ")
-    assert "Edge TPU lost 1 times, back 0 times" in full
-    assert "1 USB resets, 0 reboots" in full
+    assert "Edge TPU lost 1 time, back 0 times" in full
+    assert "1 USB reset, 0 reboots" in full
     assert "71.2 C, CPU 40 %, at most 2.5 frames/s, 71.2 C of 75 C" in full
     assert "last owl 0.91" in full
 
@@ -252,3 +252,15 @@ def test_no_bytes_in_its_place_are_more_than_one_error(data: bytes) -> None:
         Path(folder, "status.json").write_bytes(data)
         with pytest.raises(DataError):
             read(Path(folder, "status.json"))
+
+
+def test_all_begins_in_one_column_however_long_the_name_of_an_output_is() -> None:
+    status = begin()
+    assert "  engine   none yet\n" in describe(status, None, alive=True)
+    status.outputs = [OutputState(name="event_lines"), OutputState(name="mqtt", notice="held back")]
+    _, *lines = describe(status, None, alive=True).split("\n")
+    assert "  event_lines as configured, 0 waiting" in lines
+    assert "  mqtt        as configured, 0 waiting" in lines
+    assert "              held back" in lines
+    assert {line[13] for line in lines} == {" "}
+    assert all(line[14] != " " for line in lines)

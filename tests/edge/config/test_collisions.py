@@ -40,9 +40,13 @@ def test_the_folders_that_are_not_named_count_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "ending", ["", "-wal", "-shm", ".lock", ".orders", ".orders/x", ".damaged-1", ".damaged-1-wal"]
+    "ending",
+    ["", "-wal", "-shm", ".lock", ".orders", ".orders/x", ".outputs", ".outputs/x", ".damaged-1", ".damaged-1-wal"],
 )
-@pytest.mark.parametrize("key", ["pictures.folder", "harvest.folder", "events.scores", "output.jsonl", "metrics.file"])
+@pytest.mark.parametrize(
+    "key",
+    ["pictures.folder", "harvest.folder", "events.scores", "output.jsonl", "metrics.file", "event_lines.file"],
+)
 def test_the_files_of_the_store_are_its_own(key: str, ending: str) -> None:
     section, _, name = key.partition(".")
     sections = {"events": {"store": "data/e.db"}}

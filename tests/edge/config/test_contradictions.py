@@ -95,3 +95,8 @@ def test_the_nearest_time_zone_is_named() -> None:
 def test_they_are_found_beside_other_faults() -> None:
     found = faults(f'[events]\nstor = "e"\n[mqtt]\nport = 0\n[schedule]\ntimezone = "zzz"\n{SUN}')
     assert len(found) == 6
+
+
+def test_a_detector_needs_its_file() -> None:
+    with pytest.raises(ConfigError, match=r'^f.toml: locate.model: must be given with method = "model": a .tflite'):
+        parse_settings(b'bundle = "b"\n[locate]\nmethod = "model"\n', "f.toml")

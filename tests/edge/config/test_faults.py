@@ -108,8 +108,28 @@ class TestSeveral:
         ),
         (
             "[[schedule.awake]]\nto = 06:00:00\nfrom = '05:00'",
-            "schedule.awake, number 1, to = datetime.time(6, 0): must be a time such as",
+            "schedule.awake, number 1, to = 06:00:00: must be a time such as",
         ),
+        (
+            "[[schedule.awake]]\nto = 2026-11-29\nfrom = '05:00'",
+            'to = 2026-11-29: must be a time such as "06:30", or "sunrise" or "sunset", with or without an offset such '
+            'as "sunset-0:30", in quotes',
+        ),
+        (
+            "[[schedule.awake]]\nto = '06:00'\nfrom = '05:00'\ndays = []",
+            "days = []: must be a list of mon, tue, wed, thu, fri, sat or sun, at least one; leave it out",
+        ),
+        (
+            "[[schedule.awake]]\nto = '06:00'\nfrom = '05:00'\ndays = 'mon'",
+            "days = 'mon': must be a list of mon, tue, wed, thu, fri, sat or sun, at least one",
+        ),
+        (
+            "[[schedule.awake]]\nto = '06:00'\nfrom = '05:00'\ndays = [2026-11-29]",
+            "days, number 1 = 2026-11-29: must be mon, tue, wed, thu, fri, sat or sun, in quotes",
+        ),
+        ("[pictures]\nmax_side = true", "pictures.max_side = true: must be a whole number from 64 to 8192"),
+        ("[decision]\nbackground = [true]", "decision.background, number 1 = true: must be a text that is not empty"),
+        ("[decision]\nthresholds = [06:00:00]", "decision.thresholds = [06:00:00]: must be a table of labels"),
         ("mqtt = 5", "mqtt = 5: must be a table of keys"),
         (f'{STORE}[mqtt]\nhost = "b"\ntopic = "a/#"', "mqtt.topic = 'a/#': must be a topic of 1 to 200 characters"),
         (f'{STORE}[mqtt]\nhost = "b"\ndiscovery = "/"', "mqtt.discovery = '/': must be a topic of 1 to 200 charact"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.bundle.store import Bundle
+from edge.config.locating import Locate
 from edge.doctor.children import Outcome, probe, try_command
 from edge.processes.process import Command
 
@@ -104,6 +105,11 @@ def test_labels_that_a_bundle_lacks_are_part_of_the_answer(sealed: Bundle) -> No
     assert right.answer["labels_error"] is None
     wrong = probe("bundle", [str(sealed.path), {"hook.labels": [label, "zzz"]}], 30.0)
     assert wrong.answer["labels_error"].startswith("hook.labels: 'zzz': the bundle has no such label")
+
+
+def test_a_bundle_of_an_imported_model_casts_no_doubt_on_locating(sealed: Bundle) -> None:
+    found = probe("bundle", [str(sealed.path), {}, Locate(method="motion")], 30.0)
+    assert found.answer["cut_doubt"] is None
 
 
 def test_no_argument_is_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

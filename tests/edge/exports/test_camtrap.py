@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -303,21 +304,52 @@ def test_a_project_file_fills_in_what_no_camera_knows(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("titel = 'x'", "unknown field"),
-        ("[project]\nsamplingDesign = 'at will'", "at will"),
-        ("[[licenses]]\nscope = 'data'\nname = 'CC0-1.0'", "scope media"),
-        ("[deployments.barn]\nlatitude = 91", "latitude"),
-        ("[deployments.barn]\nlatitude = 9", "together"),
-        ("[[contributors]]\nemail = 'x@example.org'", "title"),
+        ("titel = 'x'", "unknown key 'titel': did you mean 'title'?"),
+        ("title = ''", "title = '': must be a text of 1 to 1000 characters on one line"),
+        ('title = "a\\nb"', r"title = 'a\nb': must be a text of 1 to 1000 characters on one line"),
+        ("description = 5", "description = 5: must be a text of 1 to 10000 characters"),
+        ("keywords = 'fox'", "keywords = 'fox': must be a list, each a text of 1 to 1000 characters"),
+        ("filePublic = 'no'", "filePublic = 'no': must be true or false"),
+        ("deployments = 5", "deployments = 5: must be a table of keys"),
+        ("[project]\nsamplingDesign = 'at will'", "project.samplingDesign = 'at will': must be clusteredRandom, exper"),
+        ("[project]\npath = 'ftp://x'", "project.path = 'ftp://x': must be an address that begins with http"),
+        ("[[licenses]]\nscope = 'data'\nname = 'CC0-1.0'", "must be one of scope data and one of scope media"),
+        ("[[licenses]]\nscope = 'data'", "licenses, number 1, name: must be given, such as CC-BY-4.0, or path"),
+        ("[[licenses]]\nscope = 'data'\nname = 'a b'", "name = 'a b': must be the name of an open license, such as"),
+        ("[[licenses]]\nscope = 'data'\npath = '../x'", "path = '../x': must be an address, or a path that stays"),
+        ("[deployments.barn]\nlatitude = 91\nlongitude = 1", "barn.latitude = 91: must be a number from -90 to 90"),
+        ("[deployments.barn]\nlatitude = 9", "deployments.barn.longitude: must be given together with latitude"),
+        ("[deployments.barn]\ncameraHeight = 1\ncameraDepth = 2", "cameraDepth = 2: must be left out if cameraHeight"),
+        (
+            "[deployments.barn]\ndeploymentStart = 2026-10-30T10:00:00+01:00",
+            "deploymentStart = 2026-10-30T10:00:00+01:00: must be a time with its offset from UTC, such as "
+            "2026-10-30T10:00:00+01:00, in quotes",
+        ),
+        ("[[contributors]]\nemail = 'x@example.org'", "contributors, number 1: key 'title' is missing"),
+        ("[[contributors]]\ntitle = 'x'\nemail = 'x'", "email = 'x': must be an address such as name@example.org"),
+        ("contributors = ['x']", "contributors, number 1 = 'x': must be a table of keys"),
         ("title = ", "not valid TOML"),
+        ("title = Foxes", "(at line 1, column 9): put texts and times in quotes"),
         ("\0", "not valid TOML"),
     ],
 )
 def test_a_wrong_project_file_is_one_line(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "project.toml").write_text(text)
-    with pytest.raises(ConfigError, match=words) as caught:
+    with pytest.raises(ConfigError, match=re.escape(words)) as caught:
         read_project(tmp_path / "project.toml")
-    assert "project.toml" in str(caught.value)
+    assert caught.value.heading.startswith(f"{tmp_path / 'project.toml'}: ")
+    assert caught.value.faults == ()
+
+
+def test_all_faults_of_a_project_file_are_reported_at_once(tmp_path: Path) -> None:
+    (tmp_path / "project.toml").write_text("titel = 'x'\n[deployments.barn]\nbaitUse = 5\ncameraTilt = 1.5")
+    with pytest.raises(ConfigError, match=r"project\.toml: 3 keys are wrong:") as caught:
+        read_project(tmp_path / "project.toml")
+    assert caught.value.faults == (
+        "unknown key 'titel': did you mean 'title'?",
+        "deployments.barn.baitUse = 5: must be true or false",
+        "deployments.barn.cameraTilt = 1.5: must be a whole number from -90 to 90",
+    )
 
 
 def test_a_project_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:

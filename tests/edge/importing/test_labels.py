@@ -50,6 +50,20 @@ COLOURS = ("red", "green", "blue")
         "2=>blue\n0=>red\n1=>green\n",
         "2)blue\n0)red\n1)green\n",
         "2.0,blue\n0.0,red\n1.0,green\n",
+        "2.0 blue\n0.0 red\n1.0 green\n",
+        "blue: 2\nred: 0\ngreen: 1\n",
+        "blue=2\nred=0\ngreen=1\n",
+        "blue -> 2\nred -> 0\ngreen -> 1\n",
+        "blue (2)\nred (0)\ngreen (1)\n",
+        "2_blue\n0_red\n1_green\n",
+        "0x2 blue\n0x0 red\n0x1 green\n",
+        "class 2: blue\nclass 0: red\nclass 1: green\n",
+        "\u2116 2 blue\n\u2116 0 red\n\u2116 1 green\n",
+        "red: 0\ngreen: 1\nblue: 2\n",
+        "index,mid,display_name\n2,/m/1,blue\n0,/m/2,red\n1,/m/3,green\n",
+        "display_name,mid,index\nblue,/m/1,2\nred,/m/2,0\ngreen,/m/3,1\n",
+        "id,name,count\n2,blue,17\n0,red,17\n1,green,4\n",
+        "name;display;id\nblue;Blue;3\nred;Red;1\ngreen;Green;2\n",
     ],
 )
 def test_numbers_and_headers_are_heeded(text: str) -> None:
@@ -67,6 +81,10 @@ def test_numbers_and_headers_are_heeded(text: str) -> None:
         ("2 CV", "Golf", "Kadett", "Trabant"),
         ("label", "parcel"),
         ("class 0", "class 1"),
+        ("0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9"),  # folders as their names sort
+        ("grade 1 oak", "grade 2 elm"),
+        ("1-euro", "2-cents"),
+        ("owl, Strix aluco, bird", "wren, Troglodytes, bird"),
         ("नमस्ते", "क\u200dष"),
     ],
 )
@@ -103,6 +121,15 @@ def test_names_with_commas_and_numbers() -> None:
         ("red\n\u2066green\nblue\n", r"label 2 holds U\+2066 LEFT-TO-RIGHT ISOLATE"),
         ("red\ngr\u3164een\nblue\n", r"label 2 holds U\+3164"),
         ("\u0660 red\n\u0661 green\n\u0663 blue\n", "0 to 3, but 2 is missing"),
+        ("blue 2\nred 0\ngreen 1", "each line has a number, 0 to 2, but not in the order"),
+        ("class 2 blue\nclass 0 red\nclass 1 green", "each line has a number, 0 to 2"),
+        ("blue_2\nred_0\ngreen_1", "each line has a number, 0 to 2"),
+        ("class 1\nclass 0\nclass 2", "number all lines from 0 to 2 in front, such as '0 class 1'"),
+        (f"{10**30} red\n{10**30 + 2} blue\n{10**30 + 1} green", "but 1 is missing"),
+        ("2,/m/1,blue\n0,/m/2,red\n1,/m/3,green", "a table of 3 columns, and no header names"),
+        ("blue\t/m/1\t2\nred\t/m/2\t0\ngreen\t/m/3\t1", "a table of 3 columns, and no header names"),
+        ("a,b,c\n2,/m/1,blue\n0,/m/2,red\n1,/m/3,green", "a table of 3 columns, and no header names"),
+        ("id,name,n\n7,blue,1\n0,red,2\n1,green,9", "not one column 'id' or 'index' counts the outputs"),
         ("red\x1b[2J\ngreen\nblue", r"label 1 holds U\+001B"),
         ("r\0e\0d\0\ngreen\nblue", r"label 1 holds U\+0000"),
     ],
@@ -158,3 +185,26 @@ def test_any_bytes_are_labels_or_one_line(data: bytes) -> None:
         else:
             assert len(labels) == classes
             assert all(label and label.isprintable() for label in labels)
+
+
+@given(
+    st.integers(2, 40),
+    st.sampled_from(
+        ["{0} {1}", "{0}_{1}", "{0}-{1}", "{0}: {1}", "{1}: {0}", "{1} {0}", "{1}={0}", "{1}_{0}", "{1}#{0}", "{1}/{0}",
+         "class {0} {1}", "class {0}: {1}", "<{0}> {1}", "{0:#x} {1}", "{0}.0 {1}", "{1} ({0})", "{1},/m/1,{0}",
+         "{0},/m/1,{1}", "{1}|x|{0}", "{0}~{1}", "{0:04d}{1}"]
+    ),
+    st.sampled_from([0, 1]),
+    st.randoms(),
+)  # fmt: skip
+def test_the_order_of_the_lines_is_never_taken_if_they_count_in_another(
+    count: int, form: str, first: int, chance: random.Random
+) -> None:
+    names = [f"kind {chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(count)]
+    lines = [form.format(number, name) for number, name in enumerate(names, first)]
+    chance.shuffle(lines)
+    try:
+        found = read_labels("\n".join(lines).encode(), count)
+    except BundleError:
+        return
+    assert found == tuple(names) or lines == [form.format(number, name) for number, name in enumerate(names, first)]

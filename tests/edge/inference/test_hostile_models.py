@@ -146,6 +146,11 @@ def test_no_mutant_of_a_model_raises_anything_else(tmp_path: Path) -> None:
     assert ended.count(65) > 50
 
 
+def test_an_empty_model_is_named() -> None:
+    with pytest.raises(EngineError, match="the model is an empty file"):
+        TfliteClassifier(load_runtime(), b"")
+
+
 def test_bytes_that_are_no_model_are_refused() -> None:
     with pytest.raises(EngineError, match="refused the model"):
         TfliteClassifier(load_runtime(), b"TFL3" * 100)

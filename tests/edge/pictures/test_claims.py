@@ -206,3 +206,27 @@ def test_any_directory_gives_a_picture_of_its_size_or_one_line(tags: dict[int, i
         assert "\n" not in str(error)
     else:
         assert shape[0] * shape[1] <= len(data) * 40_000
+
+
+@pytest.mark.process
+def test_a_picture_of_any_mode_takes_seven_bytes_a_pixel_and_the_next_nothing_more(tmp_path: Path) -> None:
+    """An RGBA PNG took 15 bytes a pixel: 1.6 GB for 100 megapixels, and the next one 300 MB more."""
+    pictures = {mode: encoded("PNG", Image.new(mode, (4000, 4000)), compress_level=1) for mode in ("RGBA", "LA", "P")}
+    pictures["see-through"] = encoded("PNG", Image.new("P", (4000, 4000)), transparency=0, compress_level=1)
+    pictures["wide"] = encoded("PNG", Image.new("RGBA", (16_000_000, 1)), compress_level=1)
+    pictures["turned"] = encoded(
+        "PNG", Image.new("RGB", (4000, 4000)), exif=b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"
+    )
+    grown, _ = trial(tmp_path, pictures)
+    first, *others = grown.values()
+    assert first < 16_000_000 * 7 / 2**20 + 96
+    assert max(others) <= 32, grown
+
+
+def test_a_webp_may_have_fifty_megapixels_for_its_reader_takes_19_bytes_for_each() -> None:
+    """A lossless one of 100 megapixels, in 34 bytes, took 2.4 GB."""
+    bits = 9998 | 9998 << 14
+    body = b"WEBPVP8L" + struct.pack("<IBIB", 10, 0x2F, bits, 0) + bytes(4)
+    data = b"RIFF" + struct.pack("<I", len(body)) + body
+    with pytest.raises(ImageError, match=r"^photo: 9999x9999 is 100 megapixels, at most 50: make it smaller$"):
+        decode_image(data, "photo")

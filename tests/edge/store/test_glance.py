@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from store_events import event, new
 
-from edge.errors import DataError, FieldfareError, StorageError
+from edge.errors import DataError, FieldfareError, StorageError, UnavailableError
+from edge.store.writes import glance
 from edge.store.writes.glance import refuse_hopeless
 from edge.store.writing import StoreWriter
 
@@ -28,6 +29,13 @@ def newer(path: Path) -> None:
     made(path)
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+
+def of_an_impossible_version(path: Path) -> None:
+    made(path)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = -1")
     connection.close()
 
 
@@ -67,6 +75,7 @@ FINE: dict[str, Callable[[Path], object]] = {
     "an empty file": Path.touch,
     "zeros, as a power cut leaves them": lambda path: path.write_bytes(bytes(4096)),
     "a store that was just begun": just_begun,
+    "a store of a version that never was, which is set aside": of_an_impossible_version,
     "a store that is destroyed, which is set aside": destroyed,
 }
 
@@ -127,8 +136,10 @@ def as_nobody(path: Path) -> str:
 def test_no_permission(path: Path, which: str) -> None:
     made(path)
     (path.parent / "events.db-wal").touch()
-    for folder in path.parents[:-2]:
-        folder.chmod(0o777)
+    path.parent.chmod(0o777)
+    # Way through, no more: other tests judge who may write to the folders around theirs.
+    for folder in path.parents[1:-2]:
+        folder.chmod(folder.stat().st_mode | 0o011)
     for file in path.parent.iterdir():
         file.chmod(0o666)
     assert as_nobody(path) == ""
@@ -136,3 +147,23 @@ def test_no_permission(path: Path, which: str) -> None:
     words = as_nobody(path)
     assert f"cannot keep events in {path}: {(path.parent / which).resolve()}: no permission" in words
     assert words.endswith("name another file in events.store, or run this as its owner")
+
+
+def test_a_store_that_another_process_writes(path: Path) -> None:
+    with StoreWriter(path):
+        words = rf"another process writes the store {path} \(it holds events.db.lock\): stop it first, or name another"
+        with pytest.raises(UnavailableError, match=words):
+            refuse_hopeless(path)
+    refuse_hopeless(path)
+    with StoreWriter(path):  # the look kept no lock
+        pass
+
+
+@pytest.mark.parametrize("make", [made, lambda path: None], ids=["a store", "a folder for it"])
+def test_a_read_only_disk(path: Path, make: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    make(path)
+    monkeypatch.setattr(glance, "_is_on_readonly_disk", lambda where: True)
+    with pytest.raises(
+        StorageError, match=r"its disk is read-only: name another file in events.store, or mount it writ"
+    ):
+        refuse_hopeless(path)

@@ -340,7 +340,11 @@ def test_a_store_that_is_just_being_made_is_not_there_yet(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("version", "words"), [(99, "newer Fieldfare; update this one"), (0, "start the service once")]
+    ("version", "words"),
+    [
+        (99, "newer Fieldfare; update this one"),
+        *((never, rf"is damaged \(version {never}\): the service sets it aside") for never in (0, -1, 1000)),
+    ],
 )
 def test_another_version_is_refused_in_words(killed: Path, version: int, words: str) -> None:
     StoreWriter(killed).close()

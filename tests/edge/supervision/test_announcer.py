@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edge.processes.messages import Started
 from edge.supervision.announcer import Announcer, Repeats
-from edge.supervision.status import Seen, Status, StatusFile, begin, read
+from edge.supervision.status import EventStatus, Seen, Status, StatusFile, begin, read
 from edge.supervision.systemd import SystemdNotifier
 from edge.supervision.throughput import Tally
 
@@ -226,3 +226,13 @@ class TestRepeats:
             now += pause_s
             logged += repeats.words(why, now) is not None
         assert logged <= 6 + 3 * now / 3600
+
+
+def test_the_recorders_fault_is_in_the_log_once(
+    announcer: Announcer, status: Status, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The recorder has logged it; the status has it in full."""
+    status.events = EventStatus(fault="disk full: free some space")
+    announcer.set("degraded", "too hot; events wait in memory: disk full: free some space (3 waiting)")
+    assert caplog.messages == ["degraded: too hot; events wait in memory (3 waiting)"]
+    assert status.why.endswith("events wait in memory: disk full: free some space (3 waiting)")

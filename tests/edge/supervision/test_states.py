@@ -86,6 +86,15 @@ class TestWhatNoRepetitionMends:
         assert (state.state, state.exit_status, state.complaint) == ("failed", error.exit_status, "it broke")
         assert proven.state == "recovering"
 
+    def test_of_several_faults_each_has_a_line_of_the_complaint(self) -> None:
+        state = service()
+        lines = ("2 are wrong:", "one\nof them", "the other")
+        state.worker_fails(Fault("error", "worker", "2 are wrong: ...", ConfigError.exit_status, lines=lines))
+        assert (state.why, state.complaint) == (
+            "2 are wrong: ...",
+            "2 are wrong:\none of them\nthe other",
+        )
+
     def test_a_file_that_is_missing_is_waited_for_by_a_service_only(self) -> None:
         state, alone = service(), by_hand()
         for one in (state, alone):
@@ -152,3 +161,13 @@ def test_an_end_is_final() -> None:
         ):
             event(state)
         assert (state.state, state.why, state.exit_status) == before
+
+
+@pytest.mark.parametrize(("service", "status", "ends"), [(False, 74, "failed"), (True, 0, "stopped")])
+def test_events_that_are_lost_at_the_end_are_a_failure_by_hand(*, service: bool, status: int, ends: str) -> None:
+    state = ServiceState(service=service, endless=True)
+    state.works([], computed=True)
+    state.ends()
+    assert state.loses("not kept: 2 events: the disk is full") != service
+    assert (state.exit_status, state.state) == (status, ends)
+    assert state.complaint == (None if service else "not kept: 2 events: the disk is full")

@@ -21,6 +21,7 @@ from edge.supervision import worker_watch as watch
 from edge.supervision.recovery import Fault
 from edge.supervision.worker_watch import WorkerWatch
 
+pytestmark = pytest.mark.process
 SETTINGS = Settings(bundle="none", camera=Camera(source="synthetic"), engine=Engine(timeout_s=0.5))
 PREFACE = """
 import os, signal, socket, sys, time

@@ -36,6 +36,7 @@ from edge.processes.messages import (
 )
 from edge.worker.pipeline import Pipeline
 
+pytestmark = pytest.mark.process
 CAMERA = Camera(source="synthetic", width=160, height=120, fps=30)
 
 

@@ -92,13 +92,20 @@ def test_the_photos_folder_is_never_written_to(
     ],
 )
 def test_what_cannot_be_done_ends_in_one_line_and_writes_nothing(
-    shapes: Callable[[Path, int], Path], tmp_path: Path, make: int, words: tuple[str, ...], status: int, message: str
+    shapes: Callable[[Path, int], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: int,
+    words: tuple[str, ...],
+    status: int,
+    message: str,
 ) -> None:
+    monkeypatch.setattr("edge.cli.apart.run_forked", lambda work: work())
     photos = shapes(tmp_path / "photos", make) if make else tmp_path / "photos"
     photos.mkdir(exist_ok=True)
     answer = run(photos, "--out", tmp_path / "out", *words)
-    assert message in str(answer.exception)
-    assert getattr(answer.exception, "exit_status", None) == status
+    assert message in str(answer.exception) + answer.output
+    assert getattr(answer.exception, "exit_status", answer.exit_code) == status
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 

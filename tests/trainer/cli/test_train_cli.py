@@ -89,6 +89,22 @@ def test_options_of_the_compiler_without_edgetpu_are_wrong_usage(tmp_path: Path,
         cli.train.main([str(tmp_path), "--out", str(tmp_path / "bundle"), *words], standalone_mode=False)
 
 
+@pytest.mark.parametrize(
+    ("steps", "fault"),
+    [
+        ("gray", "'gray' is unknown; did you mean grey?"),
+        ("grey,", "'' is unknown"),
+        ("grey,GREY", "'grey' is there twice"),
+        ("equalize,clahe", "exclude each other"),
+    ],
+)
+def test_preparations_that_cannot_be_done_are_wrong_usage(tmp_path: Path, steps: str, fault: str) -> None:
+    with pytest.raises(click.UsageError) as found:
+        cli.train.main([str(tmp_path), "--out", str(tmp_path / "x"), "--prepare", steps], standalone_mode=False)
+    assert fault in found.value.message
+    assert "\n" not in found.value.format_message()
+
+
 def test_missing_photos_are_told_with_status_66(tmp_path: Path, run_fieldfare: Run) -> None:
     done = run_fieldfare("train", tmp_path / "nowhere", "--out", tmp_path / "bundle", "--json")
     assert done.returncode == 66

@@ -16,11 +16,12 @@ from edge.errors import BundleError, DatasetError
 from edge.images import read_image
 from edge.importing.importer import Question, Told, import_model
 from edge.inference.runtime import load_runtime
-from trainer.comparison.compare import Comparison, choose_photos, compare_bundles, verdict
+from trainer.comparison.compare import choose_photos, compare_bundles, verdict
 from trainer.comparison.page import render_comparison, terminal_lines
-from trainer.comparison.paired import compare_answers
+from trainer.comparison.records import Comparison
 from trainer.dataset.listing import Listing, list_photos
 from trainer.measuring.metrics import wilson
+from trainer.measuring.paired import compare_answers
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 OTHERS = {"macaw": "parrot.jpg", "hotdog, hot dog, red hot": "hot_dog.jpg"}

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +15,9 @@ from hypothesis import strategies as st
 
 import trainer.learning.augment
 from edge.records import Pixels
-from trainer.learning.augment import Augmentation, augment
+from trainer.learning.augment import Augmentation, augment, augmentation_for
+from trainer.networks.families import Network
+from trainer.options import Options
 
 Draw = Callable[..., list[Pixels]]
 
@@ -39,6 +43,10 @@ def draw() -> Draw:
         return [augment(picture, how, np.random.default_rng(seed)) for seed in range(count)]
 
     return run
+
+
+def options(**chosen: Any) -> Options:
+    return Options(Path("photos"), Path("bundle"), Network("mobilenet_v2", 0.35, 96), "imagenet", **chosen)
 
 
 def test_the_same_generator_state_gives_the_same_picture_and_another_another(paint: Callable[..., Pixels]) -> None:
@@ -137,6 +145,33 @@ def test_no_dark_border_appears(draw: Draw) -> None:
     white = np.full((40, 40, 3), 255, np.uint8)
     how = replace(STILL, mirror=True, zoom=(0.5, 0.5), turn_deg=45.0, shift=0.3)
     assert all((changed == 255).all() for changed in draw(white, how))
+
+
+def test_with_vertical_mirroring_about_half_stand_on_their_heads(draw: Draw) -> None:
+    upright = np.ascontiguousarray(lamp_on_the_left().transpose(1, 0, 2))  # the lamp is above
+    done = draw(upright, replace(STILL, mirror_vertical=True), count=100)
+    assert 30 <= sum(not lamp_is_left(picture.transpose(1, 0, 2)) for picture in done) <= 70
+
+
+def test_any_way_up_turns_to_all_sides(draw: Draw) -> None:
+    how = augmentation_for(options(any_way_up=True, mirror=False))
+    still = replace(STILL, turn_deg=how.turn_deg)
+    middles = [np.argwhere(done[:, :, 0] > 120).mean(axis=0) - 23.5 for done in draw(lamp_on_the_left(), still, 60)]
+    quarters = {round(np.degrees(np.arctan2(row, column)) / 90) % 4 for row, column in middles}
+    assert quarters == {0, 1, 2, 3}
+
+
+def test_about_so_many_pictures_become_nights_as_are_asked_for(draw: Draw) -> None:
+    colours = np.full((32, 32, 3), (200, 120, 60), np.uint8)
+    done = draw(colours, replace(STILL, nights=0.3), count=200)
+    nights = [picture for picture in done if (picture == picture[:, :, :1]).all()]
+    assert 40 <= len(nights) <= 80
+    assert max(int(np.ptp(picture)) for picture in nights) > 20  # the lamp lights some of it more
+
+
+def test_what_is_not_chosen_changes_nothing_of_a_training() -> None:
+    assert augmentation_for(options()) == Augmentation(mirror=True)
+    assert augmentation_for(options(mirror=False)) == Augmentation(mirror=False)
 
 
 # Flaws, each of them alone: what a camera adds

@@ -1,6 +1,7 @@
 """Batches of augmented photos: their content, and that any machine can make any part of any of them again."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.bundle.manifest import Preprocessing
+from trainer.dataset.prepared import PreparedRows
 from trainer.dataset.rows import Rows
 from trainer.learning.augment import Augmentation
 from trainer.learning.batches import BATCH, Batches
@@ -22,8 +25,8 @@ CHANGED = Augmentation(mirror=True, flaws=0.5)
 
 def seen(batches: Batches, epoch: int) -> list[int]:
     """Return the photos of an epoch, in their order."""
-    first = epoch * batches.steps_per_epoch
-    return [int(i) for batch in batches.of_steps(first, first + batches.steps_per_epoch) for i in batch.indices]
+    first = epoch * batches.steps_per_pass
+    return [int(i) for batch in batches.of_steps(first, first + batches.steps_per_pass) for i in batch.indices]
 
 
 def test_a_batch_holds_the_pixels_of_the_photos_that_it_names() -> None:
@@ -68,7 +71,7 @@ def test_the_same_photo_twice_in_a_batch_is_changed_in_two_ways() -> None:
 @pytest.mark.parametrize(("count", "steps"), [(1, 1), (31, 1), (32, 1), (63, 1), (64, 2)])
 def test_a_step_takes_32_photos_or_all_that_there_are(count: int, steps: int) -> None:
     batches = Batches(PIXELS, np.arange(count), UNCHANGED, seed=0)
-    assert batches.steps_per_epoch == steps
+    assert batches.steps_per_pass == steps
     assert {len(batch.indices) for batch in batches.of_steps(0, 2 * steps)} == {min(count, BATCH)}
 
 
@@ -119,3 +122,19 @@ def test_the_photos_themselves_are_never_changed() -> None:
     before = NOISE.copy()
     list(Batches(NOISE, TRAIN, CHANGED, seed=0).of_steps(0, 3))
     assert np.array_equal(NOISE, before)
+
+
+def test_pictures_are_altered_before_they_are_prepared() -> None:
+    """Light that training adds must be taken away again by an equalization, as on the device."""
+    dim = NOISE // 3 + 20
+    spec = Preprocessing(
+        channel_order="rgb", resize="squash", mean=(0.0,) * 3, std=(1.0,) * 3, preparation=("grey", "equalize")
+    )
+    rows = PreparedRows(dim, spec, [])
+    lit = replace(UNCHANGED, light=0.3, offset=20.0)
+    (batch,) = Batches(rows, TRAIN, lit, seed=0).of_steps(0, 1)
+    assert (batch.pixels == batch.pixels[..., :1]).all()
+    assert (batch.pixels.min(axis=(1, 2, 3)) == 0).all()
+    assert (batch.pixels.max(axis=(1, 2, 3)) == 255).all()
+    (again,) = Batches(rows, TRAIN, lit, seed=0).of_steps(0, 1)
+    assert np.array_equal(again.pixels, batch.pixels)

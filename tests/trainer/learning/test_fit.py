@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from edge.bundle.manifest import Preprocessing
 from edge.errors import ConfigError, UnavailableError
 from trainer.dataset.photo_set import PhotoSet
 from trainer.learning.augment import Augmentation
+from trainer.learning.average import trained_share
 from trainer.learning.checkpoint import NoCheckpoints, opened
 from trainer.learning.epochs import Best
 from trainer.learning.fit import Recipe, fit
@@ -139,13 +141,16 @@ def train(spec: Preprocessing, photos: PhotoSet) -> Train:
         class_weights: tuple[float, ...] = (1, 1),
         patience: int = 10,
         mixed: bool = False,
+        least_steps: int = 1,
+        share: float = 1.0,
         progress: Heard | None = None,
+        among: PhotoSet | None = None,
         **more: Any,
     ) -> Best:
         weights = np.array(class_weights, np.float32)
-        recipe = Recipe(epochs, peak, Augmentation(mirror=True), seed, weights, patience, mixed)
+        recipe = Recipe(epochs, peak, Augmentation(mirror=True), seed, weights, patience, mixed, least_steps, share)
         more = {"keep_start": False, "checkpoints": NoCheckpoints(), **more}
-        return fit(model, spec, photos, recipe, progress or Heard(), team=team, **more)
+        return fit(model, spec, among or photos, recipe, progress or Heard(), team=team, **more)
 
     return run
 
@@ -171,7 +176,15 @@ def same(left: list[np.ndarray], right: list[np.ndarray]) -> bool:
 # What is learned, and what is kept
 
 
-def test_the_model_is_left_at_its_best_validated_weights(
+def test_a_photo_counts_as_much_as_its_weight(network: Network, train: Train, photos: PhotoSet) -> None:
+    by_class, by_photo = network(), network()
+    train(by_class, epochs=1, class_weights=(1, 0.25))
+    counts = np.where(photos.labels == 1, 0.25, 1).astype(np.float32)
+    train(by_photo, epochs=1, among=replace(photos, weights=counts))
+    assert same(by_class.get_weights(), by_photo.get_weights())
+
+
+def test_the_model_is_left_at_the_weights_that_were_validated_last(
     network: Network, train: Train, spec: Preprocessing, photos: PhotoSet
 ) -> None:
     model = network()
@@ -181,15 +194,60 @@ def test_the_model_is_left_at_its_best_validated_weights(
     assert found == (outcome.val_accuracy, outcome.val_loss)
 
 
-def test_an_epoch_that_later_ones_only_make_worse_is_kept(
+def test_an_earlier_epoch_that_is_better_by_chance_only_is_not_kept(
     network: Network, train: Train, spec: Preprocessing, photos: PhotoSet
 ) -> None:
     model = network()
     outcome = train(model, epochs=4, peak=2.0)
     best = max(outcome.epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
     assert best != outcome.epochs[-1], "or this test shows nothing"
-    assert (outcome.epoch, outcome.val_accuracy, outcome.val_loss) == (best.number, best.val_accuracy, best.val_loss)
-    assert validated(model, spec, photos)[1] == best.val_loss
+    last = outcome.epochs[-1]
+    assert (outcome.epoch, outcome.val_accuracy, outcome.val_loss) == (4, last.val_accuracy, last.val_loss)
+    assert outcome.choice is not None
+    assert (outcome.choice.last, outcome.choice.rival) == (4, best.number)
+    assert validated(model, spec, photos)[1] == last.val_loss
+
+
+def test_an_epoch_of_few_photos_goes_over_them_until_it_has_enough_steps(network: Network, train: Train) -> None:
+    """64 photos are two steps: three epochs of at least five steps each take 15."""
+    progress = Heard()
+    outcome = train(network(), least_steps=5, progress=progress)
+    plan = Plan(15, 5, PEAK)
+    assert progress.steps == 15
+    assert [epoch.learning_rate for epoch in outcome.epochs] == [plan.rate(4), plan.rate(9), plan.rate(14)]
+    assert train(network(), least_steps=2) == train(network()), "ample photos are trained as ever"
+
+
+def test_a_training_that_is_no_better_than_its_start_is_drawn_back_to_it(
+    network: Network, train: Train, spec: Preprocessing, photos: PhotoSet, uninterrupted: Trained
+) -> None:
+    """A quarter of what training changed is kept; the training itself is the same."""
+    start, whole, quarter = uninterrupted[0], network(), network()
+    outcomes = []
+    for model, share in ((whole, 1.0), (quarter, 0.25)):
+        model.set_weights(start)
+        outcomes.append(train(model, epochs=1, share=share, keep_start=True))
+    assert outcomes[0].epochs == outcomes[1].epochs
+    for before, after, drawn in zip(start, whole.get_weights(), quarter.get_weights(), strict=True):
+        assert drawn == pytest.approx(0.75 * before + 0.25 * after, abs=1e-6)
+    assert [outcome.choice.share for outcome in outcomes if outcome.choice] == [1, 0.25]
+    assert validated(quarter, spec, photos) == (outcomes[1].val_accuracy, outcomes[1].val_loss)
+
+
+def test_a_training_that_is_better_than_its_start_goes_all_the_way(network: Network, train: Train) -> None:
+    """The start gives every photo the same name, so half of the answers are right."""
+    models = network(), network()
+    outcomes = []
+    for model, share in zip(models, (1.0, 0.25), strict=True):
+        model.get_layer("logits").bias.assign([1.0, 0.0])
+        outcomes.append(train(model, share=share, keep_start=True))
+    assert outcomes[0] == outcomes[1]
+    assert same(*(model.get_weights() for model in models))
+
+
+@pytest.mark.parametrize(("photos_of", "share"), [(24, 0.5), (48, 2 / 3), (216, 0.9), (2376, 0.99)])
+def test_many_photos_leave_nothing_of_the_start(photos_of: int, share: float) -> None:
+    assert trained_share(photos_of) == pytest.approx(share)
 
 
 def test_a_start_that_training_only_makes_worse_is_kept(network: Network, train: Train, uninterrupted: Trained) -> None:
@@ -377,6 +435,23 @@ def test_mixed_precision_is_resumed_alike(
     model, outcome, _ = cut_off_and_resume(after=3, mixed=True)
     assert outcome == mixed.outcome
     assert same(model.get_weights(), mixed.model.get_weights())
+
+
+def test_a_resumed_training_knows_where_it_started(
+    network: Network, train: Train, uninterrupted: Trained, tmp_path: Path
+) -> None:
+    how = {"share": 0.25, "keep_start": True}
+    whole, begun, again = network(), network(), network(seed=5)
+    whole.set_weights(uninterrupted[0])
+    begun.set_weights(uninterrupted[0])
+    outcome = train(whole, **how)
+    with pytest.raises(PulledPlug), opened(tmp_path / "out", restart=False) as checkpoints:
+        train(begun, checkpoints=checkpoints, progress=CutOff(3), **how)
+    with opened(tmp_path / "out", restart=False) as checkpoints:
+        assert train(again, checkpoints=checkpoints, **how) == outcome
+    assert outcome.choice is not None
+    assert outcome.choice.share == 0.25
+    assert same(again.get_weights(), whole.get_weights())
 
 
 def test_a_checkpoint_that_was_damaged_costs_its_steps_and_no_more(cut_off_and_resume: Resume) -> None:

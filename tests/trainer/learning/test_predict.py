@@ -7,7 +7,7 @@ import pytest
 
 from edge.bundle.manifest import Preprocessing
 from trainer.dataset.rows import Rows
-from trainer.learning.predict import BATCH, Predictor, log_loss
+from trainer.learning.predict import BATCH, Predictor, View, log_loss
 from trainer.native_output import load_tensorflow
 
 PHOTOS = 80
@@ -46,16 +46,18 @@ def test_any_number_of_photos_is_predicted_in_the_order_asked_for(
     assert steps == [BATCH, BATCH, PHOTOS - 2 * BATCH]
 
 
-def test_features_of_mirrored_photos_are_those_of_the_mirror_images(spec: Preprocessing, pixels: np.ndarray) -> None:
+def test_features_of_a_view_are_those_of_mirrored_and_turned_photos(spec: Preprocessing, pixels: np.ndarray) -> None:
     load_tensorflow()
     import keras
 
     given = keras.Input((16, 16, 3))
     corner = keras.Model(given, keras.layers.Flatten()(keras.layers.Cropping2D(((0, 15), (0, 15)))(given)))
     some = np.array([3, 0, 77])
-    for mirrored, column in ((False, 0), (True, -1)):
-        found = Predictor(corner, spec).predict(pixels, some, mirrored=mirrored)
-        assert found == pytest.approx(pixels[some, 0, column] / 127.5 - 1, abs=1e-5)
+    corners = {View(): (0, 0), View(mirrored=True): (0, -1), View(1): (0, -1), View(2): (-1, -1), View(3): (-1, 0)}
+    corners |= {View(2, mirrored=True): (-1, 0), View(1, mirrored=True): (-1, -1)}
+    for view, (row, column) in corners.items():
+        found = Predictor(corner, spec).predict(pixels, some, view=view)
+        assert found == pytest.approx(pixels[some, row, column] / 127.5 - 1, abs=1e-5)
 
 
 def test_accuracy_and_loss_are_those_of_the_photos_asked_for(means: Predictor, pixels: np.ndarray) -> None:

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.comparison.paired import compare_answers, difference, mcnemar
 from trainer.measuring.metrics import (
     best_scores,
     calibration_error_by_chance,
@@ -20,6 +19,7 @@ from trainer.measuring.metrics import (
     top1,
     wilson,
 )
+from trainer.measuring.paired import compare_answers, difference, mcnemar
 from trainer.measuring.threshold import choose_threshold, coverage_curve, effect, photos_needed
 
 TRUTH = np.array([0, 0, 0, 1, 1, 2], np.int64)

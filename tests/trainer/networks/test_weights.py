@@ -6,6 +6,7 @@ import hashlib
 import json
 import marshal
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -320,7 +321,7 @@ def test_weights_of_another_network_are_refused(shared: Path, network: Network) 
 def test_a_weights_file_that_was_cut_short_is_refused(shared: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut_no_top.h5"
     cut.write_bytes((shared / "weights" / WEIGHTS).read_bytes()[:2_000_000])
-    with pytest.raises(ModelError, match=r"cut_no_top\.h5: not weights of MobileNetV2 0\.35 32"):
+    with pytest.raises(ModelError, match=r"cut_no_top\.h5: not weights of MobileNetV2 0\.35 32.*: copy it again$"):
         build_backbone(V2, cut)
 
 
@@ -381,24 +382,39 @@ def test_code_in_a_file_whose_weights_do_not_fit_is_not_run_either(
     assert not sprung.exists()
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_weights_that_are_not_finite_are_refused(keras: Any, tmp_path: Path, value: float) -> None:
-    path = tmp_path / "spoiled.h5"
+@pytest.fixture(scope="module")
+def sound(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[np.ndarray]]:
+    """A folder with both forms of Keras' files, model.h5 and only.weights.h5, and the weights in them."""
+    folder = tmp_path_factory.mktemp("sound")
+    keras.utils.set_random_seed(4)
     backbone = build_backbone(V1, None)
-    variable = backbone.get_layer("conv_dw_2_bn").moving_variance
-    variable.assign(np.where(np.arange(variable.shape[0]) == 3, value, 1.0))
-    backbone.save(path)
+    backbone.save(folder / "model.h5")
+    backbone.save_weights(folder / "only.weights.h5")
+    return folder, backbone.get_weights()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused(
+    sound: tuple[Path, list[np.ndarray]], tmp_path: Path, value: float
+) -> None:
+    path = tmp_path / "spoiled.h5"
+    shutil.copyfile(sound[0] / "model.h5", path)
+    found = []
+    with h5py.File(path, "r+") as file:
+        file.visititems(lambda at, _: found.append(at) if "conv_dw_2_bn/moving_variance" in at else None)
+        file[found[-1]][3] = value
     message = r"spoiled\.h5: conv_dw_2_bn/moving_variance holds NaN or infinite values, must be finite: give another"
     with pytest.raises(ModelError, match=message):
         build_backbone(V1, path)
 
 
 @pytest.mark.parametrize("name", ["model.h5", "only.weights.h5"])
-def test_an_array_that_would_fill_all_memory_is_refused_unread(tmp_path: Path, name: str) -> None:
+def test_an_array_that_would_fill_all_memory_is_refused_unread(
+    sound: tuple[Path, list[np.ndarray]], tmp_path: Path, name: str
+) -> None:
     """Zeros that were never written take no room in the file: here 4 TB in under 10 MB."""
     path = tmp_path / name
-    backbone = build_backbone(V1, None)
-    (backbone.save_weights if name.endswith(".weights.h5") else backbone.save)(path)
+    shutil.copyfile(sound[0] / name, path)
     kernels = []
     with h5py.File(path, "r+") as file:
         file.visititems(lambda at, entry: kernels.append(at) if getattr(entry, "ndim", 0) == 4 else None)
@@ -408,14 +424,11 @@ def test_an_array_that_would_fill_all_memory_is_refused_unread(tmp_path: Path, n
         build_backbone(V1, path)
 
 
-def test_both_forms_of_keras_files_are_read(keras: Any, tmp_path: Path) -> None:
-    keras.utils.set_random_seed(4)
-    backbone = build_backbone(V1, None)
-    backbone.save(tmp_path / "model.h5")
-    backbone.save_weights(tmp_path / "only.weights.h5")
+def test_both_forms_of_keras_files_are_read(sound: tuple[Path, list[np.ndarray]]) -> None:
+    folder, weights = sound
     for name in ("model.h5", "only.weights.h5"):
-        found = build_backbone(V1, tmp_path / name).get_weights()
-        assert all(np.array_equal(one, other) for one, other in zip(found, backbone.get_weights(), strict=True))
+        found = build_backbone(V1, folder / name).get_weights()
+        assert all(np.array_equal(one, other) for one, other in zip(found, weights, strict=True))
 
 
 @pytest.fixture

@@ -151,3 +151,11 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(
     if not reason:
         with h5py.File(path) as file:  # what the child could read, this process can
             file.visititems(lambda _, entry: entry[()] if isinstance(entry, h5py.Dataset) else None)
+
+
+@pytest.mark.parametrize("name", ["mine_no_top.h5", "mine.weights.h5"])
+def test_a_file_that_is_cut_short_or_another_is_named_in_plain_words(tmp_path: Path, name: str) -> None:
+    whole = write(tmp_path / name).read_bytes()
+    for content in (whole[: len(whole) // 2], whole[:8] + b"\xff" * (len(whole) - 8), b"no weights"):
+        (tmp_path / name).write_bytes(content)
+        assert try_weights(tmp_path / name, EXPECTED) == "damaged, cut short, or no HDF5 file"

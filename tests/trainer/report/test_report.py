@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,14 @@ import pytest
 
 from edge.errors import DatasetError, OutputExistsError
 from trainer.check.findings import Finding
-from trainer.learning.epochs import Epoch, History
+from trainer.learning.epochs import Choice, Epoch, History
 from trainer.learning.left_out import LeftOut
 from trainer.measuring.scaling import Scaling
 from trainer.measuring.threshold import choose_threshold
 from trainer.pages import thumbnail
 from trainer.quantizing.layer_errors import LayerNoise
 from trainer.report import sentences
-from trainer.report.build import Evaluation, Evaluations, Outside, Pictures, build_report
+from trainer.report.build import Evaluation, Evaluations, Example, Outside, Pictures, build_report
 from trainer.report.page import render_report, write_report
 from trainer.report.records import (
     DataSummary,
@@ -124,7 +125,10 @@ def full(labels: tuple[str, ...] = ODD) -> tuple[Report, Pictures]:
             ),
         ),
         history=History(
-            epochs=tuple(Epoch(i, 1 / i, 1 / i + 0.1, 0.8, 1e-3) for i in range(1, 6)), head_accuracy=0.7, kept=3
+            epochs=tuple(Epoch(i, 1 / i, 1 / i + 0.1, 0.8, 1e-3) for i in range(1, 6)),
+            head_accuracy=0.7,
+            kept=5,
+            choice=Choice(last=5, rival=3, photos=96, only_last=2, only_rival=8, p=0.11, learned=True),
         ),
         layers=tuple(LayerNoise(f"layer <{i}>", "CONV_2D", 20.0 - i, 0.1) for i in range(15)),
         remedy="One layer stayed in 16 bits.",
@@ -239,7 +243,17 @@ def test_the_json_has_the_keys_that_scripts_read(whole: tuple[Page, Report, str]
     """Records come from learning, quantizing and the dataset check: what those call their fields is public."""
     _, report, _ = whole
     data = json.loads(to_json(report))
-    assert list(data["history"]) == ["epochs", "head_accuracy", "kept"]
+    assert list(data["history"]) == ["epochs", "head_accuracy", "kept", "choice"]
+    assert list(data["history"]["choice"]) == [
+        "last",
+        "rival",
+        "photos",
+        "only_last",
+        "only_rival",
+        "p",
+        "learned",
+        "share",
+    ]
     assert list(data["history"]["epochs"][0]) == ["number", "train_loss", "val_loss", "val_accuracy", "learning_rate"]
     assert data["left_out"] == [{"name": ODD[0], "photos": 40, "unknown": 0.7, "mistaken": pytest.approx(0.3)}]
     assert list(data["quantized"]["layers"][0]) == ["name", "operator", "snr_db", "introduced"]
@@ -316,3 +330,43 @@ def test_thumbnails_are_small_jpegs_of_any_shape() -> None:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         assert max(decoded.shape) <= 200
         assert data.startswith(b"\xff\xd8")
+
+
+def history(*, last: int, rival: int, kept: int, p: float = 1.0) -> History:
+    """Five epochs whose validation rises from 81 to 85 %."""
+    epochs = tuple(Epoch(i, 1 / i, 1.0, 0.8 + i / 100, 1e-3) for i in range(1, 6))
+    choice = Choice(last, rival, photos=96, only_last=2, only_rival=8, p=p, learned=True)
+    return History(epochs, head_accuracy=0.7, kept=kept, choice=choice)
+
+
+def test_the_report_explains_which_state_was_kept_and_what_to_do() -> None:
+    chance = sentences.history(history(last=5, rival=0, kept=5, p=0.11))
+    assert "The head alone named 6 more of 96 validation photos rightly. That is within chance" in chance.means
+    assert chance.means.endswith("Epoch 5 named 85.0\u00a0% of them rightly, the head 70.0\u00a0%.")
+    assert chance.do.startswith("Nothing")
+    assert "try more `--epochs`" in sentences.history(history(last=5, rival=5, kept=5)).do
+    harm = sentences.history(history(last=5, rival=0, kept=0, p=0.01))
+    assert harm.means.startswith("Kept the head alone")
+    assert "More photos" in harm.do
+    assert sentences.history(History((), 0.7, kept=0)).means == "Only the head was trained."
+
+
+def test_the_sheet_of_examples_shows_what_the_network_saw() -> None:
+    report, pictures = full()
+    jpeg = thumbnail.encode(picture(0))
+    examples = (Example("<b>0.jpg", jpeg, jpeg, (jpeg, jpeg)), Example("1.jpg", jpeg, jpeg, (jpeg, jpeg)))
+    page = Page(render_report(report, replace(pictures, examples=examples)))
+    text = page.text
+    assert "What the network saw" in text
+    assert "as it is prepared here and on the device" in text
+    assert text.count("<b>0.jpg") == 1
+    assert "What the network saw" not in Page(render_report(report, pictures)).text
+
+
+def test_a_sheet_of_unprepared_photos_that_only_a_head_saw_names_neither() -> None:
+    report, pictures = full()
+    bare = replace(pictures, examples=(Example("0.jpg", thumbnail.encode(picture(0)), None, ()),))
+    text = Page(render_report(report, bare)).text
+    assert "What the network saw" in text
+    assert "as it is prepared here" not in text
+    assert "as training altered it" not in text

@@ -194,7 +194,7 @@ class TestFolder:
         started = time.monotonic()
         assert source.read().name == "z.png"
         assert time.monotonic() - started < 30
-        with pytest.raises(EndOfStream, match="1 pictures were replayed, 3000 could not be read"):
+        with pytest.raises(EndOfStream, match="1 picture was replayed, 3000 could not be read"):
             source.read()
 
     def test_closing_ends_a_search_for_a_readable_one(self, tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ class TestVideo:
         whole, middle = in_the_middle(video)
         video.write_bytes(whole[:middle])
         source = VideoSource(video, realtime=False, fps=None, loop=False)
-        with pytest.raises(EndOfStream, match=r"^[2-8] of the video's 10 frames were replayed: it is damaged"):
+        with pytest.raises(EndOfStream, match=r"^the video has ended, as far as it can be read$"):
             for _ in range(10):
                 source.read()
         assert caplog.text.count("walk.avi: ") == 1
@@ -378,7 +378,7 @@ class TestVideo:
         source = VideoSource(video, realtime=False, fps=None, loop=False)
         levels = [round(int(source.read().image_bgr.mean()) / 20) for _ in range(9)]
         assert levels == [0, 1, 2, 3, 4, 6, 7, 8, 9]
-        with pytest.raises(EndOfStream, match=r"^9 of the video's 10 frames were replayed"):
+        with pytest.raises(EndOfStream, match=r"^the video has ended, as far as it can be read$"):
             source.read()
         assert "walk.avi: 9 of the video's 10 frames" in caplog.text
 
@@ -419,7 +419,7 @@ class TestVideo:
             writer.write(np.full((48, 64, 3), 2 * number, np.uint8))
         writer.release()
         source = VideoSource(path, realtime=False, fps=None, loop=False)
-        with pytest.raises(EndOfStream, match=f"the video's {frames} frames were replayed$"):
+        with pytest.raises(EndOfStream, match=rf"the video's {frames} frames? (was|were) replayed$"):
             while True:
                 source.read()
         assert not caplog.text

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from kept import frame
 
 from edge.records import Frame, Pixels
+from edge.results import Box
 from edge.worker.keeping.best_frames import MOST_HELD, BestFrames
 
 
@@ -12,7 +13,7 @@ def update(best: BestFrames, peaks: Mapping[str, float], of: Frame) -> None:
     best.update(peaks, of.image_bgr, of.captured_mono_s)
 
 
-def left_half(image_bgr: Pixels) -> Pixels:
+def left_half(image_bgr: Pixels, box: Box | None) -> Pixels:
     return image_bgr[:, : image_bgr.shape[1] // 2]
 
 
@@ -61,7 +62,7 @@ def test_the_part_that_was_classified_is_held_beside_it() -> None:
 
 
 def test_a_part_that_is_all_of_the_frame_is_no_picture_of_its_own() -> None:
-    best = BestFrames(lambda image_bgr: image_bgr[:], max_side=640)
+    best = BestFrames(lambda image_bgr, box: image_bgr[:], max_side=640)
     update(best, {"fox": 1.0}, frame(1.0))
     still = best.take("fox")
     assert still is not None

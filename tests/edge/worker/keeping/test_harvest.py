@@ -119,7 +119,7 @@ class Field:
             manifest = bundle.manifest
             opinion = SecondOpinion(other, Preprocessor(manifest.preprocessing, manifest.input), manifest)
         chooser = Chooser(harvest, judge, lambda: None, random.Random(0))
-        self.harvester = Harvester(chooser, judge, sender, self.thread, opinion)
+        self.harvester = Harvester(chooser, judge, sender, self.thread, lambda image_bgr, box: image_bgr, opinion)
 
     def sees(self, mono_s: float, best: int = 7, score: float = 0.8) -> None:
         values = np.zeros(1001, np.float32)

@@ -10,9 +10,10 @@ from kept import Outbox, ScriptedDetector, frame, prepared, sighting
 from scripted import wait_until
 
 from edge.config.keeping import Events, Pictures
+from edge.preprocess import cut_region
 from edge.processes.messages import Sighted
 from edge.records import Frame, Pixels, Scores
-from edge.results import Decision
+from edge.results import Box, Decision
 from edge.worker.keeping import sightings as module
 from edge.worker.keeping.background import BackgroundThread
 from edge.worker.keeping.bursts import Bursts
@@ -23,13 +24,14 @@ from edge.worker.keeping.sightings import Sightings
 
 SCORES = Scores(np.array([0.9, 0.1], np.float32))
 DECISION = Decision("fox", 0.9, ())
+Part = Callable[[Pixels, Box | None], Pixels]
 
 
 class Stage:
     """A keeper with a scripted detector, before an outbox."""
 
-    def __init__(self, pictures: Pictures, part: Callable[[Pixels], Pixels]) -> None:
-        self.outbox, self.detector = Outbox(), ScriptedDetector()
+    def __init__(self, pictures: Pictures, part: Part) -> None:
+        self.outbox, self.detector, self.decision = Outbox(), ScriptedDetector(), DECISION
         self.thread = BackgroundThread("keep")
         encoder = JpegEncoder(max_side=pictures.max_side, quality=pictures.quality)
         bursts = Bursts(pictures, Events()) if pictures.before or pictures.after else None
@@ -40,7 +42,7 @@ class Stage:
     def sees(self, of: Frame, *answers: object, **peaks: float) -> None:
         """One frame, to which the detector gives these answers, with these peaks in view."""
         self.detector.answers, self.detector.peaks = list(answers), peaks  # type: ignore[arg-type]
-        self.keeper.look(prepared(of), SCORES, DECISION)
+        self.keeper.look(prepared(of), SCORES, self.decision)
 
     def settle(self) -> None:
         assert wait_until(lambda: self.thread.waiting == 0, 10)
@@ -53,7 +55,7 @@ Start = Callable[..., Stage]
 def start() -> Iterator[Start]:
     stages: list[Stage] = []
 
-    def begin(part: Callable[[Pixels], Pixels] = lambda image_bgr: image_bgr, **pictures: object) -> Stage:
+    def begin(part: Part = lambda image_bgr, box: image_bgr, **pictures: object) -> Stage:
         stages.append(Stage(Pictures(**pictures), part))  # type: ignore[arg-type]
         return stages[-1]
 
@@ -97,7 +99,7 @@ def test_a_label_that_ends_and_begins_again_in_one_frame_has_both_pictures(start
 
 
 def test_the_part_that_was_classified_is_a_picture_of_its_own(start: Start) -> None:
-    stage = start(lambda image_bgr: image_bgr[:, 16:48], crop=True)
+    stage = start(lambda image_bgr, box: image_bgr[:, 16:48], crop=True)
     stage.sees(frame(10.0), sighting(), fox=10.0)
     stage.sees(frame(13.0), sighting(ended=True))
     stage.settle()
@@ -107,10 +109,14 @@ def test_the_part_that_was_classified_is_a_picture_of_its_own(start: Start) -> N
     ]
 
 
-def test_a_box_is_cut_out_instead(start: Start) -> None:
-    stage = start(crop=True, best=False)
+def test_what_was_cut_out_around_the_box_of_the_peak_is_one_too(start: Start) -> None:
+    stage = start(
+        lambda image_bgr, box: image_bgr if box is None else cut_region(image_bgr, box), crop=True, best=False
+    )
+    stage.decision = Decision("fox", 0.9, (), box=(0.5, 0.5, 0.25, 0.5))
     stage.sees(frame(10.0), sighting(), fox=10.0)
-    stage.sees(frame(13.0), sighting(ended=True, box=(0.5, 0.5, 0.25, 0.5)))
+    stage.decision = Decision("fox", 0.7, (), box=(0.0, 0.0, 0.5, 0.5))
+    stage.sees(frame(13.0), sighting(ended=True))
     stage.settle()
     assert [(info.kind, info.width, info.height) for info, _ in stage.outbox.pictures()] == [("crop", 16, 24)]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge.cli.given import refuse_given
 from edge.cli.streams import echo
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ _STATUS = Path("/run/fieldfare/status.json")
     is_flag=True,
     help="Remove this device from Home Assistant and its retained messages from the broker, and end.",
 )
-def outputs(config: Path, status_file: Path, *, remove_discovery: bool) -> None:
+@click.pass_context
+def outputs(context: click.Context, /, config: Path, status_file: Path, *, remove_discovery: bool) -> None:
     """Send events from the store to MQTT, Prometheus, a file, a program or a pin, until SIGTERM or Ctrl-C.
 
     Each output of the settings goes on where it was, and none waits for another. The service runs this in a unit of
@@ -44,6 +46,8 @@ def outputs(config: Path, status_file: Path, *, remove_discovery: bool) -> None:
     from edge.config.loading import check_places, load_settings
     from edge.events.device import device_name
 
+    if remove_discovery:
+        refuse_given(context, "status_file", because="--remove-discovery reads no status: leave it out")
     settings = load_settings(config)
     check_places(settings, config)
     state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
@@ -55,7 +59,7 @@ def outputs(config: Path, status_file: Path, *, remove_discovery: bool) -> None:
 
 
 def _run(settings: "Settings", device: str, status_file: Path) -> None:
-    from edge.cli.outputs_report import OutputsReport, places_of
+    from edge.cli.outputs.report import OutputsReport, places_of
     from edge.outputs.main import LOOK_S, follow
     from edge.outputs.service import Outputs, Places
     from edge.processes.logs import log_to_stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge.errors import DatasetError
 from edge.images import readable_name
-from trainer.dataset.layout import folders_in, holds_any, holds_photos, named
+from trainer.dataset.layouts.splits import folders_in, holds_any, holds_photos, named
 
 # In lower case, without signs between the words, in the plural: a class may be called "label" or "mask".
 _PICTURES = frozenset(

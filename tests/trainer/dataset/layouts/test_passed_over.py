@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.dataset.passed_over import in_words, passed_over
+from trainer.dataset.layouts.passed_over import in_words, passed_over
 
 
 def test_kinds_are_counted_by_their_endings_in_any_case_with_what_to_do() -> None:

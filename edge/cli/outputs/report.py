@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.config.settings import Settings
+from edge.printable import counted
 from edge.processes.outputs_messages import OutputState
 
 _log = logging.getLogger(__name__)
@@ -72,11 +73,11 @@ class OutputsReport:
             self._backlogs[state.name] = _Backlog(now_s + _BACKLOG_S)
         elif state.fault is None and now_s >= backlog.due_s:
             backlog.due_s, backlog.is_shown = now_s + _AGAIN_S, True
-            _log.info("%s: %d events wait", self._name(state), state.waiting)
+            _log.info("%s: %s waiting", self._name(state), counted(state.waiting, "event"))
 
 
 def _first_words(state: OutputState) -> str:
     if state.fault is not None:
         return "nothing goes out at present"
-    words = f"{state.waiting} events wait" if state.waiting else "up to date"
+    words = f"{counted(state.waiting, 'event')} waiting" if state.waiting else "up to date"
     return words if state.notice is None else f"{words}; {state.notice}"

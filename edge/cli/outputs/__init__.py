@@ -1,0 +1,1 @@
+"""fieldfare outputs, and where `run` and `classify` write results."""

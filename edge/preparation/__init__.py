@@ -1,0 +1,1 @@
+"""Prepare fitted pictures for the network, as the bundle lists."""

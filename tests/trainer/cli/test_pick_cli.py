@@ -1,0 +1,64 @@
+"""`fieldfare dataset pick` and `spread`: what is refused before any work, and with which status."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.cli import cli, status_of
+from edge.errors import OutputExistsError
+
+
+def refused(capfd: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
+    """Return the exit status and the message of `fieldfare dataset WORDS`, which runs in a fork."""
+
+    def invoke() -> None:
+        with cli.make_context("fieldfare", ["dataset", *map(str, words)]) as context:
+            cli.invoke(context)
+
+    status = status_of(invoke)
+    return status, capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--bundle", "b", "--weights", "w"), "exclude each other"),
+        (("--copy",), "--copy is for --out"),
+        (("-n", "0"), "0 is not in the range"),
+        (("--size", "1000"), "1000 is not in the range"),
+    ],
+)
+def test_options_that_do_not_fit_are_usage_errors(
+    words: tuple[str, ...], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    status, told = refused(capfd, "pick", "photos", *words)
+    assert status == 2
+    assert message in told
+
+
+@pytest.mark.parametrize("precision", ["0.5", "1", "nan"])
+def test_a_precision_that_cannot_be_promised_is_a_usage_error(
+    precision: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    status, told = refused(capfd, "spread", "few", "card", "--out", "out", "--precision", precision)
+    assert status == 2
+    assert "--precision" in told
+
+
+@pytest.mark.parametrize("command", [("pick",), ("spread", "few")])
+def test_a_folder_that_exists_is_refused_before_any_work(
+    command: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    status, told = refused(capfd, *command, tmp_path / "card", "--out", out)
+    assert status == OutputExistsError.exit_status
+    assert "exists: choose another name" in told
+
+
+def test_the_folder_written_lies_outside_those_that_are_read(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    status, told = refused(capfd, "pick", card, "--out", card / "picked")
+    assert status == OutputExistsError.exit_status
+    assert "choose a place outside" in told

@@ -1,0 +1,106 @@
+"""Photos picked and written: each once, none that is labelled, under names that every folder takes, or none at all."""
+
+import csv
+import io
+import os
+from pathlib import Path
+
+import pytest
+from mean_colours import Heard, MeanColours, colour_photo, colour_photos
+
+from edge.errors import DatasetError, MissingInputError, OutputExistsError
+from trainer.picking.folders import write_photos
+from trainer.picking.pick import PICKED, Picked, pick, table_of, write_picked
+
+
+def picked(photos: Path, count: int, labelled: Path | None = None, progress: Heard | None = None) -> Picked:
+    return pick(photos, count, MeanColours(), labelled=labelled, seed=0, workers=1, progress=progress or Heard())
+
+
+def colours(found: Picked) -> list[str]:
+    return [row.file.partition("-")[0] for row in found.rows]
+
+
+def test_three_photos_are_one_of_each_colour(tmp_path: Path) -> None:
+    found = picked(colour_photos(tmp_path, {"red": 12, "green": 8, "blue": 4}), 3)
+    assert colours(found) == ["red", "green", "blue"]
+    assert (found.photos, found.different, found.labelled) == (24, 24, 0)
+
+
+def test_what_is_labelled_is_not_picked_and_nor_is_its_kind(tmp_path: Path) -> None:
+    photos = colour_photos(tmp_path / "card", {"red": 8, "green": 8, "blue": 8})
+    known = tmp_path / "known" / "any"
+    known.mkdir(parents=True)
+    (known / "one.png").symlink_to(photos / "red-0.png")
+    assert sorted(colours(picked(photos, 2, tmp_path / "known"))) == ["blue", "green"]
+
+
+def test_near_duplicates_count_once(tmp_path: Path) -> None:
+    photos = colour_photos(tmp_path, {"green": 1})
+    for number in range(5):
+        colour_photo(tmp_path / f"red-{number}.png", "red", 77)
+    heard = Heard()
+    found = picked(photos, 4, progress=heard)
+    assert sorted((row.file[:3], row.stands_for) for row in found.rows) == [("gre", 1), ("red", 5)]
+    assert heard.lines == ["2 photos picked instead of 4: no more are different"]
+
+
+def test_photos_that_cannot_be_read_are_named_and_left_out(tmp_path: Path) -> None:
+    photos = colour_photos(tmp_path, {"red": 3})
+    (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    heard = Heard()
+    assert len(picked(photos, 3, progress=heard).rows) == 3
+    assert len(heard.lines) == 1
+    assert "left out" in heard.lines[0]
+    assert "torn.png" in heard.lines[0]
+
+
+def test_no_photos_and_nothing_left_to_label_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="no such folder"):
+        picked(tmp_path / "nowhere", 3)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MissingInputError, match="no photos there"):
+        picked(tmp_path / "empty", 3)
+    photos = colour_photos(tmp_path / "card", {"red": 2})
+    with pytest.raises(DatasetError, match="every photo is labelled already"):
+        picked(photos, 3, photos)
+
+
+def test_odd_names_come_back_from_the_table_and_make_links(tmp_path: Path) -> None:
+    card = tmp_path / "card"
+    for number, name in enumerate(["a\nb.png", "=1+1.png", 'x",y.png', "-rf.png", os.fsdecode(b"\xff\xfe.png")]):
+        source = colour_photo(tmp_path / "plain.png", "red", number)
+        card.mkdir(exist_ok=True)
+        source.rename(card / name)
+    found = picked(card, 5)
+    rows = list(csv.DictReader(io.StringIO(table_of(found).decode("utf-8", "surrogateescape"), newline="")))
+    assert {row["file"] for row in rows} == {path.name for path in card.iterdir()}
+    write_picked(tmp_path / "out", found, copy=False)
+    links = [path for path in (tmp_path / "out").iterdir() if path.name != PICKED]
+    assert {link.resolve() for link in links} == set(card.iterdir())
+    assert all(link.name.isprintable() and link.suffix == ".png" for link in links)
+
+
+def test_copies_are_files_of_their_own(tmp_path: Path) -> None:
+    found = picked(colour_photos(tmp_path / "card", {"red": 2}), 2)
+    write_picked(tmp_path / "out", found, copy=True)
+    copies = sorted((tmp_path / "out").glob("*.png"))
+    assert [path.is_symlink() for path in copies] == [False, False]
+    assert {path.read_bytes() for path in copies} == {path.read_bytes() for path in found.paths}
+
+
+def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    found = picked(colour_photos(tmp_path / "card", {"red": 2}), 2)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("kept")
+    with pytest.raises(OutputExistsError, match="exists"):
+        write_picked(tmp_path / "out", found, copy=False)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_a_photo_that_is_gone_leaves_no_half_folder(tmp_path: Path) -> None:
+    photos = {f"{number}.png": colour_photo(tmp_path / "card" / f"{number}.png", "red", number) for number in range(3)}
+    photos["2.png"].unlink()  # the card was pulled out
+    with pytest.raises(MissingInputError, match=r"2\.png: cannot read any more"):
+        write_photos(tmp_path / "out", photos, {}, copy=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["card"]

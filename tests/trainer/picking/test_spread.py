@@ -1,0 +1,105 @@
+"""Labels carried from a few photos to the many like them: which get one, what is written, and what training reads."""
+
+from pathlib import Path
+
+import pytest
+from mean_colours import Heard, MeanColours, colour_photo, colour_photos, sorted_photos
+
+from edge.errors import DatasetError
+from trainer.dataset.listing import list_photos
+from trainer.dataset.machine_labels import read_machine_labels
+from trainer.picking.spread import Labels, spread, write_labels
+
+CARD = {"red": 10, "green": 7, "blue": 5}
+
+
+def carried(labelled: Path, photos: Path, precision: float = 0.8) -> Labels:
+    return spread(labelled, photos, MeanColours(), precision=precision, seed=0, workers=1, progress=Heard())
+
+
+def test_photos_get_the_label_of_their_colour(tmp_path: Path) -> None:
+    labels = carried(sorted_photos(tmp_path / "few", 8), colour_photos(tmp_path / "card", CARD))
+    assert labels.figures.classes == {"blue": 5, "green": 7, "red": 10}
+    assert (labels.figures.photos, labels.figures.labelled, labels.figures.precision) == (22, 24, 1.0)
+    names = [labels.listing.classes[label] for label in labels.labels]
+    assert names == [path.name.partition("-")[0] for path in labels.paths]
+    assert ((labels.sure > 0.5) & (labels.sure <= 1)).all()
+
+
+def test_training_reads_what_is_written_and_knows_whose_labels_they_are(tmp_path: Path) -> None:
+    card = colour_photos(tmp_path / "card" / "may" / "3", CARD).parent.parent
+    labels = carried(sorted_photos(tmp_path / "few", 8), card)
+    write_labels(tmp_path / "out", labels, card, copy=False)
+    listing = list_photos(tmp_path / "out")
+    made = [listing.photos[index].path for index in listing.machine_made]
+    assert len(listing.photos) == 46
+    assert {path.resolve() for path in made} == {path.resolve() for path in card.rglob("*.png")}
+    # Sub-folders stay: --group-by folder finds the visits.
+    assert all(path.relative_to(tmp_path / "out").parts[1:3] == ("may", "3") for path in made)
+    assert listing.lost == 0
+
+
+def test_what_was_labelled_or_looks_the_same_gets_no_second_label(tmp_path: Path) -> None:
+    few = sorted_photos(tmp_path / "few", 8)
+    card = colour_photos(tmp_path / "card", CARD)
+    (card / "again.png").symlink_to(few / "red" / "red-0.png")
+    (card / "copy.png").write_bytes((few / "red" / "red-1.png").read_bytes())
+    for name in ("burst-1.png", "burst-2.png"):
+        colour_photo(card / name, "blue", 55)
+    assert carried(few, card).figures.photos == 22 + 1
+
+
+def test_labels_of_test_photos_are_carried_nowhere(tmp_path: Path) -> None:
+    few = sorted_photos(tmp_path / "few" / "train", 8).parent
+    sorted_photos(few / "test", 3, first_seed=5000)
+    card = colour_photos(tmp_path / "card", CARD)
+    labels = carried(few, card)
+    assert labels.figures.labelled == 24
+    write_labels(tmp_path / "out", labels, card, copy=True)
+    listing = list_photos(tmp_path / "out")
+    assert {listing.photos[index].split for index in listing.machine_made} == {"train"}
+    assert sum(photo.split == "test" for photo in listing.photos) == 9
+
+
+def test_a_spread_folder_can_be_spread_again_from_the_hand_made_labels_alone(tmp_path: Path) -> None:
+    card = colour_photos(tmp_path / "card", CARD)
+    write_labels(tmp_path / "out", carried(sorted_photos(tmp_path / "few", 8), card), card, copy=False)
+    again = carried(tmp_path / "out", card)
+    assert (again.figures.labelled, again.figures.photos) == (24, 22)
+
+
+def test_a_photo_in_two_classes_teaches_neither(tmp_path: Path) -> None:
+    few = sorted_photos(tmp_path / "few", 8)
+    (few / "red" / "wrong.png").write_bytes((few / "blue" / "blue-0.png").read_bytes())
+    assert carried(few, colour_photos(tmp_path / "card", CARD)).figures.labelled == 23
+
+
+def test_names_that_are_taken_are_changed(tmp_path: Path) -> None:
+    few = sorted_photos(tmp_path / "few", 8)
+    card = colour_photos(tmp_path / "card", {"red": 3}, first_seed=300)
+    labels = carried(few, card)
+    write_labels(tmp_path / "out", labels, card, copy=False)
+    assert sorted(read_machine_labels(tmp_path / "out")) == ["red/red-0-2.png", "red/red-1-2.png", "red/red-2-2.png"]
+    assert len(list((tmp_path / "out" / "red").iterdir())) == 11
+
+
+def test_too_few_labels_to_show_the_precision_are_refused_with_the_figures(tmp_path: Path) -> None:
+    card = colour_photos(tmp_path / "card", CARD)
+    with pytest.raises(DatasetError, match=r"--precision 0.99: of 6 labelled photos .* label more photos, or give"):
+        carried(sorted_photos(tmp_path / "few", 2), card, precision=0.99)
+
+
+def test_a_class_of_one_photo_is_no_error_of_its_own(tmp_path: Path) -> None:
+    few = sorted_photos(tmp_path / "few", 8)
+    colour_photo(few / "yellow" / "1.png", "red", 9000)
+    labels = carried(few, colour_photos(tmp_path / "card", CARD), precision=0.7)
+    assert labels.figures.classes["yellow"] <= 10
+
+
+def test_nothing_to_label_and_one_class_are_errors(tmp_path: Path) -> None:
+    few = sorted_photos(tmp_path / "few", 3)
+    with pytest.raises(DatasetError, match="every photo is labelled already"):
+        carried(few, few)
+    colour_photos(tmp_path / "one" / "red", {"red": 3})
+    with pytest.raises(DatasetError, match="one class only"):
+        carried(tmp_path / "one", few)

@@ -1,0 +1,185 @@
+"""Train on small draws from larger sets: the head alone, always fine-tuned, and what `fieldfare train` keeps.
+
+    python tools/study_small_sets.py SET... --weights FILE --results FILE [--photos 10 20 40 80] [--seeds 3] [--whole]
+        [--ways head tuned product ten] [--size 224]
+
+Each SET holds train, val and test folders. A draw takes so many photos of each class from train and val together; the
+product divides them itself. All draws of a set are tested on its own test photos. The ways:
+
+    head     `fieldfare train --epochs 0`
+    tuned    always fine-tuned, for as many steps as the product; all the way, no choice
+    product  `fieldfare train`
+    ten      as tuned, for ten passes over the photos
+
+Every result is a line of FILE as soon as it is there. The same command goes on from that file and at the end prints the
+table of all that it holds: int8 top-1 on the test photos, mean and range over the seeds. `--table` only prints.
+`--whole` adds the whole sets, undrawn.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+# `fieldfare` with a fine-tuning that goes all the way, and a choice that is none.
+KEEP_LAST = """
+import trainer.learning.fit
+import trainer.learning.learn
+from trainer.learning.epochs import Choice
+trainer.learning.learn.trained_share = lambda photos: 1.0
+trainer.learning.fit.choose = lambda last, rival, epochs, share: Choice(
+    last.epoch, last.epoch, len(last.right), 0, 0, 1.0, True, share
+)
+from edge.cli import main
+main()
+"""
+WAYS = ("head", "tuned", "product", "ten")
+WHOLE = 0  # in place of the number of photos
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One training: of which set, from how many photos a class, with which seed, how."""
+
+    set: str
+    photos: int
+    seed: int
+    way: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a training came to.
+
+    int8, unquantized: shares of the test photos, of the int8 model and the float one.
+    kept: the epoch; 0 for the head.
+    """
+
+    task: Task
+    int8: float
+    unquantized: float
+    kept: int
+    seconds: float
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    found = read_results(arguments.results)
+    for task in () if arguments.table else tasks(arguments):
+        if task not in found:
+            found[task] = run(task, arguments)
+            with arguments.results.open("a") as file:
+                file.write(json.dumps(asdict(found[task])) + "\n")
+            print(f"{task}: int8 {found[task].int8:.1%}, {found[task].seconds:.0f} s", flush=True)
+    print_table(list(found.values()))
+    return 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", type=Path, nargs="*")
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--photos", type=int, nargs="*", default=[10, 20, 40, 80])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+    parser.add_argument("--whole", action="store_true")
+    parser.add_argument("--table", action="store_true")
+    arguments = parser.parse_args()
+    if not arguments.table and not (arguments.sets and arguments.weights):
+        parser.error("give SET... and --weights, or --table")
+    return arguments
+
+
+def read_results(path: Path) -> dict[Task, Result]:
+    lines = path.read_text().splitlines() if path.exists() else []
+    rows = [json.loads(line) for line in lines]
+    results = [Result(**{**row, "task": Task(**row["task"])}) for row in rows]
+    return {result.task: result for result in results}
+
+
+def tasks(arguments: argparse.Namespace) -> Iterator[Task]:
+    """Yield all trainings, a whole seed before the next one, so that a study that is stopped shows all rows."""
+    for seed in range(arguments.seeds):
+        for photos in arguments.photos:
+            for folder in arguments.sets:
+                yield from (Task(folder.name, photos, seed, way) for way in arguments.ways)
+        if arguments.whole:
+            yield from (Task(folder.name, WHOLE, seed, way) for folder in arguments.sets for way in arguments.ways)
+
+
+def run(task: Task, arguments: argparse.Namespace) -> Result:
+    (folder,) = (folder for folder in arguments.sets if folder.name == task.set)
+    with tempfile.TemporaryDirectory(prefix="small-sets-") as name:
+        data = folder if task.photos == WHOLE else draw(folder, Path(name) / "draw", task.photos, task.seed)
+        return train(task, data, Path(name) / "bundle", arguments)
+
+
+def draw(folder: Path, out: Path, photos: int, seed: int) -> Path:
+    """Make `out` of links: `photos` of each class from train and val as train, and all of test."""
+    for place, of_class in enumerate(sorted((folder / "train").iterdir())):
+        pool = sorted(path for split in ("train", "val") for path in (folder / split / of_class.name).iterdir())
+        chosen = np.random.default_rng((seed, photos, place)).permutation(len(pool))[:photos]
+        link([pool[index] for index in chosen], out / "train" / of_class.name)
+        link(sorted((folder / "test" / of_class.name).iterdir()), out / "test" / of_class.name)
+    return out
+
+
+def link(paths: list[Path], folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for path in paths:
+        (folder / path.name).symlink_to(path.resolve())
+
+
+def train(task: Task, data: Path, out: Path, arguments: argparse.Namespace) -> Result:
+    """Run the trainer in a process of its own."""
+    start = ["-c", KEEP_LAST] if task.way in ("ten", "tuned") else ["-m", "edge"]
+    more = {"head": ["--epochs", "0"], "ten": ["--epochs", "10"]}.get(task.way, [])
+    words = ["train", data, "--out", out, "--weights", arguments.weights, "--seed", task.seed, "--size", arguments.size]
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, *start, *map(str, words), "--json", *more], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{task} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    seconds = round(time.monotonic() - started, 1)
+    told = json.loads(done.stdout.splitlines()[-1])
+    return Result(task, told["test_top1_int8"], told["test_top1_float"], told["best_epoch"], seconds)
+
+
+def print_table(results: list[Result]) -> None:
+    places = sorted({(result.task.set, result.task.photos or sys.maxsize) for result in results})
+    print(f"{'set':<14} {'photos':>6} " + " ".join(f"{way:>22}" for way in WAYS) + "   better  head  (points)")
+    for name, photos in places:
+        rows = [r for r in results if (r.task.set, r.task.photos or sys.maxsize) == (name, photos)]
+        of = {way: [r.int8 for r in rows if r.task.way == way] for way in WAYS}
+        cells = " ".join(f"{spread(of[way]):>22}" for way in WAYS)
+        shown = "all" if photos == sys.maxsize else str(photos)
+        print(f"{name:<14} {shown:>6} {cells}   {ahead(of, ('head', 'tuned')):>6} {ahead(of, ('head',)):>5}")
+
+
+def spread(values: list[float]) -> str:
+    if not values:
+        return "-"
+    return f"{statistics.mean(values):.1%} ({100 * min(values):.1f}-{100 * max(values):.1f}) {len(values)}"
+
+
+def ahead(of: dict[str, list[float]], others: tuple[str, ...]) -> str:
+    """Return the product's mean minus the best mean of `others`, in points, if all have as many seeds."""
+    if len({len(of[way]) for way in ("product", *others)}) > 1 or not of["product"]:
+        return "-"
+    best = max(statistics.mean(of[way]) for way in others)
+    return f"{100 * (statistics.mean(of['product']) - best):+.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Folders as people, machines and other tools leave them."""

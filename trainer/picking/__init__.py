@@ -1,0 +1,1 @@
+"""Labels for few photos that serve many: which photos to label next, and labels carried to photos like them."""

@@ -1,0 +1,150 @@
+"""Pick the photos to label next."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.embedding.source import FeatureSource
+from edge.errors import DatasetError
+from edge.exports.copying.names import safe_name
+from edge.images import readable_name
+from edge.photo_files import ending_of
+from trainer.pages.words import counted
+from trainer.picking.answers import BundleAnswers
+from trainer.picking.choose import doubts_of, typical, uncertain
+from trainer.picking.folders import path_below, write_photos
+from trainer.picking.gather import Gathered, gather, photos_in
+from trainer.picking.space import principal
+from trainer.progress import Progress
+
+PICKED = "picked.csv"
+
+
+class Pick(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One photo to label.
+
+    file: below the folder of photos.
+    stands_for: how many near-duplicates it stands for, itself included.
+    guess: what the bundle takes it for.
+    doubt: 0 for a sure guess to 1 for two that are as likely.
+    """
+
+    file: str
+    stands_for: int
+    guess: str | None = None
+    doubt: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """The photos to label, in order.
+
+    rows, paths: one each for a photo.
+    photos, different, labelled: how many photos were looked at, how many of them differ, how many of these have labels.
+    """
+
+    rows: tuple[Pick, ...]
+    paths: tuple[Path, ...]
+    photos: int
+    different: int
+    labelled: int
+
+
+def pick(
+    photos: Path,
+    count: int,
+    source: FeatureSource,
+    *,
+    labelled: Path | None,
+    seed: int,
+    workers: int,
+    progress: Progress,
+) -> Picked:
+    """Pick up to `count` photos: uncertain ones if `source` is a BundleAnswers, typical ones otherwise.
+
+    labelled: a folder of photos that have labels, in whatever folders; neither they nor their near-duplicates are
+        picked.
+
+    Raises MissingInputError, DatasetError, StorageError.
+    """
+    known = [] if labelled is None else photos_in(labelled)
+    found = gather(known, photos_in(photos), source, workers=workers, progress=progress)
+    rows = found.different
+    has_label = found.labelled[rows] >= 0
+    if has_label.all():
+        raise DatasetError(
+            f"{readable_name(photos)}: every photo is labelled already, or nearly the same as one that is: add photos"
+        )
+    answers = _Answers.of(source, found)
+    chosen = rows[_choose(answers, rows, has_label, count, seed)]
+    if len(chosen) < count:
+        progress.say(f"{counted(len(chosen), 'photo')} picked instead of {count}: no more are different")
+    sizes = np.bincount(found.groups, minlength=len(found.groups))
+    picks = [answers.row(int(place), photos, int(sizes[place])) for place in chosen]
+    paths = tuple(found.photos.paths[place] for place in chosen)
+    return Picked(tuple(picks), paths, len(found.groups), len(rows), int(has_label.sum()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """The features of all photos, and what a bundle takes them for, if there is one."""
+
+    found: Gathered
+    features: NDArray[np.float32]
+    labels: Sequence[str] = ()
+    scores: NDArray[np.float32] | None = None
+    doubts: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, source: FeatureSource, found: Gathered) -> "_Answers":
+        if not isinstance(source, BundleAnswers):
+            return cls(found, found.photos.features)
+        features, scores = source.parted(found.photos.features)
+        return cls(found, features, source.labels, scores, doubts_of(scores))
+
+    def row(self, place: int, root: Path, stands_for: int) -> Pick:
+        file = path_below(self.found.photos.paths[place], root)
+        if self.scores is None or self.doubts is None:
+            return Pick(file, stands_for)
+        guess = self.labels[int(self.scores[place].argmax())]
+        return Pick(file, stands_for, guess, round(float(self.doubts[place]), 4))
+
+
+def _choose(
+    answers: _Answers, rows: NDArray[np.int64], has_label: NDArray[np.bool_], count: int, seed: int
+) -> NDArray[np.int64]:
+    """Return places in `rows`."""
+    points = principal(answers.features[rows])
+    if answers.doubts is None:
+        return typical(points, count, seed, np.flatnonzero(has_label))
+    free = np.flatnonzero(~has_label)
+    return free[uncertain(points[free], answers.doubts[rows[free]], count, seed)]
+
+
+def table_of(picked: Picked) -> bytes:
+    """Return the picks as the bytes of a CSV file."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("file", "stands_for", "guess", "doubt"))
+    for row in picked.rows:
+        writer.writerow((row.file, row.stands_for, row.guess or "", "" if row.doubt is None else row.doubt))
+    # Names of files may hold bytes that are no text: they come back as they were.
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def write_picked(folder: Path, picked: Picked, *, copy: bool) -> None:
+    """Write the photos and a table of them to the new folder `folder`. Raises what write_photos raises."""
+    digits = len(str(len(picked.paths)))
+    names = {}
+    for number, path in enumerate(picked.paths, 1):
+        ending = ending_of(path.name)
+        stem = path.name[: len(path.name) - len(ending)]
+        # The text of a name whose bytes are none.
+        names[f"{number:0{digits}}-{safe_name(readable_name(stem))}{ending}"] = path
+    write_photos(folder, names, {PICKED: table_of(picked)}, copy=copy)

@@ -1,0 +1,182 @@
+"""Carry the labels of few photos to the many that are like them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.embedding.source import FeatureSource
+from edge.errors import DatasetError
+from edge.images import readable_name
+from trainer.dataset.listing import Listing, Photo, list_photos
+from trainer.dataset.machine_labels import MACHINE_LABELS, MachineLabel, write_machine_labels
+from trainer.measuring.metrics import best_scores, predictions
+from trainer.measuring.threshold import Threshold, choose_threshold
+from trainer.picking.carrying import Carrier
+from trainer.picking.folders import free_name, path_below, write_photos
+from trainer.picking.gather import Gathered, gather, photos_in
+from trainer.picking.space import principal
+from trainer.progress import Progress
+
+Indices = NDArray[np.int64]
+_TRAIN = "train"
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """What labels were carried to which photos, in figures.
+
+    photos: without labels, near-duplicates and those of labelled photos left out.
+    labelled: photos with labels that they were carried from; near-duplicates count once.
+    accepted: photos that got a label.
+    threshold: how sure a label must be, 0..1.
+    promised: the share of right labels that was wanted.
+    precision: the share that was right among labelled photos that lost their label for the test and reached the
+        threshold.
+    tested, reached: how many lost their label; how many of them reached the threshold.
+    classes: how many photos got each label.
+    """
+
+    photos: int
+    labelled: int
+    accepted: int
+    threshold: float
+    promised: float
+    precision: float
+    tested: int
+    reached: int
+    classes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Photos that got a label.
+
+    figures: of all.
+    listing: the labelled photos that they were carried from.
+    paths, labels, sure: of each photo that got one, its file, class number, and how sure that is, 0..1.
+    """
+
+    figures: Spread
+    listing: Listing
+    paths: tuple[Path, ...]
+    labels: Indices
+    sure: NDArray[np.float32]
+
+
+def spread(
+    labelled: Path,
+    photos: Path,
+    source: FeatureSource,
+    *,
+    precision: float,
+    seed: int,
+    workers: int,
+    progress: Progress,
+) -> Labels:
+    """Carry the labels of the class folders in `labelled` to those of `photos` for which labels of that sureness are
+    right as often as `precision`, 0..1.
+
+    Labels in a test folder, and those that a machine made, are carried nowhere. Raises MissingInputError, DatasetError,
+    StorageError.
+    """
+    listing = list_photos(labelled, min_photos=1)
+    hand = [photo for photo in listing.photos if photo.sure is None]
+    found = gather([photo.path for photo in hand], photos_in(photos), source, workers=workers, progress=progress)
+    seeds, free = _parts(hand, found)
+    if not len(seeds):
+        raise DatasetError(
+            f"{readable_name(labelled)}: no photo there has a label that can be carried: add some to train"
+        )
+    if not len(free):
+        raise DatasetError(
+            f"{readable_name(photos)}: every photo is labelled already, or nearly the same as one that is: add photos"
+        )
+    rows = np.concatenate([seeds, free])
+    truth = np.array([hand[place].label for place in found.labelled[seeds]], np.int64)
+    carrier, places = Carrier(principal(found.photos.features[rows]), len(listing.classes)), np.arange(len(seeds))
+    held_out = carrier.held_out(places, truth, seed)
+    threshold = choose_threshold(held_out, truth, precision)
+    if not threshold.shown:
+        raise DatasetError(_not_shown(labelled, threshold, precision, len(seeds)))
+    shares = carrier.shares(places, truth)[len(seeds) :]
+    sure, given = best_scores(shares), predictions(shares)
+    taken = np.flatnonzero(sure >= threshold.threshold)
+    figures = _figures(listing, threshold, len(free), given[taken])
+    paths = tuple(found.photos.paths[place] for place in free[taken])
+    return Labels(figures, listing, paths, given[taken], sure[taken].astype(np.float32))
+
+
+def _parts(hand: Sequence[Photo], found: Gathered) -> tuple[Indices, Indices]:
+    """Return the indices of the photos whose labels are carried, and of those without, near-duplicates as one each."""
+    has_label = found.labelled >= 0
+    known = set(found.groups[has_label].tolist())
+    free = np.array([place for place in found.different.tolist() if place not in known], np.int64)
+    classes: dict[int, set[int]] = {}
+    first: dict[int, int] = {}
+    tested: set[int] = set()
+    for place in np.flatnonzero(has_label).tolist():
+        photo, group = hand[found.labelled[place]], int(found.groups[place])
+        classes.setdefault(group, set()).add(photo.label)
+        first.setdefault(group, place)
+        if photo.split == "test":
+            tested.add(group)
+    # A scene under two classes teaches neither. Labels of test photos would make the test too easy.
+    seeds = [place for group, place in first.items() if len(classes[group]) == 1 and group not in tested]
+    return np.array(seeds, np.int64), free
+
+
+def _not_shown(labelled: Path, threshold: Threshold, precision: float, seeds: int) -> str:
+    effect = threshold.validation
+    right = 0.0 if effect is None or effect.precision is None else effect.precision.value
+    return (
+        f"{readable_name(labelled)}: no labels can be carried at --precision {precision:g}: of {seeds} labelled photos "
+        f"that lost their label for the test, {right:.0%} got the right one from the others, and the surest are wrong "
+        "too often or too few: label more photos, or give a lower --precision"
+    )
+
+
+def _figures(listing: Listing, threshold: Threshold, photos: int, given: Indices) -> Spread:
+    effect = threshold.validation
+    assert effect is not None
+    assert effect.precision is not None
+    counts = Counter(given.tolist())
+    return Spread(
+        photos=photos,
+        labelled=effect.photos,
+        accepted=len(given),
+        threshold=threshold.threshold,
+        promised=threshold.promise or 0.0,
+        precision=effect.precision.value,
+        tested=effect.photos,
+        reached=effect.accepted,
+        classes={name: counts[number] for number, name in enumerate(listing.classes)},
+    )
+
+
+def write_labels(folder: Path, labels: Labels, photos: Path, *, copy: bool) -> None:
+    """Write the photos with labels, by hand and by machine, to class folders in the new folder `folder`, with a table
+    that marks those of the machine. Raises what write_photos raises.
+
+    photos: the folder of the photos that had no labels; sub-folders are kept, as they may tell visits."""
+    listing = labels.listing
+    by_name: dict[str, Path] = {}
+    for photo in listing.photos:
+        if photo.sure is None:
+            by_name[_name_of(photo, listing)] = photo.path
+    above = f"{_TRAIN}/" if any(photo.split for photo in listing.photos) else ""
+    rows = []
+    for path, label, sure in zip(labels.paths, labels.labels.tolist(), labels.sure.tolist(), strict=True):
+        name = free_name(f"{above}{listing.classes[label]}/{path_below(path, photos)}", by_name)
+        by_name[name] = path
+        rows.append(MachineLabel(name, listing.classes[label], sure))
+    write_photos(folder, by_name, {MACHINE_LABELS: write_machine_labels(rows)}, copy=copy)
+
+
+def _name_of(photo: Photo, listing: Listing) -> str:
+    """Return the place of a labelled photo below the new folder. Split folders get the names that training knows."""
+    below = path_below(photo.path, listing.root)
+    return below if photo.split is None else f"{photo.split}/{below.partition('/')[2]}"
