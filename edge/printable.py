@@ -4,7 +4,6 @@ Text is cleaned when it leaves: on a terminal, in the log, in systemd's Status l
 works on, and the content of JSON, stay as they are.
 """
 
-import json
 import re
 import unicodedata
 
@@ -12,27 +11,27 @@ import unicodedata
 LONGEST_LINE = 8000
 # Persian and Hindi words, and many emoji, need the joiners.
 _JOINERS = "\u200c\u200d"
-_BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
+# All patterns are texts, which `re` compiles when one is first needed, and keeps: to compile them all takes 3 ms, and
+# most programs need few.
+_BREAKS = r"[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+"
 
 _SECRET = (
     r"(?:pass(?:wor[dt]|wd|phrase|code)?|pwd|psw|pw|token|secret|api_?key|auth|sig(?:nature)?|credentials?"
     r"|user(?:name)?|usr|login)"
 )
-_PARAMETER = re.compile(rf"(?i)({_SECRET}=)[^&;,?#/\s'\"]+")
-_SCHEME = re.compile(r"(?i)\s*((?:[a-z][a-z0-9+.-]*:[/\\]{2})|(?:(?:rtsps?|https?)(?:[:;/\\]+)))")
+_PARAMETER = rf"(?i)({_SECRET}=)[^&;,?#/\s'\"]+"
+_SCHEME = r"(?i)\s*((?:[a-z][a-z0-9+.-]*:[/\\]{2})|(?:(?:rtsps?|https?)(?:[:;/\\]+)))"
 # A host, or an IPv6 address in brackets, and perhaps a port; behind it what ends an address inside a sentence.
-_AUTHORITY = re.compile(r"(?:\[[^\]@]*\]|[^:/\\?#@\[\]]*)(?::\d*)?[:;,.)]*(?=[/\\?#]|\Z)")
+_AUTHORITY = r"(?:\[[^\]@]*\]|[^:/\\?#@\[\]]*)(?::\d*)?[:;,.)]*(?=[/\\?#]|\Z)"
 # Our own example of an address, which stays as it is in a message.
 _EXAMPLE = "user:password@"
 # In a sentence an address stands in quotes, or it begins with its scheme and ends at a quote, ": ", "; " or the next
 # address; what is left are single words.
-_QUOTED = re.compile(r"""(?<!\w)(?:'((?:[^'\\\n]|\\.)*+)'|"((?:[^"\\\n]|\\.)*+)")""")
-_IN_SENTENCE = re.compile(
+_QUOTED = r"""(?<!\w)(?:'((?:[^'\\\n]|\\.)*+)'|"((?:[^"\\\n]|\\.)*+)")"""
+_IN_SENTENCE = (
     rf"(?i)\b(?:rtsps?|https?)[:;/\\]++(?!{_EXAMPLE})(?:(?!: |; |\b(?:rtsps?|https?)[:;/\\])[^'\"\n])*@[^\s'\"]*"
 )
-_WORD = re.compile(
-    r"(?i)(?:[a-z][a-z0-9+.-]*+://|\b(?:rtsps?|https?)[:;/\\]++)[^\s'\"]*|[^\s'\"]+?(?=[a-z]{1,12}://|[\s'\"]|\Z)"
-)
+_WORD = r"(?i)(?:[a-z][a-z0-9+.-]*+://|\b(?:rtsps?|https?)[:;/\\]++)[^\s'\"]*|[^\s'\"]+?(?=[a-z]{1,12}://|[\s'\"]|\Z)"
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -50,7 +49,7 @@ def _is_space(character: str) -> bool:
 def one_line(text: str) -> str:
     """Return a message as one line: printable, without credentials, cut at 8000 characters."""
     # Cut first, too, so that a text of megabytes takes no time; an address that is longer than this does not exist.
-    return cut(printable(concealed(_BREAKS.sub(" ", text[: 8 * LONGEST_LINE]).rstrip())))
+    return cut(printable(concealed(re.sub(_BREAKS, " ", text[: 8 * LONGEST_LINE]).rstrip())))
 
 
 def cut(text: str) -> str:
@@ -72,6 +71,8 @@ def printable_json(data: bytes) -> bytes:
 
 
 def _escaped(character: str) -> str:
+    import json  # 1 ms, for what is rare
+
     if character.isprintable() or character == "\n":
         return character
     return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
@@ -96,19 +97,21 @@ def masked(address: str) -> str:
 
 def without_secrets(address: str) -> str:
     """Return the text as `masked` does, for repr(), which shows what is not printable."""
-    found = _SCHEME.match(address)
+    if address.isalnum():  # such as `synthetic`: most often
+        return address
+    found = re.match(_SCHEME, address)
     scheme, rest = (found[1], address[found.end() :]) if found else ("", address)
     # A password may contain any character, so everything up to the last @ is hidden.
     held, at, place = rest.rpartition("@" if "@" in rest or found else "%40")
-    if not found and not _PARAMETER.search(address) and not (at and _is_suspect(held)):
+    if not found and not re.search(_PARAMETER, address) and not (at and _is_suspect(held)):
         return address
-    if _PARAMETER.search(held):  # the @ is part of a parameter's value, so what follows may be, too
+    if re.search(_PARAMETER, held):  # the @ is part of a parameter's value, so what follows may be, too
         return f"{scheme}***"
-    if found and not at and not _AUTHORITY.match(place):  # the port is no number: a password, and its @ is missing
+    if found and not at and not re.match(_AUTHORITY, place):  # the port is no number: a password, and its @ is missing
         return f"{scheme}***"
     path, mark, _ = re.split(r"([?#])", place, maxsplit=1) if re.search(r"[?#]", place) else (place, "", "")
     shown = f"{scheme}{'***@' if at else ''}{path}{mark + '***' if mark else ''}"
-    return _PARAMETER.sub(r"\1***", shown)
+    return re.sub(_PARAMETER, r"\1***", shown)
 
 
 def _is_suspect(held: str) -> bool:
@@ -121,7 +124,7 @@ def concealed(text: str) -> str:
     if not any(sign in text for sign in ("@", "=", "%40", "://")):
         return text
     for kind in (_QUOTED, _IN_SENTENCE, _WORD):
-        text = kind.sub(_conceal, text)
+        text = re.sub(kind, _conceal, text)
     return text
 
 
@@ -129,6 +132,6 @@ def _conceal(found: re.Match[str]) -> str:
     whole = found[0]
     inside = next((group for group in found.groups() if group is not None), whole)
     held = inside.rpartition("@")[0]
-    if _EXAMPLE in inside or not (":" in held or _PARAMETER.search(inside) or _SCHEME.match(inside)):
+    if _EXAMPLE in inside or not (":" in held or re.search(_PARAMETER, inside) or re.match(_SCHEME, inside)):
         return whole
     return whole.replace(inside, masked(inside)) if inside else whole

@@ -18,17 +18,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from edge.config.running import Camera, Engine
 from edge.config.settings import Settings
-from edge.processes.child import Child
+from edge.processes.worker_process import start_worker
 from edge.results import Result
-from edge.supervision.parts import Place
 from edge.supervision.status import State
 from edge.supervision.supervisor import Supervisor
-from edge.supervision.systemd import SystemdNotifier
+from edge.supervision.systemd import Place, SystemdNotifier
 
 TOOLS = Path(__file__).resolve().parent
 # Each fault, and the seconds within which it must be found: its limit in docs/recovery.md, and two more for the pulse,
@@ -73,7 +73,7 @@ class Service:
             SystemdNotifier({"NOTIFY_SOCKET": str(folder / "notify")}),
             Place(folder, folder),
             service=True,
-            start=start_gated,
+            start=partial(start_worker, module="gated_worker"),  # the worker with its gate
         )
         self._thread = threading.Thread(target=self.supervisor.run)
         self._thread.start()
@@ -125,11 +125,6 @@ class Service:
         partial = self._folder / f".{name}"
         partial.write_text(f"{word}\n")
         partial.replace(self._folder / name)
-
-
-def start_gated(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
-    """Start the worker with its gate."""
-    return Child("gated_worker", words, pass_fds=pass_fds)
 
 
 def wait(true: Callable[[], bool], seconds: float) -> float | None:

@@ -4,7 +4,7 @@ import logging
 import os
 import platform
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,11 @@ from edge.cli.streams import complain
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
+    from edge.processes.worker_process import StartWorker
     from edge.sinks.base import Sink
     from edge.supervision.load.sleep import Sleep
-    from edge.supervision.parts import Place
     from edge.supervision.supervisor import Supervisor
+    from edge.supervision.systemd import Place
 
 _log = logging.getLogger(__name__)
 
@@ -67,22 +68,23 @@ def run(
     Events are kept if the settings name a store in [events]. When it ends, events that wait are written and sent
     to the outputs first, which takes some seconds at most; a second Ctrl-C ends it at once.
     """
-    from edge.capture.script import keep_clock
-    from edge.cli.outputs.sinks import build_sinks
-    from edge.processes.logs import log_to_stderr
-
     refuse_together(context, "quiet", "json_lines")
     settings = _settings(config, **given)
     _refuse_useless(context, settings.camera.source)
     sleep = _sleep(settings, _place())
     _refuse_hopeless_store(settings, service=service)
-    log_to_stderr()
-    keep_clock()
     with ExitStack() as stack:
+        start = _early_worker(stack, sleep)
+        from edge.capture.script import keep_clock
+        from edge.cli.outputs.sinks import build_sinks
+        from edge.processes.logs import log_to_stderr
+
+        log_to_stderr()
+        keep_clock()
         sinks = build_sinks(settings.output, json_lines=json_lines, patient=service)
         for sink in sinks:
             stack.callback(sink.close)
-        supervisor = _supervisor(settings, sinks, sleep, frames, service=service, no_outputs=no_outputs)
+        supervisor = _supervisor(settings, sinks, sleep, start, frames, service=service, no_outputs=no_outputs)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _: _stop(supervisor, received))
         _log.info("fieldfare %s, Python %s", __version__, platform.python_version())
@@ -90,6 +92,19 @@ def run(
     _conclude(supervisor)
     if status:
         raise click.exceptions.Exit(status)
+
+
+def _early_worker(stack: ExitStack, sleep: "Sleep | None") -> "StartWorker":
+    """Return what starts workers. The first one loads its libraries while this process loads its own."""
+    from edge.processes.worker_process import EarlyWorker, start_worker
+
+    if sleep is not None:  # which may have it wait for hours
+        return start_worker
+    with suppress(OSError):  # no process can be started: the supervisor tries again, and reports it
+        early = EarlyWorker()
+        stack.callback(early.close)
+        return early
+    return start_worker
 
 
 def _refuse_hopeless_store(settings: "Settings", *, service: bool) -> None:
@@ -106,6 +121,7 @@ def _supervisor(
     settings: "Settings",
     sinks: "list[Sink]",
     sleep: "Sleep | None",
+    start: "StartWorker",
     max_frames: int | None,
     *,
     service: bool,
@@ -124,6 +140,7 @@ def _supervisor(
         service=service,
         max_frames=max_frames,
         sleep=sleep,
+        start=start,
         helpers=Helpers(outputs=None if no_outputs else start_outputs),
     )
 
@@ -157,7 +174,7 @@ def _refuse_useless(context: click.Context, source: str) -> None:
 
 def _place() -> "Place":
     """Return the folders that systemd names in the environment; by hand there are none, so no status file."""
-    from edge.supervision.parts import Place
+    from edge.supervision.systemd import Place
 
     run, state = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("STATE_DIRECTORY")
     return Place(*(Path(text.split(":")[0]) if text else None for text in (run, state)))

@@ -6,7 +6,6 @@ They are judged in the decoded table, so that a fault in one key does not hide t
 import difflib
 from collections.abc import Iterator
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from edge.config.collisions import find_collisions
 from edge.config.faults import Fault, Place, Table, shown, written, wrong
@@ -66,6 +65,8 @@ def _unknown_timezone(table: Table) -> Iterator[Fault]:
 
 
 def _is_timezone(name: str) -> bool:
+    from zoneinfo import ZoneInfo  # few settings name one
+
     try:
         ZoneInfo(name)
     # Not found; a path that leaves its folder; a folder, a file name that is too long, or no time zone file.
@@ -75,6 +76,8 @@ def _is_timezone(name: str) -> bool:
 
 
 def _timezone_text(name: str) -> str:
+    from zoneinfo import available_timezones
+
     near = difflib.get_close_matches(name, available_timezones(), n=1)
     hint = f"did you mean {near[0]!r}?" if near else "see `timedatectl list-timezones`"
     return wrong(("schedule", "timezone"), name, f"a time zone such as Europe/Berlin: {hint}")

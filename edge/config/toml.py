@@ -11,9 +11,9 @@ from edge.printable import concealed
 
 # The decoder takes time by the square of a key's dots: 32,000 of them 15 s on an x86-64 core, 2,000 hardly any.
 _MAX_DOTS = 2000
-_AT_LINE = re.compile(r"\(at line (\d+), column \d+\)\Z")
+_AT_LINE = r"\(at line (\d+), column \d+\)\Z"
 # A key and a value that begins with a letter or as a time of day does, as TOML has neither without quotes.
-_BARE = re.compile(rb"\s*[^=#\[]+=\s*(?:(?P<switch>true|false|yes|no|on|off)\s*(?:#.*)?\Z|[a-z/~]|\d{1,2}:\d\d)", re.I)
+_BARE = rb"(?i)\s*[^=#\[]+=\s*(?:(?P<switch>true|false|yes|no|on|off)\s*(?:#.*)?\Z|[a-z/~]|\d{1,2}:\d\d)"
 
 
 def decode_toml(data: bytes, file: str) -> Table:
@@ -41,11 +41,11 @@ def _hint(data: bytes, message: str) -> str:
 
     It quotes nothing of the line, which may hold a password.
     """
-    place = _AT_LINE.search(message)
+    place = re.search(_AT_LINE, message)
     lines = data.split(b"\n")
     # At the end of the document the decoder names no line.
     line = lines[int(place[1]) - 1] if place and int(place[1]) <= len(lines) else data.rstrip().rpartition(b"\n")[2]
-    found = _BARE.match(line)
+    found = re.match(_BARE, line)
     if found is None:
         return ""
     if found["switch"]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from edge.config.settings import Settings
 from edge.events.device import device_name
@@ -18,29 +17,12 @@ from edge.supervision.escalation import Escalation
 from edge.supervision.life_watch import LifeWatch
 from edge.supervision.load.regulator import Regulator
 from edge.supervision.load.sleep import Sleep
-from edge.supervision.reboot import RECORD, REQUEST, RebootHook
+from edge.supervision.reboot import RebootHook
 from edge.supervision.recovery import Restarts
 from edge.supervision.states import ServiceState
 from edge.supervision.status import Status, StatusFile, begin
-from edge.supervision.systemd import SystemdNotifier
+from edge.supervision.systemd import STATUS, Place, SystemdNotifier
 from edge.supervision.throughput import Publisher
-
-STATUS = "status.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Folders of this instance, None if there is none: `run` in memory, `state` on disk."""
-
-    run: Path | None
-    state: Path | None
-
-    @property
-    def files(self) -> dict[str, Path]:
-        """The files that the service itself keeps there, by what people call them."""
-        names = (("the status file", self.run, STATUS), ("the reboot request", self.run, REQUEST))
-        kept = (*names, ("the record of reboots", self.state, RECORD))
-        return {name: folder / file for name, folder, file in kept if folder is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,10 @@ import msgspec
 
 from edge.storage import read_bounded, replace_file
 from edge.supervision.recovery import RebootBudget
+from edge.supervision.systemd import RECORD, REQUEST
 
 _log = logging.getLogger(__name__)
 
-REQUEST = "reboot-request"
-RECORD = "reboots.json"
 # Enough for any budget a day, and a file of some kilobytes.
 _KEPT = 100
 _MAX_BYTES = 1 << 20

@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from edge.config.settings import Settings
 from edge.processes.messages import Begin, Ended
 from edge.processes.usb import RESET_JOB
+from edge.processes.worker_process import StartWorker, start_worker
 from edge.sinks.base import Sink
 from edge.supervision.intake import Intake
 from edge.supervision.load.sleep import Sleep
-from edge.supervision.parts import Helpers, Place, build_parts
+from edge.supervision.parts import Helpers, build_parts
 from edge.supervision.recovery import Fault
-from edge.supervision.systemd import SystemdNotifier
+from edge.supervision.systemd import Place, SystemdNotifier
 from edge.supervision.throughput import Tally
-from edge.supervision.worker_watch import Life, StartWorker, Workers, start_worker
+from edge.supervision.worker_watch import Life, Workers
 
 _log = logging.getLogger(__name__)
 

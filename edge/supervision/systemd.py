@@ -1,4 +1,4 @@
-"""Report to systemd: readiness, the watchdog, and a line of status.
+"""Report to systemd: readiness, the watchdog, and a line of status. And the folders that it gives a service.
 
 sdnotify and systemd-python have no wheels; the protocol is one datagram (man sd_notify).
 """
@@ -9,16 +9,38 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from edge.printable import one_line
 
 _log = logging.getLogger(__name__)
+
+# The files of the service itself.
+STATUS = "status.json"
+REQUEST = "reboot-request"
+RECORD = "reboots.json"
 
 # A label can be long, and a datagram that is too large would leave the watchdog unfed.
 _LONGEST = 1000
 
 # Between two tries to send READY=1: its socket may be full, and without it systemd ends a service that is well.
 _AGAIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Folders that systemd gives this instance, None if there is none: `run` in memory, `state` on disk."""
+
+    run: Path | None
+    state: Path | None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that the service itself keeps there, by what people call them."""
+        names = (("the status file", self.run, STATUS), ("the reboot request", self.run, REQUEST))
+        kept = (*names, ("the record of reboots", self.state, RECORD))
+        return {name: folder / file for name, folder, file in kept if folder is not None}
 
 
 class SystemdNotifier:

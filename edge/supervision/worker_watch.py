@@ -3,14 +3,12 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import msgspec
 
 from edge.errors import EngineError, UnavailableError
-from edge.processes.child import Child, LineAllowance
 from edge.processes.listener import Listener
 from edge.processes.messages import (
     CLASSIFYING,
@@ -24,9 +22,9 @@ from edge.processes.messages import (
     Started,
     Step,
     Stop,
-    pair,
 )
 from edge.processes.process import describe_exit
+from edge.processes.worker_process import StartWorker, start_worker
 from edge.results import FrameCounts
 from edge.supervision.recovery import Fault
 
@@ -40,25 +38,10 @@ _DIE_S = 2.0
 _BATCH = 64
 # Reads of 64 KB, as much as a pipe holds: the last words of a driver.
 _LAST_READS = 4
-# Of all workers: one that fails again and again must not bring its libraries' lines again and again.
-_LINES = LineAllowance()
 # For the interpreter to start and to send its first step, from a slow card.
 _STARTING_S = 60.0
 # How long it may take to end after Stop: closing the camera takes 2 s if a thread hangs in its driver.
 _STOP_S = 3.0
-
-
-class StartWorker(Protocol):
-    """Starts the process of a worker."""
-
-    def __call__(self, words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
-        """Start it with these arguments: the number of its socket, which `pass_fds` holds, and the id of this
-        process. Raises OSError if no process can be started."""
-
-
-def start_worker(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
-    """Start edge.worker.main."""
-    return Child("edge.worker.main", words, pass_fds=pass_fds, allowance=_LINES)
 
 
 class WorkerWatch:
@@ -67,13 +50,7 @@ class WorkerWatch:
     def __init__(self, begin: Begin, parent: int, start: StartWorker = start_worker) -> None:
         """Start the worker. Raises OSError if no process can be started."""
         self._engine_limit_s = begin.settings.engine.timeout_s
-        self.channel, theirs = pair()
-        try:
-            with theirs:
-                self.child = start([str(theirs.fileno()), str(parent)], pass_fds=[theirs.fileno()])
-        except OSError:
-            self.channel.close()
-            raise
+        self.channel, self.child = start(parent)
         self.pulse = Pulse(FrameCounts())
         self.step = Step("starting", "worker", _STARTING_S)
         self._step_s = self._heard_s = time.monotonic()

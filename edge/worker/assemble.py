@@ -19,7 +19,6 @@ from edge.inference.tflite import TfliteClassifier, check_details
 from edge.preprocess import Preprocessor
 from edge.processes.edgetpu_trial import why_unusable
 from edge.processes.fork import memory_limit
-from edge.worker.locating import open_cutter
 from edge.worker.pipeline import Pipeline
 
 
@@ -76,6 +75,8 @@ def open_with_labels(settings: Settings) -> Bundle:
 def open_pipeline(settings: Settings) -> Pipeline:
     """Open the bundle and the engine of `settings`, for programs without a supervisor. Raises as open_with_labels and
     build_pipeline do, but BundleError if the CPU cannot run the model: trying again cannot help."""
+    from edge.worker.locating import open_cutter
+
     bundle, engine = open_with_labels(settings), settings.engine
     why = None
     # An Edge TPU that hangs or crashes while it is opened would take this program along: another process tries first.

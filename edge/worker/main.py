@@ -41,6 +41,7 @@ from edge.source_kind import source_kind
 
 if TYPE_CHECKING:
     from edge.capture.base import FrameSource
+    from edge.config.settings import Settings
     from edge.worker.freshness import FreshnessGuard
     from edge.worker.gate import Gate
     from edge.worker.keeping.keeper import Keeper
@@ -143,14 +144,9 @@ class Worker:
         else:
             self._step(OPENING_EDGETPU, "engine", engine.start_timeout_s)
         pipeline = build_pipeline(bundle, engine, settings.decision, settings.camera.region, fallback=begin.fallback)
-        from edge.worker.locating import doubt_of, open_cutter
-
-        if (doubt := doubt_of(bundle.manifest, settings.locate)) is not None:
-            _log.warning("%s", doubt)
-        if settings.locate.method != "off":
-            # A step of its own: a compiled detector opens the Edge TPU, too.
-            self._step("preparing to locate", "engine", _LOADING_LIMIT_S)
-            pipeline.cutter = open_cutter(bundle.manifest, settings)
+        # Most devices locate nothing, and what that needs takes 10 ms to import.
+        if settings.locate.method != "off" or bundle.manifest.cut is not None:
+            self._prepare_to_locate(pipeline, settings)
         from edge.worker.freshness import FreshnessGuard
 
         self._freshness = FreshnessGuard(settings.camera.frozen_s, distrust=begin.distrust)
@@ -172,6 +168,18 @@ class Worker:
             return Ended("stopped")
         finally:
             self._close_keeper()
+
+    def _prepare_to_locate(self, pipeline: "Pipeline", settings: "Settings") -> None:
+        """Give the pipeline what finds things, if the settings name it, and log how the bundle may not fit that."""
+        from edge.worker.locating import doubt_of, open_cutter
+
+        manifest = pipeline.bundle.manifest
+        if (doubt := doubt_of(manifest, settings.locate)) is not None:
+            _log.warning("%s", doubt)
+        if settings.locate.method != "off":
+            # A step of its own: a compiled detector opens the Edge TPU, too.
+            self._step("preparing to locate", "engine", _LOADING_LIMIT_S)
+            pipeline.cutter = open_cutter(manifest, settings)
 
     def _serve(self, begin: Begin, pipeline: "Pipeline") -> None:
         """Open the camera and classify until it fails; then wait a little, if it is one that may come back."""
@@ -247,6 +255,9 @@ class Worker:
                 self._keeper.close()
 
     def _wait_for_begin(self) -> Begin:
+        # The supervisor may still be loading what it needs itself.
+        with suppress(ImportError):  # reported when it is needed, with what to do
+            import edge.worker.assemble  # noqa: F401
         select.select([self._channel], [], [], _LOADING_LIMIT_S)
         message = self._channel.receive()
         if not isinstance(message, Begin):

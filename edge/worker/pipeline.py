@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from msgspec import structs
@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from edge.bundle.store import Bundle
 from edge.decision import Decider
 from edge.inference.base import Classifier
-from edge.locating.places import Found
 from edge.postprocess import to_scores
 from edge.preprocess import Preprocessor, Tensor
 from edge.records import Frame, Pixels, Scores
 from edge.results import Box, Decision, Latency, Other, Result
-from edge.worker.cutting import Cutter
+
+if TYPE_CHECKING:
+    from edge.locating.places import Found
+    from edge.worker.cutting import Cutter
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Pipeline:
         classifier: Classifier,
         decider: Decider,
         *,
-        cutter: Cutter | None = None,
+        cutter: "Cutter | None" = None,
         background: frozenset[str] = frozenset(),
         on_edgetpu: bool = False,
         fallback: str | None = None,
@@ -148,7 +150,7 @@ class Pipeline:
         cuts = self._cut(prepared.frame, self.cutter.detector.find(prepared.seen_bgr))
         return replace(prepared, cuts=cuts, seconds=prepared.seconds + time.monotonic() - started)
 
-    def _cut(self, frame: Frame, found: Sequence[Found]) -> tuple[Cut, ...]:
+    def _cut(self, frame: Frame, found: "Sequence[Found]") -> tuple[Cut, ...]:
         assert self.cutter is not None
         cuts = []
         for cut_bgr, box, one in self.cutter.cut(frame.image_bgr, found):

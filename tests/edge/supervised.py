@@ -2,25 +2,20 @@
 
 import threading
 from ast import literal_eval
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from edge.config.settings import Settings
-from edge.processes.child import Child
+from edge.processes.worker_process import StartWorker, start_worker
 from edge.results import Result
-from edge.supervision.parts import Place
 from edge.supervision.supervisor import Supervisor
-from edge.supervision.systemd import SystemdNotifier
-from edge.supervision.worker_watch import StartWorker
+from edge.supervision.systemd import Place, SystemdNotifier
 
 
 def starting(module: str) -> StartWorker:
     """A start of `python -m MODULE` in place of the worker."""
 
-    def start(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
-        return Child(module, words, pass_fds=pass_fds)
-
-    return start
+    return partial(start_worker, module=module)
 
 
 class Memory:

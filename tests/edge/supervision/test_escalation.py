@@ -9,8 +9,9 @@ from edge.config.settings import Settings
 from edge.processes.side_jobs import SideJobs
 from edge.supervision import escalation
 from edge.supervision.escalation import Escalation
-from edge.supervision.reboot import REQUEST, RebootHook
+from edge.supervision.reboot import RebootHook
 from edge.supervision.status import Counts
+from edge.supervision.systemd import REQUEST
 
 NODE = Path("/dev/bus/usb/001/004")
 

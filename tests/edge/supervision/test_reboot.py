@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.supervision.reboot import RECORD, REQUEST, Reboot, RebootHook
+from edge.supervision.reboot import Reboot, RebootHook
+from edge.supervision.systemd import RECORD, REQUEST
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.supervision.reboot import RECORD, Reboot
+from edge.supervision.reboot import Reboot
 from edge.supervision.reboot_grant import A_DAY, grant
+from edge.supervision.systemd import RECORD
 
 
 def variables(state: Path, a_day: str = "2") -> dict[str, str]:

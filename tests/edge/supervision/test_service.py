@@ -20,9 +20,8 @@ from edge.config.loading import load_settings
 from edge.errors import MissingInputError
 from edge.inference.edgetpu_devices import CORAL_IDS
 from edge.supervision import reboot_grant
-from edge.supervision.reboot import REQUEST
 from edge.supervision.states import HOPELESS
-from edge.supervision.systemd import SystemdNotifier
+from edge.supervision.systemd import REQUEST, SystemdNotifier
 
 ROOT = Path(__file__).resolve().parents[3]
 UNITS = ROOT / "systemd"

@@ -13,8 +13,8 @@ from edge.processes import side_jobs
 from edge.processes.child import Child
 from edge.processes.edgetpu_trial import WORKS
 from edge.supervision import supervisor
-from edge.supervision.reboot import RECORD, REQUEST
 from edge.supervision.supervisor import Supervisor
+from edge.supervision.systemd import RECORD, REQUEST
 
 
 class TestEdgeTpu:

@@ -3,7 +3,6 @@
 import re
 import threading
 import time
-from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -14,6 +13,7 @@ from supervised import starting
 from edge.config.running import Camera
 from edge.config.settings import Settings
 from edge.processes.child import Child
+from edge.processes.messages import SupervisorChannel
 from edge.supervision.status import read
 
 
@@ -159,11 +159,11 @@ class TestFaults:
     def test_where_no_process_can_be_started_it_tries_again(self, supervise: Supervise) -> None:
         refused = threading.Event()
 
-        def refuse_once(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
+        def refuse_once(parent: int) -> tuple[SupervisorChannel, Child]:
             if not refused.is_set():
                 refused.set()
                 raise OSError(12, "Cannot allocate memory")
-            return starting("a_worker")(words, pass_fds=pass_fds)
+            return starting("a_worker")(parent)
 
         service = supervise("started(); serve()", start=refuse_once)
         assert wait_until(lambda: "Cannot allocate memory" in service.supervisor.status.why)
@@ -171,7 +171,7 @@ class TestFaults:
 
 
 def test_by_hand_it_gives_up_where_no_process_can_be_started(supervise: Supervise) -> None:
-    def refuse(*_: object, **__: object) -> Child:
+    def refuse(_: int) -> tuple[SupervisorChannel, Child]:
         raise OSError(12, "Cannot allocate memory")
 
     service = supervise("serve()", service=False, start=refuse)

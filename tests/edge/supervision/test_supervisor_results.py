@@ -16,8 +16,8 @@ from edge.processes import side_jobs
 from edge.processes.child import Child
 from edge.processes.edgetpu_trial import WORKS
 from edge.results import Result
-from edge.supervision.reboot import REQUEST
 from edge.supervision.status import read
+from edge.supervision.systemd import REQUEST
 
 
 class TestResults:

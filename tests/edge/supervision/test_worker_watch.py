@@ -3,10 +3,10 @@
 import os
 import select
 import signal
-import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,8 @@ from scripted import exists, is_gone, wait_until
 
 from edge.config.running import Camera, Engine
 from edge.config.settings import Settings
-from edge.processes.child import Child
 from edge.processes.messages import Begin, Ended, Message, Pulse, Sampled, SetPace, Started, Trouble
+from edge.processes.worker_process import start_worker
 from edge.results import FrameCounts
 from edge.supervision import worker_watch as watch
 from edge.supervision.recovery import Fault
@@ -39,9 +39,8 @@ SLEEP = "time.sleep(60)\n"
 Start = Callable[[str], WorkerWatch]
 
 
-def start_a_worker(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
-    """Start the module of the test in place of the worker."""
-    return Child("a_worker", words, pass_fds=pass_fds)
+# The module of the test in place of the worker.
+start_a_worker = partial(start_worker, module="a_worker")
 
 
 @pytest.fixture
@@ -253,18 +252,6 @@ class TestEnd:
         began_s = time.monotonic()
         assert worker.end()
         assert time.monotonic() - began_s < 30.0
-
-
-def test_no_socket_is_left_where_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*words: object, **options: object) -> Child:
-        raise OSError(12, "Cannot allocate memory")
-
-    ends: list[socket.socket] = []
-    real = socket.socketpair
-    monkeypatch.setattr(socket, "socketpair", lambda *words: ends.extend(pair := real(*words)) or pair)
-    with pytest.raises(OSError, match="allocate"):
-        WorkerWatch(Begin(SETTINGS, "cpu", None, None), os.getpid(), refuse)
-    assert [end.fileno() for end in ends] == [-1, -1]
 
 
 # --- files beside its messages ---
