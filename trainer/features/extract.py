@@ -45,8 +45,8 @@ class PhotoFeatures:
 def extract(paths: Sequence[Path], source: FeatureSource, *, workers: int, progress: Progress) -> PhotoFeatures:
     """Compute the features of `paths` with `source`, and decode them with `workers` child processes.
 
-    Raises DatasetError if none can be read, MissingInputError if they vanish meanwhile, StorageError if the disk is
-    full.
+    Raises DatasetError if none can be read, or if features are not finite; MissingInputError if photos vanish
+    meanwhile; StorageError if the disk is full.
     """
     count = len(paths)
     features = np.zeros((count, source.channels), np.float32)
@@ -74,7 +74,19 @@ def extract(paths: Sequence[Path], source: FeatureSource, *, workers: int, progr
                     pixels = rows[begin : begin + _BATCH]
                     features[start + begin : start + begin + len(pixels)] = source.features(pixels)
                     show(len(pixels))
-    return _of_readable(paths, features, hashes, greys, records, problems)
+    found = _of_readable(paths, features, hashes, greys, records, problems)
+    _check_finite(found)
+    return found
+
+
+def _check_finite(found: PhotoFeatures) -> None:
+    # The sum of a row is not finite if one of its values is not, and needs no second table of truth values.
+    sound = np.isfinite(found.features.sum(axis=1, dtype=np.float64))
+    if bad := np.flatnonzero(~sound).tolist():
+        raise DatasetError(
+            f"{len(bad):,} of {len(sound):,} photos have features that are not finite, such as "
+            f"{readable_name(found.paths[bad[0]])}: the weights are damaged or of another network: give others"
+        )
 
 
 def _check_there(failed: Sequence[Path], count: int) -> None:

@@ -20,7 +20,8 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.picking.space import Points, few_threads
+from trainer.features.axes import Points
+from trainer.features.neighbours import few_threads
 
 Indices = NDArray[np.int64]
 # Groups hardly change after so many rounds; thousands of groups would else take hours to settle.

@@ -120,7 +120,7 @@ def _choose(
     answers: _Answers, rows: NDArray[np.int64], has_label: NDArray[np.bool_], count: int, seed: int
 ) -> NDArray[np.int64]:
     """Return places in `rows`."""
-    points = principal(answers.features[rows])
+    points = principal(answers.features, rows)
     if answers.doubts is None:
         return typical(points, count, seed, np.flatnonzero(has_label))
     free = np.flatnonzero(~has_label)

@@ -97,7 +97,7 @@ def spread(
         )
     rows = np.concatenate([seeds, free])
     truth = np.array([hand[place].label for place in found.labelled[seeds]], np.int64)
-    carrier, places = Carrier(principal(found.photos.features[rows]), len(listing.classes)), np.arange(len(seeds))
+    carrier, places = Carrier(principal(found.photos.features, rows), len(listing.classes)), np.arange(len(seeds))
     held_out = carrier.held_out(places, truth, seed)
     threshold = choose_threshold(held_out, truth, precision)
     if not threshold.shown:

@@ -84,3 +84,15 @@ def test_photos_that_vanish_while_they_are_read_are_no_damaged_photos(photos: li
         photo.unlink()
     with pytest.raises(MissingInputError, match=r"was there and is gone .*still plugged in"):
         extract(photos, MeanColours(), workers=1, progress=Counted())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_not_finite_are_refused_by_name(photos: list[Path], value: float) -> None:
+    class Damaged(MeanColours):
+        def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+            found = super().features(pixels)
+            found[4, 1] = value
+            return found
+
+    with pytest.raises(DatasetError, match=r"1 of 7 photos .*4\.jpg.*weights"):
+        extract(photos, Damaged(), workers=1, progress=Counted())
