@@ -156,22 +156,11 @@ def _detect(photos: Path, detector: Path, given: dict[str, Any]) -> bytes:
 def _found(photos: Path, detector: Path, given: dict[str, Any]) -> bytes:
     from trainer.cli.console import ConsoleProgress
     from trainer.cropping.finding import find_boxes
+    from trainer.dataset.photo_folders import photos_in
 
-    paths = _photos_in(photos)
+    paths = photos_in(photos)
     with ConsoleProgress().stage("finding boxes", len(paths)) as advance:
         return find_boxes(detector, paths, threshold=given["threshold"], min_size=given["min_size"], advance=advance)
-
-
-def _photos_in(photos: Path) -> list[Path]:
-    from edge.errors import MissingInputError
-    from edge.photo_files import find_images
-
-    if not photos.is_dir():
-        raise MissingInputError(f"{photos}: no such folder: give a folder of photos")
-    found = find_images(photos)
-    if not found:
-        raise MissingInputError(f"{photos}: no photos there (JPEG, PNG, BMP, WebP, TIFF)")
-    return found
 
 
 def _plan(
@@ -185,9 +174,10 @@ def _plan(
     from trainer.cropping.matching import match
     from trainer.cropping.reading import read_boxes
     from trainer.cropping.record import CropRecord
+    from trainer.dataset.photo_folders import photos_in
 
     unit: Unit = "shares"
-    paths, categories = _photos_in(photos), None
+    paths, categories = photos_in(photos), None
     if boxes is None:
         known = entries_of(found or b"")
         entries = [known.get(path) for path in paths]

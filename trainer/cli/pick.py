@@ -92,7 +92,7 @@ def pick(photos: Path, count: int, labelled: Path | None, out: Path | None, copy
     from trainer.picking.pick import PICKED, table_of, write_picked
     from trainer.picking.pick import pick as run
 
-    source = _open(given, answers=True)
+    source, progress = _open(given, answers=True), ConsoleProgress()
     picked = run(
         photos,
         count,
@@ -100,10 +100,10 @@ def pick(photos: Path, count: int, labelled: Path | None, out: Path | None, copy
         labelled=labelled,
         seed=given["seed"],
         workers=given["workers"],
-        progress=ConsoleProgress(),
+        progress=progress,
     )
     if out is not None:
-        write_picked(out, picked, copy=copy)
+        write_picked(out, picked, copy=copy, progress=progress)
     if given["as_json"]:
         echo_json(_json(picked))
     elif out is None:
@@ -152,6 +152,7 @@ def spread(labelled: Path, photos: Path, out: Path, precision: float, copy: bool
     from trainer.picking.spread import spread as run
     from trainer.picking.spread import write_labels
 
+    progress = ConsoleProgress()
     labels = run(
         labelled,
         photos,
@@ -159,9 +160,9 @@ def spread(labelled: Path, photos: Path, out: Path, precision: float, copy: bool
         precision=precision,
         seed=given["seed"],
         workers=given["workers"],
-        progress=ConsoleProgress(),
+        progress=progress,
     )
-    write_labels(out, labels, photos, copy=copy)
+    write_labels(out, labels, photos, copy=copy, progress=progress)
     if given["as_json"]:
         echo_json(labels.figures)
     else:

@@ -26,8 +26,8 @@ from trainer.dataset.layouts.splits import (
     folder_to_give,
     folders_in,
     holds_photos,
+    loose_photos,
     named,
-    photos_in,
 )
 from trainer.dataset.machine_labels import read_machine_labels
 
@@ -132,7 +132,7 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
     _check_counts(root, classes, photos, found, min_photos)
     around = {root, *places.values()}
     closed = [*gathered.closed, *(folder for place in around for folder in closed_in(place))]
-    loose = sum(map(photos_in, around))
+    loose = sum(map(loose_photos, around))
     return Listing(root, classes, photos, found, tuple(gathered.broken), tuple(sorted(closed)), loose, lost)
 
 

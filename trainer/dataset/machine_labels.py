@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import DatasetError, MissingInputError
+from edge.exports.tables import csv_bytes
 from edge.images import readable_name
 from edge.storage import read_bounded
 
@@ -35,12 +36,7 @@ class MachineLabel:
 
 def write_machine_labels(rows: Iterable[MachineLabel]) -> bytes:
     """Return the table as the bytes of a CSV file."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
-    writer.writerows((row.file, row.label, f"{row.sure:.4f}") for row in rows)
-    # Names of files may hold bytes that are no text: they come back as they were.
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    return csv_bytes([_COLUMNS, *((row.file, row.label, f"{row.sure:.4f}") for row in rows)])
 
 
 def read_machine_labels(root: Path) -> dict[str, float]:

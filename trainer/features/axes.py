@@ -51,5 +51,7 @@ class Scatter:
     def along(self, main: MainAxes, count: int) -> Points:
         """Return the photos along the first `count` axes: float32 (photos, up to count)."""
         axes = main.axes[:, :count]
-        parts = [((self._scaled(self._features[block]) - main.mean) @ axes).astype(np.float32) for block in self._blocks]
+        parts = [
+            ((self._scaled(self._features[block]) - main.mean) @ axes).astype(np.float32) for block in self._blocks
+        ]
         return np.concatenate(parts)

@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.embedding.source import Features, FeatureSource
-from edge.errors import DatasetError, MissingInputError
+from edge.errors import DatasetError
 from edge.images import readable_name
 from trainer.dataset.decoding import Decoders
 from trainer.dataset.inspection import PhotoRecord
+from trainer.dataset.photo_folders import gone, is_gone
 from trainer.dataset.rows import Rows
 from trainer.progress import Progress
 
 # Decoded photos that are on disk at once: 310 MB at 224 pixels.
 _PART = 2048
 _BATCH = 32
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +101,8 @@ def _check_there(failed: Sequence[Path], count: int) -> None:
         except OSError as error:
             # A bad sector is one photo's fault; a device that fails for most of them is gone.
             out_of_reach += error.errno == errno.EIO
-            if error.errno in _GONE or 2 * out_of_reach > count:
-                raise MissingInputError(
-                    f"{readable_name(path)}: was there and is gone ({error.strerror}): is its disk or card still "
-                    "plugged in? Nothing was written"
-                ) from error
+            if is_gone(error) or 2 * out_of_reach > count:
+                raise gone(path, error) from error
 
 
 def _of_readable(

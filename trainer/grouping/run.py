@@ -12,9 +12,9 @@ from edge.embedding.source import BundleFeatures
 from edge.errors import DatasetError
 from edge.images import readable_name
 from edge.inference.model_limits import TIMEOUT_S
-from edge.photo_files import find_images
 from edge.processes.fork import time_limit
 from trainer.dataset.listing import list_photos
+from trainer.dataset.photo_folders import photos_in, unreadable_in_words
 from trainer.features.backbone import open_backbone
 from trainer.features.extract import PhotoFeatures, extract
 from trainer.grouping.group import Grouping, Wishes, group
@@ -24,12 +24,10 @@ from trainer.grouping.page import chosen, render, spread
 from trainer.grouping.pictures import thumbnails
 from trainer.grouping.result import PAGE, TABLE, Photos, Result, write_result
 from trainer.grouping.views import BothWays, Limited
-from trainer.pages.words import counted
 from trainer.progress import Progress
 
 # How many photos of a group its name is taken from.
 _NAMED_BY = 12
-_MOST_LISTED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +107,13 @@ def run(request: Request, progress: Progress) -> Answer:
 
 def _find(request: Request) -> tuple[list[Path], dict[Path, str] | None]:
     """Return the photos and, for judging, the class of each."""
-    if request.judge:
-        listing = list_photos(request.photos, min_photos=0)
-        classes = {photo.path: listing.classes[photo.label] for photo in listing.photos}
-        paths = list(classes)
-    else:
-        paths, classes = find_images(request.photos), None
-    if not paths:
-        raise DatasetError(f"{request.photos}: no photos (JPEG, PNG, BMP, WebP, TIFF): give the folder that holds them")
-    return paths, classes
+    if not request.judge:
+        return photos_in(request.photos), None
+    listing = list_photos(request.photos, min_photos=0)
+    classes = {photo.path: listing.classes[photo.label] for photo in listing.photos}
+    if not classes:
+        raise DatasetError(f"{readable_name(request.photos)}: no photos in class folders: leave out --judge")
+    return list(classes), classes
 
 
 def _see(paths: Sequence[Path], request: Request, progress: Progress) -> tuple[PhotoFeatures, str]:
@@ -154,9 +150,7 @@ def _notes(grouping: Grouping, photos: PhotoFeatures, wishes: Wishes) -> list[st
             "them, or label some photos by hand first"
         )
     if photos.unreadable:
-        listed = "; ".join(photos.unreadable[:_MOST_LISTED])
-        more = f"; and {len(photos.unreadable) - _MOST_LISTED:,} more" if len(photos.unreadable) > _MOST_LISTED else ""
-        notes.append(f"{counted(len(photos.unreadable), 'photo')} left out: {listed}{more}")
+        notes.append(unreadable_in_words(photos.unreadable))
     return notes
 
 

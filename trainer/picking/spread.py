@@ -14,11 +14,11 @@ from edge.errors import DatasetError
 from edge.images import readable_name
 from trainer.dataset.listing import Listing, Photo, list_photos
 from trainer.dataset.machine_labels import MACHINE_LABELS, MachineLabel, write_machine_labels
+from trainer.dataset.photo_folders import FreeNames, photos_in, write_photos
 from trainer.measuring.metrics import best_scores, predictions
 from trainer.measuring.threshold import Threshold, choose_threshold
 from trainer.picking.carrying import Carrier
-from trainer.picking.folders import free_name, path_below, write_photos
-from trainer.picking.gather import Gathered, gather, photos_in
+from trainer.picking.gather import Gathered, gather
 from trainer.picking.space import principal
 from trainer.progress import Progress
 
@@ -157,26 +157,23 @@ def _figures(listing: Listing, threshold: Threshold, photos: int, given: Indices
     )
 
 
-def write_labels(folder: Path, labels: Labels, photos: Path, *, copy: bool) -> None:
+def write_labels(folder: Path, labels: Labels, photos: Path, *, copy: bool, progress: Progress) -> None:
     """Write the photos with labels, by hand and by machine, to class folders in the new folder `folder`, with a table
     that marks those of the machine. Raises what write_photos raises.
 
     photos: the folder of the photos that had no labels; sub-folders are kept, as they may tell visits."""
-    listing = labels.listing
-    by_name: dict[str, Path] = {}
-    for photo in listing.photos:
-        if photo.sure is None:
-            by_name[_name_of(photo, listing)] = photo.path
+    listing, names = labels.listing, FreeNames()
+    by_name = {names.free(_name_of(photo, listing)): photo.path for photo in listing.photos if photo.sure is None}
     above = f"{_TRAIN}/" if any(photo.split for photo in listing.photos) else ""
     rows = []
     for path, label, sure in zip(labels.paths, labels.labels.tolist(), labels.sure.tolist(), strict=True):
-        name = free_name(f"{above}{listing.classes[label]}/{path_below(path, photos)}", by_name)
+        name = names.free(f"{above}{listing.classes[label]}/{path.relative_to(photos).as_posix()}")
         by_name[name] = path
         rows.append(MachineLabel(name, listing.classes[label], sure))
-    write_photos(folder, by_name, {MACHINE_LABELS: write_machine_labels(rows)}, copy=copy)
+    write_photos(folder, by_name, {MACHINE_LABELS: write_machine_labels(rows)}, copy=copy, progress=progress)
 
 
 def _name_of(photo: Photo, listing: Listing) -> str:
     """Return the place of a labelled photo below the new folder. Split folders get the names that training knows."""
-    below = path_below(photo.path, listing.root)
+    below = photo.path.relative_to(listing.root).as_posix()
     return below if photo.split is None else f"{photo.split}/{below.partition('/')[2]}"

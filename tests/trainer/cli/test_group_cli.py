@@ -87,7 +87,8 @@ def test_the_photos_folder_is_never_written_to(
 @pytest.mark.parametrize(
     ("make", "words", "status", "message"),
     [
-        (0, (), 65, "no photos"),
+        (0, (), 66, "no photos there"),
+        (0, ("--judge",), 65, "no class folders"),
         (2, ("--groups", "9"), 65, "must be 1 to"),
     ],
 )
@@ -107,6 +108,13 @@ def test_what_cannot_be_done_ends_in_one_line_and_writes_nothing(
     assert message in str(answer.exception) + answer.output
     assert getattr(answer.exception, "exit_status", answer.exit_code) == status
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_class_folders_without_photos_have_nothing_to_judge(tmp_path: Path) -> None:
+    for name in ("owl", "kite"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+    answer = run(tmp_path / "photos", "--out", tmp_path / "out", "--judge")
+    assert "no photos in class folders: leave out --judge" in str(answer.exception)
 
 
 def test_no_such_folder(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_the_table_alone(result: Result, tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ["links", "copies"])
 def test_a_photo_that_vanished_leaves_nothing_behind(result: Result, tmp_path: Path, how: str) -> None:
     result.paths[3].unlink()
-    with pytest.raises(MissingInputError, match="card still there"):
+    with pytest.raises(MissingInputError, match="card still plugged in"):
         write(result, tmp_path / "out", how)
     assert [path.name for path in tmp_path.iterdir()] == ["card"]
 
