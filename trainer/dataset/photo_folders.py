@@ -21,10 +21,15 @@ _NO_LINKS = (errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS)
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN)
 
 
-def photos_in(folder: Path) -> list[Path]:
-    """Return the photos under `folder`, sorted. Raises MissingInputError if there are none."""
+def check_folder(folder: Path) -> None:
+    """Raise MissingInputError if `folder` is none."""
     if not folder.is_dir():
         raise MissingInputError(f"{readable_name(folder)}: no such folder: give a folder of photos")
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """Return the photos under `folder`, sorted. Raises MissingInputError if there are none."""
+    check_folder(folder)
     if not (found := find_images(folder)):
         raise MissingInputError(
             f"{readable_name(folder)}: no photos there (JPEG, PNG, BMP, WebP, TIFF): give the folder that holds them"

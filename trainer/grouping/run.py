@@ -8,22 +8,19 @@ import msgspec
 import numpy as np
 
 from edge.bundle.store import Bundle
-from edge.embedding.source import BundleFeatures
 from edge.errors import DatasetError
 from edge.images import readable_name
-from edge.inference.model_limits import TIMEOUT_S
-from edge.processes.fork import time_limit
 from trainer.dataset.listing import list_photos
 from trainer.dataset.photo_folders import photos_in, unreadable_in_words
-from trainer.features.backbone import open_backbone
 from trainer.features.extract import PhotoFeatures, extract
+from trainer.features.opening import open_network
 from trainer.grouping.group import Grouping, Wishes, group
 from trainer.grouping.judging import Judgement, judge
 from trainer.grouping.naming import name_groups
 from trainer.grouping.page import chosen, render, spread
 from trainer.grouping.pictures import thumbnails
 from trainer.grouping.result import PAGE, TABLE, Photos, Result, write_result
-from trainer.grouping.views import BothWays, Limited
+from trainer.grouping.views import BothWays
 from trainer.progress import Progress
 
 # How many photos of a group its name is taken from.
@@ -118,13 +115,9 @@ def _find(request: Request) -> tuple[list[Path], dict[Path, str] | None]:
 
 def _see(paths: Sequence[Path], request: Request, progress: Progress) -> tuple[PhotoFeatures, str]:
     """Return the photos' features from either side, and the name of the network that sees them."""
-    if request.bundle is None or request.weights is not None:
-        network = open_backbone(request.weights or "imagenet", request.alpha, request.size)
-        return extract(paths, BothWays(network), workers=request.workers, progress=progress), network.name
-    with time_limit(TIMEOUT_S):
-        source = BundleFeatures(request.bundle)
+    source = BothWays(open_network(request.bundle, request.weights, request.alpha, request.size))
     try:
-        return extract(paths, BothWays(Limited(source)), workers=request.workers, progress=progress), source.name
+        return extract(paths, source, workers=request.workers, progress=progress), source.name
     finally:
         source.close()
 

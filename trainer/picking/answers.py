@@ -18,27 +18,13 @@ from edge.processes.fork import time_limit
 _THREADS = 2
 
 
-class BundleFeaturesInTime(BundleFeatures):
-    """The features of a bundle, each batch within TIMEOUT_S."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        """Raises what BundleFeatures raises."""
-        with time_limit(TIMEOUT_S):
-            super().__init__(bundle, threads=_THREADS)
-
-    def features(self, pixels: NDArray[np.uint8]) -> Features:
-        """See FeatureSource.features."""
-        with time_limit(TIMEOUT_S):
-            return super().features(pixels)
-
-
 class BundleAnswers:
     """A FeatureSource whose last columns are the scores of the bundle's classes. For one thread."""
 
     def __init__(self, bundle: Bundle) -> None:
         """Raises BundleError if the model cannot be run, or if its features are not found."""
         self._manifest = bundle.manifest
-        self._features = BundleFeaturesInTime(bundle)
+        self._features = BundleFeatures(bundle, threads=_THREADS)
         self.name, self.spec, self.tensor = self._features.name, self._features.spec, self._features.tensor
         self._preprocessor = Preprocessor(self.spec, self.tensor)
         try:

@@ -31,7 +31,7 @@ class Colours:
 
 @pytest.fixture(autouse=True)
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.grouping.run.open_backbone", lambda *_: Colours())
+    monkeypatch.setattr("trainer.features.opening.open_backbone", lambda *_: Colours())
 
 
 def run(*words: str | Path) -> click.testing.Result:

@@ -28,6 +28,9 @@ class MeanColours:
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         return pixels.mean(axis=(1, 2)).astype(np.float32)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 class Counted:
     """A Progress that counts."""

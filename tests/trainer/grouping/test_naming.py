@@ -14,7 +14,7 @@ from edge.embedding.source import BundleFeatures
 from edge.importing.importer import Question, Told, import_model
 from trainer.grouping.naming import name_groups
 from trainer.grouping.pictures import thumbnails
-from trainer.grouping.views import BothWays, Limited, halves
+from trainer.grouping.views import BothWays, halves
 from trainer.progress import Advance
 
 
@@ -58,12 +58,12 @@ def test_features_come_from_either_side(bundle: Bundle, shared: Path) -> None:
     source = BundleFeatures(bundle)
     side = source.tensor.width
     picture = cv2.resize(cv2.imread(str(shared / "models" / "parrot.jpg")), (side, side))[None]
-    both = BothWays(Limited(source))
+    both = BothWays(source)
     one, mirrored = halves(both.features(np.asarray(picture, np.uint8)))
     assert both.channels == 2 * source.channels
     assert np.array_equal(one, source.features(picture))
     assert np.array_equal(mirrored, source.features(np.ascontiguousarray(picture[:, :, ::-1])))
-    source.close()
+    both.close()
 
 
 def test_small_pictures_keep_their_shape_and_leave_out_what_cannot_be_read(shared: Path, tmp_path: Path) -> None:
