@@ -29,7 +29,7 @@ from trainer.dataset.layouts.splits import (
     loose_photos,
     named,
 )
-from trainer.dataset.machine_labels import read_machine_labels
+from trainer.dataset.machine_labels import Sureness, read_machine_labels
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -98,6 +98,11 @@ class Listing:
     def machine_made(self) -> NDArray[np.int64]:
         """The indices of the photos whose labels a machine made."""
         return np.array([place for place, photo in enumerate(self.photos) if photo.sure is not None], np.int64)
+
+    @property
+    def sureness(self) -> Sureness | None:
+        """How sure those labels are; None if a machine made none."""
+        return Sureness.of([photo.sure for photo in self.photos if photo.sure is not None])
 
 
 def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
