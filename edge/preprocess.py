@@ -4,10 +4,10 @@ Training, calibration, evaluation and the device all use it, so that the network
 from.
 
 There are two steps. `fit` cuts and reduces, from uint8 to uint8, with the same bits on every platform. `write` prepares
-the picture if the bundle says how (edge.preparation), orders the channels and replaces each pixel by its entry in a
-table of 256 values, which combines normalisation and quantization, directly in the output memory. What `fit` returns
-is left as it was: gates and guards look at it, and must not see noise that an equalization made louder. If `fit` gets
-`out`, neither allocates memory while frames keep their size.
+the picture if the bundle has steps for that (edge.preparation), orders the channels and replaces each pixel by its
+entry in a table of 256 values, which combines normalisation and quantization, directly in the output memory. What `fit`
+returns is left as it was: gates and guards look at it, and must not see noise that an equalization made louder. If
+`fit` gets `out`, neither allocates memory while frames keep their size.
 
 A region of interest is cut out of the frame before anything else, without a copy.
 """

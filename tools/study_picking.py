@@ -164,7 +164,7 @@ class Study:
         fieldfare("dataset", "spread", folder / "data", folder / "pool", "--out", out, *network, *precision)
         with (out / "machine-labels.csv").open(newline="") as table:
             made = {row["file"]: row["label"] for row in csv.DictReader(table)}
-        # The links lead to the photos themselves, which lie in the folder of their class.
+        # The links lead to the photos themselves, which are in the folder of their class.
         right = [(out / file).resolve().parent.name == label for file, label in made.items()]
         return out, len(made), sum(right) / max(1, len(right))
 

@@ -29,7 +29,7 @@ _MANY = 100
 )
 @click.argument("images", type=click.Path(path_type=Path), nargs=-1, required=True)
 @network_options()
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.npy|FILE.parquet", help="Where to write them.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.npy|FILE.parquet", help="File to write.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture on standard output.")
 @options.runtime

@@ -84,9 +84,9 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Replace the folder if it exists and was made by this command.")
 @options.as_json
 def crop(photos: Path, boxes: Path | None, detector: Path | None, out: Path, **given: Any) -> None:
-    """Cut the PHOTOS around boxes into a new folder of parts, which lie in the same class folders.
+    """Cut the PHOTOS around boxes into a new folder of parts, in the same class folders.
 
-    A part is cut as the device cuts its pictures with [locate]. The folder holds a small file that tells how, which
+    A part is cut as the device cuts its pictures with [locate]. The folder holds a small file that records how, which
     training puts into the bundle. Photos without a box give no part. A photo that cannot be read is reported and the
     rest go on; the exit status is then 65.
     """

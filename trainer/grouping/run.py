@@ -29,7 +29,7 @@ _NAMED_BY = 12
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for.
+    """What to do.
 
     photos: the folder of photos; out: the one to make
     wishes: how to group
@@ -59,7 +59,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     groups: how many there are
     silhouette: -1 to 1; None if there are fewer than two groups
-    nmi, ari, purity: against the class folders; None unless that was asked for
+    nmi, ari, purity: against the class folders; None without --judge
     photos, different: how many were grouped, and how many count, as near-duplicates and bursts count once
     unsure: photos in no group
     unreadable: photos that were left out

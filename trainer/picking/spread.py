@@ -161,7 +161,7 @@ def write_labels(folder: Path, labels: Labels, photos: Path, *, copy: bool, prog
     """Write the photos with labels, by hand and by machine, to class folders in the new folder `folder`, with a table
     that marks those of the machine. Raises what write_photos raises.
 
-    photos: the folder of the photos that had no labels; sub-folders are kept, as they may tell visits."""
+    photos: the folder of the photos that had no labels; sub-folders are kept, as they may be visits."""
     listing, names = labels.listing, FreeNames()
     by_name = {names.free(_name_of(photo, listing)): photo.path for photo in listing.photos if photo.sure is None}
     above = f"{_TRAIN}/" if any(photo.split for photo in listing.photos) else ""

@@ -43,10 +43,10 @@ def test_from_photos_to_folders(shapes: Callable[[Path, int], Path], tmp_path: P
     before = sorted(path.relative_to(photos) for path in photos.rglob("*"))
     answer = run(photos, "--out", out, "--groups", "3", "--judge", "--json")
     assert answer.exit_code == 0, answer.output
-    told = json.loads(answer.stdout.splitlines()[-1])
-    assert (told["groups"], told["photos"], told["unsure"]) == (3, 36, 0)
-    assert 0 <= told["nmi"] <= 1
-    assert 1 / 3 <= told["purity"] <= 1
+    found = json.loads(answer.stdout.splitlines()[-1])
+    assert (found["groups"], found["photos"], found["unsure"]) == (3, 36, 0)
+    assert 0 <= found["nmi"] <= 1
+    assert 1 / 3 <= found["purity"] <= 1
     assert len(list(out.glob("group-*/*.jpg"))) == 36
     assert (out / "groups.html").read_text().count("data:image/jpeg") == 36
     assert sorted(path.relative_to(photos) for path in photos.rglob("*")) == before
@@ -56,16 +56,16 @@ def test_without_judging_there_are_no_figures_that_need_labels(
     shapes: Callable[[Path, int], Path], tmp_path: Path
 ) -> None:
     answer = run(shapes(tmp_path / "photos", 5), "--out", tmp_path / "out", "--method", "hdbscan", "--json")
-    told = json.loads(answer.stdout.splitlines()[-1])
-    assert (told["nmi"], told["ari"], told["purity"]) == (None, None, None)
+    found = json.loads(answer.stdout.splitlines()[-1])
+    assert (found["nmi"], found["ari"], found["purity"]) == (None, None, None)
 
 
 def test_what_cannot_be_read_is_named_and_left_out(shapes: Callable[[Path, int], Path], tmp_path: Path) -> None:
     photos = shapes(tmp_path / "photos", 5)
     (photos / "red-disc" / "000.jpg").write_bytes(b"no photo")
     answer = run(photos, "--out", tmp_path / "out", "--groups", "2", "--json")
-    told = json.loads(answer.stdout.splitlines()[-1])
-    assert (told["photos"], told["unreadable"]) == (14, 1)
+    found = json.loads(answer.stdout.splitlines()[-1])
+    assert (found["photos"], found["unreadable"]) == (14, 1)
     assert "000.jpg" in answer.stderr
 
 

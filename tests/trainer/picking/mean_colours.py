@@ -30,7 +30,7 @@ class MeanColours:
 
 
 class Heard:
-    """A Progress that keeps what is said."""
+    """A Progress that keeps its lines."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

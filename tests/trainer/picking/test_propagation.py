@@ -1,4 +1,4 @@
-"""Labels along ties: they reach their own group, say how sure they are, and are tested on photos that lost theirs."""
+"""Labels along ties: they reach their own group, with how sure they are, and are tested on photos that lost theirs."""
 
 import numpy as np
 import pytest

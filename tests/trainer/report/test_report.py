@@ -373,7 +373,7 @@ def test_a_sheet_of_unprepared_photos_that_only_a_head_saw_names_neither() -> No
     assert "as training altered it" not in text
 
 
-def test_labels_of_a_machine_are_told_with_how_sure_they_are_and_what_they_count() -> None:
+def test_labels_of_a_machine_are_reported_with_how_sure_they_are_and_what_they_count() -> None:
     counts = {"train": (50, 60), "val": (9, 9), "test": (10, 10)}
     alone = sentences.data(DataSummary(classes=("owl", "wren"), counts=counts)).means
     made = MachineLabels(labels=1200, in_training=1100, weight=0.5, sure_median=0.914, sure_least=0.6)

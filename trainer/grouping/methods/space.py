@@ -1,9 +1,9 @@
 """Turn features into points of which near ones are alike: a diffusion map of the photos' nearest neighbours.
 
-Distances between features say which few photos are most alike, and little more: in a thousand dimensions all others
+Distances between features show which few photos are most alike, and little more: in a thousand dimensions all others
 are about equally far. A diffusion map keeps the first and drops the rest. Each photo is tied to its nearest
 neighbours, in several views: by its features and by its mirror image's, each scaled in two ways. The coordinates
-describe how near walks of some steps along these ties come. Photos that many short ways connect lie together, even if
+describe how near walks of some steps along these ties come. Photos that many short ways connect are close, even if
 they are no neighbours themselves (R. Coifman and S. Lafon, "Diffusion maps", 2006; each photo's own scale from
 L. Zelnik-Manor and P. Perona, "Self-tuning spectral clustering", 2004).
 
