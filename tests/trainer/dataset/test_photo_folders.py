@@ -2,33 +2,15 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from heard import Heard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import MissingInputError, OutputExistsError, StorageError
 from trainer.dataset.photo_folders import FreeNames, photos_in, unreadable_in_words, write_photos
-from trainer.progress import Advance
-
-
-class Counted:
-    """A Progress that counts."""
-
-    done = 0
-
-    @contextmanager
-    def stage(self, title: str, total: int) -> Iterator[Advance]:
-        def advance(steps: int) -> None:
-            self.done += steps
-
-        yield advance
-
-    def say(self, text: str) -> None:
-        raise AssertionError(text)
 
 
 @pytest.fixture
@@ -42,8 +24,8 @@ def photos(tmp_path: Path) -> dict[str, Path]:
     return {f"group/{number}.jpg": card / f"{number}.jpg" for number in range(3)}
 
 
-def write(out: Path, photos: dict[str, Path], *, copy: bool = False) -> Counted:
-    progress = Counted()
+def write(out: Path, photos: dict[str, Path], *, copy: bool = False) -> Heard:
+    progress = Heard()
     write_photos(out, photos, {"list.csv": b"file\n"}, copy=copy, progress=progress, copy_option="--photos copies")
     return progress
 

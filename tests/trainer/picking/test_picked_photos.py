@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from mean_colours import Heard, MeanColours, colour_photo, colour_photos
+from heard import Heard
+from mean_colours import MeanColours, colour_photo, colour_photos
 
 from edge.errors import DatasetError, MissingInputError, OutputExistsError
 from trainer.picking.pick import PICKED, Picked, pick, table_of, write_picked

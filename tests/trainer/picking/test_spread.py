@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from mean_colours import Heard, MeanColours, colour_photo, colour_photos, sorted_photos
+from heard import Heard
+from mean_colours import MeanColours, colour_photo, colour_photos, sorted_photos
 
 from edge.errors import DatasetError
 from trainer.dataset.listing import list_photos
