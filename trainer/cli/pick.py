@@ -80,6 +80,7 @@ def _json(picked: "Picked") -> dict[str, object]:
         "photos": picked.photos,
         "different": picked.different,
         "labelled": picked.labelled,
+        "unreadable": picked.unreadable,
         "picked": picked.rows,
     }
 

@@ -46,6 +46,7 @@ class Picked:
 
     rows, paths: one each for a photo.
     photos, different, labelled: how many photos were looked at, how many of them differ, how many of these have labels.
+    unreadable: how many were left out.
     """
 
     rows: tuple[Pick, ...]
@@ -53,6 +54,7 @@ class Picked:
     photos: int
     different: int
     labelled: int
+    unreadable: int
 
 
 def pick(
@@ -87,7 +89,14 @@ def pick(
     sizes = np.bincount(found.groups, minlength=len(found.groups))
     picks = [answers.row(int(place), photos, int(sizes[place])) for place in chosen]
     paths = tuple(found.photos.paths[place] for place in chosen)
-    return Picked(tuple(picks), paths, len(found.groups), len(rows), int(has_label.sum()))
+    return Picked(
+        rows=tuple(picks),
+        paths=paths,
+        photos=len(found.groups),
+        different=len(rows),
+        labelled=int(has_label.sum()),
+        unreadable=len(found.photos.unreadable),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     photos: without labels, near-duplicates and those of labelled photos left out.
     labelled: photos with labels that they were carried from; near-duplicates count once.
     accepted: photos that got a label.
+    unreadable: photos that were left out.
     threshold: how sure a label must be, 0..1.
     promised: the share of right labels that was wanted.
     precision: the share that was right among labelled photos that lost their label for the test and reached the
@@ -43,6 +44,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     photos: int
     labelled: int
     accepted: int
+    unreadable: int
     threshold: float
     promised: float
     precision: float
@@ -105,7 +107,7 @@ def spread(
     shares = carrier.shares(places, truth)[len(seeds) :]
     sure, given = best_scores(shares), predictions(shares)
     taken = np.flatnonzero(sure >= threshold.threshold)
-    figures = _figures(listing, threshold, len(free), given[taken])
+    figures = _figures(listing, threshold, (len(free), len(found.photos.unreadable)), given[taken])
     paths = tuple(found.photos.paths[place] for place in free[taken])
     return Labels(figures, listing, paths, given[taken], sure[taken].astype(np.float32))
 
@@ -139,15 +141,17 @@ def _not_shown(labelled: Path, threshold: Threshold, precision: float, seeds: in
     )
 
 
-def _figures(listing: Listing, threshold: Threshold, photos: int, given: Indices) -> Spread:
+def _figures(listing: Listing, threshold: Threshold, photos: tuple[int, int], given: Indices) -> Spread:
+    """Return the figures. photos: how many had no label, and how many of all cannot be read. given: the labels."""
     effect = threshold.validation
     assert effect is not None
     assert effect.precision is not None
     counts = Counter(given.tolist())
     return Spread(
-        photos=photos,
+        photos=photos[0],
         labelled=effect.photos,
         accepted=len(given),
+        unreadable=photos[1],
         threshold=threshold.threshold,
         promised=threshold.promise or 0.0,
         precision=effect.precision.value,

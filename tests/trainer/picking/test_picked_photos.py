@@ -49,7 +49,8 @@ def test_photos_that_cannot_be_read_are_named_and_left_out(tmp_path: Path) -> No
     photos = colour_photos(tmp_path, {"red": 3})
     (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     heard = Heard()
-    assert len(picked(photos, 3, progress=heard).rows) == 3
+    found = picked(photos, 3, progress=heard)
+    assert (len(found.rows), found.photos, found.unreadable) == (3, 3, 1)
     assert len(heard.lines) == 1
     assert "left out" in heard.lines[0]
     assert "torn.png" in heard.lines[0]
