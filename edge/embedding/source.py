@@ -14,7 +14,6 @@ from edge.inference.runtime import RuntimeName, load_runtime
 from edge.inference.tflite import TfliteClassifier
 from edge.preprocess import Preprocessor
 from edge.processes.fork import time_limit
-from edge.records import Pixels
 
 Features = NDArray[np.float32]
 
@@ -89,13 +88,3 @@ def unit_length(features: Features) -> Features:
     lengths[lengths == 0] = 1
     scaled: Features = (features / lengths[:, None].astype(np.float32)).astype(np.float32, copy=False)
     return scaled
-
-
-def features_of(source: FeatureSource, frame_bgr: Pixels) -> Features:
-    """Return the features of one picture, float32 (channels,).
-
-    frame_bgr: uint8 (height, width, 3), B, G, R; any size.
-    """
-    pixels = Preprocessor(source.spec, source.tensor).pixels(frame_bgr)
-    one: Features = source.features(pixels[None])[0]
-    return one
