@@ -4,10 +4,10 @@ Training, calibration, evaluation and the device all use it, so that the network
 from.
 
 There are two steps. `fit` cuts and reduces, from uint8 to uint8, with the same bits on every platform. `write` prepares
-the picture if the bundle says how (edge.preparation), orders the channels and replaces each pixel by its entry in a
-table of 256 values, which combines normalisation and quantization, directly in the output memory. What `fit` returns
-is left as it was: gates and guards look at it, and must not see noise that an equalization made louder. If `fit` gets
-`out`, neither allocates memory while frames keep their size.
+the picture if the bundle has steps for that (edge.preparation), orders the channels and replaces each pixel by its
+entry in a table of 256 values, which combines normalisation and quantization, directly in the output memory. What `fit`
+returns is left as it was: gates and guards look at it, and must not see noise that an equalization made louder. If
+`fit` gets `out`, neither allocates memory while frames keep their size.
 
 A region of interest is cut out of the frame before anything else, without a copy.
 """
@@ -26,6 +26,8 @@ from edge.records import Pixels
 Tensor = NDArray[np.int8] | NDArray[np.uint8]
 Region = tuple[float, float, float, float]
 Place = tuple[slice, slice]
+
+_ALL: Place = (slice(None), slice(None))
 
 # Halving the largest photo, 100 megapixels, takes 100 MB in 14 steps; a camera's frame a few. Each piece has a cost
 # beside its pixels, so their number is limited, too.
@@ -52,8 +54,6 @@ class Preprocessor:
         self._scratch = Scratch()
         self._preparation = Preparation(spec.preparation, "bgr", self.height, self.width) if spec.preparation else None
         self._prepared = np.empty((self.height, self.width, 3) if spec.preparation else 0, np.uint8)
-        # Of the last frame that was fitted: the rows and columns that show it.
-        self._place: Place = (slice(None), slice(None))
 
     def fit(self, frame_bgr: Pixels, out: Pixels | None = None) -> Pixels:
         """Cut and resize a frame to uint8 (H, W, 3), B, G, R.
@@ -72,24 +72,21 @@ class Preprocessor:
         self.fit_cut(self.part(frame_bgr), fitted)
         return fitted
 
-    def fit_cut(self, cut_bgr: Pixels, out: Pixels) -> None:
-        """Resize a part that somebody else cut out of a frame; none of it is cut away.
+    def fit_cut(self, cut_bgr: Pixels, out: Pixels) -> Place:
+        """Resize a part that somebody else cut out of a frame; none of it is cut away. Return the rows and columns of
+        `out` that show it: all but a letterbox's bars.
 
         cut_bgr: uint8 (height, width, 3), B, G, R, which may be a view. out: as in `fit`.
         """
+        place = self._inside(cut_bgr)
         if self.spec.resize == "letterbox":
-            self._letterbox(cut_bgr, out)
-        else:
-            reduce_to(cut_bgr, out, self._scratch)
+            out.fill(self.spec.pad)
+        reduce_to(cut_bgr, out[place], self._scratch)
+        return place
 
-    def picture(self, fitted_bgr: Pixels, frame_bgr: Pixels) -> Pixels:
-        """Return the part of `fitted_bgr` that shows the frame, without a letterbox's bars; a view.
-
-        fitted_bgr: what `fit` made of `frame_bgr`, uint8 (H, W, 3), B, G, R.
-        """
-        if self.spec.resize != "letterbox":
-            return fitted_bgr
-        return fitted_bgr[self._inside(self.seen(frame_bgr))]
+    def place_of(self, frame_bgr: Pixels) -> Place:
+        """Return the rows and columns that show the frame in what `fit` makes of it: all but a letterbox's bars."""
+        return self._inside(self.seen(frame_bgr))
 
     def seen(self, frame_bgr: Pixels) -> Pixels:
         """Return the region of a frame, or all of it if there is no region; a view."""
@@ -108,16 +105,17 @@ class Preprocessor:
         fraction = self.spec.crop_fraction if self.spec.resize == "crop" else 1.0
         return math.ceil(round(self.width / fraction, 6)), math.ceil(round(self.height / fraction, 6))
 
-    def write(self, fitted_bgr: Pixels, out: Tensor) -> None:
-        """Prepare and quantize what `fit` returned last into `out`; keeps and changes neither.
+    def write(self, fitted_bgr: Pixels, place: Place, out: Tensor) -> None:
+        """Prepare and quantize what was fitted into `out`; keeps and changes neither.
 
-        fitted_bgr: uint8 (H, W, 3), B, G, R. After another frame was fitted, a letterbox's bars might lie elsewhere.
+        fitted_bgr: uint8 (H, W, 3), B, G, R.
+        place: the rows and columns to prepare, from `fit_cut` or `place_of`; a letterbox's bars are left as they are.
         out: (1, H, W, 3) or (H, W, 3), of the model's dtype.
         """
         target = out.reshape(self.height, self.width, 3).view(np.uint8)
         if self._preparation is not None:
             np.copyto(self._prepared, fitted_bgr)
-            self._preparation.apply(self._prepared[self._place])
+            self._preparation.apply(self._prepared[place])
             fitted_bgr = self._prepared
         if self._plan == "lookup":
             self._order(fitted_bgr, self._ordered)
@@ -134,7 +132,7 @@ class Preprocessor:
     def tensor(self, frame_bgr: Pixels) -> Tensor:
         """Run `fit` and `write`; return the tensor, (1, H, W, 3) of the model's dtype, new memory."""
         tensor = self.new_tensor()
-        self.write(self.fit(frame_bgr), tensor)
+        self.write(self.fit(frame_bgr), self.place_of(frame_bgr), tensor)
         return tensor
 
     def pixels(self, frame_bgr: Pixels) -> Pixels:
@@ -142,7 +140,7 @@ class Preprocessor:
         these."""
         fitted = self.fit(frame_bgr)
         if self._preparation is not None:
-            self._preparation.apply(fitted[self._place])
+            self._preparation.apply(fitted[self.place_of(frame_bgr)])
         if self.spec.channel_order == "rgb":
             cv2.cvtColor(fitted, cv2.COLOR_BGR2RGB, dst=fitted)
         return fitted
@@ -167,13 +165,10 @@ class Preprocessor:
         left, top = (width - cut_width) // 2, (height - cut_height) // 2
         return frame_bgr[top : top + cut_height, left : left + cut_width]
 
-    def _letterbox(self, frame_bgr: Pixels, out: Pixels) -> None:
-        out.fill(self.spec.pad)
-        self._place = self._inside(frame_bgr)
-        reduce_to(frame_bgr, out[self._place], self._scratch)
-
-    def _inside(self, frame_bgr: Pixels) -> Place:
-        height, width = frame_bgr.shape[:2]
+    def _inside(self, cut_bgr: Pixels) -> Place:
+        if self.spec.resize != "letterbox":
+            return _ALL
+        height, width = cut_bgr.shape[:2]
         return letterbox_place(width, height, self.width, self.height)
 
 

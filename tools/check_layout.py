@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Check the layout of the product: no folder too full, no import cycle between folders.
+"""Check the layout of the product: no folder too full, no import cycle between folders, a row for each module.
 
 A node is a folder of `edge` or `trainer`, or a module that lies directly in one of the two. Every import statement
 counts, also lazy ones inside functions and those for type checking only: a cycle of either kind makes two folders
 one, since neither can be read, tested or moved without the other. import-linter checks which direction is allowed.
+
+The tables of docs/architecture.md name each module, and nothing that is not there.
 
     python tools/check_layout.py [ROOT]
 
@@ -11,6 +13,7 @@ Prints each violation on a line of its own; exit status 1 when there is one.
 """
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -19,6 +22,7 @@ from pathlib import Path
 PACKAGES = ("edge", "trainer")
 # More than this in one folder, and a newcomer reads names instead of a structure.
 MOST_MODULES = 16
+MAP = Path("docs", "architecture.md")
 
 
 def node_of(module: str, root: Path) -> str:
@@ -84,9 +88,39 @@ def crowded(root: Path) -> list[str]:
     ]
 
 
+def unmapped(root: Path) -> list[str]:
+    """Return a line for each module that no table of the map names, and for each name there that is no module."""
+    modules = {path for package in PACKAGES for path in (root / package).rglob("*.py") if path.name[:2] != "__"}
+    lines, named = [], set()
+    for folder, names in _rows((root / MAP).read_text(encoding="utf-8"), root):
+        for name in names:
+            # Behind `beside/starting.py` in a row, `attended.py` is beside it, or else in a folder above.
+            found = next((place / name for place in (folder, *folder.parents) if place / name in modules), None)
+            if found is None:
+                lines.append(f"{MAP}: names {name}, and {folder.relative_to(root)} has no such module: mend the row")
+            else:
+                named.add(found)
+                folder = found.parent
+    lines += [f"{MAP}: no row names {path.relative_to(root)}: add one" for path in sorted(modules - named)]
+    return lines
+
+
+def _rows(text: str, root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield the first folder above each table row of the map, and the modules that the row's first cell names."""
+    for package in PACKAGES:
+        section = re.search(rf"^### [^\n]*`{package}/`$(.*?)^##", text, re.DOTALL | re.MULTILINE)
+        folder = root / package
+        for line in section[1].splitlines() if section else ():
+            if heading := re.match(r"\*\*(.*)\*\*$", line):
+                above = re.findall(r"`(\w+)/`", heading[1])
+                folder = root / package / (above[0] if len(above) == 1 else "")
+            elif line.startswith("| `"):
+                yield folder, re.findall(r"`([\w/]+\.py)`", line.split("|")[1])
+
+
 def main(root: Path) -> int:
     """Print what is wrong; return the exit status."""
-    lines = crowded(root)
+    lines = crowded(root) + (unmapped(root) if (root / MAP).is_file() else [])
     if (found := cycle(folder_graph(root))) is not None:
         lines.append(f"import cycle between folders: {' -> '.join(found)}")
     for line in lines:

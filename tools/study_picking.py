@@ -20,17 +20,18 @@ prints. `--epochs 0` trains the head alone.
 """
 
 import argparse
+import csv
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from study_runs import fieldfare, link, parser_of, run_all, spread
 
 WAYS = ("random", "more", "picked", "rounds", "spread", "again")
 MORE = 1.4
@@ -67,40 +68,23 @@ class Result:
 
 def main() -> int:
     arguments = parse_arguments()
-    found = read_results(arguments.results)
-    for task in () if arguments.table else tasks(arguments):
-        if task not in found:
-            found[task] = Study(arguments, task).run()
-            with arguments.results.open("a") as file:
-                file.write(json.dumps(asdict(found[task])) + "\n")
-            print(found[task], flush=True)
-    print_table(list(found.values()))
+    wanted = () if arguments.table else tasks(arguments)
+    print_table(run_all(arguments.results, (Task, Result), wanted, lambda task: Study(arguments, task).run()))
     return 0
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("set", type=Path, nargs="?")
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--numbers", type=int, nargs="+", default=[60, 120, 240])
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=["random", "more", "picked", "rounds", "spread"])
     parser.add_argument("--epochs", type=int, default=-1)
-    parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--precision", type=float, default=0.9)
-    parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     if not arguments.table and not (arguments.set and arguments.weights):
         parser.error("give SET and --weights, or --table")
     return arguments
-
-
-def read_results(path: Path) -> dict[Task, Result]:
-    lines = path.read_text().splitlines() if path.exists() else []
-    rows = [json.loads(line) for line in lines]
-    results = [Result(**{**row, "task": Task(**row["task"])}) for row in rows]
-    return {result.task: result for result in results}
 
 
 def tasks(arguments: argparse.Namespace) -> Iterator[Task]:
@@ -119,12 +103,12 @@ class Study:
             f"{place:05}{path.suffix}": path
             for place, path in enumerate(sorted(p for s in ("train", "val") for p in (arguments.set / s).glob("*/*")))
         }
-        self.kept = arguments.results.absolute().with_suffix(".bundles")
+        self.kept: Path = arguments.results.absolute().with_suffix(".bundles")
 
     def run(self) -> Result:
         with tempfile.TemporaryDirectory(prefix="picking-") as name:
             folder = Path(name)
-            link({folder / "pool" / name: path for name, path in self.pool.items()})
+            link((folder / "pool" / name, path) for name, path in self.pool.items())
             return self._train(folder, self._label(folder))
 
     def _label(self, folder: Path) -> list[str]:
@@ -138,7 +122,7 @@ class Study:
         before = max(number for number in self.arguments.numbers if number < task.labels)
         state = self._place("rounds", before)
         known: list[str] = json.loads(state.with_suffix(".json").read_text())
-        link({folder / "known" / name: self.pool[name] for name in known})
+        link((folder / "known" / name, self.pool[name]) for name in known)
         bundle = ["--bundle", state.with_suffix(".fieldfare"), "--labelled", folder / "known"]
         return known + self._pick(folder, task.labels - len(known), bundle)
 
@@ -153,9 +137,9 @@ class Study:
         classes = [self.pool[name].parent.name for name in labelled]
         known = {name for name in set(classes) if classes.count(name) >= 2}
         data = folder / "data"
-        link({data / "train" / c / n: self.pool[n] for n, c in zip(labelled, classes, strict=True) if c in known})
+        link((data / "train" / c / n, self.pool[n]) for n, c in zip(labelled, classes, strict=True) if c in known)
         tested = sorted((self.arguments.set / "test").glob("*/*"))
-        link({data / "test" / p.parent.name / p.name: p for p in tested if p.parent.name in known})
+        link((data / "test" / p.parent.name / p.name, p) for p in tested if p.parent.name in known)
         made, right = 0, 0.0
         if self.task.way in ("spread", "again"):
             data, made, right = self._spread(folder)
@@ -164,11 +148,11 @@ class Study:
         started = time.monotonic()
         words = ["train", data, "--out", place.with_suffix(".fieldfare"), "--weights", self.arguments.weights]
         more = [] if self.task.epochs < 0 else ["--epochs", self.task.epochs]
-        told = fieldfare(*words, "--seed", self.task.draw, "--size", self.arguments.size, "--overwrite", *more)
+        report = fieldfare(*words, "--seed", self.task.draw, "--size", self.arguments.size, "--overwrite", *more)
         place.with_suffix(".json").write_text(json.dumps(labelled))
         share = sum(path.parent.name in known for path in tested) / len(tested)
         seconds = round(time.monotonic() - started, 1)
-        accuracies = told["test_top1_int8"] * share, told["test_top1_float"] * share
+        accuracies = report["test_top1_int8"] * share, report["test_top1_float"] * share
         return Result(self.task, *accuracies, len(labelled), made, right, seconds)
 
     def _spread(self, folder: Path) -> tuple[Path, int, float]:
@@ -178,25 +162,11 @@ class Study:
             network = ["--bundle", self._place("picked", self.task.labels).with_suffix(".fieldfare")]
         out, precision = folder / "spread", ["--precision", self.arguments.precision]
         fieldfare("dataset", "spread", folder / "data", folder / "pool", "--out", out, *network, *precision)
-        made = [path for path in (out / "train").glob("*/*") if path.readlink().parent == folder / "pool"]
-        right = [self.pool[path.readlink().name].parent.name == path.parent.name for path in made]
+        with (out / "machine-labels.csv").open(newline="") as table:
+            made = {row["file"]: row["label"] for row in csv.DictReader(table)}
+        # The links lead to the photos themselves, which are in the folder of their class.
+        right = [(out / file).resolve().parent.name == label for file, label in made.items()]
         return out, len(made), sum(right) / max(1, len(right))
-
-
-def link(places: dict[Path, Path]) -> None:
-    for place, path in places.items():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(path.resolve())
-
-
-def fieldfare(*words: object) -> dict[str, object]:
-    """Run a command in a process of its own and return what it prints as JSON."""
-    command = [sys.executable, "-m", "edge", *map(str, words), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    told: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return told
 
 
 def print_table(results: list[Result]) -> None:
@@ -210,8 +180,7 @@ def print_table(results: list[Result]) -> None:
 
 
 def in_words(found: list[Result]) -> str:
-    int8 = [row.int8 for row in found]
-    text = f"{statistics.mean(int8):.1%} ({100 * min(int8):.1f}-{100 * max(int8):.1f}) {len(found)} draws"
+    text = f"{spread([row.int8 for row in found])} draws"
     if not any(row.machine_made for row in found):
         return text
     made, right = (statistics.mean(values) for values in zip(*((r.machine_made, r.right) for r in found), strict=True))

@@ -17,17 +17,16 @@ table of all that it holds: int8 top-1 on the test photos, mean and range over t
 """
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from study_runs import fieldfare, link, parser_of, run_all, spread
 
 # `fieldfare` with a fine-tuning that goes all the way, and a choice that is none.
 KEEP_LAST = """
@@ -72,39 +71,26 @@ class Result:
 
 def main() -> int:
     arguments = parse_arguments()
-    found = read_results(arguments.results)
-    for task in () if arguments.table else tasks(arguments):
-        if task not in found:
-            found[task] = run(task, arguments)
-            with arguments.results.open("a") as file:
-                file.write(json.dumps(asdict(found[task])) + "\n")
-            print(f"{task}: int8 {found[task].int8:.1%}, {found[task].seconds:.0f} s", flush=True)
-    print_table(list(found.values()))
+    wanted = () if arguments.table else tasks(arguments)
+    print_table(run_all(arguments.results, (Task, Result), wanted, lambda task: run(task, arguments), in_words))
     return 0
 
 
+def in_words(result: Result) -> str:
+    return f"{result.task}: int8 {result.int8:.1%}, {result.seconds:.0f} s"
+
+
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("sets", type=Path, nargs="*")
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--photos", type=int, nargs="*", default=[10, 20, 40, 80])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--whole", action="store_true")
-    parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     if not arguments.table and not (arguments.sets and arguments.weights):
         parser.error("give SET... and --weights, or --table")
     return arguments
-
-
-def read_results(path: Path) -> dict[Task, Result]:
-    lines = path.read_text().splitlines() if path.exists() else []
-    rows = [json.loads(line) for line in lines]
-    results = [Result(**{**row, "task": Task(**row["task"])}) for row in rows]
-    return {result.task: result for result in results}
 
 
 def tasks(arguments: argparse.Namespace) -> Iterator[Task]:
@@ -129,15 +115,10 @@ def draw(folder: Path, out: Path, photos: int, seed: int) -> Path:
     for place, of_class in enumerate(sorted((folder / "train").iterdir())):
         pool = sorted(path for split in ("train", "val") for path in (folder / split / of_class.name).iterdir())
         chosen = np.random.default_rng((seed, photos, place)).permutation(len(pool))[:photos]
-        link([pool[index] for index in chosen], out / "train" / of_class.name)
-        link(sorted((folder / "test" / of_class.name).iterdir()), out / "test" / of_class.name)
+        tested = sorted((folder / "test" / of_class.name).iterdir())
+        link((out / "train" / of_class.name / pool[index].name, pool[index]) for index in chosen)
+        link((out / "test" / of_class.name / path.name, path) for path in tested)
     return out
-
-
-def link(paths: list[Path], folder: Path) -> None:
-    folder.mkdir(parents=True)
-    for path in paths:
-        (folder / path.name).symlink_to(path.resolve())
 
 
 def train(task: Task, data: Path, out: Path, arguments: argparse.Namespace) -> Result:
@@ -146,14 +127,9 @@ def train(task: Task, data: Path, out: Path, arguments: argparse.Namespace) -> R
     more = {"head": ["--epochs", "0"], "ten": ["--epochs", "10"]}.get(task.way, [])
     words = ["train", data, "--out", out, "--weights", arguments.weights, "--seed", task.seed, "--size", arguments.size]
     started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, *start, *map(str, words), "--json", *more], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{task} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    report = fieldfare(*words, *more, start=start)
     seconds = round(time.monotonic() - started, 1)
-    told = json.loads(done.stdout.splitlines()[-1])
-    return Result(task, told["test_top1_int8"], told["test_top1_float"], told["best_epoch"], seconds)
+    return Result(task, report["test_top1_int8"], report["test_top1_float"], report["best_epoch"], seconds)
 
 
 def print_table(results: list[Result]) -> None:
@@ -165,12 +141,6 @@ def print_table(results: list[Result]) -> None:
         cells = " ".join(f"{spread(of[way]):>22}" for way in WAYS)
         shown = "all" if photos == sys.maxsize else str(photos)
         print(f"{name:<14} {shown:>6} {cells}   {ahead(of, ('head', 'tuned')):>6} {ahead(of, ('head',)):>5}")
-
-
-def spread(values: list[float]) -> str:
-    if not values:
-        return "-"
-    return f"{statistics.mean(values):.1%} ({100 * min(values):.1f}-{100 * max(values):.1f}) {len(values)}"
 
 
 def ahead(of: dict[str, list[float]], others: tuple[str, ...]) -> str:

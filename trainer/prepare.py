@@ -14,6 +14,7 @@ from edge.inference.assembly import TAXONOMY_NAME
 from edge.photo_files import look_through, photos_of
 from trainer.check.examine import DatasetReport, conflicts, examine
 from trainer.check.files import PASSED_OVER
+from trainer.check.labels import LOST
 from trainer.cropping.sources import source_groups
 from trainer.dataset.duplicates import group_duplicates
 from trainer.dataset.groups import join_groups, visit_groups
@@ -109,7 +110,7 @@ def _announce(run: RunContext, data: Data) -> None:
     _announce_machine_made(run, data)
     for finding in data.report.of("problem"):
         run.progress.say(f"warning: {finding.title}. {finding.explanation}")
-    if others := sum(finding.kind not in PASSED_OVER for finding in data.report.of("warning")):
+    if others := sum(finding.kind not in {*PASSED_OVER, LOST} for finding in data.report.of("warning")):
         run.progress.say(
             f"{others} remarks on the photos are in the report (or: fieldfare dataset check {run.options.data})"
         )

@@ -40,7 +40,7 @@ Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*\Z", max_length=MAX_NAME)]
 Side = Annotated[int, Meta(ge=16, le=4096)]
 Positive = Annotated[float, Meta(gt=0)]
-# Python's own whole numbers have no end, and overflow where they are divided or meet NumPy. A seed is only shown.
+# Python's own whole numbers have no end, and overflow if they are divided or meet NumPy. A seed is only shown.
 Whole = Annotated[int, Meta(ge=-_MAX_INT, le=_MAX_INT)]
 Count = Annotated[int, Meta(ge=0, le=_MAX_INT)]
 Some = Annotated[int, Meta(ge=1, le=_MAX_INT)]

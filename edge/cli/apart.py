@@ -17,16 +17,20 @@ P = ParamSpec("P")
 def apart(*bundles: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
     """Run a command in a fork of this process, so that a crash and a hang become one line and status 65.
 
-    bundles: the names of the command's parameters that hold a bundle's path.
+    bundles: the names of the command's parameters that hold a bundle's path. If none is given, the command runs no
+        model that may be a stranger's, and stays in this process.
     """
 
     def decorate(body: Callable[P, None]) -> Callable[P, None]:
         @wraps(body)
         def command(*args: P.args, **given: P.kwargs) -> None:
             context = click.get_current_context()
+            if all(given[bundle] is None for bundle in bundles):
+                context.invoke(body, *args, **given)
+                return
             status = run_forked(lambda: status_of(lambda: context.invoke(body, *args, **given)))
             if status < 0:
-                names = " or ".join(str(given[bundle]) for bundle in bundles)
+                names = " or ".join(str(given[bundle]) for bundle in bundles if given[bundle] is not None)
                 raise BundleError(f"bundle {names}: {_how_it_ended(-status)}")
             if status:
                 raise click.exceptions.Exit(status)

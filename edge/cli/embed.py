@@ -11,7 +11,7 @@ import click
 
 from edge.cli import options
 from edge.cli.apart import apart
-from edge.cli.numbers import FloatRange
+from edge.cli.network_options import network_options
 from edge.cli.streams import complain, echo, echo_json, quieten_opencv
 from edge.printable import counted
 
@@ -28,13 +28,8 @@ _MANY = 100
     epilog="Example: fieldfare embed --bundle birds my-photos --out features.npy",
 )
 @click.argument("images", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--bundle", type=click.Path(path_type=Path), help=options.BUNDLE)
-@click.option("--weights", metavar="imagenet|FILE", help="A network's weights instead, *_no_top.h5; on the desktop.")
-@click.option("--alpha", type=FloatRange(0.1, 1.4), default=0.35, show_default=True, help="--weights: their width.")
-@click.option(
-    "--size", type=click.IntRange(32, 320), default=224, show_default=True, help="--weights: input side in pixels."
-)
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.npy|FILE.parquet", help="Where to write them.")
+@network_options()
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.npy|FILE.parquet", help="File to write.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture on standard output.")
 @options.runtime
@@ -101,14 +96,9 @@ def _open(bundle: Path | None, weights: str | None, given: dict[str, Any]) -> "F
     from edge.bundle.store import open_bundle
     from edge.embedding.source import BundleFeatures
     from edge.errors import INSTALL_TRAIN, MissingPackageError
-    from edge.inference.model_limits import TIMEOUT_S
-    from edge.processes.fork import time_limit
 
     if bundle is not None:
-        with time_limit(TIMEOUT_S):
-            return BundleFeatures(
-                open_bundle(bundle), runtime=given["runtime"] or "auto", threads=given["threads"] or 2
-            )
+        return BundleFeatures(open_bundle(bundle), runtime=given["runtime"] or "auto", threads=given["threads"] or 2)
     for entry in entry_points(group="fieldfare.features", name="weights"):
         try:
             source: FeatureSource = entry.load()(weights, given["alpha"], given["size"])
@@ -141,9 +131,9 @@ def _batches(images: tuple[Path, ...], source: "FeatureSource") -> Iterator[tupl
             complain(f"fieldfare: {error}")
             status = max(status, error.exit_status)
         if len(names) == _BATCH:
-            yield names, _compute(source, np.stack(pixels)), status
+            yield names, source.features(np.stack(pixels)), status
             names, pixels = [], []
-    yield names, _compute(source, np.stack(pixels)) if names else np.empty((0, source.channels)), status
+    yield names, source.features(np.stack(pixels)) if names else np.empty((0, source.channels)), status
 
 
 def _shown(wanted: list[Any]) -> Iterator[Any]:
@@ -151,11 +141,3 @@ def _shown(wanted: list[Any]) -> Iterator[Any]:
     hidden = len(wanted) < _MANY or not sys.stderr.isatty()
     with click.progressbar(wanted, label="features", file=sys.stderr, hidden=hidden) as bar:
         yield from bar
-
-
-def _compute(source: "FeatureSource", pixels: Any) -> Any:
-    from edge.inference.model_limits import TIMEOUT_S
-    from edge.processes.fork import time_limit
-
-    with time_limit(TIMEOUT_S):
-        return source.features(pixels)

@@ -190,7 +190,7 @@ def _check_weights(moved: Sequence[Weights], packages: Sequence[Package]) -> Non
 
 def _share(wanted: NDArray[np.uint32], words: NDArray[np.uint32]) -> float:
     """Return how many of the first are among the second, which are sorted, as a share."""
-    # numpy.isin sorts anew for each of the 50 layers: 10 s for MoveNet instead of 0.3.
+    # numpy.isin sorts again for each of the 50 layers: 10 s for MoveNet instead of 0.3.
     if not words.size:
         return 0.0
     places = np.minimum(np.searchsorted(words, wanted), words.size - 1)

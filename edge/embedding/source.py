@@ -9,10 +9,11 @@ from edge.bundle.manifest import InputTensor, Preprocessing
 from edge.bundle.store import Bundle
 from edge.errors import BundleError, EngineError, ModelError
 from edge.importing.feature_tensor import with_features_as_output
+from edge.inference.model_limits import TIMEOUT_S
 from edge.inference.runtime import RuntimeName, load_runtime
 from edge.inference.tflite import TfliteClassifier
 from edge.preprocess import Preprocessor
-from edge.records import Pixels
+from edge.processes.fork import time_limit
 
 Features = NDArray[np.float32]
 
@@ -36,10 +37,14 @@ class FeatureSource(Protocol):
         pixels: uint8 (pictures, height, width, 3) in the model's channel order, from Preprocessor.pixels.
         """
 
+    def close(self) -> None:
+        """Give the network's memory back. Safe to call twice."""
+
 
 class BundleFeatures:
     """The features of a bundle's int8 model for the CPU: what its last layer reads, averaged over all places if it
-    has several. For one thread."""
+    has several. For the main thread of a command's fork (edge.cli.apart): a model that hangs for TIMEOUT_S ends the
+    process, as it may be a stranger's."""
 
     def __init__(self, bundle: Bundle, *, runtime: RuntimeName = "auto", threads: int = 1) -> None:
         """Raises BundleError if the model cannot be run, or if its features are not found."""
@@ -48,19 +53,21 @@ class BundleFeatures:
         self.spec, self.tensor = manifest.preprocessing, manifest.input
         self._preprocessor = Preprocessor(self.spec, self.tensor)
         try:
-            model = with_features_as_output(bundle.model)
-            self._engine = TfliteClassifier(load_runtime(runtime), model, threads=threads)
+            with time_limit(TIMEOUT_S):
+                model = with_features_as_output(bundle.model)
+                self._engine = TfliteClassifier(load_runtime(runtime), model, threads=threads)
         except (ModelError, EngineError) as error:
             raise BundleError(f"bundle {bundle.path}: {error}") from error
         self._output = self._engine.outputs[0]
         self.channels = int(self._output.shape[-1])
 
     def features(self, pixels: NDArray[np.uint8]) -> Features:
-        """See FeatureSource.features. Raises EngineError if the runtime fails."""
+        """See FeatureSource.features; of all pictures within TIMEOUT_S. Raises EngineError if the runtime fails."""
         found = np.empty((len(pixels), self.channels), np.float32)
-        for row, picture in zip(found, pixels, strict=True):
-            self._engine.load(self._preprocessor.quantize(picture)[None])
-            row[:] = self._read(self._engine.invoke())
+        with time_limit(TIMEOUT_S):
+            for row, picture in zip(found, pixels, strict=True):
+                self._engine.load(self._preprocessor.quantize(picture)[None])
+                row[:] = self._read(self._engine.invoke())
         return found
 
     def _read(self, raw: NDArray[np.generic]) -> Features:
@@ -71,7 +78,7 @@ class BundleFeatures:
         return read
 
     def close(self) -> None:
-        """Give the model's memory back. Safe to call twice."""
+        """See FeatureSource.close."""
         self._engine.close()
 
 
@@ -81,13 +88,3 @@ def unit_length(features: Features) -> Features:
     lengths[lengths == 0] = 1
     scaled: Features = (features / lengths[:, None].astype(np.float32)).astype(np.float32, copy=False)
     return scaled
-
-
-def features_of(source: FeatureSource, frame_bgr: Pixels) -> Features:
-    """Return the features of one picture, float32 (channels,).
-
-    frame_bgr: uint8 (height, width, 3), B, G, R; any size.
-    """
-    pixels = Preprocessor(source.spec, source.tensor).pixels(frame_bgr)
-    one: Features = source.features(pixels[None])[0]
-    return one

@@ -1,6 +1,5 @@
 """Write features with their file names: NumPy's .npy with a CSV beside it, or Parquet."""
 
-import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from edge.embedding.source import Features
 from edge.exports.parquet import load
+from edge.exports.tables import csv_bytes
 from edge.storage import write_file
 
 SUFFIXES = (".npy", ".parquet")
@@ -31,19 +31,11 @@ def write_features(path: Path, files: Sequence[str], features: Features, *, over
         write_file(path, _parquet(files, features), overwrite=overwrite)
         return
     # The names first: an .npy that is there has names that are its own.
-    write_file(names_beside(path), _names(files), overwrite=overwrite)
+    names = csv_bytes([("row", "file"), *enumerate(files)])
+    write_file(names_beside(path), names, overwrite=overwrite)
     table = io.BytesIO()
     np.save(table, features, allow_pickle=False)
     write_file(path, table.getvalue(), overwrite=overwrite)
-
-
-def _names(files: Sequence[str]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("row", "file"))
-    writer.writerows(enumerate(files))
-    # Names of files may hold bytes that are no text: they come back as they were.
-    return text.getvalue().encode("utf-8", "surrogateescape")
 
 
 def _parquet(files: Sequence[str], features: Features) -> bytes:

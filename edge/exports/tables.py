@@ -11,6 +11,14 @@ from edge.exports.copying.output_file import OutputFile
 from edge.printable import printable_json
 
 
+def csv_bytes(rows: Iterable[Iterable[object]]) -> bytes:
+    """Return rows, the head line first, as the bytes of a CSV file. Bytes in names of files that are no text stay as
+    they are."""
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
 class CsvTable:
     """A table as RFC 4180 has it, in UTF-8, with a head line."""
 

@@ -63,7 +63,7 @@ class Background:
         self._is_dazzled = bool(self._dazzled.any())
 
     def compare(self, grey: Pixels) -> bool:
-        """Find what differs in a frame; False if so much does that the background must be learned anew."""
+        """Find what differs in a frame; False if so much does that the background must be learned again."""
         np.copyto(self._seen, grey)
         exposure = self.exposure
         if not exposure.fit(self._seen[::_GRID, ::_GRID].ravel(), self._mean[::_GRID, ::_GRID].ravel()):

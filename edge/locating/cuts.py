@@ -39,12 +39,14 @@ def doubt_about(manifest: Manifest, *, locates: bool, padding: float | None, min
     """
     cut = manifest.cut
     if cut is None:
-        # Of an imported model nobody knows.
-        if not locates or manifest.origin.kind == "imported":
+        # Of an imported model nobody knows. Whoever sets a padding knows how the photos look: another tool may have cut
+        # them, or each is filled by its thing.
+        if not locates or manifest.origin.kind == "imported" or padding is not None:
             return None
         return (
-            "the bundle learned whole photos, and [locate] shows it parts of pictures: right only if what it names "
-            "fills its photos; else train with photos that `fieldfare dataset crop` cut"
+            "the bundle learned whole photos, and [locate] shows it parts of pictures: if what it names fills its "
+            "photos, set locate.padding to the margin there, such as 0; else train with photos that `fieldfare dataset "
+            "crop` cut"
         )
     if not locates:
         return (

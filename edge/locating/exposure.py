@@ -9,8 +9,8 @@ Floats = NDArray[np.float32]
 
 # Of the samples, those that fit best are believed: up to 40 % of the frame may show something else.
 _BELIEVED = 0.6
-_STEPS_ANEW = 4
-# Grey values that may be clipped say nothing of light.
+_STEPS_AGAIN = 4
+# Grey values that may be clipped show nothing of the light.
 _DARKEST, _BRIGHTEST = 3.0, 252.0
 # A wall of one brightness shows an offset, and no gain: its variance must be well over this, in grey values squared.
 _RIDGE = 40.0
@@ -52,7 +52,7 @@ class Exposure:
         best = self._lines(seen, background, kept)
         # A line that fits as well as ever need not be improved: a third of the cost in most frames.
         self._frames += 1
-        steps = _STEPS_ANEW if best[0] > 2 * self.noise else 1 if best[0] > self.noise or not self._frames % 8 else 0
+        steps = _STEPS_AGAIN if best[0] > 2 * self.noise else 1 if best[0] > self.noise or not self._frames % 8 else 0
         for _ in range(steps):
             best = min(best, _refitted(seen, background, best[1], best[2], kept))
         spread, self.gain, self.offset = best

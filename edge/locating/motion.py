@@ -16,7 +16,7 @@ from edge.locating.tracks import Track, Tracks
 from edge.locating.verdicts import verdict
 from edge.records import Pixels
 
-# A replay as fast as it goes has no times of its own; after a pause a longer time says nothing more.
+# A replay as fast as it goes has no times of its own; after a pause a longer time means nothing more.
 _SHORTEST_S, _LONGEST_S = 1 / 60, 60.0
 # The background is kept this share of a thing's size around it, too: it may go on.
 _MARGIN = 0.15

@@ -53,7 +53,7 @@ class Found:
     """Something in a frame.
 
     place: as tight as it is known. score: 0..1, how sure it is that something is there. is_new: it was not found in the
-    frame before, so that nothing that was measured there says anything of it.
+    frame before, so that nothing that was measured there holds for it.
     """
 
     place: Place

@@ -19,8 +19,8 @@ _THINNEST = 2
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A thing that differs. place: in the small frame. outstanding: its pixels that stand out. restless: it lies where
-    much changes anyway."""
+    """A thing that differs. place: in the small frame. outstanding: its pixels that stand out. restless: much
+    changes there anyway."""
 
     place: Place
     outstanding: int

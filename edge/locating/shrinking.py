@@ -26,7 +26,7 @@ class Shrinker:
         is_new = frame_bgr.shape != self._shape
         if is_new:
             self._take_memory(frame_bgr.shape)
-        # Green, and not a sum of the three: where a sensor clips one colour, as the red of something yellow, the sum
+        # Green, and not a sum of the three: if a sensor clips one colour, as the red of something yellow, the sum
         # no longer follows the light, and nothing in it shows that. Most of brightness is green anyway.
         cv2.extractChannel(frame_bgr, 1, dst=self._whole_grey)
         source = self._whole_grey

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from edge.locating.places import Place, overlap
 from edge.locating.shapes import Shape
 
-# Seen in so many frames, and for so long, a shape is a thing; and so where much changes anyway.
+# Seen in so many frames, and for so long, a shape is a thing; below, the same if much changes there anyway.
 _FRAMES, _SECONDS = 2, 0.06
 _RESTLESS_FRAMES, _RESTLESS_S = 5, 0.4
 # A thing may be out of sight for so many frames, and so long.

@@ -14,7 +14,7 @@ Verdict = Literal["thing", "light", "swung"]
 # What correlates with the background so well is the background: in another light, or a few pixels further.
 _SAME_TEXTURE = 0.75
 _SWING = 3
-# Where something has left, the background has edges along the outline of what differs, so much stronger than the frame.
+# If something has left, the background has edges along the outline of what differs, so much stronger than the frame.
 _LEFT, _EDGE_NOISE = 2.0, 4.0
 # If the background has hardly any edges there, a likeness means nothing: one slope of light is like another.
 _TEXTURED = 0.4

@@ -3,7 +3,7 @@
 Every step has the same bits on every platform, since the network must see in the field what it learned from. OpenCV's
 conversion to grey, its equalizeHist and its Gaussian of 3x3 have: 4.11 and 5.0 agree on x86-64 and aarch64, the first
 for each of the 16.7 million colours. Its CLAHE has not, as it interpolates in floating point, which aarch64 fuses: the
-one in edge.equalization is our own. tests/edge/preparation/test_steps.py holds digests of all steps.
+one in edge.preparation.equalization is our own. tests/edge/preparation/test_steps.py holds digests of all steps.
 """
 
 import cv2

@@ -66,7 +66,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def end_after(seconds: float) -> None:
-    """Begin the running time limit anew; 0 for none."""
+    """Start the time limit again; 0 for none."""
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 

@@ -59,8 +59,7 @@ def run(
     limit_s: seconds after which it is killed
     given: what it can read from standard input
     merged: its standard error goes into its output
-    max_output: bytes of output after which it is killed
-    max_errors: the same for standard error
+    max_output, max_errors: bytes of output, and of standard error, after which it is killed
     linger_s: how long after its end to read on while another process keeps its output open
     cancelled: kills it soon after it was set
     account: the user that it runs as, for root only

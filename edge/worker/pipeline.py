@@ -14,7 +14,7 @@ from edge.bundle.store import Bundle
 from edge.decision import Decider
 from edge.inference.base import Classifier
 from edge.postprocess import to_scores
-from edge.preprocess import Preprocessor, Tensor
+from edge.preprocess import Place, Preprocessor, Tensor
 from edge.records import Frame, Pixels, Scores
 from edge.results import Box, Decision, Latency, Other, Result
 
@@ -138,8 +138,9 @@ class Pipeline:
             cuts, picture = self._cut(frame, found), self.cutter.motion.small
         else:
             self._preprocessor.fit(frame.image_bgr, self._fitted_bgr)
-            picture = self._preprocessor.picture(self._fitted_bgr, frame.image_bgr)
-            cuts = () if self.locates_late else (Cut(self._written(self._preprocessor)),)
+            place = self._preprocessor.place_of(frame.image_bgr)
+            picture = self._fitted_bgr[place]
+            cuts = () if self.locates_late else (Cut(self._written(self._preprocessor, self._fitted_bgr, place)),)
         return Prepared(frame, cuts, picture, seen_bgr, time.monotonic() - started)
 
     def locate(self, prepared: Prepared) -> Prepared:
@@ -154,14 +155,15 @@ class Pipeline:
         assert self.cutter is not None
         cuts = []
         for cut_bgr, box, one in self.cutter.cut(frame.image_bgr, found):
-            self.cutter.preprocessor.fit_cut(cut_bgr, self.cutter.fitted_bgr)
-            cuts.append(Cut(self._written(self.cutter.preprocessor, self.cutter.fitted_bgr), box, one.is_new))
+            preprocessor, fitted_bgr = self.cutter.preprocessor, self.cutter.fitted_bgr
+            place = preprocessor.fit_cut(cut_bgr, fitted_bgr)
+            cuts.append(Cut(self._written(preprocessor, fitted_bgr, place), box, one.is_new))
         return tuple(cuts)
 
-    def _written(self, preprocessor: Preprocessor, fitted_bgr: Pixels | None = None) -> Tensor:
+    def _written(self, preprocessor: Preprocessor, fitted_bgr: Pixels, place: Place) -> Tensor:
         """Return what was fitted as the model's input."""
         tensor = self._spare.pop() if self._spare else preprocessor.new_tensor()
-        preprocessor.write(self._fitted_bgr if fitted_bgr is None else fitted_bgr, tensor)
+        preprocessor.write(fitted_bgr, place, tensor)
         return tensor
 
     def drop(self, prepared: Prepared) -> None:

@@ -278,11 +278,11 @@ def test_nothing_is_allocated_while_frames_keep_their_size(resize: str) -> None:
         np.empty((96, 96, 3), np.int8),
     )
     for _ in range(2):
-        prep.write(prep.fit(frame, out), tensor)
+        prep.write(prep.fit(frame, out), prep.place_of(frame), tensor)
     tracemalloc.start()
     try:
         for _ in range(3):
-            prep.write(prep.fit(frame, out), tensor)
+            prep.write(prep.fit(frame, out), prep.place_of(frame), tensor)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -311,7 +311,7 @@ def test_scratch_memory_is_limited_in_bytes(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_picture_is_what_shows_the_frame(width: int, height: int, resize: str) -> None:
     prep, frame = make(resize=resize, pad=0, size=(48, 32)), np.full((height, width, 3), 255, np.uint8)
     fitted = prep.fit(frame)
-    picture = prep.picture(fitted, frame)
+    picture = fitted[prep.place_of(frame)]
     assert picture.size
     assert (picture == 255).all()
     assert np.count_nonzero(fitted == 255) == picture.size
@@ -344,7 +344,7 @@ def test_what_is_fitted_stays_unprepared_for_gates_and_guards() -> None:
     frame = np.random.default_rng(0).integers(0, 100, (50, 70, 3)).astype(np.uint8)
     prep = make(preparation=("equalize",))
     fitted = prep.fit(frame)
-    prep.write(fitted, prep.new_tensor())
+    prep.write(fitted, prep.place_of(frame), prep.new_tensor())
     assert np.array_equal(fitted, make().fit(frame))
 
 
@@ -358,16 +358,27 @@ def test_the_bars_of_a_letterbox_are_not_prepared() -> None:
     assert np.array_equal(boxed[20:44], alone)
 
 
+def test_another_frame_that_was_fitted_meanwhile_changes_nothing() -> None:
+    """What is prepared is named by the caller, not remembered from the last frame."""
+    rng = np.random.default_rng(0)
+    wide, tall = (rng.integers(20, 80, shape).astype(np.uint8) for shape in ((24, 64, 3), (64, 24, 3)))
+    prep = make(resize="letterbox", size=(64, 64), preparation=("grey", "equalize"))
+    fitted, tensor = prep.fit(wide), prep.new_tensor()
+    prep.fit(tall)
+    prep.write(fitted, prep.place_of(wide), tensor)
+    assert np.array_equal(tensor, prep.tensor(wide))
+
+
 def test_preparing_takes_no_memory_while_frames_keep_their_size() -> None:
     prep = make(size=(96, 96), resize="letterbox", preparation=("white-balance", "smooth", "clahe"))
     frame = np.random.default_rng(0).integers(0, 256, (240, 320, 3)).astype(np.uint8)
     fitted, tensor = np.empty((96, 96, 3), np.uint8), prep.new_tensor()
     for _ in range(2):
-        prep.write(prep.fit(frame, fitted), tensor)
+        prep.write(prep.fit(frame, fitted), prep.place_of(frame), tensor)
     tracemalloc.start()
     try:
         for _ in range(3):
-            prep.write(prep.fit(frame, fitted), tensor)
+            prep.write(prep.fit(frame, fitted), prep.place_of(frame), tensor)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

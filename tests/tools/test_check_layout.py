@@ -64,5 +64,44 @@ def test_a_folder_may_hold_sixteen_modules_and_no_more(tmp_path: Path, capsys: p
     assert "edge/full: 17 modules" in capsys.readouterr().out
 
 
+MAP_TEXT = """
+### The device: `edge/`
+
+| module | its one job |
+| --- | --- |
+| `low.py` | a module of the package itself |
+
+**`full/`**
+
+| module | its one job |
+| --- | --- |
+| `one.py`, `inner/two.py`, `three.py`, `four.py` | beside `inner/two.py`, and above it |
+
+**`a/` and `b/`**
+
+| module | its one job |
+| --- | --- |
+| `a/five.py` | with its folder |
+
+### The desktop: `trainer/`
+
+## The rest
+"""
+MODULES = ("low.py", "full/one.py", "full/inner/two.py", "full/inner/three.py", "full/four.py", "a/five.py")
+
+
+def test_each_module_is_named_by_the_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {f"edge/{name}": "" for name in MODULES}
+    assert main(tree(tmp_path, {"docs/architecture.md": MAP_TEXT, **files})) == 0
+    assert main(tree(tmp_path, {"edge/b/six.py": ""})) == 1
+    assert capsys.readouterr().out == "docs/architecture.md: no row names edge/b/six.py: add one\n"
+
+
+def test_what_the_map_names_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {f"edge/{name}": "" for name in MODULES if name != "a/five.py"}
+    assert main(tree(tmp_path, {"docs/architecture.md": MAP_TEXT, **files})) == 1
+    assert "names a/five.py, and edge has no such module" in capsys.readouterr().out
+
+
 def test_the_product_holds_to_it() -> None:
     assert main(ROOT) == 0

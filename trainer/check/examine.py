@@ -9,6 +9,7 @@ from trainer.check.classes import class_findings
 from trainer.check.copies import conflicting, copy_findings
 from trainer.check.files import file_findings
 from trainer.check.findings import SEVERITIES, Evidence, Finding, Place, Severity
+from trainer.check.labels import label_findings
 from trainer.check.recordings import recording_findings
 from trainer.dataset.groups import Visits
 from trainer.dataset.listing import SPLITS, Split
@@ -84,6 +85,7 @@ def examine(
         *copy_findings(evidence),
         *recording_findings(evidence, grouped=visits is not None),
         *file_findings(evidence),
+        *label_findings(evidence),
     ]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     listing = photos.listing

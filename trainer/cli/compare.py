@@ -8,6 +8,7 @@ import click
 from edge.cli.apart import apart
 from edge.cli.streams import echo_json
 from edge.errors import OutputExistsError
+from trainer.cli import options
 from trainer.cli.packages import require
 from trainer.pages.words import clean
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--skip-unreadable", is_flag=True, help="Leave out photos that cannot be read, for both bundles.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Also write a page.")
 @click.option("--overwrite", is_flag=True, help="Replace the page if it exists.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@options.as_json
 @apart("a", "b")
 def compare(
     a: Path,

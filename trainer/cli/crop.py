@@ -1,7 +1,6 @@
 """fieldfare dataset crop: cut training photos around boxes, as the device cuts its pictures."""
 
 import signal
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +10,9 @@ import click
 
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import complain, echo, echo_json, quieten_opencv
+from trainer.cli import options
+from trainer.cli.before_work import check_new_folder, end_on_signals
 from trainer.cli.packages import require
-from trainer.dataset.decode_limits import default_workers
 
 if TYPE_CHECKING:
     from trainer.cropping.boxes import BoxFile, Entry, Unit
@@ -80,18 +80,13 @@ if TYPE_CHECKING:
 @click.option(
     "--format", "form", type=click.Choice(["jpeg", "png"]), default="jpeg", show_default=True, help="Of the parts."
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 256),
-    default=default_workers,
-    help="Threads that cut.  [default: all cores, fewer if memory is short]",
-)
+@options.workers("Threads that cut")
 @click.option("--overwrite", is_flag=True, help="Replace the folder if it exists and was made by this command.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output instead of text.")
+@options.as_json
 def crop(photos: Path, boxes: Path | None, detector: Path | None, out: Path, **given: Any) -> None:
-    """Cut the PHOTOS around boxes into a new folder of parts, which lie in the same class folders.
+    """Cut the PHOTOS around boxes into a new folder of parts, in the same class folders.
 
-    A part is cut as the device cuts its pictures with [locate]. The folder holds a small file that tells how, which
+    A part is cut as the device cuts its pictures with [locate]. The folder holds a small file that records how, which
     training puts into the bundle. Photos without a box give no part. A photo that cannot be read is reported and the
     rest go on; the exit status is then 65.
     """
@@ -103,8 +98,7 @@ def crop(photos: Path, boxes: Path | None, detector: Path | None, out: Path, **g
     if detector is not None and given["classes"] == "boxes":
         raise click.UsageError("--classes boxes is for --boxes: a detector's classes are not read")
     quieten_opencv()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that temporary files are removed
+    end_on_signals()
     found = None if detector is None else _detect(photos, detector, given)
     _check(photos, out, (boxes, detector), overwrite=given["overwrite"])
     plan, wanted = _plan(photos, boxes, found, given)
@@ -114,23 +108,16 @@ def crop(photos: Path, boxes: Path | None, detector: Path | None, out: Path, **g
 
 def _check(photos: Path, out: Path, inputs: tuple[Path | None, ...], *, overwrite: bool) -> None:
     """Raise before any work if the folder of parts cannot be written, or the photos are parts."""
-    from edge.bundle.write import check_outside
-    from edge.errors import DatasetError, MissingInputError, OutputExistsError
-    from edge.storage import check_place, refuse_inputs
+    from edge.errors import DatasetError, OutputExistsError
     from trainer.cropping.record import CROP_NAME
+    from trainer.dataset.photo_folders import check_folder
 
-    if not photos.is_dir():
-        raise MissingInputError(f"{photos}: no such folder: give a folder of photos")
+    check_folder(photos)
     if (photos / CROP_NAME).exists():
         raise DatasetError(f"{photos}: holds parts of photos ({CROP_NAME}): give the folder of the whole photos")
-    check_outside(out)
-    refuse_inputs(out, (photos, *inputs))
-    if out.exists():
-        if not overwrite:
-            raise OutputExistsError(f"--out {out} exists: choose another name or add --overwrite")
-        if not (out / CROP_NAME).is_file():
-            raise OutputExistsError(f"--out {out} holds no parts, so --overwrite leaves it alone: choose another name")
-    check_place(out)
+    if overwrite and out.exists() and not (out / CROP_NAME).is_file():
+        raise OutputExistsError(f"--out {out} holds no parts, so --overwrite leaves it alone: choose another name")
+    check_new_folder(out, (photos, *inputs), overwrite=overwrite)
 
 
 def _detect(photos: Path, detector: Path, given: dict[str, Any]) -> bytes:
@@ -156,22 +143,11 @@ def _detect(photos: Path, detector: Path, given: dict[str, Any]) -> bytes:
 def _found(photos: Path, detector: Path, given: dict[str, Any]) -> bytes:
     from trainer.cli.console import ConsoleProgress
     from trainer.cropping.finding import find_boxes
+    from trainer.dataset.photo_folders import photos_in
 
-    paths = _photos_in(photos)
+    paths = photos_in(photos)
     with ConsoleProgress().stage("finding boxes", len(paths)) as advance:
         return find_boxes(detector, paths, threshold=given["threshold"], min_size=given["min_size"], advance=advance)
-
-
-def _photos_in(photos: Path) -> list[Path]:
-    from edge.errors import MissingInputError
-    from edge.photo_files import find_images
-
-    if not photos.is_dir():
-        raise MissingInputError(f"{photos}: no such folder: give a folder of photos")
-    found = find_images(photos)
-    if not found:
-        raise MissingInputError(f"{photos}: no photos there (JPEG, PNG, BMP, WebP, TIFF)")
-    return found
 
 
 def _plan(
@@ -185,9 +161,10 @@ def _plan(
     from trainer.cropping.matching import match
     from trainer.cropping.reading import read_boxes
     from trainer.cropping.record import CropRecord
+    from trainer.dataset.photo_folders import photos_in
 
     unit: Unit = "shares"
-    paths, categories = _photos_in(photos), None
+    paths, categories = photos_in(photos), None
     if boxes is None:
         known = entries_of(found or b"")
         entries = [known.get(path) for path in paths]

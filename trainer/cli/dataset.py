@@ -1,7 +1,5 @@
 """fieldfare dataset: check a folder of photos before training on it, or make one."""
 
-import signal
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +8,12 @@ import click
 
 from edge.cli.streams import echo_json
 from edge.errors import DataError, DatasetError, OutputExistsError
+from trainer.cli import options
+from trainer.cli.before_work import end_on_signals
 from trainer.cli.crop import crop
 from trainer.cli.group import group
 from trainer.cli.packages import require
 from trainer.cli.pick import pick, spread
-from trainer.dataset.decode_limits import default_workers
 from trainer.networks.families import DEFAULT_FAMILY, MAX_SIZE, MIN_SIZE, Network
 
 if TYPE_CHECKING:
@@ -52,18 +51,11 @@ dataset.add_command(spread)
     show_default=True,
     help="Input side in pixels of the model that the photos are for.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed of the split."
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 256),
-    default=default_workers,
-    help="Processes that decode photos.  [default: all cores, fewer if memory is short]",
-)
+@options.seed
+@options.workers()
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Also write a page with pictures.")
 @click.option("--overwrite", is_flag=True, help="Replace the page if it exists.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output instead of text.")
+@options.as_json
 @click.option("--strict", is_flag=True, help="Exit with status 65 if there are problems.")
 def check(
     data: Path,
@@ -82,8 +74,7 @@ def check(
     that are too small, and recordings that are spread over splits. It changes nothing.
     """
     require("checking photos", "rich", "scipy", "PIL", "jinja2")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that child processes end
+    end_on_signals()
     from trainer.check.text import show
     from trainer.cli.console import ConsoleProgress
 

@@ -1,21 +1,19 @@
 """fieldfare dataset group: unlabelled photos to groups."""
 
-import os
-import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from edge.cli import options as edge_options
 from edge.cli.apart import apart
+from edge.cli.network_options import network_options
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import complain, echo, echo_json
-from edge.errors import MissingInputError, OutputExistsError
+from trainer.cli import options
+from trainer.cli.before_work import check_new_folder, end_on_signals, weights_file
 from trainer.cli.packages import require
-from trainer.dataset.decode_limits import default_workers
-from trainer.networks.families import MAX_SIZE, MIN_SIZE
 
 if TYPE_CHECKING:
     from trainer.grouping.run import Answer, Request
@@ -43,19 +41,11 @@ _ISODATA = ("rounds", "pairs", "smallest", "spread", "distance", "start")
     help="How many groups; for isodata about so many (its K), for hdbscan at most so many.  [default: by the "
     "silhouette]",
 )
-@click.option("--weights", metavar="imagenet|FILE", help="Network that sees the photos, *_no_top.h5.  [imagenet]")
-@click.option("--alpha", type=FloatRange(0.1, 1.4), default=0.35, show_default=True, help="--weights: their width.")
-@click.option(
-    "--size",
-    type=click.IntRange(MIN_SIZE, MAX_SIZE),
-    default=224,
-    show_default=True,
-    help="--weights: input side in pixels.",
-)
-@click.option(
-    "--bundle",
-    type=click.Path(path_type=Path),
-    help="Name each group by the nearest class of this bundle, which sees the photos unless --weights is given.",
+@network_options(
+    # Not one or the other here: the network of general weights may tell new kinds better apart than the bundle's own.
+    bundle="Name each group by the nearest class of this bundle, whose network also looks at the photos unless "
+    f"--weights is given. {edge_options.BUNDLE}",
+    default="imagenet, if no bundle is given",
 )
 @click.option(
     "--judge", is_flag=True, help="Compare the groups with the class folders in PHOTOS, which are not used otherwise."
@@ -91,34 +81,27 @@ _ISODATA = ("rounds", "pairs", "smallest", "spread", "distance", "start")
     show_default=True,
     help="isodata: THETA_C, times the median distance between centres.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed.")
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 256),
-    default=default_workers,
-    help="Processes that decode photos.  [default: all cores, fewer if memory is short]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output instead of text.")
+@options.seed
+@options.workers()
+@options.as_json
+@apart("bundle")
 def group(photos: Path, out: Path, as_json: bool, **given: Any) -> None:
     """Put the photos in PHOTOS, and in the folders below it, into groups that look alike.
 
     No labels are needed. OUT gets groups.csv, groups.html with contact sheets, and a folder of photos for each group.
     PHOTOS is not changed.
     """
-    require("grouping photos", "rich", "scipy", "sklearn", "PIL", "jinja2")
+    by_bundle = given["bundle"] is not None and given["weights"] is None
+    require("grouping photos", "rich", "scipy", "sklearn", "PIL", "jinja2", *(() if by_bundle else ("tensorflow",)))
     _check_options(given["method"])
-    # Only a bundle brings a model along that may be a stranger's.
-    work = _group if given["bundle"] is None else apart("bundle")(_group)
-    work(photos=photos, out=out, as_json=as_json, **given)
+    from trainer.dataset.photo_folders import check_folder
 
-
-def _group(photos: Path, out: Path, as_json: bool, **given: Any) -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that child processes end
+    check_folder(photos)
+    check_new_folder(out, (photos, given["bundle"], weights_file(given["weights"])))
+    end_on_signals()
     from trainer.cli.console import ConsoleProgress
     from trainer.grouping.run import run
 
-    _check_target(out, photos, given)
     answer = run(_request(photos, out, given), ConsoleProgress())
     for note in answer.notes:
         complain(f"fieldfare: {note}")
@@ -134,22 +117,6 @@ def _check_options(method: str) -> None:
     given = [name for name in _ISODATA if source(name) is ParameterSource.COMMANDLINE]
     if given and method != "isodata":
         raise click.UsageError(f"--{given[0]} belongs to --method isodata: add that, or leave it out")
-
-
-def _check_target(out: Path, photos: Path, given: dict[str, Any]) -> None:
-    """Raise before any work if OUT cannot be made, or would change what is read."""
-    from edge.bundle.write import check_outside
-    from edge.storage import check_place, refuse_inputs
-
-    if not photos.is_dir():
-        raise MissingInputError(f"{photos}: no such folder: give a folder with photos")
-    if os.path.lexists(out):
-        raise OutputExistsError(f"{out} exists: choose another name")
-    check_outside(out)
-    weights = given["weights"]
-    named = None if weights in (None, "imagenet") else Path(weights)
-    refuse_inputs(out, (photos, given["bundle"], named))
-    check_place(out)
 
 
 def _request(photos: Path, out: Path, given: dict[str, Any]) -> "Request":

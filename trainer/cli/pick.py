@@ -1,21 +1,17 @@
 """fieldfare dataset pick, fieldfare dataset spread: which photos to label next; labels carried to photos like them."""
 
-import signal
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.cli import options
 from edge.cli.apart import apart
+from edge.cli.network_options import network_options, with_options
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import echo, echo_json
-from edge.errors import OutputExistsError
+from trainer.cli import options
+from trainer.cli.before_work import check_new_folder, end_on_signals, weights_file
 from trainer.cli.packages import require
-from trainer.dataset.decode_limits import default_workers
-from trainer.networks.families import MAX_SIZE, MIN_SIZE
 from trainer.pages.words import clean, counted
 
 if TYPE_CHECKING:
@@ -23,46 +19,13 @@ if TYPE_CHECKING:
     from trainer.picking.pick import Picked
     from trainer.picking.spread import Spread
 
-_NETWORK = (
-    click.option(
-        "--bundle", type=click.Path(path_type=Path), help=f"A bundle to look at the photos with. {options.BUNDLE}"
-    ),
-    click.option(
-        "--weights",
-        metavar="imagenet|FILE",
-        help="A network's weights instead: Keras' own, or a *_no_top.h5 file.  [default: imagenet]",
-    ),
-    click.option("--alpha", type=FloatRange(0.1, 1.4), default=0.35, show_default=True, help="--weights: their width."),
-    click.option(
-        "--size",
-        type=click.IntRange(MIN_SIZE, MAX_SIZE),
-        default=224,
-        show_default=True,
-        help="--weights: input side in pixels.",
-    ),
-)
-_COMMON = (
+_common = with_options(
+    network_options(default="imagenet, if no bundle is given"),
     click.option("--copy", is_flag=True, help="Copy the photos instead of making links to them."),
-    click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed."),
-    click.option(
-        "--workers",
-        type=click.IntRange(1, 256),
-        default=default_workers,
-        help="Processes that decode photos.  [default: all cores, fewer if memory is short]",
-    ),
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output instead of text."),
+    options.seed,
+    options.workers(),
+    options.as_json,
 )
-
-
-def _with(*groups: tuple[Callable[..., Any], ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of `groups`, in their order."""
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        for option in reversed([option for group in groups for option in group]):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 @click.command(
@@ -78,7 +41,7 @@ def _with(*groups: tuple[Callable[..., Any], ...]) -> Callable[[Callable[..., No
     help="Photos that have labels already; those picked are unlike them.",
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="A new folder for links to the photos.")
-@_with(_NETWORK, _COMMON)
+@_common
 @apart("bundle")
 def pick(photos: Path, count: int, labelled: Path | None, out: Path | None, copy: bool, **given: Any) -> None:
     """Pick the photos in PHOTOS that are most worth a label.
@@ -92,7 +55,7 @@ def pick(photos: Path, count: int, labelled: Path | None, out: Path | None, copy
     from trainer.picking.pick import PICKED, table_of, write_picked
     from trainer.picking.pick import pick as run
 
-    source = _open(given, answers=True)
+    source, progress = _open(given, answers=True), ConsoleProgress()
     picked = run(
         photos,
         count,
@@ -100,10 +63,10 @@ def pick(photos: Path, count: int, labelled: Path | None, out: Path | None, copy
         labelled=labelled,
         seed=given["seed"],
         workers=given["workers"],
-        progress=ConsoleProgress(),
+        progress=progress,
     )
     if out is not None:
-        write_picked(out, picked, copy=copy)
+        write_picked(out, picked, copy=copy, progress=progress)
     if given["as_json"]:
         echo_json(_json(picked))
     elif out is None:
@@ -117,6 +80,7 @@ def _json(picked: "Picked") -> dict[str, object]:
         "photos": picked.photos,
         "different": picked.different,
         "labelled": picked.labelled,
+        "unreadable": picked.unreadable,
         "picked": picked.rows,
     }
 
@@ -138,7 +102,7 @@ def _json(picked: "Picked") -> dict[str, object]:
     show_default=True,
     help="The share of the carried labels that must be right; others are not given.",
 )
-@_with(_NETWORK, _COMMON)
+@_common
 @apart("bundle")
 def spread(labelled: Path, photos: Path, out: Path, precision: float, copy: bool, **given: Any) -> None:
     """Carry the labels of the few photos in LABELLED to those of the many in PHOTOS that are like them.
@@ -152,6 +116,7 @@ def spread(labelled: Path, photos: Path, out: Path, precision: float, copy: bool
     from trainer.picking.spread import spread as run
     from trainer.picking.spread import write_labels
 
+    progress = ConsoleProgress()
     labels = run(
         labelled,
         photos,
@@ -159,9 +124,9 @@ def spread(labelled: Path, photos: Path, out: Path, precision: float, copy: bool
         precision=precision,
         seed=given["seed"],
         workers=given["workers"],
-        progress=ConsoleProgress(),
+        progress=progress,
     )
-    write_labels(out, labels, photos, copy=copy)
+    write_labels(out, labels, photos, copy=copy, progress=progress)
     if given["as_json"]:
         echo_json(labels.figures)
     else:
@@ -192,29 +157,26 @@ def _prepare(
 ) -> None:
     """Raise before any work if the options do not fit together, or the folder cannot be written."""
     require("labelling", "rich", "scipy", "sklearn", "PIL", *(() if bundle else ("tensorflow",)))
-    from edge.storage import check_place, refuse_inputs
+    from trainer.dataset.photo_folders import check_folder
 
     if bundle is not None and weights is not None:
         raise click.UsageError("--bundle and --weights exclude each other: give one")
     if copy and out is None:
         raise click.UsageError("--copy is for --out: add it, or leave --copy out")
     if out is not None:
-        if out.exists() or out.is_symlink():
-            raise OutputExistsError(f"--out {out} exists: choose another name")
-        refuse_inputs(out, (*read, bundle))
-        check_place(out)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that temporary files are removed
+        check_new_folder(out, (*read, bundle, weights_file(weights)))
+    for folder in filter(None, read):
+        check_folder(folder)
+    end_on_signals()
 
 
 def _open(given: dict[str, Any], *, answers: bool) -> "FeatureSource":
     """Open the bundle or the weights. answers: also for what the bundle answers."""
-    if given["bundle"] is None:
-        from trainer.features.backbone import open_backbone
-
-        return open_backbone(given["weights"] or "imagenet", given["alpha"], given["size"])
     from edge.bundle.store import open_bundle
-    from trainer.picking.answers import BundleAnswers, BundleFeaturesInTime
+    from trainer.features.opening import open_network
+    from trainer.picking.answers import BundleAnswers
 
-    bundle = open_bundle(given["bundle"])
-    return BundleAnswers(bundle) if answers else BundleFeaturesInTime(bundle)
+    bundle = None if given["bundle"] is None else open_bundle(given["bundle"])
+    if bundle is not None and answers:
+        return BundleAnswers(bundle)
+    return open_network(bundle, given["weights"], given["alpha"], given["size"])

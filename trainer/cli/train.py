@@ -1,8 +1,6 @@
 """fieldfare train: train a model on a folder of photos and write a bundle."""
 
 import os
-import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,8 @@ import click
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import echo_json
 from edge.printable import printable
+from trainer.cli import options as shared
+from trainer.cli.before_work import end_on_signals
 from trainer.cli.packages import require
 from trainer.networks.families import DEFAULT_FAMILY, FAMILIES, MAX_SIZE, MIN_SIZE, Network
 
@@ -91,7 +91,7 @@ def _steps(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str
     metavar="FOLDER",
     help="Photos of things that belong to no class; the report shows how many are called unknown.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed.")
+@shared.seed
 @click.option(
     "--resize",
     type=click.Choice(["squash", "crop", "letterbox"]),
@@ -194,8 +194,7 @@ def train(
         raise click.UsageError("--time-budget and --epochs exclude each other: give one")
     if not options["edgetpu"] and (options["compiler"] is not None or options["allow_partial"]):
         raise click.UsageError("--compiler and --allow-partial are for --edgetpu: add it, or leave them out")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that temporary files are removed
+    end_on_signals()
     from trainer.cli.console import ConsoleProgress
     from trainer.dataset.groups import parse_group_by
     from trainer.options import Options

@@ -16,6 +16,7 @@ from trainer.cropping.boxes import Entry, Unit
 from trainer.cropping.choosing import OUTSIDE, Wanted, choose
 from trainer.cropping.parts import Format, notes_of, part_name, save_part
 from trainer.cropping.record import CROP_NAME, CropRecord, encoded
+from trainer.dataset.photo_folders import gone, is_gone, unreadable_in_words
 from trainer.progress import Advance
 
 # From so many boxes on, half of them outside of their photos are no accident.
@@ -81,7 +82,7 @@ def crop(
     """Cut `photos` into a new folder `out`, whole or not at all. entries: the boxes of each; None: it has none.
 
     Raises DatasetError if not one part comes of them, or half of the boxes lie outside of their photos; StorageError,
-    OutputExistsError.
+    OutputExistsError; MissingInputError if photos vanish meanwhile.
     """
     tally = Tally()
     with new_directory(out, overwrite=overwrite) as folder:
@@ -100,7 +101,7 @@ def remarks(tally: Tally) -> list[str]:
     """Return in words what did not become parts."""
     lines = []
     if tally.unreadable:
-        lines.append(f"{len(tally.unreadable)} photos cannot be read, such as {tally.unreadable[0]}")
+        lines.append(unreadable_in_words(tally.unreadable))
     if tally.mismatched:
         lines.append(f"{len(tally.mismatched)} photos do not fit their boxes, such as {tally.mismatched[0]}")
     if tally.not_named:
@@ -130,6 +131,8 @@ def _cut(plan: Plan, photo: Path, entry: Entry | None, folder: Path) -> Tally:
     try:
         photo_bgr, notes = read_image(photo), notes_of(photo)
     except (ImageError, MissingInputError) as error:
+        if isinstance(error.__cause__, OSError) and is_gone(error.__cause__):
+            raise gone(photo, error.__cause__) from error
         return Tally(photos=1, unreadable=[str(error)])
     height, width = photo_bgr.shape[:2]
     choice = choose(entry, plan.unit, plan.wanted, (width, height), notes.orientation)

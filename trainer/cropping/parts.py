@@ -36,7 +36,7 @@ _DAMAGED_EXIF = (ValueError, TypeError, KeyError, IndexError, SyntaxError, OSErr
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What a photo's file says beside its pixels.
+    """What a photo's file holds beside its pixels.
 
     orientation: EXIF's, 1 to 8. exif: camera and moment, for the parts: the orientation is not among it, as parts are
     upright. modified_ns: when the file was last changed.

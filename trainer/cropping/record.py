@@ -19,7 +19,7 @@ _MAX_BYTES = 64 << 10
 class CropRecord(Strict, frozen=True, kw_only=True):
     """How a folder of parts came about.
 
-    cut: how they were cut. classes: whether a part lies in the folder of its photo, or in that of what its box shows.
+    cut: how they were cut. classes: whether a part is in the folder of its photo, or in that of what its box shows.
     """
 
     cut: Cut

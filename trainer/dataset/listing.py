@@ -26,10 +26,10 @@ from trainer.dataset.layouts.splits import (
     folder_to_give,
     folders_in,
     holds_photos,
+    loose_photos,
     named,
-    photos_in,
 )
-from trainer.dataset.machine_labels import read_machine_labels
+from trainer.dataset.machine_labels import Sureness, read_machine_labels
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -99,6 +99,11 @@ class Listing:
         """The indices of the photos whose labels a machine made."""
         return np.array([place for place, photo in enumerate(self.photos) if photo.sure is not None], np.int64)
 
+    @property
+    def sureness(self) -> Sureness | None:
+        """How sure those labels are; None if a machine made none."""
+        return Sureness.of([photo.sure for photo in self.photos if photo.sure is not None])
+
 
 def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
     """Find classes and photos under `root`: class folders, or train/val/test folders of class folders.
@@ -132,7 +137,7 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
     _check_counts(root, classes, photos, found, min_photos)
     around = {root, *places.values()}
     closed = [*gathered.closed, *(folder for place in around for folder in closed_in(place))]
-    loose = sum(map(photos_in, around))
+    loose = sum(map(loose_photos, around))
     return Listing(root, classes, photos, found, tuple(gathered.broken), tuple(sorted(closed)), loose, lost)
 
 

@@ -6,11 +6,13 @@ folder, or whose row is deleted, counts as labelled by hand: so people correct o
 
 import csv
 import io
-from collections.abc import Iterable
+import statistics
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import DatasetError, MissingInputError
+from edge.exports.tables import csv_bytes
 from edge.images import readable_name
 from edge.storage import read_bounded
 
@@ -33,14 +35,30 @@ class MachineLabel:
     sure: float
 
 
+@dataclass(frozen=True, slots=True)
+class Sureness:
+    """How sure the labels that a machine made are, in figures.
+
+    photos: how many have one. median, least: of how sure they are, 0..1.
+    """
+
+    photos: int
+    median: float
+    least: float
+
+    @classmethod
+    def of(cls, sure: Sequence[float]) -> "Sureness | None":
+        """Return the figures of how sure each label is; None if there is none."""
+        return cls(len(sure), statistics.median(sure), min(sure)) if sure else None
+
+    def in_words(self) -> str:
+        """Return 'sure to 0.91 (median), at least 0.64'."""
+        return f"sure to {self.median:.2f} (median), at least {self.least:.2f}"
+
+
 def write_machine_labels(rows: Iterable[MachineLabel]) -> bytes:
     """Return the table as the bytes of a CSV file."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
-    writer.writerows((row.file, row.label, f"{row.sure:.4f}") for row in rows)
-    # Names of files may hold bytes that are no text: they come back as they were.
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    return csv_bytes([_COLUMNS, *((row.file, row.label, f"{row.sure:.4f}") for row in rows)])
 
 
 def read_machine_labels(root: Path) -> dict[str, float]:

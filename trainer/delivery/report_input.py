@@ -20,7 +20,7 @@ from trainer.options import Options
 from trainer.prepare import Data
 from trainer.quantizing.int8 import Int8
 from trainer.report.build import Evaluations, Pictures, build_report
-from trainer.report.records import DataSummary, EdgeTpuVerdict, Memory, Model, Operator, Report, Run
+from trainer.report.records import DataSummary, EdgeTpuVerdict, MachineLabels, Memory, Model, Operator, Report, Run
 from trainer.run_context import RunContext
 
 
@@ -100,6 +100,20 @@ def _data_summary(data: Data) -> DataSummary:
         near_duplicates=data.near_duplicates,
         torn=data.torn,
         findings=data.report.findings,
+        machine_labels=_machine_labels(data),
+    )
+
+
+def _machine_labels(data: Data) -> MachineLabels | None:
+    listing = data.photos.listing
+    if (made := listing.sureness) is None:
+        return None
+    return MachineLabels(
+        labels=made.photos,
+        in_training=len(np.intersect1d(listing.machine_made, data.splits["train"])),
+        weight=data.machine_weight,
+        sure_median=made.median,
+        sure_least=made.least,
     )
 
 

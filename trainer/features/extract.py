@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.embedding.source import Features, FeatureSource
-from edge.errors import DatasetError, MissingInputError
+from edge.errors import DatasetError
 from edge.images import readable_name
 from trainer.dataset.decoding import Decoders
 from trainer.dataset.inspection import PhotoRecord
+from trainer.dataset.photo_folders import gone, is_gone
 from trainer.dataset.rows import Rows
 from trainer.progress import Progress
 
 # Decoded photos that are on disk at once: 310 MB at 224 pixels.
 _PART = 2048
 _BATCH = 32
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class PhotoFeatures:
 def extract(paths: Sequence[Path], source: FeatureSource, *, workers: int, progress: Progress) -> PhotoFeatures:
     """Compute the features of `paths` with `source`, and decode them with `workers` child processes.
 
-    Raises DatasetError if none can be read, MissingInputError if they vanish meanwhile, StorageError if the disk is
-    full.
+    Raises DatasetError if none can be read, or if features are not finite; MissingInputError if photos vanish
+    meanwhile; StorageError if the disk is full.
     """
     count = len(paths)
     features = np.zeros((count, source.channels), np.float32)
@@ -74,7 +74,19 @@ def extract(paths: Sequence[Path], source: FeatureSource, *, workers: int, progr
                     pixels = rows[begin : begin + _BATCH]
                     features[start + begin : start + begin + len(pixels)] = source.features(pixels)
                     show(len(pixels))
-    return _of_readable(paths, features, hashes, greys, records, problems)
+    found = _of_readable(paths, features, hashes, greys, records, problems)
+    _check_finite(found)
+    return found
+
+
+def _check_finite(found: PhotoFeatures) -> None:
+    # The sum of a row is not finite if one of its values is not, and needs no second table of truth values.
+    sound = np.isfinite(found.features.sum(axis=1, dtype=np.float64))
+    if bad := np.flatnonzero(~sound).tolist():
+        raise DatasetError(
+            f"{len(bad):,} of {len(sound):,} photos have features that are not finite, such as "
+            f"{readable_name(found.paths[bad[0]])}: the weights are damaged or of another network: give others"
+        )
 
 
 def _check_there(failed: Sequence[Path], count: int) -> None:
@@ -89,11 +101,8 @@ def _check_there(failed: Sequence[Path], count: int) -> None:
         except OSError as error:
             # A bad sector is one photo's fault; a device that fails for most of them is gone.
             out_of_reach += error.errno == errno.EIO
-            if error.errno in _GONE or 2 * out_of_reach > count:
-                raise MissingInputError(
-                    f"{readable_name(path)}: was there and is gone ({error.strerror}): is its disk or card still "
-                    "plugged in? Nothing was written"
-                ) from error
+            if is_gone(error) or 2 * out_of_reach > count:
+                raise gone(path, error) from error
 
 
 def _of_readable(

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import DatasetError
-from edge.images import readable_name
 from trainer.features.extract import PhotoFeatures
+from trainer.features.neighbours import few_threads
 from trainer.grouping.methods.choosing import choose_number
 from trainer.grouping.methods.density import hdbscan
 from trainer.grouping.methods.isodata import Isodata, isodata
@@ -25,7 +25,6 @@ METHODS: tuple[Method, ...] = ("kmeans", "isodata", "hdbscan")
 # Silhouette of the groups between the features themselves. Random features reach 0.018 (300 photos, 64 channels);
 # TrashNet has 0.04, leaves that differ by their disease alone 0.03.
 _CLEAR = 0.02
-_MANY = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +68,8 @@ class Grouping:
 def group(photos: PhotoFeatures, wishes: Wishes) -> Grouping:
     """Group `photos`, whose features come from BothWays.
 
-    Raises DatasetError if there are fewer different photos than groups are wanted, or features are not finite."""
-    from threadpoolctl import threadpool_limits
-
-    _check_finite(photos)
-    # Of few photos each step is so short that threads wait for each other longer than they compute.
-    with threadpool_limits(1 if len(photos.paths) < _MANY else None):
+    Raises DatasetError if there are fewer different photos than groups are wanted."""
+    with few_threads(len(photos.paths)):
         return _group(photos, wishes)
 
 
@@ -95,16 +90,6 @@ def _group(photos: PhotoFeatures, wishes: Wishes) -> Grouping:
         silhouette=silhouette(points, found - 1, wishes.seed),
         clear=plain is not None and plain >= _CLEAR,
     )
-
-
-def _check_finite(photos: PhotoFeatures) -> None:
-    # The sum of a row is not finite if one of its values is not, and needs no second table of truth values.
-    sound = np.isfinite(photos.features.sum(axis=1, dtype=np.float64))
-    if bad := np.flatnonzero(~sound).tolist():
-        raise DatasetError(
-            f"{len(bad):,} of {len(sound):,} photos have features that are not finite, such as "
-            f"{readable_name(photos.paths[bad[0]])}: the weights are damaged or of another network: give others"
-        )
 
 
 def _apply(points: NDArray[np.float32], wishes: Wishes) -> NDArray[np.int64]:

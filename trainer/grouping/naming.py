@@ -7,12 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.bundle.store import Bundle
-from edge.inference.model_limits import TIMEOUT_S
-from edge.inference.runtime import load_runtime
-from edge.inference.tflite import TfliteClassifier
-from edge.postprocess import to_scores
-from edge.preprocess import Preprocessor
-from edge.processes.fork import time_limit
+from trainer.features.scores import BundleScores
 from trainer.grouping.pictures import decoded
 from trainer.progress import Progress
 
@@ -30,24 +25,18 @@ def name_groups(
 ) -> list[Name | None]:
     """Return the name of each group by some of its photos, `samples`; None if none of them can be read.
 
-    In the fork of a command (edge.cli.apart): a model that hangs ends the process. Raises EngineError."""
-    manifest = bundle.manifest
-    preprocessor = Preprocessor(manifest.preprocessing, manifest.input)
-    with time_limit(TIMEOUT_S):
-        engine = TfliteClassifier(load_runtime("auto"), bundle.model, threads=1)
+    In the fork of a command (edge.cli.apart): a model that hangs ends the process. Raises BundleError, EngineError."""
+    source = BundleScores(bundle, threads=1)
     paths = [path for sample in samples for path in sample]
     group_of = np.repeat(np.arange(len(samples)), [len(sample) for sample in samples])
     sums, counts = np.zeros((len(samples), len(bundle.labels))), np.zeros(len(samples))
     try:
-        with decoded(paths, manifest.preprocessing, manifest.input, workers=workers, progress=progress) as (rows, read):
+        with decoded(paths, source.spec, source.tensor, workers=workers, progress=progress) as (rows, read):
             for place in sorted(read):
-                engine.load(preprocessor.quantize(rows[place])[None])
-                with time_limit(TIMEOUT_S):
-                    raw = engine.invoke()
-                sums[group_of[place]] += to_scores(raw, manifest.output, manifest.calibration).values
+                sums[group_of[place]] += source.scores(rows[place : place + 1])[0]
                 counts[group_of[place]] += 1
     finally:
-        engine.close()
+        source.close()
     return [_name(bundle, total / count) if count else None for total, count in zip(sums, counts, strict=True)]
 
 

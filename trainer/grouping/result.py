@@ -1,11 +1,6 @@
 """Write groups to a folder: a table, folders of photos, and a page of contact sheets."""
 
-import csv
-import errno
-import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,10 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import MissingInputError, StorageError
 from edge.exports.copying.names import safe_name
-from edge.images import readable_name
-from edge.storage import new_directory
+from edge.exports.tables import csv_bytes
+from trainer.dataset.photo_folders import FreeNames, write_photos
 from trainer.grouping.group import Grouping
 from trainer.grouping.naming import Name
 from trainer.progress import Progress
@@ -67,17 +61,15 @@ def write_result(out: Path, result: Result, page: str, *, photos: Photos, by_vis
     by_visit: photos of one visit go into a folder of their own in that of their group
 
     Raises OutputExistsError, StorageError, MissingInputError if a photo cannot be read any more."""
-    with new_directory(out) as folder:
-        places = _places(result, by_visit=by_visit)
-        with (folder / TABLE).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            csv.writer(file).writerows(_rows(result, places if photos != "none" else {}))
-        (folder / PAGE).write_text(page, encoding="utf-8")
-        if photos == "none":
-            return
-        with progress.stage("photos", len(places)) as advance:
-            for photo, place in places.items():
-                _bring(result.paths[photo], folder / place, photos)
-                advance(1)
+    places = {} if photos == "none" else _places(result, by_visit=by_visit)
+    write_photos(
+        out,
+        {place: result.paths[photo] for photo, place in places.items()},
+        {TABLE: csv_bytes(_rows(result, places)), PAGE: page.encode()},
+        copy=photos == "copies",
+        progress=progress,
+        copy_option="--photos copies",
+    )
 
 
 def _rows(result: Result, places: dict[int, str]) -> Iterator[tuple[str | int, ...]]:
@@ -100,48 +92,13 @@ def _rows(result: Result, places: dict[int, str]) -> Iterator[tuple[str | int, .
 
 
 def _places(result: Result, *, by_visit: bool) -> dict[int, str]:
-    """Return where each photo goes, below the result's folder, in order; no two differ only by case."""
+    """Return the place of each photo below the result's folder, in order."""
     places: dict[int, str] = {}
-    taken: set[str] = set()
+    names = FreeNames()
     for photo in result.grouping.order.tolist():
         parts = [result.folder(int(result.grouping.numbers[photo]))]
         visit = int(result.grouping.visits[photo])
         if by_visit and visit:
             parts.append(f"visit-{visit:05}")
-        path = result.paths[photo]
-        names = [path.name, *(f"{path.stem}-{count}{path.suffix}" for count in range(2, 4))]
-        inner = "/".join(parts)
-        name = next((name for name in names if f"{inner}/{name}".casefold() not in taken), None)
-        # Cards number their pictures anew in each folder: with many folders the photo's own number decides.
-        name = name or f"{path.stem}-{photo:07}{path.suffix}"
-        taken.add(f"{inner}/{name}".casefold())
-        places[photo] = f"{inner}/{name}"
+        places[photo] = names.free("/".join([*parts, result.paths[photo].name]))
     return places
-
-
-def _bring(source: Path, target: Path, how: Photos) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        times = source.stat()
-        file = nullcontext() if how == "links" else source.open("rb")
-    except OSError as error:
-        raise MissingInputError(
-            f"{readable_name(source)}: cannot be read any more ({error.strerror or error}): nothing was written: is "
-            "the card still there?"
-        ) from error
-    with file as opened:
-        if opened is None:
-            _link(source, target)
-            return
-        with target.open("xb") as copy:
-            shutil.copyfileobj(opened, copy, 1 << 20)
-    os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        target.symlink_to(os.path.realpath(source))
-    except OSError as error:
-        if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):  # FAT, and some file systems of sticks
-            raise StorageError(f"{target.parent}: no links can be made there: add --photos copies") from error
-        raise

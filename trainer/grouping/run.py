@@ -8,33 +8,28 @@ import msgspec
 import numpy as np
 
 from edge.bundle.store import Bundle
-from edge.embedding.source import BundleFeatures
 from edge.errors import DatasetError
 from edge.images import readable_name
-from edge.inference.model_limits import TIMEOUT_S
-from edge.photo_files import find_images
-from edge.processes.fork import time_limit
 from trainer.dataset.listing import list_photos
-from trainer.features.backbone import open_backbone
+from trainer.dataset.photo_folders import photos_in, unreadable_in_words
 from trainer.features.extract import PhotoFeatures, extract
+from trainer.features.opening import open_network
 from trainer.grouping.group import Grouping, Wishes, group
 from trainer.grouping.judging import Judgement, judge
 from trainer.grouping.naming import name_groups
 from trainer.grouping.page import chosen, render, spread
 from trainer.grouping.pictures import thumbnails
 from trainer.grouping.result import PAGE, TABLE, Photos, Result, write_result
-from trainer.grouping.views import BothWays, Limited
-from trainer.pages.words import counted
+from trainer.grouping.views import BothWays
 from trainer.progress import Progress
 
 # How many photos of a group its name is taken from.
 _NAMED_BY = 12
-_MOST_LISTED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for.
+    """What to do.
 
     photos: the folder of photos; out: the one to make
     wishes: how to group
@@ -64,7 +59,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     groups: how many there are
     silhouette: -1 to 1; None if there are fewer than two groups
-    nmi, ari, purity: against the class folders; None unless that was asked for
+    nmi, ari, purity: against the class folders; None without --judge
     photos, different: how many were grouped, and how many count, as near-duplicates and bursts count once
     unsure: photos in no group
     unreadable: photos that were left out
@@ -109,26 +104,20 @@ def run(request: Request, progress: Progress) -> Answer:
 
 def _find(request: Request) -> tuple[list[Path], dict[Path, str] | None]:
     """Return the photos and, for judging, the class of each."""
-    if request.judge:
-        listing = list_photos(request.photos, min_photos=0)
-        classes = {photo.path: listing.classes[photo.label] for photo in listing.photos}
-        paths = list(classes)
-    else:
-        paths, classes = find_images(request.photos), None
-    if not paths:
-        raise DatasetError(f"{request.photos}: no photos (JPEG, PNG, BMP, WebP, TIFF): give the folder that holds them")
-    return paths, classes
+    if not request.judge:
+        return photos_in(request.photos), None
+    listing = list_photos(request.photos, min_photos=0)
+    classes = {photo.path: listing.classes[photo.label] for photo in listing.photos}
+    if not classes:
+        raise DatasetError(f"{readable_name(request.photos)}: no photos in class folders: leave out --judge")
+    return list(classes), classes
 
 
 def _see(paths: Sequence[Path], request: Request, progress: Progress) -> tuple[PhotoFeatures, str]:
     """Return the photos' features from either side, and the name of the network that sees them."""
-    if request.bundle is None or request.weights is not None:
-        network = open_backbone(request.weights or "imagenet", request.alpha, request.size)
-        return extract(paths, BothWays(network), workers=request.workers, progress=progress), network.name
-    with time_limit(TIMEOUT_S):
-        source = BundleFeatures(request.bundle)
+    source = BothWays(open_network(request.bundle, request.weights, request.alpha, request.size))
     try:
-        return extract(paths, BothWays(Limited(source)), workers=request.workers, progress=progress), source.name
+        return extract(paths, source, workers=request.workers, progress=progress), source.name
     finally:
         source.close()
 
@@ -154,9 +143,7 @@ def _notes(grouping: Grouping, photos: PhotoFeatures, wishes: Wishes) -> list[st
             "them, or label some photos by hand first"
         )
     if photos.unreadable:
-        listed = "; ".join(photos.unreadable[:_MOST_LISTED])
-        more = f"; and {len(photos.unreadable) - _MOST_LISTED:,} more" if len(photos.unreadable) > _MOST_LISTED else ""
-        notes.append(f"{counted(len(photos.unreadable), 'photo')} left out: {listed}{more}")
+        notes.append(unreadable_in_words(photos.unreadable))
     return notes
 
 

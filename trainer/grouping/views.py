@@ -4,8 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.embedding.source import Features, FeatureSource
-from edge.inference.model_limits import TIMEOUT_S
-from edge.processes.fork import time_limit
 
 
 class BothWays:
@@ -21,19 +19,9 @@ class BothWays:
         mirrored = np.ascontiguousarray(pixels[:, :, ::-1])
         return np.hstack([self._source.features(pixels), self._source.features(mirrored)])
 
-
-class Limited:
-    """A FeatureSource that ends this process, by SIGALRM, if a batch hangs: for a bundle's model, which may be a
-    stranger's, in the fork of a command (edge.cli.apart)."""
-
-    def __init__(self, source: FeatureSource) -> None:
-        self.name, self.spec, self.tensor, self.channels = source.name, source.spec, source.tensor, source.channels
-        self._source = source
-
-    def features(self, pixels: NDArray[np.uint8]) -> Features:
-        """See FeatureSource.features."""
-        with time_limit(TIMEOUT_S):
-            return self._source.features(pixels)
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
 
 
 def halves(features: Features) -> tuple[Features, Features]:

@@ -16,9 +16,9 @@ other photos, means of six draws (features as in trainer.picking.choose):
 
 import numpy as np
 
+from trainer.features.axes import Points
 from trainer.learning.head import Examples, fit_linear
 from trainer.picking.propagation import Indices, Shares, shares_of, ties_of
-from trainer.picking.space import Points
 
 # Parts of the labelled photos that lose their labels in turn. Up to so many photos, one at a time.
 _PARTS = 30

@@ -1,7 +1,8 @@
 """Choose photos to label: typical ones of different groups, and uncertain ones that differ from each other.
 
 Both are K-means with as many groups as photos are wanted, and of each group the photo nearest to its centre. For
-uncertain ones each photo weighs as much as its class is in doubt, so that groups lie where the model is unsure.
+uncertain ones each photo weighs as much as its class is in doubt, so that most groups form among photos that the model
+is unsure of.
 
 How it was chosen: on TrashNet with a linear head on the features of MobileNetV2 0.35, those of photos and their mirror
 images averaged; test accuracy of 60, 120 and 240 picked photos, means of eight draws, good to about half a point
@@ -20,7 +21,8 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.picking.space import Points, few_threads
+from trainer.features.axes import Points
+from trainer.features.neighbours import few_threads
 
 Indices = NDArray[np.int64]
 # Groups hardly change after so many rounds; thousands of groups would else take hours to settle.
@@ -31,7 +33,7 @@ def typical(points: Points, count: int, seed: int, labelled: Indices) -> Indices
     """Return the indices of up to `count` typical photos, those of the largest groups first.
 
     points: float32 (photos, axes); labelled: indices of photos that have labels. No group that holds one of them gives
-    a photo, so that new photos lie elsewhere.
+    a photo, so that new photos are unlike them.
     """
     free = np.setdiff1d(np.arange(len(points)), labelled)
     if len(free) <= count:

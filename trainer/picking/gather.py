@@ -9,15 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.embedding.source import FeatureSource
-from edge.errors import MissingInputError
-from edge.images import readable_name
-from edge.photo_files import find_images
 from trainer.dataset.duplicates import group_duplicates
+from trainer.dataset.photo_folders import unreadable_in_words
 from trainer.features.extract import PhotoFeatures, extract
-from trainer.pages.words import counted
 from trainer.progress import Progress
-
-_MOST_SHOWN = 10  # of the photos that cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +34,6 @@ class Gathered:
         return np.unique(self.groups)
 
 
-def photos_in(folder: Path) -> list[Path]:
-    """Return the photos under `folder`. Raises MissingInputError if there are none."""
-    if not folder.is_dir():
-        raise MissingInputError(f"{readable_name(folder)}: no such folder: give a folder of photos")
-    if not (found := find_images(folder)):
-        raise MissingInputError(f"{readable_name(folder)}: no photos there (JPEG, PNG, BMP, WebP, TIFF)")
-    return found
-
-
 def gather(
     labelled: Sequence[Path], photos: Sequence[Path], source: FeatureSource, *, workers: int, progress: Progress
 ) -> Gathered:
@@ -62,9 +48,7 @@ def gather(
         first.setdefault(os.path.realpath(path), (path, -1))
     places = dict(first.values())
     found = extract(list(places), source, workers=workers, progress=progress)
-    for problem in found.unreadable[:_MOST_SHOWN]:
-        progress.say(f"left out: {problem}")
-    if (more := len(found.unreadable) - _MOST_SHOWN) > 0:
-        progress.say(f"left out: {counted(more, 'photo')} more that cannot be read")
+    if found.unreadable:
+        progress.say(unreadable_in_words(found.unreadable))
     numbers = np.array([places[path] for path in found.paths], np.int64)
     return Gathered(found, numbers, group_duplicates(found.hashes, found.greys))

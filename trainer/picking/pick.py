@@ -1,7 +1,5 @@
 """Pick the photos to label next."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +11,14 @@ from numpy.typing import NDArray
 from edge.embedding.source import FeatureSource
 from edge.errors import DatasetError
 from edge.exports.copying.names import safe_name
+from edge.exports.tables import csv_bytes
 from edge.images import readable_name
 from edge.photo_files import ending_of
+from trainer.dataset.photo_folders import photos_in, write_photos
 from trainer.pages.words import counted
 from trainer.picking.answers import BundleAnswers
 from trainer.picking.choose import doubts_of, typical, uncertain
-from trainer.picking.folders import path_below, write_photos
-from trainer.picking.gather import Gathered, gather, photos_in
+from trainer.picking.gather import Gathered, gather
 from trainer.picking.space import principal
 from trainer.progress import Progress
 
@@ -47,6 +46,7 @@ class Picked:
 
     rows, paths: one each for a photo.
     photos, different, labelled: how many photos were looked at, how many of them differ, how many of these have labels.
+    unreadable: how many were left out.
     """
 
     rows: tuple[Pick, ...]
@@ -54,6 +54,7 @@ class Picked:
     photos: int
     different: int
     labelled: int
+    unreadable: int
 
 
 def pick(
@@ -88,7 +89,14 @@ def pick(
     sizes = np.bincount(found.groups, minlength=len(found.groups))
     picks = [answers.row(int(place), photos, int(sizes[place])) for place in chosen]
     paths = tuple(found.photos.paths[place] for place in chosen)
-    return Picked(tuple(picks), paths, len(found.groups), len(rows), int(has_label.sum()))
+    return Picked(
+        rows=tuple(picks),
+        paths=paths,
+        photos=len(found.groups),
+        different=len(rows),
+        labelled=int(has_label.sum()),
+        unreadable=len(found.photos.unreadable),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ class _Answers:
         return cls(found, features, source.labels, scores, doubts_of(scores))
 
     def row(self, place: int, root: Path, stands_for: int) -> Pick:
-        file = path_below(self.found.photos.paths[place], root)
+        file = self.found.photos.paths[place].relative_to(root).as_posix()
         if self.scores is None or self.doubts is None:
             return Pick(file, stands_for)
         guess = self.labels[int(self.scores[place].argmax())]
@@ -120,7 +128,7 @@ def _choose(
     answers: _Answers, rows: NDArray[np.int64], has_label: NDArray[np.bool_], count: int, seed: int
 ) -> NDArray[np.int64]:
     """Return places in `rows`."""
-    points = principal(answers.features[rows])
+    points = principal(answers.features, rows)
     if answers.doubts is None:
         return typical(points, count, seed, np.flatnonzero(has_label))
     free = np.flatnonzero(~has_label)
@@ -129,16 +137,11 @@ def _choose(
 
 def table_of(picked: Picked) -> bytes:
     """Return the picks as the bytes of a CSV file."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("file", "stands_for", "guess", "doubt"))
-    for row in picked.rows:
-        writer.writerow((row.file, row.stands_for, row.guess or "", "" if row.doubt is None else row.doubt))
-    # Names of files may hold bytes that are no text: they come back as they were.
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    rows = ((row.file, row.stands_for, row.guess or "", "" if row.doubt is None else row.doubt) for row in picked.rows)
+    return csv_bytes([("file", "stands_for", "guess", "doubt"), *rows])
 
 
-def write_picked(folder: Path, picked: Picked, *, copy: bool) -> None:
+def write_picked(folder: Path, picked: Picked, *, copy: bool, progress: Progress) -> None:
     """Write the photos and a table of them to the new folder `folder`. Raises what write_photos raises."""
     digits = len(str(len(picked.paths)))
     names = {}
@@ -147,4 +150,4 @@ def write_picked(folder: Path, picked: Picked, *, copy: bool) -> None:
         stem = path.name[: len(path.name) - len(ending)]
         # The text of a name whose bytes are none.
         names[f"{number:0{digits}}-{safe_name(readable_name(stem))}{ending}"] = path
-    write_photos(folder, names, {PICKED: table_of(picked)}, copy=copy)
+    write_photos(folder, names, {PICKED: table_of(picked)}, copy=copy, progress=progress)

@@ -14,11 +14,11 @@ from edge.errors import DatasetError
 from edge.images import readable_name
 from trainer.dataset.listing import Listing, Photo, list_photos
 from trainer.dataset.machine_labels import MACHINE_LABELS, MachineLabel, write_machine_labels
+from trainer.dataset.photo_folders import FreeNames, photos_in, write_photos
 from trainer.measuring.metrics import best_scores, predictions
 from trainer.measuring.threshold import Threshold, choose_threshold
 from trainer.picking.carrying import Carrier
-from trainer.picking.folders import free_name, path_below, write_photos
-from trainer.picking.gather import Gathered, gather, photos_in
+from trainer.picking.gather import Gathered, gather
 from trainer.picking.space import principal
 from trainer.progress import Progress
 
@@ -32,6 +32,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     photos: without labels, near-duplicates and those of labelled photos left out.
     labelled: photos with labels that they were carried from; near-duplicates count once.
     accepted: photos that got a label.
+    unreadable: photos that were left out.
     threshold: how sure a label must be, 0..1.
     promised: the share of right labels that was wanted.
     precision: the share that was right among labelled photos that lost their label for the test and reached the
@@ -43,6 +44,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     photos: int
     labelled: int
     accepted: int
+    unreadable: int
     threshold: float
     promised: float
     precision: float
@@ -97,7 +99,7 @@ def spread(
         )
     rows = np.concatenate([seeds, free])
     truth = np.array([hand[place].label for place in found.labelled[seeds]], np.int64)
-    carrier, places = Carrier(principal(found.photos.features[rows]), len(listing.classes)), np.arange(len(seeds))
+    carrier, places = Carrier(principal(found.photos.features, rows), len(listing.classes)), np.arange(len(seeds))
     held_out = carrier.held_out(places, truth, seed)
     threshold = choose_threshold(held_out, truth, precision)
     if not threshold.shown:
@@ -105,7 +107,7 @@ def spread(
     shares = carrier.shares(places, truth)[len(seeds) :]
     sure, given = best_scores(shares), predictions(shares)
     taken = np.flatnonzero(sure >= threshold.threshold)
-    figures = _figures(listing, threshold, len(free), given[taken])
+    figures = _figures(listing, threshold, (len(free), len(found.photos.unreadable)), given[taken])
     paths = tuple(found.photos.paths[place] for place in free[taken])
     return Labels(figures, listing, paths, given[taken], sure[taken].astype(np.float32))
 
@@ -139,15 +141,17 @@ def _not_shown(labelled: Path, threshold: Threshold, precision: float, seeds: in
     )
 
 
-def _figures(listing: Listing, threshold: Threshold, photos: int, given: Indices) -> Spread:
+def _figures(listing: Listing, threshold: Threshold, photos: tuple[int, int], given: Indices) -> Spread:
+    """Return the figures. photos: how many had no label, and how many of all cannot be read. given: the labels."""
     effect = threshold.validation
     assert effect is not None
     assert effect.precision is not None
     counts = Counter(given.tolist())
     return Spread(
-        photos=photos,
+        photos=photos[0],
         labelled=effect.photos,
         accepted=len(given),
+        unreadable=photos[1],
         threshold=threshold.threshold,
         promised=threshold.promise or 0.0,
         precision=effect.precision.value,
@@ -157,26 +161,23 @@ def _figures(listing: Listing, threshold: Threshold, photos: int, given: Indices
     )
 
 
-def write_labels(folder: Path, labels: Labels, photos: Path, *, copy: bool) -> None:
+def write_labels(folder: Path, labels: Labels, photos: Path, *, copy: bool, progress: Progress) -> None:
     """Write the photos with labels, by hand and by machine, to class folders in the new folder `folder`, with a table
     that marks those of the machine. Raises what write_photos raises.
 
-    photos: the folder of the photos that had no labels; sub-folders are kept, as they may tell visits."""
-    listing = labels.listing
-    by_name: dict[str, Path] = {}
-    for photo in listing.photos:
-        if photo.sure is None:
-            by_name[_name_of(photo, listing)] = photo.path
+    photos: the folder of the photos that had no labels; sub-folders are kept, as they may be visits."""
+    listing, names = labels.listing, FreeNames()
+    by_name = {names.free(_name_of(photo, listing)): photo.path for photo in listing.photos if photo.sure is None}
     above = f"{_TRAIN}/" if any(photo.split for photo in listing.photos) else ""
     rows = []
     for path, label, sure in zip(labels.paths, labels.labels.tolist(), labels.sure.tolist(), strict=True):
-        name = free_name(f"{above}{listing.classes[label]}/{path_below(path, photos)}", by_name)
+        name = names.free(f"{above}{listing.classes[label]}/{path.relative_to(photos).as_posix()}")
         by_name[name] = path
         rows.append(MachineLabel(name, listing.classes[label], sure))
-    write_photos(folder, by_name, {MACHINE_LABELS: write_machine_labels(rows)}, copy=copy)
+    write_photos(folder, by_name, {MACHINE_LABELS: write_machine_labels(rows)}, copy=copy, progress=progress)
 
 
 def _name_of(photo: Photo, listing: Listing) -> str:
     """Return the place of a labelled photo below the new folder. Split folders get the names that training knows."""
-    below = path_below(photo.path, listing.root)
+    below = photo.path.relative_to(listing.root).as_posix()
     return below if photo.split is None else f"{photo.split}/{below.partition('/')[2]}"

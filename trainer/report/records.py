@@ -39,6 +39,21 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
 
 
+class MachineLabels(msgspec.Struct, frozen=True, kw_only=True):
+    """Labels that `dataset spread` made.
+
+    labels, in_training: how many there are, and how many of them were learned from.
+    weight: what each counted, beside 1 for one made by hand.
+    sure_median, sure_least: how sure they are, 0..1.
+    """
+
+    labels: int
+    in_training: int
+    weight: float
+    sure_median: float
+    sure_least: float
+
+
 class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The photos.
 
@@ -48,6 +63,7 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
     near_duplicates: photos that are nearly the same as an earlier one.
     torn: groups of near-duplicates that stand in more than one split.
     findings: of the dataset check.
+    machine_labels: None if all labels were made by hand.
     """
 
     classes: tuple[str, ...]
@@ -56,6 +72,7 @@ class DataSummary(msgspec.Struct, frozen=True, kw_only=True):
     near_duplicates: int = 0
     torn: int = 0
     findings: tuple[Finding, ...] = ()
+    machine_labels: MachineLabels | None = None
 
 
 class Quantized(msgspec.Struct, frozen=True, kw_only=True):

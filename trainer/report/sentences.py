@@ -239,6 +239,12 @@ def data(summary: DataSummary) -> Said:
     least, most = min(totals), max(totals)
     rare = called(summary.classes[totals.index(least)])
     means += f"; the rarest class, {rare}, has {least:,}, the commonest {most:,}."
+    if made := summary.machine_labels:
+        means += (
+            f" A machine made {counted(made.labels, 'label')}, sure to {made.sure_median:.2f} (median), at least "
+            f"{made.sure_least:.2f}: {made.in_training:,} were learned from, each counted {made.weight:g} of one made "
+            "by hand; none is in validation and test."
+        )
     return Said(means, f"Add photos of {rare}: rare classes are learned worst." if most >= 3 * max(1, least) else "")
 
 

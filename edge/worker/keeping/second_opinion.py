@@ -35,9 +35,9 @@ class SecondOpinion:
             return None
         began_s = time.monotonic()
         try:
-            self._preprocessor.fit_cut(part_bgr, self._fitted_bgr)
+            place = self._preprocessor.fit_cut(part_bgr, self._fitted_bgr)
             tensor = self._preprocessor.new_tensor()
-            self._preprocessor.write(self._fitted_bgr, tensor)
+            self._preprocessor.write(self._fitted_bgr, place, tensor)
             self._classifier.load(tensor)
             raw = self._classifier.invoke()
             values = to_scores(raw, self._manifest.output, self._manifest.calibration).values

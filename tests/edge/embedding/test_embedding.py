@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from edge.bundle.store import Bundle
-from edge.embedding.source import BundleFeatures, Features, features_of, unit_length
+from edge.embedding.source import BundleFeatures, Features, unit_length
 from edge.importing.graph import last_layer
 from edge.inference.runtime import load_runtime
 from edge.preprocess import Preprocessor
@@ -37,7 +37,7 @@ def test_they_are_the_tensor_that_the_models_last_layer_reads(sealed: Bundle, pa
     scale, zero_point = next(entry for entry in plain.get_tensor_details() if entry["index"] == place)["quantization"]
     inside = (plain.get_tensor(place).astype(np.float64) - zero_point) * scale
     source = BundleFeatures(sealed)
-    found = features_of(source, parrot_bgr)
+    found = source.features(Preprocessor(source.spec, source.tensor).pixels(parrot_bgr)[None])[0]
     assert found.shape == (source.channels,)
     # Kernels of different libraries round each layer's sums differently: eight steps apart after 28 layers.
     expected = inside.reshape(-1, source.channels).mean(axis=0)

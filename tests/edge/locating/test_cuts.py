@@ -92,7 +92,7 @@ class TestDoubts:
                 {"min_size": 0.01},
                 "locate.min_size is 0.01, and no box in the bundle's photos was smaller than 0.025",
             ),
-            (None, {}, r"learned whole photos, and \[locate\] shows it parts"),
+            (None, {}, r"learned whole photos, and \[locate\] shows it parts.*set locate.padding"),
         ],
     )
     def test_in_one_line_with_the_fix(self, cut: Cut | None, given: dict[str, Any], words: str) -> None:
@@ -104,3 +104,10 @@ class TestDoubts:
     def test_none_about_an_imported_model_that_nobody_knows(self) -> None:
         imported = manifest(None, origin=Origin(kind="imported", source="m.tflite", tool="fieldfare"))
         assert doubt_about(imported, locates=True, padding=0.5, min_size=0.01) is None
+
+    @pytest.mark.parametrize("padding", [0.0, 0.1])
+    def test_is_none_if_a_person_has_set_the_margin_for_a_bundle_of_photos_that_nothing_here_cut(
+        self, padding: float
+    ) -> None:
+        assert self.doubt(None) is not None
+        assert self.doubt(None, padding=padding) is None

@@ -17,6 +17,7 @@ from trainer.check.examine import DatasetReport, Finding, conflicts, examine
 from trainer.dataset.duplicates import group_duplicates
 from trainer.dataset.groups import join_groups, parse_group_by, visit_groups
 from trainer.dataset.listing import list_photos
+from trainer.dataset.machine_labels import MACHINE_LABELS, MachineLabel, write_machine_labels
 from trainer.dataset.photos import load_photos
 from trainer.dataset.splitting import assign_splits
 
@@ -409,3 +410,20 @@ def test_trashnet_with_its_original_numbered_names_raises_no_false_alarm(
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(data / file)
     assert kinds(check(tmp_path / "trashnet")) == []
+
+
+def test_labels_that_a_machine_made_are_counted_with_how_sure_they_are(fill: Fill, check: Check) -> None:
+    root = fill(per_class=6)
+    owls = sorted((root / "owl").iterdir())
+    rows = [MachineLabel(f"owl/{owl.name}", "owl", sure) for owl, sure in zip(owls, (0.9, 0.7, 0.8), strict=False)]
+    table = write_machine_labels([*rows, MachineLabel("wren/moved.jpg", "wren", 0.9)])
+    (root / MACHINE_LABELS).write_bytes(table)
+    findings = {finding.kind: finding for finding in check(root).findings}
+    made, lost = findings["machine-labels"], findings["lost-machine-labels"]
+    assert made.title == "3 labels made by a machine, sure to 0.80 (median), at least 0.70"
+    assert made.examples == tuple(f"owl/{owls[place].name}" for place in (1, 2, 0))
+    assert (made.severity, lost.severity, lost.count) == ("remark", "warning", 1)
+
+
+def test_labels_of_people_need_no_remark(fill: Fill, check: Check) -> None:
+    assert not [finding for finding in check(fill(per_class=6)).findings if "machine" in finding.kind]

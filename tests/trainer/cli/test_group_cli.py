@@ -31,7 +31,7 @@ class Colours:
 
 @pytest.fixture(autouse=True)
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.grouping.run.open_backbone", lambda *_: Colours())
+    monkeypatch.setattr("trainer.features.opening.open_backbone", lambda *_: Colours())
 
 
 def run(*words: str | Path) -> click.testing.Result:
@@ -43,10 +43,10 @@ def test_from_photos_to_folders(shapes: Callable[[Path, int], Path], tmp_path: P
     before = sorted(path.relative_to(photos) for path in photos.rglob("*"))
     answer = run(photos, "--out", out, "--groups", "3", "--judge", "--json")
     assert answer.exit_code == 0, answer.output
-    told = json.loads(answer.stdout.splitlines()[-1])
-    assert (told["groups"], told["photos"], told["unsure"]) == (3, 36, 0)
-    assert 0 <= told["nmi"] <= 1
-    assert 1 / 3 <= told["purity"] <= 1
+    found = json.loads(answer.stdout.splitlines()[-1])
+    assert (found["groups"], found["photos"], found["unsure"]) == (3, 36, 0)
+    assert 0 <= found["nmi"] <= 1
+    assert 1 / 3 <= found["purity"] <= 1
     assert len(list(out.glob("group-*/*.jpg"))) == 36
     assert (out / "groups.html").read_text().count("data:image/jpeg") == 36
     assert sorted(path.relative_to(photos) for path in photos.rglob("*")) == before
@@ -56,16 +56,16 @@ def test_without_judging_there_are_no_figures_that_need_labels(
     shapes: Callable[[Path, int], Path], tmp_path: Path
 ) -> None:
     answer = run(shapes(tmp_path / "photos", 5), "--out", tmp_path / "out", "--method", "hdbscan", "--json")
-    told = json.loads(answer.stdout.splitlines()[-1])
-    assert (told["nmi"], told["ari"], told["purity"]) == (None, None, None)
+    found = json.loads(answer.stdout.splitlines()[-1])
+    assert (found["nmi"], found["ari"], found["purity"]) == (None, None, None)
 
 
 def test_what_cannot_be_read_is_named_and_left_out(shapes: Callable[[Path, int], Path], tmp_path: Path) -> None:
     photos = shapes(tmp_path / "photos", 5)
     (photos / "red-disc" / "000.jpg").write_bytes(b"no photo")
     answer = run(photos, "--out", tmp_path / "out", "--groups", "2", "--json")
-    told = json.loads(answer.stdout.splitlines()[-1])
-    assert (told["photos"], told["unreadable"]) == (14, 1)
+    found = json.loads(answer.stdout.splitlines()[-1])
+    assert (found["photos"], found["unreadable"]) == (14, 1)
     assert "000.jpg" in answer.stderr
 
 
@@ -87,7 +87,8 @@ def test_the_photos_folder_is_never_written_to(
 @pytest.mark.parametrize(
     ("make", "words", "status", "message"),
     [
-        (0, (), 65, "no photos"),
+        (0, (), 66, "no photos there"),
+        (0, ("--judge",), 65, "no class folders"),
         (2, ("--groups", "9"), 65, "must be 1 to"),
     ],
 )
@@ -107,6 +108,13 @@ def test_what_cannot_be_done_ends_in_one_line_and_writes_nothing(
     assert message in str(answer.exception) + answer.output
     assert getattr(answer.exception, "exit_status", answer.exit_code) == status
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_class_folders_without_photos_have_nothing_to_judge(tmp_path: Path) -> None:
+    for name in ("owl", "kite"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+    answer = run(tmp_path / "photos", "--out", tmp_path / "out", "--judge")
+    assert "no photos in class folders: leave out --judge" in str(answer.exception)
 
 
 def test_no_such_folder(tmp_path: Path) -> None:

@@ -31,18 +31,18 @@ def refused(capfd: pytest.CaptureFixture[str], *words: object) -> tuple[int, str
 def test_options_that_do_not_fit_are_usage_errors(
     words: tuple[str, ...], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    status, told = refused(capfd, "pick", "photos", *words)
+    status, shown = refused(capfd, "pick", "photos", *words)
     assert status == 2
-    assert message in told
+    assert message in shown
 
 
 @pytest.mark.parametrize("precision", ["0.5", "1", "nan"])
 def test_a_precision_that_cannot_be_promised_is_a_usage_error(
     precision: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    status, told = refused(capfd, "spread", "few", "card", "--out", "out", "--precision", precision)
+    status, shown = refused(capfd, "spread", "few", "card", "--out", "out", "--precision", precision)
     assert status == 2
-    assert "--precision" in told
+    assert "--precision" in shown
 
 
 @pytest.mark.parametrize("command", [("pick",), ("spread", "few")])
@@ -51,14 +51,14 @@ def test_a_folder_that_exists_is_refused_before_any_work(
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    status, told = refused(capfd, *command, tmp_path / "card", "--out", out)
+    status, shown = refused(capfd, *command, tmp_path / "card", "--out", out)
     assert status == OutputExistsError.exit_status
-    assert "exists: choose another name" in told
+    assert "exists: choose another name" in shown
 
 
 def test_the_folder_written_lies_outside_those_that_are_read(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     card = tmp_path / "card"
     card.mkdir()
-    status, told = refused(capfd, "pick", card, "--out", card / "picked")
+    status, shown = refused(capfd, "pick", card, "--out", card / "picked")
     assert status == OutputExistsError.exit_status
-    assert "choose a place outside" in told
+    assert "choose a place outside" in shown

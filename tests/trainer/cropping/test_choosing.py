@@ -89,7 +89,7 @@ class TestSize:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_box_of_the_stored_picture_is_turned_as_the_picture_is(tmp_path: Path, orientation: int) -> None:
-    """A white field in the stored picture is where the box says in the upright one."""
+    """A white field in the stored picture is inside the box in the upright one."""
     stored = np.zeros((60, 100, 3), np.uint8)
     stored[10:30, 20:70] = 255
     exif = Image.Exif()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.errors import DatasetError, OutputExistsError
+from edge.errors import DatasetError, MissingInputError, OutputExistsError
 from edge.images import read_image
 from edge.locating.cuts import cut_for
 from trainer.cropping.boxes import Entry, Four, Given
@@ -129,3 +129,12 @@ def test_the_record_is_plain_json() -> None:
     text = encoded(CropRecord(cut=cut_for("squash", padding=0, min_size=0.025))).decode()
     assert text.startswith('{\n "cut": {\n  "padding": 0')
     assert text.endswith("}\n")
+
+
+def test_photos_that_vanish_while_they_are_cut_leave_no_folder(root: Path, tmp_path: Path) -> None:
+    entry = Entry([Given((0.25, 0.25, 0.25, 0.25), 0.9, "bird")])
+    photos = [(path, entry) for path in sorted(root.rglob("*.jpg"))]
+    photos[-1][0].unlink()  # the card was pulled out after it was listed
+    with pytest.raises(MissingInputError, match=r"4\.jpg: was there and is gone .*still plugged in"):
+        crop(plan(root), photos, tmp_path / "parts", workers=2, overwrite=False, advance=lambda _: None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]

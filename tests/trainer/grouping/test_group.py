@@ -110,14 +110,6 @@ def test_as_many_groups_as_photos() -> None:
     assert group(photos(three_kinds()[:5]), Wishes(groups=5)).groups == 5
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_features_that_are_not_finite_are_refused_by_name(value: float) -> None:
-    given = photos(three_kinds())
-    given.features[7, 3] = value
-    with pytest.raises(DatasetError, match=r"1 of 60 photos .*007\.jpg.*weights"):
-        group(given, Wishes())
-
-
 def test_isodata_takes_k_from_the_wishes() -> None:
     wishes = Wishes("isodata", 3, isodata=Isodata(1, start=20, smallest=2))
     assert 2 <= group(photos(three_kinds()), wishes).groups <= 5

@@ -10,7 +10,7 @@ from trainer.grouping.methods.density import UNSURE, hdbscan
 from trainer.grouping.methods.kmeans import grow, kmeans
 from trainer.grouping.methods.ordering import seriate
 from trainer.grouping.methods.silhouette import silhouette
-from trainer.grouping.methods.space import diffusion, nearest_neighbours
+from trainer.grouping.methods.space import diffusion
 from trainer.grouping.methods.space import principal as principal_of
 
 Features = NDArray[np.float32]
@@ -34,14 +34,6 @@ def test_rows_have_length_one_along_at_most_128_axes() -> None:
     for points in principal(rng.random((300, 200), dtype=np.float32)):
         assert points.shape == (300, 128)
         assert np.linalg.norm(points, axis=1) == pytest.approx(1, abs=1e-5)
-
-
-def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = features(4, 30, 2)[0]
-    whole = principal(given)[0]
-    monkeypatch.setattr("trainer.grouping.methods.space._BLOCK", 7)
-    parts = principal(given)[0]
-    assert np.abs(whole @ whole.T - parts @ parts.T).max() < 1e-3
 
 
 def test_rows_that_do_not_count_change_nothing() -> None:
@@ -86,13 +78,6 @@ def test_groups_without_any_tie_between_them_are_told_apart() -> None:
     given += np.random.default_rng(0).random((60, 3), dtype=np.float32) / 1000
     points = diffusion(principal(given), 0)
     assert adjusted_rand_score(np.repeat([0, 1, 2], 20), kmeans(points, 3, grow(points, 0))) == 1
-
-
-def test_neighbours_come_nearest_first_without_the_point_itself() -> None:
-    points = np.array([[0.0], [1.0], [3.0]], np.float32)
-    distances, numbers = nearest_neighbours(points, 2)
-    assert numbers.tolist() == [[1, 2], [0, 2], [1, 0]]
-    assert distances.tolist() == [[1, 3], [1, 2], [2, 3]]
 
 
 def test_the_silhouette_by_hand() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from mean_colours import Heard, colour_photos
+from heard import Heard
+from mean_colours import colour_photos
 
 from edge.bundle.store import Bundle
 from edge.bundle.write import save

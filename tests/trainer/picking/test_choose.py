@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trainer.features.axes import Points
 from trainer.picking.choose import doubts_of, typical, uncertain
-from trainer.picking.space import Points
 
 NONE = np.zeros(0, np.int64)
 

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from mean_colours import Heard, MeanColours, colour_photo, colour_photos
+from heard import Heard
+from mean_colours import MeanColours, colour_photo, colour_photos
 
 from edge.errors import DatasetError, MissingInputError, OutputExistsError
-from trainer.picking.folders import write_photos
 from trainer.picking.pick import PICKED, Picked, pick, table_of, write_picked
 
 
@@ -49,7 +49,8 @@ def test_photos_that_cannot_be_read_are_named_and_left_out(tmp_path: Path) -> No
     photos = colour_photos(tmp_path, {"red": 3})
     (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     heard = Heard()
-    assert len(picked(photos, 3, progress=heard).rows) == 3
+    found = picked(photos, 3, progress=heard)
+    assert (len(found.rows), found.photos, found.unreadable) == (3, 3, 1)
     assert len(heard.lines) == 1
     assert "left out" in heard.lines[0]
     assert "torn.png" in heard.lines[0]
@@ -75,7 +76,7 @@ def test_odd_names_come_back_from_the_table_and_make_links(tmp_path: Path) -> No
     found = picked(card, 5)
     rows = list(csv.DictReader(io.StringIO(table_of(found).decode("utf-8", "surrogateescape"), newline="")))
     assert {row["file"] for row in rows} == {path.name for path in card.iterdir()}
-    write_picked(tmp_path / "out", found, copy=False)
+    write_picked(tmp_path / "out", found, copy=False, progress=Heard())
     links = [path for path in (tmp_path / "out").iterdir() if path.name != PICKED]
     assert {link.resolve() for link in links} == set(card.iterdir())
     assert all(link.name.isprintable() and link.suffix == ".png" for link in links)
@@ -83,7 +84,7 @@ def test_odd_names_come_back_from_the_table_and_make_links(tmp_path: Path) -> No
 
 def test_copies_are_files_of_their_own(tmp_path: Path) -> None:
     found = picked(colour_photos(tmp_path / "card", {"red": 2}), 2)
-    write_picked(tmp_path / "out", found, copy=True)
+    write_picked(tmp_path / "out", found, copy=True, progress=Heard())
     copies = sorted((tmp_path / "out").glob("*.png"))
     assert [path.is_symlink() for path in copies] == [False, False]
     assert {path.read_bytes() for path in copies} == {path.read_bytes() for path in found.paths}
@@ -94,13 +95,5 @@ def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("kept")
     with pytest.raises(OutputExistsError, match="exists"):
-        write_picked(tmp_path / "out", found, copy=False)
+        write_picked(tmp_path / "out", found, copy=False, progress=Heard())
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
-
-
-def test_a_photo_that_is_gone_leaves_no_half_folder(tmp_path: Path) -> None:
-    photos = {f"{number}.png": colour_photo(tmp_path / "card" / f"{number}.png", "red", number) for number in range(3)}
-    photos["2.png"].unlink()  # the card was pulled out
-    with pytest.raises(MissingInputError, match=r"2\.png: cannot read any more"):
-        write_photos(tmp_path / "out", photos, {}, copy=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["card"]

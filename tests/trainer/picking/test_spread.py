@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from mean_colours import Heard, MeanColours, colour_photo, colour_photos, sorted_photos
+from heard import Heard
+from mean_colours import MeanColours, colour_photo, colour_photos, sorted_photos
 
 from edge.errors import DatasetError
 from trainer.dataset.listing import list_photos
@@ -29,7 +30,7 @@ def test_photos_get_the_label_of_their_colour(tmp_path: Path) -> None:
 def test_training_reads_what_is_written_and_knows_whose_labels_they_are(tmp_path: Path) -> None:
     card = colour_photos(tmp_path / "card" / "may" / "3", CARD).parent.parent
     labels = carried(sorted_photos(tmp_path / "few", 8), card)
-    write_labels(tmp_path / "out", labels, card, copy=False)
+    write_labels(tmp_path / "out", labels, card, copy=False, progress=Heard())
     listing = list_photos(tmp_path / "out")
     made = [listing.photos[index].path for index in listing.machine_made]
     assert len(listing.photos) == 46
@@ -55,7 +56,7 @@ def test_labels_of_test_photos_are_carried_nowhere(tmp_path: Path) -> None:
     card = colour_photos(tmp_path / "card", CARD)
     labels = carried(few, card)
     assert labels.figures.labelled == 24
-    write_labels(tmp_path / "out", labels, card, copy=True)
+    write_labels(tmp_path / "out", labels, card, copy=True, progress=Heard())
     listing = list_photos(tmp_path / "out")
     assert {listing.photos[index].split for index in listing.machine_made} == {"train"}
     assert sum(photo.split == "test" for photo in listing.photos) == 9
@@ -63,7 +64,9 @@ def test_labels_of_test_photos_are_carried_nowhere(tmp_path: Path) -> None:
 
 def test_a_spread_folder_can_be_spread_again_from_the_hand_made_labels_alone(tmp_path: Path) -> None:
     card = colour_photos(tmp_path / "card", CARD)
-    write_labels(tmp_path / "out", carried(sorted_photos(tmp_path / "few", 8), card), card, copy=False)
+    write_labels(
+        tmp_path / "out", carried(sorted_photos(tmp_path / "few", 8), card), card, copy=False, progress=Heard()
+    )
     again = carried(tmp_path / "out", card)
     assert (again.figures.labelled, again.figures.photos) == (24, 22)
 
@@ -78,7 +81,7 @@ def test_names_that_are_taken_are_changed(tmp_path: Path) -> None:
     few = sorted_photos(tmp_path / "few", 8)
     card = colour_photos(tmp_path / "card", {"red": 3}, first_seed=300)
     labels = carried(few, card)
-    write_labels(tmp_path / "out", labels, card, copy=False)
+    write_labels(tmp_path / "out", labels, card, copy=False, progress=Heard())
     assert sorted(read_machine_labels(tmp_path / "out")) == ["red/red-0-2.png", "red/red-1-2.png", "red/red-2-2.png"]
     assert len(list((tmp_path / "out" / "red").iterdir())) == 11
 

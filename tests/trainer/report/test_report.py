@@ -25,6 +25,7 @@ from trainer.report.page import render_report, write_report
 from trainer.report.records import (
     DataSummary,
     EdgeTpuVerdict,
+    MachineLabels,
     Memory,
     Model,
     Operator,
@@ -370,3 +371,14 @@ def test_a_sheet_of_unprepared_photos_that_only_a_head_saw_names_neither() -> No
     assert "What the network saw" in text
     assert "as it is prepared here" not in text
     assert "as training altered it" not in text
+
+
+def test_labels_of_a_machine_are_reported_with_how_sure_they_are_and_what_they_count() -> None:
+    counts = {"train": (50, 60), "val": (9, 9), "test": (10, 10)}
+    alone = sentences.data(DataSummary(classes=("owl", "wren"), counts=counts)).means
+    made = MachineLabels(labels=1200, in_training=1100, weight=0.5, sure_median=0.914, sure_least=0.6)
+    with_them = sentences.data(DataSummary(classes=("owl", "wren"), counts=counts, machine_labels=made)).means
+    assert with_them == (
+        f"{alone} A machine made 1,200 labels, sure to 0.91 (median), at least 0.60: 1,100 were learned from, each "
+        "counted 0.5 of one made by hand; none is in validation and test."
+    )

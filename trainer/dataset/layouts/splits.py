@@ -98,7 +98,7 @@ def closed_in(root: Path) -> list[Path]:
     return _entries(root, lambda entry: entry.is_dir() and is_out_of_bounds(entry.name))
 
 
-def photos_in(folder: Path) -> int:
+def loose_photos(folder: Path) -> int:
     """Return how many photos are in `folder` itself. Raises MissingInputError."""
     return len(_entries(folder, is_photo))
 

@@ -1,7 +1,6 @@
 """A network for tests whose features are a picture's mean levels, and photos of plain colours with some noise."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -9,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.manifest import InputTensor, Preprocessing, Quantization
-from trainer.progress import Advance
 
 COLOURS_BGR = {"red": (40, 40, 210), "green": (40, 210, 40), "blue": (210, 40, 40)}
 
@@ -27,20 +25,6 @@ class MeanColours:
 
     def close(self) -> None:
         """Do nothing."""
-
-
-class Heard:
-    """A Progress that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    @contextmanager
-    def stage(self, title: str, total: int) -> Iterator[Advance]:
-        yield lambda _: None
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def colour_photo(path: Path, colour: str, seed: int) -> Path:
