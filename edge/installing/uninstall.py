@@ -12,7 +12,7 @@ from edge.installing.outside import Outside, differs, outside_of
 from edge.installing.present import check_places, find, kit_of
 from edge.installing.steps import Job, Step, removal
 from edge.installing.system import packages, services
-from edge.installing.system.files import make_folder, remove, remove_partials, sync_folder
+from edge.installing.system.files import OLD, make_folder, partials_of, remove, sync_folder
 from edge.installing.system.programs import must
 
 _KEPT = "settings"
@@ -67,7 +67,7 @@ def _changed(job: Job, own: list[Outside]) -> list[Outside]:
 
 def _dropins(layout: Layout) -> Iterator[Path]:
     """Yield the folders of `systemctl edit`, and what the installer has put aside."""
-    for pattern in (f"{SERVICE}*.d", f"{SERVICE}*.old"):
+    for pattern in (f"{SERVICE}*.d", f"{SERVICE}*{OLD}"):
         yield from sorted(layout.units.glob(pattern))
 
 
@@ -111,8 +111,8 @@ def _own_by_root(folder: Path, owner: int) -> None:
 
 def _remove_units(job: Job, own: list[Outside]) -> None:
     for one in own:
-        remove(one.target)
-        remove_partials(one.target)
+        for path in (one.target, *partials_of(one.target)):
+            remove(path)
         sync_folder(one.target.parent)
     services.reload(job.programs)
 
