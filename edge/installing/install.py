@@ -21,7 +21,7 @@ from edge.installing.outside import (
     settle,
 )
 from edge.installing.present import LINKS, SETTLED, Present, check_places, find, kit_of
-from edge.installing.steps import Job, Step, removal
+from edge.installing.steps import Job, Step, reload_step, removal
 from edge.installing.system import packages, services
 from edge.installing.system.files import NEW, content, link, partials_in, partials_of, put
 from edge.installing.system.machine import check_fits
@@ -226,7 +226,7 @@ class Installation:
 
     def _starting(self) -> list[Step]:
         programs = self.job.programs
-        steps = [Step("let systemd and udev read their files again", lambda: services.reload(programs))]
+        steps = [reload_step(self.job)]
         if self.is_fresh:
             unit = f"{SERVICE}.service"
             steps.append(Step(f"have {unit} start at each boot", lambda: services.enable(programs, unit)))

@@ -10,10 +10,9 @@ from edge.installing.build import discard
 from edge.installing.layout import SERVICE, Layout
 from edge.installing.outside import Outside, differs, outside_of
 from edge.installing.present import check_places, find, kit_of
-from edge.installing.steps import Job, Step, removal
+from edge.installing.steps import Job, Step, reload_step, removal
 from edge.installing.system import packages, services
 from edge.installing.system.files import OLD, make_folder, partials_of, remove, sync_folder
-from edge.installing.system.programs import must
 
 _KEPT = "settings"
 
@@ -41,7 +40,8 @@ def steps(job: Job) -> list[Step]:
             )
         )
     if own:
-        found.append(Step("remove " + ", ".join(str(one.target) for one in own), lambda: _remove_units(job, own)))
+        found.append(Step("remove " + ", ".join(str(one.target) for one in own), lambda: _remove_units(own)))
+        found.append(reload_step(job))
     gone = (layout.run, layout.run.with_name(f"{SERVICE}-outputs"), layout.reboots)
     found += [removal(folder) for folder in gone if folder.exists()]
     if programs.run(["getent", "passwd", SERVICE]).status == 0:
@@ -109,18 +109,19 @@ def _own_by_root(folder: Path, owner: int) -> None:
             os.chown(Path(place, name), owner, owner if owner == 0 else -1, follow_symlinks=False)
 
 
-def _remove_units(job: Job, own: list[Outside]) -> None:
+def _remove_units(own: list[Outside]) -> None:
     for one in own:
         for path in (one.target, *partials_of(one.target)):
             remove(path)
         sync_folder(one.target.parent)
-    services.reload(job.programs)
 
 
 def _remove_user(job: Job) -> None:
     if job.layout.data.exists():
         _own_by_root(job.layout.data, job.owner)
-    must(job.programs, ["userdel", SERVICE], "stop what runs as that user: ps -u fieldfare")
+    outcome = job.programs.run(["userdel", SERVICE])
+    if outcome.status:
+        job.say(f"  the user {SERVICE} stays: {outcome.reason}: later: sudo userdel {SERVICE}")
 
 
 def _remove_packages(job: Job, names: list[str]) -> None:

@@ -192,6 +192,12 @@ def test_a_step_that_fails_is_one_line_and_the_next_installation_mends_it(
     assert "# 1.0" in device.text(SERVICE)
 
 
+def test_without_udev_everything_but_its_rules_works(device: Device, kit: Path) -> None:
+    device.programs.refusals["udevadm"] = (1, "Failed to send reload request: No such file or directory\n")
+    assert device.install(kit) == 0
+    assert any("udev has not: udevadm control: Failed to send" in line for line in device.said)
+
+
 def test_a_failed_build_leaves_the_old_version_and_nothing_else(device: Device, kit: Path, newer: Path) -> None:
     device.install(kit)
     before = device.tree()

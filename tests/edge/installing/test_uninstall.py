@@ -68,6 +68,14 @@ def test_packages_that_came_with_the_kit_go_and_those_that_were_there_stay(devic
     assert "dpkg --remove libedgetpu1-std" in device.programs.ran
 
 
+def test_a_user_that_cannot_be_removed_is_reported_and_the_rest_goes(device: Device, kit: Path) -> None:
+    device.install(kit)
+    device.programs.refusals["userdel"] = (127, "userdel: No such file or directory\n")
+    assert device.uninstall() == 0
+    assert any("the user fieldfare stays: userdel: No such file" in line for line in device.said)
+    assert not (device.root / "opt/fieldfare").exists()
+
+
 def test_uninstalling_twice_reports_that_nothing_is_there(device: Device, kit: Path) -> None:
     device.install(kit)
     device.uninstall()

@@ -59,6 +59,13 @@ def test_a_service_that_failed_gives_its_last_words_or_systemd_s(device: Device)
     assert told(device) == ("the service ended: camera.fps: must be 1 or more", False)
 
 
+def test_a_service_that_ends_again_and_again_is_waited_for_a_few_times_only(device: Device) -> None:
+    device.programs.properties = {"ActiveState": "activating", "SubState": "auto-restart", "Result": "exit-code"}
+    device.programs.properties |= {"ExecMainStatus": "66", "NRestarts": "3"}
+    text = "the service ends and starts again: activating (auto-restart): result exit-code, status 66"
+    assert told(device, limit_s=0.0) == (text, False)
+
+
 def test_results_of_the_run_before_do_not_count(device: Device) -> None:
     start(device, state="running", last={"label": "fox", "score": 0.5})
     text, serving = told(device, not_of="1")
