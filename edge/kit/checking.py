@@ -57,7 +57,8 @@ def notes(settings: Settings, bundle: Bundle, units: Mapping[str, bytes]) -> Ite
     """Yield what the device needs that no kit brings, in a line each."""
     for place, _ in _places(settings, units):
         if place.wanted == READ:
-            yield f"not in the kit: {place.what} {place.path.as_posix()}: put it there on the device"
+            where = place.given if _is_looked_for(place) else place.path.as_posix()
+            yield f"not in the kit: {place.what} {where}: put it there on the device"
     source = settings.camera.source
     if source_kind(source) == "stream" and not _box(units, SERVICE).network:
         yield f"source {masked(source)}: the service has no network until network-camera.conf is added: docs/cameras.md"
@@ -87,8 +88,13 @@ def _places(settings: Settings, units: Mapping[str, bytes]) -> Iterator[tuple[Pl
 def _fault(place: Place, box: Sandbox) -> str | None:
     """Return why the service could not use a place, and what to do."""
     path = PurePosixPath(place.path.as_posix())
-    # A bare name of a program is looked for in PATH; all else counts from the unit's folder, which is no user's guess.
-    if not PurePosixPath(place.given).is_absolute() and not (place.runs and "/" not in place.given):
+    # What counts from the unit's folder is no user's guess.
+    if not PurePosixPath(place.given).is_absolute() and not _is_looked_for(place):
         return f"{place.what} {shown(place.given)}: the service takes that for {path}: write the whole path"
     closed = judge_by_unit(place, path, box, f"{place.what} {path}")
     return None if closed is None else ": ".join(closed)
+
+
+def _is_looked_for(place: Place) -> bool:
+    """Return whether a place is a program's bare name, which the device looks for in its own PATH."""
+    return place.runs and "/" not in place.given

@@ -69,10 +69,7 @@ def _read(path: Path, target: Target) -> Deb:
         raise DataError(f"{path}: no .deb file: remove it")
     try:
         with path.open("rb") as file:
-            size = file.seek(0, io.SEEK_END)
-            if size > MOST_BYTES:
-                raise ValueError(f"{size >> 20} MiB, at most {MOST_BYTES >> 20}")
-            file.seek(0)
+            size = _size(file)
             fields = dict(_FIELD.findall(_control(file)))
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -91,6 +88,14 @@ def _read(path: Path, target: Target) -> Deb:
         )
     name = f"{package}_{plain[1]}_{architecture}.deb"
     return Deb(package, version, name, path, size, digest)
+
+
+def _size(file: IO[bytes]) -> int:
+    size = file.seek(0, io.SEEK_END)
+    if size > MOST_BYTES:
+        raise ValueError(f"{size >> 20} MiB, at most {MOST_BYTES >> 20}")
+    file.seek(0)
+    return size
 
 
 def _control(file: IO[bytes]) -> str:

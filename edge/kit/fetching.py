@@ -14,7 +14,7 @@ from edge.errors import DataError, FieldfareError, MissingPackageError, StorageE
 from edge.kit.lock import Wheel, requirement
 from edge.kit.targets import Target
 from edge.printable import counted
-from edge.storage import read_bounded, write_file
+from edge.storage import check_place, read_bounded, write_file
 
 # The largest, OpenCV's, has 40 MB.
 MOST_BYTES = 256 << 20
@@ -45,6 +45,8 @@ def wheels_at_hand(
     for name in found:
         step(name)
     missing = [wheel for wheel in wheels if wheel.file not in found]
+    if missing and cache is not None:
+        check_place(cache / missing[0].file)  # before anything is fetched
     with tempfile.TemporaryDirectory(prefix="fieldfare-kit-") as scratch:
         if missing:
             _download(target, missing, Path(scratch), cache, step)

@@ -32,9 +32,9 @@ class Wheel:
     file: str
 
 
-def read_lock(target: Target, folder: Path = LOCKS) -> tuple[Wheel, ...]:
+def read_lock(target: Target) -> tuple[Wheel, ...]:
     """Return the wheels of a target, by name. Raises DataError if the lock is not as format_lock writes it."""
-    path = folder / f"{target.name}.txt"
+    path = LOCKS / f"{target.name}.txt"
     try:
         text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
