@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from edge.errors import DataError, FieldfareError, MissingPackageError, StorageError, UnavailableError
 from edge.kit.lock import Wheel, requirement
@@ -19,6 +20,7 @@ from edge.storage import check_place, read_bounded, write_file
 # The largest, OpenCV's, has 40 MB.
 MOST_BYTES = 256 << 20
 _RETRIES = 2
+_MOST_PRINTED = 1 << 20
 _FULL = ("[Errno 28]", "[WinError 112]")
 _NO_NETWORK = re.compile(
     r"connection broken|ConnectionError|ConnectTimeout|ReadTimeout|IncompleteRead|ProxyError|SSLError|Failed to resolve"
@@ -92,19 +94,26 @@ def _download(
     words = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input", "--no-color", "download"]
     words += ["--require-hashes", "--no-deps", "--progress-bar=off", f"--retries={_RETRIES}", *target.pip_words]
     words += [f"--dest={into}", f"--requirement={wanted}"]
-    # Not edge.processes: that needs Linux, and this runs on every desktop.
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as pip,
-    ):
-        for line in pip.stdout or ():
-            if line.startswith((b"Collecting ", b"Processing ")):
-                step(line.decode(errors="replace").split()[1])
-        pip.wait()
+    with tempfile.TemporaryFile() as errors:
+        status = _run(words, errors, step)
         errors.seek(0)
-        printed = errors.read(1 << 20).decode(errors="replace")
-    if pip.returncode:
+        printed = errors.read(_MOST_PRINTED).decode(errors="replace")
+    if status:
         raise _error_of(printed, wheels, cache)
+
+
+def _run(words: Sequence[str], errors: IO[bytes], step: Callable[[str], None]) -> int:
+    """Run pip to its end, or end it; return its exit status."""
+    # Not edge.processes: that needs Linux, and this runs on every desktop.
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as pip:
+        try:
+            for line in pip.stdout or ():
+                if line.startswith((b"Collecting ", b"Processing ")):
+                    step(Path(line.decode(errors="replace").split()[1]).name)
+        except BaseException:  # Ctrl-C among them: nothing goes on behind our back
+            pip.kill()
+            raise
+    return pip.returncode
 
 
 def _error_of(printed: str, wheels: Sequence[Wheel], cache: Path | None) -> FieldfareError:
