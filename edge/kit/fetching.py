@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 from edge.errors import DataError, FieldfareError, MissingPackageError, StorageError, UnavailableError
 from edge.kit.lock import Wheel, requirement
@@ -94,26 +93,26 @@ def _download(
     words = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input", "--no-color", "download"]
     words += ["--require-hashes", "--no-deps", "--progress-bar=off", f"--retries={_RETRIES}", *target.pip_words]
     words += [f"--dest={into}", f"--requirement={wanted}"]
-    with tempfile.TemporaryFile() as errors:
-        status = _run(words, errors, step)
-        errors.seek(0)
-        printed = errors.read(_MOST_PRINTED).decode(errors="replace")
+    status, printed = _run(words, step)
     if status:
         raise _error_of(printed, wheels, cache)
 
 
-def _run(words: Sequence[str], errors: IO[bytes], step: Callable[[str], None]) -> int:
-    """Run pip to its end, or end it; return its exit status."""
-    # Not edge.processes: that needs Linux, and this runs on every desktop.
-    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as pip:
+def _run(words: Sequence[str], step: Callable[[str], None]) -> tuple[int, str]:
+    """Run pip to its end, or end it; return its exit status and what it printed."""
+    printed = bytearray()
+    # Not edge.processes: that needs Linux, and this runs on every desktop. Nor a file for its messages: the disk may be
+    # full of what it fetched.
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as pip:
         try:
             for line in pip.stdout or ():
+                printed += line[: max(0, _MOST_PRINTED - len(printed))]
                 if line.startswith((b"Collecting ", b"Processing ")):
                     step(Path(line.decode(errors="replace").split()[1]).name)
         except BaseException:  # Ctrl-C among them: nothing goes on behind our back
             pip.kill()
             raise
-    return pip.returncode
+    return pip.returncode, printed.decode(errors="replace")
 
 
 def _error_of(printed: str, wheels: Sequence[Wheel], cache: Path | None) -> FieldfareError:

@@ -50,11 +50,7 @@ PRINTED: list[tuple[str, type[FieldfareError], str]] = [
 def test_what_pip_prints_is_one_line(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, printed: str, kind: type[FieldfareError], line: str
 ) -> None:
-    def run(words: object, errors: "object", step: object) -> int:
-        errors.write(printed.encode())  # type: ignore[attr-defined]
-        return 1
-
-    monkeypatch.setattr(fetching, "_run", run)
+    monkeypatch.setattr(fetching, "_run", lambda *_: (1, printed))
     with pytest.raises(kind) as caught, wheels_at_hand(TARGET, workshop.wheels, None, lambda _: None):
         pass
     assert line in str(caught.value)
