@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -142,6 +143,9 @@ def test_a_place_without_a_kit(tmp_path: Path) -> None:
         open_kit(tmp_path / "nowhere.tar")
     with pytest.raises(DataError, match=r"kit\.json is missing"):
         open_kit(tmp_path)
+    os.mkfifo(tmp_path / "pipe.tar")
+    with pytest.raises(MissingInputError, match="neither a folder nor a plain file"):
+        open_kit(tmp_path / "pipe.tar")
 
 
 @pytest.mark.parametrize(
