@@ -95,7 +95,7 @@ def _fault(place: Place, box: Sandbox) -> str | None:
     closed = judge_by_unit(place, path, box, f"{place.what} {path}")
     if closed is not None:
         return ": ".join(closed)
-    rule = box.rule(path)
+    rule = box.rule(path.as_posix())
     if place.wanted == WRITE and rule is not None and rule.why == "ConfigurationDirectory":
         return f"{place.what} {path}: {rule.folder} is root's, and the service may only read there: {place.better}"
     return None
