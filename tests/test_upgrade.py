@@ -21,7 +21,7 @@ def copy_of_the_sources(to: Path) -> Path:
     to.mkdir()
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, to)
-    for name in SOURCES:
+    for name in (*SOURCES, "systemd"):
         shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
     return to
 
@@ -48,6 +48,7 @@ def test_pip_install_over_an_earlier_version(tmp_path: Path) -> None:
         (wheel,) = (tmp_path / "wheels").glob("*.whl")
         pip("--python", str(python), "install", "--no-deps", "--no-index", "--force-reinstall", str(wheel))
         (packages,) = environment.glob("lib/python3*/site-packages")
+        assert (packages / "edge/kit/systemd/fieldfare.service").is_file()  # `fieldfare kit` reads it there
         return modules(packages)
 
     for name in EARLIER:
