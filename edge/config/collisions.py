@@ -26,6 +26,7 @@ _READ = (
     ("bundle",),
     ("device", "taxonomy"),
     ("locate", "model"),
+    ("power", "file"),
     *(("mqtt", key) for key in ("password_file", "ca", "certificate", "key")),
 )
 _FOLDERS = (("pictures", "folder"), ("harvest", "folder"))

@@ -118,6 +118,33 @@ class Load(Section, frozen=True, kw_only=True):
     max_temperature_c: Annotated[float, Meta(ge=30, le=110)] = 75.0
 
 
+Pin = Annotated[int, Meta(ge=0, le=53)] | Text
+
+
+class Power(Section, frozen=True, kw_only=True):
+    """[power]: a power supply that announces its end. The service then writes everything and rests.
+
+    - file: what announces it by being there, or by holding `value`, such as a file in /sys/class/power_supply.
+    - value: None: that the file is there is enough.
+    - pin: or a pin, as gpiozero names it, such as 17 or "BOARD11". active_high: the high level announces it.
+    - lasts_s: seconds that the signal must last, and later be gone.
+    - off: then have the system switched off, through fieldfare-poweroff.path.
+    """
+
+    file: Text | None = None
+    value: Text | None = None
+    pin: Pin | None = None
+    active_high: bool = True
+    lasts_s: Annotated[float, Meta(ge=0, le=600)] = 2.0
+    off: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.file is None) == (self.pin is None):
+            raise ValueError("file must be given, or pin, but not both")
+        if self.value is not None and self.file is None:
+            raise ValueError("value must be given together with file")
+
+
 class Recovery(Section, frozen=True, kw_only=True):
     """[recovery]: how far the supervisor may go.
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from edge.config.running import Pin
 from edge.config.sections import Section, Text
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -96,7 +97,7 @@ class Gpio(Section, frozen=True, kw_only=True):
     labels: only for these; none given: for all. active_high: on is the high level.
     """
 
-    pin: Annotated[int, Meta(ge=0, le=53)] | Text
+    pin: Pin
     labels: tuple[Text, ...] = ()
     seconds: Annotated[float, Meta(ge=0.01, le=3600)] = 1.0
     active_high: bool = True

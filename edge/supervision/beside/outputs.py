@@ -27,6 +27,11 @@ class Outputs:
         self._process = Attended(_KIND, start, OutputsBegin(settings, device), listener, self._receive)
         self._status = status
 
+    def apply(self, settings: Settings, device: str) -> None:
+        """Take other settings: the process ends, and another one goes on where it was."""
+        self._process.renew(OutputsBegin(settings, device))
+        self._process.leave()
+
     def tick(self, now: float) -> None:
         """Do the regular work; call it about once a second or more often."""
         self._process.tick(now)

@@ -61,8 +61,8 @@ class Recording:
         self._sightings = Sightings(settings.device, source, device, status.boot_id)
         self._pending = Pending(room_for_files())
         self._process = Attended(_KIND, start, begin, listener, self._receive)
-        self._overdue_s = settings.events.durable_within_s + _OVERDUE_S
         self._listener, self._service = listener, status
+        self._finishing = self._rests = False
         self._status = status.events = EventStatus()
         self._scores: deque[bytes] = deque()
         self._scores_size = 0
@@ -83,6 +83,38 @@ class Recording:
     def pid(self) -> int | None:
         """The recorder's process; None if there is none."""
         return self._process.pid
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether `rest` was called and all is on the disk: nothing waits, and no process has the store open."""
+        return self._rests and not self._pending.waiting and self._process.pid is None
+
+    # --- other settings, and rest ---
+
+    def apply(self, settings: Settings, device: str) -> None:
+        """Take other settings, which name a store, too. The recorder keeps what it has and ends, and another one
+        begins with them. What is not acknowledged by then is sent to that one, so nothing is lost."""
+        self._settings = settings
+        self._sightings.describe(settings.device, without_secrets(settings.camera.source), device)
+        self._process.renew(RecorderBegin(settings, device, self._service.boot_id))
+        self._finishing = True
+
+    def rest(self, *, rests: bool) -> None:
+        """Have everything kept and the store closed, and keep it so; or go on. Call it again and again: what waits
+        starts another recorder."""
+        if rests and self._process.is_alive and not self._process.is_leaving:
+            self._finishing = True
+        self._rests = rests
+        self._process.hold(held=rests and not self._pending.waiting)
+
+    def _finish_if_due(self) -> None:
+        """Order the recorder to end, once all that waits was sent to it."""
+        if self._finishing and self._pending.next is None:
+            if self._process.line is None:  # there is none at present: the next one begins with what is new
+                self._finishing = False
+            elif self._sends(Finish()):
+                self._process.expect_end()
+                self._finishing = False
 
     # --- from the worker ---
 
@@ -146,9 +178,10 @@ class Recording:
         oldest = self._pending.oldest
         if oldest is not None and oldest.sent_s is not None and self._status.fault is None:
             waits_s = now - max(oldest.sent_s, self._progress_s)
-            if waits_s > self._overdue_s:
+            if waits_s > self._settings.events.durable_within_s + _OVERDUE_S:
                 self._process.replace(f"the recorder kept nothing for {waits_s:.0f} s")
         self._send()
+        self._finish_if_due()
         self._report()
 
     def excuse(self, away_s: float) -> None:
