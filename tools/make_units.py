@@ -18,7 +18,7 @@ _WITH_INSTANCES = ("fieldfare.service", "fieldfare-outputs.service", "fieldfare-
 _ALONE = {"instance": False, "at": "", "slash": "", "of": "", "settings": "fieldfare"}
 _INSTANCE = {"instance": True, "at": "@%i", "slash": "/%i", "of": " %i", "settings": "%i"}
 # What a template includes, and no unit by itself.
-_PARTS = ("confined.j2",)
+_PARTS = ("confined.j2", "root.j2", "take.j2")
 
 
 def made() -> dict[str, str]:

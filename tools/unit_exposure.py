@@ -16,7 +16,7 @@ UNITS = Path(__file__).resolve().parents[1] / "systemd"
 MOST = 1.5
 # What may be lent to a unit. A camera on the network costs its service the whole of `PrivateNetwork` and more.
 DROP_INS = {
-    "fieldfare.service": (("network-camera.conf",),),
+    "fieldfare.service": (("network-camera.conf",), ("power-gpio.conf",)),
     "fieldfare-outputs.service": (
         ("outputs-network.conf",),
         ("outputs-gpio.conf",),

@@ -48,7 +48,7 @@ def status(name: str | None, run_dir: Path, as_json: bool) -> None:
 
     from edge.supervision.status import read
 
-    found = _files(run_dir, name)
+    found = places(run_dir, name)
     serving = True
     for path in found:
         seen = read(path)
@@ -76,7 +76,7 @@ def fitted(text: str, columns: int | None) -> list[str]:
     return [piece for line in lines for piece in words.wrap(line)]
 
 
-def _files(run_dir: Path, name: str | None) -> list[Path]:
+def places(run_dir: Path, name: str | None) -> list[Path]:
     """Find the status file of the instance `name`, or those of all."""
     places = [run_dir / name] if name else [run_dir, *sorted(p for p in _folders(run_dir))]
     # Also a folder or a pipe that stands there: why it cannot be read is the better answer.

@@ -63,7 +63,7 @@ class PinSignal:
                 warnings.simplefilter("ignore")
                 self._pin = DigitalInputDevice(pin, pull_up=not active_high)
         except BadPinFactory as error:
-            fix = "sudo apt install python3-lgpio, and install systemd/power-gpio.conf (docs/power.md)"
+            fix = "sudo apt install python3-lgpio, and install systemd/power-gpio.conf (docs/boot-to-boot.md)"
             raise UnavailableError(f"[power] pin {pin}: no access to the pins: {fix}") from error
         except (GPIOZeroError, OSError, ValueError) as error:
             raise UnavailableError(f"[power] pin {pin}: {error}") from error

@@ -14,7 +14,7 @@ from edge.errors import MissingInputError
 from edge.inference.edgetpu_devices import CORAL_IDS
 from edge.supervision import reboot_grant
 from edge.supervision.states import HOPELESS
-from edge.supervision.systemd import REQUEST
+from edge.supervision.systemd import POWEROFF, REQUEST
 from tools.make_units import made
 from tools.unit_exposure import DROP_INS, MOST, Rated, rated
 
@@ -111,6 +111,8 @@ def test_the_unit_starts_it_as_a_service_and_does_not_start_again_what_no_repeti
 def test_the_reboot_is_looked_for_where_it_is_asked_for() -> None:
     assert f"PathExists=/run/fieldfare/{REQUEST}" in settings_of("fieldfare-reboot.path")
     assert f"PathExists=/run/fieldfare/%i/{REQUEST}" in settings_of("fieldfare-reboot@.path")
+    assert f"PathExists=/run/fieldfare/{POWEROFF}" in settings_of("fieldfare-poweroff.path")
+    assert f"PathExists=/run/fieldfare/%i/{POWEROFF}" in settings_of("fieldfare-poweroff@.path")
 
 
 def commands(unit: str) -> list[str]:
@@ -121,20 +123,24 @@ def commands(unit: str) -> list[str]:
     ]
 
 
-def take_requests(run: Path) -> subprocess.CompletedProcess[str]:
-    """Do what fieldfare-reboot.service does with the requests, in another folder."""
-    *_, script = commands("fieldfare-reboot.service")
+UNITS_THAT_TAKE = {REQUEST: "fieldfare-reboot.service", POWEROFF: "fieldfare-poweroff.service"}
+
+
+def take_requests(run: Path, request: str = REQUEST) -> subprocess.CompletedProcess[str]:
+    """Do what the unit that takes these requests does, in another folder."""
+    *_, script = commands(UNITS_THAT_TAKE[request])
     words = shlex.split(script.replace("/run/fieldfare", str(run)))
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=20)
 
 
 class TestTakingARequest:
+    @pytest.mark.parametrize("request_name", [REQUEST, POWEROFF])
     @pytest.mark.parametrize("place", [".", "front"])
-    def test_a_plain_file_is_one(self, tmp_path: Path, place: str) -> None:
+    def test_a_plain_file_is_one(self, tmp_path: Path, place: str, request_name: str) -> None:
         (tmp_path / place).mkdir(exist_ok=True)
-        file = tmp_path / place / REQUEST
+        file = tmp_path / place / request_name
         file.write_bytes(b"no frame\x1b[31m for\n3 s <0>" + b"x" * 10_000)
-        done = take_requests(tmp_path)
+        done = take_requests(tmp_path, request_name)
         assert done.returncode == 0
         assert not file.exists()
         assert done.stdout.count("\n") == 1
@@ -169,6 +175,19 @@ class TestTakingARequest:
         assert take_requests(tmp_path).returncode == 1
 
 
+def test_root_does_nothing_but_power_off() -> None:
+    taking, off = settings_of("fieldfare-poweroff.service"), settings_of("fieldfare-poweroff-now.service")
+    assert {"User=fieldfare", "OnSuccess=fieldfare-poweroff-now.service"} <= set(taking)
+    assert not any(line.startswith("User=") for line in off)
+    assert "InaccessiblePaths=-/run/fieldfare -/var/lib/fieldfare" in off
+    assert commands("fieldfare-poweroff-now.service") == ["/usr/bin/systemctl --no-block poweroff"]
+
+
+def test_what_an_earlier_run_requested_is_not_taken_for_a_new_request() -> None:
+    before = next(line for line in settings_of(SERVICE) if line.startswith("ExecStartPre="))
+    assert before.endswith(f"/run/fieldfare/{REQUEST} /run/fieldfare/{POWEROFF}")
+
+
 def test_root_does_nothing_but_count_and_reboot() -> None:
     """What the service's user can write is for the unit without privileges; the other starts after its success only."""
     taking, rebooting = settings_of("fieldfare-reboot.service"), settings_of("fieldfare-reboot-now.service")
@@ -184,11 +203,18 @@ def test_root_does_nothing_but_count_and_reboot() -> None:
     assert any(line.startswith(f"Environment={reboot_grant.A_DAY}=") for line in rebooting)
 
 
-def test_no_flood_of_requests_makes_the_path_unit_give_up() -> None:
+def test_a_request_of_one_kind_is_none_of_the_other(tmp_path: Path) -> None:
+    (tmp_path / REQUEST).touch()
+    assert take_requests(tmp_path, POWEROFF).returncode == 1
+    assert (tmp_path / REQUEST).exists()
+
+
+@pytest.mark.parametrize("unit", UNITS_THAT_TAKE.values())
+def test_no_flood_of_requests_makes_the_path_unit_give_up(unit: str) -> None:
     """Its service takes a while each time, so that it never reaches its limit of starts."""
-    taking = settings_of("fieldfare-reboot.service")
+    taking = settings_of(unit)
     limit = {key: int(value) for key, _, value in (line.partition("=") for line in taking) if key.startswith("StartL")}
-    pause = re.fullmatch(r"/usr/bin/sleep (\d+)", commands("fieldfare-reboot.service")[0])
+    pause = re.fullmatch(r"/usr/bin/sleep (\d+)", commands(unit)[0])
     assert pause
     assert int(pause[1]) * limit["StartLimitBurst"] > limit["StartLimitIntervalSec"]
 
