@@ -29,6 +29,8 @@ from edge.supervision.states import ServiceState
 from edge.supervision.status import Counts, Status, StatusFile, begin
 from edge.supervision.systemd import STATUS, Place, SystemdNotifier
 from edge.supervision.throughput import Publisher
+from edge.supervision.watchdog.feeding import Feeding
+from edge.supervision.worker_watch import Life
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Parts:
     escalation: Escalation
     regulator: Regulator
     company: Company
+    feeding: Feeding
     power: PowerWatch | None
     rest: Rest
     sleep: Sleep | None
@@ -66,6 +69,14 @@ class Parts:
         self.company.tick(now)
         if self.power is not None:
             self.power.tick(now)
+
+    def feed(self, life: Life | None, now: float, *, rests: bool) -> None:
+        """Feed systemd's watchdog unless something should have been repaired long ago. rests: there must be no
+        worker."""
+        of_worker = self.feeding.of_worker(
+            life, self.settings, self.life_watch, self.regulator.limit_fps, tries=self.state.tries, rests=rests
+        )
+        self.feeding.look([*of_worker, *self.company.duties], now)
 
     def excuse(self, away_s: float) -> None:
         """Extend all deadlines by `away_s`, during which this process was not running."""
@@ -164,6 +175,7 @@ def build_parts(
     status_file = StatusFile(place.run / STATUS if place.run else None)
     device = device_name(settings.device, place.state)
     power = _power_watch(settings, listener, helpers)
+    announcer = Announcer(status, publisher.tally, status_file, notifier)
     return Parts(
         settings=settings,
         place=place,
@@ -171,7 +183,8 @@ def build_parts(
         status=status,
         state=ServiceState(service, settings.camera.endless),
         publisher=publisher,
-        announcer=Announcer(status, publisher.tally, status_file, notifier),
+        announcer=announcer,
+        feeding=Feeding(announcer, status.counts),
         listener=listener,
         jobs=jobs,
         edgetpu=EdgeTpuWatch(settings, jobs, status.counts),

@@ -35,8 +35,6 @@ _ASLEEP_TICK_S = 1.0
 _HELD_UP_S = 1.0
 # A worker that reported an error or its end is about to go, and gives its device back properly.
 _GOING_S = 1.0
-# Each holds its memory for good, and what hung two of them in the kernel would hang a third.
-_MAX_UNKILLABLE = 2
 
 
 class Supervisor:
@@ -156,7 +154,8 @@ class Supervisor:
         self._regulate()
         if self._life is not None:
             self._intake.refresh(self._life)
-        parts.announcer.alive()
+        none_wanted = self._life is None and (self._workers.are_stuck or not self._may_start)
+        parts.feed(self._life, now, rests=none_wanted)
         parts.announcer.refresh(now)
 
     def _held_up(self, away_s: float) -> None:
@@ -175,8 +174,9 @@ class Supervisor:
         return self._life is None and not ends and self._state.state != "asleep"
 
     def _start_worker(self) -> None:
-        parts, hang = self._parts, len(self._workers.unkillable)
-        if hang >= _MAX_UNKILLABLE:
+        parts = self._parts
+        if self._workers.are_stuck:
+            hang = len(self._workers.unkillable)
             self._state.recovers(f"{hang} workers hang in a driver: only a reboot helps")
             parts.announce()
             return

@@ -6,11 +6,9 @@ left alone.
 
 import logging
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -20,6 +18,7 @@ from edge.processes.child import Child
 from edge.processes.listener import Listener
 from edge.processes.process import describe_exit
 from edge.supervision.announcer import Repeats
+from edge.supervision.beside.kinds import Failed, Kind
 from edge.supervision.beside.starting import StartHelper
 
 _log = logging.getLogger(__name__)
@@ -43,40 +42,12 @@ _BATCH = 64
 _LAST_READS = 4
 
 
-class Failed(Protocol):
-    """The last message of one that an error ends."""
-
-    @property
-    def why(self) -> str:
-        """The error, one line."""
-
-    @property
-    def status(self) -> int:
-        """Its exit status."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What is run.
-
-    name: in the log.
-    pair: returns our end of a new line, and the socket for the process.
-    failed: the message with which it reports the error that ends it.
-    starting_s, silence_s: how long it may send nothing before its first message, and later.
-    """
-
-    name: str
-    pair: Callable[[], tuple[Channel[Any], socket.socket]]
-    failed: type[Failed]
-    starting_s: float
-    silence_s: float
-
-
 class Attended:
     """One such process at a time. Used by one thread.
 
     line: to the process; None if there is none at present.
     fault: why it does not serve; None if it does, or if it was just started for the first time.
+    moves: a count that grows with all that it sends, and all that is done about it.
     """
 
     def __init__(
@@ -85,6 +56,7 @@ class Attended:
         """begin: its first message. hear: called when the line can be read; it must consume `messages`."""
         self._kind, self._start, self._begin, self._listener, self._hear = kind, start, begin, listener, hear
         self.line: Channel[Any] | None = None
+        self.moves = 0  # messages, starts and ends so far
         self.fault: str | None = None
         self._child: Child | None = None
         self._started_s = self._heard_s = 0.0
@@ -104,6 +76,14 @@ class Attended:
     def is_alive(self) -> bool:
         """Does it run, as far as is known?"""
         return self._child is not None and self._hung_up_s is None
+
+    @property
+    def allowed_s(self) -> float:
+        """Within so many seconds it sends something, or something is done about it; infinite if nothing need be."""
+        if self._child is not None:
+            return self._limit_s() if self._hung_up_s is None else _FINISH_S
+        stuck = len(self._dying) >= _MAX_UNKILLABLE
+        return float("inf") if self._is_held or stuck else _HOPELESS_PAUSE_S
 
     @property
     def is_leaving(self) -> bool:
@@ -225,6 +205,7 @@ class Attended:
             self._pause(f"the {self._kind.name} could not be started: {error}", now)
             return False
         self._started_s = self._heard_s = time.monotonic()
+        self.moves += 1
         self._has_spoken, self._failed, self._is_ordered = False, None, False
         self._listener.add(self._child.stderr, self._relay)
         return True
@@ -256,6 +237,7 @@ class Attended:
 
     def _heard(self, now: float) -> None:
         self._heard_s, self._has_spoken = now, True
+        self.moves += 1
         if now - self._started_s > _PROVEN_S:
             self._ends = 0
 
@@ -302,6 +284,7 @@ class Attended:
         self._dying.append((child, time.monotonic()))
 
     def _pause(self, why: str, now: float) -> None:
+        self.moves += 1
         pause_s = _PAUSES_S[min(self._ends, len(_PAUSES_S) - 1)]
         self._ends += 1
         self._is_hopeless = self._failed is not None and self._failed.status in _HOPELESS

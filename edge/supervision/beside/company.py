@@ -7,6 +7,7 @@ from edge.processes.listener import Listener
 from edge.processes.messages import Sampled, Scored, Sighted
 from edge.supervision.beside.starting import StartHelper
 from edge.supervision.status import Status
+from edge.supervision.watchdog.duties import Duty
 from edge.supervision.worker_watch import Life
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class Company:
     def reason(self) -> str | None:
         """What is not as in the settings; None if nothing. Outputs that fail are no fault of the service."""
         return self._recording.reason if self._recording is not None else None
+
+    @property
+    def duties(self) -> list[Duty]:
+        """What must move; nothing if no events are kept. Outputs have no part in it: they are none of the service."""
+        return self._recording.duties if self._recording is not None else []
 
     @property
     def at_rest(self) -> bool:

@@ -5,7 +5,8 @@ import logging
 from edge.config.settings import Settings
 from edge.processes.listener import Listener
 from edge.processes.outputs_messages import OutputsBegin, OutputsFailed, OutputsPulse, outputs_pair
-from edge.supervision.beside.attended import Attended, Kind
+from edge.supervision.beside.attended import Attended
+from edge.supervision.beside.kinds import Kind
 from edge.supervision.beside.starting import StartHelper
 from edge.supervision.status import Status
 

@@ -22,12 +22,14 @@ from edge.processes.recorder_messages import (
     recorder_pair,
 )
 from edge.supervision.announcer import Repeats
-from edge.supervision.beside.attended import Attended, Kind
+from edge.supervision.beside.attended import Attended
+from edge.supervision.beside.kinds import Kind
 from edge.supervision.beside.starting import StartHelper, start_recorder
 from edge.supervision.recording.checking import fault_of
 from edge.supervision.recording.pending import Pending, room_for_files
 from edge.supervision.recording.sightings import Sightings
 from edge.supervision.status import EventStatus, LastEvent, Status
+from edge.supervision.watchdog.duties import FOREVER_S, Duty
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +90,18 @@ class Recording:
     def at_rest(self) -> bool:
         """Whether `rest` was called and all is on the disk: nothing waits, and no process has the store open."""
         return self._rests and not self._pending.waiting and self._process.pid is None
+
+    @property
+    def duties(self) -> list[Duty]:
+        """What must move: what the recorder sends, and what it keeps. A fault that it reports, such as a full disk, is
+        for a person to mend, and nothing here can."""
+        oldest = self._pending.oldest
+        rests = oldest is None or oldest.sent_s is None or self._status.fault is not None
+        kept_s = FOREVER_S if rests else self._settings.events.durable_within_s + _OVERDUE_S
+        return [
+            Duty("the recorder", self._process.moves, self._process.allowed_s),
+            Duty("what waits for the recorder", (self._process.pid, self._progress_s), kept_s),
+        ]
 
     # --- other settings, and rest ---
 

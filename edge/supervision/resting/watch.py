@@ -3,7 +3,8 @@
 from edge.config.running import Power
 from edge.power.messages import PowerBegin, PowerFailed, PowerPulse, power_pair
 from edge.processes.listener import Listener
-from edge.supervision.beside.attended import Attended, Kind
+from edge.supervision.beside.attended import Attended
+from edge.supervision.beside.kinds import Kind
 from edge.supervision.beside.starting import StartHelper
 
 # It pulses every 2 s; gpiozero takes some seconds to load on a small Pi.
