@@ -7,7 +7,8 @@ from pathlib import Path
 from edge.capture.base import FrameSource, Optics
 from edge.config.faults import shorten
 from edge.config.running import Camera
-from edge.errors import ConfigError, MissingInputError
+from edge.config.secret_files import read_secret, with_password
+from edge.errors import CameraError, ConfigError, MissingInputError, UnavailableError
 from edge.printable import masked, without_secrets
 from edge.source_kind import SourceKind, source_kind
 
@@ -108,7 +109,14 @@ def _open_stream(camera: Camera, model_size: tuple[int, int] | None) -> FrameSou
     from edge.capture.network.stream import StreamSource
 
     least = _whole(model_size, camera) if model_size else (1, 1)
-    return StreamSource(camera.source, wait_s=camera.patience_s, fps=camera.fps, least=least)
+    address = camera.source
+    if camera.password_file is not None:
+        try:
+            # Read anew each time that the camera is opened: a password may be changed, or come later.
+            address = with_password(address, read_secret("camera.password_file", camera.password_file))
+        except UnavailableError as error:
+            raise CameraError(str(error)) from error
+    return StreamSource(address, wait_s=camera.patience_s, fps=camera.fps, least=least)
 
 
 def _open_replay(path: Path, camera: Camera) -> FrameSource:

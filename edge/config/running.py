@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edge.config.secret_files import SecretFile, lacks_password
 from edge.config.sections import NO_NUL, Region, Section, Share, Text
 from edge.inference.edgetpu import DEFAULT_LIBRARY
 from edge.inference.runtime import RuntimeName
-from edge.source_kind import is_live
+from edge.source_kind import is_live, source_kind
 
 _DEVICE = r"^(auto|cpu|edgetpu|any|(usb|pci)(:\d+)?|(usb:)?\d+-\d+(\.\d+)*|/dev/apex_\d+)\Z"
 DeviceName = Annotated[str, Meta(pattern=_DEVICE)]
@@ -18,6 +19,7 @@ ConsoleMode = Literal["all", "changes", "off"]
 class Camera(Section, frozen=True, kw_only=True):
     """[camera]: the source of the frames.
 
+    - password_file: holds the password of a stream whose address has a user only.
     - fps: frames a second; None: the source's own rate.
     - timeout_s: seconds without a frame that are a stall.
     - frozen_s: seconds of bit-identical frames that are a frozen camera; 0: never.
@@ -28,6 +30,7 @@ class Camera(Section, frozen=True, kw_only=True):
     """
 
     source: Text = "picamera2"
+    password_file: SecretFile | None = None
     width: Annotated[int, Meta(ge=32, le=8192)] = 640
     height: Annotated[int, Meta(ge=32, le=8192)] = 480
     fps: Annotated[float, Meta(ge=0.001, le=1000)] | None = None
@@ -43,6 +46,12 @@ class Camera(Section, frozen=True, kw_only=True):
     script: Annotated[str, Meta(pattern=NO_NUL, description="a text that holds no NUL character")] | None = None
 
     def __post_init__(self) -> None:
+        takes_password = source_kind(self.source) == "stream" and lacks_password(self.source)
+        if self.password_file is not None and not takes_password:
+            raise ValueError(
+                "password_file must be left out unless source is a stream with a user and no password: "
+                "such as rtsp://viewer@192.168.1.20/stream"
+            )
         if self.region is not None:
             left, top, width, height = self.region
             if not (width > 0 and height > 0 and left + width <= 1 + 1e-9 and top + height <= 1 + 1e-9):

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from edge.config.running import Pin
+from edge.config.secret_files import SecretFile
 from edge.config.sections import Section, Text
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -34,7 +35,7 @@ class Mqtt(Section, frozen=True, kw_only=True):
     host: Text
     port: Port | None = None
     username: Text | None = None
-    password_file: Text | None = None
+    password_file: SecretFile | None = None
     tls: bool = False
     ca: Text | None = None
     certificate: Text | None = None

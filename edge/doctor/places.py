@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge.doctor.access import ENTER, READ, WRITE, changeable, refusal, status
 from edge.doctor.case import SERVICE, Case
-from edge.doctor.events.places import Place, has_outputs, kept_places, sent_places
+from edge.doctor.events.places import Place, has_outputs, kept_places, secret_places, sent_places
 from edge.doctor.findings import Finding, Kind
 from edge.doctor.sandbox import GIVEN, OUTPUTS, Sandbox, sandbox
 from edge.printable import counted, masked
@@ -105,6 +105,7 @@ def _places(case: Case, box: Sandbox, start: str) -> Iterator[Place]:
     if settings.output.jsonl is not None:
         path = Path(os.path.normpath(Path(start, settings.output.jsonl)))
         yield Place("results", settings.output.jsonl, path, WRITE, f'jsonl = "{state}/{path.name}" in the settings')
+    yield from secret_places(settings, start)
     yield from kept_places(settings, start, state)
 
 
