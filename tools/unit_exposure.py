@@ -20,6 +20,7 @@ DROP_INS = {
     "fieldfare-outputs.service": (
         ("outputs-network.conf",),
         ("outputs-gpio.conf",),
+        ("outputs-led.conf",),
         ("outputs-gpio.conf", "outputs-network.conf"),
     ),
 }

@@ -32,6 +32,7 @@ _CHOICES = {
     "engine.device": _DEVICE_WORDS,
     "gpio.pin": _PIN_WORDS,
     "hook.command": "the program and its arguments, a list of 1 to 64 texts",
+    "led.pin": _PIN_WORDS,
     "locate.model_device": _DEVICE_WORDS,
     "power.pin": _PIN_WORDS,
     "schedule.awake": "a list of at most 64 windows: begin each with [[schedule.awake]]",

@@ -19,7 +19,6 @@ ConsoleMode = Literal["all", "changes", "off"]
 class Camera(Section, frozen=True, kw_only=True):
     """[camera]: the source of the frames.
 
-    - password_file: holds the password of a stream whose address has a user only.
     - fps: frames a second; None: the source's own rate.
     - timeout_s: seconds without a frame that are a stall.
     - frozen_s: seconds of bit-identical frames that are a frozen camera; 0: never.
@@ -27,10 +26,10 @@ class Camera(Section, frozen=True, kw_only=True):
     - exposure (microseconds), gain (a factor), focus (dioptres): for cameras that have them.
     - format: the pixel format to set on a V4L2 camera.
     - script: the faults of a synthetic camera.
+    - password_file: holds the password of a stream whose address has a user only.
     """
 
     source: Text = "picamera2"
-    password_file: SecretFile | None = None
     width: Annotated[int, Meta(ge=32, le=8192)] = 640
     height: Annotated[int, Meta(ge=32, le=8192)] = 480
     fps: Annotated[float, Meta(ge=0.001, le=1000)] | None = None
@@ -44,6 +43,7 @@ class Camera(Section, frozen=True, kw_only=True):
     focus: Literal["auto"] | Annotated[float, Meta(ge=0, le=65535)] = "auto"
     format: Annotated[str, Meta(pattern=r"^(auto|[A-Za-z0-9 ]{4})\Z")] = "auto"
     script: Annotated[str, Meta(pattern=NO_NUL, description="a text that holds no NUL character")] | None = None
+    password_file: SecretFile | None = None
 
     def __post_init__(self) -> None:
         takes_password = source_kind(self.source) == "stream" and lacks_password(self.source)

@@ -84,7 +84,7 @@ def secret_places(settings: Settings, start: str) -> Iterator[Place]:
 
 def has_outputs(settings: Settings) -> bool:
     """Return whether events are sent anywhere."""
-    return any((settings.mqtt, settings.metrics, settings.event_lines, settings.hook, settings.gpio))
+    return any((settings.mqtt, settings.metrics, settings.event_lines, settings.hook, settings.gpio, settings.led))
 
 
 def _path(start: str, given: str) -> Path:

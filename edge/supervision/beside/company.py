@@ -121,7 +121,7 @@ def _outputs(
     settings: Settings, device: str, status: Status, listener: Listener, start: StartHelper
 ) -> "Outputs | None":
     """Return the outputs, None if events go nowhere else than to the store."""
-    sections = (settings.mqtt, settings.metrics, settings.event_lines, settings.hook, settings.gpio)
+    sections = (settings.mqtt, settings.metrics, settings.event_lines, settings.hook, settings.gpio, settings.led)
     if all(section is None for section in sections):
         return None
     from edge.supervision.beside.outputs import Outputs

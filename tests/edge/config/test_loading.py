@@ -170,13 +170,14 @@ NEEDED: dict[str, dict[str, Any]] = {
     "hook": {"command": ["true"]},
     "gpio": {"pin": 17},
     "power": {"file": "/run/ups/low"},
+    "led": {"name": "ACT"},
     "device": {"latitude": 50, "longitude": 8},
 }
 STORE = {"store": "events.db"}
 
 
 @pytest.mark.parametrize(
-    ("section", "name", "kind"), [given for given in NUMBERS if given.id not in ("gpio.pin", "power.pin")]
+    ("section", "name", "kind"), [given for given in NUMBERS if given.id not in ("gpio.pin", "led.pin", "power.pin")]
 )
 def test_a_wrong_number_is_told_with_both_ends_of_the_range(section: str, name: str, kind: IntType | FloatType) -> None:
     assert kind.ge is not None
