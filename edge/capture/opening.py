@@ -7,9 +7,10 @@ from pathlib import Path
 from edge.capture.base import FrameSource, Optics
 from edge.config.faults import shorten
 from edge.config.running import Camera
-from edge.errors import ConfigError, MissingInputError
+from edge.config.secret_files import read_secret, with_password
+from edge.errors import CameraError, ConfigError, MissingInputError, UnavailableError
 from edge.printable import masked, without_secrets
-from edge.source_kind import source_kind
+from edge.source_kind import SourceKind, source_kind
 
 SOURCES = "a folder, a picture or video file, /dev/videoN, picamera2[:N], an rtsp:// or http:// stream, or synthetic"
 
@@ -26,16 +27,39 @@ def open_source(camera: Camera, *, model_size: tuple[int, int] | None = None) ->
     source = camera.source
     if source == "synthetic":
         return _open_synthetic(camera)
-    if camera.script is not None:
-        raise ConfigError(f'camera.script is for source = "synthetic", not for {masked(source)}: take it out')
     kind = source_kind(source)
+    _require_fitting(camera, kind)
     if kind == "replay":
         return _open_replay(Path(source), camera)
-    if not camera.realtime:
-        raise ConfigError(f"camera {masked(source)} cannot run flat out: leave realtime on")
     if kind == "picamera2":
         return _open_picamera(camera, model_size)
     return _open_v4l2(camera) if kind == "v4l2" else _open_stream(camera, model_size)
+
+
+def require_source(camera: Camera) -> None:
+    """Raise ConfigError if camera.source or camera.script cannot be right, whatever is plugged in. Opens no source."""
+    kind = source_kind(camera.source)
+    if kind == "synthetic":
+        from edge.capture.script import ScriptClock
+
+        if camera.script is not None:
+            ScriptClock(camera.script)
+        return
+    _require_fitting(camera, kind)
+    if kind == "picamera2":
+        _picamera_number(camera.source)
+    elif kind == "stream":
+        from edge.capture.urls import require_stream
+
+        require_stream(camera.source)
+
+
+def _require_fitting(camera: Camera, kind: SourceKind) -> None:
+    """Raise ConfigError if other keys of [camera] are for another kind of source."""
+    if camera.script is not None:
+        raise ConfigError(f'camera.script is for source = "synthetic", not for {masked(camera.source)}: take it out')
+    if kind != "replay" and not camera.realtime:
+        raise ConfigError(f"camera {masked(camera.source)} cannot run flat out: leave realtime on")
 
 
 def _open_synthetic(camera: Camera) -> FrameSource:
@@ -48,12 +72,8 @@ def _open_synthetic(camera: Camera) -> FrameSource:
 def _open_picamera(camera: Camera, model_size: tuple[int, int] | None) -> FrameSource:
     from edge.capture.picamera import PicameraSource
 
-    numbered = _PICAMERA.fullmatch(camera.source)
-    if numbered is None:
-        shown = shorten(repr(without_secrets(camera.source)))
-        raise ConfigError(f"camera.source = {shown}: must be picamera2, picamera2:0, picamera2:1 and so on")
     return PicameraSource(
-        int(numbered[1] or 0),
+        _picamera_number(camera.source),
         width=camera.width,
         height=camera.height,
         fps=camera.fps,
@@ -61,6 +81,14 @@ def _open_picamera(camera: Camera, model_size: tuple[int, int] | None) -> FrameS
         least=model_size and _whole(model_size, camera),
         optics=_optics(camera),
     )
+
+
+def _picamera_number(source: str) -> int:
+    numbered = _PICAMERA.fullmatch(source)
+    if numbered is None:
+        shown = shorten(repr(without_secrets(source)))
+        raise ConfigError(f"camera.source = {shown}: must be picamera2, picamera2:0, picamera2:1 and so on")
+    return int(numbered[1] or 0)
 
 
 def _open_v4l2(camera: Camera) -> FrameSource:
@@ -81,7 +109,14 @@ def _open_stream(camera: Camera, model_size: tuple[int, int] | None) -> FrameSou
     from edge.capture.network.stream import StreamSource
 
     least = _whole(model_size, camera) if model_size else (1, 1)
-    return StreamSource(camera.source, wait_s=camera.patience_s, fps=camera.fps, least=least)
+    address = camera.source
+    if camera.password_file is not None:
+        try:
+            # Read anew each time that the camera is opened: a password may be changed, or come later.
+            address = with_password(address, read_secret("camera.password_file", camera.password_file))
+        except UnavailableError as error:
+            raise CameraError(str(error)) from error
+    return StreamSource(address, wait_s=camera.patience_s, fps=camera.fps, least=least)
 
 
 def _open_replay(path: Path, camera: Camera) -> FrameSource:

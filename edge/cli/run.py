@@ -4,6 +4,7 @@ import logging
 import os
 import platform
 import signal
+import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,13 @@ from edge.cli.given import refuse_given, refuse_together
 from edge.cli.streams import complain
 
 if TYPE_CHECKING:
+    from edge.config.request import SettingsRequest
+    from edge.config.running import Output
     from edge.config.settings import Settings
     from edge.processes.worker_process import StartWorker
     from edge.sinks.base import Sink
     from edge.supervision.load.sleep import Sleep
+    from edge.supervision.parts import Renewal
     from edge.supervision.supervisor import Supervisor
     from edge.supervision.systemd import Place
 
@@ -69,7 +73,8 @@ def run(
     to the outputs first, which takes some seconds at most; a second Ctrl-C ends it at once.
     """
     refuse_together(context, "quiet", "json_lines")
-    settings = _settings(config, **given)
+    request = _request(config, **given)
+    settings = request.load()
     _refuse_useless(context, settings.camera.source)
     sleep = _sleep(settings, _place())
     _refuse_hopeless_store(settings, service=service)
@@ -78,15 +83,24 @@ def run(
         from edge.capture.script import keep_clock
         from edge.cli.outputs.sinks import build_sinks
         from edge.processes.logs import log_to_stderr
+        from edge.supervision.parts import Renewal
 
         log_to_stderr()
         keep_clock()
-        sinks = build_sinks(settings.output, json_lines=json_lines, patient=service)
-        for sink in sinks:
-            stack.callback(sink.close)
-        supervisor = _supervisor(settings, sinks, sleep, start, frames, service=service, no_outputs=no_outputs)
+
+        def new_sinks(output: "Output") -> "list[Sink]":
+            sinks = build_sinks(output, json_lines=json_lines, patient=service)
+            for sink in sinks:
+                stack.callback(sink.close)
+            return sinks
+
+        renewal = Renewal(request if config else None, new_sinks, lambda new: _sleep(new, _place()))
+        supervisor = _supervisor(settings, sleep, start, frames, renewal, service=service, no_outputs=no_outputs)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _: _stop(supervisor, received))
+        # By hand, it is the terminal that closes.
+        if service and not sys.stdin.isatty():
+            signal.signal(signal.SIGHUP, lambda *_: supervisor.reload())
         _log.info("fieldfare %s, Python %s", __version__, platform.python_version())
         status = supervisor.run()
     _conclude(supervisor)
@@ -119,10 +133,10 @@ def _refuse_hopeless_store(settings: "Settings", *, service: bool) -> None:
 
 def _supervisor(
     settings: "Settings",
-    sinks: "list[Sink]",
     sleep: "Sleep | None",
     start: "StartWorker",
     max_frames: int | None,
+    renewal: "Renewal",
     *,
     service: bool,
     no_outputs: bool,
@@ -134,7 +148,7 @@ def _supervisor(
 
     return Supervisor(
         settings,
-        sinks,
+        renewal.sinks(settings.output),
         SystemdNotifier(),
         _place(),
         service=service,
@@ -142,6 +156,7 @@ def _supervisor(
         sleep=sleep,
         start=start,
         helpers=Helpers(outputs=None if no_outputs else start_outputs),
+        renewal=renewal,
     )
 
 
@@ -184,17 +199,15 @@ def _sleep(settings: "Settings", place: "Place") -> "Sleep | None":
     """Return what follows the schedule, None if there is none. Raises MissingPackageError."""
     if not settings.schedule.awake:
         return None
-    from edge.events.schedule import Timetable
+    from edge.events.schedule import timetable_of
     from edge.events.wall_clock import WallClock
     from edge.supervision.load.kept_clock import KeptClock
     from edge.supervision.load.sleep import Sleep
     from edge.supervision.status import boot_id
 
     clock = WallClock()
-    latitude, longitude = settings.device.latitude, settings.device.longitude
-    position = None if latitude is None or longitude is None else (latitude, longitude)
     kept = KeptClock(clock, place.run / "clock.json", boot_id()) if place.run is not None else clock
-    return Sleep(Timetable(settings.schedule, position), kept)
+    return Sleep(timetable_of(settings), kept)
 
 
 def _stop(supervisor: "Supervisor", received: int) -> None:
@@ -203,26 +216,25 @@ def _stop(supervisor: "Supervisor", received: int) -> None:
     signal.signal(received, signal.SIG_DFL)
 
 
-def _settings(
+def _request(
     config: Path | None, *, size: str | None, flat_out: bool, loop: bool, quiet: bool, **given: Any
-) -> "Settings":
-    """Read the settings: the file's, with the options that were given put over them."""
-    from edge.config.loading import check_places, check_sendable, load_settings, parse_size
+) -> "SettingsRequest":
+    """Return what settings to read: the file's, with the options that were given put over them."""
+    from edge.config.loading import parse_size
+    from edge.config.request import SettingsRequest
 
     if config is None and given["bundle"] is None:
         raise click.UsageError("name a bundle with --bundle, or a settings file with --config")
     if config is None and given["source"] is None:
         raise click.UsageError("name a source with --source: a folder, a video file, /dev/video0, picamera2")
     width, height = (None, None) if size is None else parse_size(size)
-    settings = load_settings(
-        config,
-        width=width,
-        height=height,
-        realtime=False if flat_out else None,
-        loop=True if loop else None,
-        console="off" if quiet else None,
+    options = {
+        "width": width,
+        "height": height,
+        "realtime": False if flat_out else None,
+        "loop": True if loop else None,
+        "console": "off" if quiet else None,
         **given,
-    )
-    check_sendable(settings)
-    check_places(settings, config, _place().files)
-    return settings
+    }
+    own = {name: str(path) for name, path in _place().files.items()}
+    return SettingsRequest(None if config is None else str(config), options, own)

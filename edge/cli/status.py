@@ -15,7 +15,7 @@ from edge.errors import MissingInputError, UnavailableError
 from edge.printable import counted, one_line
 
 if TYPE_CHECKING:
-    from edge.supervision.status import EventStatus, LastEvent, Status
+    from edge.supervision.status import EventStatus, LastEvent, Reloaded, Status
 
 RUN = Path("/run/fieldfare")
 CLOCKS = {
@@ -48,7 +48,7 @@ def status(name: str | None, run_dir: Path, as_json: bool) -> None:
 
     from edge.supervision.status import read
 
-    found = _files(run_dir, name)
+    found = places(run_dir, name)
     serving = True
     for path in found:
         seen = read(path)
@@ -76,7 +76,7 @@ def fitted(text: str, columns: int | None) -> list[str]:
     return [piece for line in lines for piece in words.wrap(line)]
 
 
-def _files(run_dir: Path, name: str | None) -> list[Path]:
+def places(run_dir: Path, name: str | None) -> list[Path]:
     """Find the status file of the instance `name`, or those of all."""
     places = [run_dir / name] if name else [run_dir, *sorted(p for p in _folders(run_dir))]
     # Also a folder or a pipe that stands there: why it cannot be read is the better answer.
@@ -128,6 +128,8 @@ def describe(seen: "Status", name: str | None, *, alive: bool) -> str:
         lines.append(
             f"  Edge TPU lost {counted(counts.edgetpu_losses, 'time')}, back {counted(counts.edgetpu_returns, 'time')}"
         )
+    if seen.reloaded is not None:
+        lines += _reloaded(seen.reloaded)
     if counts.usb_resets or counts.reboots_asked:
         lines.append(
             f"  repairs  {counted(counts.usb_resets, 'USB reset')}, {counted(counts.reboots_asked, 'reboot')} requested"
@@ -191,6 +193,13 @@ def _space(events: "EventStatus") -> str:
         f"{events.written_bytes / 1e6:.1f} MB written today",
     ]
     return ", ".join(text for text in texts if text)
+
+
+def _reloaded(last: "Reloaded") -> list[str]:
+    """Describe what came of the last reload."""
+    what = "read again" if last.applied else "refused, those before are in use"
+    first = f"  settings {what} at {_when(last.at_wall_s)}: {last.words}"
+    return [first, *(f"           {fault}" for fault in last.faults)]
 
 
 def _outputs(seen: "Status") -> list[str]:

@@ -21,6 +21,7 @@ from edge.config.keeping import Day
 
 _DAYS = get_args(Day)
 _DEVICE_WORDS = "auto, cpu, any, usb, pci, usb:N, pci:N, or a place such as 2-1.4 or /dev/apex_0"
+_PIN_WORDS = 'a whole number from 0 to 53, or a name such as "BOARD11"'
 # Keys for which neither msgspec's words nor the types' own are helpful enough.
 _CHOICES = {
     "camera.exposure": "auto, or microseconds from 1 to 200000000",
@@ -29,9 +30,11 @@ _CHOICES = {
     "camera.region": "four numbers from 0 to 1: left, top, width and height as shares of the picture",
     "decision.thresholds": "a table of labels, each with a number from 0 to 1",
     "engine.device": _DEVICE_WORDS,
-    "gpio.pin": 'a whole number from 0 to 53, or a name such as "BOARD11"',
+    "gpio.pin": _PIN_WORDS,
     "hook.command": "the program and its arguments, a list of 1 to 64 texts",
+    "led.pin": _PIN_WORDS,
     "locate.model_device": _DEVICE_WORDS,
+    "power.pin": _PIN_WORDS,
     "schedule.awake": "a list of at most 64 windows: begin each with [[schedule.awake]]",
 }
 

@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from edge.config.faults import Fault, Place, Table, shown, wrong
+from edge.config.secret_files import credential_id
 from edge.source_kind import source_kind
 
 # What the service writes, and what it only reads. The later of two that collide is the one that must change.
@@ -26,6 +27,8 @@ _READ = (
     ("bundle",),
     ("device", "taxonomy"),
     ("locate", "model"),
+    ("camera", "password_file"),
+    ("power", "file"),
     *(("mqtt", key) for key in ("password_file", "ca", "certificate", "key")),
 )
 _FOLDERS = (("pictures", "folder"), ("harvest", "folder"))
@@ -220,6 +223,8 @@ def _value(table: Table, place: Place) -> object:
 
 def _path(value: object, locate: Locate) -> PurePath | None:
     if not isinstance(value, str) or not value or "\x00" in value:  # a fault of its own, or not there
+        return None
+    if credential_id(value) is not None:  # a file of systemd's, which nothing here writes
         return None
     path = PurePath(_absolute(value))
     # Any number of outputs may go to /dev/null. /dev/shm holds files as any other folder.

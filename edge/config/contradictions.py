@@ -11,7 +11,7 @@ from edge.config.collisions import find_collisions
 from edge.config.faults import Fault, Place, Table, shown, written, wrong
 
 # What reads the store and does nothing else.
-_READERS = ("mqtt", "metrics", "event_lines", "hook", "gpio")
+_READERS = ("mqtt", "metrics", "event_lines", "hook", "gpio", "led")
 _STORE = 'events.store = FILE, such as "/var/lib/fieldfare/events.db"'
 
 

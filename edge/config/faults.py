@@ -19,7 +19,7 @@ from edge.printable import concealed, without_secrets
 _MOST_LISTED = 20
 _LONGEST = 100  # characters of a value in a message
 # A wrong value there may be a password, or a program's argument that holds one.
-_UNSHOWN = ("mqtt.username", "mqtt.password_file", "hook.command")
+_UNSHOWN = ("camera.password_file", "mqtt.username", "mqtt.password_file", "hook.command")
 # From a section's name to a key; a number is the place in a list, from 1.
 Place = tuple[str | int, ...]
 Table = dict[str, Any]

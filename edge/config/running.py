@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edge.config.secret_files import SecretFile, lacks_password
 from edge.config.sections import NO_NUL, Region, Section, Share, Text
 from edge.inference.edgetpu import DEFAULT_LIBRARY
 from edge.inference.runtime import RuntimeName
-from edge.source_kind import is_live
+from edge.source_kind import is_live, source_kind
 
 _DEVICE = r"^(auto|cpu|edgetpu|any|(usb|pci)(:\d+)?|(usb:)?\d+-\d+(\.\d+)*|/dev/apex_\d+)\Z"
 DeviceName = Annotated[str, Meta(pattern=_DEVICE)]
@@ -25,6 +26,7 @@ class Camera(Section, frozen=True, kw_only=True):
     - exposure (microseconds), gain (a factor), focus (dioptres): for cameras that have them.
     - format: the pixel format to set on a V4L2 camera.
     - script: the faults of a synthetic camera.
+    - password_file: holds the password of a stream whose address has a user only.
     """
 
     source: Text = "picamera2"
@@ -41,8 +43,15 @@ class Camera(Section, frozen=True, kw_only=True):
     focus: Literal["auto"] | Annotated[float, Meta(ge=0, le=65535)] = "auto"
     format: Annotated[str, Meta(pattern=r"^(auto|[A-Za-z0-9 ]{4})\Z")] = "auto"
     script: Annotated[str, Meta(pattern=NO_NUL, description="a text that holds no NUL character")] | None = None
+    password_file: SecretFile | None = None
 
     def __post_init__(self) -> None:
+        takes_password = source_kind(self.source) == "stream" and lacks_password(self.source)
+        if self.password_file is not None and not takes_password:
+            raise ValueError(
+                "password_file must be left out unless source is a stream with a user and no password: "
+                "such as rtsp://viewer@192.168.1.20/stream"
+            )
         if self.region is not None:
             left, top, width, height = self.region
             if not (width > 0 and height > 0 and left + width <= 1 + 1e-9 and top + height <= 1 + 1e-9):
@@ -116,6 +125,33 @@ class Load(Section, frozen=True, kw_only=True):
     max_fps: Annotated[float, Meta(ge=0.001, le=1000)] | None = None
     cpu_percent: Annotated[float, Meta(ge=1, le=100)] | None = None
     max_temperature_c: Annotated[float, Meta(ge=30, le=110)] = 75.0
+
+
+Pin = Annotated[int, Meta(ge=0, le=53)] | Text
+
+
+class Power(Section, frozen=True, kw_only=True):
+    """[power]: a power supply that announces its end. The service then writes everything and rests.
+
+    - file: what announces it by being there, or by holding `value`, such as a file in /sys/class/power_supply.
+    - value: None: that the file is there is enough.
+    - pin: or a pin, as gpiozero names it, such as 17 or "BOARD11". active_high: the high level announces it.
+    - lasts_s: seconds that the signal must last, and later be gone.
+    - off: then have the system switched off, through fieldfare-poweroff.path.
+    """
+
+    file: Text | None = None
+    value: Text | None = None
+    pin: Pin | None = None
+    active_high: bool = True
+    lasts_s: Annotated[float, Meta(ge=0, le=600)] = 2.0
+    off: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.file is None) == (self.pin is None):
+            raise ValueError("file must be given, or pin, but not both")
+        if self.value is not None and self.file is None:
+            raise ValueError("value must be given together with file")
 
 
 class Recovery(Section, frozen=True, kw_only=True):

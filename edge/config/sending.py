@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from edge.config.running import Pin
+from edge.config.secret_files import SecretFile
 from edge.config.sections import Section, Text
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -33,7 +35,7 @@ class Mqtt(Section, frozen=True, kw_only=True):
     host: Text
     port: Port | None = None
     username: Text | None = None
-    password_file: Text | None = None
+    password_file: SecretFile | None = None
     tls: bool = False
     ca: Text | None = None
     certificate: Text | None = None
@@ -90,13 +92,33 @@ class Hook(Section, frozen=True, kw_only=True):
     tries: Annotated[int, Meta(ge=1, le=10)] = 1
 
 
+_LED = r"^[A-Za-z0-9][A-Za-z0-9_.:+-]*\Z"
+_LED_WORDS = "the name of a folder in /sys/class/leds, such as ACT"
+
+
+class Led(Section, frozen=True, kw_only=True):
+    """[led]: a light that shows how the service is.
+
+    - name: a light of the board, as /sys/class/leds has it.
+    - pin: or one on a pin, as in Gpio. active_high: it is lit at the high level.
+    """
+
+    name: Annotated[str, Meta(pattern=_LED, max_length=100, description=_LED_WORDS)] | None = None
+    pin: Pin | None = None
+    active_high: bool = True
+
+    def __post_init__(self) -> None:
+        if (self.name is None) == (self.pin is None):
+            raise ValueError("name must be given, or pin, but not both")
+
+
 class Gpio(Section, frozen=True, kw_only=True):
     """[gpio]: a pin that is on for `seconds` after each event. pin: as gpiozero names it, such as 17 or "BOARD11".
 
     labels: only for these; none given: for all. active_high: on is the high level.
     """
 
-    pin: Annotated[int, Meta(ge=0, le=53)] | Text
+    pin: Pin
     labels: tuple[Text, ...] = ()
     seconds: Annotated[float, Meta(ge=0.01, le=3600)] = 1.0
     active_high: bool = True

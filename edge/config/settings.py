@@ -2,9 +2,9 @@
 
 from edge.config.keeping import Device, Events, Harvest, Pictures, Schedule
 from edge.config.locating import Locate
-from edge.config.running import Camera, Decisions, Engine, Load, Output, Recovery
+from edge.config.running import Camera, Decisions, Engine, Load, Output, Power, Recovery
 from edge.config.sections import Section, Text
-from edge.config.sending import EventLines, Gpio, Hook, Metrics, Mqtt
+from edge.config.sending import EventLines, Gpio, Hook, Led, Metrics, Mqtt
 
 # The kernel sends no message of more than 200 kB to the worker.
 MAX_SENT = 1 << 17
@@ -23,6 +23,7 @@ class Settings(Section, frozen=True, kw_only=True):
     output: Output = Output()
     load: Load = Load()
     recovery: Recovery = Recovery()
+    power: Power | None = None
     device: Device = Device()
     events: Events = Events()
     pictures: Pictures = Pictures()
@@ -33,3 +34,4 @@ class Settings(Section, frozen=True, kw_only=True):
     event_lines: EventLines | None = None
     hook: Hook | None = None
     gpio: Gpio | None = None
+    led: Led | None = None

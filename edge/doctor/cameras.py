@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from edge.config.running import Camera
+from edge.config.secret_files import credential_id
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding, Kind
 from edge.doctor.sandbox import SERVICE
@@ -122,6 +123,9 @@ def frame(case: Case) -> list[Finding]:
         return [Finding("frame", "a frame", "not here", "no source was named: give --config or --source")]
     camera = case.settings.camera
     in_use = case.camera_in_use(camera.source)
+    if credential_id(camera.password_file or "") is not None and "CREDENTIALS_DIRECTORY" not in os.environ:
+        seen = "its password is one of systemd's credentials, which only the service gets: see `fieldfare status`"
+        return [Finding("frame", "a frame", "not here", seen)]
     return [Finding("frame", "a frame", "not here", in_use) if in_use else _frame(case, camera)]
 
 

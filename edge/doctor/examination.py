@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from edge.doctor import cameras, coral, machine, places, setup, software
+from edge.doctor import cameras, coral, credentials, machine, places, setup, software
 from edge.doctor.case import Case
 from edge.doctor.children import interrupt
 from edge.doctor.events import needs
@@ -25,6 +25,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("pairs", software.pairs),
     ("settings", setup.settings),
     ("places", places.places),
+    ("credentials", credentials.credentials),
     ("v4l2", cameras.v4l2),
     ("permissions", cameras.permissions),
     ("picamera2", cameras.pi_cameras),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge.config.settings import Settings
 from edge.doctor.access import ENTER, READ, WRITE, changeable, refusal, status
-from edge.doctor.events.places import Place, has_outputs, kept_places, sent_places
+from edge.doctor.events.places import Place, has_outputs, kept_places, secret_places, sent_places
 from edge.doctor.findings import Finding, Kind
 from edge.doctor.sandbox import GIVEN, OUTPUTS, SERVICE, Sandbox, sandbox
 from edge.printable import counted, masked
@@ -106,6 +106,7 @@ def running_places(settings: Settings, start: str, state: str) -> Iterator[Place
     if settings.output.jsonl is not None:
         path = Path(os.path.normpath(Path(start, settings.output.jsonl)))
         yield Place("results", settings.output.jsonl, path, WRITE, f'jsonl = "{state}/{path.name}" in the settings')
+    yield from secret_places(settings, start)
     yield from kept_places(settings, start, state)
 
 

@@ -22,6 +22,7 @@ ExecStart=/usr/bin/env fieldfare run --service --no-outputs --config /etc/fieldf
 User=fieldfare
 Group=fieldfare
 SupplementaryGroups=video plugdev
+LoadCredential=camera-password:fieldfare.camera-password
 StateDirectory=fieldfare
 ConfigurationDirectory=fieldfare
 RuntimeDirectory=fieldfare
@@ -38,6 +39,7 @@ Environment=PATH=/opt/fieldfare/bin:/usr/local/bin:/usr/bin:/bin
 ExecStart=/usr/bin/env fieldfare outputs --config /etc/fieldfare/fieldfare.toml
 User=fieldfare
 Group=fieldfare
+LoadCredential=mqtt-password:fieldfare.mqtt-password
 StateDirectory=fieldfare
 ConfigurationDirectory=fieldfare
 RuntimeDirectory=fieldfare-outputs
@@ -89,6 +91,7 @@ class Sandbox:
     folder: what relative paths start from
     programs: PATH
     network: whether it may open connections to the network
+    credentials: where systemd takes each from, by its name: a path, a name in a store, or "" if the unit holds it
     """
 
     unit: str
@@ -101,6 +104,7 @@ class Sandbox:
     folder: str
     programs: tuple[str, ...]
     network: bool
+    credentials: Mapping[str, str]
 
     def rule(self, path: str | Path) -> Rule | None:
         """Return the rule that decides about an absolute path; None if the unit leaves it alone."""
@@ -188,7 +192,18 @@ def parse_sandbox(text: str, unit: str, *, installed: bool = True) -> Sandbox:
         folder=_expand(last.get("WorkingDirectory", "/").lstrip("-"), unit),
         programs=tuple(variables.get("PATH", "").split(":")),
         network=network and (not words("IPAddressDeny") or bool(words("IPAddressAllow"))),
+        credentials=dict(_credentials(words)),
     )
+
+
+def _credentials(words: Callable[[str], list[str]]) -> Iterator[tuple[str, str]]:
+    for key in ("LoadCredential", "LoadCredentialEncrypted"):
+        for word in words(key):
+            name, _, source = word.partition(":")
+            yield name, source or name
+    for key in ("SetCredential", "SetCredentialEncrypted"):
+        for word in words(key):
+            yield word.partition(":")[0], ""
 
 
 def _rules(last: Mapping[str, str], words: Callable[[str], list[str]]) -> Iterator[Rule]:

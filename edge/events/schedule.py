@@ -8,6 +8,7 @@ from typing import get_args
 from zoneinfo import ZoneInfo
 
 from edge.config.keeping import Day, Schedule, Window
+from edge.config.settings import Settings
 from edge.events.sun import Sun
 
 _DAYS: tuple[str, ...] = get_args(Day)
@@ -19,6 +20,13 @@ _AROUND = range(-4, 3)
 _CLOCK_DAYS, _SUN_DAYS = 9, 400
 
 Span = tuple[float, float]
+
+
+def timetable_of(settings: Settings) -> "Timetable":
+    """Return the times of these settings. Raises MissingPackageError."""
+    latitude, longitude = settings.device.latitude, settings.device.longitude
+    position = None if latitude is None or longitude is None else (latitude, longitude)
+    return Timetable(settings.schedule, position)
 
 
 class Timetable:

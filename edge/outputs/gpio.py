@@ -6,7 +6,7 @@ import time
 import warnings
 from typing import Protocol
 
-from edge.config.sending import Gpio
+from edge.config.sending import Gpio, Led
 from edge.errors import MissingPackageError, UnavailableError
 from edge.outputs.feed import Gap
 from edge.store.records import StoredEvent
@@ -24,14 +24,14 @@ class Pin(Protocol):
     def close(self) -> None: ...
 
 
-def open_pin(gpio: Gpio) -> Pin:
-    """Open the pin, off. Raises MissingPackageError or UnavailableError."""
+def open_pin(gpio: Gpio | Led, section: str = "gpio") -> Pin:
+    """Open the pin, off. section: which settings name it. Raises MissingPackageError or UnavailableError."""
     try:
         from gpiozero import DigitalOutputDevice
         from gpiozero.exc import BadPinFactory, GPIOZeroError
     except ImportError as error:
         raise MissingPackageError(
-            f"[gpio] needs gpiozero: sudo apt install python3-gpiozero python3-lgpio: {error}"
+            f"[{section}] needs gpiozero: sudo apt install python3-gpiozero python3-lgpio: {error}"
         ) from error
     try:
         # It warns of each library for pins that it tried in vain; the error is enough.
@@ -40,13 +40,13 @@ def open_pin(gpio: Gpio) -> Pin:
             pin: Pin = DigitalOutputDevice(gpio.pin, active_high=gpio.active_high)
     except BadPinFactory as error:
         raise MissingPackageError(
-            f"[gpio] pin = {gpio.pin!r}: no pins: install the library for them (sudo apt install python3-lgpio), "
-            f"lend the outputs /dev/gpiochip0 (systemd/outputs-gpio.conf), or remove [gpio]: {error}"
+            f"[{section}] pin = {gpio.pin!r}: no pins: install the library for them (sudo apt install python3-lgpio), "
+            f"lend the outputs /dev/gpiochip0 (systemd/outputs-gpio.conf), or remove [{section}]: {error}"
         ) from error
     # On a board that has no such pin, or whose pins are taken, gpiozero raises whatever those libraries raise.
     except (GPIOZeroError, OSError, RuntimeError, ImportError, ValueError) as error:
         raise UnavailableError(
-            f"[gpio] pin = {gpio.pin!r}: {error or type(error).__name__}: must be a free pin of this board, by "
+            f"[{section}] pin = {gpio.pin!r}: {error or type(error).__name__}: must be a free pin of this board, by "
             'Broadcom\'s number or as "BOARD11"'
         ) from error
     return pin

@@ -27,7 +27,7 @@ _AGAIN_S = (5.0, 30.0, 300.0, 3600.0)
 # MQTT publishes that it ends; the others end at once.
 _END_S = 4.0
 _DRAIN_LOOK_S = 0.1
-_SECTIONS = ("mqtt", "metrics", "event_lines", "hook", "gpio")
+SECTIONS = ("mqtt", "metrics", "event_lines", "hook", "gpio", "led")
 
 
 class Places:
@@ -71,10 +71,11 @@ class Outputs:
             "event_lines": self._event_lines,
             "hook": self._hook,
             "gpio": self._gpio,
+            "led": self._led,
         }
-        wanted = [name for name in _SECTIONS if getattr(self._settings, name) is not None]
+        wanted = [name for name in SECTIONS if getattr(self._settings, name) is not None]
         if not wanted:
-            raise ConfigError(f"no output is set: add one of {', '.join(f'[{name}]' for name in _SECTIONS)}")
+            raise ConfigError(f"no output is set: add one of {', '.join(f'[{name}]' for name in SECTIONS)}")
         self._lock = claim(self._folder)
         errors: list[FieldfareError] = []
         for name in wanted:
@@ -206,6 +207,19 @@ class Outputs:
             gpio, open_pin(gpio), boot=self._boot, durable_within_s=self._settings.events.durable_within_s
         )
         return PulledOutput("gpio", self._followed(Feed(self._store, "gpio", begins="last")), taker)
+
+    def _led(self) -> Output:
+        from edge.outputs.gpio import Pin, open_pin
+        from edge.outputs.led.light import BoardLight
+        from edge.outputs.led.output import LedOutput
+
+        led = self._settings.led
+        assert led is not None
+
+        def take() -> Pin:
+            return BoardLight(led.name) if led.name is not None else open_pin(led, "led")
+
+        return LedOutput(take, self._places.status_file, self._boot)
 
     def _followed(self, feed: Feed) -> Feed:
         self._feeds.append(feed)

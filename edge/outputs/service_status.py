@@ -9,7 +9,7 @@ from edge.storage import read_bounded
 
 # As edge.supervision.status, which writes the file: the largest, and the age at which it shows a hang.
 _MAX_BYTES = 1 << 20
-_STALE_S = 15.0
+STALE_S = 15.0
 _WELL = ("starting", "running", "degraded", "asleep")
 
 
@@ -64,7 +64,7 @@ def service_problem(status: ServiceStatus | None, boot: str) -> str | None:
         return "the service does not run"
     if status.state not in _WELL:
         return f"{status.state}: {status.why}"
-    if time.monotonic() - status.updated_mono_s > _STALE_S:
+    if time.monotonic() - status.updated_mono_s > STALE_S:
         return "the service does not run, or hangs"
     if status.state == "degraded":
         return f"degraded: {status.why}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge.printable import counted, one_line
 from edge.processes.messages import Started
-from edge.supervision.status import State, Status, StatusFile
+from edge.supervision.status import Reloaded, State, Status, StatusFile
 from edge.supervision.systemd import SystemdNotifier
 from edge.supervision.throughput import Rate, Tally
 
@@ -189,6 +189,23 @@ class Announcer:
     def alive(self) -> None:
         """Call SystemdNotifier.alive."""
         self._notifier.alive(self._words)
+
+    def reloading(self) -> None:
+        """Call SystemdNotifier.reloading."""
+        self._notifier.reloading()
+
+    def reloaded(self, outcome: Reloaded) -> None:
+        """Report what came of a reload: to systemd, in the log, a line for each fault, and in the status file."""
+        if outcome.applied:
+            _log.info("settings read again: %s", outcome.words)
+        else:
+            _log.error("settings refused, those before stay in use: %s", outcome.words)
+            for fault in outcome.faults:
+                _log.error("  %s", fault)
+        # First to systemd, as `systemctl reload` may wait for the file.
+        self._notifier.reloaded(self._words)
+        self._status.reloaded = outcome
+        self.write()
 
     def stopping(self) -> None:
         """Call SystemdNotifier.stopping."""

@@ -22,6 +22,10 @@ class Intake:
         self.engine_fault: str | None = None
         self.distrust = False
 
+    def use(self, parts: Parts) -> None:
+        """Pass messages on to other parts from now on."""
+        self._parts = parts
+
     def take(self, life: Life, message: FromWorker, files: list[int]) -> None:
         """Take one message, and out of the list the files beside it that are still needed."""
         if isinstance(message, Decided):
@@ -91,6 +95,7 @@ class Intake:
             parts.status.output_fault,
             parts.company.reason,
             parts.sleep.reason if parts.sleep is not None else None,
+            parts.power.reason if parts.power is not None else None,
             parts.edgetpu.missing or life.fallback,
             parts.regulator.reason,
             f"no result since: {self.engine_fault}" if self.engine_fault else None,

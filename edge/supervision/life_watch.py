@@ -108,6 +108,11 @@ class LifeWatch:
             return _fault(f"no frame was looked at for {longest_s:.0f} s")
         return None
 
+    def patience_s(self, limit_fps: float | None) -> float:
+        """Return how long a serving worker may look at nothing before it is blamed; infinite if it never is.
+        limit_fps: as in `fault`."""
+        return float("inf") if self._is_replay or not self._camera.frozen_s else self._longest_s(limit_fps)
+
     def _is_always_late(self, longest_s: float) -> bool:
         late = self._late
         return late.count >= _MANY_LATE and late.last_s - late.first_s >= longest_s

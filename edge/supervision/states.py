@@ -43,6 +43,7 @@ class ServiceState:
     computed: bool = False
     starts: int = 0
     _refused: int = 0  # starts in a row that failed
+    _all_refused: int = 0
     _lines: tuple[str, ...] = ()
 
     @property
@@ -57,6 +58,11 @@ class ServiceState:
             return None
         return "\n".join(" ".join(line.split()) for line in self._lines or (self.why,))
 
+    @property
+    def tries(self) -> int:
+        """How often a worker was started, or could not be."""
+        return self.starts + self._all_refused
+
     def worker_starts(self) -> None:
         """Note that a worker was started; the state stays."""
         self.starts += 1
@@ -65,6 +71,7 @@ class ServiceState:
     def worker_refused(self, why: str) -> None:
         """Note that no process could be started."""
         self._refused += 1
+        self._all_refused += 1
         if not self.service and self._refused >= TRIES_BY_HAND:
             self._fail(why, UnavailableError.exit_status)
         else:

@@ -109,6 +109,20 @@ class EventStatus(msgspec.Struct, kw_only=True, omit_defaults=True):
     written_bytes: int = 0
 
 
+class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the last order to read the settings again.
+
+    applied: False if they were refused; then those before stay in use. words: what was applied, or why not.
+    faults: of the settings that were refused, a line each.
+    """
+
+    at_wall_s: WallTime
+    at_mono_s: float
+    applied: bool
+    words: str
+    faults: tuple[str, ...] = ()
+
+
 class Status(msgspec.Struct, kw_only=True):
     """The service at one moment.
 
@@ -125,6 +139,8 @@ class Status(msgspec.Struct, kw_only=True):
     outputs: of events, if this service runs them. outputs_fault: why none of them runs, None if they do.
     clock: how far the wall clock can be trusted; None if nothing here depends on it.
     asleep_until_wall_s: when the schedule wakes the camera; None if it is awake, or if no such time is known.
+    reloaded: what became of the last reload; None if there was none.
+    at_rest: the service was ordered to rest, and all is on the disk: the power may be cut.
     """
 
     state: State = "starting"
@@ -151,6 +167,8 @@ class Status(msgspec.Struct, kw_only=True):
     outputs_fault: str | None = None
     clock: ClockQuality | None = None
     asleep_until_wall_s: WallTime | None = None
+    reloaded: Reloaded | None = None
+    at_rest: bool = False
     counts: Counts = msgspec.field(default_factory=Counts)
     load: LoadStatus = LoadStatus()
 

@@ -14,10 +14,13 @@ from edge.processes.messages import Begin, Ended
 from edge.processes.usb import RESET_JOB
 from edge.processes.worker_process import StartWorker, start_worker
 from edge.sinks.base import Sink
+from edge.supervision.changing.changes import Changes, changes_of
+from edge.supervision.changing.reload import Reload, Sound, applied, refusal
 from edge.supervision.intake import Intake
 from edge.supervision.load.sleep import Sleep
-from edge.supervision.parts import Helpers, build_parts
+from edge.supervision.parts import Helpers, Renewal, build_parts
 from edge.supervision.recovery import Fault
+from edge.supervision.status import Reloaded
 from edge.supervision.systemd import Place, SystemdNotifier
 from edge.supervision.throughput import Tally
 from edge.supervision.worker_watch import Life, Workers
@@ -32,8 +35,6 @@ _ASLEEP_TICK_S = 1.0
 _HELD_UP_S = 1.0
 # A worker that reported an error or its end is about to go, and gives its device back properly.
 _GOING_S = 1.0
-# Each holds its memory for good, and what hung two of them in the kernel would hang a third.
-_MAX_UNKILLABLE = 2
 
 
 class Supervisor:
@@ -56,6 +57,7 @@ class Supervisor:
         sleep: Sleep | None = None,
         start: StartWorker = start_worker,
         helpers: Helpers | None = None,
+        renewal: Renewal | None = None,
     ) -> None:
         """Start nothing yet.
 
@@ -63,6 +65,7 @@ class Supervisor:
         max_frames: end after so many results.
         sleep: when the camera sleeps, None for never. A replay never does: it would begin at its first picture.
         start: starts the process of a worker. helpers: start those beside it; None: the recorder's only.
+        renewal: for settings that are read again; None: they cannot be.
         """
         self._parts = parts = build_parts(
             settings,
@@ -77,6 +80,8 @@ class Supervisor:
         self.status = parts.status
         self._state = parts.state
         self._intake = Intake(parts)
+        self._renewal = renewal
+        self._reload = Reload(renewal.request if renewal is not None else None, parts.jobs)
         self._workers = Workers(start, parts.listener, self._receive)
         self._stopping = False
         self._slept_s = 0.0  # when the camera was put to sleep
@@ -94,6 +99,11 @@ class Supervisor:
     def stop(self) -> None:
         """End soon, with status 0."""
         self._stopping = True
+        self._parts.listener.wake()
+
+    def reload(self) -> None:
+        """Read the settings again soon, and apply them if they are sound; may be called from a signal handler."""
+        self._reload.order()
         self._parts.listener.wake()
 
     def run(self) -> int:
@@ -126,7 +136,9 @@ class Supervisor:
     def _tick(self, now: float) -> None:
         """Do the regular work, in the order of the ladder in docs/recovery.md."""
         parts = self._parts
-        self._mind_schedule(now)
+        self._mind_sleep(now)
+        if self._reload.begins():
+            parts.announcer.reloading()
         if self._may_start and parts.restarts.is_due(now):
             self._start_worker()
         if self._life is not None and self._stopping:
@@ -138,18 +150,18 @@ class Supervisor:
         self._mind_jobs()
         if self._state.state == "recovering":
             parts.escalation.look(parts.life_watch.seconds(now), now, self._state.why)
-        parts.company.tick(now)
+        parts.tick(now)
         self._regulate()
         if self._life is not None:
             self._intake.refresh(self._life)
-        parts.announcer.alive()
+        none_wanted = self._life is None and (self._workers.are_stuck or not self._may_start)
+        parts.feed(self._life, now, rests=none_wanted)
         parts.announcer.refresh(now)
 
     def _held_up(self, away_s: float) -> None:
         """Extend all deadlines by `away_s`, during which nothing was received or judged."""
         _log.log(logging.INFO if away_s > 10 else logging.DEBUG, "held up for %.1f s", away_s)
-        self._parts.life_watch.excuse(away_s)
-        self._parts.company.excuse(away_s)
+        self._parts.excuse(away_s)
         if self._life is not None:
             self._life.watch.excuse(away_s)
             self._receive()
@@ -162,8 +174,9 @@ class Supervisor:
         return self._life is None and not ends and self._state.state != "asleep"
 
     def _start_worker(self) -> None:
-        parts, hang = self._parts, len(self._workers.unkillable)
-        if hang >= _MAX_UNKILLABLE:
+        parts = self._parts
+        if self._workers.are_stuck:
+            hang = len(self._workers.unkillable)
             self._state.recovers(f"{hang} workers hang in a driver: only a reboot helps")
             parts.announce()
             return
@@ -243,16 +256,13 @@ class Supervisor:
 
     # --- beside the worker ---
 
-    def _mind_schedule(self, now: float) -> None:
-        """Put the camera to sleep, or wake it up."""
-        sleep = self._parts.sleep
-        if sleep is None or self._stopping:
+    def _mind_sleep(self, now: float) -> None:
+        """Put the camera to sleep, by the schedule or for a rest, or wake it up."""
+        if self._stopping:
             return
-        sleep.look(now)
-        self.status.clock = sleep.quality
-        self.status.asleep_until_wall_s = None if sleep.awake else sleep.until_wall_s
-        if not sleep.awake:
-            self._put_to_sleep(sleep, now)
+        why = self._parts.why_asleep(now, working=self._life is not None)
+        if why is not None:
+            self._put_to_sleep(why, now)
         elif self._state.state == "asleep":
             # Nothing was looked at meanwhile, which must not count as a camera that is missing.
             self._parts.life_watch.excuse(now - self._slept_s)
@@ -260,25 +270,29 @@ class Supervisor:
             self._state.wakes()
             self._parts.announce()
 
-    def _put_to_sleep(self, sleep: Sleep, now: float) -> None:
+    def _put_to_sleep(self, why: str, now: float) -> None:
         if self._life is not None:
             self._dismiss(self._life)
         if self._state.state != "asleep":
             self._slept_s = now
         reason = self._parts.company.reason
-        self._state.sleeps(f"{sleep.words}; {reason}" if reason else sleep.words)
+        self._state.sleeps(f"{why}; {reason}" if reason else why)
         self._parts.announce()
 
     def _mind_jobs(self) -> None:
         """Take the results of trials and resets, and start what is due."""
         self._workers.reap()
-        parts, life = self._parts, self._life
-        for job, status in parts.jobs.finished():
+        for job, status in self._parts.jobs.finished():
+            parts, life = self._parts, self._life
+            if (outcome := self._reload.outcome(job, status)) is not None:
+                self._conclude_reload(outcome)
             # A finite replay would begin at its first picture: it goes on as it is.
-            if parts.edgetpu.is_back(job, status) and life is not None and parts.settings.camera.endless:
+            elif parts.edgetpu.is_back(job, status) and life is not None and parts.settings.camera.endless:
                 life.makes_way = True
             elif job == RESET_JOB and status == 0:
                 self.status.counts.usb_resets += 1
+            parts.rest.ended(job, status)
+        parts, life = self._parts, self._life
         # A worker that has just been started may come to its first frame: otherwise an Edge TPU that keeps failing
         # would leave no results at all.
         if life is not None and life.makes_way and life.settled and not self._stopping:
@@ -286,6 +300,28 @@ class Supervisor:
             parts.restarts.at_once(time.monotonic())
         if self._state.state != "asleep":
             parts.edgetpu.look()
+
+    def _conclude_reload(self, outcome: Sound | Reloaded) -> None:
+        """Apply settings that are sound, and report what came of the reload."""
+        if isinstance(outcome, Sound):
+            parts, new = self._parts, outcome.settings
+            changes = changes_of(parts.settings, new, bundle=outcome.bundle != self.status.bundle)
+            outcome = refusal(parts.settings, new) or applied(changes.words)
+            if outcome.applied and changes.any and self._renewal is not None:
+                self._apply(new, changes, self._renewal)
+        self._parts.announcer.reloaded(outcome)
+
+    def _apply(self, settings: Settings, changes: Changes, renewal: Renewal) -> None:
+        """Put other settings to work. A worker that they concern ends its events first, and another one is started."""
+        if changes.worker:
+            if self._life is not None:
+                self._dismiss(self._life)
+            self._parts.restarts.at_once(time.monotonic())
+            self._intake.engine_fault = None
+        self._parts = parts = self._parts.renewed(settings, changes, renewal)
+        self._intake.use(parts)
+        if self._life is not None:
+            self._life.watch.pace(parts.regulator.limit_fps)
 
     def _regulate(self) -> None:
         parts, life = self._parts, self._life
@@ -304,7 +340,10 @@ class Supervisor:
             self._let_go(self._life, patience_s=0.0)
         if (unkept := parts.company.close()) is not None and not self._state.loses(unkept):
             _log.error("%s", unkept)  # else it is the complaint
+        if parts.power is not None:
+            parts.power.close()
         parts.jobs.close()
+        self._reload.close()
         parts.announcer.set(self._state.state, self._state.why)
         parts.announcer.write()
         parts.listener.close()

@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 # The files of the service itself.
 STATUS = "status.json"
 REQUEST = "reboot-request"
+SLEEP = "sleep-request"
+POWEROFF = "poweroff-request"
 RECORD = "reboots.json"
 
 # A label can be long, and a datagram that is too large would leave the watchdog unfed.
@@ -38,8 +40,13 @@ class Place:
     @property
     def files(self) -> dict[str, Path]:
         """The files that the service itself keeps there, by what people call them."""
-        names = (("the status file", self.run, STATUS), ("the reboot request", self.run, REQUEST))
-        kept = (*names, ("the record of reboots", self.state, RECORD))
+        kept = (
+            ("the status file", self.run, STATUS),
+            ("the reboot request", self.run, REQUEST),
+            ("the order to sleep", self.run, SLEEP),
+            ("the request to power off", self.run, POWEROFF),
+            ("the record of reboots", self.state, RECORD),
+        )
         return {name: folder / file for name, folder, file in kept if folder is not None}
 
 
@@ -83,6 +90,17 @@ class SystemdNotifier:
         if self._ready and now - self._fed_s >= self._period_s:
             self._fed_s = now
             self._send(f"WATCHDOG=1\nSTATUS={_text(summary())}")
+
+    def reloading(self) -> None:
+        """Report that the settings are being read again; `reloaded` must follow."""
+        if self._ready:  # else READY=1 at its end would come too early
+            microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+            self._send(f"RELOADING=1\nMONOTONIC_USEC={microseconds}\nSTATUS=reading the settings again")
+
+    def reloaded(self, summary: Callable[[], str]) -> None:
+        """Report the end of a reload, whatever came of it. summary: as for `ready`."""
+        if self._ready:
+            self._send(f"READY=1\nSTATUS={_text(summary())}")
 
     def stopping(self) -> None:
         """Report that the service ends on purpose."""

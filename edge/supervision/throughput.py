@@ -80,6 +80,13 @@ class Publisher:
         self._sinks, self._status, self._max_results = sinks, status, max_results
         self._note_faults()
 
+    def use(self, sinks: Sequence[Sink]) -> None:
+        """Write to other sinks from now on, and close those before."""
+        before, self._sinks = self._sinks, sinks
+        for sink in before:
+            sink.close()
+        self._note_faults()
+
     def has_enough(self) -> bool:
         """Return True once the last result was published that was requested."""
         return self._max_results is not None and self.tally.results >= self._max_results

@@ -40,6 +40,8 @@ _BATCH = 64
 _LAST_READS = 4
 # For the interpreter to start and to send its first step, from a slow card.
 _STARTING_S = 60.0
+# Each holds its memory for good, and what hung two of them in the kernel would hang a third.
+_MAX_UNKILLABLE = 2
 # How long it may take to end after Stop: closing the camera takes 2 s if a thread hangs in its driver.
 _STOP_S = 3.0
 
@@ -53,6 +55,7 @@ class WorkerWatch:
         self.channel, self.child = start(parent)
         self.pulse = Pulse(FrameCounts())
         self.step = Step("starting", "worker", _STARTING_S)
+        self.steps = 0  # so many were received
         self._step_s = self._heard_s = time.monotonic()
         # The pulse gives the length of an inference in the worker's time, which includes a pause of this process, if
         # both were frozen. So that much more is allowed, for the inference under way only.
@@ -93,6 +96,7 @@ class WorkerWatch:
         """Note what concerns only this record; False if the caller needs the message, too."""
         if isinstance(message, Step):
             self.step, self._step_s = message, self._heard_s
+            self.steps += 1
             # The next pulse may be half a second away, and the inference of the last one is over.
             self.pulse = Pulse(self.pulse.frames)
         elif isinstance(message, Pulse):
@@ -232,6 +236,11 @@ class Workers:
         self._start, self._listener, self._receive = start, listener, receive
         self.life: Life | None = None
         self.unkillable: list[WorkerWatch] = []
+
+    @property
+    def are_stuck(self) -> bool:
+        """Do so many hang in a driver that only a reboot helps?"""
+        return len(self.unkillable) >= _MAX_UNKILLABLE
 
     def begin(self, number: int, order: Begin) -> Life:
         """Start a worker, and listen to it. Raises OSError if no process can be started."""

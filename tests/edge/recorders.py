@@ -9,7 +9,7 @@ from edge.events.records import PictureInfo, Sample, Sighting
 from edge.processes.child import Child
 from edge.processes.listener import Listener
 from edge.processes.messages import Started
-from edge.supervision.beside.attended import StartHelper
+from edge.supervision.beside.starting import StartHelper
 
 # `receive` waits for the next message; it ends the process if the supervisor is gone. `note` writes a line to a file
 # that the test reads. All lives of one test share that file, and `life` counts them.

@@ -1,4 +1,4 @@
-"""fieldfare device: install, look at and remove the program on the machine that it runs on."""
+"""fieldfare device: what concerns the machine that the service runs on."""
 
 import importlib
 from typing import Any
@@ -9,8 +9,10 @@ import click
 _TARGETS = {
     "check": "edge.cli.device.check:check",
     "install": "edge.cli.device.installing:install",
+    "sleep": "edge.cli.device.sleep:sleep",
     "status": "edge.cli.device.installing:status",
     "uninstall": "edge.cli.device.installing:uninstall",
+    "wake": "edge.cli.device.sleep:wake",
 }
 
 
@@ -30,9 +32,9 @@ class DeviceCommands(click.Group):
         return command if isinstance(command, click.Command) else None
 
 
-@click.group(cls=DeviceCommands, short_help="Install the program on this device.")
+@click.group(cls=DeviceCommands, short_help="Install the program on this device, and look after it.")
 def device() -> None:
-    """Install Fieldfare on the device that this runs on, look at what is installed, or remove it.
+    """Install Fieldfare on the device that this runs on, look at what is installed, have it rest, or remove it.
 
     See docs/raspberry-pi.md.
     """

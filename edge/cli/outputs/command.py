@@ -1,9 +1,12 @@
 """fieldfare outputs: send events to where the settings name."""
 
+import logging
 import os
 import signal
+import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -15,6 +18,9 @@ from edge.cli.streams import echo
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
+    from edge.supervision.systemd import SystemdNotifier
+
+_log = logging.getLogger(__name__)
 
 _STATUS = Path("/run/fieldfare/status.json")
 
@@ -50,40 +56,113 @@ def outputs(context: click.Context, /, config: Path, status_file: Path, *, remov
         refuse_given(context, "status_file", because="--remove-discovery reads no status: leave it out")
     settings = load_settings(config)
     check_places(settings, config)
-    state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    device = device_name(settings.device, Path(state) if state else None)
     if remove_discovery:
-        _remove(settings, device)
+        _remove(settings, device_name(settings.device, _state()))
     else:
-        _run(settings, device, status_file)
+        _run(config, settings, status_file)
 
 
-def _run(settings: "Settings", device: str, status_file: Path) -> None:
-    from edge.cli.outputs.report import OutputsReport, places_of
-    from edge.outputs.main import LOOK_S, follow
-    from edge.outputs.service import Outputs, Places
+def _run(config: Path, settings: "Settings", status_file: Path) -> None:
+    """Run them until SIGTERM; after SIGHUP with other settings, if those are sound."""
+    from edge.errors import FieldfareError
+    from edge.outputs.main import LOOK_S
+    from edge.printable import one_line
     from edge.processes.logs import log_to_stderr
     from edge.supervision.systemd import SystemdNotifier
 
     log_to_stderr()
-    memory = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
-    running = Outputs(settings, device, Places(status_file, Path(memory) if memory else None))
-    stop, notifier = threading.Event(), SystemdNotifier()
-    report = OutputsReport(places_of(settings), time.monotonic())
+    stop, changed, notifier = threading.Event(), threading.Event(), SystemdNotifier()
+    proven: Settings | None = None  # those that ran
 
     def end(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
+    if not sys.stdin.isatty():  # by hand, it is the terminal that closes
+        signal.signal(signal.SIGHUP, lambda *_: changed.set())
+    while not stop.is_set():
+        # What an output has not sent is behind its cursor, so the next ones go on where these end.
+        try:
+            before, settings = (
+                settings,
+                _serve(config, settings, status_file, notifier, lambda: stop.wait(LOOK_S), changed),
+            )
+            proven = before
+        except FieldfareError as error:
+            if proven is None or settings == proven:
+                raise
+            # Such as settings that are right, and a library for them that is not there.
+            _log.error("settings refused, those before are in use again: %s", one_line(str(error)))
+            settings = proven
+    notifier.stopping()
+
+
+def _serve(
+    config: Path,
+    settings: "Settings",
+    status_file: Path,
+    notifier: "SystemdNotifier",
+    ends: Callable[[], bool],
+    changed: threading.Event,
+) -> "Settings":
+    """Run the outputs of these settings until `ends`, or until there are others; return those to go on with."""
+    from edge.cli.outputs.report import OutputsReport, places_of
+    from edge.events.device import device_name
+    from edge.outputs.main import follow
+    from edge.outputs.service import Outputs, Places
+
+    memory = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    running = Outputs(settings, device_name(settings.device, _state()), Places(status_file, _path(memory)))
+    report, new = OutputsReport(places_of(settings), time.monotonic()), settings
 
     def pulse() -> None:
         notifier.ready(running.summary)
         notifier.alive(running.summary)
         report.look(running.states(), time.monotonic())
 
-    follow(running, lambda: stop.wait(LOOK_S), pulse)
-    notifier.stopping()
+    def is_over() -> bool:
+        nonlocal new
+        if ends():
+            return True
+        if changed.is_set():
+            changed.clear()
+            notifier.reloading()
+            new = _read_again(config, settings)
+            notifier.reloaded(running.summary)
+        return new != settings
+
+    follow(running, is_over, pulse)
+    return new
+
+
+def _read_again(config: Path, settings: "Settings") -> "Settings":
+    """Return the settings anew; those in use if the new ones are wrong, with a line for each fault in the log."""
+    from edge.config.loading import check_places, load_settings
+    from edge.errors import ConfigError, FieldfareError
+    from edge.outputs.service import SECTIONS
+    from edge.printable import one_line
+
+    try:
+        new = load_settings(config)
+        check_places(new, config)
+        if not any(getattr(new, name) is not None for name in SECTIONS):
+            raise ConfigError("no output is set any more: sudo systemctl stop fieldfare-outputs")
+    except FieldfareError as error:
+        _log.error("settings refused, those before stay in use: %s", one_line(getattr(error, "heading", str(error))))
+        for fault in getattr(error, "faults", ()):
+            _log.error("  %s", one_line(fault))
+        return settings
+    _log.info("settings read again: %s", "nothing has changed" if new == settings else "other ones")
+    return new
+
+
+def _state() -> Path | None:
+    return _path(os.environ.get("STATE_DIRECTORY", "").split(":")[0])
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 def _remove(settings: "Settings", device: str) -> None:

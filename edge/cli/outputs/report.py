@@ -29,6 +29,8 @@ def places_of(settings: Settings) -> dict[str, str]:
         found["hook"] = settings.hook.command[0]
     if settings.gpio is not None:
         found["gpio"] = f"pin {settings.gpio.pin}"
+    if settings.led is not None:
+        found["led"] = settings.led.name or f"pin {settings.led.pin}"
     return found
 
 

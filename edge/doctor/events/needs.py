@@ -80,7 +80,7 @@ def schedule(case: Case) -> list[Finding]:
 def packages(case: Case, *, find: Callable[[str], object] = find_spec) -> list[Finding]:
     """Check that the packages are installed that outputs and schedule need. find: tests pass their own."""
     settings = case.settings
-    if settings is None or not (has_outputs(settings) or any(one.needs_sun for one in settings.schedule.awake)):
+    if settings is None or not (has_outputs(settings) or settings.power or _needs_sun(settings)):
         return [Finding("outputs", "outputs", "not here", "the settings name none")]
     findings, needed = [], list(_needed(settings))
     for section, package, module, mend in needed:
@@ -98,8 +98,16 @@ def _needed(settings: Settings) -> Iterator[tuple[str, str, str, str]]:
         yield "[metrics]", "prometheus-client", "prometheus_client", INSTALL_OUTPUTS
     if settings.gpio is not None:
         yield "[gpio]", "gpiozero", "gpiozero", "sudo apt install python3-gpiozero"
-    if any(one.needs_sun for one in settings.schedule.awake):
+    if settings.led is not None and settings.led.pin is not None:
+        yield "[led] with a pin", "gpiozero", "gpiozero", "sudo apt install python3-gpiozero"
+    if settings.power is not None and settings.power.pin is not None:
+        yield "[power] with a pin", "gpiozero", "gpiozero", "sudo apt install python3-gpiozero"
+    if _needs_sun(settings):
         yield "[schedule] with sunrise or sunset", "astral", "astral", INSTALL_DEVICE
+
+
+def _needs_sun(settings: Settings) -> bool:
+    return any(one.needs_sun for one in settings.schedule.awake)
 
 
 def _is_there(module: str, find: Callable[[str], object]) -> bool:

@@ -70,14 +70,21 @@ def sent_places(settings: Settings, start: str, state: str, programs: tuple[str,
     if settings.mqtt is not None:
         for key in ("ca", "certificate", "key", "password_file"):
             given = getattr(settings.mqtt, key)
-            # One that is relative may be one of systemd's credentials.
+            # One that is relative may be one of systemd's credentials (edge.doctor.credentials).
             if given is not None and (key != "password_file" or Path(given).is_absolute()):
                 yield _read(start, key, given, f"mqtt.{key}", private=key in ("key", "password_file"))
 
 
+def secret_places(settings: Settings, start: str) -> Iterator[Place]:
+    """Yield the file with the camera's password, if there is one. start: of relative paths."""
+    given = settings.camera.password_file
+    if given is not None and Path(given).is_absolute():
+        yield _read(start, "password_file", given, "camera.password_file", private=True)
+
+
 def has_outputs(settings: Settings) -> bool:
     """Return whether events are sent anywhere."""
-    return any((settings.mqtt, settings.metrics, settings.event_lines, settings.hook, settings.gpio))
+    return any((settings.mqtt, settings.metrics, settings.event_lines, settings.hook, settings.gpio, settings.led))
 
 
 def _path(start: str, given: str) -> Path:

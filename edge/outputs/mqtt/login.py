@@ -1,15 +1,11 @@
 """Read what a connection to the broker needs: password, certificates. Read anew for each connection, as they change."""
 
-import os
 import ssl
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from edge.config.secret_files import read_secret
 from edge.config.sending import Mqtt
 from edge.errors import UnavailableError
-from edge.storage import read_bounded
-
-_MAX_PASSWORD = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +19,8 @@ class Login:
 
 def read_login(settings: Mqtt) -> Login:
     """Read it. Raises UnavailableError, whose message holds no secret."""
-    password = None if settings.password_file is None else _password(settings.password_file)
+    password = None if settings.password_file is None else read_secret("[mqtt] password_file", settings.password_file)
     return Login(settings.username, password, _tls(settings) if settings.uses_tls else None)
-
-
-def _password(name: str) -> str:
-    path = Path(name)
-    # The name of one of systemd's credentials (LoadCredential=), which are in a folder of the unit's own.
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    if credentials and not path.is_absolute() and (Path(credentials) / path).is_file():
-        path = Path(credentials) / path
-    try:
-        return read_bounded(path, _MAX_PASSWORD).decode().rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise UnavailableError(f"[mqtt] password_file {path}: not UTF-8 text") from error
-    except OSError as error:
-        fix = "write the password into it, in one line, readable for this user (chown root:fieldfare, chmod 640)"
-        raise UnavailableError(f"[mqtt] password_file {path}: cannot read: {error.strerror or error}: {fix}") from error
 
 
 def _tls(settings: Mqtt) -> ssl.SSLContext:

@@ -6,11 +6,9 @@ left alone.
 
 import logging
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -20,6 +18,7 @@ from edge.processes.child import Child
 from edge.processes.listener import Listener
 from edge.processes.process import describe_exit
 from edge.supervision.announcer import Repeats
+from edge.supervision.beside.kinds import Failed, Kind
 from edge.supervision.beside.starting import StartHelper
 
 _log = logging.getLogger(__name__)
@@ -33,6 +32,8 @@ _HOPELESS = frozenset(kind.exit_status for kind in (DataError, MissingPackageErr
 _PROVEN_S = 60.0
 # SIGKILL waits for a process that hangs in the kernel, such as in fsync on a dying card.
 _DIE_S = 2.0
+# One whose end was ordered has work to finish: the recorder takes 25 s at most, the outputs 9 s.
+_FINISH_S = 30.0
 # Each holds its memory for good, and what hung two of them in the kernel would hang a third.
 _MAX_UNKILLABLE = 2
 # Messages taken in one go, so that one that floods the line does not hold up the supervisor.
@@ -41,40 +42,12 @@ _BATCH = 64
 _LAST_READS = 4
 
 
-class Failed(Protocol):
-    """The last message of one that an error ends."""
-
-    @property
-    def why(self) -> str:
-        """The error, one line."""
-
-    @property
-    def status(self) -> int:
-        """Its exit status."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What is run.
-
-    name: in the log.
-    pair: returns our end of a new line, and the socket for the process.
-    failed: the message with which it reports the error that ends it.
-    starting_s, silence_s: how long it may send nothing before its first message, and later.
-    """
-
-    name: str
-    pair: Callable[[], tuple[Channel[Any], socket.socket]]
-    failed: type[Failed]
-    starting_s: float
-    silence_s: float
-
-
 class Attended:
     """One such process at a time. Used by one thread.
 
     line: to the process; None if there is none at present.
     fault: why it does not serve; None if it does, or if it was just started for the first time.
+    moves: a count that grows with all that it sends, and all that is done about it.
     """
 
     def __init__(
@@ -83,6 +56,7 @@ class Attended:
         """begin: its first message. hear: called when the line can be read; it must consume `messages`."""
         self._kind, self._start, self._begin, self._listener, self._hear = kind, start, begin, listener, hear
         self.line: Channel[Any] | None = None
+        self.moves = 0  # messages, starts and ends so far
         self.fault: str | None = None
         self._child: Child | None = None
         self._started_s = self._heard_s = 0.0
@@ -92,6 +66,8 @@ class Attended:
         self._ends = 0  # in a row
         self._next_s = self._ended_s = float("-inf")
         self._is_hopeless = False
+        self._is_ordered = False  # its end
+        self._is_held = False  # none is to be started
         self._dying: list[tuple[Child, float]] = []
         self._repeats = Repeats(time.monotonic())
         self._in_log = False  # the present fault is in the log, and so its end must be
@@ -102,6 +78,19 @@ class Attended:
         return self._child is not None and self._hung_up_s is None
 
     @property
+    def allowed_s(self) -> float:
+        """Within so many seconds it sends something, or something is done about it; infinite if nothing need be."""
+        if self._child is not None:
+            return self._limit_s() if self._hung_up_s is None else _FINISH_S
+        stuck = len(self._dying) >= _MAX_UNKILLABLE
+        return float("inf") if self._is_held or stuck else _HOPELESS_PAUSE_S
+
+    @property
+    def is_leaving(self) -> bool:
+        """Was its end ordered?"""
+        return self._is_ordered
+
+    @property
     def pid(self) -> int | None:
         """Its process; None if there is none."""
         return self._child.pid if self._child is not None else None
@@ -110,9 +99,10 @@ class Attended:
         """Do what is due; True if another process was just started. Call it about once a second or more often."""
         self._reap()
         if self._child is None:
-            return now >= self._next_s and self._try_to_begin(now)
+            return not self._is_held and now >= self._next_s and self._try_to_begin(now)
         if self._hung_up_s is not None:
-            if self._child.exit_status() is not None or now - self._hung_up_s > _DIE_S:
+            patience_s = _FINISH_S if self._is_ordered else _DIE_S
+            if self._child.exit_status() is not None or now - self._hung_up_s > patience_s:
                 self._post_mortem(self._child)
         elif now - self._heard_s > (limit_s := self._limit_s()):
             self.replace(f"the {self._kind.name} sent nothing for {limit_s:g} s")
@@ -159,6 +149,24 @@ class Attended:
         if not self._is_hopeless:
             self._next_s = min(self._next_s, self._ended_s + seconds)
 
+    def renew(self, begin: Message) -> None:
+        """Give the next one another first message. Order the end of the present one, too."""
+        self._begin = begin
+
+    def hold(self, *, held: bool) -> None:
+        """Start no other one when this one has ended, or start them again."""
+        self._is_held = held
+
+    def expect_end(self) -> None:
+        """Note that its end was ordered, and is no fault: the next one is started without a pause."""
+        self._is_ordered = self._child is not None
+
+    def leave(self) -> None:
+        """Order its end by closing the line, for those that end so. The next one is started without a pause."""
+        if self.is_alive:
+            self.expect_end()
+            self._hang_up()
+
     def hurry(self) -> None:
         """Start the next one without a pause."""
         self._next_s = float("-inf")
@@ -197,7 +205,8 @@ class Attended:
             self._pause(f"the {self._kind.name} could not be started: {error}", now)
             return False
         self._started_s = self._heard_s = time.monotonic()
-        self._has_spoken, self._failed = False, None
+        self.moves += 1
+        self._has_spoken, self._failed, self._is_ordered = False, None, False
         self._listener.add(self._child.stderr, self._relay)
         return True
 
@@ -228,6 +237,7 @@ class Attended:
 
     def _heard(self, now: float) -> None:
         self._heard_s, self._has_spoken = now, True
+        self.moves += 1
         if now - self._started_s > _PROVEN_S:
             self._ends = 0
 
@@ -248,6 +258,10 @@ class Attended:
     def _post_mortem(self, child: Child) -> None:
         _last_words(child)
         status = child.exit_status()
+        if self._is_ordered and self._failed is None and status == 0:
+            self._forget(child)
+            self._ends, self._next_s = 0, float("-inf")
+            return
         if self._failed is not None:
             why = self._failed.why
         else:
@@ -257,16 +271,20 @@ class Attended:
         self._let_go(child, why)
 
     def _let_go(self, child: Child, why: str) -> None:
+        self._forget(child)
+        self._pause(why, time.monotonic())
+
+    def _forget(self, child: Child) -> None:
+        """Kill what is left of it, and look at it again at the next tick."""
         self._close_line()
         self._listener.remove(child.stderr)
         child.kill()
         _last_words(child)
         self._child, self._hung_up_s = None, None
-        now = time.monotonic()
-        self._dying.append((child, now))
-        self._pause(why, now)
+        self._dying.append((child, time.monotonic()))
 
     def _pause(self, why: str, now: float) -> None:
+        self.moves += 1
         pause_s = _PAUSES_S[min(self._ends, len(_PAUSES_S) - 1)]
         self._ends += 1
         self._is_hopeless = self._failed is not None and self._failed.status in _HOPELESS

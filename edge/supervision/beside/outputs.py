@@ -5,7 +5,8 @@ import logging
 from edge.config.settings import Settings
 from edge.processes.listener import Listener
 from edge.processes.outputs_messages import OutputsBegin, OutputsFailed, OutputsPulse, outputs_pair
-from edge.supervision.beside.attended import Attended, Kind
+from edge.supervision.beside.attended import Attended
+from edge.supervision.beside.kinds import Kind
 from edge.supervision.beside.starting import StartHelper
 from edge.supervision.status import Status
 
@@ -26,6 +27,11 @@ class Outputs:
         """device: its name. start: starts the process."""
         self._process = Attended(_KIND, start, OutputsBegin(settings, device), listener, self._receive)
         self._status = status
+
+    def apply(self, settings: Settings, device: str) -> None:
+        """Take other settings: the process ends, and another one goes on where it was."""
+        self._process.renew(OutputsBegin(settings, device))
+        self._process.leave()
 
     def tick(self, now: float) -> None:
         """Do the regular work; call it about once a second or more often."""

@@ -8,6 +8,7 @@ from edge.processes.child import Child, LineAllowance
 # Of all processes of their kind: one that fails again and again must not bring its libraries' lines again and again.
 _RECORDER_LINES = LineAllowance()
 _OUTPUTS_LINES = LineAllowance()
+_POWER_LINES = LineAllowance()
 
 
 class StartHelper(Protocol):
@@ -26,3 +27,8 @@ def start_recorder(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
 def start_outputs(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
     """Start edge.outputs.main."""
     return Child("edge.outputs.main", words, pass_fds=pass_fds, allowance=_OUTPUTS_LINES, name="outputs")
+
+
+def start_power_watch(words: Sequence[str], *, pass_fds: Sequence[int]) -> Child:
+    """Start edge.power.main."""
+    return Child("edge.power.main", words, pass_fds=pass_fds, allowance=_POWER_LINES, name="power watch")

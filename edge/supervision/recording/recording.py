@@ -22,12 +22,14 @@ from edge.processes.recorder_messages import (
     recorder_pair,
 )
 from edge.supervision.announcer import Repeats
-from edge.supervision.beside.attended import Attended, Kind
+from edge.supervision.beside.attended import Attended
+from edge.supervision.beside.kinds import Kind
 from edge.supervision.beside.starting import StartHelper, start_recorder
 from edge.supervision.recording.checking import fault_of
 from edge.supervision.recording.pending import Pending, room_for_files
 from edge.supervision.recording.sightings import Sightings
 from edge.supervision.status import EventStatus, LastEvent, Status
+from edge.supervision.watchdog.duties import FOREVER_S, Duty
 
 _log = logging.getLogger(__name__)
 
@@ -61,8 +63,8 @@ class Recording:
         self._sightings = Sightings(settings.device, source, device, status.boot_id)
         self._pending = Pending(room_for_files())
         self._process = Attended(_KIND, start, begin, listener, self._receive)
-        self._overdue_s = settings.events.durable_within_s + _OVERDUE_S
         self._listener, self._service = listener, status
+        self._finishing = self._rests = False
         self._status = status.events = EventStatus()
         self._scores: deque[bytes] = deque()
         self._scores_size = 0
@@ -83,6 +85,50 @@ class Recording:
     def pid(self) -> int | None:
         """The recorder's process; None if there is none."""
         return self._process.pid
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether `rest` was called and all is on the disk: nothing waits, and no process has the store open."""
+        return self._rests and not self._pending.waiting and self._process.pid is None
+
+    @property
+    def duties(self) -> list[Duty]:
+        """What must move: what the recorder sends, and what it keeps. A fault that it reports, such as a full disk, is
+        for a person to mend, and nothing here can."""
+        oldest = self._pending.oldest
+        rests = oldest is None or oldest.sent_s is None or self._status.fault is not None
+        kept_s = FOREVER_S if rests else self._settings.events.durable_within_s + _OVERDUE_S
+        return [
+            Duty("the recorder", self._process.moves, self._process.allowed_s),
+            Duty("what waits for the recorder", (self._process.pid, self._progress_s), kept_s),
+        ]
+
+    # --- other settings, and rest ---
+
+    def apply(self, settings: Settings, device: str) -> None:
+        """Take other settings, which name a store, too. The recorder keeps what it has and ends, and another one
+        begins with them. What is not acknowledged by then is sent to that one, so nothing is lost."""
+        self._settings = settings
+        self._sightings.describe(settings.device, without_secrets(settings.camera.source), device)
+        self._process.renew(RecorderBegin(settings, device, self._service.boot_id))
+        self._finishing = True
+
+    def rest(self, *, rests: bool) -> None:
+        """Have everything kept and the store closed, and keep it so; or go on. Call it again and again: what waits
+        starts another recorder."""
+        if rests and self._process.is_alive and not self._process.is_leaving:
+            self._finishing = True
+        self._rests = rests
+        self._process.hold(held=rests and not self._pending.waiting)
+
+    def _finish_if_due(self) -> None:
+        """Order the recorder to end, once all that waits was sent to it."""
+        if self._finishing and self._pending.next is None:
+            if self._process.line is None:  # there is none at present: the next one begins with what is new
+                self._finishing = False
+            elif self._sends(Finish()):
+                self._process.expect_end()
+                self._finishing = False
 
     # --- from the worker ---
 
@@ -146,9 +192,10 @@ class Recording:
         oldest = self._pending.oldest
         if oldest is not None and oldest.sent_s is not None and self._status.fault is None:
             waits_s = now - max(oldest.sent_s, self._progress_s)
-            if waits_s > self._overdue_s:
+            if waits_s > self._settings.events.durable_within_s + _OVERDUE_S:
                 self._process.replace(f"the recorder kept nothing for {waits_s:.0f} s")
         self._send()
+        self._finish_if_due()
         self._report()
 
     def excuse(self, away_s: float) -> None:

@@ -20,11 +20,16 @@ class Sightings:
 
     def __init__(self, device: keeping.Device, source: str, name: str, boot: str) -> None:
         """source: what the camera is called if the settings do not name it. name, boot: as device, boot in Event."""
-        self._name, self._boot = name, boot
-        self._camera = device.camera or source
-        self._place = (device.latitude, device.longitude)
+        self._boot = boot
         self._sequence = 0
         self._open: dict[int, Event] = {}
+        self.describe(device, source, name)
+
+    def describe(self, device: keeping.Device, source: str, name: str) -> None:
+        """Give the events from now on these descriptions. source, name: as for a new one."""
+        self._name = name
+        self._camera = device.camera or source
+        self._place = (device.latitude, device.longitude)
 
     def events(self, sighting: Sighting, worker: Started, temperature_c: float | None, now: float) -> list[Event]:
         """Return the event of this sighting, the last one, and before it the one that had to end to make room.

@@ -169,12 +169,16 @@ NEEDED: dict[str, dict[str, Any]] = {
     "metrics": {"file": "fieldfare.prom"},
     "hook": {"command": ["true"]},
     "gpio": {"pin": 17},
+    "power": {"file": "/run/ups/low"},
+    "led": {"name": "ACT"},
     "device": {"latitude": 50, "longitude": 8},
 }
 STORE = {"store": "events.db"}
 
 
-@pytest.mark.parametrize(("section", "name", "kind"), [given for given in NUMBERS if given.id != "gpio.pin"])
+@pytest.mark.parametrize(
+    ("section", "name", "kind"), [given for given in NUMBERS if given.id not in ("gpio.pin", "led.pin", "power.pin")]
+)
 def test_a_wrong_number_is_told_with_both_ends_of_the_range(section: str, name: str, kind: IntType | FloatType) -> None:
     assert kind.ge is not None
     most = kind.lt if kind.le is None else kind.le + 1

@@ -17,7 +17,9 @@ from edge.processes.child import Child
 from edge.processes.listener import Listener
 from edge.processes.recorder_messages import RecorderBegin, RecorderFailed, RecorderPulse, recorder_pair
 from edge.supervision.beside import attended
-from edge.supervision.beside.attended import Attended, Kind, StartHelper
+from edge.supervision.beside.attended import Attended
+from edge.supervision.beside.kinds import Kind
+from edge.supervision.beside.starting import StartHelper
 
 pytestmark = pytest.mark.process
 

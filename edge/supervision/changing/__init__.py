@@ -1,0 +1,1 @@
+"""Read the settings again while the service runs."""

@@ -1,0 +1,1 @@
+"""Decide whether systemd's watchdog is fed."""
