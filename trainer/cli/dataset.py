@@ -1,7 +1,5 @@
 """fieldfare dataset: check a folder of photos before training on it, or make one."""
 
-import signal
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +8,7 @@ import click
 
 from edge.cli.streams import echo_json
 from edge.errors import DataError, DatasetError, OutputExistsError
+from trainer.cli.beginning import begin_long_work
 from trainer.cli.crop import crop
 from trainer.cli.group import group
 from trainer.cli.packages import require
@@ -82,14 +81,13 @@ def check(
     that are too small, and recordings that are spread over splits. It changes nothing.
     """
     require("checking photos", "rich", "scipy", "PIL", "jinja2")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that child processes end
+    begin_long_work()
     from trainer.check.text import show
     from trainer.cli.console import ConsoleProgress
 
     if report is not None:
         _check_target(report, data, group_by, overwrite=overwrite)
-    with tempfile.TemporaryDirectory(prefix="fieldfare-check-") as folder:
+    with tempfile.TemporaryDirectory(prefix="fieldfare-check-", ignore_cleanup_errors=True) as folder:
         found, photos = _look(data, group_by, (size, seed, workers), Path(folder), ConsoleProgress())
         with photos.pixels:
             if report is not None:

@@ -5,8 +5,6 @@ None of these commands needs TensorFlow.
 
 import errno
 import shlex
-import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ import click
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import echo_json
 from edge.errors import MissingInputError, ModelError, UnavailableError
+from trainer.cli.beginning import begin_long_work
 
 if TYPE_CHECKING:
     from edge.bundle.store import Bundle
@@ -97,10 +96,7 @@ def compile_(
     """
     from trainer.edgetpu.compiling import compile_model
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(
-            number, lambda received, _: sys.exit(128 + received)
-        )  # so that the compiler ends and its files go
+    begin_long_work()
     data, bundle = _open(model)
     target = _target(model, bundle, out, overwrite=overwrite)
     try:

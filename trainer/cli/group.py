@@ -1,8 +1,6 @@
 """fieldfare dataset group: unlabelled photos to groups."""
 
 import os
-import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ from edge.cli.apart import apart
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import complain, echo, echo_json
 from edge.errors import MissingInputError, OutputExistsError
+from trainer.cli.beginning import begin_long_work
 from trainer.cli.packages import require
 from trainer.dataset.decode_limits import default_workers
 from trainer.networks.families import MAX_SIZE, MIN_SIZE
@@ -113,8 +112,7 @@ def group(photos: Path, out: Path, as_json: bool, **given: Any) -> None:
 
 
 def _group(photos: Path, out: Path, as_json: bool, **given: Any) -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that child processes end
+    begin_long_work()
     from trainer.cli.console import ConsoleProgress
     from trainer.grouping.run import run
 

@@ -1,7 +1,5 @@
 """fieldfare dataset pick, fieldfare dataset spread: which photos to label next; labels carried to photos like them."""
 
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from edge.cli.apart import apart
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import echo, echo_json
 from edge.errors import OutputExistsError
+from trainer.cli.beginning import begin_long_work
 from trainer.cli.packages import require
 from trainer.dataset.decode_limits import default_workers
 from trainer.networks.families import MAX_SIZE, MIN_SIZE
@@ -203,8 +202,7 @@ def _prepare(
             raise OutputExistsError(f"--out {out} exists: choose another name")
         refuse_inputs(out, (*read, bundle))
         check_place(out)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that temporary files are removed
+    begin_long_work()
 
 
 def _open(given: dict[str, Any], *, answers: bool) -> "FeatureSource":

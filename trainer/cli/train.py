@@ -1,8 +1,6 @@
 """fieldfare train: train a model on a folder of photos and write a bundle."""
 
 import os
-import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,7 @@ import click
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import echo_json
 from edge.printable import printable
+from trainer.cli.beginning import begin_long_work
 from trainer.cli.packages import require
 from trainer.networks.families import DEFAULT_FAMILY, FAMILIES, MAX_SIZE, MIN_SIZE, Network
 
@@ -194,8 +193,7 @@ def train(
         raise click.UsageError("--time-budget and --epochs exclude each other: give one")
     if not options["edgetpu"] and (options["compiler"] is not None or options["allow_partial"]):
         raise click.UsageError("--compiler and --allow-partial are for --edgetpu: add it, or leave them out")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that temporary files are removed
+    begin_long_work()
     from trainer.cli.console import ConsoleProgress
     from trainer.dataset.groups import parse_group_by
     from trainer.options import Options

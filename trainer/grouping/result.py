@@ -1,7 +1,6 @@
 """Write groups to a folder: a table, folders of photos, and a page of contact sheets."""
 
 import csv
-import errno
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from edge.errors import MissingInputError, StorageError
 from edge.exports.copying.names import safe_name
 from edge.images import readable_name
+from edge.portable.system import refuses_links
 from edge.storage import new_directory
 from trainer.grouping.group import Grouping
 from trainer.grouping.naming import Name
@@ -142,6 +142,6 @@ def _link(source: Path, target: Path) -> None:
     try:
         target.symlink_to(os.path.realpath(source))
     except OSError as error:
-        if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):  # FAT, and some file systems of sticks
+        if refuses_links(error):
             raise StorageError(f"{target.parent}: no links can be made there: add --photos copies") from error
         raise

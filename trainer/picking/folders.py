@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from edge.errors import MissingInputError, StorageError
 from edge.images import readable_name
+from edge.portable.system import refuses_links
 from edge.storage import new_directory
 
 
@@ -31,7 +32,9 @@ def _put(photo: Path, target: Path, folder: Path, *, copy: bool) -> None:
         try:
             # An absolute path: the link may be moved into the folder of its class.
             target.symlink_to(photo.absolute())
-        except PermissionError as error:
+        except OSError as error:
+            if not refuses_links(error):
+                raise
             raise StorageError(f"{readable_name(folder)}: no links can be made there: add --copy") from error
         return
     try:
