@@ -1,5 +1,7 @@
 """How long a battery and a card last, by figures reckoned by hand."""
 
+from pathlib import Path
+
 import pytest
 
 from edge.budget import power, writing
@@ -109,6 +111,13 @@ def test_what_is_not_known_is_said_and_nothing_is_made_up() -> None:
     assert "not counted, as the settings have no fps" in next(r.origin for r in rows if r.name == "results and scores")
     assert "all the time" in next(row.origin for row in rows if row.name == "power, awake")
     assert all(row.origin for row in rows)
+
+
+def test_the_page_has_the_figures_of_the_table() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "power-heat-storage.md").read_text()
+    for board in BOARDS.values():
+        title = board.title.removeprefix("Raspberry ")
+        assert f"| {title} | {board.idle_w:.1f} W | {board.full_w:.1f} W |" in page
 
 
 def test_every_board_names_its_sources() -> None:
