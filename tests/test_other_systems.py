@@ -141,3 +141,11 @@ def test_photos_become_a_bundle_that_is_used(away: Run, photos: Path, tmp_path: 
     assert len(named.stdout.splitlines()) == 12
     assert away("embed", photos, "--bundle", bundle, "--out", tmp_path / "features.npz").returncode == 0
     assert away("compare", bundle, tmp_path / "bundle.fieldfare", photos).returncode == 0
+    labels = tmp_path / "labels.txt"
+    labels.write_text("moss\nrust\n")
+    how = ("--labels", labels, "--resize", "squash", "--normalize", "-1..1", "--channel-order", "rgb")
+    imported = away("bundle", "import", bundle / "model.tflite", *how, "--out", tmp_path / "imported")
+    assert imported.returncode == 0, imported.stderr
+    refused = away("compile", bundle, "--compiler", f"{sys.executable} -c 'raise SystemExit(1)'")
+    assert refused.returncode == 65
+    assert "the compiler refused the model" in refused.stderr

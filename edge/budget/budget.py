@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from edge.budget import power, writing
-from edge.budget.boards import CAMERA_FROM, CORAL_FROM, Board
+from edge.budget.boards import CAMERA_FROM, CORAL_FROM, CORAL_W, Board
 from edge.config.settings import Settings
 from edge.events.schedule import Timetable
 
@@ -97,7 +97,7 @@ def _power_rows(settings: Settings, board: Board, use: Use, battery: power.Batte
         Row("energy", wh_a_day, "Wh a day", "the two above"),
     ]
     if use.coral:
-        rows.insert(1, Row("of that, Coral", power.CORAL_W, "W", CORAL_FROM))
+        rows.insert(1, Row("of that, Coral", CORAL_W, "W", CORAL_FROM))
     if battery is not None:
         taken = f"{battery.usable:.0%} of it usable, {battery.efficiency:.0%} through the converter (assumed)"
         rows.append(Row("battery lasts", power.battery_days(battery, wh_a_day), "days", taken))

@@ -5,6 +5,7 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from edge.portable.system import module_or_none, open_flags
 
@@ -36,19 +37,30 @@ def _locked_itself(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _locked_beside(folder: Path) -> Iterator[None]:
     """Lock a file beside the folder: Windows locks no folders, and removes nothing that is open."""
-    import sqlite3  # here, as only Windows needs it
-
-    # SQLite's lock on an empty database: it knows every system's calls, and its end is that of the process.
-    path = folder.with_name(f"{folder.name}{_SUFFIX}")
     folder.stat()
-    lock = sqlite3.connect(path, timeout=0, isolation_level=None)
+    path = folder.with_name(f"{folder.name}{_SUFFIX}")
+    lock = _lock_file(path)
     try:
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK), str(folder)) from error
         yield
     finally:
         lock.close()
         with contextlib.suppress(OSError):  # another process looks whether it is locked: that one removes it
             path.unlink()
+
+
+def _lock_file(path: Path) -> Any:
+    """Return a connection that holds the lock of a file, which is made."""
+    # SQLite's lock on an empty database: it knows every system's calls, and its end is that of the process.
+    import sqlite3  # here, as only Windows needs it
+
+    lock = None
+    try:
+        lock = sqlite3.connect(path, timeout=0, isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        if lock is not None:
+            lock.close()
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise OSError(errno.EACCES, f"{error}", str(path)) from error
+        raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK), str(path)) from error
+    return lock

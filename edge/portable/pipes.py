@@ -16,7 +16,12 @@ _PIECE = 1 << 16
 
 
 class Pipes(Protocol):
-    """Pipes that are read and written as fast as their other ends allow. Used by one thread."""
+    """Pipes that are read and written as fast as their other ends allow. Used by one thread.
+
+    settle_s: seconds after which what is in a pipe is sure to have come from `wait`
+    """
+
+    settle_s: float
 
     def read(self, pipe: IO[bytes], key: Hashable) -> None:
         """Read this pipe from now on; `key` is that of its pieces."""
@@ -45,6 +50,8 @@ def open_pipes() -> Pipes:
 
 class SelectedPipes:
     """Pipes that the system selects among."""
+
+    settle_s = 0.0
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -127,6 +134,8 @@ class _Reading:
 
 class ThreadedPipes:
     """Pipes that a thread waits for each."""
+
+    settle_s = 2.0  # on a busy machine such a thread may get no turn for a second
 
     def __init__(self) -> None:
         self._arrived: queue.SimpleQueue[tuple[_Reading, bytes]] = queue.SimpleQueue()

@@ -115,6 +115,7 @@ class _Dialogue:
     def follow(self, deadline_s: float, linger_s: float, cancelled: threading.Event) -> Limit | None:
         """Read and write until the process has ended and its output is read. Returns what to kill it for."""
         ended_s: float | None = None
+        linger_s = max(linger_s, self._pipes.settle_s)
         while True:
             if ended_s is None and self._process.exit_status() is not None:
                 ended_s = time.monotonic()

@@ -117,9 +117,13 @@ def opened(out: Path, *, restart: bool) -> Iterator[Checkpoints]:
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(locked(folder))
-        except OSError as error:
+        except BlockingIOError as error:
             raise OutputExistsError(
                 f"{folder}: another training is running there: wait for it or choose another --out"
+            ) from error
+        except OSError as error:
+            raise StorageError(
+                f"{folder}: cannot be locked: {error.strerror or error}: choose another --out"
             ) from error
         if restart:
             _empty(folder)

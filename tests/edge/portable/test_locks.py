@@ -39,6 +39,14 @@ def test_a_second_one_is_refused_until_the_first_has_ended(fcntl: str, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["one"], "no lock file stays"
 
 
+def test_an_exception_gives_it_back(fcntl: str, tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    folder.mkdir()
+    with pytest.raises(KeyboardInterrupt), locked(folder):
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
 def test_a_killed_process_gives_it_back(fcntl: str, tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path), fcntl], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -57,6 +65,14 @@ def test_a_folder_that_is_not_there(fcntl: str, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), locked(tmp_path / "none"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_file_that_cannot_be_made_is_no_other_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "fcntl", None)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one.lock").mkdir()  # in the place of the file; permissions do not stop root
+    with pytest.raises(PermissionError, match="unable to open"), locked(tmp_path / "one"):
+        pass
 
 
 def test_a_folder_that_was_removed_while_it_was_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
