@@ -182,7 +182,7 @@ class Board:
 
     def cpus(self) -> int:
         """Return the number of cores that this process may use."""
-        return len(os.sched_getaffinity(0))
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def memory(self) -> Memory | None:
         """Return memory and swap."""

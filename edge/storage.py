@@ -2,14 +2,14 @@
 
 They are written into a hidden folder beside the target, synced, then renamed.
 
-A directory replaces another one in one step (renameat2 with RENAME_EXCHANGE, Linux). Each process locks its hidden
-folder. The next process that writes to the same target removes the folders that nobody locks, left by killed processes.
+A directory replaces another one in one step on Linux (renameat2 with RENAME_EXCHANGE), in two renames elsewhere. Each
+process locks its hidden folder. The next process that writes to the same target removes the folders that nobody locks,
+left by killed processes.
 """
 
 import contextlib
 import ctypes
 import errno
-import fcntl
 import glob
 import os
 import select
@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import IO
 
 from edge.errors import FieldfareError, OutputExistsError, StorageError
+from edge.portable.locks import locked
+from edge.portable.system import libc, open_flags, set_mode
 
 _SUFFIX = ".partial"
 # For whoever writes into a pipe, such as the shell's <(...), to do so.
@@ -38,8 +40,8 @@ def read_bounded(path: Path, most: int, *, pipe: bool = False, follow: bool = Tr
     into.
     """
     # O_NONBLOCK: opening a pipe without a writer would wait for ever.
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
-    handle = os.open(path, flags)
+    unfollowed = () if follow else ("O_NOFOLLOW",)
+    handle = os.open(path, open_flags("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", *unfollowed))
     with open(handle, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
         kind = os.fstat(handle).st_mode
         if pipe and stat.S_ISFIFO(kind):
@@ -116,12 +118,12 @@ def replace_file(path: Path, data: bytes, mode: int, *, synced: bool) -> None:
     partial = path.with_name(f".{path.name}{_SUFFIX}")
     try:
         partial.unlink(missing_ok=True)
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        handle = os.open(partial, open_flags("O_WRONLY", "O_CREAT", "O_EXCL", "O_NOFOLLOW"), 0o600)
         try:
             _write_all(handle, data)
             # Whatever the umask. FAT has no modes, and refuses one that its mount does not show.
             with contextlib.suppress(PermissionError):
-                os.fchmod(handle, mode)
+                set_mode(handle, mode)
             if synced:
                 os.fsync(handle)
         finally:
@@ -152,11 +154,9 @@ def new_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     with _new_directory(path, overwrite=overwrite) as new:
         yield new
-        handle = os.open(new, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            sync_file_system(handle)
-        finally:
-            os.close(handle)
+        with _opened_directory(new) as handle:
+            if handle is not None:
+                sync_file_system(handle)
 
 
 @contextlib.contextmanager
@@ -184,7 +184,7 @@ def _beside(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         clear(path)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_SUFFIX, dir=path.parent))
-        with _locked(temporary):
+        with locked(temporary):
             yield temporary
     except FieldfareError:  # some are OSErrors, and have their own words
         raise
@@ -198,25 +198,13 @@ def _beside(path: Path) -> Iterator[Path]:
 def clear(path: Path) -> None:
     """Remove what killed processes left beside `path`; what living ones write there is locked, and stays."""
     for entry in path.parent.glob(f".{glob.escape(path.name)}.*{_SUFFIX}"):
-        with contextlib.suppress(OSError), _locked(entry):  # locked, gone meanwhile, or another user's
+        with contextlib.suppress(OSError), locked(entry):  # locked, gone meanwhile, or another user's
             shutil.rmtree(entry)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock the folder. Raises BlockingIOError if another process holds it. The end of the process unlocks it."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _exchange(one: Path, other: Path) -> None:
     """Swap two directories in one step, or in two renames if the file system cannot do that."""
-    library = ctypes.CDLL(None, use_errno=True)
-    swap = getattr(library, "renameat2", None)
+    swap = getattr(libc(), "renameat2", None)
     at_cwd, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux' headers
     if swap is None or swap(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) != 0:
         aside = one.with_name("old")
@@ -264,7 +252,7 @@ def _refuse_existing(path: Path, *, overwrite: bool) -> None:
 
 
 def _write_synced(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    handle = os.open(path, open_flags("O_WRONLY", "O_CREAT", "O_EXCL"), 0o644)
     try:
         _write_all(handle, data)
         os.fsync(handle)
@@ -281,8 +269,7 @@ def _write_all(handle: int, data: bytes) -> None:
 def sync_file_system(handle: int) -> None:
     """Write all that waits for the file system of this open file. Raises OSError."""
     # One call for a whole batch: a cheap stick takes 10 to 50 ms for each fsync, whatever the size of the file.
-    library = ctypes.CDLL(None, use_errno=True)
-    sync = getattr(library, "syncfs", None)
+    sync = getattr(libc(), "syncfs", None)
     if sync is None:
         os.sync()
     elif sync(handle) != 0:
@@ -291,9 +278,20 @@ def sync_file_system(handle: int) -> None:
 
 
 def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    with _opened_directory(path) as handle:
+        if handle is not None:
+            os.fsync(handle)
+
+
+@contextlib.contextmanager
+def _opened_directory(path: Path) -> Iterator[int | None]:
+    """Open a directory for the block, to sync it; None on Windows, which does not open any."""
+    if not hasattr(os, "O_DIRECTORY"):
+        yield None
+        return
+    handle = os.open(path, open_flags("O_RDONLY", "O_DIRECTORY"))
     try:
-        os.fsync(handle)
+        yield handle
     finally:
         os.close(handle)
 

@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from edge import __version__
@@ -50,12 +50,20 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     team = _start(options, progress)
     weights = weights or find_weights(options.network, options.weights)
     clock.lap("network")
-    with _checkpoints(options, team) as checkpoints, tempfile.TemporaryDirectory(prefix="fieldfare-train-") as name:
+    # Errors of removing the folder must not hide the one that ended the training: Windows keeps files that are open.
+    with (
+        _checkpoints(options, team) as checkpoints,
+        tempfile.TemporaryDirectory(prefix="fieldfare-train-", ignore_cleanup_errors=True) as name,
+        ExitStack() as files,
+    ):
         spec = preprocessing_for(options.network, options.resize, options.prepare)
         run = RunContext(options, spec, weights, Path(name), progress, clock, taxonomy, crop)
         # Before learning: if none of them can be read, the command must end now and not after the training.
         strangers = load_outside(run, outside) if team.is_chief else None
+        if strangers is not None:
+            files.enter_context(strangers.pixels)
         data = load(run, listing)
+        files.enter_context(data.photos.pixels)
         clock.lap("photos")
         return _train(run, data, strangers, team, checkpoints)
 

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 from edge.errors import BundleError
+from edge.portable.system import open_flags
 
 # The packed form is a ZIP without compression, which any unzip program opens. Its end comment is this mark and the
 # SHA-256 of all bytes before it, so a flipped byte is found before the ZIP is parsed.
@@ -65,7 +66,7 @@ def _read_file(path: Path, most: int) -> bytes:
     # Looked at first, as opening some devices does something; and again, as it may be another by then. Opened without
     # waiting, as a FIFO would hold us up for ever.
     _require_plain(path.stat())
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    with os.fdopen(os.open(path, open_flags("O_RDONLY", "O_NONBLOCK")), "rb") as file:
         status = os.fstat(file.fileno())
         _require_plain(status)
         if status.st_size > most:

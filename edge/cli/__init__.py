@@ -13,7 +13,8 @@ import click
 
 from edge import __version__
 from edge.cli.streams import complain, fill_closed, is_stdout_closed, name_stdout
-from edge.errors import ConfigError, FieldfareError, StorageError
+from edge.errors import ConfigError, FieldfareError, StorageError, UnavailableError
+from edge.portable.system import is_linux
 
 _BUILT_IN = {
     "bench": "edge.cli.bench:bench",
@@ -30,6 +31,8 @@ _BUILT_IN = {
     "run": "edge.cli.run:run",
     "status": "edge.cli.status:status",
 }
+# The device's: they are built on Linux' sockets, files in memory, users and devices.
+_NEED_LINUX = frozenset({"bench", "doctor", "events", "export", "outputs", "replay", "run", "status"})
 _INTERRUPTED = 130
 
 
@@ -49,6 +52,19 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List their names, as click.Group does."""
         return sorted(_targets())
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the words name, as click.Group does. Raises UnavailableError if it needs Linux, and
+        this is another system."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in _NEED_LINUX and not is_linux() and not {"-h", "--help"} & set(rest):
+            raise UnavailableError(
+                f"{name} needs Linux, as it is the device's: run it on the Raspberry Pi, or here in WSL "
+                "(docs/windows-and-mac.md)"
+            )
+        return name, command, rest
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one, as click.Group does; None if there is no such command."""

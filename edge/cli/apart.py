@@ -1,6 +1,5 @@
 """Keep a command alive whatever the bundle's model does to the process that runs it."""
 
-import signal
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
@@ -9,6 +8,7 @@ import click
 
 from edge.cli import status_of
 from edge.errors import BundleError
+from edge.portable.system import SIGALRM
 from edge.processes.fork import run_forked
 
 P = ParamSpec("P")
@@ -44,6 +44,6 @@ def _how_it_ended(number: int) -> str:
     from edge.inference.model_limits import TIMEOUT_S
     from edge.processes.process import describe_exit
 
-    if number == signal.SIGALRM:
+    if number == SIGALRM:
         return f"no answer within {TIMEOUT_S} s: not a usable model"
     return f"the process that ran its model {describe_exit(-number)}: damaged model"

@@ -1,6 +1,5 @@
 """Make standard input, output and error usable, also if the parent process has closed them."""
 
-import fcntl
 import io
 import os
 import re
@@ -9,6 +8,7 @@ from typing import Any
 
 import click
 
+from edge.portable.system import module_or_none
 from edge.printable import one_line, printable_json
 
 # A word of the command line may have 100,000 characters; no path that a message must show in full has so many.
@@ -91,7 +91,10 @@ def complain(message: str) -> None:
 
 def is_stdout_closed() -> bool:
     """Return whether nothing at all can be written to standard output."""
+    fcntl = module_or_none("fcntl")
+    if fcntl is None:  # Windows
+        return False
     try:
-        return fcntl.fcntl(sys.stdout.fileno(), fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+        return bool(fcntl.fcntl(sys.stdout.fileno(), fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY)
     except (OSError, ValueError):  # it has no file descriptor, as under a test
         return False

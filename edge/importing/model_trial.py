@@ -5,7 +5,6 @@ output, both as MessagePack, and names the kernels that it tries on standard err
 """
 
 import os
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -186,10 +185,7 @@ def _probe(request: _Request) -> Probe:
 
 
 def _main() -> None:
-    limit_memory(_ADDRESS_BYTES)
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    data = _DATA_BYTES if most == resource.RLIM_INFINITY else min(_DATA_BYTES, most)
-    resource.setrlimit(resource.RLIMIT_DATA, (data, most))
+    limit_memory(_ADDRESS_BYTES, _DATA_BYTES)
     # Whatever libraries print belongs to standard error, or it would be read as a part of the answer.
     answers = os.dup(1)
     os.dup2(2, 1)

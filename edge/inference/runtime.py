@@ -4,13 +4,15 @@ import base64
 import importlib
 import logging
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from edge.errors import INSTALL_DEVICE, MissingPackageError
+from edge.portable.system import is_linux
 
 RuntimeName = Literal["auto", "litert", "tflite-runtime"]
 # In the order in which they are tried. LiteRT is 20 times faster on int8 than tflite-runtime 2.14 (x86-64, measured for
@@ -93,7 +95,7 @@ def _without_announcement() -> Iterator[None]:
     except OSError:  # closed: nobody can read anything
         yield
         return
-    with os.fdopen(stderr, "wb", buffering=0) as kept, os.fdopen(os.memfd_create("stderr"), "rb") as written:
+    with os.fdopen(stderr, "wb", buffering=0) as kept, _file_of_no_name() as written:
         os.dup2(written.fileno(), 2)
         try:
             yield
@@ -103,3 +105,9 @@ def _without_announcement() -> Iterator[None]:
             rest = b"".join(line for line in written if not line.startswith(_ANNOUNCEMENT))
             with suppress(OSError):  # nobody reads it any more, as without us
                 kept.write(rest)
+
+
+def _file_of_no_name() -> IO[bytes]:
+    """Open a file in memory, or a temporary one on systems without such files."""
+    # Not a temporary one everywhere: the service's disk may be full or read-only.
+    return os.fdopen(os.memfd_create("stderr"), "w+b") if is_linux() else tempfile.TemporaryFile()

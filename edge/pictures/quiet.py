@@ -43,11 +43,11 @@ def _streams() -> tuple[ctypes.c_void_p, int, int] | None:
     """Return C's variable `stderr`, a stream that leads nowhere, and the one that is in the variable; None if the C
     library is not GNU's, where the variable may be a constant, or there is no /dev/null."""
     try:
-        libc = ctypes.CDLL(None)
-        libc.gnu_get_libc_version  # noqa: B018 - is it there?
-        variable = ctypes.c_void_p.in_dll(libc, "stderr")
-    except (AttributeError, ValueError, OSError):
+        library = ctypes.CDLL(None)
+        library.gnu_get_libc_version  # noqa: B018 - is it there?
+        variable = ctypes.c_void_p.in_dll(library, "stderr")
+    except (AttributeError, ValueError, OSError, TypeError):  # TypeError: Windows has several C libraries
         return None
-    libc.fopen.restype, libc.fopen.argtypes = ctypes.c_void_p, [ctypes.c_char_p, ctypes.c_char_p]
-    nowhere, real = libc.fopen(os.fsencode(os.devnull), b"we"), variable.value
+    library.fopen.restype, library.fopen.argtypes = ctypes.c_void_p, [ctypes.c_char_p, ctypes.c_char_p]
+    nowhere, real = library.fopen(os.fsencode(os.devnull), b"we"), variable.value
     return None if nowhere is None or real is None else (variable, nowhere, real)

@@ -3,22 +3,22 @@
 The functions are for the child itself: to end with its parent, to take no more memory than it may.
 """
 
-import ctypes
 import logging
 import os
-import resource
-import signal
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 
+from edge.portable.system import SIGKILL, can_fork, is_linux, libc, module_or_none
 from edge.processes.logs import LEVELS, MARK_VARIABLE
 from edge.processes.process import PIPE, Process, module_command
 
 _log = logging.getLogger(__name__)
 
 _SET_PDEATHSIG = 1  # linux/prctl.h
+_LOOK_EVERY_S = 1.0
 _TAIL = 12
 _MAX_LINE = 4096
 # A library that has lost its device may report that thousands of times a second, one that decodes damaged pictures for
@@ -108,11 +108,24 @@ class Child(Process):
 
 
 def die_with(parent: int) -> None:
-    """End this process when `parent` ends, however that happens. Called in the child."""
+    """End this process when `parent` ends, however that happens: at once on Linux, within a second on macOS, not on
+    Windows. Called in the child."""
     # A child that outlives its parent would hold camera or Edge TPU for ever.
-    ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL)
+    prctl = getattr(libc(), "prctl", None)
+    if prctl is not None:
+        prctl(_SET_PDEATHSIG, SIGKILL)
+    elif can_fork():
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    else:  # Windows never changes the parent's number, and a virtual environment's launcher stands in between
+        return
     if os.getppid() != parent:
         os._exit(0)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_EVERY_S)
+    os._exit(0)
 
 
 # For children whose address space is limited. BLAS starts a thread for each core when NumPy is imported, and each takes
@@ -120,10 +133,26 @@ def die_with(parent: int) -> None:
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
-def limit_memory(size: int) -> None:
-    """Limit the address space of this process to `size` bytes, and let a crash leave no core file."""
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    size = min(size, sys.maxsize)  # a 32-bit system takes no larger number
-    soft = size if most == resource.RLIM_INFINITY else min(size, most)
-    resource.setrlimit(resource.RLIMIT_AS, (soft, most))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def limit_memory(size: int, data: int | None = None) -> None:
+    """Limit the address space of this process to `size` bytes, what it allocates to `data`, and let a crash leave no
+    core file. Does nothing on Windows, which has no such limits, and on a macOS that refuses them."""
+    resource = module_or_none("resource")
+    if resource is None:
+        return
+    limits = {resource.RLIMIT_AS: size} if data is None else {resource.RLIMIT_AS: size, resource.RLIMIT_DATA: data}
+    for kind, wanted in limits.items():
+        _, most = resource.getrlimit(kind)
+        soft = min(wanted, sys.maxsize)  # a 32-bit system takes no larger number
+        try:
+            resource.setrlimit(kind, (soft if most == resource.RLIM_INFINITY else min(soft, most), most))
+        except (OSError, ValueError):
+            if is_linux():
+                raise
+    leave_no_core()
+
+
+def leave_no_core() -> None:
+    """Let a crash of this process leave no core file, on systems that write them."""
+    resource = module_or_none("resource")
+    if resource is not None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

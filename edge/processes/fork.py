@@ -5,19 +5,23 @@ thread and loaded no library yet; all others start programs of their own (edge.p
 """
 
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edge.portable.system import SIGKILL, can_fork, is_linux, module_or_none
+
 
 def run_forked(work: Callable[[], int]) -> int:
     """Run `work` in a fork, and return the status that it returned there, or minus the signal that ended it.
 
     The fork ends with this process, however that ends. Ctrl-C ends it at once, and raises KeyboardInterrupt here.
+    Without forks (Windows) the work is done here, and what crashes takes this process along.
     """
+    if not can_fork():
+        return work()
     sys.stdout.flush()
     sys.stderr.flush()
     parent = os.getpid()
@@ -30,7 +34,7 @@ def run_forked(work: Callable[[], int]) -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     except KeyboardInterrupt:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, SIGKILL)
         os.waitpid(pid, 0)
         raise
 
@@ -39,13 +43,13 @@ def _work_in_fork(parent: int, work: Callable[[], int]) -> None:
     """Never returns: what called us runs in the parent."""
     status = 1
     try:
-        from edge.processes.child import die_with
+        from edge.processes.child import die_with, leave_no_core
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGALRM))
         die_with(parent)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        leave_no_core()
         status = work()
     except BaseException:  # noqa: BLE001 - as the interpreter does with what nothing else caught
         sys.excepthook(*sys.exc_info())
@@ -66,14 +70,20 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def end_after(seconds: float) -> None:
-    """Start the time limit again; 0 for none."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    """Start the time limit again; 0 for none. Windows has no such limit."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 @contextmanager
 def memory_limit(more: int) -> Iterator[None]:
-    """Let the block take at most `more` bytes of address space beside what this process has."""
+    """Let the block take at most `more` bytes of address space beside what this process has, on Linux."""
     # Not a fixed size: on a board with many cores the libraries themselves reserve gigabytes, which they never use.
+    # Windows has no such limit, and macOS does not hold it.
+    resource = module_or_none("resource")
+    if resource is None or not is_linux():
+        yield
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = min(pages * resource.getpagesize() + more, sys.maxsize)  # a 32-bit system takes no larger number

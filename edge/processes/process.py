@@ -16,14 +16,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from edge.portable.system import SIGKILL
+
 PIPE, DEVNULL, STDOUT = subprocess.PIPE, subprocess.DEVNULL, subprocess.STDOUT
 
 _log = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
 _HINTS: dict[int, str] = {
     signal.SIGILL: "an illegal instruction: a library built for another processor",
-    signal.SIGKILL: "out of memory?",
+    SIGKILL: "out of memory?",
 }
+# The same for Windows, as far as Ctrl-C goes.
+_OWN_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 # Closed while they were still alive. Each start of another process looks whether they can be reaped by now.
 _abandoned: list[subprocess.Popen[bytes]] = []
 _lock = threading.Lock()
@@ -103,6 +107,7 @@ class Process:
             pass_fds=pass_fds,
             # Ctrl-C in a terminal is for us only: we end what we started. And a kill reaches the whole session's group.
             start_new_session=True,
+            creationflags=_OWN_GROUP,
             # All three, or a process would keep root's groups.
             user=account.uid if account else None,
             group=account.gid if account else None,
@@ -146,7 +151,10 @@ class Process:
         # long as they live.
         self._swept = self._process.poll() is not None
         try:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, SIGKILL)
+            else:  # Windows: what it started itself lives on
+                self._process.kill()
         except (ProcessLookupError, PermissionError):
             _log.debug("process %d was gone already", self._process.pid)
 

@@ -1,15 +1,14 @@
 """Run a process to completion with limits on its time and its output."""
 
 import os
-import selectors
-import signal
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import IO, Literal
+from typing import Literal
 
+from edge.portable.pipes import open_pipes
+from edge.portable.system import SIGKILL
 from edge.processes.held_signals import signals_held
 from edge.processes.process import DEVNULL, PIPE, STDOUT, Account, Command, Process, tied_command
 
@@ -19,7 +18,6 @@ Limit = Literal["time", "output", "cancelled"]
 _TICK_S = 0.1
 # On a busy machine with two cores a killed process took over half a second to go; doctor then blames a driver.
 _REAP_S = 2.0
-_PIECE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def run(
     assert process is not None  # else `Process` raised
     status = process.exit_status()
     return Finished(
-        -signal.SIGKILL if status is None else status, bytes(dialogue.output), bytes(dialogue.errors), killed_for, gone
+        -SIGKILL if status is None else status, bytes(dialogue.output), bytes(dialogue.errors), killed_for, gone
     )
 
 
@@ -100,14 +98,15 @@ class _Dialogue:
     def __init__(self, process: Process, given: bytes, max_output: int, max_errors: int | None) -> None:
         """max_errors: None if standard error has no pipe of its own."""
         self.output, self.errors = bytearray(), bytearray()
-        self._process, self._left, self._flooded = process, memoryview(given), False
-        self._pipes = selectors.DefaultSelector()
-        self._pipes.register(process.stdout, selectors.EVENT_READ, partial(self._take, self.output, max_output))
+        self._process, self._flooded = process, False
+        self._gathered = {"output": (self.output, max_output)}
+        self._pipes = open_pipes()
+        self._pipes.read(process.stdout, "output")
         if max_errors is not None:
-            self._pipes.register(process.stderr, selectors.EVENT_READ, partial(self._take, self.errors, max_errors))
+            self._gathered["errors"] = (self.errors, max_errors)
+            self._pipes.read(process.stderr, "errors")
         if given:
-            os.set_blocking(process.stdin.fileno(), False)
-            self._pipes.register(process.stdin, selectors.EVENT_WRITE, self._give)
+            self._pipes.write(process.stdin, given)
 
     def __enter__(self) -> "_Dialogue":
         return self
@@ -118,6 +117,7 @@ class _Dialogue:
     def follow(self, deadline_s: float, linger_s: float, cancelled: threading.Event) -> Limit | None:
         """Read and write until the process has ended and its output is read. Returns what to kill it for."""
         ended_s: float | None = None
+        linger_s = max(linger_s, self._pipes.settle_s)
         while True:
             if ended_s is None and self._process.exit_status() is not None:
                 ended_s = time.monotonic()
@@ -132,35 +132,16 @@ class _Dialogue:
                     return "time"
             # All that it wrote itself is in the pipes by now. If they stay open, another process holds them: one that
             # it left behind, and that may live for ever.
-            elif not self._pipes.get_map() or (not moved and patience_s <= 0):
+            elif not self._pipes.left() or (not moved and patience_s <= 0):
                 return None
 
     def _move(self, seconds: float) -> bool:
         """Wait for at most `seconds` for a pipe, or for the end if all pipes are closed; False if nothing came."""
-        if not self._pipes.get_map():
+        if not self._pipes.left():
             return self._process.wait(seconds)
-        ready = self._pipes.select(seconds)
-        for key, _ in ready:
-            if not key.data(key.fileobj):
-                self._pipes.unregister(key.fileobj)
-        return bool(ready)
-
-    def _take(self, gathered: bytearray, most: int, pipe: IO[bytes]) -> bool:
-        """Read one piece. False once there is no more."""
-        piece = os.read(pipe.fileno(), _PIECE)
-        gathered += piece
-        self._flooded = self._flooded or len(gathered) > most
-        return bool(piece)
-
-    def _give(self, pipe: IO[bytes]) -> bool:
-        """Write one piece. False once all is written, or nobody reads."""
-        try:
-            self._left = self._left[os.write(pipe.fileno(), self._left[:_PIECE]) :]
-        except BlockingIOError:
-            return True
-        except BrokenPipeError:
-            self._left = self._left[:0]
-        if self._left:
-            return True
-        pipe.close()
-        return False
+        pieces = self._pipes.wait(seconds)
+        for key, piece in pieces:
+            gathered, most = self._gathered[str(key)]
+            gathered += piece
+            self._flooded = self._flooded or len(gathered) > most
+        return bool(pieces)

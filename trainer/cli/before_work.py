@@ -6,13 +6,23 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import click
+
 from edge.errors import OutputExistsError
+from edge.portable.system import lacking, stopping_signals
 
 
-def end_on_signals() -> None:
-    """Let SIGTERM and SIGHUP end this process as an exception does: child processes end, temporary files go."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+def begin_long_work() -> None:
+    """Let SIGTERM and SIGHUP end this process as an exception does: child processes end, temporary files go. Print what
+    this system does not guard against."""
+    for number in stopping_signals():
         signal.signal(number, lambda received, _: sys.exit(128 + received))
+    if missing := lacking():
+        click.echo(
+            f"note: this system has {', '.join(missing)}: a damaged photo or model can end or hold up the command "
+            "(docs/windows-and-mac.md)",
+            err=True,
+        )
 
 
 def check_new_folder(out: Path, read: Iterable[Path | None], *, overwrite: bool | None = None) -> None:

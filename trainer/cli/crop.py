@@ -1,6 +1,5 @@
 """fieldfare dataset crop: cut training photos around boxes, as the device cuts its pictures."""
 
-import signal
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import click
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import complain, echo, echo_json, quieten_opencv
 from trainer.cli import options
-from trainer.cli.before_work import check_new_folder, end_on_signals
+from trainer.cli.before_work import begin_long_work, check_new_folder
 from trainer.cli.packages import require
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def crop(photos: Path, boxes: Path | None, detector: Path | None, out: Path, **g
     if detector is not None and given["classes"] == "boxes":
         raise click.UsageError("--classes boxes is for --boxes: a detector's classes are not read")
     quieten_opencv()
-    end_on_signals()
+    begin_long_work()
     found = None if detector is None else _detect(photos, detector, given)
     _check(photos, out, (boxes, detector), overwrite=given["overwrite"])
     plan, wanted = _plan(photos, boxes, found, given)
@@ -125,13 +124,14 @@ def _detect(photos: Path, detector: Path, given: dict[str, Any]) -> bytes:
     from edge.cli import status_of
     from edge.errors import ModelError
     from edge.inference.model_limits import TIMEOUT_S
+    from edge.portable.system import SIGALRM
     from edge.processes.fork import run_forked
     from edge.processes.process import describe_exit
 
     with tempfile.TemporaryDirectory(prefix="fieldfare-crop-") as folder:
         answer = Path(folder, "found")
         status = run_forked(lambda: status_of(lambda: answer.write_bytes(_found(photos, detector, given))))
-        if status == -signal.SIGALRM:
+        if status == -SIGALRM:
             raise ModelError(f"--detector {detector}: no answer within {TIMEOUT_S} s: not a usable model")
         if status < 0:
             raise ModelError(f"--detector {detector}: the process that ran it {describe_exit(status)}: damaged model")

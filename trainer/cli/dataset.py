@@ -9,7 +9,7 @@ import click
 from edge.cli.streams import echo_json
 from edge.errors import DataError, DatasetError, OutputExistsError
 from trainer.cli import options
-from trainer.cli.before_work import end_on_signals
+from trainer.cli.before_work import begin_long_work
 from trainer.cli.crop import crop
 from trainer.cli.group import group
 from trainer.cli.packages import require
@@ -74,13 +74,13 @@ def check(
     that are too small, and recordings that are spread over splits. It changes nothing.
     """
     require("checking photos", "rich", "scipy", "PIL", "jinja2")
-    end_on_signals()
+    begin_long_work()
     from trainer.check.text import show
     from trainer.cli.console import ConsoleProgress
 
     if report is not None:
         _check_target(report, data, group_by, overwrite=overwrite)
-    with tempfile.TemporaryDirectory(prefix="fieldfare-check-") as folder:
+    with tempfile.TemporaryDirectory(prefix="fieldfare-check-", ignore_cleanup_errors=True) as folder:
         found, photos = _look(data, group_by, (size, seed, workers), Path(folder), ConsoleProgress())
         with photos.pixels:
             if report is not None:

@@ -13,7 +13,7 @@ import click
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import echo_json
 from edge.errors import MissingInputError, ModelError, UnavailableError
-from trainer.cli.before_work import end_on_signals
+from trainer.cli.before_work import begin_long_work
 
 if TYPE_CHECKING:
     from edge.bundle.store import Bundle
@@ -96,7 +96,7 @@ def compile_(
     """
     from trainer.edgetpu.compiling import compile_model
 
-    end_on_signals()
+    begin_long_work()
     data, bundle = _open(model)
     target = _target(model, bundle, out, overwrite=overwrite)
     try:

@@ -12,7 +12,7 @@ from edge.cli.network_options import network_options
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import complain, echo, echo_json
 from trainer.cli import options
-from trainer.cli.before_work import check_new_folder, end_on_signals, weights_file
+from trainer.cli.before_work import begin_long_work, check_new_folder, weights_file
 from trainer.cli.packages import require
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def group(photos: Path, out: Path, as_json: bool, **given: Any) -> None:
 
     check_folder(photos)
     check_new_folder(out, (photos, given["bundle"], weights_file(given["weights"])))
-    end_on_signals()
+    begin_long_work()
     from trainer.cli.console import ConsoleProgress
     from trainer.grouping.run import run
 

@@ -10,7 +10,7 @@ from edge.cli.network_options import network_options, with_options
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import echo, echo_json
 from trainer.cli import options
-from trainer.cli.before_work import check_new_folder, end_on_signals, weights_file
+from trainer.cli.before_work import begin_long_work, check_new_folder, weights_file
 from trainer.cli.packages import require
 from trainer.pages.words import clean, counted
 
@@ -167,7 +167,7 @@ def _prepare(
         check_new_folder(out, (*read, bundle, weights_file(weights)))
     for folder in filter(None, read):
         check_folder(folder)
-    end_on_signals()
+    begin_long_work()
 
 
 def _open(given: dict[str, Any], *, answers: bool) -> "FeatureSource":

@@ -10,7 +10,7 @@ from edge.cli.numbers import FloatRange
 from edge.cli.streams import echo_json
 from edge.printable import printable
 from trainer.cli import options as shared
-from trainer.cli.before_work import end_on_signals
+from trainer.cli.before_work import begin_long_work
 from trainer.cli.packages import require
 from trainer.networks.families import DEFAULT_FAMILY, FAMILIES, MAX_SIZE, MIN_SIZE, Network
 
@@ -194,7 +194,7 @@ def train(
         raise click.UsageError("--time-budget and --epochs exclude each other: give one")
     if not options["edgetpu"] and (options["compiler"] is not None or options["allow_partial"]):
         raise click.UsageError("--compiler and --allow-partial are for --edgetpu: add it, or leave them out")
-    end_on_signals()
+    begin_long_work()
     from trainer.cli.console import ConsoleProgress
     from trainer.dataset.groups import parse_group_by
     from trainer.options import Options

@@ -6,7 +6,6 @@ go to standard output, both as JSON lines. Decoded rows go straight into the par
 
 import contextlib
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -20,9 +19,11 @@ from edge.errors import ImageError, MissingInputError, StorageError
 from edge.images import read_image, readable_name
 from edge.preprocess import Preprocessor
 from edge.processes.child import limit_memory
+from edge.processes.fork import time_limit
 from edge.records import Pixels
 from trainer.dataset.duplicates import fingerprint
 from trainer.dataset.inspection import PhotoRecord, inspect
+from trainer.dataset.row_file import attach
 from trainer.dataset.rows import Rows
 
 
@@ -31,7 +32,7 @@ class Setup(msgspec.Struct, frozen=True):
 
     spec: the preprocessing; what describes a photo is taken before its preparation
     tensor: the model's input
-    rows_fd: the inherited file descriptor of the file of rows
+    rows: the address of the file of rows
     count: how many rows it has
     memory_bytes: address space of the process
     limit_s: seconds a photo
@@ -39,7 +40,7 @@ class Setup(msgspec.Struct, frozen=True):
 
     spec: Preprocessing
     tensor: InputTensor
-    rows_fd: int
+    rows: str
     count: int
     memory_bytes: int
     limit_s: float
@@ -80,14 +81,14 @@ def work(setup: Setup) -> None:
     resize = "squash" if setup.spec.resize == "letterbox" else setup.spec.resize
     bare = replace(setup.spec, resize=resize, preparation=())
     whole = preprocessor if bare == setup.spec else Preprocessor(bare, setup.tensor)
-    rows = Rows(setup.rows_fd, setup.count, (setup.tensor.height, setup.tensor.width, 3), np.uint8)
+    rows = Rows(attach(setup.rows), setup.count, (setup.tensor.height, setup.tensor.width, 3), np.uint8)
     decoder, encoder = msgspec.json.Decoder(Job), msgspec.json.Encoder()
     _write(encoder.encode(Answer(-1)))
     for line in sys.stdin.buffer:
         # The parent ends us after limit_s; this is for a parent that is gone.
-        signal.setitimer(signal.ITIMER_REAL, 2 * setup.limit_s)
-        _write(encoder.encode(_answer(decoder.decode(line), preprocessor, whole, rows)))
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        with time_limit(2 * setup.limit_s):
+            answer = _answer(decoder.decode(line), preprocessor, whole, rows)
+        _write(encoder.encode(answer))
 
 
 def _answer(job: Job, preprocessor: Preprocessor, whole: Preprocessor, rows: Rows) -> Answer:

@@ -5,7 +5,6 @@ The parent hands out paths and watches; pixels never pass through it.
 
 import math
 import os
-import selectors
 import tempfile
 import time
 from collections import deque
@@ -19,6 +18,7 @@ import msgspec
 from edge.bundle.manifest import InputTensor, Preprocessing
 from edge.errors import StorageError, UnavailableError
 from edge.images import readable_name
+from edge.portable.pipes import open_pipes
 from edge.processes.child import ONE_THREAD
 from edge.processes.held_signals import signals_held
 from edge.processes.process import PIPE, Command, Process, describe_exit, last_line, module_command
@@ -62,12 +62,13 @@ class Decoders:
         memory_bytes: address space of each child
         module: what a child runs; tests name their own
         """
-        self._setup = Setup(spec, tensor, rows.fileno(), len(rows), memory_bytes, limit_s)
+        self._setup = Setup(spec, tensor, rows.file.address, len(rows), memory_bytes, limit_s)
+        self._inherited = rows.file.inherited
         self._workers = workers
         self._module = module
         self._children: list[_Child] = []
         self._stillborn = 0
-        self._selector = selectors.DefaultSelector()
+        self._pipes = open_pipes()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - standard error of all children, closed by `close`
 
     def __enter__(self) -> "Decoders":
@@ -85,7 +86,7 @@ class Decoders:
         for child in self._children:
             child.end()
         self._children.clear()
-        self._selector.close()
+        self._pipes.close()
         self._errors.close()
 
     def decode(self, paths: Sequence[Path]) -> Iterator[Answer]:
@@ -101,12 +102,12 @@ class Decoders:
         while left:
             for child in self._children:
                 child.feed(waiting, paths)
-            ready = [key.data for key, _ in self._selector.select(_TICK_S)]
+            arrived = dict(self._pipes.wait(_TICK_S))
             now = time.monotonic()
             # Not the clock alone: while this process was stopped, its children may have been, too.
             passed, before = min(now - before, 2 * _TICK_S), now
             for child in list(self._children):
-                for answer in self._attend(child, passed, child in ready, waiting, failures, paths):
+                for answer in self._attend(child, passed, arrived.get(child), waiting, failures, paths):
                     left -= 1
                     yield answer
 
@@ -114,13 +115,15 @@ class Decoders:
         self,
         child: "_Child",
         passed: float,
-        ready: bool,
+        data: bytes | None,
         waiting: deque[int],
         failures: dict[int, int],
         paths: Sequence[Path],
     ) -> Iterator[Answer]:
-        """Yield the answers of one child that have arrived. Replaces the child if it is dead or late."""
-        answers = child.read() if ready else []
+        """Yield the answers of one child that have arrived. Replaces the child if it is dead or late.
+
+        data: what it has written, b"" if it has closed its end, None if nothing."""
+        answers = [] if data is None else child.take(data)
         for answer in answers or ():
             if answer.storage:
                 raise StorageError(answer.storage)
@@ -143,14 +146,14 @@ class Decoders:
     def _start(self) -> None:
         words = msgspec.json.encode(self._setup).decode()
         with signals_held():
-            child = _Child(module_command(self._module, [words], ONE_THREAD), self._setup.rows_fd, self._errors)
+            child = _Child(module_command(self._module, [words], ONE_THREAD), self._inherited, self._errors)
             self._children.append(child)
-        self._selector.register(child.answers, selectors.EVENT_READ, child)
+        self._pipes.read(child.answers, child)
 
     def _replace(self, child: "_Child", late: bool, waiting: deque[int]) -> int | None:
         """Replace `child`, whose photos go back to `waiting` but for the one that it was at. Returns that one; None
         if there was none."""
-        self._selector.unregister(child.answers)
+        self._pipes.drop(child.answers)
         child.end()
         self._children.remove(child)
         if not child.ready:
@@ -176,8 +179,8 @@ class Decoders:
 class _Child:
     """One process, the photos it has been given and not answered for, and how long it has been at the first."""
 
-    def __init__(self, command: Command, rows_fd: int, errors: IO[bytes]) -> None:
-        self._process = Process(command, stdin=PIPE, stdout=PIPE, stderr=errors, pass_fds=[rows_fd])
+    def __init__(self, command: Command, inherited: Sequence[int], errors: IO[bytes]) -> None:
+        self._process = Process(command, stdin=PIPE, stdout=PIPE, stderr=errors, pass_fds=inherited)
         self.answers = self._process.stdout
         self.jobs: deque[int] = deque()
         self.ready = False
@@ -204,9 +207,8 @@ class _Child:
         except BrokenPipeError:
             return  # it is dead, which `read` will find
 
-    def read(self) -> list[Answer] | None:
-        """Return the answers that have arrived; None if it is dead."""
-        data = os.read(self.answers.fileno(), 1 << 16)
+    def take(self, data: bytes) -> list[Answer] | None:
+        """Return the answers that are in what it wrote; None if it is dead."""
         if not data:
             return None
         *lines, self._rest = (self._rest + data).split(b"\n")

@@ -116,9 +116,9 @@ def _subfolder(root: Path, photo: Photo) -> str:
 
 @contextmanager
 def _bounded(group_by: GroupBy, listing: Listing) -> Iterator[None]:
-    """Raise DatasetError in the block after MATCHING_S. Only the main thread is bounded."""
+    """Raise DatasetError in the block after MATCHING_S. Only the main thread is bounded, and Windows has no alarm."""
     # An alarm interrupts even a single match. Python runs signal handlers in the main thread only.
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield
         return
 

@@ -10,14 +10,13 @@ from typing import IO
 from edge.errors import MissingInputError, StorageError
 from edge.images import readable_name
 from edge.photo_files import find_images
+from edge.portable.system import refuses_links
 from edge.storage import new_directory
 from trainer.pages.words import counted
 from trainer.progress import Progress
 
 _MOST_LISTED = 3
 _PIECE = 1 << 20
-# Of FAT, and of some file systems of sticks and networks.
-_NO_LINKS = (errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS)
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN)
 
 
@@ -120,7 +119,7 @@ def _link(photo: Path, target: Path) -> bool:
     try:
         target.symlink_to(real)
     except OSError as error:
-        if error.errno in _NO_LINKS:
+        if refuses_links(error):
             return False
         raise
     return True

@@ -1,7 +1,5 @@
 """Read and write an array on disk, row by row."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,6 +7,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from edge.errors import StorageError
+from trainer.dataset import row_file
+from trainer.dataset.row_file import RowFile
 
 
 class RowSource(Protocol):
@@ -29,12 +29,14 @@ class RowSource(Protocol):
 class Rows:
     """`count` rows of one shape and dtype, in a file on disk.
 
-    The file has no name, so nothing stays on the disk however this process ends. Reading is safe from several
-    threads. So is writing different rows, also from child processes that inherit `fileno`."""
+    Reading is safe from several threads. So is writing different rows, also from child processes that attach `file`.
 
-    def __init__(self, handle: int, count: int, row_shape: tuple[int, ...], dtype: DTypeLike) -> None:
-        """Take over `handle`, an open file of the right size. Rows.create makes one."""
-        self._handle = handle
+    file: the file; row i starts at byte i * row size
+    """
+
+    def __init__(self, file: RowFile, count: int, row_shape: tuple[int, ...], dtype: DTypeLike) -> None:
+        """Take over `file`, which has the right size. Rows.create makes one."""
+        self.file = file
         self.dtype = np.dtype(dtype)
         self.shape = (count, *row_shape)
         self._row_bytes = int(np.prod(row_shape, dtype=np.int64)) * self.dtype.itemsize
@@ -47,26 +49,16 @@ class Rows:
         Raises StorageError if it does not fit. what: name of the content, for that message."""
         size = count * int(np.prod(row_shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         try:
-            handle, name = tempfile.mkstemp(prefix="fieldfare-rows-", dir=folder)
-            Path(name).unlink()
-            try:
-                os.posix_fallocate(handle, 0, max(1, size))
-            except OSError:
-                os.close(handle)
-                raise
+            file = row_file.create(folder, max(1, size))
         except OSError as error:
             raise StorageError(
                 f"{folder}: {size / 1e9:.1f} GB for {what} do not fit ({error.strerror or error}): "
                 "free some space, or set TMPDIR to a folder on a larger disk"
             ) from error
-        return cls(handle, count, row_shape, dtype)
+        return cls(file, count, row_shape, dtype)
 
     def __len__(self) -> int:
         return self.shape[0]
-
-    def fileno(self) -> int:
-        """Return the open file. Row i starts at byte i * row size."""
-        return self._handle
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         if isinstance(index, slice):
@@ -91,7 +83,7 @@ class Rows:
         place = self._place(index) * self._row_bytes
         try:
             while data:
-                done = os.pwrite(self._handle, data, place)
+                done = self.file.write(data, place)
                 data, place = data[done:], place + done
         except OSError as error:
             raise StorageError(f"temporary files: cannot write: {error.strerror or error}") from error
@@ -103,16 +95,14 @@ class Rows:
 
     def select(self, kept: NDArray[np.int64]) -> "Rows":
         """Return the same file with only the rows `kept`, in that order. This object must not be used afterwards."""
-        chosen = Rows(self._handle, len(kept), self.shape[1:], self.dtype)
+        chosen = Rows(self.file, len(kept), self.shape[1:], self.dtype)
         chosen._places = kept if self._places is None else self._places[kept]
-        self._handle = -1
+        self.file = RowFile(-1)
         return chosen
 
     def close(self) -> None:
         """Give the disk space back. Safe to call twice."""
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
+        self.file.close()
 
     def __enter__(self) -> "Rows":
         return self
@@ -131,7 +121,7 @@ class Rows:
         view = rows.reshape(-1).view(np.uint8).data
         offset = place * self._row_bytes
         while view:
-            done = os.preadv(self._handle, [view], offset)
+            done = self.file.read(view, offset)
             if not done:
                 raise StorageError("temporary files: shorter than they were made")
             view, offset = view[done:], offset + done

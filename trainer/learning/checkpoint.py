@@ -5,7 +5,6 @@ and is removed when the bundle is there. One training at a time may use it.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import json
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import OutputExistsError, StorageError
+from edge.portable.locks import locked
 from edge.storage import clear, write_file
 
 Arrays = dict[str, NDArray[Any]]
@@ -112,11 +112,19 @@ def opened(out: Path, *, restart: bool) -> Iterator[Checkpoints]:
     folder = folder_of(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise StorageError(f"{folder}: cannot be made: {error.strerror or error}: choose another --out") from error
-    try:
-        _lock(folder, handle)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder))
+        except BlockingIOError as error:
+            raise OutputExistsError(
+                f"{folder}: another training is running there: wait for it or choose another --out"
+            ) from error
+        except OSError as error:
+            raise StorageError(
+                f"{folder}: cannot be locked: {error.strerror or error}: choose another --out"
+            ) from error
         if restart:
             _empty(folder)
         try:
@@ -126,26 +134,11 @@ def opened(out: Path, *, restart: bool) -> Iterator[Checkpoints]:
                 _remove(folder)
             raise
         _remove(folder)
-    finally:
-        os.close(handle)
 
 
 def _reached(folder: Path) -> bool:
     """Return whether there is a state to go on from."""
     return any((folder / f"{stage}.npz").exists() for stage in STAGES)
-
-
-def _lock(folder: Path, handle: int) -> None:
-    """Lock the folder until the handle is closed, by the end of the process at the latest."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Between opening and locking, the training that held the lock may have ended and removed the folder.
-        if os.fstat(handle).st_ino != folder.stat().st_ino:
-            raise BlockingIOError
-    except OSError as error:
-        raise OutputExistsError(
-            f"{folder}: another training is running there: wait for it or choose another --out"
-        ) from error
 
 
 def _empty(folder: Path) -> None:

@@ -144,7 +144,7 @@ def _bounded_wait() -> Iterator[None]:
     """Run the block with the kernel's own actions: Ctrl-C ends the process, and so do ten minutes."""
     # TensorFlow waits for the other members in native code, for ever, and no Python runs meanwhile: no thread, and no
     # handler of Ctrl-C. There is nothing to tidy up yet, so the kernel's own actions serve.
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield
         return
     before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGALRM)}

@@ -4,9 +4,9 @@ In two stages: the converter's float model with the ranges that were seen (`obse
 (`finish`, a tenth of a second). Between the two the ranges can be looked at and changed.
 """
 
-import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge.bundle.manifest import Preprocessing
 from edge.errors import StorageError
+from edge.portable.system import reserve
 from trainer.dataset.rows import RowSource
 from trainer.native_output import quiet
 from trainer.networks.pixels import normalizer
@@ -154,7 +155,7 @@ def _check_space(weights_bytes: int) -> None:
     needed = 2 * weights_bytes + 4_000_000
     try:
         with tempfile.TemporaryFile() as file:
-            os.posix_fallocate(file.fileno(), 0, needed)
+            reserve(file.fileno(), needed, Path(tempfile.gettempdir()))
     except OSError as error:
         raise StorageError(
             f"{tempfile.gettempdir()}: {needed / 1e6:.0f} MB for the conversion do not fit "

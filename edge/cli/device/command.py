@@ -7,6 +7,7 @@ import click
 
 # Each is imported when it is needed.
 _TARGETS = {
+    "budget": "edge.cli.device.budget:budget",
     "check": "edge.cli.device.check:check",
     "install": "edge.cli.device.installing:install",
     "sleep": "edge.cli.device.sleep:sleep",

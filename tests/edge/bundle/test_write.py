@@ -47,7 +47,7 @@ def test_ctrl_c_between_the_renames_keeps_the_old_one(
     sealed: Bundle, bundle_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a file system that cannot exchange two directories in one step."""
-    monkeypatch.setattr(storage.ctypes, "CDLL", lambda *_, **__: object())
+    monkeypatch.setattr(storage, "libc", object)
     real = Path.rename
 
     def interrupted(self: Path, target: Path) -> Path:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from edge.errors import StorageError
 from trainer.dataset.rows import Rows
 
 
-@pytest.fixture
-def rows(tmp_path: Path) -> Iterator[Rows]:
-    """Five rows of 2x3 bytes: 0 1 2 3 4 5, 10 11 12 ..."""
+@pytest.fixture(params=["unnamed", "named"])
+def rows(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rows]:
+    """Five rows of 2x3 bytes: 0 1 2 3 4 5, 10 11 12 ...; in a file without a name, and in one with as on Windows."""
+    if request.param == "named":
+        monkeypatch.delattr(os, "preadv")
     with Rows.create(tmp_path, 5, (2, 3), np.uint8, "a test") as made:
         for number in range(5):
             made.write(number, row(number))
@@ -83,15 +86,39 @@ def test_rows_of_wider_numbers(tmp_path: Path) -> None:
         assert features[0].tolist() == [0, 0, 0, 0]
 
 
-def test_a_child_process_may_write_rows_by_the_inherited_file(rows: Rows) -> None:
-    code = "import os, sys; os.pwrite(int(sys.argv[1]), bytes([7] * 6), 2 * 6)"
-    subprocess.run([sys.executable, "-c", code, str(rows.fileno())], pass_fds=(rows.fileno(),), check=True)
+def test_a_child_process_may_write_rows(rows: Rows) -> None:
+    code = """
+import sys
+from trainer.dataset.row_file import attach
+file = attach(sys.argv[1])
+file.write(memoryview(bytes([7] * 6)), 2 * 6)
+file.close()
+"""
+    subprocess.run([sys.executable, "-c", code, rows.file.address], pass_fds=rows.file.inherited, check=True)
     assert (rows[2] == 7).all()
     assert np.array_equal(rows[1], row(1))
 
 
-def test_nothing_of_it_has_a_name_in_the_folder(tmp_path: Path, rows: Rows) -> None:
+def test_nothing_of_it_has_a_name_in_the_folder(tmp_path: Path) -> None:
+    with Rows.create(tmp_path, 1, (1,), np.uint8, "a test"):
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_with_a_name_goes_when_it_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "preadv")
+    made = Rows.create(tmp_path, 1, (1,), np.uint8, "a test")
+    assert len(list(tmp_path.iterdir())) == 1
+    made.close()
+    made.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_threads_read_rows_of_their_own(rows: Rows) -> None:
+    def right(number: int) -> bool:
+        return all(np.array_equal(rows[number], row(number)) for _ in range(200))
+
+    with ThreadPoolExecutor(5) as threads:
+        assert all(threads.map(right, range(5)))
 
 
 def test_no_rows_are_fine(tmp_path: Path) -> None:

@@ -487,6 +487,24 @@ def test_a_container_gets_the_folder_by_its_placeholder(stand_in: StandIn, docke
         compile_model(model, command=f"{docker} run --rm -v /elsewhere:/elsewhere image")
 
 
+def test_the_projects_own_container_is_called_by_its_wrapper(
+    stand_in: StandIn, tmp_path: Path, model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in()
+    engine = tmp_path / "podman"
+    engine.write_text(
+        "#!/bin/sh\n# A stand-in: no container, the words for it are left out.\n"
+        f'while [ "$1" != edgetpu_compiler ]; do shift; done\nshift\nexec {COMMAND} "$@"\n'
+    )
+    engine.chmod(0o755)
+    monkeypatch.setenv("FIELDFARE_CONTAINER", str(engine))
+    wrapper = Path(__file__).resolve().parents[3] / "tools" / "container" / "edgetpu_compiler"
+    assert read_graph(compile_model(model, command=str(wrapper)).model).compiled
+    monkeypatch.setenv("FIELDFARE_CONTAINER", str(tmp_path / "no-such-program"))
+    with pytest.raises(UnavailableError, match=r"cannot be called: .*not found"):
+        compile_model(model, command=str(wrapper))
+
+
 @pytest.fixture
 def ssh(tmp_path: Path) -> Path:
     """A stand-in for ssh: the remote machine is a shell in a folder of its own, on this one."""
