@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_kits import Device, make_device, make_kit
+from made_devices import Device, make_device, make_kit
 
 MEMORY = Path("/dev/shm")
 

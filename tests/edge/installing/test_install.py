@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from made_kits import Device, files_of, make_kit
+from made_devices import Device, files_of, make_kit
 
 from edge.errors import ConfigError, DataError, UnavailableError
 from edge.installing.origins.kit_folder import Installed

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from made_kits import Device, StandIns, files_of, make_kit, wheel
+from made_devices import Device, StandIns, files_of, make_kit, wheel
 
 import edge
 from edge.installing.present import find

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from made_kits import Device, StandIns, files_of, make_device, make_kit
+from made_devices import Device, StandIns, files_of, make_device, make_kit
 
 from edge.errors import UnavailableError
 from edge.installing.layout import Layout

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_kits import HERE, Device, files_of, make_kit
+from made_devices import HERE, Device, files_of, make_kit
 
 from edge.errors import DataError, FieldfareError, MissingInputError
 from edge.installing.origins.checking import check_folder

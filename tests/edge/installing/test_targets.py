@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from made_kits import Device, make_kit
+from made_devices import Device, make_kit
 
 from edge.errors import OutputExistsError, StorageError
 from edge.installing.present import find

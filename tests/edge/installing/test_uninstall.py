@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from made_kits import Device, files_of, make_kit
+from made_devices import Device, files_of, make_kit
 
 
 def with_data(device: Device) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from made_kits import Device
+from made_devices import Device
 
 from edge.installing.system.waiting import wait_for_result
 from edge.supervision.status import Seen, begin
