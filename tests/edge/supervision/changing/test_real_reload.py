@@ -10,6 +10,7 @@ import pytest
 from running import Running
 
 from edge.bundle.store import Bundle
+from edge.supervision.status import Status
 
 # The unknown is in view all the time: one event after another, each ended by what the test does.
 MORE = (
@@ -26,12 +27,18 @@ def start_service(sealed: Bundle, tmp_path: Path) -> Iterator[Running]:
     service.close()
 
 
+def sees(status: Status) -> bool:
+    """Is something in view?"""
+    events = status.events
+    return events is not None and events.last is not None and not events.last.ended
+
+
 def test_events_outlive_new_settings_and_a_rest(
     start_service: Running, tmp_path: Path, run_fieldfare: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     service, file = start_service, tmp_path / "fieldfare.toml"
     service.wait_until_running()
-    first = service.wait_for(lambda status: status.events and status.events.last)
+    first = service.wait_for(sees)
 
     def reload(old: str, new: str) -> bool:
         file.write_text(file.read_text().replace(old, new))
@@ -46,8 +53,7 @@ def test_events_outlive_new_settings_and_a_rest(
     assert "events.gap_s = -2.0: must be" in service.errors()
     assert reload("gap_s = -2.0", "gap_s = 3.0")
     worker = service.wait_for(lambda status: status.state == "running" and status.worker_pid != first.worker_pid)
-    service.wait_for(lambda status: status.events and status.events.stored)
-    service.wait_for_more()
+    service.wait_for(lambda status: status.events and status.events.stored and sees(status))
     slept = run_fieldfare("device", "sleep", "--run-dir", service.run)
     assert slept.returncode == 0, slept.stderr
     assert slept.stdout.startswith("everything is on the disk")
@@ -55,8 +61,7 @@ def test_events_outlive_new_settings_and_a_rest(
     assert rested.worker_pid is None
     assert run_fieldfare("device", "wake", "--run-dir", service.run).returncode == 0
     service.wait_for(lambda status: status.state == "running" and status.worker_pid not in (None, worker.worker_pid))
-    service.wait_for_more()
-    heard = service.wait_for(lambda status: status.events and status.events.heard).events
+    heard = service.wait_for(sees).events
     assert heard is not None
     assert (heard.lost_events, heard.fault) == (0, None)
     assert service.end() == 0
