@@ -29,6 +29,7 @@ def sight(ended):
 started(); decided(0); sight(False); serve()
 """
 Start = Callable[..., Supervised]
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture
