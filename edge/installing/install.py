@@ -246,12 +246,11 @@ class Installation:
             if name not in kept:
                 discard(layout.version(name))
 
-    def answers(self, *, changed: bool) -> list[Answer]:
-        """Wait for the first result of each camera that starts at boot. changed: False if nothing was restarted."""
+    def answers(self) -> list[Answer]:
+        """Wait for the first result of each camera that starts at boot."""
         job = self.job
-        limit: dict[str, float] = {} if changed else {"limit_s": 0.0}
         return [
-            wait_for_result(job.layout, job.programs, unit, job.clock, not_of=self.runs.get(unit, ""), **limit)
+            wait_for_result(job.layout, job.programs, unit, job.clock, not_of=self.runs.get(unit, ""))
             for unit in services.cameras(services.enabled(job.layout))
         ]
 

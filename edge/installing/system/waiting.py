@@ -70,7 +70,8 @@ def wait_for_result(
         if lacking is not None and (now_s - since_s >= SETTLED_S or now_s - begun_s >= limit_s):
             return lacking
         if now_s - begun_s >= limit_s:
-            return Answer(unit, f"nothing within {limit_s:g} s: {_words(state)}", serving=False)
+            so_far = f"nothing within {limit_s:g} s" if limit_s else "nothing yet"
+            return Answer(unit, f"{so_far}: {_words(state)}", serving=False)
         clock.sleep(_STEP_S)
 
 

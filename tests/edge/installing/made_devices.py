@@ -122,7 +122,7 @@ class StandIns:
             (Path(words[-1]) / "bin/python").write_text("#!")
             (Path(words[-1]) / "lib").mkdir()
             (Path(words[-1]) / "pyvenv.cfg").write_text("home = /usr/bin\n")
-        elif "/pip" in line:
+        elif "/pip " in line or " -m pip " in line:
             (Path(words[0]).parent / "fieldfare").write_text(f"#!{words[0]}\n")
         elif line.endswith("--version"):
             return Outcome(0, f"fieldfare, version {Path(words[0]).parents[2].name.rpartition('-')[0]}")
