@@ -139,7 +139,7 @@ def test_photos_become_a_bundle_that_is_used(away: Run, photos: Path, tmp_path: 
     named = away("classify", bundle, photos / "rust", "--json")
     assert named.returncode == 0, named.stderr
     assert len(named.stdout.splitlines()) == 12
-    assert away("embed", photos, "--bundle", bundle, "--out", tmp_path / "features.npz").returncode == 0
+    assert away("embed", photos, "--bundle", bundle, "--out", tmp_path / "features.npy").returncode == 0
     assert away("compare", bundle, tmp_path / "bundle.fieldfare", photos).returncode == 0
     labels = tmp_path / "labels.txt"
     labels.write_text("moss\nrust\n")
