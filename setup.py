@@ -21,7 +21,7 @@ class BuildFromSources(build_py):
         # Beside the packages in the clone; `fieldfare kit` needs them from an installed Fieldfare, too.
         if not self.editable_mode:
             units = Path(self.build_lib, "edge", "kit", "systemd")
-            shutil.copytree("systemd", units, dirs_exist_ok=True)
+            shutil.copytree("systemd", units, dirs_exist_ok=True, ignore=shutil.ignore_patterns("sources"))
 
 
 setup(cmdclass={"build_py": BuildFromSources})

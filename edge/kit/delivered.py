@@ -39,7 +39,8 @@ def units_folder() -> Path:
 def unit_files() -> dict[str, bytes]:
     """Return systemd's files by name, as delivered, without the settings. Raises MissingInputError."""
     folder = units_folder()
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != SETTINGS]
+    # Not the folder of the sources that units are made from.
+    paths = [path for path in sorted(folder.glob("*")) if path.is_file() and path.name != SETTINGS]
     if not paths:
         raise _missing(folder)
     return {path.relative_to(folder).as_posix(): _read(path) for path in paths}

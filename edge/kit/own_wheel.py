@@ -47,7 +47,7 @@ def _of_clone(project: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
             paths = {path for one in kept for path in package.glob(one) if path.is_file()}
             yield from ((path.relative_to(folder).as_posix(), _read(path)) for path in paths)
     units = units_folder()
-    for path in (path for path in units.rglob("*") if path.is_file()):
+    for path in (path for path in units.glob("*") if path.is_file()):
         yield f"edge/kit/systemd/{path.relative_to(units).as_posix()}", _read(path)
     about = project["project"]
     yield f"{_INFO}/METADATA", _metadata(about).encode()
