@@ -85,17 +85,26 @@ def _keep(job: Job, own: list[Outside], dropins: list[Path], kept: Path) -> None
     make_folder(layout.data)
     _own_by_root(layout.data, job.owner)
     kept.mkdir(0o700)
-    for path in [*dropins, *(one.target for one in _changed(job, own))]:
-        shutil.move(path, kept / path.name)
-    if layout.settings.exists():
-        for entry in sorted(layout.settings.iterdir()):
-            if not entry.name.startswith("."):
-                shutil.move(entry, kept / entry.name)
-        remove(layout.settings)
+    inside = sorted(layout.settings.iterdir()) if layout.settings.exists() else []
+    changed = [one.target for one in _changed(job, own)]
+    for path in [*dropins, *changed, *(entry for entry in inside if not entry.name.startswith("."))]:
+        _copy(path, kept / path.name)
     if not any(kept.iterdir()):
         kept.rmdir()
-    sync_folder(layout.data)
+    # All is on the disk before the first original goes: the data may be on another one.
     os.sync()
+    for path in (*dropins, layout.settings):
+        remove(path)
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy a file, a link as such, or a folder; not a pipe or a device."""
+    if path.is_symlink():
+        target.symlink_to(path.readlink())
+    elif path.is_dir():
+        shutil.copytree(path, target, symlinks=True)
+    elif path.is_file():
+        shutil.copy2(path, target)
 
 
 def _own_by_root(folder: Path, owner: int) -> None:
