@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from edge.doctor import cameras, coral, machine, places, setup, software
+from edge.doctor import cameras, coral, credentials, machine, places, setup, software
 from edge.doctor.events import needs
 from edge.doctor.examination import CHECKS
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "when-something-is-wrong.md"
-MODULES = [Path(module.__file__) for module in (cameras, coral, machine, needs, setup, software)]
+MODULES = [Path(module.__file__) for module in (cameras, coral, credentials, machine, needs, setup, software)]
 # Of `places`, doctor.md has the table.
 ELSEWHERE = {"docs/locating.md"}
 # Ids that are handed on by variables.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_kits import Device
+from made_devices import Device
 
 from edge.errors import DataError, MissingInputError, UnavailableError
 from edge.installing.origins.clone import Clone

@@ -37,7 +37,7 @@ def test_a_kit_holds_all_that_a_device_needs(workshop: Workshop) -> None:
     assert files["install.sh"] == SCRIPT
     assert files["bundle.fieldfare"] == pack_bytes(open_bundle(workshop.bundle))
     assert files["fieldfare.toml"] == (UNITS / "fieldfare.toml").read_bytes()
-    delivered = {path.name for path in UNITS.iterdir()} - {"fieldfare.toml"}
+    delivered = {path.name for path in UNITS.iterdir() if path.is_file()} - {"fieldfare.toml"}
     assert {name.removeprefix("systemd/") for name in files if name.startswith("systemd/")} == delivered
     wheels = {name.removeprefix("wheels/") for name in files if name.startswith("wheels/")}
     assert wheels == {FILE, *(wheel.file for wheel in workshop.wheels)}
