@@ -222,7 +222,9 @@ class _Counter:
 
 def _report(out: Path, outcome: "Outcome") -> None:
     if outcome.was_finished:
-        echo(f"{out}: this export is finished: nothing is left to do")
+        left = "the store has noted it now" if outcome.noted_late else "nothing is left to do"
+        if outcome.not_noted is None:
+            echo(f"{out}: this export is finished: {left}")
         return
     if not outcome.events and not outcome.samples:
         echo("nothing new since the last export: nothing was written")
