@@ -18,7 +18,7 @@ from edge.exports.copying.target import Target, settle
 from edge.exports.folders import FolderWriter, open_folders, takes_marked
 from edge.exports.locate import Locator
 from edge.exports.media import Named, takes_all
-from edge.exports.megadetector import open_boxes, takes_boxed
+from edge.exports.megadetector import BoxWriter, open_boxes, takes_boxed
 from edge.exports.noting import note, numbers_of, refuse_unnotable, unnoted_of
 from edge.exports.parquet import load
 from edge.exports.selection import Place, Selection, Survey, Takes
@@ -61,7 +61,9 @@ class Outcome:
 
     events, pictures, samples: that are in the target. pictures counts those of samples, too.
     missing, damaged: pictures that could not be copied: gone since, or not as they were once written.
-    others: events that Camtrap DP cannot hold. unnamed: some of the labels that the taxonomy does not have.
+    others: events that Camtrap DP cannot hold, or for which MegaDetector has no category.
+    blanks: events of nothing, which have no detection in MegaDetector's file.
+    unnamed: some of the labels that the taxonomy does not have.
     unchecked: events that nobody marked; they are not in class folders.
     not_noted: why the export is not noted in the store; None: it is, or need not be.
     was_finished: the export to go on with is whole already, so that nothing was copied.
@@ -75,6 +77,7 @@ class Outcome:
     missing: int = 0
     damaged: int = 0
     others: int = 0
+    blanks: int = 0
     unchecked: int = 0
     unnamed: tuple[str, ...] = ()
     not_noted: str | None = None
@@ -142,6 +145,9 @@ class _Export:
                     self._write_harvest(target, writer, progress)
             if isinstance(writer, PackageWriter):
                 self._outcome.others, self._outcome.unnamed = writer.others, tuple(sorted(writer.unnamed))
+            elif isinstance(writer, BoxWriter):
+                self._outcome.others, self._outcome.blanks = writer.others, writer.blanks
+                self._outcome.unnamed = tuple(sorted(writer.unnamed))
             # A look at the tables is no reason to let pictures go.
             meant = request.media or request.since_last
             unnoted = unnoted_of(self._events, self._samples) if meant else None
