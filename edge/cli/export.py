@@ -222,7 +222,9 @@ class _Counter:
 
 def _report(out: Path, outcome: "Outcome") -> None:
     if outcome.was_finished:
-        echo(f"{out}: this export is finished: nothing is left to do")
+        left = "the store has noted it now" if outcome.noted_late else "nothing is left to do"
+        if outcome.not_noted is None:
+            echo(f"{out}: this export is finished: {left}")
         return
     if not outcome.events and not outcome.samples:
         echo("nothing new since the last export: nothing was written")
@@ -238,18 +240,18 @@ def _report(out: Path, outcome: "Outcome") -> None:
 
 def warn(outcome: "Outcome", form: str) -> None:
     """Report what is not as people may expect, a line each."""
+    boxes = form == "megadetector"
     if outcome.others:
-        complain(
-            f"fieldfare: of plants or objects, which Camtrap DP cannot hold, and so in "
-            f"other-observations.csv: {counted(outcome.others, 'event', grouped=True)}"
-        )
+        why = "for which MegaDetector has no category" if boxes else "which Camtrap DP cannot hold"
+        where = "without a detection" if boxes else "in other-observations.csv"
+        complain(f"fieldfare: of plants or objects, {why}, and so {where}: {_events(outcome.others)}")
+    if outcome.blanks:
+        complain(f"fieldfare: of nothing, and so without a detection: {_events(outcome.blanks)}")
     if outcome.unnamed:
-        complain(
-            f"fieldfare: without an entry in the taxonomy, and so observations of type unknown with the label as a "
-            f"tag: {'; '.join(outcome.unnamed)}"
-        )
+        what = "of category unknown" if boxes else "observations of type unknown with the label as a tag"
+        complain(f"fieldfare: without an entry in the taxonomy, and so {what}: {'; '.join(outcome.unnamed)}")
     if outcome.unchecked and form == "folders":
-        complain(f"fieldfare: left out, as nobody marked them yet: {counted(outcome.unchecked, 'event', grouped=True)}")
+        complain(f"fieldfare: left out, as nobody marked them yet: {_events(outcome.unchecked)}")
     if outcome.missing:
         complain(f"fieldfare: not there any more, and left out: {counted(outcome.missing, 'picture', grouped=True)}")
     if outcome.damaged:
@@ -259,3 +261,7 @@ def warn(outcome: "Outcome", form: str) -> None:
         )
     if outcome.not_noted is not None:
         complain(f"fieldfare: the store could not note what was exported: {outcome.not_noted}")
+
+
+def _events(number: int) -> str:
+    return counted(number, "event", grouped=True)

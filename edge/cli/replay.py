@@ -1,6 +1,7 @@
 """fieldfare replay: show what other settings would make of a recording."""
 
 import sys
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,21 +14,24 @@ from edge.cli.apart import apart
 from edge.cli.given import refuse_given
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import complain, echo, echo_json, quieten_opencv
+from edge.errors import MissingInputError
 from edge.printable import counted
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
     from edge.events.comparison import Change
     from edge.events.records import Sighting
+    from edge.events.score_log import ScoreLog
     from edge.events.trial import Trial
 
-    # How to show a time of the recording's clock.
-    Clock = Callable[[float], str]
+    # How to show when an event began.
+    Clock = Callable[[Sighting], str]
 
 _SHOW_EVERY = 200  # frames
 # In a score log, between what two workers logged: their clocks may be those of two boots.
 _BETWEEN_LIVES_S = 60.0
 _WIDEST = 24
+_ROUNDING_S = 1e-6  # of sums of seconds
 
 
 @click.command(
@@ -92,19 +96,17 @@ def _with_defaults(settings: "Settings") -> "Settings":
 
 
 def _try_on_log(recording: Path, settings: "tuple[Settings, Settings]", trials: "tuple[Trial, Trial]") -> "Clock":
-    from edge.events.labels import check_labels
     from edge.events.score_log import ScoreLog
 
     log = ScoreLog(recording)
     if log.unread:
         complain(f"fieldfare: {recording}: its last {log.unread} bytes are torn, as a power cut leaves them: left out")
-    if all(life.is_whole for life in log.lives):
-        for one in settings:
-            check_labels(one, [label for life in log.lives for label in life.labels])
-    frames, begin_s, walls = 0, 0.0, []
+    for one in settings:
+        _check_labels(one, log)
+    frames, begin_s, begins = 0, 0.0, []
     for life in log.lives:
         shift_s = begin_s - life.mono_s
-        walls.append((begin_s, life.wall_s))
+        begins.append(begin_s)
         for trial in trials:
             trial.begin(life.labels, life.thresholds, shift_s=shift_s)
         for mono_s, _, scores in log.frames(life):
@@ -118,20 +120,39 @@ def _try_on_log(recording: Path, settings: "tuple[Settings, Settings]", trials: 
         begin_s += _BETWEEN_LIVES_S
     log.close()
     _end_progress()
-    return _wall_clock(walls)
+    return _wall_clock(log, begins)
 
 
-def _wall_clock(walls: list[tuple[float, float]]) -> "Clock":
-    """Return a clock that shows local time. walls: seconds of the recording at which the wall time is known."""
-    from datetime import datetime
+def _check_labels(settings: "Settings", log: "ScoreLog") -> None:
+    """Raise ConfigError if the settings name labels that neither the log nor their bundle has."""
+    from edge.bundle.store import open_bundle
+    from edge.events.labels import check_labels, labels_named
 
-    def shown(second: float) -> str:
-        at_s, wall_s = max(wall for wall in walls if wall[0] <= second)
+    labels = [label for life in log.lives for label in life.labels]
+    strange = {name for names in labels_named(settings).values() for name in names} - set(labels)
+    # With more than eight labels, the log has only those that were among the best eight of a frame.
+    if strange and not all(life.is_whole for life in log.lives):
         try:
-            moment = datetime.fromtimestamp(wall_s + second - at_s).astimezone()
-        except (OverflowError, ValueError, OSError):  # a clock that never was set, or a log that claims any time
-            return f"{second:.1f} s"
-        return f"{moment:%Y-%m-%d %H:%M:%S}"
+            labels += open_bundle(Path(settings.bundle)).labels
+        except MissingInputError as error:
+            names = ", ".join(sorted(strange))
+            complain(f"fieldfare: not in the log, and not checked, as there is no bundle: {names} ({error})")
+            return
+    check_labels(settings, labels)
+
+
+def _wall_clock(log: "ScoreLog", begins: list[float]) -> "Clock":
+    """Return a clock that shows when an event began as `fieldfare events` does. begins: of the log's lives, in seconds
+    of the recording."""
+    from edge.cli.events.table import local
+
+    def shown(event: "Sighting") -> str:
+        number = max(0, bisect_right(begins, event.begin_mono_s + _ROUNDING_S) - 1)
+        life = log.lives[number]
+        shift_s = life.mono_s - begins[number]
+        reading = log.reading(life, event.end_mono_s + shift_s)
+        begin = local(event.begin_mono_s + shift_s + reading.offset_s)
+        return f"{'~' if reading.quality == 'none' else ''}{begin}"
 
     return shown
 
@@ -146,7 +167,7 @@ def _try_on_pictures(
     else:
         for one, trial in zip(settings, trials, strict=True):
             _look_at(recording, fps, one, (trial,))
-    return lambda second: f"{int(second // 60)}:{second % 60:04.1f}"
+    return lambda event: f"{int(event.begin_mono_s // 60)}:{event.begin_mono_s % 60:04.1f}"
 
 
 def _look_at(recording: str, fps: float | None, settings: "Settings", trials: "tuple[Trial, ...]") -> None:
@@ -211,7 +232,7 @@ def _cell(event: "Sighting | None", clock: "Clock") -> str:
     label = printable(event.label)
     label = label if len(label) <= _WIDEST else f"{label[: _WIDEST - 3]}..."
     seconds = event.end_mono_s - event.begin_mono_s
-    return f"{label} {clock(event.begin_mono_s)} {seconds:.1f} s {event.peak:.2f}"
+    return f"{label} {clock(event)} {seconds:.1f} s {event.peak:.2f}"
 
 
 def _as_json(

@@ -5,7 +5,8 @@ with any. A piece is
 
     magic FSL1 | length | CRC-32 | zlib of: bundle, life, labels, thresholds, times, best labels, their scores
 
-in MessagePack (_Body). Up to eight labels each frame has all scores; of more labels it has the best eight, and the
+in MessagePack (_Body). Between them are pieces of the recorder's that hold what the clock read (edge.events.log_clock).
+Up to eight labels each frame has all scores; of more labels it has the best eight, and the
 piece names only the labels that occur in it.
 
 What is lost: scores are rounded to 1/65535, times to 0.1 ms. A label that is not among the best eight of a frame counts
@@ -15,7 +16,6 @@ was that near to a threshold.
 
 import math
 import os
-import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,9 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import DataError, MissingInputError
+from edge.events.log_clock import CLOCK_MAGIC, HEAD, ClockPiece, framed, unpacked
+from edge.events.wall_clock import RELEASED_WALL_S, ClockHistory, ClockReading
 
 MAGIC = b"FSL1"
-_HEAD = struct.Struct("<4sII")
+_MAGICS = (MAGIC, CLOCK_MAGIC)
 _PIECE_S = 10.0
 _BEST = 8
 _LABELS = 256  # of a piece: the index of one takes a byte
@@ -128,7 +130,7 @@ class ScoreLogWriter:
         )
         self._begin()
         packed = zlib.compress(msgspec.msgpack.encode(body), 6)
-        return _HEAD.pack(MAGIC, len(packed), zlib.crc32(packed)) + packed
+        return framed(MAGIC, packed)
 
     def _place(self, index: int) -> int:
         place = self._places.get(index)
@@ -152,6 +154,7 @@ class Life:
     mono_s, wall_s: of its first frame that is there.
     is_whole: its labels are all that the bundle has.
     labels, thresholds: those that occur in any piece. places: of each label among them. offsets: of its pieces.
+    boot: of the machine, if the log holds it. walls: what its pieces make of the clock, for logs that do not.
     """
 
     bundle: str
@@ -162,10 +165,14 @@ class Life:
     thresholds: list[float] = field(default_factory=list)
     places: dict[str, int] = field(default_factory=dict)
     offsets: list[int] = field(default_factory=list)
+    boot: str | None = None
+    walls: ClockHistory = field(default_factory=ClockHistory)
 
     def include(self, body: _Body, offset: int) -> None:
         """Take in a piece, which begins at `offset`."""
         self.offsets.append(offset)
+        was_set = body.wall_s >= RELEASED_WALL_S
+        self.walls.add(body.mono_s, ClockReading(body.wall_s - body.mono_s, "rtc" if was_set else "none"))
         for label, threshold in zip(body.labels, body.thresholds, strict=True):
             if label not in self.places:
                 self.places[label] = len(self.labels)
@@ -186,6 +193,7 @@ class ScoreLog:
         self._path = path
         self.lives: list[Life] = []
         self.unread = 0
+        self._clocks: dict[str, ClockHistory] = {}
         try:
             self._file: BinaryIO = path.open("rb")
             self._size = os.fstat(self._file.fileno()).st_size
@@ -205,33 +213,44 @@ class ScoreLog:
         """Yield monotonic time, wall time and scores, float32 (life.labels,), of each frame."""
         for offset in life.offsets:
             body = self._read(offset)
-            if body is None:
+            if not isinstance(body, _Body):
                 raise DataError(f"{self._path}: changed while it was read")
             yield from _frames(body, [life.places[label] for label in body.labels], len(life.labels))
 
+    def reading(self, life: Life, mono_s: float) -> ClockReading:
+        """Return what turns this moment of a life into wall time, as the store has it for events."""
+        clock = life.walls if life.boot is None else self._clocks[life.boot]
+        return clock.at(mono_s)
+
     def _scan(self) -> None:
-        offset, key = 0, None
+        offset, key, boot = 0, None, None
         while offset < self._size:
             body = self._read(offset)
             if body is None:
                 self.unread = self._size - offset
                 break
+            if isinstance(body, ClockPiece):
+                boot = body.boot
+                self._clocks.setdefault(boot, ClockHistory()).add(body.mono_s, body.reading)
+                offset = self._file.tell()
+                continue
             if key != (body.bundle, body.life_s):
                 key = (body.bundle, body.life_s)
                 self.lives.append(Life(body.bundle, body.mono_s, body.wall_s, body.is_whole))
             self.lives[-1].include(body, offset)
+            self.lives[-1].boot = boot
             offset = self._file.tell()
         if not self.lives:
             raise DataError(f"{self._path}: not a score log, or one without a whole piece")
 
-    def _read(self, offset: int) -> _Body | None:
+    def _read(self, offset: int) -> _Body | ClockPiece | None:
         """Return the piece there, None if it is torn: the file ends in it, or it is damaged and the last one."""
         self._file.seek(offset)
-        head = self._file.read(_HEAD.size)
-        if len(head) < _HEAD.size:
+        head = self._file.read(HEAD.size)
+        if len(head) < HEAD.size:
             return None
-        magic, length, checksum = _HEAD.unpack(head)
-        if magic != MAGIC or length > _MOST_LENGTH:
+        magic, length, checksum = HEAD.unpack(head)
+        if magic not in _MAGICS or length > _MOST_LENGTH:
             # A power cut may leave zeros in place of what was not written yet.
             if magic == bytes(4) and self._is_zero_from(offset):
                 return None
@@ -243,7 +262,7 @@ class ScoreLog:
             if self._file.tell() == self._size or self._is_zero_from(self._file.tell()):
                 return None
             raise DataError(f"{self._path}: damaged at byte {offset}: its checksum is wrong")
-        body = _decoded(packed)
+        body = unpacked(packed) if magic == CLOCK_MAGIC else _decoded(packed)
         if body is None:
             raise DataError(f"{self._path}: the piece at byte {offset} is not one that this version writes")
         return body
@@ -262,7 +281,7 @@ def is_score_log(path: Path) -> bool:
         if not path.is_file():  # a pipe would be waited for
             return False
         with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
+            return file.read(len(MAGIC)) in _MAGICS
     except OSError:
         return False
 

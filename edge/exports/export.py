@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import os
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,25 +13,23 @@ from edge.exports.camtrap.deployments import Deployed, deployed
 from edge.exports.camtrap.package import PackageWriter, open_package
 from edge.exports.camtrap.project import Project
 from edge.exports.copying.pictures import Copy, CopyOutcome, copy_pictures
-from edge.exports.copying.record import Format, is_finished
-from edge.exports.copying.target import Target
+from edge.exports.copying.record import Format, Unnoted
+from edge.exports.copying.target import Target, settle
 from edge.exports.folders import FolderWriter, open_folders, takes_marked
 from edge.exports.locate import Locator
 from edge.exports.media import Named, takes_all
-from edge.exports.megadetector import open_boxes, takes_boxed
+from edge.exports.megadetector import BoxWriter, open_boxes, takes_boxed
+from edge.exports.noting import note, numbers_of, refuse_unnotable, unnoted_of
 from edge.exports.parquet import load
 from edge.exports.selection import Place, Selection, Survey, Takes
 from edge.exports.tabular import open_table
 from edge.exports.taxa import TaxonOf
 from edge.exports.writing import Writer
-from edge.store.orders import NoteExported, carry_out
 from edge.store.reading import StoreReader
 from edge.store.reads.runs import NumberSet
 from edge.store.records import Filter, StoredEvent, StoredPicture, StoredSample
 
 _TAKES: dict[Format, Takes] = {"folders": takes_marked, "megadetector": takes_boxed}
-# Each time the store may have to be opened for writing.
-_NOTED_AT_ONCE = 100_000
 _SAMPLES_AT_ONCE = 64
 
 
@@ -63,10 +61,13 @@ class Outcome:
 
     events, pictures, samples: that are in the target. pictures counts those of samples, too.
     missing, damaged: pictures that could not be copied: gone since, or not as they were once written.
-    others: events that Camtrap DP cannot hold. unnamed: some of the labels that the taxonomy does not have.
+    others: events that Camtrap DP cannot hold, or for which MegaDetector has no category.
+    blanks: events of nothing, which have no detection in MegaDetector's file.
+    unnamed: some of the labels that the taxonomy does not have.
     unchecked: events that nobody marked; they are not in class folders.
     not_noted: why the export is not noted in the store; None: it is, or need not be.
-    was_finished: the export to go on with is whole already, so that nothing was done.
+    was_finished: the export to go on with is whole already, so that nothing was copied.
+    noted_late: the store had not noted such an export yet, and has now.
     """
 
     events: int = 0
@@ -76,10 +77,12 @@ class Outcome:
     missing: int = 0
     damaged: int = 0
     others: int = 0
+    blanks: int = 0
     unchecked: int = 0
     unnamed: tuple[str, ...] = ()
     not_noted: str | None = None
     was_finished: bool = False
+    noted_late: bool = False
 
 
 @dataclass
@@ -120,7 +123,7 @@ class _Export:
     def run(self) -> Outcome:
         """Do it."""
         request, store = self._request, self._reader.store_id()
-        if request.resume and is_finished(request.out, request.form, store):
+        if request.resume and settle(request.out, request.form, store, self._note_late) is not None:
             self._outcome.was_finished = True
             return self._outcome
         survey = self._selection.survey(_TAKES.get(request.form, takes_all) if request.media else _takes_none)
@@ -142,13 +145,22 @@ class _Export:
                     self._write_harvest(target, writer, progress)
             if isinstance(writer, PackageWriter):
                 self._outcome.others, self._outcome.unnamed = writer.others, tuple(sorted(writer.unnamed))
-            target.finish()
-        self._note()
+            elif isinstance(writer, BoxWriter):
+                self._outcome.others, self._outcome.blanks = writer.others, writer.blanks
+                self._outcome.unnamed = tuple(sorted(writer.unnamed))
+            # A look at the tables is no reason to let pictures go.
+            meant = request.media or request.since_last
+            unnoted = unnoted_of(self._events, self._samples) if meant else None
+            target.finish(unnoted)
+            if unnoted is not None and self._note():
+                target.noted()
         return self._outcome
 
     def _check(self, survey: Survey, *, harvest: bool) -> dict[Place, Deployed]:
         """Raise what the format cannot do with these events, before anything is written; return the deployments."""
         request = self._request
+        if request.since_last:
+            refuse_unnotable(request.store)
         if request.form == "parquet":
             load()
         if request.form == "megadetector" and not survey.boxes:
@@ -234,17 +246,25 @@ class _Export:
                         self._samples.append(sample.number)
             self._on_progress(progress)
 
-    def _note(self) -> None:
-        """Note in the store what was exported: its pictures may go sooner, and the next --since-last begins there."""
-        if not (self._request.media or self._request.since_last):
-            return  # a look at the tables is no reason to let pictures go
+    def _note(self) -> bool:
+        """Have the store note what was exported. Return whether it did. Raises what prevents it with --since-last."""
         try:
-            for orders in _orders(self._events, self._samples, self._request.form):
-                carry_out(self._request.store, [orders])
+            note(self._request.store, self._request.form, self._events, self._samples)
         except FieldfareError as error:
             if self._request.since_last:
-                raise type(error)(f"{self._request.out} is whole, but the store did not note that: {error}") from error
+                raise type(error)(
+                    f"{self._request.out} is whole, but the store did not note that; the same command with --resume "
+                    f"has it noted: {error}"
+                ) from error
             self._outcome.not_noted = str(error)
+            return False
+        return True
+
+    def _note_late(self, unnoted: Unnoted) -> bool:
+        """Have the store note what an export that is whole has left to note. Return whether it did."""
+        self._events, self._samples = numbers_of(unnoted, self._reader, self._request.out)
+        self._outcome.noted_late = self._note()
+        return self._outcome.noted_late
 
 
 def _takes_none(_stored: StoredEvent, _picture: StoredPicture) -> bool:
@@ -254,13 +274,6 @@ def _takes_none(_stored: StoredEvent, _picture: StoredPicture) -> bool:
 def _groups(samples: Iterator[StoredSample]) -> Iterator[list[StoredSample]]:
     while batch := list(itertools.islice(samples, _SAMPLES_AT_ONCE)):
         yield batch
-
-
-def _orders(events: Sequence[int], samples: Sequence[int], form: Format) -> Iterator[NoteExported]:
-    for begin in range(0, len(events), _NOTED_AT_ONCE):
-        yield NoteExported(events=tuple(events[begin : begin + _NOTED_AT_ONCE]), format=form)
-    for begin in range(0, len(samples), _NOTED_AT_ONCE):
-        yield NoteExported(samples=tuple(samples[begin : begin + _NOTED_AT_ONCE]), format=form)
 
 
 def _check_space(folder: Path, size: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from edge.errors import DamagedStoreError, DataError, FieldfareError, StoreGoneError
+from edge.events.log_clock import ClockPiece
 from edge.events.records import Event
 from edge.events.wall_clock import ClockHistory, ClockReading, WallClock
 from edge.printable import counted
@@ -67,6 +68,7 @@ class Recorder:
         self._channel, self._monotonic = channel, monotonic
         self._clock, self._written = clock or WallClock(), written or WrittenToday()
         self._history = ClockHistory()
+        self._boot = begin.boot
         self._archive = Archive(
             begin.settings, begin.device, begin.boot, self._history, self._written, alive=self._pulse
         )
@@ -159,7 +161,7 @@ class Recorder:
         elif isinstance(message, KeepSample):
             acknowledged.append(message.ticket)
         elif isinstance(message, KeepScores) and self._scores is not None:
-            self._scores.append(message.piece)
+            self._scores.append(message.piece, ClockPiece(self._boot, now, self._history.at(now)))
         elif isinstance(message, Finish):
             self._input_ended = True
 

@@ -7,7 +7,11 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from edge.events.log_clock import ClockPiece
+
 _log = logging.getLogger(__name__)
+
+_MOST_CLOCK = 200  # bytes of a piece about the clock
 
 
 class ScoreLogFile:
@@ -21,15 +25,21 @@ class ScoreLogFile:
         self._file: int | None = None
         self._size = 0
         self._fails = False
+        self._clock: ClockPiece | None = None
 
-    def append(self, piece: bytes) -> None:
-        """Write one piece. Raises nothing: events matter more."""
+    def append(self, piece: bytes, clock: ClockPiece | None = None) -> None:
+        """Write one piece, behind what the clock reads if the file does not hold that yet. Raises nothing: events
+        matter more."""
         try:
             if self._file is None:
                 self._open()
-            elif self._size and self._size + len(piece) > self._half:
+            elif self._size and self._size + len(piece) + _MOST_CLOCK > self._half:
                 self._rotate()
-            self._write(piece)
+            if clock is not None and clock.replaces(self._clock):
+                self._write(clock.packed() + piece)
+                self._clock = clock
+            else:
+                self._write(piece)
         except OSError as error:
             self.close()
             if not self._fails:
@@ -44,7 +54,7 @@ class ScoreLogFile:
         """Close the file; safe to call twice."""
         if self._file is not None:
             os.close(self._file)
-            self._file = None
+            self._file = self._clock = None
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

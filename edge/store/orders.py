@@ -18,13 +18,13 @@ import msgspec
 from edge.errors import DataError, FieldfareError, MissingInputError, StorageError, UnavailableError
 from edge.printable import printable
 from edge.storage import read_bounded, replace_file
-from edge.store.files import located
+from edge.store.files import beside, located
 from edge.store.locking import WriterLock
 from edge.store.order_records import LONGEST_ANSWER, Answer, Kind, MarkEvents, NoteExported, Order, orders_folder
 from edge.store.taking import apply, pending_orders, take_orders
 from edge.store.writing import StoreWriter
 
-__all__ = ["MarkEvents", "NoteExported", "Order", "carry_out", "pending_orders", "take_orders"]
+__all__ = ["MarkEvents", "NoteExported", "Order", "carry_out", "pending_orders", "refuse_unwritable", "take_orders"]
 
 # Scattered over a large store, 10,000 numbers take a second to note on a busy desktop, during which the recorder keeps
 # no events.
@@ -57,6 +57,25 @@ def carry_out(store: Path, orders: Sequence[Order], *, wait_s: float = 10.0) -> 
                 return
             if _leave(store, pieces[0], wait_s):
                 pieces.pop(0)
+
+
+def refuse_unwritable(store: Path) -> None:
+    """Raise StorageError if this user cannot write the store or leave orders beside it, as far as can be known before.
+
+    Raises MissingInputError if there is no store. Writes nothing.
+    """
+    store = located(store)
+    if not store.is_file():
+        raise MissingInputError(f"there is no store {printable(str(store))}: check the path")
+    with _as_owner(store):
+        needed = (store.parent, store, beside(store, ".lock"), orders_folder(store))
+        shown = printable(str(store))
+        wrong = next((one for one in needed if one.exists() and not os.access(one, os.W_OK, effective_ids=True)), None)
+        if wrong is None:
+            return
+        if os.statvfs(wrong).f_flag & os.ST_RDONLY:
+            raise StorageError(f"the store {shown} cannot be written: its disk is read-only: mount it writable")
+        raise StorageError(_may_not_write(store))
 
 
 def _pieces(order: Order) -> Iterator[Order]:

@@ -24,6 +24,8 @@ WallTime = Annotated[float, msgspec.Meta(ge=-1e11, le=1e11)]  # far off, as a cl
 STALE_S = 15.0
 # Root reads the file, too, and the service's user may replace it. One has 2 kB.
 MAX_BYTES = 1 << 20
+# No time server slews a clock by as much between two writes; more means that it was set.
+_STEP_S = 1.0
 
 
 class Counts(msgspec.Struct, kw_only=True):
@@ -208,7 +210,7 @@ class StatusFile:
     def write(self, status: Status) -> None:
         """Replace the file."""
         # No sync: /run is in memory, and on a card a sync every two seconds would wear it out and block this thread.
-        status.updated_wall_s, status.updated_mono_s = time.time(), time.monotonic()
+        _look_at_clock(status)
         if self._path is None:
             return
         try:
@@ -219,6 +221,17 @@ class StatusFile:
             level = logging.DEBUG if self._warned else logging.WARNING
             self._warned = True
             _log.log(level, "status %s: cannot write: %s", self._path, error.strerror or error)
+
+
+def _look_at_clock(status: Status) -> None:
+    """Note the time, and mend since when the service and its state are there if the wall clock was set meanwhile."""
+    wall_s, mono_s = time.time(), time.monotonic()
+    step_s = (wall_s - mono_s) - (status.updated_wall_s - status.updated_mono_s)
+    if abs(step_s) > _STEP_S:
+        status.started_wall_s += step_s
+        # Not moved by the step: the state may have begun after that.
+        status.since_wall_s = wall_s - (mono_s - status.since_mono_s)
+    status.updated_wall_s, status.updated_mono_s = wall_s, mono_s
 
 
 def read(path: Path) -> Status:

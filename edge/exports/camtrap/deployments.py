@@ -1,11 +1,13 @@
 """Make deployments of where devices stood: one for each device and place in the time of the export."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from edge.errors import DataError
-from edge.exports.camtrap.project import Deployment
+from edge.exports.camtrap.project import Deployment, wall_s_of
 from edge.exports.selection import Period, Place
 from edge.exports.times import day_of, to_second
 
@@ -15,6 +17,8 @@ COLUMNS = (
     *("cameraDepth", "cameraTilt", "cameraHeading", "detectionDistance", "timestampIssues", "baitUse", "featureType"),
     *("habitat", "deploymentGroups", "deploymentTags", "deploymentComments"),
 )
+
+_NONE = Deployment()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,8 @@ def deployed(
     given: what the project's file holds, by device.
     position: latitude and longitude of devices without any.
 
-    Raises DataError if a device has no position, or if a device of the file is not in the export.
+    Raises DataError if a device has no position, if a device of the file is not in the export, or if the file
+    contradicts what its events hold.
     """
     devices = {device for device, *_ in periods}
     if strangers := sorted(set(given) - devices):
@@ -51,14 +56,51 @@ def deployed(
             f"[deployments.{strangers[0]}]: no event is of this device: the export holds {', '.join(sorted(devices))}"
         )
     names: set[str] = set()
-    return {place: _deployed(place, period, given.get(place[0]), position, names) for place, period in periods.items()}
+    found = {}
+    for place, period in periods.items():
+        mine = given.get(place[0], _NONE)
+        stays = _in_order(periods, place[0])
+        if len(stays) > 1:
+            _refuse_of_one_place(place[0], stays, mine)
+            # It was set up at its first place and taken down at its last.
+            start = mine.deploymentStart if place == stays[0] else None
+            end = mine.deploymentEnd if place == stays[-1] else None
+            own = place[1] is not None
+            mine = msgspec.structs.replace(
+                mine,
+                deploymentStart=start,
+                deploymentEnd=end,
+                latitude=None if own else mine.latitude,
+                longitude=None if own else mine.longitude,
+            )
+        found[place] = _deployed(place, period, mine, position, names)
+    return found
+
+
+def _in_order(periods: Mapping[Place, Period], device: str) -> list[Place]:
+    """Return the places at which a device stood, the first one first."""
+    return sorted((place for place in periods if place[0] == device), key=lambda place: periods[place].begin_s)
+
+
+def _refuse_of_one_place(device: str, stays: Sequence[Place], given: Deployment) -> None:
+    """Raise DataError for what the file holds of one place, if the device stood at several."""
+    wrong = None
+    if given.latitude is not None and all(latitude is not None for _, latitude, _ in stays):
+        wrong = f"latitude = {given.latitude:g}"
+    elif given.locationID is not None:
+        wrong = f"locationID = {given.locationID!r}"
+    if wrong is not None:
+        raise DataError(
+            f"[deployments.{device}] {wrong}: the device stood at {len(stays)} places, and its events have the "
+            "position of each: leave it out, or export one place at a time with --since and --until"
+        )
 
 
 def _deployed(
-    place: Place, period: Period, given: Deployment | None, position: tuple[float, float] | None, names: set[str]
+    place: Place, period: Period, given: Deployment, position: tuple[float, float] | None, names: set[str]
 ) -> Deployed:
     device, latitude, longitude = place
-    if given is not None and given.latitude is not None:
+    if given.latitude is not None:
         latitude, longitude = given.latitude, given.longitude
     elif latitude is None and position is not None:
         latitude, longitude = position
@@ -67,22 +109,42 @@ def _deployed(
             f"device {device} has no position, which Camtrap DP demands: give --position LATITUDE,LONGITUDE, or set "
             "[device] latitude and longitude for the events to come"
         )
-    extra = {name: getattr(given, name) for name in given.__struct_fields__} if given is not None else {}
-    start, end = extra.get("deploymentStart"), extra.get("deploymentEnd")
+    _check_times(device, period, given)
     values = {
-        **extra,
+        **{name: getattr(given, name) for name in given.__struct_fields__},
         "deploymentID": _name(device, period, names),
         "latitude": latitude,
         "longitude": longitude,
-        "deploymentStart": start or to_second(period.begin_s),
+        "deploymentStart": given.deploymentStart or to_second(period.begin_s),
         # The fraction is cut off, and nothing may be later than this.
-        "deploymentEnd": end or to_second(period.end_s + 1),
-        "cameraID": extra.get("cameraID") or device,
+        "deploymentEnd": given.deploymentEnd or to_second(period.end_s + 1),
+        "cameraID": given.cameraID or device,
         "timestampIssues": period.untrusted > 0,
     }
     return Deployed(
         values["deploymentID"], latitude, longitude, values["deploymentStart"], values["deploymentEnd"], values
     )
+
+
+def _check_times(device: str, period: Period, given: Deployment) -> None:
+    """Raise DataError if the file has the device set up after its first event, or taken down before its last."""
+    # If no time can be trusted, the file's are better; then only their own order counts.
+    trusted = period.untrusted < period.events
+    start, end = given.deploymentStart, given.deploymentEnd
+    if start is not None and wall_s_of(start) > (period.begin_s if trusted or end is None else wall_s_of(end)):
+        raise DataError(
+            f"[deployments.{device}] deploymentStart = {start}: must not be after the first event of the export "
+            f"({to_second(period.begin_s)}{_doubt(trusted, 'deploymentEnd')}): correct it, or choose with --since"
+        )
+    if end is not None and wall_s_of(end) < int(period.end_s if trusted or start is None else wall_s_of(start)):
+        raise DataError(
+            f"[deployments.{device}] deploymentEnd = {end}: must not be before the last event of the export "
+            f"({to_second(period.end_s)}{_doubt(trusted, 'deploymentStart')}): correct it, or choose with --until"
+        )
+
+
+def _doubt(trusted: bool, other: str) -> str:
+    return "" if trusted else f", by a clock that was not set: give {other}, too"
 
 
 def _name(device: str, period: Period, names: set[str]) -> str:

@@ -1,4 +1,7 @@
-"""Decide what an event is to Camtrap DP, by its mark, its label and the taxonomy. docs/exporting.md has the table."""
+"""Decide what an event is to Camtrap DP and to MegaDetector's files, by its mark, its label and the taxonomy.
+
+docs/exporting.md has the tables.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +14,7 @@ from edge.store.records import StoredEvent
 if TYPE_CHECKING:
     from edge.events.taxonomy import Taxon
 
+MOST_UNNAMED = 20  # labels, for a message
 ObservationType = Literal["animal", "human", "vehicle", "blank", "unknown"]
 _HELD: dict[str, ObservationType] = {"animal": "animal", "human": "human", "vehicle": "vehicle", "blank": "blank"}
 

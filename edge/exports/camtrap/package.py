@@ -10,7 +10,7 @@ from edge.exports.camtrap import deployments as places
 from edge.exports.camtrap import rows
 from edge.exports.camtrap.deployments import Deployed
 from edge.exports.camtrap.descriptor import SCORES_NAME, describe
-from edge.exports.camtrap.kinds import Observed, observed
+from edge.exports.camtrap.kinds import MOST_UNNAMED, Observed, observed
 from edge.exports.camtrap.project import Project
 from edge.exports.columns import COLUMNS, flatten
 from edge.exports.copying.target import Target
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from edge.events.taxonomy import Taxon
 
 OTHERS = "other-observations.csv"
-_MOST_UNNAMED = 20  # for a message
 
 
 class PackageWriter:
@@ -70,7 +69,7 @@ class PackageWriter:
                 self._others = self._open(OTHERS, tuple(COLUMNS))
             self._others.add(flatten(stored, self._taxon_of, [named.name for named in kept]))
             return
-        if seen.is_unnamed and len(self.unnamed) < _MOST_UNNAMED:
+        if seen.is_unnamed and len(self.unnamed) < MOST_UNNAMED:
             self.unnamed.add(stored.label)
         if seen.taxon is not None and seen.taxon.scientific_name:
             self.taxa.setdefault(seen.taxon.scientific_name, seen.taxon)

@@ -1,6 +1,7 @@
 """Read what a package states about its project: a small TOML file, under the names that Camtrap DP has for it."""
 
 import errno
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -126,6 +127,24 @@ class Deployment(_Part, frozen=True):
             raise ValueError("longitude must be given together with latitude, or neither")
         if self.cameraHeight is not None and self.cameraDepth is not None:
             raise ValueError("cameraDepth must be left out if cameraHeight is given")
+        for name in ("deploymentStart", "deploymentEnd"):
+            if not _is_moment(getattr(self, name)):
+                raise ValueError(f"{name} must be a time that there is, such as 2026-10-30T10:00:00+01:00")
+        start, end = self.deploymentStart, self.deploymentEnd
+        if start is not None and end is not None and wall_s_of(end) <= wall_s_of(start):
+            raise ValueError(f"deploymentEnd must be after deploymentStart, which is {start}")
+
+
+def wall_s_of(text: str) -> float:
+    """Return a DateTime as seconds since 1970 UTC. Raises ValueError, OverflowError."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _is_moment(text: str | None) -> bool:
+    try:
+        return text is None or wall_s_of(text) is not None
+    except (ValueError, OverflowError):
+        return False
 
 
 class Project(_Part, frozen=True):

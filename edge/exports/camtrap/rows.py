@@ -29,7 +29,7 @@ SCORES = (
     ("runnerUp", "string", "The second best label when the score was highest."),
     ("runnerUpScore", "number", "Its score then."),
     ("frames", "integer", "How many frames the event was judged on."),
-    ("durationSeconds", "number", "From the first to the last of them, by a clock that nothing sets."),
+    ("durationSeconds", "number", "From the first to the last of them; right even if the time of day is wrong."),
     ("bundle", "string", "Id of the model bundle."),
     ("engine", "string", "What the model ran on."),
     ("fallback", "string", "Why it did not run on what the settings name."),

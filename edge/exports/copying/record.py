@@ -8,12 +8,14 @@ import msgspec
 from edge import __version__
 from edge.errors import OutputExistsError, StorageError
 from edge.exports.copying.disk import PARTIAL
+from edge.exports.copying.output_file import OutputFile
 from edge.storage import read_bounded
 
 MANIFEST = "manifest-sha256.txt"
 # It changes last, so it is not in the manifest.
 RECORD = "fieldfare-export.json"
-_MOST_RECORD = 1 << 16
+# What waits to be noted takes two bytes for each event at most, if every second one was exported: 8 million events.
+_MOST_RECORD = 1 << 24
 # Only in these folders, and under these names beside them, is anything ever removed.
 FOLDERS = frozenset({"media", "classes", "unsure", "harvest"})
 FILES = frozenset(
@@ -27,14 +29,26 @@ FILES = frozenset(
 Format = Literal["camtrap-dp", "csv", "jsonl", "parquet", "folders", "megadetector"]
 
 
+class Unnoted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Numbers of what was exported, as NumberSet.words has them."""
+
+    events: str = ""
+    samples: str = ""
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What an export is of. store: the id of the store. complete: it came to its end."""
+    """What an export is of.
+
+    store: the id of the store. complete: it came to its end.
+    unnoted: what the store has to note and has not noted yet; None: nothing.
+    """
 
     format: Format
     store: str
     complete: bool
     written_wall_s: float
     written_by: str = f"Fieldfare {__version__}"
+    unnoted: Unnoted | None = None
 
 
 def make_folder(folder: Path) -> None:
@@ -73,10 +87,22 @@ def check_free(folder: Path, form: Format, store: str, *, overwrite: bool, resum
     return True
 
 
-def is_finished(folder: Path, form: Format, store: str) -> bool:
-    """Return whether a whole export of this store to this format is there."""
+def finished(folder: Path, form: Format, store: str) -> Record | None:
+    """Return the record of a whole export of this store to this format; None if there is none."""
     found = _read(folder)
-    return found is not None and found.complete and (found.format, found.store) == (form, store)
+    if found is None or not found.complete or (found.format, found.store) != (form, store):
+        return None
+    return found
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Replace the record. Raises OSError, StorageError."""
+    output = OutputFile(folder / RECORD)
+    try:
+        output.write(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
+        output.seal()
+    finally:
+        output.discard()
 
 
 def _read(folder: Path) -> Record | None:

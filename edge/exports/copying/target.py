@@ -5,7 +5,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -13,7 +13,18 @@ import msgspec
 
 from edge.errors import FieldfareError, StorageError
 from edge.exports.copying.output_file import OutputFile
-from edge.exports.copying.record import FOLDERS, MANIFEST, RECORD, Format, Record, check_free, is_ours, make_folder
+from edge.exports.copying.record import (
+    FOLDERS,
+    MANIFEST,
+    Format,
+    Record,
+    Unnoted,
+    check_free,
+    finished,
+    is_ours,
+    make_folder,
+    write_record,
+)
 from edge.storage import sync_file_system
 
 
@@ -42,7 +53,7 @@ class Target:
 
     def _begin(self, *, overwrite: bool, resume: bool) -> bool:
         with self.writing(self.folder):
-            self._lock()
+            _lock(self._handle, self.folder)
             was = os.fstat(self._handle)
             self._identity = (was.st_dev, was.st_ino)
             there = check_free(self.folder, self._form, self._store, overwrite=overwrite, resume=resume)
@@ -52,16 +63,6 @@ class Target:
             self._note(complete=False)
             self._manifest = OutputFile(self.folder / MANIFEST)
         return there
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StorageError(f"{self.folder}: another export is writing there: wait for its end") from None
-        except OSError as error:
-            # Some file systems of sticks, in user space, have no locks.
-            if error.errno not in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
-                raise
 
     def __enter__(self) -> "Target":
         return self
@@ -128,13 +129,23 @@ class Target:
         if self._names is not None:
             self._names.add(hash(name))
 
-    def finish(self) -> None:
-        """Remove leftovers, seal the manifest and note that the export is whole, all of it on the disk."""
+    def finish(self, unnoted: Unnoted | None = None) -> None:
+        """Remove leftovers, seal the manifest and note that the export is whole, all of it on the disk.
+
+        unnoted: what the store has to note next. The record keeps it until `noted`, as power may fail in between.
+        """
         with self.writing(self.folder):
             self.check_there()
             if self._names is not None:
                 self._sweep(self._names)
             self._manifest.seal()
+            self._note(complete=True, unnoted=unnoted)
+            sync_file_system(self._handle)
+
+    def noted(self) -> None:
+        """Drop from the record what the store has noted now. Raises nothing: noting it again would change nothing."""
+        with contextlib.suppress(OSError, StorageError):
+            self.check_there()
             self._note(complete=True)
             sync_file_system(self._handle)
 
@@ -142,14 +153,10 @@ class Target:
         """Write all that waits for the target's file system. Raises OSError."""
         sync_file_system(self._handle)
 
-    def _note(self, *, complete: bool) -> None:
-        record = Record(format=self._form, store=self._store, complete=complete, written_wall_s=time.time())
-        output = OutputFile(self.folder / RECORD)
-        try:
-            output.write(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
-            output.seal()
-        finally:
-            output.discard()
+    def _note(self, *, complete: bool, unnoted: Unnoted | None = None) -> None:
+        form, store = self._form, self._store
+        record = Record(format=form, store=store, complete=complete, written_wall_s=time.time(), unnoted=unnoted)
+        write_record(self.folder, record)
 
     def _sweep(self, kept: set[int]) -> None:
         """Remove pictures and tables of the earlier export that are no part of this one."""
@@ -163,6 +170,38 @@ class Target:
             if inside.parts:
                 with contextlib.suppress(OSError):  # not empty: somebody else's file
                     Path(place).rmdir()
+
+
+def settle(folder: Path, form: Format, store: str, note: Callable[[Unnoted], bool]) -> Record | None:
+    """Return the record of a whole export of this store to this format; None if there is none.
+
+    note: called with what the store has not noted of it yet, if there is any; returns whether it has now.
+    Raises StorageError if another export is writing there, and what `note` raises.
+    """
+    if finished(folder, form, store) is None:
+        return None
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _lock(handle, folder)
+        record = finished(folder, form, store)  # as it is under the lock
+        if record is not None and record.unnoted is not None and note(record.unnoted):
+            with contextlib.suppress(OSError, StorageError):  # a read-only target: noting it again changes nothing
+                write_record(folder, msgspec.structs.replace(record, unnoted=None))
+                sync_file_system(handle)
+        return record
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StorageError(f"{folder}: another export is writing there: wait for its end") from None
+    except OSError as error:
+        # Some file systems of sticks, in user space, have no locks.
+        if error.errno not in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
+            raise
 
 
 def _advice(number: int | None) -> str:

@@ -32,6 +32,11 @@ class NumberSet:
         bounds = iter(self._bounds)
         return zip(bounds, bounds, strict=True)
 
+    def up_to(self, last: int) -> Iterator[int]:
+        """Yield the numbers from 1 to `last`, in order."""
+        for begin, end in self._runs():
+            yield from range(max(begin, 1), min(end, last + 1))
+
     def words(self) -> str:
         """Return it as text: the first bound, then each one's distance from the last."""
         return " ".join(str(bound - before) for before, bound in pairwise((0, *self._bounds)))

@@ -115,6 +115,13 @@ def test_labels_that_hold_commas_are_told_apart(capsys: pytest.CaptureFixture[st
     assert "with the label as a tag: duck, wild; heron\n" in errors
     assert "not there any more, and left out: 1 picture\n" in errors
     assert "in other-observations.csv: 1 event\n" in errors
+    warn(Outcome(unnamed=("heron",), others=1, blanks=2), "megadetector")
+    errors = capsys.readouterr().err.splitlines()
+    assert errors == [
+        "fieldfare: of plants or objects, for which MegaDetector has no category, and so without a detection: 1 event",
+        "fieldfare: of nothing, and so without a detection: 2 events",
+        "fieldfare: without an entry in the taxonomy, and so of category unknown: heron",
+    ]
 
 
 def test_the_taxonomy_comes_from_a_file_or_the_settings(fieldfare: Fieldfare, store: Path, tmp_path: Path) -> None:

@@ -10,7 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.events.log_clock import ClockPiece
+from edge.events.records import ClockQuality
 from edge.events.score_log import ScoreLogWriter
+from edge.events.wall_clock import ClockReading
 
 pytestmark = pytest.mark.process
 tiny_models = pytest.importorskip("tiny_models")
@@ -100,6 +103,56 @@ def test_a_score_log_needs_no_bundle(run_fieldfare: Run, tmp_path: Path) -> None
     assert "owl 2027-01-15 08:00:04" in lines[1]
     assert lines[2].split()[:4] == ["only", "new", "-", "wren"]
     assert lines[3].startswith("old (the defaults): 1 event: owl 1")
+
+
+@pytest.mark.parametrize(
+    ("clocks", "shown"),
+    [
+        ((("none", 0.0), ("ntp", 1.8e9)), "owl 2027-01-15 08:08:24 "),
+        ((("none", 0.0), ("none", 0.0)), "owl ~1970-01-01 00:08:24 "),
+        ((("none", 1.8e9), ("none", 1.8e9)), "owl ~2027-01-15 08:08:24 "),
+    ],
+)
+def test_times_of_a_score_log_are_those_of_the_events(
+    run_fieldfare: Run, tmp_path: Path, clocks: tuple[tuple[ClockQuality, float], ...], shown: str
+) -> None:
+    path = score_log(tmp_path)
+    first, second = (
+        ClockPiece("b", 500.0 + n, ClockReading(offset_s, quality)).packed()
+        for n, (quality, offset_s) in enumerate(clocks)
+    )
+    path.write_bytes(first + path.read_bytes() + second)
+    config = settings(tmp_path, Path("/nowhere"))
+    done = run_fieldfare("replay", path, "--config", config, env={"PATH": "/usr/bin", "TZ": "UTC"})
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout
+
+
+def many_labels(tmp_path: Path) -> Path:
+    """A log of nine labels, which holds eight of them."""
+    writer = ScoreLogWriter([f"bird{number}" for number in range(9)], "b1", [0.7] * 9)
+    scores = np.array([0.9] + [0.01] * 7 + [0.0], np.float32)
+    pieces = [*(writer.add(500 + i / 10, 1.8e9 + i / 10, scores) for i in range(30)), writer.flush()]
+    path = tmp_path / "many.log"
+    path.write_bytes(b"".join(piece for piece in pieces if piece))
+    return path
+
+
+@pytest.mark.parametrize("text", ["[decision.thresholds]\npurple = 0.4\n", '[decision]\nbackground = ["purple"]\n'])
+def test_labels_that_neither_log_nor_bundle_have_are_refused(
+    run_fieldfare: Run, bundle: Path, tmp_path: Path, text: str
+) -> None:
+    log = many_labels(tmp_path)
+    done = run_fieldfare("replay", log, "--config", settings(tmp_path, bundle, text))
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "purple" in done.stderr
+    assert done.stderr.count("\n") == 1
+    known = settings(tmp_path, bundle, text.replace("purple", "red"), "known.toml")
+    assert run_fieldfare("replay", log, "--config", known).returncode == 0
+    apart = settings(tmp_path, Path("/nowhere"), text, "apart.toml")
+    done = run_fieldfare("replay", log, "--config", apart)
+    assert done.returncode == 0
+    assert "not in the log, and not checked, as there is no bundle: purple" in done.stderr
 
 
 @pytest.mark.parametrize(

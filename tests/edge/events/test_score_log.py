@@ -11,7 +11,10 @@ from score_streams import LABELS, NOTHING_SEEN, OWL_SEEN, WREN_SEEN, all_reports
 
 from edge.config.keeping import Events
 from edge.errors import DataError, MissingInputError
+from edge.events.log_clock import ClockPiece, unpacked
+from edge.events.records import ClockQuality
 from edge.events.score_log import ScoreLog, ScoreLogWriter, is_score_log
+from edge.events.wall_clock import ClockReading
 
 THRESHOLDS = (0.7, 0.7, 0.7)
 WALL_S = 1.8e9
@@ -53,6 +56,52 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert (life.bundle, tuple(life.labels), life.is_whole) == ("b1", LABELS, True)
     assert life.thresholds == pytest.approx(THRESHOLDS)
     log.close()
+
+
+def clock(boot: str, mono_s: float, wall_s: float, quality: ClockQuality) -> bytes:
+    return ClockPiece(boot, mono_s, ClockReading(wall_s - mono_s, quality)).packed()
+
+
+def walls_of(path: Path, *moments: float) -> list[tuple[float, str]]:
+    """The wall time of each moment in the log's last life, to a second, and its quality."""
+    log = ScoreLog(path)
+    log.close()
+    readings = [(mono_s, log.reading(log.lives[-1], mono_s)) for mono_s in moments]
+    return [(round(mono_s + reading.offset_s), reading.quality) for mono_s, reading in readings]
+
+
+def test_a_clock_that_is_set_later_mends_what_was_before_it_in_its_boot(tmp_path: Path) -> None:
+    first, *rest = pieces_of(VISITS)
+    path = write(tmp_path, clock("a", 10, 10, "none") + first)
+    assert walls_of(path, 3) == [(3, "none")]
+    path = write(tmp_path, path.read_bytes() + clock("a", 12, WALL_S, "ntp") + b"".join(rest))
+    assert is_score_log(path)
+    assert walls_of(path, 3, 30) == [(WALL_S - 9, "ntp"), (WALL_S + 18, "ntp")]
+    assert len(read_back(path)) == len(VISITS)
+
+
+def test_the_clock_of_another_boot_mends_nothing(tmp_path: Path) -> None:
+    other = b"".join(pieces_of(VISITS, bundle="b2"))
+    path = write(tmp_path, clock("b", 5, WALL_S, "ntp") + other + clock("a", 5, 5, "none") + pieces_of(VISITS)[0])
+    assert walls_of(path, 3) == [(3, "none")]
+
+
+def test_a_log_of_before_has_the_first_time_that_a_set_clock_showed(tmp_path: Path) -> None:
+    writer = ScoreLogWriter(LABELS, "b1", THRESHOLDS)
+    given = [
+        writer.add(i / 10, (i / 10 if i < 150 else WALL_S + i / 10), np.array(NOTHING_SEEN, np.float32))
+        for i in range(400)
+    ]
+    pieces = [piece for piece in [*given, writer.flush()] if piece is not None]
+    assert walls_of(write(tmp_path, pieces[0]), 3) == [(3, "none")]
+    assert walls_of(write(tmp_path, b"".join(pieces)), 3) == [(WALL_S + 3, "rtc")]
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_pass_for_a_clock_by_chance(content: bytes) -> None:
+    assert unpacked(content) is None
+    whole = ClockPiece("a", 1.0, ClockReading(float("nan"), "ntp")).packed()
+    assert unpacked(whole[12:]) is None
 
 
 def test_a_piece_comes_about_every_ten_seconds_and_takes_few_bytes() -> None:

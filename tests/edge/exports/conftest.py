@@ -9,6 +9,7 @@ import pytest
 from exporting import FakeStore
 
 from edge.exports import export as exports
+from edge.exports import noting
 from edge.exports.copying.record import Format
 from edge.exports.export import Outcome, Request
 from edge.exports.taxa import no_taxa
@@ -26,7 +27,8 @@ def run_export(tmp_path_factory: pytest.TempPathFactory) -> Any:
         request = Request(form=form, **(given | {"taxon_of": no_taxa} | keys))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(exports, "StoreReader", lambda path: store)
-            patch.setattr(exports, "carry_out", store.carry_out)
+            patch.setattr(noting, "carry_out", store.carry_out)
+            patch.setattr(noting, "refuse_unwritable", lambda path: None)
             return request.out, exports.export(request, lambda progress: None), store
 
     return run

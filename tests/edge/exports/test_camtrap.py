@@ -17,7 +17,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
 from edge.errors import ConfigError, DataError, MissingInputError
-from edge.exports.camtrap.project import read_project
+from edge.exports.camtrap.project import Project, read_project
 from edge.exports.taxa import no_taxa
 from edge.store.records import Mark, StoredEvent
 from tools.make_store import SPRING_S, made_events
@@ -227,6 +227,78 @@ def test_a_device_that_was_moved_has_two_deployments(
     assert descriptor(out)["spatial"]["type"] == "Polygon"
 
 
+def at(events: list[StoredEvent], latitude: float | None) -> list[StoredEvent]:
+    longitude = None if latitude is None else 23.0
+    return [
+        msgspec.structs.replace(one, event=msgspec.structs.replace(one.event, latitude=latitude, longitude=longitude))
+        for one in events
+    ]
+
+
+def project_of(folder: Path, text: str) -> Project:
+    (folder / "project.toml").write_text(text)
+    return read_project(folder / "project.toml")
+
+
+def test_a_moved_device_was_set_up_at_its_first_place_and_taken_down_at_its_last(
+    run_export: Run, season: list[StoredEvent], standard: Path, tmp_path: Path
+) -> None:
+    times = 'deploymentStart = "2026-04-30T10:00:00Z"\ndeploymentEnd = "2030-01-01T00:00:00Z"'
+    project = project_of(tmp_path, f"[deployments.barn]\n{times}")
+    out, _, _ = run_export([*season[:30], *at(season[30:], 53.0)], "camtrap-dp", project=project, media=False)
+    check(out, standard)
+    first, second = rows(out, "deployments")
+    assert first["deploymentStart"] == "2026-04-30T10:00:00Z"
+    assert second["deploymentEnd"] == "2030-01-01T00:00:00Z"
+    assert first["deploymentEnd"] <= second["deploymentStart"]
+
+
+def test_a_position_of_the_file_stands_in_for_one_that_a_device_got_later(
+    run_export: Run, season: list[StoredEvent], tmp_path: Path
+) -> None:
+    project = project_of(tmp_path, "[deployments.barn]\nlatitude = 1.5\nlongitude = 2.5")
+    events = [*at(season[:30], None), *at(season[30:], 53.0)]
+    out, _, _ = run_export(events, "camtrap-dp", project=project, media=False)
+    assert [row["latitude"] for row in rows(out, "deployments")] == ["1.5", "53.0"]
+
+
+@pytest.mark.parametrize(
+    ("moved", "text", "words"),
+    [
+        (True, "latitude = 1\nlongitude = 2", "latitude = 1: the device stood at 2 places"),
+        (True, "locationID = 'wood'", "locationID = 'wood': the device stood at 2 places"),
+        (False, 'deploymentStart = "2026-05-10T00:00:00Z"', "must not be after the first event of the export (2026-05"),
+        (True, 'deploymentStart = "2026-05-10T00:00:00Z"', "must not be after the first event of the export (2026-05"),
+        (False, 'deploymentEnd = "2020-01-01T00:00:00Z"', "must not be before the last event of the export (2026-"),
+    ],
+)
+def test_a_file_that_contradicts_the_events_is_refused_before_anything_is_copied(
+    run_export: Run, season: list[StoredEvent], tmp_path: Path, moved: bool, text: str, words: str
+) -> None:
+    project = project_of(tmp_path, f"[deployments.barn]\n{text}")
+    events = [*season[:30], *at(season[30:], 53.0)] if moved else season
+    with pytest.raises(DataError, match=re.escape(words)) as caught:
+        run_export(events, "camtrap-dp", project=project, out=tmp_path / "out")
+    assert str(caught.value).startswith("[deployments.barn] ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_has_the_times_of_a_device_without_a_clock(
+    run_export: Run, season: list[StoredEvent], standard: Path, tmp_path: Path
+) -> None:
+    lost = [
+        msgspec.structs.replace(one, begin_wall_s=50.0, end_wall_s=90.0, clock="none", pictures=()) for one in season
+    ]
+    start = 'deploymentStart = "2026-05-10T00:00:00Z"'
+    project = project_of(tmp_path, f"[deployments.barn]\n{start}")
+    with pytest.raises(DataError, match="by a clock that was not set: give deploymentEnd, too"):
+        run_export(lost, "camtrap-dp", project=project, out=tmp_path / "out")
+    project = project_of(tmp_path, f'[deployments.barn]\n{start}\ndeploymentEnd = "2026-06-10T00:00:00Z"')
+    out, _, _ = run_export(lost, "camtrap-dp", project=project)
+    check(out, standard)
+    assert rows(out, "deployments")[0]["timestampIssues"] == "true"
+
+
 def test_times_without_a_clock_are_marked_and_do_not_stretch_the_deployment(
     run_export: Run, season: list[StoredEvent], standard: Path
 ) -> None:
@@ -324,6 +396,14 @@ def test_a_project_file_fills_in_what_no_camera_knows(
             "[deployments.barn]\ndeploymentStart = 2026-10-30T10:00:00+01:00",
             "deploymentStart = 2026-10-30T10:00:00+01:00: must be a time with its offset from UTC, such as "
             "2026-10-30T10:00:00+01:00, in quotes",
+        ),
+        (
+            "[deployments.barn]\ndeploymentStart = '2026-05-01T00:00:00Z'\ndeploymentEnd = '2020-05-01T00:00:00Z'",
+            "deploymentEnd = '2020-05-01T00:00:00Z': must be after deploymentStart, which is 2026-05-01T00:00:00Z",
+        ),
+        (
+            "[deployments.barn]\ndeploymentEnd = '2026-02-30T00:00:00Z'",
+            "deploymentEnd = '2026-02-30T00:00:00Z': must be a time that there is, such as",
         ),
         ("[[contributors]]\nemail = 'x@example.org'", "contributors, number 1: key 'title' is missing"),
         ("[[contributors]]\ntitle = 'x'\nemail = 'x'", "email = 'x': must be an address such as name@example.org"),

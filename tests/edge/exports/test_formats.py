@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet
 import pytest
-from exporting import FakeStore, Run, stored
+from exporting import FakeStore, Run, stored, tag
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,7 +139,8 @@ def test_without_marks_and_harvest_there_are_no_folders(run_export: Run, season:
 
 def test_boxes_are_what_tools_for_megadetector_read(run_export: Run, tmp_path: Path) -> None:
     events = stored(made_events(20, side=48, boxes=True), tmp_path)
-    out, outcome, _ = run_export(events, "megadetector")
+    animals = {one.label: tag("animal") for one in events}
+    out, outcome, _ = run_export(events, "megadetector", taxon_of=animals.get)
     told = json.loads((out / "megadetector.json").read_bytes())
     assert float(told["info"]["format_version"]) >= 1.3
     assert len(told["images"]) == outcome.events == 20
@@ -149,6 +150,61 @@ def test_boxes_are_what_tools_for_megadetector_read(run_export: Run, tmp_path: P
         assert tuple(found["bbox"]) == event.event.box
         assert told["detection_categories"][found["category"]] == "animal"
         assert told["classification_categories"][found["classifications"][0][0]] == event.label
+
+
+BOXED = {
+    "fox": tag("animal"),
+    "person": tag("human"),
+    "tractor": tag("vehicle"),
+    "nothing": tag("blank"),
+    "fern": tag("plant"),
+}
+RIGHT, WRONG = Mark(verdict="right"), Mark(verdict="wrong")
+
+
+@pytest.mark.parametrize(
+    ("label", "mark", "category", "conf", "name"),
+    [
+        ("fox", None, "animal", 0.99, "fox"),
+        ("person", None, "person", 0.99, "person"),
+        ("tractor", None, "vehicle", 0.99, "tractor"),
+        ("unknown", None, "unknown", 0.99, None),
+        ("heron", None, "unknown", 0.99, "heron"),
+        ("fox", RIGHT, "animal", 1.0, "fox"),
+        ("fox", Mark(verdict="other", label="person"), "person", 1.0, "person"),
+        ("fox", Mark(verdict="other", label="heron"), "unknown", 1.0, "heron"),
+        ("fox", Mark(verdict="other", label="unknown"), "unknown", 1.0, None),
+        ("fox", WRONG, "unknown", 1.0, None),
+    ],
+)
+def test_a_box_has_the_category_that_its_event_stands_for(
+    run_export: Run, tmp_path: Path, label: str, mark: Mark | None, category: str, conf: float, name: str | None
+) -> None:
+    out, outcome, _ = run_export([boxed(tmp_path, label, mark)], "megadetector", taxon_of=BOXED.get)
+    told = json.loads((out / "megadetector.json").read_bytes())
+    (found,) = told["images"][0]["detections"]
+    assert (told["detection_categories"][found["category"]], found["conf"]) == (category, conf)
+    named = [(told["classification_categories"][number], sure) for number, sure in found.get("classifications", [])]
+    assert named == ([] if name is None else [(name, conf)])
+    assert outcome.unnamed == (("heron",) if name == "heron" else ())
+    assert ("4" in told["detection_categories"]) == (category == "unknown")
+
+
+@pytest.mark.parametrize(("label", "mark"), [("nothing", None), ("fox", Mark(verdict="other", label="nothing"))])
+def test_nothing_and_plants_have_no_detection_which_is_counted(
+    run_export: Run, tmp_path: Path, label: str, mark: Mark | None
+) -> None:
+    events = [boxed(tmp_path, label, mark), boxed(tmp_path, "fern", None, number=2)]
+    out, outcome, _ = run_export(events, "megadetector", taxon_of=BOXED.get)
+    images = json.loads((out / "megadetector.json").read_bytes())["images"]
+    assert [image["detections"] for image in images] == [[], []]
+    assert all((out / image["file"]).is_file() for image in images)
+    assert (outcome.events, outcome.blanks, outcome.others) == (2, 1, 1)
+
+
+def boxed(folder: Path, label: str, mark: Mark | None, *, number: int = 1) -> StoredEvent:
+    one = stored(made_events(number, side=48, boxes=True), folder)[-1]
+    return msgspec.structs.replace(one, event=msgspec.structs.replace(one.event, label=label, peak=0.99), mark=mark)
 
 
 def test_events_without_boxes_are_one_line(run_export: Run, season: list[StoredEvent]) -> None:

@@ -10,6 +10,7 @@ from running_recorder import BOOT, JPEG, RunningRecorder, event, picture_info, s
 
 from edge.config.keeping import Events, Harvest, Pictures
 from edge.config.settings import Settings
+from edge.events.log_clock import HEAD, unpacked
 from edge.processes.recorder_messages import KeepScores
 from edge.store.reading import StoreReader
 from edge.store.records import Filter, StoredEvent
@@ -181,13 +182,18 @@ def test_without_a_budget_samples_and_pictures_are_acknowledged_and_dropped(stor
     assert not (store.parent / "harvest").exists()
 
 
-def test_scores_go_to_their_file(store: Path, tmp_path: Path) -> None:
+def test_scores_go_to_their_file_behind_what_the_clock_reads(store: Path, tmp_path: Path) -> None:
     events = Events(store=str(store), durable_within_s=1.0, scores=str(tmp_path / "scores"))
     with RunningRecorder(settings(store, events=events)) as recorder:
         recorder.line.send(KeepScores(b"one"))
         recorder.line.send(KeepScores(b"two"))
         assert recorder.finish() == 0
-    assert (tmp_path / "scores").read_bytes() == b"onetwo"
+    data = (tmp_path / "scores").read_bytes()
+    assert data.endswith(b"onetwo")
+    clock = unpacked(data[HEAD.size : -len(b"onetwo")])
+    assert clock is not None
+    assert clock.boot == BOOT
+    assert clock.mono_s + clock.reading.offset_s == pytest.approx(time.time(), abs=60)
 
 
 def test_the_budget_is_kept_and_whole_bursts_go(store: Path) -> None:

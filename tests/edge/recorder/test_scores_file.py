@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.events.log_clock import ClockPiece
+from edge.events.wall_clock import ClockReading
 from edge.recorder import score_log
 from edge.recorder.score_log import ScoreLogFile
 
@@ -29,6 +31,24 @@ def test_file_and_predecessor_take_no_more_than_they_may(tmp_path: Path) -> None
     newest, older = (tmp_path / "scores").read_bytes(), (tmp_path / "scores.1").read_bytes()
     assert newest[-1] == 99
     assert older[-1] + 1 == newest[0]
+
+
+def test_what_the_clock_reads_comes_first_in_each_file_and_whenever_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "scores"
+    unset, set_ = (ClockPiece("a", 5.0, reading) for reading in (ClockReading(0.0, "none"), ClockReading(1e9, "ntp")))
+    slewed = ClockPiece("a", 6.0, ClockReading(1e9 + 0.01, "ntp"))
+    log = ScoreLogFile(path, 1)
+    for number, clock in enumerate((unset, unset, set_, slewed)):
+        log.append(b"%d" % number, clock)
+    log.close()
+    log.append(b"4", set_)
+    log.close()
+    assert path.read_bytes() == unset.packed() + b"01" + set_.packed() + b"23" + set_.packed() + b"4"
+    log.append(b"5", set_)
+    log.append(bytes(499_900), set_)
+    log.close()
+    assert path.with_name("scores.1").read_bytes().endswith(b"45".replace(b"5", set_.packed() + b"5"))
+    assert path.read_bytes() == set_.packed() + bytes(499_900)
 
 
 def test_a_full_disk_leaves_whole_pieces_and_one_line_in_the_log(

@@ -35,6 +35,19 @@ def test_a_service_that_starts_says_so() -> None:
     assert abs(status.started_wall_s - time.time()) < 5
 
 
+def test_a_clock_that_was_set_mends_since_when_it_runs(tmp_path: Path) -> None:
+    status = begin()
+    years_s = 1e9
+    status.since_mono_s -= 60.0
+    status.since_wall_s -= years_s + 60.0
+    status.started_wall_s -= years_s
+    status.updated_wall_s -= years_s
+    StatusFile(tmp_path / "status.json").write(status)
+    told = read(tmp_path / "status.json")
+    assert told.since_wall_s == pytest.approx(time.time() - 60.0, abs=5)
+    assert told.started_wall_s == pytest.approx(time.time(), abs=5)
+
+
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     status = begin()
     status.state, status.why = "degraded", "Edge TPU lost: größer"
