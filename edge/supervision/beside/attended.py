@@ -61,6 +61,9 @@ class Kind:
     pair: returns our end of a new line, and the socket for the process.
     failed: the message with which it reports the error that ends it.
     starting_s, silence_s: how long it may send nothing before its first message, and later.
+    beat: the message with which a thread of it shows that the process runs, whatever its work waits for. It is no
+        message in the sense of those two.
+    hung_s: how long the beat may stay away, once one has come.
     """
 
     name: str
@@ -68,6 +71,8 @@ class Kind:
     failed: type[Failed]
     starting_s: float
     silence_s: float
+    beat: type[Message] | None = None
+    hung_s: float = float("inf")
 
 
 class Attended:
@@ -86,6 +91,7 @@ class Attended:
         self.fault: str | None = None
         self._child: Child | None = None
         self._started_s = self._heard_s = 0.0
+        self._beat_s = float("inf")  # when the last one came; no beat, no judgement
         self._has_spoken = False
         self._hung_up_s: float | None = None  # when it closed the line, until it is known how it ended
         self._failed: Failed | None = None
@@ -116,6 +122,8 @@ class Attended:
                 self._post_mortem(self._child)
         elif now - self._heard_s > (limit_s := self._limit_s()):
             self.replace(f"the {self._kind.name} sent nothing for {limit_s:g} s")
+        elif now - self._beat_s > self._kind.hung_s:
+            self.replace(f"the {self._kind.name} hung: no sign of life for {self._kind.hung_s:g} s")
         return False
 
     def messages(self) -> Iterator[Any]:
@@ -133,6 +141,9 @@ class Attended:
                 return
             if message is None:
                 return
+            if self._kind.beat is not None and isinstance(message, self._kind.beat):
+                self._beat_s = time.monotonic()
+                continue
             self._heard(time.monotonic())
             if isinstance(message, self._kind.failed):
                 self._failed = message
@@ -151,7 +162,10 @@ class Attended:
 
     def excuse(self, away_s: float) -> None:
         """Extend the deadline by `away_s`, during which this process was not running."""
-        self._heard_s = min(time.monotonic(), self._heard_s + away_s)
+        now = time.monotonic()
+        self._heard_s = min(now, self._heard_s + away_s)
+        if self._beat_s <= now:
+            self._beat_s = min(now, self._beat_s + away_s)
 
     def be_back_within(self, seconds: float) -> None:
         """Start the next one so long after the last one's end, or earlier; but not if only a person can mend why it
@@ -197,6 +211,7 @@ class Attended:
             self._pause(f"the {self._kind.name} could not be started: {error}", now)
             return False
         self._started_s = self._heard_s = time.monotonic()
+        self._beat_s = float("inf")
         self._has_spoken, self._failed = False, None
         self._listener.add(self._child.stderr, self._relay)
         return True
