@@ -1,0 +1,129 @@
+"""The kit in a bare system: installed by one command without a network, seen to work, and removed."""
+
+import json
+import time
+from pathlib import Path
+
+import host
+from virtual import kit
+from virtual.machine import Machine
+from virtual.service import Service
+from virtual.steps import Say
+
+# From the command to the first event in the store.
+FIRST_EVENT_S = 300.0
+_PARTS = ("packages", "users", "groups", "units", "rules", "tree")
+# What an installation may add to the file tree or change in it.
+_OURS = (
+    *("/opt/fieldfare", "/etc/fieldfare", "/var/lib/fieldfare", "/etc/sysusers.d/fieldfare.conf"),
+    *("/etc/systemd/system/fieldfare", "/etc/udev/rules.d/60-fieldfare"),
+)
+# Links of enabled units, and what systemd-sysusers writes.
+_SHARED = (
+    "/etc/systemd/system/multi-user.target.wants/fieldfare",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/shadow",
+    "/etc/gshadow",
+)
+# Folders in which something was made may show that only by what is in them.
+_DATA = "/var/lib/fieldfare"
+State = dict[str, list[str]]
+
+
+class Installing:
+    """Steps around the installation. The cameras are there, and show one colour after another."""
+
+    def __init__(self, machine: Machine, service: Service, folder: Path) -> None:
+        """folder: for the kit, and the recorded states."""
+        self._machine, self._service, self._folder = machine, service, folder
+        self._before: State = {}
+
+    def prepare(self, say: Say) -> None:
+        """Record what a bare system has, and plug a camera in."""
+        say(self._machine.run(". /etc/os-release; echo $PRETTY_NAME, $(uname -r), $(systemctl --version | head -1)"))
+        networks = self._machine.run("ls /sys/class/net")
+        say(f"networks: {networks}")
+        if networks.split() != ["lo"]:
+            raise host.Failed(f"the machine has a network: {networks}")
+        say(
+            self._machine.run(
+                "cd / && python3 -B -c 'import picamera2, numpy; print(\"picamera2, numpy\", numpy.__version__)'"
+            )
+        )
+        self._before = self._state("before")
+        say(f"{len(self._before['packages'])} packages, {len(self._before['tree'])} files and folders")
+        self._machine.run("modprobe vivid n_devs=1 node_types=0x1 && udevadm settle", timeout_s=120)
+        show = "systemd-run --quiet --unit=bench-scenery --collect python3 -I /bench/guest/scenery.py 0.8 /dev/video0"
+        self._machine.run(show)
+
+    def install(self, say: Say) -> None:
+        """Install the kit by one command, and wait for the first event."""
+        began_s = time.monotonic()
+        say(kit.install(self._machine))
+        say(f"installed after {time.monotonic() - began_s:.0f} s")
+        one = "/opt/fieldfare/bin/fieldfare events --json -n 1 --store /var/lib/fieldfare/events.db"
+        while not (event := self._machine.ask(one, timeout_s=120).output.strip()):
+            if time.monotonic() - began_s > FIRST_EVENT_S:
+                raise host.Failed(f"no event within {FIRST_EVENT_S:g} s:\n{self._service.report()}")
+            time.sleep(0.5)
+        took_s = time.monotonic() - began_s
+        say(f"first event after {took_s:.0f} s: {json.loads(event)['label']}")
+        if took_s > FIRST_EVENT_S:
+            raise host.Failed(f"first event after {took_s:.0f} s: at most {FIRST_EVENT_S:g} s are promised")
+
+    def compare(self, say: Say) -> None:
+        """Compare what the system has now with what it had before; nothing foreign may be changed."""
+        after = self._state("after")
+        gone, new = _differences(self._before, after)
+        _report(say, gone, new)
+        foreign = [line for line in gone["tree"] + new["tree"] if not _path(line).startswith(_OURS + _SHARED)]
+        if foreign or gone["packages"] or new["packages"]:
+            raise host.Failed(f"changed elsewhere: {'; '.join(foreign + gone['packages'] + new['packages'])}")
+
+    def uninstall(self, say: Say) -> None:
+        """Uninstall; nothing but the data may stay."""
+        say(kit.uninstall(self._machine))
+        gone, new = _differences(self._before, self._state("uninstalled"))
+        _report(say, gone, new)
+        left = [line for line in new["tree"] + gone["tree"] if not _path(line).startswith((_DATA, *_SHARED[1:]))]
+        if left or new["packages"] or new["units"] or new["rules"]:
+            raise host.Failed(f"left behind: {'; '.join(left + new['packages'] + new['units'] + new['rules'])}")
+        if not any(_path(line).endswith("/events.db") for line in new["tree"]):
+            raise host.Failed("the data is gone")
+
+    def _state(self, name: str) -> State:
+        text = self._machine.run("python3 -I -B /bench/guest/state.py", timeout_s=240)
+        (self._folder / f"state-{name}.json").write_text(text + "\n")
+        return dict(json.loads(text))
+
+
+def _path(line: str) -> str:
+    return line.split(" ", 1)[0]
+
+
+def _differences(before: State, after: State) -> tuple[State, State]:
+    """Return what is there no more, and what is new or changed, of each part."""
+    gone = {part: [line for line in before[part] if line not in set(after[part])] for part in _PARTS}
+    new = {part: [line for line in after[part] if line not in set(before[part])] for part in _PARTS}
+    return gone, new
+
+
+def _report(say: Say, gone: State, new: State) -> None:
+    for part in _PARTS[:-1]:
+        changes = [f"+{line}" for line in new[part]] + [f"-{line}" for line in gone[part]]
+        say(f"{part}: {', '.join(changes) or 'as before'}")
+    paths = sorted(_path(line) for line in new["tree"])
+    say(f"file tree, new or changed: {len(paths)}: {', '.join(_folders(paths))}; gone or changed: {len(gone['tree'])}")
+
+
+def _folders(paths: list[str]) -> list[str]:
+    """Return the topmost of the paths, each with how many are below it."""
+    tops: dict[str, int] = {}
+    for path in paths:
+        top = next((top for top in tops if path.startswith(top + "/")), None)
+        if top is None:
+            tops[path] = 0
+        else:
+            tops[top] += 1
+    return [f"{top} ({below})" if below else top for top, below in tops.items()]
