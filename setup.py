@@ -8,7 +8,7 @@ from setuptools.command.build_py import build_py
 
 
 class BuildFromSources(build_py):
-    """As setuptools' own, into an empty folder."""
+    """As setuptools' own, into an empty folder, and with systemd's files."""
 
     def run(self) -> None:
         """Remove our packages from the build folder, then build."""
@@ -18,6 +18,10 @@ class BuildFromSources(build_py):
             for package in ("edge", "trainer"):
                 shutil.rmtree(Path(self.build_lib, package), ignore_errors=True)
         super().run()
+        # Beside the packages in the clone; `fieldfare kit` needs them from an installed Fieldfare, too.
+        if not self.editable_mode:
+            units = Path(self.build_lib, "edge", "kit", "systemd")
+            shutil.copytree("systemd", units, dirs_exist_ok=True)
 
 
 setup(cmdclass={"build_py": BuildFromSources})

@@ -21,7 +21,7 @@ def copy_of_the_sources(to: Path) -> Path:
     to.mkdir()
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, to)
-    for name in SOURCES:
+    for name in (*SOURCES, "systemd"):
         shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
     return to
 

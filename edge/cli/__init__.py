@@ -23,6 +23,7 @@ _BUILT_IN = {
     "embed": "edge.cli.embed:embed",
     "events": "edge.cli.events.command:events",
     "export": "edge.cli.export:export",
+    "kit": "edge.cli.kit:kit",
     "outputs": "edge.cli.outputs.command:outputs",
     "replay": "edge.cli.replay:replay",
     "run": "edge.cli.run:run",

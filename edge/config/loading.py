@@ -36,13 +36,17 @@ def load_settings(path: Path | None, /, **options: object) -> Settings:
     """
     if path is None:
         return settings_from({}, **options)
+    return parse_settings(read_settings(path), str(path), **options)
+
+
+def read_settings(path: Path) -> bytes:
+    """Return the bytes of a settings file. Raises MissingInputError, or ConfigError if it is too large to be one."""
     try:
-        data = read_bounded(path, MAX_BYTES, pipe=True)
+        return read_bounded(path, MAX_BYTES, pipe=True)
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) == errno.EFBIG:
             raise ConfigError(f"{path}: must be a settings file of at most {MAX_BYTES} bytes") from error
         raise MissingInputError(f"settings {path}: cannot read: {getattr(error, 'strerror', None) or error}") from error
-    return parse_settings(data, str(path), **options)
 
 
 def parse_settings(data: bytes, file: str, /, **options: object) -> Settings:

@@ -8,8 +8,10 @@ import os
 import stat
 import struct
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edge.processes.process import Account
+if TYPE_CHECKING:  # not needed to read the constants, on any desktop
+    from edge.processes.process import Account
 
 READ, WRITE, ENTER = 4, 2, 1  # the bits of a mode, of one of its three groups
 _LINKS = 40  # as the kernel follows at most
@@ -18,7 +20,7 @@ _ACL = "system.posix_acl_access"
 _USER, _GROUP_OWNER, _GROUP, _MASK, _OTHER = 0x02, 0x04, 0x08, 0x10, 0x20
 
 
-def permits(place: Path, account: Account, wanted: int) -> bool:
+def permits(place: Path, account: "Account", wanted: int) -> bool:
     """Return whether `account` may do all of `wanted` with the file or folder itself. Raises OSError."""
     there = place.stat()
     if account.uid == 0:
@@ -29,7 +31,7 @@ def permits(place: Path, account: Account, wanted: int) -> bool:
     return mode_permits(there.st_mode, there.st_uid, there.st_gid, account, wanted, acl)
 
 
-def mode_permits(mode: int, uid: int, gid: int, account: Account, wanted: int, acl: bytes = b"") -> bool:
+def mode_permits(mode: int, uid: int, gid: int, account: "Account", wanted: int, acl: bytes = b"") -> bool:
     """Judge as the kernel does: the owner, then users of the access list, then groups, then all others.
 
     acl: the extended attribute with the access list, empty if there is none
@@ -60,7 +62,7 @@ def status(path: Path) -> os.stat_result | None:
         return None
 
 
-def refusal(path: Path, account: Account, wanted: int) -> Path | None:
+def refusal(path: Path, account: "Account", wanted: int) -> Path | None:
     """Return the first folder on the way to `path` that `account` may not enter, or `path` itself if it may not do
     what is wanted there. None if nothing refuses; what is missing, or hidden from this process, refuses nothing."""
     for place in visited(path):
@@ -72,7 +74,7 @@ def refusal(path: Path, account: Account, wanted: int) -> Path | None:
     return None
 
 
-def changeable(path: Path, account: Account) -> Path | None:
+def changeable(path: Path, account: "Account") -> Path | None:
     """Return where `account` could replace or change `path`: itself, or a folder on the way to it; None if nowhere."""
     for place in visited(path):
         try:

@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 
 from edge.config.running import Camera
-from edge.doctor.case import SERVICE, Case
+from edge.doctor.case import Case
 from edge.doctor.findings import Finding, Kind
+from edge.doctor.sandbox import SERVICE
 from edge.printable import masked
 from edge.source_kind import source_kind
 

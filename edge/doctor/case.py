@@ -12,13 +12,13 @@ from edge.config.loading import load_settings
 from edge.config.settings import Settings
 from edge.doctor.access import READ, WRITE, permits
 from edge.doctor.children import Outcome, call, probe
+from edge.doctor.sandbox import SERVICE
 from edge.errors import FieldfareError
 from edge.events.records import ClockQuality
 from edge.events.wall_clock import WallClock
 from edge.processes.process import Account
 from edge.source_kind import source_kind
 
-SERVICE = "fieldfare"
 _LIST = [
     *("systemctl", "list-units", "--full", "--plain", "--no-legend", "--no-pager"),
     *("--type=service", "--state=active,activating", f"{SERVICE}.service", f"{SERVICE}@*"),

@@ -8,16 +8,20 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
+from edge.config.settings import Settings
 from edge.doctor.access import ENTER, READ, WRITE, changeable, refusal, status
-from edge.doctor.case import SERVICE, Case
 from edge.doctor.events.places import Place, has_outputs, kept_places, sent_places
 from edge.doctor.findings import Finding, Kind
-from edge.doctor.sandbox import GIVEN, OUTPUTS, Sandbox, sandbox
+from edge.doctor.sandbox import GIVEN, OUTPUTS, SERVICE, Sandbox, sandbox
 from edge.printable import counted, masked
-from edge.processes.process import Account
 from edge.source_kind import source_kind
+
+if TYPE_CHECKING:  # `fieldfare kit` judges places on any desktop; these need Linux
+    from edge.doctor.case import Case
+    from edge.processes.process import Account
 
 _MEDIA = ("/media", "/mnt", "/run/media")
 
@@ -30,7 +34,7 @@ class Mount:
     options: frozenset[str]
 
 
-def places(case: Case) -> list[Finding]:
+def places(case: "Case") -> list[Finding]:
     """Check every file and folder of the settings against the unit, the mounts and the permissions."""
     if case.settings is None and case.bundle is None and case.settings_from is None:
         return [Finding("places", "places", "not here", "nothing was named: give --config or --bundle")]
@@ -70,15 +74,8 @@ def _name(box: Sandbox) -> str:
     return box.unit if box.installed else f"{box.unit} (not installed: as delivered)"
 
 
-def _places(case: Case, box: Sandbox, start: str) -> Iterator[Place]:
+def _places(case: "Case", box: Sandbox, start: str) -> Iterator[Place]:
     """Yield what the service needs; relative paths count from `start`."""
-
-    def place(what: str, given: str, home: str, key: str, *, runs: bool = False) -> Place:
-        path = Path(os.path.normpath(Path(start, given)))
-        copy = "cp -rT --no-preserve=mode" if _is_folder(path) else "install -m 644"
-        better = f'sudo {copy} {path} {home}, and {key} = "{home}" in the settings'
-        return Place(what, given, path, READ, better, runs=runs)
-
     settings, state = case.settings, box.state
     if case.settings_from is not None:
         file = Path(case.settings_from).absolute()
@@ -88,24 +85,36 @@ def _places(case: Case, box: Sandbox, start: str) -> Iterator[Place]:
     if found is not None:
         yield from _program(Path(found, SERVICE))
     if case.bundle is not None:
-        yield place("bundle", case.bundle, f"/etc/{SERVICE}/{Path(case.bundle).name}", "bundle")
-    if settings is None:
-        return
+        yield _moved(start, "bundle", case.bundle, f"/etc/{SERVICE}/{Path(case.bundle).name}", "bundle")
+    if settings is not None:
+        yield from running_places(settings, start, state)
+
+
+def running_places(settings: Settings, start: str, state: str) -> Iterator[Place]:
+    """Yield what the service needs by its settings, beside the bundle. start, state: as of kept_places."""
     source, script = settings.camera.source, settings.camera.script or ""
     if source_kind(source) == "replay":
-        yield place("source", source, f"{state}/{Path(source).name}", "camera.source")
+        yield _moved(start, "source", source, f"{state}/{Path(source).name}", "camera.source")
     if script.startswith("@"):
-        yield place("script", script[1:], f"{state}/{Path(script[1:]).name}", "camera.script")
+        yield _moved(start, "script", script[1:], f"{state}/{Path(script[1:]).name}", "camera.script")
     if settings.locate.method == "model" and settings.locate.model is not None:
         model = settings.locate.model
-        yield place("detector", model, f"/etc/{SERVICE}/{Path(model).name}", "locate.model")
+        yield _moved(start, "detector", model, f"/etc/{SERVICE}/{Path(model).name}", "locate.model")
     library = settings.engine.edgetpu_library
     if "/" in library:
-        yield place("library", library, f"/usr/local/lib/{Path(library).name}", "edgetpu_library", runs=True)
+        yield _moved(start, "library", library, f"/usr/local/lib/{Path(library).name}", "edgetpu_library", runs=True)
     if settings.output.jsonl is not None:
         path = Path(os.path.normpath(Path(start, settings.output.jsonl)))
         yield Place("results", settings.output.jsonl, path, WRITE, f'jsonl = "{state}/{path.name}" in the settings')
     yield from kept_places(settings, start, state)
+
+
+def _moved(start: str, what: str, given: str, home: str, key: str, *, runs: bool = False) -> Place:
+    """Return a place to read, which may be moved to `home`."""
+    path = Path(os.path.normpath(Path(start, given)))
+    copy = "cp -rT --no-preserve=mode" if _is_folder(path) else "install -m 644"
+    better = f'sudo {copy} {path} {home}, and {key} = "{home}" in the settings'
+    return Place(what, given, path, READ, better, runs=runs)
 
 
 def _program(command: Path) -> Iterator[Place]:
@@ -116,19 +125,16 @@ def _program(command: Path) -> Iterator[Place]:
             yield Place("program", str(path), path, READ, better, runs=True)
 
 
-def judge_place(place: Place, box: Sandbox, mounts: Sequence[Mount], account: Account | None) -> tuple[str, str] | None:
+def judge_place(
+    place: Place, box: Sandbox, mounts: Sequence[Mount], account: "Account | None"
+) -> tuple[str, str] | None:
     """Return what keeps the service from a place, and what to do; None if nothing does, as far as can be seen."""
     real = Path(os.path.realpath(place.path))
     seen = f"{place.what} {place.path}" + ("" if real == place.path else f" (a link to {real})")
     for path in dict.fromkeys((place.path, real)):
-        rule = box.rule(path)
-        view = "write" if rule is None else rule.view
-        if rule is not None and view in ("hidden", "own"):
-            how = "does not see" if view == "hidden" else "has its own"
-            return f"{seen}: {_name(box)} {how} {rule.folder} ({rule.why})", place.better
-        if rule is not None and view == "read" and place.wanted == WRITE:
-            mend = f"{place.better}; or `sudo systemctl edit {box.unit}`: [Service] ReadWritePaths={path.parent}"
-            return f"{seen}: {_name(box)} may only read there ({rule.why})", mend
+        closed = judge_by_unit(place, path, box, seen)
+        if closed is not None:
+            return closed
     over = [mount for mount in mounts if real.is_relative_to(mount.folder)]
     mount = max(over, key=lambda one: len(one.folder), default=None)
     if mount is not None and place.wanted == WRITE and "ro" in mount.options:
@@ -139,12 +145,26 @@ def judge_place(place: Place, box: Sandbox, mounts: Sequence[Mount], account: Ac
     fault = _fault_of_file(place, seen)
     if fault is not None:
         return fault
+    rule = box.rule(real)
     # What systemd makes, it gives to the service's user; only /etc stays root's.
     made = place.wanted == WRITE and rule is not None and rule.why in GIVEN
     return None if account is None or made else _judge_permissions(place, seen, account)
 
 
-def _judge_permissions(place: Place, seen: str, account: Account) -> tuple[str, str] | None:
+def judge_by_unit(place: Place, path: PurePath, box: Sandbox, seen: str) -> tuple[str, str] | None:
+    """Return what in the unit keeps the service from `path`, and what to do. seen: the place, in words."""
+    rule = box.rule(path.as_posix())
+    view = "write" if rule is None else rule.view
+    if rule is not None and view in ("hidden", "own"):
+        how = "does not see" if view == "hidden" else "has its own"
+        return f"{seen}: {_name(box)} {how} {rule.folder} ({rule.why})", place.better
+    if rule is not None and view == "read" and place.wanted == WRITE:
+        mend = f"{place.better}; or `sudo systemctl edit {box.unit}`: [Service] ReadWritePaths={path.parent.as_posix()}"
+        return f"{seen}: {_name(box)} may only read there ({rule.why})", mend
+    return None
+
+
+def _judge_permissions(place: Place, seen: str, account: "Account") -> tuple[str, str] | None:
     path, wanted = place.path, READ
     if place.wanted == WRITE:
         # The file is made, and renamed when it is full, so its folder counts. A missing folder is made, too.
@@ -190,14 +210,14 @@ def _is_folder(path: Path) -> bool:
     return there is not None and stat.S_ISDIR(there.st_mode)
 
 
-def _network(case: Case, box: Sandbox) -> Iterator[tuple[str, str]]:
+def _network(case: "Case", box: Sandbox) -> Iterator[tuple[str, str]]:
     if case.settings is not None and source_kind(case.settings.camera.source) == "stream" and not box.network:
         folder = f"/etc/systemd/system/{_drop_ins(box.unit)}"
         mend = f"sudo install -D -m 644 systemd/network-camera.conf {folder}/network-camera.conf (docs/cameras.md)"
         yield f"source {masked(case.settings.camera.source)}: {_name(box)} has no network", mend
 
 
-def _outputs(case: Case, box: Sandbox) -> Iterator[tuple[str, str]]:
+def _outputs(case: "Case", box: Sandbox) -> Iterator[tuple[str, str]]:
     """Yield what keeps the unit of the outputs from sending. box: its sandbox."""
     settings = case.settings
     if settings is None or not has_outputs(settings):
@@ -214,7 +234,7 @@ def _drop_ins(unit: str) -> str:
     return f"{unit.partition('@')[0]}{'@.service' if '@' in unit else ''}.d"
 
 
-def _doubtful(wanted: Sequence[Place], account: Account | None) -> Iterator[tuple[str, str]]:
+def _doubtful(wanted: Sequence[Place], account: "Account | None") -> Iterator[tuple[str, str]]:
     """Yield what is needed at every start, but may not be there, or could be replaced by the service itself, though
     root and other instances open it, too."""
     for place in wanted:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from edge.doctor.access import READ, refusal, replaceable
-from edge.doctor.case import SERVICE, Case
+from edge.doctor.case import Case
 from edge.doctor.children import Outcome, probe
-from edge.doctor.sandbox import sandbox
+from edge.doctor.sandbox import SERVICE, sandbox
 from edge.processes.process import Account
 from edge.source_kind import source_kind
 

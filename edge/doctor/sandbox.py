@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from edge.doctor.case import SERVICE, Case
+if TYPE_CHECKING:  # `fieldfare kit` reads units on any desktop; a case needs Linux
+    from edge.doctor.case import Case
+
+SERVICE = "fieldfare"
 
 # What matters here of the unit as delivered, for machines on which none is installed yet; tests compare the two.
 DELIVERED = """\
@@ -114,7 +117,7 @@ def _depth(rule: Rule) -> int:
     return len(PurePosixPath(rule.folder).parts)
 
 
-def sandbox(case: Case, service: str = SERVICE) -> Sandbox:
+def sandbox(case: "Case", service: str = SERVICE) -> Sandbox:
     """Return the sandbox of the service whose settings are examined, or of its outputs, from systemd or the unit's
     files."""
     file = Path(case.settings_from).absolute() if case.settings_from else None

@@ -7,8 +7,9 @@ import shutil
 import stat
 from pathlib import Path
 
-from edge.doctor.case import SERVICE, Case
+from edge.doctor.case import Case
 from edge.doctor.findings import Finding
+from edge.doctor.sandbox import SERVICE
 from edge.events.labels import labels_named
 
 _CRAMPED = 200 * 10**6

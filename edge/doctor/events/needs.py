@@ -8,9 +8,10 @@ from pathlib import Path
 
 from edge.config.loading import load_settings
 from edge.config.settings import Settings
-from edge.doctor.case import SERVICE, Case
+from edge.doctor.case import Case
 from edge.doctor.events.places import has_outputs
 from edge.doctor.findings import Finding
+from edge.doctor.sandbox import SERVICE
 from edge.errors import INSTALL_DEVICE, FieldfareError
 
 INSTALL_OUTPUTS = "pip install '.[device,outputs]' in the clone of Fieldfare"

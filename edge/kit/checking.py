@@ -1,0 +1,100 @@
+"""Check settings on the desktop as the device would: against the bundle, and against the units that the kit carries."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+
+from edge.bundle.labels import check_unmistakable
+from edge.bundle.store import Bundle
+from edge.config.faults import shown
+from edge.config.loading import check_sendable
+from edge.config.settings import Settings
+from edge.doctor.access import READ
+from edge.doctor.events.places import Place, has_outputs, sent_places
+from edge.doctor.places import judge_by_unit, running_places
+from edge.doctor.sandbox import OUTPUTS, SERVICE, Sandbox, parse_sandbox
+from edge.errors import ConfigError
+from edge.events.labels import check_labels
+from edge.printable import masked
+from edge.source_kind import source_kind
+
+# Where edge/installing puts the bundle, and the settings that name it.
+BUNDLE = "/etc/fieldfare/bundle.fieldfare"
+
+
+def check_settings(settings: Settings, bundle: Bundle, units: Mapping[str, bytes], *, closed_allowed: bool) -> None:
+    """Raise BundleError or ConfigError if a device with this bundle and these units could not run by the settings.
+
+    closed_allowed: take places that the units do not open, since the device will have a drop-in that does.
+    """
+    check_sendable(settings)
+    check_unmistakable(bundle.labels)
+    if settings.bundle != BUNDLE:
+        raise ConfigError(
+            f"settings: bundle = {shown(settings.bundle)}: must be {shown(BUNDLE)}, where the kit's bundle is installed"
+        )
+    check_labels(settings, bundle.labels)
+    judged = [] if closed_allowed else [_fault(place, box) for place, box in _places(settings, units)]
+    closed = [fault for fault in judged if fault is not None]
+    if len(closed) == 1:
+        raise ConfigError(f"settings: {closed[0]}")
+    if closed:
+        raise ConfigError(f"{len(closed)} places in the settings are not open to the service:", closed)
+
+
+def system_needs(settings: Settings) -> tuple[str, ...]:
+    """Return the Debian packages that the settings need of the system, beside Python."""
+    needs = []
+    if source_kind(settings.camera.source) == "picamera2":
+        needs.append("python3-picamera2")
+    if settings.gpio is not None:
+        needs.append("python3-lgpio")
+    if settings.engine.device not in ("auto", "cpu"):
+        needs.append("libedgetpu1-std")
+    return tuple(needs)
+
+
+def notes(settings: Settings, bundle: Bundle, units: Mapping[str, bytes]) -> Iterator[str]:
+    """Yield what the device needs that no kit brings, in a line each."""
+    for place, _ in _places(settings, units):
+        if place.wanted == READ:
+            where = place.given if _is_looked_for(place) else place.path.as_posix()
+            yield f"not in the kit: {place.what} {where}: put it there on the device"
+    source = settings.camera.source
+    if source_kind(source) == "stream" and not _box(units, SERVICE).network:
+        yield f"source {masked(source)}: the service has no network until network-camera.conf is added: docs/cameras.md"
+    if has_outputs(settings):
+        yield "outputs: they run in a unit of their own, which may need a drop-in: docs/outputs.md"
+    if settings.engine.device == "auto" and bundle.edgetpu_model is not None:
+        yield "the bundle has a model for a Coral: the device uses one if libedgetpu1-std is installed, else its CPU"
+
+
+def _box(units: Mapping[str, bytes], service: str) -> Sandbox:
+    name = f"{service}.service"
+    return parse_sandbox(units[name].decode(), name)
+
+
+def _places(settings: Settings, units: Mapping[str, bytes]) -> Iterator[tuple[Place, Sandbox]]:
+    """Yield the files and folders that the settings name, each once, with the unit that needs it."""
+    box, sender = _box(units, SERVICE), _box(units, OUTPUTS)
+    seen = set()
+    for place in running_places(settings, box.folder, box.state):
+        seen.add(place.path)
+        yield place, box
+    for place in sent_places(settings, sender.folder, sender.state, sender.programs):
+        if place.path not in seen:
+            yield place, sender
+
+
+def _fault(place: Place, box: Sandbox) -> str | None:
+    """Return why the service could not use a place, and what to do."""
+    path = PurePosixPath(place.path.as_posix())
+    # What counts from the unit's folder is no user's guess.
+    if not PurePosixPath(place.given).is_absolute() and not _is_looked_for(place):
+        return f"{place.what} {shown(place.given)}: the service takes that for {path}: write the whole path"
+    closed = judge_by_unit(place, path, box, f"{place.what} {path}")
+    return None if closed is None else ": ".join(closed)
+
+
+def _is_looked_for(place: Place) -> bool:
+    """Return whether a place is a program's bare name, which the device looks for in its own PATH."""
+    return place.runs and "/" not in place.given

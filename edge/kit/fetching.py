@@ -1,0 +1,128 @@
+"""Fetch the wheels of a lock: from a folder that keeps them, and what it lacks by pip from the package index."""
+
+import contextlib
+import hashlib
+import importlib.util
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from edge.errors import DataError, FieldfareError, MissingPackageError, StorageError, UnavailableError
+from edge.kit.lock import Wheel, requirement
+from edge.kit.targets import Target
+from edge.printable import counted
+from edge.storage import check_place, read_bounded, write_file
+
+# The largest, OpenCV's, has 40 MB.
+MOST_BYTES = 256 << 20
+_RETRIES = 2
+_FULL = ("[Errno 28]", "[WinError 112]")
+_NO_NETWORK = re.compile(
+    r"connection broken|ConnectionError|ConnectTimeout|ReadTimeout|IncompleteRead|ProxyError|SSLError|Failed to resolve"
+    r"|Name or service not known|timed out|Max retries exceeded",
+    re.IGNORECASE,
+)
+_OTHER_HASH = re.compile(r"DO NOT MATCH THE HASHES.*?\n\s+(\S+)", re.DOTALL)
+_NOT_FOUND = re.compile(r"No matching distribution found for (\S+)")
+
+
+@contextlib.contextmanager
+def wheels_at_hand(
+    target: Target, wheels: Sequence[Wheel], cache: Path | None, step: Callable[[str], None]
+) -> Iterator[Mapping[str, Path]]:
+    """Yield where each wheel is, by the name of its file; each has the hash of its lock.
+
+    cache: a folder in which wheels are looked for, and what was fetched is kept; None to keep nothing.
+    step: called for each wheel when it is found, or when pip begins with it, with what to show of it.
+
+    Raises DataError (a wheel with another hash, one that the index lacks), UnavailableError (no network),
+    MissingPackageError (no pip) or StorageError.
+    """
+    found = {} if cache is None else {wheel.file: cache / wheel.file for wheel in wheels if _is_kept(wheel, cache)}
+    for name in found:
+        step(name)
+    missing = [wheel for wheel in wheels if wheel.file not in found]
+    if missing and cache is not None:
+        check_place(cache / missing[0].file)  # before anything is fetched
+    with tempfile.TemporaryDirectory(prefix="fieldfare-kit-") as scratch:
+        if missing:
+            _download(target, missing, Path(scratch), cache, step)
+        for wheel in missing:
+            path = Path(scratch, wheel.file)
+            data = read_wheel(path, wheel)
+            if cache is not None:
+                path = cache / wheel.file
+                write_file(path, data, overwrite=True)  # another kit may be made at the same time
+            found[wheel.file] = path
+        yield found
+
+
+def read_wheel(path: Path, wheel: Wheel) -> bytes:
+    """Return the bytes of a wheel. Raises DataError unless they are those of the lock."""
+    try:
+        data = read_bounded(path, MOST_BYTES)
+    except OSError as error:
+        raise DataError(f"wheel {path}: cannot read: {error.strerror or error}") from error
+    if hashlib.sha256(data).hexdigest() != wheel.sha256:
+        raise DataError(f"wheel {path}: its SHA-256 is not that of the lock (damaged or changed): delete it")
+    return data
+
+
+def _is_kept(wheel: Wheel, cache: Path) -> bool:
+    """Return whether the cache has a wheel. Raises DataError if it has one of that name with other bytes."""
+    path = cache / wheel.file
+    if not path.exists():
+        return False
+    read_wheel(path, wheel)
+    return True
+
+
+def _download(
+    target: Target, wheels: Sequence[Wheel], into: Path, cache: Path | None, step: Callable[[str], None]
+) -> None:
+    """Run pip, which checks the hashes, too."""
+    if importlib.util.find_spec("pip") is None:
+        raise MissingPackageError(f"pip is not installed, and fetches the wheels: {sys.executable} -m ensurepip")
+    wanted = into / "requirements.txt"
+    wanted.write_text("".join(f"{requirement(wheel)}\n" for wheel in wheels), encoding="ascii")
+    # -P: a Python file in the current folder must not be imported in place of a part of pip.
+    words = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input", "--no-color", "download"]
+    words += ["--require-hashes", "--no-deps", "--progress-bar=off", f"--retries={_RETRIES}", *target.pip_words]
+    words += [f"--dest={into}", f"--requirement={wanted}"]
+    # Not edge.processes: that needs Linux, and this runs on every desktop.
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as pip,
+    ):
+        for line in pip.stdout or ():
+            if line.startswith((b"Collecting ", b"Processing ")):
+                step(line.decode(errors="replace").split()[1])
+        pip.wait()
+        errors.seek(0)
+        printed = errors.read(1 << 20).decode(errors="replace")
+    if pip.returncode:
+        raise _error_of(printed, wheels, cache)
+
+
+def _error_of(printed: str, wheels: Sequence[Wheel], cache: Path | None) -> FieldfareError:
+    """Return what pip's messages come to, in one line."""
+    if other := _OTHER_HASH.search(printed):
+        return DataError(
+            f"wheel {other[1]}: what was fetched has another SHA-256 than the lock: nothing of it was used; look where "
+            "pip fetches from (`pip config list`), or update Fieldfare"
+        )
+    if any(sign in printed for sign in _FULL):
+        return StorageError(f"no space for the wheels in {tempfile.gettempdir()}: free some, or set TMPDIR")
+    if _NO_NETWORK.search(printed):
+        kept = "a folder that has them" if cache is None else f"{cache} lacks {wheels[0].file}"
+        return UnavailableError(
+            f"{counted(len(wheels), 'wheel')} to fetch, and the package index does not answer: connect this computer, "
+            f"or give --wheels FOLDER ({kept})"
+        )
+    if absent := _NOT_FOUND.search(printed):
+        return DataError(f"wheel {absent[1]}: the package index has none for this target: update Fieldfare")
+    last = next((line for line in reversed(printed.splitlines()) if line.strip()), "it gave no reason")
+    return UnavailableError(f"pip could not fetch the wheels: {last}")

@@ -1,0 +1,90 @@
+"""Write a kit as one tar, or as a folder: the same bytes for the same files, and whole or not at all."""
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.errors import DataError, OutputExistsError
+from edge.kit.listing import LISTING, KitFile
+from edge.storage import new_directory, new_file, read_bounded
+
+FOLDER = "fieldfare-kit"
+TAR = ".tar"
+# Any tar reads it, and every Python writes it in the same way; ustar's names end at 100 characters, and one wheel's
+# name has 97.
+_FORM = tarfile.GNU_FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file to be put into a kit. read: returns its bytes, which are read one file at a time."""
+
+    about: KitFile
+    read: Callable[[], bytes]
+
+
+def part_of(data: bytes) -> Part:
+    """Return the part of bytes in memory."""
+    return Part(KitFile(len(data), hashlib.sha256(data).hexdigest()), lambda: data)
+
+
+def part_at(path: Path, about: KitFile) -> Part:
+    """Return the part of a file on the disk, of which size and hash are known."""
+    return Part(about, lambda: read_bounded(path, about.size))
+
+
+def place_of(out: Path) -> Path:
+    """Return where a kit goes: FOLDER in a folder that is there and is no kit itself, else `out`."""
+    return out / FOLDER if out.is_dir() and not (out / LISTING).is_file() else out
+
+
+def check_replaceable(place: Path, *, overwrite: bool) -> None:
+    """Raise OutputExistsError if there is something at `place` that must stay."""
+    if not place.exists():
+        return
+    if not overwrite:
+        raise OutputExistsError(f"{place} exists: choose another name or add --overwrite")
+    if not (is_kit(place) if place.is_file() else (place / LISTING).is_file()):
+        raise OutputExistsError(f"{place} is no kit, so --overwrite leaves it alone: choose another name")
+
+
+def is_kit(path: Path) -> bool:
+    """Return whether a file looks like the tar of a kit."""
+    with path.open("rb") as file:
+        return file.read(len(FOLDER) + 1) == f"{FOLDER}/".encode()
+
+
+def write_kit(place: Path, parts: Mapping[str, Part], *, overwrite: bool, wrote: Callable[[str], None]) -> None:
+    """Write `parts` by their names to `place`. wrote: called with the name of each.
+
+    Raises OutputExistsError, StorageError, or DataError if a file has changed since it was looked at.
+    """
+    if place.suffix == TAR and not place.is_dir():
+        with new_file(place, overwrite=overwrite) as file, tarfile.open(fileobj=file, mode="w", format=_FORM) as tar:
+            for name, data in _read(parts, wrote):
+                tar.addfile(_entry(name, len(data)), io.BytesIO(data))
+        return
+    with new_directory(place, overwrite=overwrite) as folder:
+        for name, data in _read(parts, wrote):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+
+
+def _read(parts: Mapping[str, Part], wrote: Callable[[str], None]) -> Iterator[tuple[str, bytes]]:
+    """Yield all files by name, each as it was when it was looked at."""
+    for name in sorted(parts):
+        data = parts[name].read()
+        if hashlib.sha256(data).hexdigest() != parts[name].about.sha256:
+            raise DataError(f"{name} changed while the kit was made: make it again")
+        yield name, data
+        wrote(name)
+
+
+def _entry(name: str, size: int) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(f"{FOLDER}/{name}")
+    entry.size, entry.mode = size, 0o644  # no owner, and no time but 0
+    return entry
