@@ -19,6 +19,7 @@ _BUILT_IN = {
     "bench": "edge.cli.bench:bench",
     "bundle": "edge.cli.bundle:bundle",
     "classify": "edge.cli.classify:classify",
+    "device": "edge.cli.device.command:device",
     "doctor": "edge.cli.doctor:doctor",
     "embed": "edge.cli.embed:embed",
     "events": "edge.cli.events.command:events",

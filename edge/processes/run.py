@@ -5,6 +5,7 @@ import selectors
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, Literal
@@ -51,6 +52,7 @@ def run(
     cancelled: threading.Event | None = None,
     account: Account | None = None,
     tied: bool = False,
+    inherited: Sequence[int] = (),
 ) -> Finished:
     """Run `command` until it ends, and kill everything that it left behind.
 
@@ -66,6 +68,7 @@ def run(
     account: the user that it runs as, for root only
     tied: if this process is killed, so is it, with all that it started; it takes 10 ms and 5 MB more. A program that
         cannot be started is then one that ends with status 127.
+    inherited: open files that it gets, such as a lock that must outlast this process if it is killed
     """
     process = None
     lifeline = os.pipe() if tied else None  # neither end is inherited, unless it is passed on
@@ -76,7 +79,7 @@ def run(
                 stdin=PIPE if given else DEVNULL,
                 stdout=PIPE,
                 stderr=STDOUT if merged else PIPE,
-                pass_fds=[] if lifeline is None else [lifeline[0]],
+                pass_fds=[*inherited, *(() if lifeline is None else lifeline[:1])],
                 account=account,
             )
         with _Dialogue(process, given, max_output, None if merged else max_errors) as dialogue:

@@ -91,10 +91,14 @@ def damaged(path: Path, why: Exception | str) -> DamagedStoreError:
     )
 
 
+class NewerStoreError(DataError):
+    """A store that a newer Fieldfare has written."""
+
+
 def refuse_newer(path: Path, version: int) -> None:
-    """Raise DataError for a version that is above ours."""
+    """Raise NewerStoreError for a version that is above ours."""
     if version > schema.version():
-        raise DataError(
+        raise NewerStoreError(
             f"the store {printable(str(path))} has version {version}, this Fieldfare writes version "
             f"{schema.version()}: it was written by a newer Fieldfare; update this one, or name another file"
         )

@@ -1,0 +1,1 @@
+"""`fieldfare device`: what concerns the machine that the service runs on."""

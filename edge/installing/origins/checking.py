@@ -1,0 +1,138 @@
+"""Check an unpacked kit: every file is there, whole and the one that was meant, and no other."""
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from edge.errors import DataError, MissingInputError
+from edge.installing.origins.kit import KIT_FILE, SCRIPT_NAME, SUMS_FILE, Entry, Kit, read_kit
+from edge.printable import printable
+from edge.storage import read_bounded
+
+_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+_PIECE = 1 << 20
+_MAX_SUMS = 1 << 20
+# What desktops leave on every stick that they open. Nothing reads it.
+_DROPPINGS = (".DS_Store", "Thumbs.db", "desktop.ini")
+_AGAIN = "copy the kit again, and eject the stick before you pull it out"
+
+
+def check_folder(folder: Path, progress: Callable[[str], None] = lambda _: None) -> Kit:
+    """Check all of a kit and return it. Raises MissingInputError or DataError, which name the first file that is wrong.
+
+    progress: called with each path before its hash is computed
+    """
+    kit = read_kit(folder)
+    sums = _sums(folder)
+    _compare(kit, sums)
+    _refuse_others(folder, kit)
+    for path, entry in {**_own(folder, sums), **kit.files}.items():
+        progress(path)
+        _check_file(folder, path, entry)
+    if not [path for path in kit.files if path.startswith("wheels/fieldfare-")]:
+        raise DataError(f"kit {_shown(folder)}: it has no wheel of fieldfare: build it again")
+    return kit
+
+
+def verified(folder: Path, path: str, entry: Entry) -> bytes:
+    """Read a small file of the kit and return its bytes if they are the right ones. Raises DataError."""
+    # The bytes that are used are the ones that are checked: a stick can fail at the second reading.
+    try:
+        data = read_bounded(folder / path, entry.size, follow=False)
+    except OSError as error:
+        raise _unreadable(folder, path, error) from error
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise _damaged(folder, path)
+    return data
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    path = folder / SUMS_FILE
+    try:
+        lines = read_bounded(path, _MAX_SUMS, follow=False).decode("ascii").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MissingInputError(f"kit {_shown(path)}: cannot read: {_why(error)}: {_AGAIN}") from error
+    found = [_LINE.fullmatch(line) for line in lines]
+    if not all(found) or not found:
+        raise DataError(f"kit {_shown(path)}: not lines of hash and name: {_AGAIN}")
+    return {match[2]: match[1] for match in found if match}
+
+
+def _compare(kit: Kit, sums: dict[str, str]) -> None:
+    """Raise DataError unless both lists name the same files with the same hashes."""
+    listed = {path: entry.sha256 for path, entry in kit.files.items()}
+    listed |= {path: sums.get(path, "") for path in (KIT_FILE, SCRIPT_NAME)}
+    for path in sorted({*listed, *sums}):
+        if listed.get(path) != sums.get(path) or not sums.get(path):
+            raise DataError(
+                f"kit: {KIT_FILE} and {SUMS_FILE} differ in {printable(path[:200])}: they are not of one kit: {_AGAIN}"
+            )
+
+
+def _own(folder: Path, sums: dict[str, str]) -> dict[str, Entry]:
+    """Return entries for kit.json and install.sh, whose sizes are not listed."""
+    sizes = {}
+    for path in (KIT_FILE, SCRIPT_NAME):
+        try:
+            sizes[path] = (folder / path).lstat().st_size
+        except OSError as error:
+            raise _unreadable(folder, path, error) from error
+    return {path: Entry(size, sums[path]) for path, size in sizes.items()}
+
+
+def _refuse_others(folder: Path, kit: Kit) -> None:
+    known = {*kit.files, KIT_FILE, SUMS_FILE, SCRIPT_NAME}
+    folders = {str(parent) for path in known for parent in Path(path).parents}
+    for path, is_folder in _walk(folder, ""):
+        if path not in (folders if is_folder else known):
+            raise DataError(f"kit {_shown(folder)}: {printable(path)} is not in its list: remove it, or {_AGAIN}")
+
+
+def _walk(folder: Path, inside: str) -> Iterator[tuple[str, bool]]:
+    with os.scandir(folder / inside) as entries:
+        for entry in sorted(entries, key=lambda one: one.name):
+            if entry.name in _DROPPINGS or entry.name.startswith("._"):
+                continue
+            path = f"{inside}/{entry.name}" if inside else entry.name
+            is_folder = entry.is_dir(follow_symlinks=False)
+            yield path, is_folder
+            if is_folder and path.count("/") < 3:
+                yield from _walk(folder, path)
+
+
+def _check_file(folder: Path, path: str, entry: Entry) -> None:
+    digest = hashlib.sha256()
+    try:
+        handle = os.open(folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise DataError(f"kit {_shown(folder / path)}: not a plain file: {_AGAIN}")
+            if found.st_size != entry.size:
+                sizes = f"{found.st_size} bytes instead of {entry.size}"
+                raise DataError(f"kit {_shown(folder / path)}: {sizes}: copied in part: {_AGAIN}")
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+    except OSError as error:
+        raise _unreadable(folder, path, error) from error
+    if digest.hexdigest() != entry.sha256:
+        raise _damaged(folder, path)
+
+
+def _unreadable(folder: Path, path: str, error: OSError) -> MissingInputError:
+    return MissingInputError(f"kit {_shown(folder / path)}: cannot read: {_why(error)}: {_AGAIN}")
+
+
+def _damaged(folder: Path, path: str) -> DataError:
+    return DataError(f"kit {_shown(folder / path)}: damaged (SHA-256 differs): {_AGAIN}")
+
+
+def _shown(path: Path) -> str:
+    return printable(str(path))
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,1 @@
+"""The machine: its programs, services, packages and files."""
