@@ -14,8 +14,8 @@ from bench_runs import Ran
 pytestmark = [pytest.mark.bench, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _STEPS = (
-    *("boot", "prepare", "install", "compare", "observe", "devices", "kill", "hang", "limit", "hog", "full", "clock"),
-    *("stick", "picamera2", "power", "uninstall"),
+    *("kit", "boot", "prepare", "install", "compare", "observe", "devices"),
+    *("kill", "hang", "limit", "hog", "full", "clock", "stick", "picamera2", "power", "uninstall"),
 )
 
 

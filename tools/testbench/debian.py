@@ -39,7 +39,7 @@ def make(
     """
     command = ["mmdebstrap", "--quiet", f"--variant={variant}", f"--architectures={architecture}"]
     command += [f"--include={','.join(packages)}"]
-    # Nothing is built here that must survive a power cut meanwhile, and a sync for each file takes longer than the files.
+    # Nothing that is built here must survive a power cut, and syncing each file takes longer than writing it.
     command += ["--dpkgopt=force-unsafe-io"]
     command += [f"--essential-hook={early}"] if early else []
     command += [f"--customize-hook={setup}"] if setup else []

@@ -54,6 +54,7 @@ class Service:
     def observe(self) -> None:
         """Run the service so that it notes outside what it acknowledges. Started anew."""
         self._note_in("notes")
+        self._machine.run("systemctl enable --quiet --now fieldfare-outputs", timeout_s=240)
         self._machine.run("systemctl restart fieldfare", timeout_s=240)
 
     def moved(self, store: Path) -> None:

@@ -26,7 +26,6 @@ def run(folder: Path, *, resets: int, only: Sequence[str] = ()) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     with Machine(place, folder) as machine:
         material.fill(folder, machine.share)
-        kit.build(folder, machine.share)
         todo = _todo(machine, folder, resets)
         unknown = set(only) - {one.name for one in todo}
         if unknown:
@@ -40,6 +39,9 @@ def _todo(machine: Machine, folder: Path, resets: int) -> list[Todo]:
     installing = Installing(machine, service, folder)
     troubles = Troubles(machine, service)
 
+    def make_kit(say: Say) -> None:
+        say(f"{kit.build(folder, machine.share, 'trixie-amd64') / 1e6:.1f} MB")
+
     def boot(say: Say) -> None:
         say(f"{machine.power_on():.0f} s from power to orders; the kernel panicked {machine.panics} times meanwhile")
 
@@ -48,6 +50,7 @@ def _todo(machine: Machine, folder: Path, resets: int) -> list[Todo]:
         say(f"events are acknowledged after {service.wait_for_events(120):.1f} s")
 
     return [
+        Todo("kit", make_kit, needed=True),
         Todo("boot", boot, needed=True),
         Todo("prepare", installing.prepare, needed=True),
         Todo("install", installing.install, needed=True),
