@@ -15,6 +15,7 @@ FIELDFARE_TESTBENCH_CACHE, or in the user's cache.
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def main() -> int:
     parser.add_argument("where", metavar="FOLDER|NAME")
     parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="limit of the run, without building")
     parser.add_argument("--resets", type=int, default=4, metavar="N", help="virtual: how often the power fails")
+    parser.add_argument("--processor", choices=("amd64", "arm64"), default="amd64", help="virtual: the machine's")
     parser.add_argument("--only", nargs="+", default=[], metavar="STEP", help="virtual: these steps and what they need")
     words = parser.parse_args()
     try:
@@ -44,7 +46,7 @@ def main() -> int:
             print(_build(words.where))
             return 0
         if words.what == "virtual":
-            return 0 if _try_virtual(Path(words.where).resolve(), words.resets, words.only) else 1
+            return 0 if _try_virtual(words) else 1
         return _run(words.what, Path(words.where).resolve(), words.timeout)
     except host.Unavailable as error:
         print(f"testbench: {error}", file=sys.stderr)
@@ -66,10 +68,13 @@ def _build(name: str) -> Path:
     raise host.Failed(f"{name!r}: must be one of device, bare, {', '.join(arm.ARCHITECTURES)}")
 
 
-def _try_virtual(folder: Path, resets: int, only: list[str]) -> bool:
+def _try_virtual(words: argparse.Namespace) -> bool:
     from virtual import trial  # its bundle needs what only the tests' environment has
 
-    return trial.run(folder, resets=resets, only=only)
+    # Whoever is told to end must not leave a machine behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_FAILED))
+    folder = Path(words.where).resolve()
+    return trial.run(folder, resets=words.resets, architecture=words.processor, only=words.only)
 
 
 def _run(what: str, bench: Path, timeout_s: float) -> int:

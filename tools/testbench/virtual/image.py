@@ -16,8 +16,8 @@ import host
 
 _RELEASE = "trixie"
 _PACKAGES = (
-    *("systemd-sysv", "udev", "dbus", "kmod", "linux-image-amd64", "initramfs-tools", "e2fsprogs", "dosfstools"),
-    *("python3", "python3-numpy", "python3-pil", "python3-libcamera", "libcamera-ipa", "v4l-utils"),
+    *("systemd-sysv", "udev", "dbus", "kmod", "initramfs-tools", "e2fsprogs", "python3", "python3-numpy"),
+    *("python3-pil", "python3-libcamera", "libcamera-ipa", "v4l-utils"),
 )
 # Distributions that picamera2 imports, as they are named in the folders of the device; the rest is Debian's.
 _PICAMERA2 = (
@@ -31,24 +31,33 @@ bench /bench 9p trans=virtio,version=9p2000.L,msize=524288,x-systemd.after=syste
 """
 _NOT_NEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/lib/apt/lists", "var/cache/apt")
 _DISK_BYTES = 3 << 30
+_FORMATS = Path("/proc/sys/fs/binfmt_misc")
 
 
-def build() -> Path:
-    """Return the folder with `disk.img`, `vmlinuz` and `initrd`. The tree is not kept."""
-    host.require({**host.DEBIAN, **host.MACHINE})
-    parts = device.build()
-    guest = cache.HERE / "guest" / "virtual" / "agent.service"
-    return cache.built(
-        "bare", lambda place: _build(place, parts / "tree"), Path(__file__).read_text(), guest.read_text(), parts.name
-    )
+def build(architecture: str = "amd64") -> Path:
+    """Return the folder with `disk.img`, `vmlinuz` and `initrd`. The tree is not kept.
+
+    architecture: as Debian names it. Only amd64 has picamera2 and vimc, which are compiled for it.
+    """
+    own = Path(__file__).read_text(), (cache.HERE / "guest" / "virtual" / "agent.service").read_text()
+    if architecture == "amd64":
+        host.require({**host.DEBIAN, **host.MACHINE})
+        parts = device.build()
+        return cache.built("bare", lambda place: _build(place, architecture, parts / "tree"), *own, parts.name)
+    host.require({**host.DEBIAN, **host.MACHINE, **host.ARM, **host.ARM_MACHINE})
+    return cache.built(f"{architecture}-bare", lambda place: _build(place, architecture, None), *own)
 
 
-def _build(place: Path, parts: Path) -> None:
+def _build(place: Path, architecture: str, parts: Path | None) -> None:
     tree = place / "tree"
+    packages = (*_PACKAGES, f"linux-image-{architecture}")
     early, setup = device.EARLY_INITRAMFS, device.SMALL_INITRAMFS
-    debian.make(tree, _RELEASE, _PACKAGES, variant="apt", early=early, setup=setup)
-    _take_picamera2(parts, tree)
-    _take_vimc(parts, tree)
+    if parts is None:
+        _let_programs_run(architecture)
+    debian.make(tree, _RELEASE, packages, variant="apt", architecture=architecture, early=early, setup=setup)
+    if parts is not None:
+        _take_picamera2(parts, tree)
+        _take_vimc(parts, tree)
     _put_own_files(tree)
     for name in _NOT_NEEDED:
         shutil.rmtree(tree / name, ignore_errors=True)
@@ -56,6 +65,15 @@ def _build(place: Path, parts: Path) -> None:
         shutil.copy(next((tree / "boot").glob(found)), place / name)
     _make_disk(tree, place / "disk.img")
     shutil.rmtree(tree)
+
+
+def _let_programs_run(architecture: str) -> None:
+    """Have the kernel run the programs of another processor by qemu, as Debian's package does on a whole system."""
+    name = {"arm64": "qemu-aarch64"}[architecture]
+    if not (_FORMATS / "register").exists():
+        host.run(["mount", "-t", "binfmt_misc", "binfmt_misc", _FORMATS])
+    if not (_FORMATS / name).exists():
+        (_FORMATS / "register").write_text(Path(f"/usr/lib/binfmt.d/{name}.conf").read_text().strip())
 
 
 def _take_picamera2(parts: Path, tree: Path) -> None:
@@ -85,7 +103,9 @@ def _put_own_files(tree: Path) -> None:
     guest = cache.HERE / "guest"
     shutil.copy(guest / "60-bench.rules", tree / "etc/udev/rules.d/60-bench.rules")
     shutil.copy(guest / "virtual" / "agent.service", tree / "etc/systemd/system/bench-agent.service")
-    debian.shell(tree, "systemctl enable --quiet bench-agent && systemctl mask --quiet serial-getty@ttyS0")
+    debian.shell(
+        tree, "systemctl enable --quiet bench-agent && systemctl mask --quiet serial-getty@ttyS0 serial-getty@ttyAMA0"
+    )
     (tree / "etc/modules-load.d/bench.conf").write_text("9pnet_virtio\nvirtio_console\n")
     # The name of the heap that picamera2 looks for.
     (tree / "etc/tmpfiles.d/bench.conf").write_text("L /dev/dma_heap/linux,cma - - - - system\n")

@@ -1,5 +1,8 @@
 """A machine that lives from boot to boot: its disk stays, its power may fail at any moment.
 
+Its clocks follow the instructions that it executes, a thousand million a second, which is about what a Pi does. So all
+time limits in it hold however busy this machine is; and if it has nothing to do, its time passes at once.
+
 qemu keeps what the guest has written in the files of this machine, which does not lose its power: what the guest's
 programs synced is there after a cut, and what was only in the guest's memory is gone.
 """
@@ -9,6 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,12 +20,28 @@ import host
 from virtual.agent import Agent, Answer
 from virtual.qmp import Qmp
 
-_KERNEL = "root=/dev/vda ro console=ttyS0 panic=-1 quiet mitigations=off systemd.show_status=no"
+_KERNEL = "root=/dev/vda ro panic=-1 quiet mitigations=off systemd.show_status=no"
 # As boot.py explains: the emulator may panic a kernel that starts. panic=-1 then starts it anew.
-_BOOT_S = 300.0
-_POLL_S = 0.05
+_BOOT_S = 900.0
+_LONGEST_WAIT_S = 1200.0
+_POLL_S = 0.2
 _STICK = "stick"
 _Connection = TypeVar("_Connection", Agent, Qmp)
+
+
+@dataclass(frozen=True)
+class _Board:
+    """qemu's program for a processor, its board, and the console's name there."""
+
+    program: str
+    words: tuple[str, ...]
+    console: str
+
+
+_BOARDS = {
+    "amd64": _Board("qemu-system-x86_64", ("-machine", "q35", "-cpu", "max"), "ttyS0"),
+    "arm64": _Board("qemu-system-aarch64", ("-machine", "virt", "-cpu", "cortex-a72"), "ttyAMA0"),
+}
 
 
 class Machine:
@@ -30,9 +50,10 @@ class Machine:
     folder: for its disk and sockets. share: the folder below it that the machine has as /bench.
     """
 
-    def __init__(self, image: Path, folder: Path, *, memory_mb: int = 1024) -> None:
+    def __init__(self, image: Path, folder: Path, architecture: str, *, memory_mb: int = 1024) -> None:
         """Copy the disk; nothing is started yet."""
         self._image, self._folder, self._memory_mb = image, folder, memory_mb
+        self._board = _BOARDS[architecture]
         self.share = folder / "share"
         self.share.mkdir(exist_ok=True)
         self.console = folder / "console"
@@ -86,6 +107,26 @@ class Machine:
         self._qemu.send_signal(signal.SIGKILL)
         self._qemu.wait()
         self._qemu = self._agent = self._qmp = None
+
+    @property
+    def uptime_s(self) -> float:
+        """Return how long this boot is ago, in seconds of the machine's own clock."""
+        return float(self.run("cut -d' ' -f1 /proc/uptime"))
+
+    def wait_until(self, holds: Callable[[], bool], within_s: float, what: str) -> float:
+        """Wait until it holds. Return how long that took by the machine's clock, in seconds.
+
+        Raises host.Failed after `within_s`, or if this machine is so busy that it takes longer than anyone would wait.
+        """
+        began_s, began_mono_s = self.uptime_s, time.monotonic()
+        while not holds():
+            took_s = self.uptime_s - began_s
+            if took_s > within_s:
+                raise host.Failed(f"{what}: not within {within_s:g} s")
+            if time.monotonic() - began_mono_s > _LONGEST_WAIT_S:
+                raise host.Failed(f"{what}: given up after {_LONGEST_WAIT_S:g} s, {took_s:.1f} s of the machine")
+            time.sleep(_POLL_S)
+        return self.uptime_s - began_s
 
     def run(self, script: str, *, timeout_s: float = 60.0) -> str:
         """Run a shell script as root; return its output. Raises host.Failed if it fails or takes too long."""
@@ -149,9 +190,11 @@ class Machine:
     def _command(self) -> list[str]:
         folder = os.path.relpath(self._folder)  # a socket's path has 107 bytes at most
         return [
-            *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max"),
+            *(self._board.program, *self._board.words, "-accel", "tcg,thread=single,tb-size=512"),
+            *("-icount", "shift=0", "-rtc", "clock=vm"),
             *("-smp", "2", "-m", str(self._memory_mb), "-nodefaults", "-display", "none", "-serial", "stdio"),
-            *("-kernel", str(self._image / "vmlinuz"), "-initrd", str(self._image / "initrd"), "-append", _KERNEL),
+            *("-kernel", str(self._image / "vmlinuz"), "-initrd", str(self._image / "initrd")),
+            *("-append", f"{_KERNEL} console={self._board.console}"),
             *("-drive", f"file={self._folder / 'disk.img'},format=raw,if=none,id=disk,cache=writeback,discard=unmap"),
             *("-device", "virtio-blk-pci,drive=disk", "-device", "virtio-rng-pci", "-device", "qemu-xhci,id=usb"),
             *("-qmp", f"unix:{folder}/qmp,server=on,wait=off"),

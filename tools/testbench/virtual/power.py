@@ -13,6 +13,7 @@ UP_S = 300.0
 # A third of the cuts come in the very moment in which an acknowledgement was seen outside, the others at any moment.
 _LOOK_S = 0.002
 _LONGEST_S = 4.0
+_LONGEST_WAIT_S = 1200.0
 
 
 class Power:
@@ -50,7 +51,7 @@ class Power:
         time.sleep(self._rng.uniform(0.0, _LONGEST_S))
         if self._rng.random() < 1 / 3:
             size = self._service.notes.stat().st_size
-            ends_s = time.monotonic() + UP_S
+            ends_s = time.monotonic() + _LONGEST_WAIT_S
             while self._service.notes.stat().st_size == size:
                 if time.monotonic() > ends_s:
                     raise host.Failed("no acknowledgement came")

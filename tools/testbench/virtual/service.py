@@ -5,7 +5,6 @@ tools/reliability/observed.py notes that in a file outside of the machine, so a 
 """
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,6 @@ done
 outputs=$(systemctl show fieldfare-outputs -p MainPID --value)
 [ "$outputs" = 0 ] || echo outputs $outputs
 """
-_POLL_S = 0.5
 
 
 class Service:
@@ -88,15 +86,20 @@ class Service:
         return sum(b'"what": "kept"' in line for line in self.notes.read_bytes().splitlines())
 
     def wait_for_events(self, within_s: float, more: int = 2) -> float:
-        """Wait for so many more acknowledged events. Return how long that took, in seconds."""
+        """Wait for so many more acknowledged events. Return how long that took, in seconds of the machine."""
         begin = self.acknowledged()
-        return wait_until(
-            lambda: self.acknowledged() >= begin + more, within_s, f"{more} acknowledged events", self.report
-        )
+        return self.wait_until(lambda: self.acknowledged() >= begin + more, within_s, f"{more} acknowledged events")
 
     def wait_for_state(self, fits: Callable[[dict[str, Any]], bool], within_s: float, what: str) -> float:
-        """Wait until the status fits. Return how long that took, in seconds."""
-        return wait_until(lambda: fits(self.status()), within_s, what, self.report)
+        """Wait until the status fits. Return how long that took, in seconds of the machine."""
+        return self.wait_until(lambda: fits(self.status()), within_s, what)
+
+    def wait_until(self, holds: Callable[[], bool], within_s: float, what: str) -> float:
+        """As Machine.wait_until; a failure comes with the state of the units and the journal."""
+        try:
+            return self._machine.wait_until(holds, within_s, what)
+        except host.Failed as error:
+            raise host.Failed(f"{error}\n{self.report()}") from error
 
     def verdict(self) -> dict[str, Any]:
         """Compare the store with what was acknowledged so far. Raises host.Failed if a promise was broken."""
@@ -125,13 +128,3 @@ class Service:
         """Return the state of the units and the end of the journal, for who looks for a fault."""
         show = "systemctl --no-pager --full status fieldfare fieldfare-outputs; journalctl -b --no-pager -n 60 -o short"
         return self._machine.ask(show, timeout_s=120).output
-
-
-def wait_until(holds: Callable[[], bool], within_s: float, what: str, report: Callable[[], str] | None = None) -> float:
-    """Wait until it holds. Return how long that took, in seconds. Raises host.Failed after `within_s`."""
-    began_s = time.monotonic()
-    while not holds():
-        if time.monotonic() - began_s > within_s:
-            raise host.Failed(f"{what}: not within {within_s:g} s\n{report() if report else ''}")
-        time.sleep(_POLL_S)
-    return time.monotonic() - began_s

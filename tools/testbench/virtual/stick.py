@@ -5,7 +5,7 @@ from pathlib import Path
 
 import host
 from virtual.machine import Machine
-from virtual.service import Service, wait_until
+from virtual.service import Service
 from virtual.steps import Say
 from virtual.troubles import BACK_S
 
@@ -54,7 +54,9 @@ class Stick:
         status = self._service.status()
         say(f"pulled: reported after {said_s:.1f} s: {status.get('why')}")
         results = status["counts"]["results"]
-        wait_until(lambda: self._service.status()["counts"]["results"] > results + 5, BACK_S, "it goes on to classify")
+        self._service.wait_until(
+            lambda: self._service.status()["counts"]["results"] > results + 5, BACK_S, "it goes on to classify"
+        )
         self._machine.plug_in(self._image)
         self._machine.run(f"umount -l {_MOUNTED}; {_MOUNT}", timeout_s=120)
         say(f"plugged in and mounted: events after {self._service.wait_for_events(BACK_S):.1f} s")

@@ -2,7 +2,7 @@
 
 import host
 from virtual.machine import Machine
-from virtual.service import PARTS, Service, wait_until
+from virtual.service import PARTS, Service
 from virtual.steps import Say
 
 # A hang of any process ends within this time: issue-wide promise of docs/recovery.md.
@@ -50,13 +50,13 @@ class Troubles:
 
     def _strike(self, name: str, signal: str) -> float:
         """Send a signal. Return how long the process stayed, in seconds of the machine."""
-        wait_until(lambda: name in self._service.parts(), BACK_S, f"{name} runs", self._service.report)
+        self._service.wait_until(lambda: name in self._service.parts(), BACK_S, f"{name} runs")
         script = _GONE.format(signal=signal, pid=self._service.parts()[name])
         began, ended = self._machine.run(script, timeout_s=240).split()
         return float(ended) - float(began)
 
     def _back(self, name: str) -> float:
-        took_s = wait_until(lambda: name in self._service.parts(), BACK_S, f"{name} is back", self._service.report)
+        took_s = self._service.wait_until(lambda: name in self._service.parts(), BACK_S, f"{name} is back")
         return took_s + self._service.wait_for_events(BACK_S)
 
     def limit(self, say: Say) -> None:
@@ -66,7 +66,7 @@ class Troubles:
         limit = used // 2
         self._machine.run(f"systemctl set-property --runtime fieldfare MemoryMax={limit} MemorySwapMax=0")
         kills = "grep -w oom_kill /sys/fs/cgroup/system.slice/fieldfare.service/memory.events | cut -d' ' -f2"
-        wait_until(lambda: int(self._machine.run(kills) or 0) > 0, BACK_S, "the limit is felt", self._service.report)
+        self._service.wait_until(lambda: int(self._machine.run(kills) or 0) > 0, BACK_S, "the limit is felt")
         say(
             f"{used >> 20} MiB used, limit {limit >> 20} MiB: {self._machine.run(kills)} processes killed by the kernel"
         )
@@ -81,7 +81,9 @@ class Troubles:
         before = self._service.parts()
         self._machine.run(_HOG)
         gone = "systemctl is-active --quiet bench-hog && echo there || echo gone"
-        took_s = wait_until(lambda: self._machine.run(gone, timeout_s=240) == "gone", 240, "the kernel ends the hog")
+        took_s = self._service.wait_until(
+            lambda: self._machine.run(gone, timeout_s=240) == "gone", 240, "the kernel ends the hog"
+        )
         say(f"the kernel ended the hog after {took_s:.1f} s")
         say(f"events again after {self._service.wait_for_events(BACK_S):.1f} s")
         after = self._service.parts()
@@ -95,7 +97,7 @@ class Troubles:
         """Fill the disk, and make room again."""
         fill = "fallocate -l $(df --output=avail -B1 / | tail -1) /fill; cat /dev/zero >>/fill; df -h / | tail -1"
         say(self._machine.run(fill, timeout_s=120))
-        said = wait_until(lambda: bool(self._faults()), BACK_S, "a full disk is reported", self._service.report)
+        said = self._service.wait_until(lambda: bool(self._faults()), BACK_S, "a full disk is reported")
         say(f"reported after {said:.1f} s: {self._faults()}")
         if self._service.status().get("state") not in ("running", "degraded"):
             raise host.Failed(f"the camera stopped: {self._service.report()}")
