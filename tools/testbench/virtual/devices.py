@@ -58,7 +58,9 @@ class Devices:
         self._machine.run(f"cat >{_UNIT} <<'END'\n{text}END\nsystemctl daemon-reload")
         (self._machine.share / "devices.json").write_text("")
         (self._machine.share / "devices.json").chmod(0o666)
-        self._machine.run("systemctl start bench-probe || { journalctl -u bench-probe -n 20 --no-pager; false; }")
+        started = "systemctl start bench-probe || { journalctl -u bench-probe -n 20 --no-pager; false; }"
+        self._machine.run(started, timeout_s=120)
+        self._machine.run(f"rm {_UNIT} && systemctl daemon-reload")
         return dict(json.loads((self._machine.share / "devices.json").read_text()))
 
     def _check(self, answers: dict[str, str], who: str) -> None:

@@ -29,6 +29,26 @@ _SHARED = (
 # Folders in which something was made may show that only by what is in them.
 _DATA = "/var/lib/fieldfare"
 State = dict[str, list[str]]
+# Plugged in at each boot. It plays a webcam.
+_CAMERA = """
+echo vivid >/etc/modules-load.d/bench-camera.conf
+echo options vivid n_devs=1 node_types=0x1 >/etc/modprobe.d/bench-camera.conf
+modprobe vivid
+udevadm settle
+"""
+_SCENERY = """
+cat >/etc/systemd/system/bench-scenery.service <<'END'
+[Unit]
+RequiresMountsFor=/bench
+[Service]
+ExecStart=/usr/bin/python3 -I /bench/guest/scenery.py 0.8 /dev/video0
+Restart=always
+RestartSec=1
+[Install]
+WantedBy=multi-user.target
+END
+systemctl enable --quiet --now bench-scenery
+"""
 
 
 class Installing:
@@ -48,11 +68,9 @@ class Installing:
             raise host.Failed(f"the machine has a network: {networks}")
         words = 'import picamera2, numpy; print("the system has picamera2, and NumPy", numpy.__version__)'
         say(self._machine.ask(f"cd / && python3 -B -c '{words}'").output.strip() or "the system has no picamera2")
+        self._machine.run(f"{_CAMERA}\n{_SCENERY}", timeout_s=240)
         self._before = self._state("before")
         say(f"{len(self._before['packages'])} packages, {len(self._before['tree'])} files and folders")
-        self._machine.run("modprobe vivid n_devs=1 node_types=0x1 && udevadm settle", timeout_s=120)
-        show = "systemd-run --quiet --unit=bench-scenery --collect python3 -I /bench/guest/scenery.py 0.8 /dev/video0"
-        self._machine.run(show)
 
     def install(self, say: Say) -> None:
         """Install the kit by one command, and wait for the first event."""

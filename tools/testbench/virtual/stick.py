@@ -41,7 +41,7 @@ class Stick:
             self._pull_and_return(say)
         finally:
             self._move(home)
-            self._machine.ask(f"umount {_MOUNTED}; true", timeout_s=120)
+            self._machine.ask(f"umount {_MOUNTED} && rmdir {_MOUNTED}", timeout_s=120)
             self._machine.pull_out()
         say(f"store on the disk again: events after {self._service.wait_for_events(BACK_S):.1f} s")
 

@@ -13,13 +13,23 @@ _FULL_S = 15.0
 _GONE = """
 begin=$(cut -d' ' -f1 /proc/uptime)
 kill -{signal} {pid}
-while [ -e /proc/{pid} ] && ! grep -q '^State:.Z' /proc/{pid}/status 2>/dev/null; do sleep 0.1; done
+while [ -e /proc/{pid} ] && ! grep -q '^State:.Z' /proc/{pid}/status 2>/dev/null; do sleep 0.2; done
 echo $begin $(cut -d' ' -f1 /proc/uptime)
 """
 _HOG = (
     "systemd-run --quiet --collect --unit=bench-hog --property=MemorySwapMax=0 --property=OOMPolicy=kill "
-    "python3 -c 'held = []\nwhile True: held.append(bytearray(1 << 24))'"
+    "python3 -c 'held = []\nwhile True: held.append(b\"x\" * (1 << 24))'"
 )
+
+
+# By the service's user, for whom the file system is full earlier than for root.
+_FILLER = "/var/lib/fieldfare/filler"
+_FILL = f"""
+runuser -u fieldfare -- sh -c 'fallocate -l $(df --output=avail -B1 /var/lib | tail -1) {_FILLER}
+cat /dev/zero >>{_FILLER}' 2>/dev/null
+df -h /var/lib | tail -1
+"""
+_OOM = "/sys/fs/cgroup/system.slice/fieldfare.service/memory"
 
 
 class Troubles:
@@ -60,16 +70,14 @@ class Troubles:
         return took_s + self._service.wait_for_events(BACK_S)
 
     def limit(self, say: Say) -> None:
-        """Give the unit less memory than it needs: the worker goes, the service stays."""
-        used = int(self._machine.run("systemctl show fieldfare -p MemoryCurrent --value"))
+        """Give the unit less memory than it needs: what that ends comes back once there is enough."""
+        used = int(self._machine.run(f"grep ^anon' ' {_OOM}.stat | cut -d' ' -f2"))
         before = self._service.parts()
-        limit = used // 2
+        limit = used * 6 // 10
         self._machine.run(f"systemctl set-property --runtime fieldfare MemoryMax={limit} MemorySwapMax=0")
-        kills = "grep -w oom_kill /sys/fs/cgroup/system.slice/fieldfare.service/memory.events | cut -d' ' -f2"
-        self._service.wait_until(lambda: int(self._machine.run(kills) or 0) > 0, BACK_S, "the limit is felt")
-        say(
-            f"{used >> 20} MiB used, limit {limit >> 20} MiB: {self._machine.run(kills)} processes killed by the kernel"
-        )
+        kills = f"grep ^oom_kill' ' {_OOM}.events | cut -d' ' -f2"
+        self._service.wait_until(lambda: int(self._machine.run(kills)) > 0, BACK_S, "the limit is felt")
+        say(f"{used >> 20} MiB used, limit {limit >> 20} MiB: {self._machine.run(kills)} processes ended by the kernel")
         self._machine.run("systemctl set-property --runtime fieldfare MemoryMax=80%")
         say(f"limit lifted: events again after {self._service.wait_for_events(BACK_S):.1f} s")
         if self._service.parts().get("supervisor") != before["supervisor"]:
@@ -95,13 +103,12 @@ class Troubles:
 
     def full(self, say: Say) -> None:
         """Fill the disk, and make room again."""
-        fill = "fallocate -l $(df --output=avail -B1 / | tail -1) /fill; cat /dev/zero >>/fill; df -h / | tail -1"
-        say(self._machine.run(fill, timeout_s=120))
+        say(self._machine.run(_FILL, timeout_s=240))
         said = self._service.wait_until(lambda: bool(self._faults()), BACK_S, "a full disk is reported")
         say(f"reported after {said:.1f} s: {self._faults()}")
         if self._service.status().get("state") not in ("running", "degraded"):
             raise host.Failed(f"the camera stopped: {self._service.report()}")
-        self._machine.run("rm /fill")
+        self._machine.run(f"rm {_FILLER}")
         say(f"room again: events again after {self._service.wait_for_events(BACK_S):.1f} s")
         self._service.wait_for_state(lambda _: not self._faults(), BACK_S, "the fault ends")
         say(f"{self._service.forgive_pictures()} events without their picture, as there was no room")
