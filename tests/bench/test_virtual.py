@@ -38,7 +38,16 @@ def test_a_step_of_its_life(name: str, once: Callable[..., Ran]) -> None:
 
 
 @pytest.mark.night
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(14400)
+def test_the_kit_for_a_pi_on_its_processor(once: Callable[..., Ran]) -> None:
+    """Installed, classifying, and there again after its power failed."""
+    words = ("--processor", "arm64", "--only", "compare", "power", "uninstall", "--resets", "2")
+    ran = once("virtual", "virtual-arm64", nothing, *words)
+    assert ran.status == 0, ran.output
+
+
+@pytest.mark.night
+@pytest.mark.timeout(14400)
 def test_twenty_resets_under_load(once: Callable[..., Ran]) -> None:
     ran = once("virtual", "virtual-resets", nothing, "--only", "power", "--resets", "20")
     assert ran.status == 0, ran.output

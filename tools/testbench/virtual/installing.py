@@ -18,15 +18,11 @@ _OURS = (
     *("/opt/fieldfare", "/etc/fieldfare", "/var/lib/fieldfare", "/etc/sysusers.d/fieldfare.conf"),
     *("/etc/systemd/system/fieldfare", "/etc/udev/rules.d/60-fieldfare"),
 )
-# Links of enabled units, and what systemd-sysusers writes.
+# Links of enabled units, what systemd-sysusers writes, and a folder of its that a bare Debian lacks.
 _SHARED = (
-    "/etc/systemd/system/multi-user.target.wants/fieldfare",
-    "/etc/passwd",
-    "/etc/group",
-    "/etc/shadow",
-    "/etc/gshadow",
+    *("/etc/systemd/system/multi-user.target.wants/fieldfare", "/etc/passwd", "/etc/group", "/etc/shadow"),
+    *("/etc/gshadow", "/etc/sysusers.d"),
 )
-# Folders in which something was made may show that only by what is in them.
 _DATA = "/var/lib/fieldfare"
 State = dict[str, list[str]]
 # Plugged in at each boot. It plays a webcam.
@@ -119,8 +115,9 @@ def _path(line: str) -> str:
 
 def _differences(before: State, after: State) -> tuple[State, State]:
     """Return what is there no more, and what is new or changed, of each part."""
-    gone = {part: [line for line in before[part] if line not in set(after[part])] for part in _PARTS}
-    new = {part: [line for line in after[part] if line not in set(before[part])] for part in _PARTS}
+    had, has = ({part: set(lines) for part, lines in state.items()} for state in (before, after))
+    gone = {part: [line for line in before[part] if line not in has[part]] for part in _PARTS}
+    new = {part: [line for line in after[part] if line not in had[part]] for part in _PARTS}
     return gone, new
 
 
