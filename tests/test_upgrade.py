@@ -48,6 +48,7 @@ def test_pip_install_over_an_earlier_version(tmp_path: Path) -> None:
         (wheel,) = (tmp_path / "wheels").glob("*.whl")
         pip("--python", str(python), "install", "--no-deps", "--no-index", "--force-reinstall", str(wheel))
         (packages,) = environment.glob("lib/python3*/site-packages")
+        assert (packages / "edge/kit/systemd/fieldfare.service").is_file()  # `fieldfare kit` reads it there
         return modules(packages)
 
     for name in EARLIER:

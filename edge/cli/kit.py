@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from edge.kit.listing import Kit
 
 _PATH = click.Path(path_type=Path)
+# Of a wheel's name, so that a line of 80 characters holds it.
+_SHOWN = 30
 
 
 @click.group(epilog="Example: fieldfare kit build --target trixie-arm64 --bundle birds --out kit.tar")
@@ -23,7 +25,10 @@ def kit() -> None:
     """Make a kit for a device without a network, and look into one."""
 
 
-@kit.command(epilog="Example: fieldfare kit build --target trixie-arm64 --bundle birds --out /media/stick")
+@kit.command(
+    short_help="Make a kit.",
+    epilog="Example: fieldfare kit build --target trixie-arm64 --bundle birds --out /media/stick",
+)
 @click.option("--target", required=True, help=f"The device's system: {', '.join(TARGETS)}.")
 @click.option("--bundle", type=_PATH, required=True, help=options.BUNDLE)
 @click.option("--config", type=_PATH, help="Settings file for the device.  [default: as delivered]")
@@ -49,12 +54,16 @@ def build(target: str, closed_places: bool, **given: Any) -> None:
     with click.progressbar(
         length=2 * len(read_lock(order.target)),
         label="kit",
-        item_show_func=lambda name: name,
+        item_show_func=_short,
         file=sys.stderr,
         hidden=not sys.stderr.isatty(),
     ) as bar:
         made = build_kit(order, lambda name: bar.update(1, name))
     _report(made)
+
+
+def _short(name: str | None) -> str:
+    return Path(name or "").name[:_SHOWN]
 
 
 def _report(made: "Made") -> None:
@@ -68,7 +77,7 @@ def _report(made: "Made") -> None:
     echo(f"on the device: {unpack}sudo sh {script}")
 
 
-@kit.command(epilog="Example: fieldfare kit show kit.tar")
+@kit.command(short_help="Check a kit, and show what it is.", epilog="Example: fieldfare kit show kit.tar")
 @click.argument("path", metavar="KIT", type=_PATH)
 @options.as_json
 def show(path: Path, as_json: bool) -> None:

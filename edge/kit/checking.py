@@ -8,7 +8,7 @@ from edge.bundle.store import Bundle
 from edge.config.faults import shown
 from edge.config.loading import check_sendable
 from edge.config.settings import Settings
-from edge.doctor.access import READ
+from edge.doctor.access import READ, WRITE
 from edge.doctor.events.places import Place, has_outputs, sent_places
 from edge.doctor.places import judge_by_unit, running_places
 from edge.doctor.sandbox import OUTPUTS, SERVICE, Sandbox, parse_sandbox
@@ -19,6 +19,7 @@ from edge.source_kind import source_kind
 
 # Where edge/installing puts the bundle, and the settings that name it.
 BUNDLE = "/etc/fieldfare/bundle.fieldfare"
+_ANYWAY = "or --closed-places, if a drop-in on the device opens it"
 
 
 def check_settings(settings: Settings, bundle: Bundle, units: Mapping[str, bytes], *, closed_allowed: bool) -> None:
@@ -36,9 +37,9 @@ def check_settings(settings: Settings, bundle: Bundle, units: Mapping[str, bytes
     judged = [] if closed_allowed else [_fault(place, box) for place, box in _places(settings, units)]
     closed = [fault for fault in judged if fault is not None]
     if len(closed) == 1:
-        raise ConfigError(f"settings: {closed[0]}")
+        raise ConfigError(f"settings: {closed[0]} ({_ANYWAY})")
     if closed:
-        raise ConfigError(f"{len(closed)} places in the settings are not open to the service:", closed)
+        raise ConfigError(f"{len(closed)} places in the settings are not open to the service ({_ANYWAY}):", closed)
 
 
 def system_needs(settings: Settings) -> tuple[str, ...]:
@@ -92,7 +93,12 @@ def _fault(place: Place, box: Sandbox) -> str | None:
     if not PurePosixPath(place.given).is_absolute() and not _is_looked_for(place):
         return f"{place.what} {shown(place.given)}: the service takes that for {path}: write the whole path"
     closed = judge_by_unit(place, path, box, f"{place.what} {path}")
-    return None if closed is None else ": ".join(closed)
+    if closed is not None:
+        return ": ".join(closed)
+    rule = box.rule(path.as_posix())
+    if place.wanted == WRITE and rule is not None and rule.why == "ConfigurationDirectory":
+        return f"{place.what} {path}: {rule.folder} is root's, and the service may only read there: {place.better}"
+    return None
 
 
 def _is_looked_for(place: Place) -> bool:

@@ -19,6 +19,7 @@ from edge.storage import check_place, read_bounded, write_file
 # The largest, OpenCV's, has 40 MB.
 MOST_BYTES = 256 << 20
 _RETRIES = 2
+_MOST_PRINTED = 1 << 20
 _FULL = ("[Errno 28]", "[WinError 112]")
 _NO_NETWORK = re.compile(
     r"connection broken|ConnectionError|ConnectTimeout|ReadTimeout|IncompleteRead|ProxyError|SSLError|Failed to resolve"
@@ -92,19 +93,26 @@ def _download(
     words = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input", "--no-color", "download"]
     words += ["--require-hashes", "--no-deps", "--progress-bar=off", f"--retries={_RETRIES}", *target.pip_words]
     words += [f"--dest={into}", f"--requirement={wanted}"]
-    # Not edge.processes: that needs Linux, and this runs on every desktop.
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as pip,
-    ):
-        for line in pip.stdout or ():
-            if line.startswith((b"Collecting ", b"Processing ")):
-                step(line.decode(errors="replace").split()[1])
-        pip.wait()
-        errors.seek(0)
-        printed = errors.read(1 << 20).decode(errors="replace")
-    if pip.returncode:
+    status, printed = _run(words, step)
+    if status:
         raise _error_of(printed, wheels, cache)
+
+
+def _run(words: Sequence[str], step: Callable[[str], None]) -> tuple[int, str]:
+    """Run pip to its end, or end it; return its exit status and what it printed."""
+    printed = bytearray()
+    # Not edge.processes: that needs Linux, and this runs on every desktop. Nor a file for its messages: the disk may be
+    # full of what it fetched.
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as pip:
+        try:
+            for line in pip.stdout or ():
+                printed += line[: max(0, _MOST_PRINTED - len(printed))]
+                if line.startswith((b"Collecting ", b"Processing ")):
+                    step(Path(line.decode(errors="replace").split()[1]).name)
+        except BaseException:  # Ctrl-C among them: nothing goes on behind our back
+            pip.kill()
+            raise
+    return pip.returncode, printed.decode(errors="replace")
 
 
 def _error_of(printed: str, wheels: Sequence[Wheel], cache: Path | None) -> FieldfareError:

@@ -31,6 +31,8 @@ def open_kit(path: Path) -> tuple[Kit, int]:
     path: a tar, a kit's folder, or a folder that holds one, as `fieldfare kit build --out` was given.
     Raises MissingInputError, or DataError for what is damaged, incomplete, changed or no kit.
     """
+    if path.exists() and not (path.is_dir() or path.is_file()):  # a pipe without a writer would wait for ever
+        raise MissingInputError(f"kit {path}: cannot read: neither a folder nor a plain file")
     held = path / FOLDER
     folder = held if (held / LISTING).is_file() else path
     try:

@@ -93,3 +93,10 @@ def test_what_leaves_the_worker_needs_no_numpy() -> None:
     )
     code = f"import {', '.join(f'edge.{name}' for name in light)}"
     assert loaded_after(code).isdisjoint({*HEAVY, *NATIVE})
+
+
+def test_kits_are_made_on_any_desktop() -> None:
+    """What only Linux has, processes and users, is not needed to make a kit for it."""
+    hidden = "import sys\nfor name in ('pwd', 'grp', 'resource', 'termios'): sys.modules[name] = None"
+    loaded = loaded_after(f"{hidden}\nimport edge.cli.kit, edge.kit.build, edge.kit.reading")
+    assert loaded.isdisjoint(("edge.processes", "edge.doctor.case", "edge.doctor.children"))

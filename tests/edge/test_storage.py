@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge import storage
 from edge.errors import MissingInputError, OutputExistsError, StorageError
-from edge.storage import new_directory, read_bounded, replace_file, write_directory, write_file
+from edge.storage import new_directory, new_file, read_bounded, replace_file, write_directory, write_file
 
 FILES = {"a.bin": b"x" * 200_000, "b.txt": b"hello"}
 
@@ -267,4 +267,26 @@ def test_an_error_with_words_of_its_own_keeps_them(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="gone"), new_directory(tmp_path / "out") as folder:
         (folder / "file").write_bytes(b"1")
         raise MissingInputError("gone")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_any_size_is_whole_or_not_there(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with new_file(out) as file:
+        file.write(b"first, ")
+        file.write(b"then")
+        assert not out.exists()
+    assert out.read_bytes() == b"first, then"
+    with pytest.raises(RuntimeError), new_file(out, overwrite=True) as file:
+        file.write(b"half")
+        raise RuntimeError
+    assert out.read_bytes() == b"first, then"
+    with pytest.raises(OutputExistsError), new_file(out):
+        pass
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_an_error_of_the_disk_while_a_file_is_made_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="nothing was left behind"), new_file(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []

@@ -67,6 +67,7 @@ def test_labels_and_values_are_checked_against_the_bundle(workshop: Workshop, te
     [
         ('events.store = "/home/pi/events.db"\n', "/home"),  # not seen by the service
         ('events.store = "/usr/share/events.db"\n', "may only read"),
+        ('events.store = "/etc/fieldfare/events.db"\n', "is root's"),
         ('events.store = "events.db"\n', "write the whole path"),
         ('output.jsonl = "/mnt/stick/results.jsonl"\n', "may only read"),
         (f'{STORE}pictures.folder = "/media/stick/pictures"\n', "may only read"),
