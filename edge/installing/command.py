@@ -87,7 +87,7 @@ def install(job: Job, origin: Origin, *, dry_run: bool) -> int:
         job.say(f"missing packages of the system: with a network, sudo apt install {' '.join(lacking)}")
     if _is_overlay(job.layout):
         job.say(_OVERLAY)
-    answers = installation.answers(changed=bool(steps))
+    answers = installation.answers()
     for answer in answers:
         job.say(f"{answer.unit}: {answer.text}")
     if not answers:

@@ -21,9 +21,9 @@ from edge.installing.outside import (
     settle,
 )
 from edge.installing.present import LINKS, SETTLED, Present, check_places, find, kit_of
-from edge.installing.steps import Job, Step, removal
+from edge.installing.steps import Job, Step, reload_step, removal
 from edge.installing.system import packages, services
-from edge.installing.system.files import content, link, put, remove_partials
+from edge.installing.system.files import NEW, content, link, partials_in, partials_of, put
 from edge.installing.system.machine import check_fits
 from edge.installing.system.waiting import Answer, invocation, wait_for_result
 
@@ -72,13 +72,20 @@ class Installation:
         """Return what is to be done; nothing if this version is installed, whole and was started."""
         layout, present = self.job.layout, self.present
         left = list(linked(layout, self.all_outside))
-        steps = [removal(path, ", left by an installation that was cut short") for path in present.leftovers]
+        steps = [removal(path, ", left by an installation that was cut short") for path in self._leftovers()]
         if left:
             steps.append(Step("finish what an installation that was cut short has begun", lambda: self._mend(left)))
         missing = [one for one in self._own() if one.kind != "settings" and not os.path.lexists(one.target)]
         if self.present.current == self.name and self.name in present.settled and not missing and self._has_links():
             return steps
         return [*steps, *self._new_version(), *self._switching(), *self._starting()]
+
+    def _leftovers(self) -> list[Path]:
+        layout, present = self.job.layout, self.present
+        inside = [layout.home, *(layout.version(name) for name in present.complete)]
+        inside += [layout.version(name) / ETC for name in present.complete]
+        partials = [path for one in self.all_outside for path in partials_of(one.target)]
+        return [*present.leftovers, *partials, *(path for folder in inside for path in partials_in(folder))]
 
     def _own(self) -> list[Outside]:
         return outside_of(self.job.layout, self.origin.kit)
@@ -90,8 +97,6 @@ class Installation:
         layout = self.job.layout
         for one in left:
             settle(one, layout.version(self.present.current or ""))
-        for one in self.all_outside:
-            remove_partials(one.target)
 
     def _new_version(self) -> list[Step]:
         layout, origin = self.job.layout, self.origin
@@ -190,7 +195,6 @@ class Installation:
         layout, current = self.job.layout, self.present.current
         self._keep_what_people_made(changing)
         for one in changing:
-            remove_partials(one.target)
             if current is not None and current != self.name:
                 lead_to_current(layout, one, current)
         link(layout.current, f"{layout.versions.name}/{self.name}")
@@ -216,13 +220,13 @@ class Installation:
         settings = next(one for one in self.all_outside if one.kind == "settings")
         wanted = self._wanted(settings)
         if self.keeps_settings and wanted is not None and content(settings.target) != wanted:
-            new = settings.target.with_name(f"{settings.target.name}.new")
+            new = settings.target.with_name(f"{settings.target.name}{NEW}")
             put(new, wanted)
             self.job.say(f"  {settings.target} was changed on this device and stays; the new one is beside it: {new}")
 
     def _starting(self) -> list[Step]:
         programs = self.job.programs
-        steps = [Step("let systemd and udev read their files again", lambda: services.reload(programs))]
+        steps = [reload_step(self.job)]
         if self.is_fresh:
             unit = f"{SERVICE}.service"
             steps.append(Step(f"have {unit} start at each boot", lambda: services.enable(programs, unit)))
@@ -242,12 +246,11 @@ class Installation:
             if name not in kept:
                 discard(layout.version(name))
 
-    def answers(self, *, changed: bool) -> list[Answer]:
-        """Wait for the first result of each camera that starts at boot. changed: False if nothing was restarted."""
+    def answers(self) -> list[Answer]:
+        """Wait for the first result of each camera that starts at boot."""
         job = self.job
-        limit: dict[str, float] = {} if changed else {"limit_s": 0.0}
         return [
-            wait_for_result(job.layout, job.programs, unit, job.clock, not_of=self.runs.get(unit, ""), **limit)
+            wait_for_result(job.layout, job.programs, unit, job.clock, not_of=self.runs.get(unit, ""))
             for unit in services.cameras(services.enabled(job.layout))
         ]
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 from edge.installing.layout import Layout
 from edge.installing.origins.kit import BUNDLE, SETTINGS, UNITS_FOLDER, Kit
-from edge.installing.system.files import content, link, put, remove, sync_folder
+from edge.installing.system.files import OLD, content, link, put, remove, sync_folder
 
 Kind = Literal["unit", "bundle", "settings"]
 ETC = "etc"
@@ -99,7 +99,7 @@ def keep_aside(one: Outside) -> Path | None:
     data = content(one.target)
     if data is None:
         return None
-    old = one.target.with_name(f"{one.target.name}.old")
+    old = one.target.with_name(f"{one.target.name}{OLD}")
     if content(old) != data:
         put(old, data)
     return old

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.installing.layout import Layout
+from edge.installing.system import services
 from edge.installing.system.files import remove
 from edge.installing.system.machine import Machine
 from edge.installing.system.programs import Programs
@@ -37,6 +38,16 @@ class Job:
     say: Callable[[str], None]
     owner: int = 0
     clock: Clock = field(default_factory=Clock)
+
+
+def reload_step(job: Job) -> Step:
+    """Return the step that lets systemd and udev read their files again."""
+    return Step("let systemd and udev read their files again", lambda: _reload(job))
+
+
+def _reload(job: Job) -> None:
+    if why := services.reload(job.programs):
+        job.say(f"  udev has not: {why}: its rules count from the next boot on")
 
 
 def carry_out(job: Job, steps: Iterable[Step], *, dry_run: bool) -> None:

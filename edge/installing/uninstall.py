@@ -10,10 +10,9 @@ from edge.installing.build import discard
 from edge.installing.layout import SERVICE, Layout
 from edge.installing.outside import Outside, differs, outside_of
 from edge.installing.present import check_places, find, kit_of
-from edge.installing.steps import Job, Step, removal
+from edge.installing.steps import Job, Step, reload_step, removal
 from edge.installing.system import packages, services
-from edge.installing.system.files import make_folder, remove, remove_partials, sync_folder
-from edge.installing.system.programs import must
+from edge.installing.system.files import OLD, make_folder, partials_of, remove, sync_folder
 
 _KEPT = "settings"
 
@@ -41,7 +40,8 @@ def steps(job: Job) -> list[Step]:
             )
         )
     if own:
-        found.append(Step("remove " + ", ".join(str(one.target) for one in own), lambda: _remove_units(job, own)))
+        found.append(Step("remove " + ", ".join(str(one.target) for one in own), lambda: _remove_units(own)))
+        found.append(reload_step(job))
     gone = (layout.run, layout.run.with_name(f"{SERVICE}-outputs"), layout.reboots)
     found += [removal(folder) for folder in gone if folder.exists()]
     if programs.run(["getent", "passwd", SERVICE]).status == 0:
@@ -67,7 +67,7 @@ def _changed(job: Job, own: list[Outside]) -> list[Outside]:
 
 def _dropins(layout: Layout) -> Iterator[Path]:
     """Yield the folders of `systemctl edit`, and what the installer has put aside."""
-    for pattern in (f"{SERVICE}*.d", f"{SERVICE}*.old"):
+    for pattern in (f"{SERVICE}*.d", f"{SERVICE}*{OLD}"):
         yield from sorted(layout.units.glob(pattern))
 
 
@@ -85,17 +85,26 @@ def _keep(job: Job, own: list[Outside], dropins: list[Path], kept: Path) -> None
     make_folder(layout.data)
     _own_by_root(layout.data, job.owner)
     kept.mkdir(0o700)
-    for path in [*dropins, *(one.target for one in _changed(job, own))]:
-        shutil.move(path, kept / path.name)
-    if layout.settings.exists():
-        for entry in sorted(layout.settings.iterdir()):
-            if not entry.name.startswith("."):
-                shutil.move(entry, kept / entry.name)
-        remove(layout.settings)
+    inside = sorted(layout.settings.iterdir()) if layout.settings.exists() else []
+    changed = [one.target for one in _changed(job, own)]
+    for path in [*dropins, *changed, *(entry for entry in inside if not entry.name.startswith("."))]:
+        _copy(path, kept / path.name)
     if not any(kept.iterdir()):
         kept.rmdir()
-    sync_folder(layout.data)
+    # All is on the disk before the first original goes: the data may be on another one.
     os.sync()
+    for path in (*dropins, layout.settings):
+        remove(path)
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy a file, a link as such, or a folder; not a pipe or a device."""
+    if path.is_symlink():
+        target.symlink_to(path.readlink())
+    elif path.is_dir():
+        shutil.copytree(path, target, symlinks=True)
+    elif path.is_file():
+        shutil.copy2(path, target)
 
 
 def _own_by_root(folder: Path, owner: int) -> None:
@@ -109,18 +118,19 @@ def _own_by_root(folder: Path, owner: int) -> None:
             os.chown(Path(place, name), owner, owner if owner == 0 else -1, follow_symlinks=False)
 
 
-def _remove_units(job: Job, own: list[Outside]) -> None:
+def _remove_units(own: list[Outside]) -> None:
     for one in own:
-        remove(one.target)
-        remove_partials(one.target)
+        for path in (one.target, *partials_of(one.target)):
+            remove(path)
         sync_folder(one.target.parent)
-    services.reload(job.programs)
 
 
 def _remove_user(job: Job) -> None:
     if job.layout.data.exists():
         _own_by_root(job.layout.data, job.owner)
-    must(job.programs, ["userdel", SERVICE], "stop what runs as that user: ps -u fieldfare")
+    outcome = job.programs.run(["userdel", SERVICE])
+    if outcome.status:
+        job.say(f"  the user {SERVICE} stays: {outcome.reason}: later: sudo userdel {SERVICE}")
 
 
 def _remove_packages(job: Job, names: list[str]) -> None:

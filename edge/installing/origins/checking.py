@@ -52,11 +52,11 @@ def verified(folder: Path, path: str, entry: Entry) -> bytes:
 def _sums(folder: Path) -> dict[str, str]:
     path = folder / SUMS_FILE
     try:
-        lines = read_bounded(path, _MAX_SUMS, follow=False).decode("ascii").splitlines()
+        text = read_bounded(path, _MAX_SUMS, follow=False).decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise MissingInputError(f"kit {_shown(path)}: cannot read: {_why(error)}: {_AGAIN}") from error
-    found = [_LINE.fullmatch(line) for line in lines]
-    if not all(found) or not found:
+    found = [_LINE.fullmatch(line) for line in text.splitlines()]
+    if not all(found) or not text.endswith("\n"):
         raise DataError(f"kit {_shown(path)}: not lines of hash and name: {_AGAIN}")
     return {match[2]: match[1] for match in found if match}
 

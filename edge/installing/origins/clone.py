@@ -58,7 +58,7 @@ class Clone:
         """Install the clone and what it needs from the index, as Origin does."""
         python = str(venv / "bin/python")
         fix = "is there a network? A kit needs none: `fieldfare kit build`"
-        must(programs, [python, "-I", "-m", "ensurepip"], "sudo apt install python3-venv", PIP_S)
+        must(programs, [python, "-I", "-m", "ensurepip"], "sudo apt install python3-venv", PIP_S, "no pip")
         # From a copy: setuptools builds in the folder itself, and root's files would be left in the user's clone.
         with tempfile.TemporaryDirectory(dir=venv) as temporary:
             source = Path(temporary) / "source"
@@ -66,7 +66,7 @@ class Clone:
                 _copy(self._folder / name, source / name)
             words = [python, "-I", "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-input"]
             words += ["--disable-pip-version-check", f"{source}[device,outputs]", *self._old_numpy()]
-            must(programs, words, fix, PIP_S)
+            must(programs, words, fix, PIP_S, "pip cannot install the clone")
 
     def describe(self) -> str:
         """Return in words where its packages come from."""

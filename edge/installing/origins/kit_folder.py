@@ -65,7 +65,8 @@ class KitFolder:
         words = [str(venv / "bin/python"), "-I", f"{self._pip}/pip", "--isolated", "install", "--quiet", "--no-index"]
         words += ["--no-deps", "--ignore-installed", "--no-input", "--no-cache-dir", "--disable-pip-version-check"]
         words += ["--no-warn-script-location", "--require-hashes", "--find-links", str(self._folder / WHEELS_FOLDER)]
-        must(programs, [*words, "-r", str(requirements)], "copy the kit again, or free some space", PIP_S)
+        fix = "copy the kit again, or free some space"
+        must(programs, [*words, "-r", str(requirements)], fix, PIP_S, "pip cannot install the wheels of the kit")
 
     def describe(self) -> str:
         """Return in words where its packages come from."""

@@ -8,6 +8,10 @@ from pathlib import Path
 from edge.storage import replace_file
 
 _MODE = 0o644
+# Of names under which something is written before it gets its own.
+_ENDINGS = ("link", "partial")
+# Beside settings, bundle and units: the one that was replaced, and one that was not taken.
+OLD, NEW = KEPT = (".old", ".new")
 
 
 def put(path: Path, data: bytes) -> None:
@@ -51,10 +55,15 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def remove_partials(path: Path) -> None:
-    """Remove what a killed installer has left beside `path`."""
-    for ending in ("link", "partial"):
-        remove(path.with_name(f".{path.name}.{ending}"))
+def partials_of(path: Path) -> list[Path]:
+    """List what a killed installer has left beside `path`."""
+    names = (f".{path.name}{kind}.{ending}" for kind in ("", *KEPT) for ending in _ENDINGS)
+    return [found for found in (path.with_name(name) for name in names) if os.path.lexists(found)]
+
+
+def partials_in(folder: Path) -> list[Path]:
+    """List what a killed installer has left in a folder that only the installer writes to."""
+    return sorted(path for ending in _ENDINGS for path in folder.glob(f".*.{ending}"))
 
 
 def content(path: Path, most: int = 1 << 30) -> bytes | None:

@@ -39,7 +39,7 @@ def remove(programs: Programs, names: Sequence[str]) -> str | None:
     """Remove packages. Return the reason if dpkg refuses."""
     there = [name for name in names if _version(programs, name)]
     outcome = programs.run(["dpkg", "--remove", *there], _DPKG_S) if there else None
-    return outcome.last if outcome is not None and outcome.status else None
+    return outcome.reason if outcome is not None and outcome.status else None
 
 
 def noted(layout: Layout) -> list[str]:

@@ -22,17 +22,18 @@ class Outcome(NamedTuple):
     printed: str
 
     @property
-    def last(self) -> str:
-        """The last line that it printed, or its status."""
-        lines = [line for line in self.printed.splitlines() if line.strip()]
-        return one_line(lines[-1])[:600] if lines else f"status {self.status}"
+    def reason(self) -> str:
+        """What it printed of its failure: the first line that is marked as an error, else the last one."""
+        lines = [line.strip() for line in self.printed.splitlines() if line.strip()]
+        marked = [line for line in lines if line.startswith(("ERROR: ", "Error: "))]
+        return one_line([*marked, *lines[-1:]][0])[:600] if lines else f"status {self.status}"
 
     @property
     def complaint(self) -> str:
         """What a command of ours complained of, in one line: several faults stand below a heading."""
         _, ours, rest = f"\n{self.printed}".rpartition("\nfieldfare: ")
         lines = [line.strip() for line in rest.splitlines() if line.strip()]
-        return one_line(" ".join(lines[:1]) + " " + "; ".join(lines[1:]))[:1000].strip() if ours else self.last
+        return one_line(" ".join(lines[:1]) + " " + "; ".join(lines[1:]))[:1000].strip() if ours else self.reason
 
 
 class Programs(Protocol):
@@ -64,14 +65,12 @@ class SystemPrograms:
         return Outcome(done.status, printed)
 
 
-def must(programs: Programs, words: Sequence[str], fix: str, limit_s: float = QUICK_S) -> str:
-    """Run a program that must succeed, and return what it printed. Raises UnavailableError with its last line."""
+def must(programs: Programs, words: Sequence[str], fix: str, limit_s: float = QUICK_S, what: str = "") -> str:
+    """Run a program that must succeed, and return what it printed. Raises UnavailableError with its reason.
+
+    what: the command in words, if it is long.
+    """
     outcome = programs.run(words, limit_s)
     if outcome.status != 0:
-        raise UnavailableError(f"{line_of(words)}: {outcome.last}: {fix}")
+        raise UnavailableError(f"{what or one_line(shlex.join(words))}: {outcome.reason}: {fix}")
     return outcome.printed
-
-
-def line_of(words: Sequence[str]) -> str:
-    """Return a command as one types it."""
-    return one_line(shlex.join(words))

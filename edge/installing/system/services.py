@@ -41,11 +41,15 @@ def make_user(programs: Programs, record: Path) -> None:
     must(programs, ["systemd-sysusers", str(record)], "is the system's disk writable? then install again")
 
 
-def reload(programs: Programs) -> None:
-    """Let systemd read its units again, and udev its rules, also for what is plugged in."""
+def reload(programs: Programs) -> str | None:
+    """Let systemd read its units again, and udev its rules, also for what is plugged in. Return why udev did not: that
+    matters for a Coral only, and until the next boot."""
     must(programs, ["systemctl", "daemon-reload"], _HELP)
-    must(programs, ["udevadm", "control", "--reload"], "is udev running? systemctl status systemd-udevd")
-    must(programs, ["udevadm", "trigger", "--subsystem-match=usb", "--subsystem-match=apex"], "see udevadm --help")
+    for words in (("control", "--reload"), ("trigger", "--subsystem-match=usb", "--subsystem-match=apex")):
+        outcome = programs.run(["udevadm", *words])
+        if outcome.status:
+            return f"udevadm {words[0]}: {outcome.reason}"
+    return None
 
 
 def enable(programs: Programs, unit: str) -> None:

@@ -17,9 +17,11 @@ from edge.storage import read_bounded
 LIMIT_S = 240.0
 # So long a service must have lacked the same thing before that is the answer: a camera may be slow to open.
 SETTLED_S = 20.0
+# A service that has ended so often right after its start will end again.
+_RESTARTS = 3
 _STEP_S = 0.5
 _MAX_BYTES = 1 << 20
-_PROPERTIES = "ActiveState,SubState,Result,MainPID,ExecMainStatus,StatusText,InvocationID"
+_PROPERTIES = "ActiveState,SubState,Result,MainPID,ExecMainStatus,StatusText,InvocationID,NRestarts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ def wait_for_result(
         if lacking is not None and (now_s - since_s >= SETTLED_S or now_s - begun_s >= limit_s):
             return lacking
         if now_s - begun_s >= limit_s:
-            return Answer(unit, f"nothing within {limit_s:g} s: {_words(state)}", serving=False)
+            so_far = f"nothing within {limit_s:g} s" if limit_s else "nothing yet"
+            return Answer(unit, f"{so_far}: {_words(state)}", serving=False)
         clock.sleep(_STEP_S)
 
 
@@ -79,7 +82,8 @@ def _judge(unit: str, state: dict[str, str], status: dict[str, Any]) -> tuple[An
     if state.get("ActiveState") == "failed":
         return Answer(unit, f"the service ended: {ended}", serving=False), True
     if state.get("SubState") == "auto-restart":
-        return Answer(unit, f"the service ends and starts again: {ended}", serving=False), False
+        again = state.get("NRestarts", "").isdecimal() and int(state["NRestarts"]) >= _RESTARTS
+        return Answer(unit, f"the service ends and starts again: {ended}", serving=False), again
     if (state.get("ActiveState"), state.get("SubState")) == ("inactive", "dead"):
         return Answer(unit, "the service does not run", serving=False), False
     if word == "asleep":
