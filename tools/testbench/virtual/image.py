@@ -16,8 +16,8 @@ import host
 
 _RELEASE = "trixie"
 _PACKAGES = (
-    *("systemd-sysv", "udev", "dbus", "kmod", "initramfs-tools", "e2fsprogs", "python3", "python3-numpy"),
-    *("python3-pil", "python3-libcamera", "libcamera-ipa", "v4l-utils"),
+    *("systemd-sysv", "udev", "dbus", "kmod", "initramfs-tools", "e2fsprogs", "passwd", "python3"),
+    *("python3-numpy", "python3-pil", "python3-libcamera", "libcamera-ipa", "v4l-utils"),
 )
 # Distributions that picamera2 imports, as they are named in the folders of the device; the rest is Debian's.
 _PICAMERA2 = (

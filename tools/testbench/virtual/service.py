@@ -12,6 +12,7 @@ from typing import Any
 import host
 from virtual.machine import Machine
 
+_NONE = "none of "  # how the judge begins if an event has no picture, though one was sent
 PARTS = ("supervisor", "worker", "recorder", "outputs")
 STORE = Path("/var/lib/fieldfare/events.db")
 _BIN = "/opt/fieldfare/bin"
@@ -108,10 +109,14 @@ class Service:
             raise host.Failed(f"events were lost: {found['broken']}")
         return found
 
+    def pictures_settle(self) -> bool:
+        """Return whether all pictures that the store lists are there, as they were stored."""
+        return all(one.startswith(_NONE) for one in self._judged()["bad_pictures"])
+
     def forgive_pictures(self) -> int:
         """Take it that events of now lack their picture, as after a full disk. Return how many."""
         bad = self._judged()["bad_pictures"]
-        self._without_picture.update(one for one in bad if one.startswith("none of"))
+        self._without_picture.update(one for one in bad if one.startswith(_NONE))
         return len(self._without_picture)
 
     def _judged(self) -> dict[str, Any]:

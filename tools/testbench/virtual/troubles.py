@@ -111,6 +111,8 @@ class Troubles:
         self._machine.run(f"rm {_FILLER}")
         say(f"room again: events again after {self._service.wait_for_events(BACK_S):.1f} s")
         self._service.wait_for_state(lambda _: not self._faults(), BACK_S, "the fault ends")
+        # Pictures go first if there is no room, and the store learns of it when it can be written again.
+        self._service.wait_until(self._service.pictures_settle, BACK_S, "the store knows which pictures are gone")
         say(f"{self._service.forgive_pictures()} events without their picture, as there was no room")
         self._judge(say)
 
