@@ -13,6 +13,8 @@ from edge.events.records import ClockQuality, Event, PictureInfo, Sample
 from edge.processes.channel import Channel, Message, socket_pair
 from edge.processes.messages import SEND_S
 
+BEAT_S = 5.0
+
 
 class RecorderBegin(Message, frozen=True):
     """The supervisor's first message, sent once. device, boot: as in Event."""
@@ -81,6 +83,11 @@ class RecorderPulse(Message, frozen=True, kw_only=True):
     clock: ClockQuality
 
 
+class RecorderBeat(Message, frozen=True):
+    """From a thread of the recorder that does nothing else, every BEAT_S: the process runs, though a disk may hold its
+    work up for long. A process that does not even send this hangs."""
+
+
 class RecorderFailed(Message, frozen=True):
     """From the recorder, last: an error ends it. status: the exit status of that error."""
 
@@ -89,7 +96,7 @@ class RecorderFailed(Message, frozen=True):
 
 
 ToRecorder = RecorderBegin | KeepEvent | KeepSample | KeepScores | Finish
-FromRecorder = Kept | RecorderPulse | RecorderFailed
+FromRecorder = Kept | RecorderPulse | RecorderBeat | RecorderFailed
 
 
 class RecorderLine(Channel[Any]):

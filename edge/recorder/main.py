@@ -1,8 +1,9 @@
 """Run the recorder, the one process that writes the store: `python -m edge.recorder.main FD PARENT`.
 
 It may block in an fsync for as long as a worn card takes; nobody waits for it. The supervisor starts it, holds what it
-has not acknowledged, judges it by its pulse and kills it if that stays away. If the supervisor ends, the recorder keeps
-what it has and ends, too: the closed socket shows it, so PARENT is not looked at.
+has not acknowledged, judges its work by its pulse and its life by its beat, and kills it if one of them stays away. If
+the supervisor ends, the recorder keeps what it has and ends, too: the closed socket shows it, so PARENT is not looked
+at.
 """
 
 import logging
@@ -11,13 +12,15 @@ import select
 import signal
 import socket
 import sys
+import threading
+import time
 import traceback
 from contextlib import suppress
 from typing import NoReturn
 
 from edge.errors import FieldfareError
 from edge.processes.logs import hook_uncaught, log_to_parent
-from edge.processes.recorder_messages import RecorderBegin, RecorderChannel, RecorderFailed
+from edge.processes.recorder_messages import BEAT_S, RecorderBeat, RecorderBegin, RecorderChannel, RecorderFailed
 from edge.recorder.recorder import FINISH_S, Recorder
 
 _log = logging.getLogger(__name__)
@@ -59,12 +62,20 @@ def _run(channel: RecorderChannel) -> None:
         return
     if not isinstance(begin, RecorderBegin):
         raise TypeError("the recorder is started by `fieldfare run`, not by hand")
+    threading.Thread(target=_beat, args=(channel,), name="beat", daemon=True).start()
     recorder = Recorder(channel, begin)
     recorder.serve()
     # The default action, which ends the process even inside SQLite, unless the kernel itself waits for the disk.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(round(_ALARM_S))
     recorder.finish()
+
+
+def _beat(channel: RecorderChannel) -> None:
+    with suppress(OSError):  # the supervisor is gone
+        while True:
+            channel.send(RecorderBeat())
+            time.sleep(BEAT_S)
 
 
 if __name__ == "__main__":

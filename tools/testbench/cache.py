@@ -15,6 +15,7 @@ import host
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 _NO_INGREDIENTS = ("__main__.py", "boot.py", "enter.py", "product.py")  # they run things, but build none
+_VIRTUAL = "virtual"  # folders of the virtual device, whose image names its own ingredients
 
 
 def folder() -> Path:
@@ -35,7 +36,7 @@ def built(name: str, build: Callable[[Path], None], *ingredients: str) -> Path:
     """
     recipe = hashlib.sha256("\n".join(ingredients).encode())
     for file in sorted(path for path in HERE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        if file.name not in _NO_INGREDIENTS:
+        if file.name not in _NO_INGREDIENTS and _VIRTUAL not in file.relative_to(HERE).parts:
             recipe.update(file.name.encode() + file.read_bytes())
     done = folder() / f"{name}-{recipe.hexdigest()[:12]}"
     with locked(name):

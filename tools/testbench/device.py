@@ -15,9 +15,13 @@ _PACKAGES = (
     *("python3", "python3-venv", "python3-dev", "gcc", "libc6-dev", "libcap-dev", "make", "ca-certificates"),
     *("python3-libcamera", "libcamera-ipa", "v4l-utils", "psmisc"),
 )
-# Only the modules for a virtio disk: the whole initramfs takes a minute longer to make and to boot.
-_SMALL_INITRAMFS = """
+# Only the modules for a virtio disk: the whole initramfs takes a minute longer to make and to boot. The first one is
+# made while the kernel's package is set up.
+EARLY_INITRAMFS = """
+mkdir -p "$1/etc/initramfs-tools/conf.d"
 printf 'MODULES=list\\nCOMPRESS=gzip\\nFSTYPE=ext4\\n' >"$1/etc/initramfs-tools/conf.d/bench"
+"""
+SMALL_INITRAMFS = """
 printf 'virtio_pci\\nvirtio_blk\\next4\\n' >>"$1/etc/initramfs-tools/modules"
 chroot "$1" update-initramfs -u -k all
 """
@@ -48,7 +52,7 @@ def build() -> Path:
 
 def _build(place: Path) -> None:
     tree = place / "tree"
-    debian.make(tree, _RELEASE, _PACKAGES, variant="apt", setup=_SMALL_INITRAMFS)
+    debian.make(tree, _RELEASE, _PACKAGES, variant="apt", early=EARLY_INITRAMFS, setup=SMALL_INITRAMFS)
     host.say("Debian is unpacked")
     debian.lend_network(tree)
     _install_packages(tree)

@@ -60,6 +60,7 @@ class Attended:
         self.fault: str | None = None
         self._child: Child | None = None
         self._started_s = self._heard_s = 0.0
+        self._beat_s = float("inf")  # when the last one came; no beat, no judgement
         self._has_spoken = False
         self._hung_up_s: float | None = None  # when it closed the line, until it is known how it ended
         self._failed: Failed | None = None
@@ -106,6 +107,8 @@ class Attended:
                 self._post_mortem(self._child)
         elif now - self._heard_s > (limit_s := self._limit_s()):
             self.replace(f"the {self._kind.name} sent nothing for {limit_s:g} s")
+        elif now - self._beat_s > self._kind.hung_s:
+            self.replace(f"the {self._kind.name} hung: no sign of life for {self._kind.hung_s:g} s")
         return False
 
     def messages(self) -> Iterator[Any]:
@@ -123,6 +126,9 @@ class Attended:
                 return
             if message is None:
                 return
+            if self._kind.beat is not None and isinstance(message, self._kind.beat):
+                self._beat_s = time.monotonic()
+                continue
             self._heard(time.monotonic())
             if isinstance(message, self._kind.failed):
                 self._failed = message
@@ -141,7 +147,10 @@ class Attended:
 
     def excuse(self, away_s: float) -> None:
         """Extend the deadline by `away_s`, during which this process was not running."""
-        self._heard_s = min(time.monotonic(), self._heard_s + away_s)
+        now = time.monotonic()
+        self._heard_s = min(now, self._heard_s + away_s)
+        if self._beat_s <= now:
+            self._beat_s = min(now, self._beat_s + away_s)
 
     def be_back_within(self, seconds: float) -> None:
         """Start the next one so long after the last one's end, or earlier; but not if only a person can mend why it
@@ -206,6 +215,7 @@ class Attended:
             return False
         self._started_s = self._heard_s = time.monotonic()
         self.moves += 1
+        self._beat_s = float("inf")
         self._has_spoken, self._failed, self._is_ordered = False, None, False
         self._listener.add(self._child.stderr, self._relay)
         return True

@@ -16,6 +16,7 @@ from edge.processes.recorder_messages import (
     Finish,
     KeepScores,
     Kept,
+    RecorderBeat,
     RecorderBegin,
     RecorderFailed,
     RecorderPulse,
@@ -34,7 +35,10 @@ from edge.supervision.watchdog.duties import FOREVER_S, Duty
 _log = logging.getLogger(__name__)
 
 # An fsync may take a minute on a worn card, and the check of a store of gigabytes several minutes.
-_KIND = Kind("recorder", recorder_pair, RecorderFailed, starting_s=600.0, silence_s=120.0)
+# Neither holds its beat up, so without one it hangs: 20 s, and at most 5 s since the last one, are under 30 s.
+_KIND = Kind(
+    "recorder", recorder_pair, RecorderFailed, starting_s=600.0, silence_s=120.0, beat=RecorderBeat, hung_s=20.0
+)
 # Beyond the time within which events must be on the disk: then it keeps nothing, though it reports no fault.
 _OVERDUE_S = 300.0
 # Sending may take this much of the supervisor's time in one go: the recorder may have to get 20,000 events anew.

@@ -15,6 +15,7 @@ from edge.processes.recorder_messages import (
     KeepEvent,
     KeepSample,
     Kept,
+    RecorderBeat,
     RecorderBegin,
     RecorderFailed,
     RecorderPulse,
@@ -85,12 +86,13 @@ def memory_files(*contents: bytes) -> list[int]:
 class RunningRecorder:
     """A recorder in a process of its own. A context manager that kills what is left of it.
 
-    kept: tickets that were acknowledged. pulses: all of them. failed: its last words, if it failed.
+    kept: tickets that were acknowledged. pulses: all of them. beats: how many. failed: its last words, if it failed.
     """
 
     def __init__(self, settings: Settings, *, device: str = "garden", boot: str = BOOT) -> None:
         self.kept: set[int] = set()
         self.pulses: list[RecorderPulse] = []
+        self.beats = 0
         self.failed: RecorderFailed | None = None
         self.ended = False
         self._ticket = 0
@@ -150,6 +152,8 @@ class RunningRecorder:
                     self.kept.update(message.tickets)
                 elif isinstance(message, RecorderPulse):
                     self.pulses.append(message)
+                elif isinstance(message, RecorderBeat):
+                    self.beats += 1
                 else:
                     self.failed = message
         except EOFError:

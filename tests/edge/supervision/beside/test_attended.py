@@ -15,7 +15,13 @@ from scripted import exists, is_gone, wait_until
 from edge.config.settings import Settings
 from edge.processes.child import Child
 from edge.processes.listener import Listener
-from edge.processes.recorder_messages import RecorderBegin, RecorderFailed, RecorderPulse, recorder_pair
+from edge.processes.recorder_messages import (
+    RecorderBeat,
+    RecorderBegin,
+    RecorderFailed,
+    RecorderPulse,
+    recorder_pair,
+)
 from edge.supervision.beside import attended
 from edge.supervision.beside.attended import Attended
 from edge.supervision.beside.kinds import Kind
@@ -159,6 +165,31 @@ def test_one_that_falls_silent_is_killed(attend: Attend, tmp_path: Path) -> None
     assert one.drive(lambda: one.begun == 2)
     assert one.heard
     assert is_gone(pids(tmp_path)[0])
+
+
+BEATS = replace(KIND, beat=RecorderBeat, hung_s=1.0)
+
+
+def test_one_whose_beat_stays_away_hangs_whatever_it_may_wait_for(attend: Attend, tmp_path: Path) -> None:
+    one = attend("line.send(RecorderBeat()); os.kill(os.getpid(), signal.SIGSTOP)", BEATS)
+    assert one.drive(lambda: one.begun == 2)
+    assert one.process.fault == "the recorder hung: no sign of life for 1 s"
+    assert is_gone(pids(tmp_path)[0])
+
+
+def test_one_whose_work_is_held_up_does_not_hang(attend: Attend) -> None:
+    """As in an fsync that takes a minute: the silence of its work is judged by another limit."""
+    one = attend("pulse()\nwhile True: line.send(RecorderBeat()); time.sleep(0.2)", BEATS)
+    assert one.drive(lambda: one.heard)
+    assert not one.drive(lambda: one.begun == 2, seconds=2.0)
+    assert one.process.is_alive
+    assert len(one.heard) == 1, "a beat is no message"
+
+
+def test_a_beat_does_not_stand_for_work(attend: Attend) -> None:
+    one = attend("while True: line.send(RecorderBeat()); time.sleep(0.2)", replace(BEATS, starting_s=1.0))
+    assert one.drive(lambda: one.begun == 2)
+    assert one.process.fault == "the recorder sent nothing for 1 s"
 
 
 def test_it_is_not_blamed_for_the_time_that_we_were_held_up(attend: Attend) -> None:
