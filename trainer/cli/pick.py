@@ -192,6 +192,7 @@ def _prepare(
 ) -> None:
     """Raise before any work if the options do not fit together, or the folder cannot be written."""
     require("labelling", "rich", "scipy", "sklearn", "PIL", *(() if bundle else ("tensorflow",)))
+    from edge.bundle.write import check_outside
     from edge.storage import check_place, refuse_inputs
 
     if bundle is not None and weights is not None:
@@ -201,7 +202,8 @@ def _prepare(
     if out is not None:
         if out.exists() or out.is_symlink():
             raise OutputExistsError(f"--out {out} exists: choose another name")
-        refuse_inputs(out, (*read, bundle))
+        check_outside(out)
+        refuse_inputs(out, (*read, bundle, None if weights is None else Path(weights)))
         check_place(out)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))  # so that temporary files are removed
