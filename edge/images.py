@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import INSTALL_DEVICE, ImageError, MissingInputError, MissingPackageError
 from edge.pictures.claims import PNG_SIGNATURE, check_claim, check_start
+from edge.pictures.directories import check_info
 from edge.pictures.flatten import flatten, turn
 from edge.pictures.quiet import decoders_quiet
 from edge.printable import printable
@@ -21,7 +22,8 @@ from edge.records import Pixels
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MAX_FILE_BYTES = 512 * 1024 * 1024
+# 100 megapixels of 4 bytes, in a TIFF or BMP without compression. A PNG of noise has 300 MB, a JPEG 100.
+MAX_FILE_BYTES = 400_000_000
 # Pillow's names of the formats that Fieldfare reads, and the endings that go with them. Browsers save JPEGs as .jfif,
 # .pjpeg and .pjp; old programs as .jpe and .jif; 3D cameras keep two in an .mpo.
 ENDINGS = {
@@ -75,7 +77,7 @@ def read_image(path: Path) -> Pixels:
         status = path.stat()
         plain = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)  # reading a folder raises a clearer error
         if not plain or status.st_size > MAX_FILE_BYTES:
-            raise ImageError(f"{name}: not a plain file of at most {MAX_FILE_BYTES >> 20} MiB: not a photo")
+            raise ImageError(f"{name}: not a plain file of at most {MAX_FILE_BYTES // 1_000_000} MB: not a photo")
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise MissingInputError(f"{name}: no such file") from error
@@ -110,6 +112,7 @@ def _open(pil: ModuleType, data: bytes) -> tuple[Pixels, int]:
         check_claim(image, data)
         _refuse(image, data)
         image.load()
+        check_info(image.info)  # a PNG may have it behind its pixels
         return flatten(image), exif_orientation(image)
 
 

@@ -25,7 +25,7 @@ from edge.errors import FieldfareError, OutputExistsError, StorageError
 from edge.portable.locks import locked
 from edge.portable.system import libc, open_flags, set_mode
 
-_SUFFIX = ".partial"
+PARTIAL = ".partial"  # what names of unfinished files and folders end in: they are removed
 # For whoever writes into a pipe, such as the shell's <(...), to do so.
 _PIPE_S = 5.0
 
@@ -115,7 +115,7 @@ def replace_file(path: Path, data: bytes, mode: int, *, synced: bool) -> None:
     """
     # A pipe left under the name of the partial file would block whoever opens it, and a link would lead elsewhere. So
     # whatever is there goes, and the new file must not exist. The name is fixed: one file at most is left by a kill.
-    partial = path.with_name(f".{path.name}{_SUFFIX}")
+    partial = path.with_name(f".{path.name}{PARTIAL}")
     try:
         partial.unlink(missing_ok=True)
         handle = os.open(partial, open_flags("O_WRONLY", "O_CREAT", "O_EXCL", "O_NOFOLLOW"), 0o600)
@@ -179,11 +179,12 @@ def _new_directory(path: Path, *, overwrite: bool) -> Iterator[Path]:
 def _beside(path: Path) -> Iterator[Path]:
     """Make a hidden folder beside `path`, on the same disk, and remove it after the block. An OSError in the block
     becomes StorageError, unless it is a FieldfareError."""
+    refuse_partial(path)
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         clear(path)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_SUFFIX, dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent))
         with locked(temporary):
             yield temporary
     except FieldfareError:  # some are OSErrors, and have their own words
@@ -197,7 +198,7 @@ def _beside(path: Path) -> Iterator[Path]:
 
 def clear(path: Path) -> None:
     """Remove what killed processes left beside `path`; what living ones write there is locked, and stays."""
-    for entry in path.parent.glob(f".{glob.escape(path.name)}.*{_SUFFIX}"):
+    for entry in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
         with contextlib.suppress(OSError), locked(entry):  # locked, gone meanwhile, or another user's
             shutil.rmtree(entry)
 
@@ -237,6 +238,12 @@ def _is_one_file(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:  # one of them is not there
         return False
+
+
+def refuse_partial(path: Path) -> None:
+    """Raise OutputExistsError if `path` has the name of an unfinished file: the next one to write would remove it."""
+    if path.name.lower().endswith(PARTIAL):
+        raise OutputExistsError(f"{path} ends in {PARTIAL}, as files do that are not finished: choose another name")
 
 
 def check_place(path: Path) -> None:

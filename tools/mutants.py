@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.bundle.files import PACK_COMMENT_SIZE, PACK_MARK
-from edge.bundle.store import MANIFEST, MANIFEST_HASH, manifest_hash_line
+from edge.bundle.place import MANIFEST, MANIFEST_HASH
+from edge.bundle.store import manifest_hash_line
 
 _PNG_HEADER = slice(12, 29)
 

@@ -15,10 +15,9 @@ from edge.bundle import manifest as manifests
 from edge.bundle.files import PACK_COMMENT_SIZE, PACK_MARK, read_files
 from edge.bundle.labels import parse_labels
 from edge.bundle.manifest import Manifest
+from edge.bundle.place import MANIFEST, MANIFEST_HASH
 from edge.errors import BundleError, MissingInputError
 
-MANIFEST = "manifest.json"
-MANIFEST_HASH = "manifest.sha256"
 PACK_SUFFIX = ".fieldfare"
 # The custom operator that the compiler puts in place of what it maps. Its bytes are looked for, not parsed: a
 # bundle that users have keeps opening, whatever edge/edgetpu/twin.py, which parses it, refuses.

@@ -3,22 +3,15 @@
 import hashlib
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 
 from edge.bundle import manifest as manifests
 from edge.bundle.files import PACK_COMMENT_SIZE, PACK_MARK
 from edge.bundle.manifest import FileEntry, Manifest
-from edge.bundle.store import (
-    MANIFEST,
-    MANIFEST_HASH,
-    PACK_SUFFIX,
-    Bundle,
-    check_contents,
-    manifest_hash_line,
-    pack_bytes,
-)
+from edge.bundle.place import MANIFEST, MANIFEST_HASH, bundle_around
+from edge.bundle.store import PACK_SUFFIX, Bundle, check_contents, manifest_hash_line, pack_bytes
 from edge.errors import OutputExistsError, StorageError
 from edge.storage import check_place, write_directory, write_file
 
@@ -40,9 +33,9 @@ def seal(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
 
 def check_outside(path: Path, *, option: str = "--out") -> None:
     """Raise OutputExistsError if `path` would lie in a bundle: one file more damages it."""
-    for folder in Path(os.path.realpath(path)).parents:
-        if all((folder / name).is_file() for name in (MANIFEST, MANIFEST_HASH)):
-            raise OutputExistsError(f"{option} {path} lies in the bundle {folder}: choose a place outside")
+    folder = bundle_around(PurePath(os.path.realpath(path)).parent)
+    if folder is not None:
+        raise OutputExistsError(f"{option} {path} lies in the bundle {folder}: choose a place outside")
 
 
 def check_target(path: Path, *, overwrite: bool) -> Path:

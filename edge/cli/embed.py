@@ -45,7 +45,7 @@ def embed(
     the exit status is then 65, or 66 if a file is not there.
     """
     quieten_opencv()
-    _check(bundle, weights, out, as_json=as_json, overwrite=given["overwrite"])
+    _check(bundle, weights, out, images, as_json=as_json, overwrite=given["overwrite"])
     import numpy as np
 
     from edge.images import readable_name
@@ -72,11 +72,20 @@ def embed(
         raise click.exceptions.Exit(status)
 
 
-def _check(bundle: Path | None, weights: str | None, out: Path | None, *, as_json: bool, overwrite: bool) -> None:
+def _check(
+    bundle: Path | None,
+    weights: str | None,
+    out: Path | None,
+    images: tuple[Path, ...],
+    *,
+    as_json: bool,
+    overwrite: bool,
+) -> None:
     """Raise before any work if the options do not fit together, or the file cannot be written."""
+    from edge.bundle.write import check_outside
     from edge.embedding.tables import SUFFIXES, names_beside
     from edge.errors import OutputExistsError
-    from edge.storage import check_place
+    from edge.storage import check_place, refuse_inputs
 
     if (bundle is None) == (weights is None):
         raise click.UsageError("give one of --bundle and --weights")
@@ -89,6 +98,9 @@ def _check(bundle: Path | None, weights: str | None, out: Path | None, *, as_jso
     for path in (out, names_beside(out)) if out.suffix == ".npy" else (out,):
         if path.exists() and (path.is_dir() or not overwrite):
             raise OutputExistsError(f"--out: {path} exists: choose another name or add --overwrite")
+        check_outside(path)
+        photos = (image for image in images if not image.is_dir())  # features beside a folder's photos change none
+        refuse_inputs(path, (*photos, bundle, None if weights is None else Path(weights)))
         check_place(path)
 
 

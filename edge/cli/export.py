@@ -106,12 +106,17 @@ def _check_out(out: Path, store: Path, values: dict[str, Any]) -> None:
     """Raise OutputExistsError if the export would lie in a bundle, among the store's own files and pictures, or in the
     place of what it reads."""
     from edge.bundle.write import check_outside
-    from edge.storage import refuse_inputs
-    from edge.store.files import beside, located
+    from edge.config.store_place import is_of_store
+    from edge.errors import OutputExistsError
+    from edge.storage import refuse_inputs, refuse_partial
+    from edge.store.files import located
 
     check_outside(out)
-    own = located(store)
-    folders = [own.with_name("pictures"), own.with_name("harvest"), beside(own, ".orders"), *_kept(values)]
+    refuse_partial(out)
+    own, place = located(store), located(out)
+    if any(is_of_store(one, own) for one in (place, *place.parents)):
+        raise OutputExistsError(f"--out {out} is the place of the store {own} and its files: choose another name")
+    folders = [own.with_name("pictures"), own.with_name("harvest"), *_kept(values)]
     refuse_inputs(out, (own, *folders, values["config"], values["taxonomy"], values["project_file"]))
 
 

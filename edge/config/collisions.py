@@ -11,9 +11,12 @@ from itertools import combinations, islice, product
 from pathlib import PurePath
 from typing import NamedTuple
 
+from edge.bundle.place import bundle_around
 from edge.config.faults import Fault, Place, Table, shown, wrong
 from edge.config.secret_files import credential_id
+from edge.config.store_place import is_of_store
 from edge.source_kind import source_kind
+from edge.storage import PARTIAL
 
 # What the service writes, and what it only reads. The later of two that collide is the one that must change.
 _WRITTEN = (
@@ -32,10 +35,6 @@ _READ = (
     *(("mqtt", key) for key in ("password_file", "ca", "certificate", "key")),
 )
 _FOLDERS = (("pictures", "folder"), ("harvest", "folder"))
-# What lies beside a store: SQLite's files, the writer's lock, orders for it, how far the outputs have come, and stores
-# that were set aside.
-_BESIDE_STORE = ("", "-wal", "-shm", ".lock", ".orders", ".outputs")
-_SET_ASIDE = ".damaged-"
 # Files that are rotated become NAME.1 and so on.
 _ROTATED = {("events", "scores"), ("output", "jsonl"), ("event_lines", "file")}
 # A folder of more files is not looked through for a second name of one file.
@@ -67,23 +66,27 @@ def find_same_files(table: Table, file: str | None, own: Mapping[str, str]) -> I
     disks, so it may wait for one that hangs.
     """
     known = set()
-    for fault in _collisions(table, file, _real, own):
-        known.add(fault.place)
-        yield fault
-    yield from (fault for fault in _hard_links(table, file) if fault.place not in known)
+    for faults in (_collisions(table, file, _real, own), _in_bundles(table, own), _hard_links(table, file)):
+        for fault in faults:
+            if fault.place not in known:
+                known.add(fault.place)
+                yield fault
 
 
 def _collisions(
     table: Table, file: str | None, locate: Locate, own: Mapping[str, str] | None = None
 ) -> Iterator[Fault]:
-    written = [_Named((name,), PurePath(locate(path)), path) for name, path in (own or {}).items()]
-    written += _all(table, _WRITTEN, locate)
+    written = [*_own(own, locate), *_all(table, _WRITTEN, locate)]
     folders = list(_folders(table, locate))
     pairs = [
         *combinations(written, 2),
         *((one, other) for other in (*_all(table, _READ, locate), *folders) for one in written),
     ]
     found: set[Place] = set()
+    for one in (*written, *folders):
+        if one.path.name.lower().endswith(PARTIAL):
+            found.add(one.place)
+            yield _fault(one, f"a name that does not end in {PARTIAL}: such files are not finished, and are removed")
     for first, second in pairs:
         if second.place not in found and (_holds(first, second.path) or _is_of(second, first.path)):
             found.add(second.place)
@@ -98,6 +101,18 @@ def _collisions(
             found.add(one.place)
             yield _fault(one, f"outside of {_key(other)}, of which nothing may change")
     yield from _nested([folder for folder in folders if folder.place not in found])
+
+
+def _own(own: Mapping[str, str] | None, locate: Locate) -> list[_Named]:
+    return [_Named((name,), PurePath(locate(path)), path) for name, path in (own or {}).items()]
+
+
+def _in_bundles(table: Table, own: Mapping[str, str] | None) -> Iterator[Fault]:
+    """Yield the fault of each file or folder to write that is, or lies in, a bundle on the disk, whichever it is."""
+    for one in (*_own(own, _real), *_all(table, _WRITTEN, _real), *_folders(table, _real)):
+        bundle = bundle_around(one.path)
+        if bundle is not None:
+            yield _fault(one, f"outside of the bundle {shown(str(bundle))}, of which nothing may change")
 
 
 def _inputs(table: Table, file: str | None, locate: Locate) -> Iterator[_Named]:
@@ -196,11 +211,11 @@ def _holds(named: _Named, path: PurePath) -> bool:
 
 def _is_of(named: _Named, path: PurePath) -> bool:
     """Return whether a path is this file, or one that comes to lie beside it."""
+    if named.place == ("events", "store"):
+        return is_of_store(path, named.path)
     if path.parent != named.path.parent or not path.name.startswith(named.path.name):
         return False
     ending = path.name[len(named.path.name) :]
-    if named.place == ("events", "store"):
-        return ending in _BESIDE_STORE or ending.startswith(_SET_ASIDE)
     return ending == "" or (named.place in _ROTATED and ending[:1] == "." and ending[1:].isdecimal())
 
 

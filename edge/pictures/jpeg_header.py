@@ -15,6 +15,9 @@ _END_MARKER, _SCAN_MARKER = 0xD9, 0xDA
 _NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ONE_PASS = frozenset({0xC0, 0xC1, 0xC9})  # baseline and extended sequential
+# libjpeg stops at these, but Pillow goes on within them, and would find EXIF data there that nobody has judged.
+_IN_NO_JPEG = frozenset({0xC8, 0xD8, *range(0xF0, 0xFE)})
+_ARITHMETIC, _EXIF_MARKER, _EXIF = 0xCC, 0xE1, b"Exif\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +27,14 @@ class JpegHeader:
     width, height: in pixels.
     scan_at: the offset at which its first scan begins.
     held_bytes: what a decoder holds of it beside the pixels.
+    exif: its EXIF data, of all segments together, without the mark in front; b"" if there is none.
     """
 
     width: int
     height: int
     scan_at: int
     held_bytes: int
+    exif: bytes = b""
 
     @property
     def least_bytes(self) -> int:
@@ -57,7 +62,7 @@ def jpeg_header(data: bytes) -> JpegHeader:
 
 def _walk(data: bytes) -> JpegHeader:
     width = height = components = 0
-    one_pass, position = True, len(BEGINS)
+    one_pass, position, exif = True, len(BEGINS), list[bytes]()
     for _ in range(_MOST_SEGMENTS):
         # Between segments libjpeg passes over anything but a marker, and so must whoever judges for it.
         position = data.find(b"\xff", position)
@@ -72,6 +77,11 @@ def _walk(data: bytes) -> JpegHeader:
         if marker == _END_MARKER:
             break
         (length,) = struct.unpack_from(">H", data, position)
+        segment = position + 2, position + length
+        if marker in _IN_NO_JPEG or (marker == _ARITHMETIC and data.find(b"\xff", *segment) >= 0):
+            raise ImageError(f"damaged: marker {marker:02X}")
+        if marker == _EXIF_MARKER and data.startswith(_EXIF, *segment):
+            exif.append(data[position + 8 : position + length])
         if marker in _FRAME_MARKERS:
             height, width, components = struct.unpack_from(">xHHB", data, position + 2)
             one_pass = marker in _ONE_PASS
@@ -80,7 +90,7 @@ def _walk(data: bytes) -> JpegHeader:
                 break
             in_one_scan = one_pass and data[position + 2] == components
             held = 0 if in_one_scan else 2 * width * height * components
-            return JpegHeader(width, height, position - 2, held)
+            return JpegHeader(width, height, position - 2, held, b"".join(exif))
         position += length
     raise ImageError("damaged: no picture in it")
 

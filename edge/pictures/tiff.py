@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 259, 262, 277
-_STRIP_OFFSETS, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANAR = 273, 278, 279, 284
+_ORIENTATION, _STRIP_OFFSETS, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANAR = 274, 273, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 _UNCOMPRESSED, _YCBCR, _SEPARATE = 1, 6, 2
 # How many bytes become of one at most, by the compression's number. Bilevel fax codes take a bit a row, a JPEG a bit
@@ -37,6 +37,17 @@ def claimed_pixels(tags: Mapping[int, Any]) -> int:
     if _TILE_OFFSETS not in tags:
         return int(width * height)
     return int(max(width * height, tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_HEIGHT, 0)))
+
+
+def bytes_a_pixel(tags: Mapping[int, Any]) -> int:
+    """Return the bytes for each pixel that decoding a picture of these tags, by their numbers, takes beside the file's.
+    Raises whatever odd tags raise: TypeError, ValueError."""
+    # Pillow keeps 4 bytes, and the result has 3. libtiff unpacks a strip, which may be the whole picture, beside the 4.
+    # Pillow turns it within: a second 4, and the C library keeps some of what was freed for the 3.
+    if tags.get(_ORIENTATION, 1) != 1:
+        return 11
+    packed = tags.get(_COMPRESSION, _UNCOMPRESSED) != _UNCOMPRESSED
+    return max(7, 4 + int(tags.get(_SAMPLES, 1))) if packed else 7
 
 
 def shortage(tags: Mapping[int, Any], size: int) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle.labels import is_unknown, label_fix, label_problem, twins
-from edge.bundle.store import MANIFEST_HASH
+from edge.bundle.place import MANIFEST_HASH
 from edge.errors import DatasetError, MissingInputError
 from edge.photo_files import is_image_name, look_through, photos_of
 from edge.results import UNKNOWN

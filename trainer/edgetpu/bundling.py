@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 
 from edge.bundle.manifest import EdgeTpu
-from edge.bundle.store import MANIFEST, MANIFEST_HASH, Bundle
+from edge.bundle.place import MANIFEST, MANIFEST_HASH
+from edge.bundle.store import Bundle
 from edge.bundle.write import seal
 from edge.edgetpu.twin import CompiledModel
 from trainer.edgetpu.compatibility import judge

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.bundle.store import MANIFEST, MANIFEST_HASH
+from edge.bundle.place import MANIFEST, MANIFEST_HASH
 from edge.cli import cli, status_of
 
 
