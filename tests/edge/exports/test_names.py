@@ -20,11 +20,18 @@ def test_what_is_a_name_already_stays(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text", ["", "..", "../../etc/passwd", "a/b", "C:\\x", "CON", "com1.txt", "-rf", "a\x1b[31mb", "fox.", "~", "a\nb"]
+    + ["$RECYCLE.BIN", "lost+found", "FOUND.000", "@eaDir", "#recycle", "My.lrdata", ".owl", "System Volume Information"]
 )
 def test_what_is_none_is_changed_and_marked_by_its_hash(text: str) -> None:
     name = safe_name(text)
     assert re.fullmatch(r".*-[0-9a-f]{8}", name)
     assert not set('<>:"/\\|?*\n\x1b') & set(name)
+    assert not is_out_of_bounds(name)
+
+
+@pytest.mark.parametrize("text", ["thumbnails", "Recycled", "RECYCLER", "thumbnail"])
+def test_everyday_words_stay_the_trainer_takes_them_for_classes(text: str) -> None:
+    assert safe_name(text) == text
 
 
 @given(texts)
