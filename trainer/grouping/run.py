@@ -110,7 +110,7 @@ def run(request: Request, progress: Progress) -> Answer:
 def _find(request: Request) -> tuple[list[Path], dict[Path, str] | None]:
     """Return the photos and, for judging, the class of each."""
     if request.judge:
-        listing = list_photos(request.photos, min_photos=0)
+        listing = list_photos(request.photos, min_photos=0, visits=True)
         classes = {photo.path: listing.classes[photo.label] for photo in listing.photos}
         paths = list(classes)
     else:

@@ -1,4 +1,4 @@
-"""Tables beside the photos: bounded in bytes, in rows and in the length of a line; a pipe or a device ends in a line."""
+"""Tables beside the photos: bounded in bytes, in rows and in the length of a line; pipes and devices end in one line."""
 
 import csv
 import os
@@ -50,7 +50,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_parsed(tmp_path: Path)
 
 
 def test_a_line_without_end_is_refused_and_takes_no_more_than_a_few_times_its_bytes(tmp_path: Path) -> None:
-    data = "file,label,sure\n".encode() + "\U0001f989".encode() + b"x" * (8 << 20)
+    data = b"file,label,sure\n" + "\U0001f989".encode() + b"x" * (8 << 20)
     for name in ("visits.csv", MACHINE_LABELS):
         (tmp_path / name).write_bytes(data.replace(b"label", b"visit") if name == "visits.csv" else data)
     for read, at in ((grouped, tmp_path / "visits.csv"), (read_machine_labels, tmp_path)):
