@@ -49,8 +49,8 @@ def test_what_is_passed_over_is_said_by_class_before_anything_is_decoded(
     assert heard.said[:4] == [
         "warning: red-disc: 40 of 48 files passed over: 40 .heic (convert them to JPEG)",
         "warning: 1 photo beside the class folders, in no class: passed over",
-        "warning: the folder 'thumbnails' (1 photo) is not looked into, because systems use that name: rename it if it is "
-        "a class",
+        "warning: the folder 'thumbnails' (1 photo) is not looked into, because systems use that name: rename it if "
+        "it is a class",
         "stage: reading photos",
     ]
     assert any(

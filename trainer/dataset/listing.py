@@ -233,8 +233,7 @@ def _check_classes(root: Path, classes: tuple[str, ...]) -> None:
     if len(classes) == 1:
         raise DatasetError(
             f"{root}: one class only ({classes[0]!r}), must be 2 or more: add a folder of photos of what it is not"
-            + folder_to_give(root)
-            + _closed_beside(root)
+            + (folder_to_give(root) or _closed_beside(root))
         )
     for name in classes:
         if problem := label_problem(name):

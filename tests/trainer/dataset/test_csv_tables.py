@@ -1,4 +1,4 @@
-"""Tables beside the photos: bounded in bytes, in rows and in the length of a line; pipes and devices end in one line."""
+"""Tables beside the photos: bounded in bytes, rows and the length of a line; pipes and devices end in one line."""
 
 import csv
 import os
