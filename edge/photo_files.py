@@ -15,7 +15,7 @@ from edge.images import SUFFIXES, readable_name
 _NOBODYS_FOLDERS = frozenset(
     {
         # Windows
-        *("$recycle.bin", "recycler", "recycled", "system volume information", "$extend", "$winreagent", "msocache"),
+        *("$recycle.bin", "system volume information", "$extend", "$winreagent", "msocache"),
         *("$windows.~bt", "$windows.~ws"),
         # macOS, beside the many that begin with a dot
         *("__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder", "thefindbycontentfolder"),
@@ -27,9 +27,17 @@ _NOBODYS_FOLDERS = frozenset(
         # Linux, Android
         *("lost+found", "$orphanfiles", "lost.dir"),
         # other programs: small copies of the photos, and no photos at all
-        *("thumbnails", "thumbnail", "_thumbnails", "_thumbs", "_thumb", "__pycache__", "node_modules"),
+        *("_thumbnails", "_thumbs", "_thumb", "__pycache__", "node_modules"),
+        *("captureone", "files_trashbin", "files_versions"),
     }
 )
+# Libraries of photo programs, which macOS shows as files: originals and many small copies of them.
+_LIBRARIES = (".photoslibrary", ".photolibrary", ".migratedphotolibrary", ".aplibrary", ".lrdata", ".lrlibrary")
+# Words of every day that Windows and other programs use too. A folder of that name beside classes may be one.
+_EVERYDAY = frozenset({"recycled", "recycler", "thumbnail", "thumbnails"})
+_LEAST_OF_CLASS = 4  # photos, as training wants them
+# What Windows keeps in a recycle bin: its lists, a folder for each user, and files under numbers.
+_OF_BIN = re.compile(r"info2?|desktop\.ini|s-1-\d.*|[$][ri].*|d[a-z]\d+\.\w+", re.IGNORECASE)
 _CHKDSK = re.compile(r"found\.\d{3}", re.IGNORECASE)  # what Windows' disk check found
 _NOBODYS_FILES = frozenset(
     {
@@ -95,7 +103,7 @@ def _has_signature(path: Path) -> bool:
 
 def find_images(root: Path) -> list[Path]:
     """Return the photos under `root`, sorted. Raises what look_through raises."""
-    return photos_of(root, look_through(root))
+    return photos_of(root, look_through(root, classes=True))
 
 
 def photos_of(root: Path, tree: Tree) -> list[Path]:
@@ -108,8 +116,10 @@ def photos_of(root: Path, tree: Tree) -> list[Path]:
         raise MissingInputError(f"{name}: cannot read: {error.strerror or error}") from error
 
 
-def look_through(root: Path) -> Tree:
+def look_through(root: Path, *, classes: bool = False) -> Tree:
     """Return everything under `root`.
+
+    classes: whether the folders in `root` may be those of classes, as is_closed judges them.
 
     Follows linked folders too, each once, unless they lead into `root` or to a folder above it. Raises
     MissingInputError, with the name, if a folder cannot be read.
@@ -121,8 +131,11 @@ def look_through(root: Path) -> Tree:
     closed: list[Path] = []
     for place, folders, names in os.walk(root, followlinks=True, onerror=_refuse_folder):
         files += [Path(place, name) for name in names]
-        closed += [Path(place, name) for name in folders if is_out_of_bounds(name)]
-        open_ = [name for name in sorted(folders) if not is_out_of_bounds(name)]
+        shut = {name for name in folders if is_out_of_bounds(name)}
+        if classes and Path(place) == root:
+            shut = {name for name in shut if is_closed(root / name)}
+        closed += [Path(place, name) for name in shut]
+        open_ = sorted(set(folders) - shut)
         folders[:] = [name for name in open_ if _is_to_be_entered(Path(place, name), top, seen)]
     return Tree(tuple(sorted(files)), tuple(sorted(closed)))
 
@@ -145,7 +158,31 @@ def _is_to_be_entered(folder: Path, top: Path, seen: set[Path]) -> bool:
 def is_out_of_bounds(folder: str) -> bool:
     """Return True if a folder of this name holds nobody's photos: it is hidden, or a system or another program keeps it
     for itself."""
-    return folder.startswith(".") or folder.lower() in _NOBODYS_FOLDERS or bool(_CHKDSK.fullmatch(folder))
+    name = folder.lower()
+    return (
+        name.startswith(".")
+        or name in _NOBODYS_FOLDERS
+        or is_everyday(name)
+        or name.endswith(_LIBRARIES)
+        or bool(_CHKDSK.fullmatch(name))
+    )
+
+
+def is_everyday(folder: str) -> bool:
+    """Return True if this name of a folder is a word of every day that systems and other programs use, too."""
+    return folder.lower() in _EVERYDAY
+
+
+def is_closed(folder: Path) -> bool:
+    """Return True if a folder at the level of classes is none: is_out_of_bounds has its name, unless that is a word of
+    every day, such as 'recycled', and photos are in the folder as in a class. Raises what look_through raises."""
+    if not is_out_of_bounds(folder.name):
+        return False
+    if not is_everyday(folder.name):
+        return True
+    tree = look_through(folder)
+    inside = {part for file in tree.files for part in file.relative_to(folder).parts}
+    return any(map(_OF_BIN.fullmatch, inside)) or len(photos_of(folder, tree)) < _LEAST_OF_CLASS
 
 
 def is_nobodys(file: str) -> bool:

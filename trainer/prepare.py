@@ -11,7 +11,7 @@ from edge.errors import DatasetError, MissingInputError
 from edge.events.taxonomy import read_file, read_taxonomy
 from edge.images import readable_name
 from edge.inference.assembly import TAXONOMY_NAME
-from edge.photo_files import look_through, photos_of
+from edge.photo_files import is_everyday, look_through, photos_of
 from trainer.check.examine import DatasetReport, conflicts, examine
 from trainer.check.files import PASSED_OVER
 from trainer.check.labels import LOST
@@ -19,6 +19,7 @@ from trainer.cropping.sources import source_groups
 from trainer.dataset.duplicates import group_duplicates
 from trainer.dataset.groups import join_groups, visit_groups
 from trainer.dataset.layouts.passed_over import in_words, others_of, passed_over
+from trainer.dataset.layouts.splits import closed_with_photos
 from trainer.dataset.listing import SPLITS, Listing, Photo, Split
 from trainer.dataset.machine_labels import MACHINE_LABELS
 from trainer.dataset.photo_set import PhotoSet
@@ -112,7 +113,8 @@ def _announce(run: RunContext, data: Data) -> None:
         run.progress.say(f"warning: {finding.title}. {finding.explanation}")
     if others := sum(finding.kind not in {*PASSED_OVER, LOST} for finding in data.report.of("warning")):
         run.progress.say(
-            f"{others} remarks on the photos are in the report (or: fieldfare dataset check {run.options.data})"
+            f"{counted(others, 'remark')} on the photos {'is' if others == 1 else 'are'} in the report (or: fieldfare "
+            f"dataset check {run.options.data})"
         )
 
 
@@ -138,6 +140,17 @@ def _announce_passed_over(listing: Listing, progress: Progress) -> None:
         progress.say(line)
     if listing.loose:
         progress.say(f"warning: {counted(listing.loose, 'photo')} beside the class folders, in no class: passed over")
+    for line in closed_with_photos(folder for folder in listing.closed if _may_be_class(listing, folder)):
+        progress.say(
+            f"warning: the folder {line} is not looked into, because systems use that name: rename it if it is a class"
+        )
+
+
+def _may_be_class(listing: Listing, closed: Path) -> bool:
+    """Return whether a folder that was not looked into may be a class to its user; inside of classes lie thumbnails of
+    their photos."""
+    *above, name = closed.relative_to(listing.root).parts
+    return is_everyday(name) and len(above) < 2 and (not above or above[0] not in listing.classes)
 
 
 def find_taxonomy(listing: Listing, progress: Progress) -> bytes | None:

@@ -38,7 +38,7 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     remark = options.network.check(options.weights)
     # A file: before the photos are listed and TensorFlow is loaded, which takes seconds.
     weights = None if options.weights == "imagenet" else find_weights(options.network, options.weights)
-    listing = list_photos(options.data)
+    listing = list_photos(options.data, visits=options.group_by is not None and options.group_by.kind == "folder")
     if options.group_by is not None:
         # Only for its errors: a rule that matches nothing must not cost the minutes of reading the photos.
         visit_groups(listing, options.group_by)

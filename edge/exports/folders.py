@@ -10,6 +10,7 @@ Only the best frame of an event is written: a crop is the same photo again, and 
 import contextlib
 from collections.abc import Iterator, Sequence
 
+from edge.bundle.labels import is_unknown
 from edge.exports.columns import clean
 from edge.exports.copying.names import Names, safe_name
 from edge.exports.copying.output_file import OutputFile
@@ -17,7 +18,6 @@ from edge.exports.copying.target import Target
 from edge.exports.media import Named, file_name
 from edge.exports.tables import CsvTable
 from edge.exports.times import day_of, to_millisecond
-from edge.results import UNKNOWN
 from edge.store.records import StoredEvent, StoredPicture, StoredSample
 
 FILE = "pictures.csv"
@@ -40,8 +40,8 @@ class FolderWriter:
         """Return the best picture, if a person marked the event."""
         if stored.mark is None:
             return []
-        # The trainer refuses a class that is called unknown, in any case of the letters.
-        sure = stored.mark.verdict != "wrong" and stored.label.strip().casefold() != UNKNOWN
+        # The trainer refuses a class that reads as unknown. Events could be marked so until November 2026.
+        sure = stored.mark.verdict != "wrong" and not is_unknown(stored.label.strip())
         label = stored.label if sure else stored.event.label
         folder = f"{'classes' if sure else 'unsure'}/{self._classes.of(label)}/{day_of(stored.begin_wall_s)}"
         return [

@@ -34,7 +34,7 @@ def table(lines: Sequence[str]) -> list[tuple[int, str]] | None:
     """
     for delimiter in DELIMITERS:
         rows = [[cell.strip() for cell in split_cells(line, delimiter)] for line in lines]
-        if len(rows) < 3 or len(rows[0]) < 3 or len({len(row) for row in rows}) != 1:
+        if len(rows) < 2 or len(rows[0]) < 3 or len({len(row) for row in rows}) != 1:
             continue
         header, columns = rows[0], list(zip(*rows[1:], strict=True))
         names = [at for name in _NAMES for at, cell in enumerate(header) if name.fullmatch(cell)]

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from edge.bundle.labels import MAX_LABEL_BYTES, MAX_LABELS_BYTES, appearance, label_fix, label_problem, twins
 from edge.errors import BundleError
-from edge.importing.label_numbers import check_order, marked
+from edge.importing.label_marks import bare, undressed
+from edge.importing.label_numbers import check_columns, check_one_number, check_order, marked
 from edge.importing.label_tables import DELIMITERS, split_cells, table
 from edge.importing.tensors import MAX_CLASSES
 
@@ -25,6 +26,14 @@ _NUMBER = re.compile(r"(\d{1,40})(?:\.0+)?")
 _HEADER = re.compile(
     r"id|index|idx|no|number|output|(class|label|category)[ _]?(id|index|name)?|classes|labels|"
     r"(display|common|scientific)?[ _]?names?",
+    re.IGNORECASE,
+)
+_INDEX = re.compile(
+    r"((class|label|category|output|target)[ _-]?)?(ids?|index|idx|no\.?|nr\.?|number|num)|output|class|label|target",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(
+    r"(n|num(ber)?|no\.?)[ _]?(of[ _])?\w+s|counts?|samples?|images?|photos?|pictures?|total|freq(uency)?|size|support",
     re.IGNORECASE,
 )
 # ImageNet's 1,000 names hold two twice. If numbers are really a part of the names, such as "1 star" and "2 stars",
@@ -55,19 +64,30 @@ def read_labels(data: bytes, classes: int) -> tuple[str, ...]:
 
 def _resolved(lines: list[str], classes: int) -> list[str]:
     """Return the names of the outputs in their order. Raises BundleError if numbers in the lines leave it open."""
+    lines = undressed(lines)
+    check_columns(lines)
     if (rows_of_table := table(lines)) is not None:
         return _in_order(rows_of_table, len(rows_of_table))
     rows = _rows(lines)
     if _has_header(lines, rows, classes):
-        lines, rows = lines[1:], rows[1:]
+        _check_header(lines)
+        lines = undressed(lines[1:])
+        rows = _rows(lines)
     numbered = [row for row in rows if row is not None]
     if _are_numbers_of_outputs(numbered, len(lines)):
-        return _in_order(numbered, len(lines))
+        return _named(numbered, len(lines))
     found = marked(lines)
     if found is not None and len({name for _, name in found}) >= _DISTINCT * len(found):
-        return _in_order(found, len(found))
+        return _named(found, len(found))
     check_order(lines)
     return lines
+
+
+def _named(numbered: Sequence[_Row], lines: int) -> list[str]:
+    """Return the names in the order of their numbers, without what was between. Raises BundleError."""
+    names = bare(_in_order(numbered, lines))
+    check_one_number(names)
+    return names
 
 
 def distinct(labels: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
@@ -149,6 +169,24 @@ def _has_header(lines: Sequence[str], rows: Sequence[_Row | None], classes: int)
     if None not in rows[1:]:
         return one_more or (known and len(cells) > 1)
     return one_more and known
+
+
+def _check_header(lines: Sequence[str]) -> None:
+    """Raise BundleError if the header of a table of two columns names another column than one of outputs' numbers."""
+    for delimiter in DELIMITERS:
+        header, *cells = ([cell.strip(' "') for cell in split_cells(line, delimiter)] for line in lines)
+        if len(header) != 2 or any(len(row) != 2 for row in cells):
+            continue
+        for at in (0, 1):
+            if all(_NUMBER.fullmatch(row[at]) for row in cells) and _is_no_index(header[at], at):
+                raise BundleError(
+                    f"the column {header[at][:40]!r} does not number the outputs: call it 'id' if it does, or {_PLAIN}"
+                )
+
+
+def _is_no_index(header: str, column: int) -> bool:
+    # In front, numbers are those of outputs, in whatever language the header is, but for what counts photos.
+    return bool(_COUNT.fullmatch(header)) if column == 0 else not _INDEX.fullmatch(header)
 
 
 def _are_numbers_of_outputs(numbered: Sequence[_Row], lines: int) -> bool:

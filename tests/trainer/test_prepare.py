@@ -42,14 +42,20 @@ def test_what_is_passed_over_is_said_by_class_before_anything_is_decoded(
     for number in range(40):
         (photos / "red-disc" / f"IMG_{number}.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
     (photos / "loose.jpg").touch()
+    (photos / "thumbnails").mkdir()
+    (photos / "thumbnails" / "1.jpg").touch()
     options = Options(data=photos, out=tmp_path / "bundle", network=Network("mobilenet_v2", 0.35, 32), weights="none")
     load(RunContext(options, spec, None, tmp_path, heard, Clock()), list_photos(photos)).photos.pixels.close()
-    assert heard.said[:3] == [
+    assert heard.said[:4] == [
         "warning: red-disc: 40 of 48 files passed over: 40 .heic (convert them to JPEG)",
         "warning: 1 photo beside the class folders, in no class: passed over",
+        "warning: the folder 'thumbnails' (1 photo) is not looked into, because systems use that name: rename it if "
+        "it is a class",
         "stage: reading photos",
     ]
-    assert any(line.startswith("1 remarks on the photos") for line in heard.said)  # few photos; the others were said
+    assert any(
+        line.startswith("1 remark on the photos is in") for line in heard.said
+    )  # few photos; the others were said
 
 
 def test_what_is_passed_over_of_outside_is_said_too(tmp_path: Path, shapes: Shapes, spec: Preprocessing) -> None:

@@ -62,7 +62,7 @@ def compare(
         _check_report(report, (a, b, data), overwrite=overwrite)
     pair = open_bundle(a), open_bundle(b)
     progress = ConsoleProgress()
-    listing = list_photos(data, min_photos=1)
+    listing = list_photos(data, min_photos=1, visits=True)
     for line in in_words(listing.passed_over):
         progress.say(line)
     result, shown = compare_bundles(

@@ -110,7 +110,7 @@ def _look(
 
     size, seed, workers = numbers
     rule = None if group_by is None else parse_group_by(group_by)
-    listing = list_photos(data, min_photos=0)
+    listing = list_photos(data, min_photos=0, visits=rule is not None and rule.kind == "folder")
     if rule is not None:
         visit_groups(listing, rule)  # so that a missing table is reported before the photos are read
     network = Network(DEFAULT_FAMILY, 1.0, size)  # no model was chosen yet, and no width changes a photo

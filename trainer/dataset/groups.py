@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from edge.errors import ConfigError, DatasetError, MissingInputError
 from edge.images import readable_name
+from edge.storage import read_bounded
 from trainer.dataset.components import linked, numbered
 from trainer.dataset.listing import Listing, Photo
+from trainer.dataset.tables import MOST_BYTES, read_table
 
 # Matching a nested repeat, such as ^(a+)+b, takes time that doubles with every letter. A harmless pattern takes about
 # a second for a million names.
@@ -157,16 +159,12 @@ def _table(group_by: GroupBy) -> dict[str, str]:
     assert table is not None
     where = f"--group-by {readable_name(table)}"
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            head = file.readline()
-            file.seek(0)
-            # Spreadsheets write the delimiter of their country.
-            rows = csv.DictReader(file, delimiter=max(",;\t", key=head.count))
-            for column in ("file", group_by.column):
-                if column not in (rows.fieldnames or ()):
-                    known = ", ".join(map(repr, (rows.fieldnames or ())[:12])) or "none"
-                    raise DatasetError(f"{where}: no column {column!r}, there are {known}: name one of them")
-            return _visits_of(rows, group_by.column, where)
+        rows = read_table(read_bounded(table, MOST_BYTES, pipe=True))
+        for column in ("file", group_by.column):
+            if column not in (rows.fieldnames or ()):
+                known = ", ".join(map(repr, (rows.fieldnames or ())[:12])) or "none"
+                raise DatasetError(f"{where}: no column {column!r}, there are {known}: name one of them")
+        return _visits_of(rows, group_by.column, where)
     except FileNotFoundError as error:
         raise MissingInputError(f"{where}: no such file: check the name") from error
     except OSError as error:

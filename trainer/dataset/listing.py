@@ -16,6 +16,7 @@ from edge.bundle.place import MANIFEST_HASH
 from edge.errors import DatasetError, MissingInputError
 from edge.photo_files import is_image_name, look_through, photos_of
 from edge.results import UNKNOWN
+from trainer.dataset.layouts.nested import check_nested
 from trainer.dataset.layouts.other_tools import check_other_layouts
 from trainer.dataset.layouts.passed_over import PassedOver, others_of, passed_over
 from trainer.dataset.layouts.splits import (
@@ -23,6 +24,7 @@ from trainer.dataset.layouts.splits import (
     check_split_names,
     check_splits,
     closed_in,
+    closed_with_photos,
     folder_to_give,
     folders_in,
     holds_photos,
@@ -105,7 +107,7 @@ class Listing:
         return Sureness.of([photo.sure for photo in self.photos if photo.sure is not None])
 
 
-def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
+def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS, visits: bool = False) -> Listing:
     """Find classes and photos under `root`: class folders, or train/val/test folders of class folders.
 
     Raises MissingInputError if there is no folder; DatasetError if there is only one class, a class has no photos or
@@ -123,6 +125,8 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS) -> Listing:
         check_other_layouts(places[split], per_split[split])
     classes = tuple(sorted({folder.name for folders in per_split.values() for folder in folders}))
     _check_classes(root, classes)
+    for split, class_folders in per_split.items():
+        check_nested(places[split], class_folders, visits=visits)
     for split, class_folders in per_split.items():
         if missing := sorted(set(classes) - {folder.name for folder in class_folders}):
             raise DatasetError(f"{places[split]}: class folder {missing[0]!r} is missing there: every split needs it")
@@ -234,7 +238,7 @@ def _check_classes(root: Path, classes: tuple[str, ...]) -> None:
     if len(classes) == 1:
         raise DatasetError(
             f"{root}: one class only ({classes[0]!r}), must be 2 or more: add a folder of photos of what it is not"
-            + folder_to_give(root)
+            + (folder_to_give(root) or _closed_beside(root))
         )
     for name in classes:
         if problem := label_problem(name):
@@ -247,6 +251,14 @@ def _check_classes(root: Path, classes: tuple[str, ...]) -> None:
             f"{root}: two class folders look like {classes[first]!r}: {_difference(classes[first], classes[second])}: "
             "rename one, or put their photos together"
         )
+
+
+def _closed_beside(root: Path) -> str:
+    """Return a hint, to follow a message: which folders with photos are no classes by their names; '' if none are."""
+    if not (lines := closed_with_photos(closed_in(root))):
+        return ""
+    more = f" and {len(lines) - _MOST_LINES} more" if len(lines) > _MOST_LINES else ""
+    return f"; not looked into: {', '.join(lines[:_MOST_LINES])}{more}: rename what is a class"
 
 
 def _difference(one: str, other: str) -> str:

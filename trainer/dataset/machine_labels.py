@@ -5,7 +5,6 @@ folder, or whose row is deleted, counts as labelled by hand: so people correct o
 """
 
 import csv
-import io
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,10 @@ from edge.errors import DatasetError, MissingInputError
 from edge.exports.tables import csv_bytes
 from edge.images import readable_name
 from edge.storage import read_bounded
+from trainer.dataset.tables import MOST_BYTES, read_table
 
 MACHINE_LABELS = "machine-labels.csv"
 _COLUMNS = ("file", "label", "sure")
-_MOST_BYTES = 256 << 20  # a million photos with long names
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +67,12 @@ def read_machine_labels(root: Path) -> dict[str, float]:
     path = root / MACHINE_LABELS
     shown = readable_name(path)
     try:
-        data = read_bounded(path, _MOST_BYTES)
+        data = read_bounded(path, MOST_BYTES)
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise MissingInputError(f"{shown}: cannot read: {error.strerror or error}") from error
-    # Spreadsheets put a mark first and write the delimiter of their country.
-    text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
-    head = text.partition("\n")[0]
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
+    rows = read_table(data, errors="surrogateescape")
     try:
         if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
             raise DatasetError(f"{shown}: no column {missing[0]!r}: take the table that `dataset spread` wrote")

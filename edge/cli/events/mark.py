@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _VERDICTS = ("right", "wrong")
 # Most new labels are none: a heron is no person.
 _LIKE_A_SLIP = 0.75
-_LONGEST_LABEL = 1000  # bytes, as in a bundle
 _LONGEST_NAME = 200  # bytes, of a person
 
 
@@ -79,23 +78,35 @@ def _mark(verdict: str, label: str | None, by: str | None) -> "Mark":
     from edge.store.records import Mark
 
     if by is not None:
-        _check_text("--by", by, _LONGEST_NAME)
+        _check_name(by)
     if label is None and verdict in _VERDICTS:
         return Mark(verdict="right" if verdict == "right" else "wrong", by=by, wall_s=time.time())
     text = verdict if label is None else label
-    _check_text("the label", text, _LONGEST_LABEL)
+    _check_label(text)
     return Mark(verdict="other", label=text, by=by, wall_s=time.time())
 
 
-def _check_text(what: str, text: str, longest: int) -> None:
-    """Raise UsageError unless the text may stand in the store, in tables and on a terminal."""
+def _check_label(label: str) -> None:
+    """Raise UsageError unless the label may be that of a class, which `export --format folders` makes of it, or is
+    the one for what nobody recognizes."""
+    from edge.bundle.labels import is_unknown, label_fix, label_problem
+    from edge.printable import printable
+    from edge.results import UNKNOWN
+
+    if label != UNKNOWN and (problem := label_problem(label)):
+        fix = f"mark it {UNKNOWN}, or choose another name" if is_unknown(label) else label_fix(label)
+        raise click.UsageError(f"the label {printable(label[:80])!r} {problem}: {fix}")
+
+
+def _check_name(name: str) -> None:
+    """Raise UsageError unless the name of a person may stand in the store, in tables and on a terminal."""
     from edge.printable import printable
 
     try:
-        size = len(text.encode())
+        size = len(name.encode())
     except UnicodeEncodeError:
         size = 0
-    if not text.strip() or text != text.strip() or printable(text) != text or not 0 < size <= longest:
+    if not name.strip() or name != name.strip() or printable(name) != name or not 0 < size <= _LONGEST_NAME:
         raise click.UsageError(
-            f"{what} {text[:80]!r}: must be printable text of 1 to {longest} bytes without blanks at its ends"
+            f"--by {name[:80]!r}: must be printable text of 1 to {_LONGEST_NAME} bytes without blanks at its ends"
         )

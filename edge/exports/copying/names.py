@@ -4,6 +4,8 @@ import hashlib
 import re
 import unicodedata
 
+from edge.photo_files import is_everyday, is_out_of_bounds
+
 # What FAT and Windows refuse. A tilde or a dot first, and two dots anywhere, are no path for Camtrap DP.
 _REFUSED = re.compile(r'[<>:"/\\|?*]|\.{2,}')
 _ENDS = " .~\u200c\u200d"
@@ -20,7 +22,8 @@ def safe_name(text: str, longest: int = _LONGEST) -> str:
     """
     name = _REFUSED.sub("_", unicodedata.normalize("NFC", text))
     name = "".join(c if c.isprintable() or c in _JOINERS else "_" for c in name).strip(_ENDS)
-    if _RESERVED.match(name) or name.startswith("-") or not name:
+    passed_over = is_out_of_bounds(name) and not is_everyday(name)  # by the trainer
+    if _RESERVED.match(name) or name.startswith("-") or not name or passed_over:
         name = f"_{name}"
     if name == text and len(name.encode()) <= longest:
         return name

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.exports.copying.names import Names, safe_name
+from edge.photo_files import is_everyday, is_out_of_bounds
 
 # The pattern of media.filePath in Camtrap DP 1.0.2.
 CAMTRAP_PATH = re.compile(r"^(?=^[^./~])(^((?!\.{2}).)*$).*$")
@@ -19,12 +20,22 @@ def test_what_is_a_name_already_stays(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "..", "../../etc/passwd", "a/b", "C:\\x", "CON", "com1.txt", "-rf", "a\x1b[31mb", "fox.", "~", "a\nb"]
+    "text",
+    [
+        *("", "..", "../../etc/passwd", "a/b", "C:\\x", "CON", "com1.txt", "-rf", "a\x1b[31mb", "fox.", "~", "a\nb"),
+        *("$RECYCLE.BIN", "lost+found", "FOUND.000", "@eaDir", "#recycle", "My.lrdata", ".owl", "Temporary Items"),
+    ],
 )
 def test_what_is_none_is_changed_and_marked_by_its_hash(text: str) -> None:
     name = safe_name(text)
     assert re.fullmatch(r".*-[0-9a-f]{8}", name)
     assert not set('<>:"/\\|?*\n\x1b') & set(name)
+    assert not is_out_of_bounds(name)
+
+
+@pytest.mark.parametrize("text", ["thumbnails", "Recycled", "RECYCLER", "thumbnail"])
+def test_everyday_words_stay_the_trainer_takes_them_for_classes(text: str) -> None:
+    assert safe_name(text) == text
 
 
 @given(texts)
@@ -33,6 +44,7 @@ def test_a_name_fits_everywhere(text: str) -> None:
     assert 0 < len(name.encode()) <= 80
     assert CAMTRAP_PATH.match(f"media/{name}/x.jpg")
     assert name == name.strip(" .~")
+    assert is_everyday(name) or not is_out_of_bounds(name)  # the trainer passes over no class
     assert all(c.isprintable() or c in "\u200c\u200d" for c in name)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge.errors import DatasetError, MissingInputError
 from edge.images import readable_name
-from edge.photo_files import is_image_name, is_out_of_bounds, is_photo
+from edge.photo_files import find_images, is_closed, is_image_name, is_out_of_bounds, is_photo
 
 _MOST_NAMED = 10  # folders in one message
 _DEEPEST = 4  # folders that each hold only the next: archive/archive/photos/...
@@ -90,12 +90,22 @@ def folder_to_give(root: Path) -> str:
 
 def folders_in(root: Path) -> list[Path]:
     """Return the folders that can be classes: not hidden ones, nor those of systems. Raises MissingInputError."""
-    return _entries(root, lambda entry: entry.is_dir() and not is_out_of_bounds(entry.name))
+    return _entries(root, lambda entry: entry.is_dir() and not is_closed(entry))
 
 
 def closed_in(root: Path) -> list[Path]:
     """Return the other folders in `root`: hidden ones, and those of systems. Raises MissingInputError."""
-    return _entries(root, lambda entry: entry.is_dir() and is_out_of_bounds(entry.name))
+    return _entries(root, lambda entry: entry.is_dir() and is_closed(entry))
+
+
+def closed_with_photos(folders: Iterable[Path]) -> list[str]:
+    """Return a line for each of `folders`, which were not looked into, that holds photos: its name and their number.
+    Raises MissingInputError."""
+    return [
+        f"{readable_name(folder.name)!r} ({photos} photo{'s' if photos > 1 else ''})"
+        for folder in folders
+        if (photos := len(find_images(folder)))
+    ]
 
 
 def loose_photos(folder: Path) -> int:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import FieldfareError
+from edge.photo_files import find_images
 from trainer.dataset.listing import list_photos
 
 
@@ -86,6 +87,92 @@ def test_a_test_without_labels_beside_a_train_folder_of_classes_is_refused_as_a_
 )
 def test_classes_whose_names_only_remind_of_splits_are_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
     assert list_photos(fill(tmp_path, *names)).classes == tuple(sorted(names))
+
+
+# Classes under days, cameras, folds, copies
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        ("color", "grayscale", "segmented"),
+        ("day", "night"),
+        ("cam1", "cam2"),
+        ("fold1", "fold2", "fold3"),
+        ("original", "augmented"),
+        ("entrainement", "test"),
+        ("lapin", "loup"),  # whatever the language
+    ],
+)
+def test_folders_that_each_hold_the_same_classes_are_refused_with_the_one_to_give(
+    tmp_path: Path, above: tuple[str, ...]
+) -> None:
+    fill(tmp_path, *(f"{name}/{label}" for name in above for label in ("owl", "wren")))
+    message = refusal(tmp_path)
+    assert "each hold folders of the same names, 'owl', 'wren'" in message
+    assert f"give one folder of them, such as {tmp_path / min(above)}" in message
+    assert message.endswith("if they are visits, add --group-by folder")
+    assert list_photos(tmp_path, visits=True).classes == tuple(sorted(above))
+
+
+def test_a_class_that_one_of_them_lacks_hides_nothing(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"cam{n}/{label}" for n in range(8) for label in ("owl", "wren", "robin")[: 2 + n % 2]))
+    assert "each hold folders of the same names" in refusal(tmp_path)
+
+
+def test_folders_of_days_are_no_classes_of_cameras(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"cam{n}/{label}" for n in (1, 2) for label in ("class1", "class2")))
+    assert "each hold folders of the same names, 'class1', 'class2'" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [("2024-05-01", "2024-05-02"), ("cam1", "cam2"), ("day", "night"), ("male", "female"), ("visit", "visit 2")],
+)
+def test_visits_of_the_same_names_in_all_classes_are_parts_of_them(tmp_path: Path, parts: tuple[str, ...]) -> None:
+    root = fill(tmp_path, *(f"{label}/{part}" for label in ("owl", "wren") for part in parts))
+    if "visit" in parts:  # a word that may as well be a class
+        assert "add --group-by folder" in refusal(root)
+    assert list_photos(root, visits=True).classes == ("owl", "wren")
+    assert "visit" in parts or list_photos(root).classes == ("owl", "wren")
+
+
+def test_a_copy_of_the_classes_beside_them_is_no_class(tmp_path: Path) -> None:
+    message = refusal(fill(tmp_path, "data/owl", "data/wren", "owl", "wren"))
+    assert "'data' is no class: it holds 'owl', 'wren', as the folders beside it are called" in message
+
+
+# Words of every day that systems use too
+
+
+@pytest.mark.parametrize("name", ["recycled", "Recycler", "thumbnail", "thumbnails"])
+def test_a_folder_of_photos_that_is_called_by_a_word_of_every_day_is_a_class(tmp_path: Path, name: str) -> None:
+    root = fill(tmp_path, name, "landfill")
+    assert list_photos(root).classes == tuple(sorted((name, "landfill")))
+    assert len(find_images(root)) == 8
+
+
+@pytest.mark.parametrize("mark", ["INFO2", "desktop.ini", "Dc1.jpg", "S-1-5-21-7/0.jpg", "$R123.jpg"])
+def test_a_recycle_bin_is_none_and_named_if_a_class_is_missing(tmp_path: Path, mark: str) -> None:
+    fill(tmp_path, "Recycled", "landfill")
+    (tmp_path / "Recycled" / mark).parent.mkdir(exist_ok=True)
+    (tmp_path / "Recycled" / mark).touch()
+    message = refusal(tmp_path)
+    assert "one class only ('landfill')" in message
+    assert "; not looked into: 'Recycled' (" in message
+    assert message.endswith(" photos): rename what is a class")
+
+
+def test_a_few_photos_are_no_class_by_such_a_name_but_named(tmp_path: Path) -> None:
+    fill(fill(tmp_path, "landfill"), "thumbnails", count=1)
+    assert "; not looked into: 'thumbnails' (1 photo): rename what is a class" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Photos Library.photoslibrary", "Previews.lrdata", "CaptureOne", "files_trashbin"])
+def test_libraries_of_photo_programs_are_no_classes(tmp_path: Path, name: str) -> None:
+    root = fill(tmp_path, "owl", "wren", f"{name}/originals", f"owl/{name}/1")
+    listing = list_photos(root)
+    assert (listing.classes, len(listing.photos)) == (("owl", "wren"), 8)
 
 
 # One folder deeper
