@@ -100,7 +100,7 @@ class StorageError(FieldfareError, OSError):
 
 
 class StoreGoneError(StorageError):
-    """A store of events that was deleted or replaced while it was open: what is written into it now is lost."""
+    """A store of events that was moved, deleted or replaced while it was open: what is written into it now is lost."""
 
 
 class ConfigError(FieldfareError, ValueError):

@@ -11,6 +11,7 @@ from edge.cli.events.options import (
     SETTINGS,
     filter_of,
     json_option,
+    note_missing_log,
     note_strange_labels,
     store_of,
     store_options,
@@ -87,9 +88,9 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
         project=_project(values),
         position=_position(values["position"]),
     )
-    if request.wanted.labels:
-        with StoreReader(store) as reader:
-            note_strange_labels(reader, request.wanted)
+    with StoreReader(store) as reader:
+        note_missing_log(reader)
+        note_strange_labels(reader, request.wanted)
     counter = _Counter()
     try:
         outcome = run(request, counter.show)

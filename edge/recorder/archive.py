@@ -131,6 +131,8 @@ class Archive:
         """
         make_folder(self.path.parent)
         store = self._open_store()
+        if store.left is not None:
+            self._note(store.left)
         if store.loss is not None:
             self._note(store.loss, "the card, or its disk, changed what was written")
         try:

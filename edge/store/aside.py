@@ -1,19 +1,17 @@
 """Set a damaged store aside, so that a fresh one can be begun, and the old one be looked at."""
 
 import logging
-import re
 from pathlib import Path
 
 from edge.errors import StorageError
 from edge.printable import printable
-from edge.store.files import beside, files_of, located, sync_folder
+from edge.store.files import files_of, located, next_numbered, numbered, sync_folder
 from edge.store.locking import WriterLock
 
 _log = logging.getLogger(__name__)
 
 # A store may be gigabytes: more than this would fill the card.
 MOST_KEPT = 3
-_ENDING = re.compile(r"\.damaged-(\d+)\Z")
 
 
 def set_aside(path: Path) -> Path:
@@ -26,7 +24,7 @@ def set_aside(path: Path) -> Path:
     with WriterLock(path):
         try:
             kept = damaged_stores(path)
-            new = beside(path, f".damaged-{_number(kept[-1]) + 1 if kept else 1}")
+            new = next_numbered(path, "damaged", kept)
             # The store comes last: if this is cut short, it still lies under its name, and the next start goes on.
             for old, aside in reversed(list(zip(files_of(path), files_of(new), strict=True))):
                 if old.exists():
@@ -43,13 +41,7 @@ def set_aside(path: Path) -> Path:
 
 def damaged_stores(path: Path) -> list[Path]:
     """Return the stores that were set aside here, oldest first."""
-    found = (entry for entry in path.parent.iterdir() if entry.name.startswith(path.name))
-    return sorted((entry for entry in found if _ENDING.fullmatch(entry.name[len(path.name) :])), key=_number)
-
-
-def _number(path: Path) -> int:
-    match = _ENDING.search(path.name)
-    return int(match[1]) if match else 0
+    return numbered(path, "damaged")
 
 
 def _remove(path: Path) -> None:

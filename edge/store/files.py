@@ -1,6 +1,7 @@
 """Name the files of a store, and tell them from others of the same name."""
 
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +38,25 @@ def beside(store: Path, ending: str) -> Path:
 def files_of(path: Path) -> tuple[Path, ...]:
     """Return the store's file and the two that SQLite keeps beside it."""
     return (path, beside(path, "-wal"), beside(path, "-shm"))
+
+
+def numbered(store: Path, word: str, tail: str = "") -> list[Path]:
+    """Return what lies beside the store as NAME.WORD-N and this tail, oldest first."""
+    ending = re.compile(rf"\.{word}-(\d+){tail}\Z")
+    found = ((ending.fullmatch(entry.name[len(store.name) :]), entry) for entry in _named_after(store))
+    return [entry for _, entry in sorted((int(match[1]), entry) for match, entry in found if match is not None)]
+
+
+def next_numbered(store: Path, word: str, kept: list[Path]) -> Path:
+    """Return NAME.WORD-N with the number after those of `kept`, oldest first."""
+    number = 1
+    if kept:
+        number += int(kept[-1].name[len(store.name) + len(word) + 2 :].split("-")[0])
+    return beside(store, f".{word}-{number}")
+
+
+def _named_after(store: Path) -> list[Path]:
+    return [entry for entry in store.parent.iterdir() if entry.name.startswith(store.name)]
 
 
 def inode(path: Path) -> tuple[int, int] | None:

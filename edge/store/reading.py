@@ -12,14 +12,14 @@ from edge.printable import printable
 from edge.store import harvest, rows
 from edge.store.counting import events_after, last_settled
 from edge.store.faults import sound_rows, translated
-from edge.store.files import located
+from edge.store.files import files_of, located
 from edge.store.reads import exported, totals
 from edge.store.reads.runs import NumberSet
 from edge.store.reads.selecting import Selection, select
 from edge.store.reads.walking import Place, Walk
 from edge.store.reads.ways_in import open_for_reading
 from edge.store.records import Filter, HourCount, StoredEvent, StoredSample
-from edge.store.schema import HOUR_S
+from edge.store.schema import HOUR_S, IS_OPEN
 
 # How long a walk through the store may hold on to one state of it. Meanwhile the writer's log cannot begin again, so
 # it grows; somebody may leave `fieldfare events | less` open for days.
@@ -43,6 +43,7 @@ class StoreReader:
         self._closed = False
         self._depth = 0
         self._state_since_s = 0.0
+        self._has_log = _has_log(self.path)
 
     def __enter__(self) -> "StoreReader":
         return self
@@ -84,6 +85,16 @@ class StoreReader:
         if self._depth == 1 and time.monotonic() - self._state_since_s > _STATE_S:
             self._connection.execute("COMMIT")
             self._begin_state()
+
+    def lacks_log(self) -> bool:
+        """Return whether the newest events may be missing, since the store was not closed and its log is not beside it:
+        it was copied or moved alone."""
+        if self._has_log:
+            return False
+        with self._one_state():
+            row = self._connection.execute("SELECT value FROM fieldfare WHERE key = ?", (IS_OPEN,)).fetchone()
+        # A writer may have begun meanwhile.
+        return row is not None and row[0] == 1 and not _has_log(self.path)
 
     def store_id(self) -> str:
         """Return the random id that this store got when it was created."""
@@ -202,6 +213,14 @@ class StoreReader:
         """Yield the harvest, oldest first."""
         with self._one_state():
             yield from harvest.stored(self._connection, self._texts, self.path.parent, exported)
+
+
+def _has_log(path: Path) -> bool:
+    """Return whether anything is in the log: reading a store that has none makes an empty one."""
+    try:
+        return files_of(path)[1].stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _is_number(text: str) -> bool:

@@ -23,6 +23,8 @@ BLOCK = 4096
 BAND_BOUNDS = (0.1, 0.2, 0.3, 0.4, *(percent / 100 for percent in range(50, 100)), 0.995, 0.999)
 BANDS = range(len(BAND_BOUNDS) + 1)
 
+# Under this key the store's file has 1 from when a writer opens it until it is closed: so long it needs its log.
+IS_OPEN = "open"
 # So many events are settled at once.
 SETTLED_AT_ONCE = 4096
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from edge.errors import StoreGoneError
+from edge.errors import FieldfareError, StorageError, StoreGoneError
 from edge.events.records import ClockQuality
 from edge.printable import printable
 from edge.store import harvest
@@ -17,10 +17,11 @@ from edge.store.harvest import SampleGist
 from edge.store.locking import WriterLock
 from edge.store.reads import exported
 from edge.store.records import Mark, NewSample
-from edge.store.schema import SETTLED_AT_ONCE
+from edge.store.schema import IS_OPEN, SETTLED_AT_ONCE
 from edge.store.texts import TextWriter
 from edge.store.writes import checking, clocks, marking, pictures
 from edge.store.writes.adding import EventAdder, Identity, NewEvent
+from edge.store.writes.leaving import has_lone_log, keep_log, set_log_aside
 from edge.store.writes.log_damage import PassedOver, find_passed_over
 from edge.store.writes.opening import open_for_writing
 from edge.store.writes.pictures import PictureGroup
@@ -40,6 +41,7 @@ class StoreWriter:
     `transaction` they are part of that one.
 
     loss: what was lost though it had been on the disk, in words; None: nothing that can be known.
+    left: what became of the log of another store that was here before, in words; None: there was none.
 
     All methods raise DamagedStoreError if the store is found damaged, StoreGoneError
     if its files were deleted or replaced (close it and open another), StorageError if it cannot be written now (it
@@ -54,25 +56,29 @@ class StoreWriter:
         """
         self.path = located(path)
         self._lock = WriterLock(self.path)
+        self._inside = self._is_marked = False
+        self.loss: str | None = None
+        self.left: str | None = None
         try:
+            if has_lone_log(self.path):
+                self.left = f"the store {printable(str(self.path))} was moved or deleted; {set_log_aside(self.path)}"
             passed_over = _passed_over(self.path)
             self._connection = open_for_writing(self.path, check_s)
         except BaseException:
             self._lock.close()
             raise
-        self.loss: str | None = None
         try:
             with translated(self.path):
                 self._begin()
                 if passed_over is not None:
                     self._begin_log_anew(passed_over)
+                self._mark_open()
         except BaseException:
             self.close()
             raise
 
     def _begin(self) -> None:
         folder, connection = self.path.parent, self._connection
-        self._inside = False
         self._checked = 0
         self._texts = TextWriter(connection)
         self._counts = Counts(connection)
@@ -94,6 +100,21 @@ class StoreWriter:
         # It does nothing if somebody reads the store just now: then the next loss may be counted too high.
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    def _mark_open(self) -> None:
+        """Mark the store's file as one that needs its log, so that a reader can report that a copy lacks it."""
+        # Always, so that from now on the log is not empty. A full disk shows when there is something to keep.
+        with suppress(StorageError):
+            self.set_value(IS_OPEN, 1)
+            self._is_marked = True
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _mark_closed(self) -> None:
+        if self._is_marked and not self._inside:
+            self._is_marked = False
+            # If that fails, a warning too many is shown when the log is gone, and no event is lost.
+            with suppress(FieldfareError):
+                self.set_value(IS_OPEN, 0)
+
     def __enter__(self) -> "StoreWriter":
         return self
 
@@ -104,6 +125,7 @@ class StoreWriter:
 
     def close(self) -> None:
         """Close it; safe to call twice. What was not committed is rolled back."""
+        self._mark_closed()
         with suppress(sqlite3.Error):  # of a disk that cannot be written: nothing that was acknowledged is lost
             self._connection.close()
         self._lock.close()
@@ -139,11 +161,15 @@ class StoreWriter:
         store, *others = (inode(file) for file in files_of(self.path))
         if [store, *others] == self._inodes:
             return
-        if store == self._inodes[0] and not self._connection.in_transaction:
+        if store != self._inodes[0]:
+            raise StoreGoneError(keep_log(self.path, *self._inodes[:2]))
+        if not self._connection.in_transaction:
             # The log or its index was deleted, the store was not: what the log held is saved through our open files.
             with suppress(sqlite3.Error):
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        raise StoreGoneError(f"the store {printable(str(self.path))} was deleted or replaced while it was open")
+        raise StoreGoneError(
+            f"the log of the store {printable(str(self.path))} was deleted or replaced while it was open"
+        )
 
     # Events
 

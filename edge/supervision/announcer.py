@@ -164,9 +164,11 @@ class Announcer:
             self._logs_this = self._logs_this or more is not None
 
     def _without_logged(self, why: str) -> str:
-        """Return a reason without the recorder's fault, which is long, and which the recorder has just logged."""
+        """Return a reason without the fault that keeps events waiting, which is long, and in the line before."""
         events = self._status.events
-        return why if events is None or events.fault is None else why.replace(f": {one_line(events.fault)}", "")
+        if events is None or events.fault is None:
+            return why
+        return why.replace(f": {one_line(events.fault)}", " for the reason just logged")
 
     def refresh(self, now: float) -> None:
         """Write the status file if it is due; now: monotonic."""

@@ -18,8 +18,8 @@ from edge.errors import ConfigError, DatasetError, MissingInputError
 from edge.images import readable_name
 from edge.storage import read_bounded
 from trainer.dataset.components import linked, numbered
+from trainer.dataset.layouts.tables import MOST_BYTES, read_table
 from trainer.dataset.listing import Listing, Photo
-from trainer.dataset.tables import MOST_BYTES, read_table
 
 # Matching a nested repeat, such as ^(a+)+b, takes time that doubles with every letter. A harmless pattern takes about
 # a second for a million names.

@@ -14,7 +14,7 @@ from edge.errors import DatasetError, MissingInputError
 from edge.exports.tables import csv_bytes
 from edge.images import readable_name
 from edge.storage import read_bounded
-from trainer.dataset.tables import MOST_BYTES, read_table
+from trainer.dataset.layouts.tables import MOST_BYTES, read_table
 
 MACHINE_LABELS = "machine-labels.csv"
 _COLUMNS = ("file", "label", "sure")

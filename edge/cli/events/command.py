@@ -9,6 +9,7 @@ from edge.cli.events.options import (
     filter_of,
     filter_options,
     json_option,
+    note_missing_log,
     note_strange_labels,
     store_of,
     store_options,
@@ -74,6 +75,7 @@ def events(context: click.Context, /, **_: Any) -> None:
     wanted, as_json, most = filter_of(values), values["as_json"], values["most"]
     most = (0 if as_json else _SHOWN) if most is None else most
     with StoreReader(store_of(values)) as reader:
+        note_missing_log(reader)
         note_strange_labels(reader, wanted)
         found = reader.events(wanted, limit=most or None, newest_first=not values["oldest_first"])
         shown = print_events(found, as_json=as_json)

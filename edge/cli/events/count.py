@@ -13,6 +13,7 @@ from edge.cli.events.options import (
     filter_of,
     filter_options,
     json_option,
+    note_missing_log,
     note_strange_labels,
     store_of,
     store_options,
@@ -45,6 +46,7 @@ def count(context: click.Context, /, by: str, **_: Any) -> None:
     values = values_of(context)
     wanted = filter_of(values)
     with StoreReader(store_of(values)) as reader:
+        note_missing_log(reader)
         note_strange_labels(reader, wanted)
         hours = reader.hours(wanted)
     if values["as_json"]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.cli.events.options import store_of, store_options, values_of
+from edge.cli.events.options import note_missing_log, store_of, store_options, values_of
 from edge.cli.events.show import find
 from edge.cli.given import refuse_together
 from edge.cli.streams import complain, echo
@@ -44,6 +44,7 @@ def mark(
     numbers, verdict = _split(words, label, undo=undo)
     made = None if undo else _mark(verdict, label, by)
     with StoreReader(store) as reader:
+        note_missing_log(reader)
         found = [find(reader, number).number for number in numbers]
         if made is not None and made.label is not None and made.label not in (known := reader.labels()):
             complain(f"fieldfare: note: {made.label} is a new label here{_instead(made.label, numbers, known)}")

@@ -11,6 +11,7 @@ from edge.cli.given import refuse_unknown_before
 from edge.cli.numbers import FloatRange
 from edge.cli.streams import complain
 from edge.errors import ConfigError
+from edge.printable import printable
 
 if TYPE_CHECKING:
     from edge.store.reading import StoreReader
@@ -108,6 +109,18 @@ def store_of(values: dict[str, Any]) -> Path:
     if found is None:
         raise ConfigError(f"{path}: [events] store is not set, so no events are kept: set it, or give --store FILE")
     return Path(found)
+
+
+def note_missing_log(reader: "StoreReader") -> None:
+    """Complain if the newest events may be missing from a copy of a store."""
+    from edge.store.files import files_of
+
+    if reader.lacks_log():
+        store, log = printable(reader.path.name), printable(files_of(reader.path)[1].name)
+        complain(
+            f"fieldfare: note: {store} was copied or moved from a running service without {log}: its newest events may "
+            "be missing; copy both, or after the service has stopped, or use fieldfare export there"
+        )
 
 
 def filter_of(values: dict[str, Any]) -> "Filter":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge.cli.events.command import to_json
-from edge.cli.events.options import is_utf8, json_option, store_of, store_options, values_of
+from edge.cli.events.options import is_utf8, json_option, note_missing_log, store_of, store_options, values_of
 from edge.cli.streams import echo, echo_json
 from edge.errors import DataError
 from edge.printable import counted
@@ -38,6 +38,7 @@ def show(context: click.Context, /, number: str, **_: Any) -> None:
 
     values = values_of(context)
     with StoreReader(store_of(values)) as reader:
+        note_missing_log(reader)
         stored = find(reader, number)
     if values["as_json"]:
         echo_json(to_json(stored))

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge.cli.events.command import print_events
-from edge.cli.events.options import filter_of, filter_options, json_option, store_of, store_options, values_of
+from edge.cli.events.options import (
+    filter_of,
+    filter_options,
+    json_option,
+    note_missing_log,
+    store_of,
+    store_options,
+    values_of,
+)
 from edge.errors import MissingInputError, UnavailableError
 
 if TYPE_CHECKING:
@@ -41,6 +49,8 @@ def follow(store: Path, wanted: "Filter", most: int, *, as_json: bool) -> None:
         identity = _identity(store)
         try:
             with StoreReader(store) as reader:
+                if not seen.has_begun:
+                    note_missing_log(reader)
                 seen.begin(reader, wanted, most)
                 while _identity(store) == identity:
                     seen.show_newer(reader, wanted)

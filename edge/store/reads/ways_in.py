@@ -124,7 +124,8 @@ def _refuse_empty(path: Path, identity: int) -> None:
     """Raise MissingInputError for what the writer would begin: it has just made the file, or a crash came then."""
     if identity in (0, APPLICATION_ID):
         raise MissingInputError(
-            f"the store {printable(str(path))} is still empty: the service makes the store when it starts"
+            f"the store {printable(str(path))} is still empty: the service makes the store when it starts; "
+            f"a copy needs {printable(files_of(path)[1].name)} beside it"
         )
 
 

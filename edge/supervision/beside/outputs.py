@@ -47,7 +47,9 @@ class Outputs:
         off. What is not sent within some seconds is sent by the next one."""
         if not self._process.hang_up(_QUIET_S):
             _log.info("the outputs have up to %g s to send what waits", _GOING_S)
-        self._process.close(_GOING_S)
+            if not self._process.hang_up(_GOING_S):  # else they have reported what is left themselves
+                _log.warning("the outputs hang and are killed: what they have not sent follows at the next start")
+        self._process.close(0.0)
 
     def _receive(self) -> None:
         for message in self._process.messages():

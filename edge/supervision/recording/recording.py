@@ -39,7 +39,9 @@ _log = logging.getLogger(__name__)
 _KIND = Kind(
     "recorder", recorder_pair, RecorderFailed, starting_s=600.0, silence_s=120.0, beat=RecorderBeat, hung_s=20.0
 )
-# Beyond the time within which events must be on the disk: then it keeps nothing, though it reports no fault.
+# Beyond the time within which events must be on the disk, with no fault reported: then people must know, and at last
+# another recorder must try.
+_LATE_S = 5.0
 _OVERDUE_S = 300.0
 # Sending may take this much of the supervisor's time in one go: the recorder may have to get 20,000 events anew.
 _SEND_S = 0.005
@@ -67,6 +69,8 @@ class Recording:
         self._sightings = Sightings(settings.device, source, device, status.boot_id)
         self._pending = Pending(room_for_files())
         self._process = Attended(_KIND, start, begin, listener, self._receive)
+        self._late: str | None = None  # why events wait, though no fault was reported
+        self._late_in_log = False
         self._listener, self._service = listener, status
         self._finishing = self._rests = False
         self._status = status.events = EventStatus()
@@ -193,14 +197,48 @@ class Recording:
         if self._process.tick(now):
             self._pending.recorder_begins()
             self._pulse, self._progress_s = None, now
-        oldest = self._pending.oldest
-        if oldest is not None and oldest.sent_s is not None and self._status.fault is None:
-            waits_s = now - max(oldest.sent_s, self._progress_s)
-            if waits_s > self._settings.events.durable_within_s + _OVERDUE_S:
-                self._process.replace(f"the recorder kept nothing for {waits_s:.0f} s")
+        self._mind_progress(now)
         self._send()
         self._finish_if_due()
         self._report()
+
+    @property
+    def _within_s(self) -> float:
+        """How long an event may wait for the disk: of the settings in use, which a reload may change."""
+        return self._settings.events.durable_within_s
+
+    def _mind_progress(self, now: float) -> None:
+        """Report that nothing is kept, though no fault is reported; replace a recorder that goes on like that."""
+        oldest, waits_s = self._pending.oldest, 0.0
+        if oldest is not None and oldest.sent_s is not None and self._reported is None:
+            waits_s = now - max(oldest.sent_s, self._progress_s)
+        self._note_late(now, is_late=waits_s > self._within_s + _LATE_S)
+        if waits_s > self._within_s + _OVERDUE_S:
+            self._process.replace(f"the recorder kept nothing for {waits_s:.0f} s")
+
+    def _note_late(self, now: float, *, is_late: bool) -> None:
+        if is_late == (self._late is not None):
+            return
+        if not is_late:
+            self._late = None
+            # Another fault has a line of its own.
+            _log.log(
+                logging.WARNING if self._late_in_log and self._reported is None else logging.DEBUG,
+                "events are kept again",
+            )
+            return
+        self._late = (
+            f"the recorder wrote nothing for over {self._within_s + _LATE_S:g} s: its disk is slow or hangs: "
+            "check or replace the card"
+        )
+        more = self._repeats.words(self._late, now)
+        self._late_in_log = more is not None
+        _log.log(logging.WARNING if self._late_in_log else logging.DEBUG, "%s%s", self._late, more or "")
+
+    @property
+    def _reported(self) -> str | None:
+        """The fault that the recorder reports, or that it has itself; None if there is none."""
+        return self._process.fault or (self._pulse.fault if self._pulse is not None else None)
 
     def excuse(self, away_s: float) -> None:
         """Extend all deadlines by `away_s`, during which this process was not running."""
@@ -253,7 +291,7 @@ class Recording:
     def _report(self) -> None:
         status, pulse, pending = self._status, self._pulse, self._pending
         status.waiting = pending.waiting
-        status.fault = self._process.fault or (pulse.fault if pulse is not None else None)
+        status.fault = self._reported or self._late
         status.lost_events, status.lost_pictures = pending.lost_events, pending.lost_pictures
         if pulse is not None:
             status.notice, status.stored = pulse.notice, pulse.events

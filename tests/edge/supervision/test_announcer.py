@@ -234,5 +234,5 @@ def test_the_recorders_fault_is_in_the_log_once(
     """The recorder has logged it; the status has it in full."""
     status.events = EventStatus(fault="disk full: free some space")
     announcer.set("degraded", "too hot; events wait in memory: disk full: free some space (3 waiting)")
-    assert caplog.messages == ["degraded: too hot; events wait in memory (3 waiting)"]
+    assert caplog.messages == ["degraded: too hot; events wait in memory for the reason just logged (3 waiting)"]
     assert status.why.endswith("events wait in memory: disk full: free some space (3 waiting)")

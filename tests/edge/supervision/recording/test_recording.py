@@ -218,6 +218,26 @@ class TestOneThatIsSlow:
         assert one.drive(lambda: not one.waiting)
         assert open_pictures() == 0
 
+    def test_a_disk_that_hangs_is_reported_once_and_so_is_its_end(
+        self, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.WARNING)
+        monkeypatch.setattr(module, "_LATE_S", 0.5)
+        settings = msgspec.structs.replace(SETTINGS, events=Events(store="x", durable_within_s=1.0))
+        one = record("while not (HERE / 'go').exists(): pulse(); time.sleep(0.1)\n" + KEEPS, settings)
+        one.see()
+        began_s = time.monotonic()
+        assert one.drive(lambda: one.recording.reason)
+        assert time.monotonic() - began_s > 1.5
+        why = "the recorder wrote nothing for over 1.5 s: its disk is slow or hangs: check or replace the card"
+        assert one.recording.reason == f"events wait in memory: {why} (1 waiting)"
+        one.see(2)
+        assert one.drive(lambda: one.waiting == 2)
+        (tmp_path / "go").touch()
+        assert one.drive(lambda: one.recording.reason is None and not one.waiting)
+        assert caplog.messages == [why, "events are kept again"]
+        assert len(pids(tmp_path)) == 1
+
     def test_one_that_reports_well_and_keeps_nothing_is_replaced(
         self, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
