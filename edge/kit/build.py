@@ -9,12 +9,12 @@ from edge import __version__
 from edge.bundle.store import Bundle, open_bundle, pack_bytes
 from edge.bundle.write import check_outside
 from edge.config.loading import parse_settings, read_settings
+from edge.installing.origins.kit import FORMAT
 from edge.kit.checking import check_settings, notes, system_needs
 from edge.kit.debs import Deb, read_debs
 from edge.kit.delivered import install_script, settings_path, unit_files
 from edge.kit.fetching import read_wheel, wheels_at_hand
 from edge.kit.listing import (
-    FORMAT,
     INSTALL,
     LISTING,
     SUMS,

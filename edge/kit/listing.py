@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import msgspec
 
 from edge.errors import DataError
+from edge.installing.origins.kit import FORMAT, KIT_FILE, SCRIPT_NAME, SUMS_FILE
 
-FORMAT = 1
-LISTING, SUMS, INSTALL = "kit.json", "SHA256SUMS", "install.sh"
+LISTING, SUMS, INSTALL = KIT_FILE, SUMS_FILE, SCRIPT_NAME
 # Not among the files of kit.json: it cannot hold its own hash, and the script is what begins to check.
 _NOT_LISTED = frozenset((LISTING, SUMS, INSTALL))
-MOST_FILES, MOST_LISTING_BYTES = 2000, 1 << 20
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import IO
 
 from edge.errors import DataError, MissingInputError
+from edge.installing.origins.kit import MAX_BYTES, MOST_FILES
 from edge.kit.listing import (
     LISTING,
-    MOST_FILES,
-    MOST_LISTING_BYTES,
     SUMS,
     Kit,
     KitFile,
@@ -64,8 +63,8 @@ def _scan(entries: Iterator[tuple[str, IO[bytes]]]) -> tuple[dict[str, KitFile],
             size += len(piece)
             if kept is not None:
                 kept += piece
-                if size > MOST_LISTING_BYTES:
-                    raise DataError(f"{name} has more than {MOST_LISTING_BYTES} bytes: no kit")
+                if size > MAX_BYTES:
+                    raise DataError(f"{name} has more than {MAX_BYTES} bytes: no kit")
         files[name] = KitFile(size, digest.hexdigest())
         if kept is not None:
             texts[name] = bytes(kept)

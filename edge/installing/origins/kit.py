@@ -19,7 +19,7 @@ UNITS_FOLDER, WHEELS_FOLDER, DEBS_FOLDER = "systemd", "wheels", "debs"
 NEEDED = (SETTINGS, BUNDLE, REQUIREMENTS, f"{UNITS_FOLDER}/fieldfare.service")
 # A kit has some forty files; kit.json has 6 kB.
 MAX_BYTES = 1 << 20
-_MOST_FILES = 2000
+MOST_FILES = 2000
 _PART = re.compile(r"[0-9A-Za-z@_+=.,!~-]{1,200}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _WORD = re.compile(r"[0-9A-Za-z@_+.!~ -]{1,80}")
@@ -108,8 +108,8 @@ def _kit(read: dict[str, Any], data: bytes) -> Kit:
         data=data,
     )
     _matching("version and id", kit.name, NAME)
-    if len(kit.files) > _MOST_FILES:
-        raise ValueError(f"{len(kit.files)} files: must be at most {_MOST_FILES}")
+    if len(kit.files) > MOST_FILES:
+        raise ValueError(f"{len(kit.files)} files: must be at most {MOST_FILES}")
     missing = [path for path in NEEDED if path not in kit.files]
     if missing:
         raise ValueError(f"{missing[0]} is not in the list of files")
