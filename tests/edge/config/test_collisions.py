@@ -5,6 +5,7 @@ from threading import Event
 
 import pytest
 
+from edge.bundle.place import MANIFEST, MANIFEST_HASH
 from edge.config.loading import check_places, load_settings, parse_settings, settings_from
 from edge.errors import ConfigError
 
@@ -151,6 +152,14 @@ def test_pictures_are_not_kept_among_those_that_are_classified(key: str) -> None
     assert faults(camera={"source": "/photos"}, output={"jsonl": "/photos/results.jsonl"}) == ()
 
 
+@pytest.mark.parametrize("key", [*WRITTEN, *FOLDERS])
+@pytest.mark.parametrize("name", [".m.prom.partial", ".status.json.partial", "x.PARTIAL"])
+def test_nothing_has_the_name_of_an_unfinished_file(key: str, name: str) -> None:
+    """The next one to replace a file beside it would remove it."""
+    (fault,) = faults(**with_written(key, f"/data/{name}"))
+    assert fault.startswith(f"f.toml: {key} = '/data/{name}': must be a name that does not end in .partial")
+
+
 def test_files_in_memory_are_files() -> None:
     (fault,) = faults(events={"store": "/dev/shm/x"}, output={"jsonl": "/dev/shm/x"})
     assert "must be another path than events.store" in fault
@@ -175,6 +184,30 @@ def place(tmp_path: Path) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     return tmp_path
+
+
+@pytest.mark.parametrize("key", [*WRITTEN, *FOLDERS])
+@pytest.mark.parametrize("within", ["new", "deeper/new"])
+def test_nothing_is_written_into_another_bundle_than_that_of_the_settings(place: Path, key: str, within: str) -> None:
+    other = place / "others"
+    other.mkdir()
+    for name in (MANIFEST, MANIFEST_HASH):
+        (other / name).touch()
+    (place / "link").symlink_to(other)
+    section, _, name = key.partition(".")
+    sections = {"events": {"store": str(place / "e.db")}}
+    sections.setdefault(section, {})[name] = str(place / "link" / within)
+    fault = checked(place, **sections)
+    assert fault.startswith(f"{key} = ")
+    assert fault.endswith(f"must be outside of the bundle '{other}', of which nothing may change")
+
+
+def test_a_folder_of_pictures_is_no_bundle(place: Path) -> None:
+    for name in (MANIFEST, MANIFEST_HASH):
+        (place / "photos" / name).touch()
+    events = {"store": str(place / "e.db")}
+    fault = checked(place, events=events, pictures={"folder": str(place / "photos")})
+    assert "must be outside of the bundle" in fault
 
 
 def test_a_link_into_the_bundle_is_followed(place: Path) -> None:

@@ -4,7 +4,8 @@ import io
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge.errors import ImageError
-from edge.images import decode_image
+from edge.images import decode_image, read_image
 
 NOISE = Image.fromarray(np.random.default_rng(3).integers(0, 256, (64, 96, 3)).astype(np.uint8))
 UNCOMPRESSED, FAX, LZW, JPEG, DEFLATE, PACKBITS, LZMA, ZSTD = 1, 4, 5, 7, 8, 32773, 34925, 50000
@@ -47,7 +48,7 @@ def tiff(width: int, height: int, body: bytes, compression: int = UNCOMPRESSED, 
 
 
 def bmp(width: int, height: int, body: bytes, bits: int = 24, compression: int = 0) -> bytes:
-    palette = bytes(1024) if bits == 8 else b""
+    palette = bytes({8: 1024, 4: 64}.get(bits, 0))
     header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(body), 0, 0, 0, 0)
     return (
         b"BM" + struct.pack("<IHHI", 54 + len(palette) + len(body), 0, 0, 54 + len(palette)) + header + palette + body
@@ -221,6 +222,202 @@ def test_a_picture_of_any_mode_takes_seven_bytes_a_pixel_and_the_next_nothing_mo
     first, *others = grown.values()
     assert first < 16_000_000 * 7 / 2**20 + 96
     assert max(others) <= 32, grown
+
+
+# Tags, a file's own bytes, runs
+
+
+def overlapping(tags: int, size: int, kind: int = 7, within: int | None = None) -> bytes:
+    """Return EXIF data of `tags` tags that all claim the same bytes. within: in the directory that this tag names."""
+    entries = [struct.pack("<HHII", 1000 + number, kind, size, 0) for number in range(tags)]
+    table = struct.pack("<H", tags) + b"".join(entries) + bytes(4)
+    top = b"" if within is None else struct.pack("<HHHIII", 1, within, 4, 1, 26, 0)
+    unit = {7: 1, 2: 1, 5: 8, 3: 2}[kind]
+    return (b"II*\0\x08\0\0\0" + top + table).ljust(size * unit, b"\x55")
+
+
+def png_parts(*parts: tuple[bytes, bytes]) -> bytes:
+    """Return a PNG of these parts, kind and contents."""
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    )
+
+
+def png_header(side: int = 16, bits: int = 8) -> bytes:
+    return struct.pack(">IIBBBBB", side, side, bits, 2, 0, 0, 0)
+
+
+PNG_PIXELS = zlib.compress((b"\0" + bytes(48)) * 16)
+MANY = overlapping(3000, 1 << 20)  # 3.2 GB of 1 MB
+
+
+def with_exif(kind: str, exif: bytes) -> bytes:
+    """Return a small photo with this EXIF data, in several segments if a JPEG needs them."""
+    if kind == "JPEG":
+        pieces = [exif[place : place + 65_000] for place in range(0, len(exif), 65_000)]
+        segments = [b"\xff\xe1" + struct.pack(">H", 8 + len(piece)) + b"Exif\0\0" + piece for piece in pieces]
+        return b"\xff\xd8" + b"".join(segments) + encoded("JPEG")[2:]
+    if kind == "PNG, behind its pixels":
+        return png_parts((b"IHDR", png_header()), (b"IDAT", PNG_PIXELS), (b"eXIf", exif), (b"IEND", b""))
+    if kind == "PNG, as text":
+        text = b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n9\n" + exif[: 500 << 10].hex().encode())
+        return png_parts((b"IHDR", png_header()), (b"zTXt", text), (b"IDAT", PNG_PIXELS), (b"IEND", b""))
+    return encoded(kind, exif=b"Exif\0\0" + exif)
+
+
+EXIF_KINDS = ["JPEG", "PNG", "PNG, behind its pixels", "WEBP"]
+CLAIMS_TOO_MUCH = r"^photo: its tags claim over 64 MiB of memory: save it without them, or remove it$"
+
+
+@pytest.mark.parametrize("kind", EXIF_KINDS)
+@pytest.mark.parametrize(
+    "exif",
+    [
+        MANY,
+        overlapping(300, 60_000, kind=5),
+        overlapping(3000, 1 << 20, within=34665),
+        overlapping(3000, 1 << 20, within=34853),
+        overlapping(3000, 1 << 20, kind=2),
+    ],
+    ids=["bytes", "fractions", "in EXIF's own", "in GPS's", "texts"],
+)
+def test_tags_that_share_their_bytes_are_refused(kind: str, exif: bytes) -> None:
+    """Pillow before 13 copied them for each tag: 3.2 GB from a PNG of 1 MB."""
+    with pytest.raises(ImageError, match=CLAIMS_TOO_MUCH):
+        decode_image(with_exif(kind, exif), "photo")
+
+
+def test_tags_in_a_text_of_a_png_are_judged_too() -> None:
+    with pytest.raises(ImageError, match=CLAIMS_TOO_MUCH):
+        decode_image(with_exif("PNG, as text", overlapping(3000, 500 << 10)), "photo")
+
+
+@pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True)])  # Pillow reads no other
+def test_a_tiffs_own_tags_are_judged(order: str, big: bool) -> None:
+    mark = b"II" if order == "<" else b"MM"
+    head = struct.pack(order + ("HHHQQ" if big else "HIH"), *((43, 8, 0, 16, 3000) if big else (42, 8, 3000)))
+    entry = order + ("HHQQ" if big else "HHII")
+    data = mark + head + b"".join(struct.pack(entry, 1000 + number, 7, 1 << 20, 0) for number in range(3000))
+    with pytest.raises(ImageError, match=CLAIMS_TOO_MUCH):
+        decode_image(data.ljust(1 << 20, b"\0"), "photo")
+
+
+def test_a_directory_has_no_end_of_tags() -> None:
+    entries = struct.pack("<HHII", 1000, 7, 1, 0) * 250_000
+    data = b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 250_000) + entries.ljust(250_000 * 20, b"\0")
+    with pytest.raises(ImageError, match=r"it has over 200,000 tags"):
+        decode_image(data, "photo")
+
+
+@pytest.mark.parametrize("kind", EXIF_KINDS)
+def test_the_tags_of_a_photo_may_be_many_and_long(kind: str) -> None:
+    """A preview of 5 MB, and two tags that share their bytes."""
+    exif = overlapping(2, 5 << 20 if kind != "JPEG" else 1 << 20)
+    assert decode_image(with_exif(kind, exif), "photo").shape in ((64, 96, 3), (16, 16, 3))
+
+
+@pytest.mark.parametrize("kind", EXIF_KINDS)
+def test_exif_data_is_bounded_itself(kind: str) -> None:
+    exif = bytes(17 << 20)
+    with pytest.raises(ImageError, match=r"17,825,\d+ bytes of EXIF data, at most 16,777,216: save it without them"):
+        decode_image(with_exif(kind, exif), "photo")
+
+
+@pytest.mark.parametrize("marker", [0xC8, 0xD8, 0xF0, 0xFD, 0xCC])
+def test_no_exif_data_hides_within_what_pillow_does_not_pass_over(marker: int) -> None:
+    pieces = [MANY[place : place + 60_000] for place in range(0, len(MANY), 60_000)]
+    hidden = [b"\xff\xe1" + struct.pack(">H", 8 + len(piece)) + b"Exif\0\0" + piece for piece in pieces]
+    segments = b"".join(bytes((0xFF, marker)) + struct.pack(">H", 2 + len(one)) + one for one in hidden)
+    with pytest.raises(ImageError, match=f"damaged or cut short .damaged: marker {marker:02X}.: remove or copy"):
+        decode_image(b"\xff\xd8" + segments + encoded("JPEG")[2:], "photo")
+
+
+def plain_png(side: int, after: int) -> bytes:
+    """Return a PNG of one colour with a part of `after` bytes that some program keeps for itself."""
+    whole = encoded("PNG", Image.new("RGB", (side, side)), compress_level=1)
+    own = struct.pack(">I", after) + b"prVt" + bytes(after) + bytes(4)
+    return whole[:-12] + own + whole[-12:]
+
+
+def plain_webp(side: int, after: int) -> bytes:
+    bits = side - 1 | side - 1 << 14
+    body = b"WEBPVP8L" + struct.pack("<IBIB", 10, 0x2F, bits, 0) + bytes(4)
+    body += b"XPAD" + struct.pack("<I", after) + bytes(after)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("make", "taken"),
+    [
+        (lambda: plain_webp(7000, 80_000_000), r"7000x7000 pixels in a file of 80 MB take 1,171 MB"),
+        (lambda: plain_png(9900, 150_000_000), r"9900x9900 pixels in a file of 15\d MB take 1,1\d\d MB"),
+        (
+            lambda: tiff(9900, 9900, zlib.compress(bytes(9900 * 9900 * 3), 1) + bytes(60_000_000), DEFLATE, t274=6),
+            r"9900x9900 pixels in a file of 6\d MB take 1,1\d\d MB",
+        ),
+        (
+            lambda: bmp(9900, 9900, bytes(9900 * 9900 * 3 + 150_000_000)),
+            r"9900x9900 pixels in a file of 444 MB take 1,130 MB",
+        ),
+    ],
+    ids=["WebP", "PNG", "TIFF", "BMP"],
+)
+def test_the_bytes_of_the_file_count_as_memory(make: Callable[[], bytes], taken: str) -> None:
+    """Files that were filled up to 500 MB took 1.97 GB."""
+    with pytest.raises(ImageError, match=f"^photo: {taken} of memory, at most 1,100: make it smaller$"):
+        decode_image(make(), "photo")
+
+
+def test_a_plain_picture_fits() -> None:
+    assert decode_image(bmp(3300, 3300, bytes(3300 * 3300 * 3)), "photo").shape == (3300, 3300, 3)
+
+
+def test_a_file_over_400_mb_is_not_even_read(tmp_path: Path) -> None:
+    with (tmp_path / "large.tif").open("wb") as file:
+        file.truncate(400_000_001)
+    with pytest.raises(ImageError, match=r"large\.tif: not a plain file of at most 400 MB: not a photo"):
+        read_image(tmp_path / "large.tif")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "codes"),
+    [(4000, 5001, 100), (32_768, 10, 100), (2000, 2000, 4_000_001), (20_000_000, 1, 200_000)],
+)
+@pytest.mark.parametrize(("bits", "compression"), [(8, 1), (4, 2)])
+def test_the_runs_of_a_bmp_are_bounded(width: int, height: int, codes: int, bits: int, compression: int) -> None:
+    """Pillow decodes them in Python: a file of 126 MB took minutes, and one code may skip 255 rows."""
+    body = (b"\xff\0" * 160_000)[: 2 * codes].ljust(2 * codes, b"\0")
+    body += b"\xff\0" * max(0, width * height // 255 - codes)
+    with pytest.raises(ImageError, match=r"bytes of runs, at most 20 megapixels, 32,767 wide, in 8,000,000: save it"):
+        decode_image(bmp(width, height, body, bits=bits, compression=compression), "photo")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [(b"IHDR", png_header()), (b"IHDR", png_header(bits=16)), (b"IDAT", PNG_PIXELS)],
+        [(b"IHDR", png_header()), (b"IHDR", png_header(side=9000)), (b"IDAT", PNG_PIXELS)],
+        [(b"IHDR", png_header()), (b"IDAT", PNG_PIXELS), (b"IHDR", png_header(side=9000))],
+        [(b"tEXt", b"Comment\0" + b"A" * 40), (b"IHDR", png_header(bits=16)), (b"IDAT", PNG_PIXELS)],
+        [(b"IHDR", png_header() + b"\0"), (b"IDAT", PNG_PIXELS)],
+        [(b"IDAT", PNG_PIXELS)],
+        [],
+    ],
+)
+def test_a_png_begins_with_its_header_and_has_one(parts: list[tuple[bytes, bytes]]) -> None:
+    with pytest.raises(ImageError, match=r"^photo: damaged .a PNG begins with its header, and has one.: remove"):
+        decode_image(png_parts(*parts, (b"IEND", b"")), "photo")
+
+
+def test_what_follows_the_end_of_a_png_is_not_read() -> None:
+    parts = ((b"IHDR", png_header()), (b"IDAT", PNG_PIXELS), (b"IEND", b""))
+    assert decode_image(png_parts(*parts, (b"IHDR", png_header())), "photo").shape == (16, 16, 3)
+
+
+def test_a_webp_that_begins_with_something_else_is_damaged_in_words_of_its_own() -> None:
+    body = b"WEBPXPAD" + struct.pack("<I", 4000) + bytes(4000)
+    with pytest.raises(ImageError, match=r"^photo: damaged .it does not begin with a WebP's picture or size.: remove"):
+        decode_image(b"RIFF" + struct.pack("<I", len(body)) + body, "photo")
 
 
 def test_a_webp_may_have_fifty_megapixels_for_its_reader_takes_19_bytes_for_each() -> None:
