@@ -21,10 +21,7 @@ def undressed(lines: Sequence[str]) -> list[str]:
     found = _without_frame(_without_ends(found))
     if all(map(_BULLETS.match, found)):
         found = [_BULLETS.sub("", line, count=1) for line in found]
-    for first, last in _QUOTES:
-        if all(len(line) > 2 and line[0] == first and line[-1] == last for line in found):
-            found = [line[1:-1].strip() for line in found]
-    return _with_plain_numbers(found)
+    return _with_plain_numbers(_without_quotes(found))
 
 
 def bare(names: Sequence[str]) -> list[str]:
@@ -33,10 +30,7 @@ def bare(names: Sequence[str]) -> list[str]:
     found = list(names)
     while len(found) > 1 and all(len(name) > 1 and name[0] in _SIGNS for name in found):
         found = [name[1:].strip() for name in found]
-    for first, last in _QUOTES:
-        if len(found) > 1 and all(len(name) > 2 and name[0] == first and name[-1] == last for name in found):
-            found = [name[1:-1].strip() for name in found]
-    return found
+    return _without_quotes(found)
 
 
 def plain_numbers(text: str) -> str:
@@ -56,6 +50,13 @@ def _without_ends(lines: list[str]) -> list[str]:
     if all(line[-1] == lines[0][-1] for line in lines[:-1]) and lines[0][-1] in ",;":
         shorn = [line.rstrip(_ENDS).rstrip() for line in lines]
         return shorn if all(shorn) else lines
+    return lines
+
+
+def _without_quotes(lines: list[str]) -> list[str]:
+    for pair in _QUOTES:
+        if len(lines) > 1 and all(len(line) > 2 and line[0] + line[-1] == pair for line in lines):
+            lines = [line[1:-1].strip() for line in lines]
     return lines
 
 

@@ -32,7 +32,7 @@ def table(lines: Sequence[str]) -> list[tuple[int, str]] | None:
 
     Raises BundleError if it is such a table, but it is not clear which column holds the names or the numbers.
     """
-    for delimiter in DELIMITERS:
+    for delimiter in f"{DELIMITERS}|":
         rows = [[cell.strip() for cell in split_cells(line, delimiter)] for line in lines]
         if len(rows) < 2 or len(rows[0]) < 3 or len({len(row) for row in rows}) != 1:
             continue

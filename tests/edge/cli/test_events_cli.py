@@ -115,9 +115,15 @@ def test_an_event_may_be_named(fieldfare: Fieldfare, store: Path) -> None:
     [
         (["1", "2"], "--as 7"),
         (["right"], "after the numbers"),
-        (["1", " fox"], "blanks at its ends"),
+        (["1", " fox"], "has blanks or joiners at its ends"),
         (["1", "a\x1b[31m"], "printable"),
-        (["1", "x" * 1001], "1000 bytes"),
+        (["1", "x" * 1001], "has 1001 bytes, at most 1000"),
+        (
+            ["1", "--as", "Unknown"],
+            "reads as 'unknown', which the device reports when no class fits: mark it unknown, or",
+        ),
+        (["1", "--as", "\uff35NKNOWN"], "reads as 'unknown'"),
+        (["1", "ow\u3164l"], "holds U+3164 HANGUL FILLER, unprintable: rename it"),
         (["1", ""], "word 4 is empty"),
         (["1", "--undo", "--as", "fox"], "--as and --undo exclude each other"),
     ],
