@@ -205,10 +205,10 @@ def fill(connection: sqlite3.Connection, events: int, labels: int, every_s: floa
 
 
 def writing(arguments: argparse.Namespace) -> dict[str, Any]:
-    report = {}
-    for within_s in (15, 120):
     if arguments.folder is not None:
         arguments.folder.mkdir(parents=True, exist_ok=True)
+    report = {}
+    for within_s in (15, 120):
         with tempfile.TemporaryDirectory(prefix="bench-store-", dir=arguments.folder) as folder:
             row = simulate(Path(folder) / "events.db", arguments.days, arguments.per_day, within_s)
         report[f"durable within {within_s} s"] = row
