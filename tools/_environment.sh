@@ -28,9 +28,21 @@ prepare() {
 }
 
 install() {
-    PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@" 2>&1 | notices ||
+    PYTHONWARNINGS=ignore .venv/bin/python -m pip install --progress-bar off --disable-pip-version-check "$@" 2>&1 |
+        notices ||
         fail "the packages could not be installed (above)"
 }
 
-# Hide pip's remarks about unused locations; show everything else.
-notices() { grep -v "is ignored: it is neither a file nor a directory" || true; }
+# Show each package once, so that minutes of downloading are not silent, and whatever else is no routine.
+notices() {
+    awk '
+        /is ignored: it is neither a file nor a directory/ { next }
+        /^ *Collecting / { if (!shown[$2]++) { print "  " $2; fflush() } next }
+        /^Installing collected packages/ { print "  installing them"; fflush(); next }
+        /^ *(Using cached|Downloading|Requirement already|Obtaining|Looking in|Preparing|Getting|Checking) / { next }
+        /^ *(Installing build|Installing backend|Building|Created wheel|Stored in|Attempting|Found existing) ?/ { next }
+        /^ *(Uninstalling|Successfully|Created temporary) ?/ { next }
+        /^$/ { next }
+        { print; fflush() }
+    '
+}

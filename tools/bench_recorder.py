@@ -61,6 +61,15 @@ class Clock:
         self.now = 1000.0
 
 
+def make_folder(folder: Path | None) -> None:
+    """Make the folder that an option names; end the program in words if that fails."""
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.exit(f"--folder {folder} cannot be made ({error.strerror}): name a folder on a disk")
+
+
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -70,6 +79,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=None, help="where the store is put, on a disk")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    make_folder(options.folder)
     with tempfile.TemporaryDirectory(prefix="bench-recorder-", dir=options.folder) as folder:
         store = Path(folder) / "events.db"
         settings = Settings(bundle="none", events=Events(store=str(store), durable_within_s=options.durable))

@@ -205,6 +205,8 @@ def fill(connection: sqlite3.Connection, events: int, labels: int, every_s: floa
 
 
 def writing(arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.folder is not None:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
     report = {}
     for within_s in (15, 120):
         with tempfile.TemporaryDirectory(prefix="bench-store-", dir=arguments.folder) as folder:

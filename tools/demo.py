@@ -55,6 +55,7 @@ def main() -> int:
     title("1  Photos: 1,797 scans of handwritten digits, on noisy backgrounds")
     test = write_photos(out / "photos")
     title("2  Train a MobileNetV2 0.35 from scratch and quantize it to int8")
+    print(f"Its view is {SIDE}x{SIDE} pixels, enough for scans of 8x8: a note that this is no multiple of 32 may pass.")
     report = train(out, arguments.epochs)
     title("3  Verify the bundle: hashes, tensors, golden inputs")
     subprocess.run([*FIELDFARE, "bundle", "verify", str(out / "digits")], check=True)

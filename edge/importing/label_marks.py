@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 _BULLETS = re.compile(r"[-*+#\u2022\u00b7\u25cf\u2013\u2014]\s+(?=\S)")
-_QUOTES = tuple(
-    (pair[0], pair[-1]) for pair in ("''", '""', "``", "\u2018\u2019", "\u201c\u201d", "\u201e\u201c", "\u00ab\u00bb")
-)
+_QUOTES = ("''", '""', "``", "\u2018\u2019", "\u201c\u201d", "\u201e\u201c", "\u00ab\u00bb")
 _SIGNS = "-:|>~*=/,;\u2013\u2014\u2022\u00b7\u2192\uff1a\u060c\u061b"
 _ENDS = ",;|"
 

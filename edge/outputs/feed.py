@@ -73,6 +73,7 @@ class Feed:
         open_store: Callable[[Path], Reader] = _open,
     ) -> None:
         """cursor: None: it begins as `begins` states each time. max_waiting: more become a gap."""
+        self.name = name
         self._path, self._cursor, self._begins, self._max_waiting = store, cursor, begins, max_waiting
         self._open_store = open_store
         self._known = cursor.load() if cursor is not None else []
@@ -89,6 +90,11 @@ class Feed:
     def waiting(self) -> int:
         """How many events have still to be sent. An estimate: events that the store dropped may be counted."""
         return max(0, self._last - self._done)
+
+    @property
+    def left(self) -> int:
+        """How many of them the next process will send, which goes on from the cursor."""
+        return 0 if self._cursor is None else self.waiting
 
     def settled(self, since_s: float) -> bool:
         """Return whether nothing waits, by a look at the store that began at `since_s` or later (monotonic)."""

@@ -85,6 +85,7 @@ def follow(outputs: Outputs, ends: Callable[[], bool], pulse: Callable[[], None]
         outputs.drain(drain_s)
     finally:
         outputs.close()
+        outputs.report_left()
 
 
 def _receive_begin(channel: OutputsChannel) -> OutputsBegin | None:

@@ -17,6 +17,7 @@ from edge.outputs.feed import Feed
 from edge.outputs.only_one import claim
 from edge.outputs.pulled import PulledOutput
 from edge.outputs.service_status import boot_id
+from edge.printable import were
 from edge.processes.outputs_messages import OutputState
 from edge.store.files import located
 
@@ -134,6 +135,12 @@ class Outputs:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def report_left(self) -> None:
+        """Log what was not sent; call it when they have ended."""
+        for feed in self._feeds:
+            if feed.left:
+                _log.info("%s: %s not sent: the next start goes on with that", feed.name, were(feed.left, "event"))
 
     def summary(self) -> str:
         """Return one line for `systemctl status`."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,6 +54,20 @@ def test_the_newest_are_listed_first_within_80_columns(fieldfare: Fieldfare, sto
 def test_the_oldest_can_come_first_and_all_of_them(fieldfare: Fieldfare, store: Path) -> None:
     assert fieldfare("events", "--store", store, "--oldest-first", "-n", 1).lines[1].split()[0] == "1"
     assert len(fieldfare("events", "--store", store, "-n", 0).lines) == 161
+
+
+def test_a_copy_that_lacks_the_newest_events_is_noted_by_whatever_reads_it(
+    fieldfare: Fieldfare, store: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.db"
+    with StoreWriter(store):
+        shutil.copy(store, copy)
+        assert "copied" not in fieldfare("events", "--store", store).err
+    out = tmp_path / "out"
+    assert "without copy.db-wal" in fieldfare("export", "--store", copy, "--format", "csv", "--out", out).err
+    for words in (("events",), ("events", "count"), ("events", "show", 1), ("events", "mark", 1, "right")):
+        noted = fieldfare(*words, "--store", copy).err
+        assert noted.count("copy.db was copied or moved from a running service without copy.db-wal") == 1
 
 
 def test_options_stand_before_a_command_or_after_it(fieldfare: Fieldfare, store: Path) -> None:

@@ -71,6 +71,20 @@ def test_a_bundle_of_cut_photos_that_sees_whole_pictures_is_warned_of(
     assert done.stderr.count("cut around boxes, and locate.method is off, which shows it whole pictures") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "warns"), [((), True), (("--fps", "30"), False), (("--flat-out",), True)], ids=["none", "fps", "flat out"]
+)
+def test_events_of_a_recording_that_is_read_without_a_rate_are_warned_of(
+    run_fieldfare: Run, sealed: Bundle, pictures: Path, tmp_path: Path, words: tuple[str, ...], *, warns: bool
+) -> None:
+    config = tmp_path / "fieldfare.toml"
+    config.write_text(f'[events]\nstore = "{tmp_path}/kept/events.db"\n')
+    done = run_fieldfare("run", "--config", config, "--bundle", sealed.path, "--source", pictures, "--quiet", *words)
+    assert done.returncode == 0, done.stderr
+    found = [line for line in done.stderr.splitlines() if "fps = 10" in line and "fieldfare replay" in line]
+    assert len(found) == warns, done.stderr
+
+
 class TestEnds:
     @pytest.mark.parametrize("count", [1, 25])
     def test_after_so_many_frames(self, run_fieldfare: Run, sealed: Bundle, count: int) -> None:

@@ -66,6 +66,19 @@ def test_the_last_events_reach_every_output_before_the_end(begin: Start, tmp_pat
     assert (tmp_path / "hook").read_text().count('"number"') == len(sent)
 
 
+def test_what_was_not_sent_at_the_end_is_counted_and_follows_at_the_next_start(begin: Start, tmp_path: Path) -> None:
+    fails = ["sh", "-c", "sleep 60"]
+    run = begin(f"[hook]\ncommand = {json.dumps(fails)}\ntimeout_s = 60\n")
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 0, errors
+    assert "hook: 1 event was not sent: the next start goes on with that" in errors
+    works = ["sh", "-c", 'cat >> "$0"', str(tmp_path / "hook")]
+    begin(f"[hook]\ncommand = {json.dumps(works)}\n").communicate(timeout=60)
+    sent = [json.loads(line)["number"] for line in (tmp_path / "hook").read_text().splitlines()]
+    assert sent == stored(tmp_path)
+    assert len(sent) == 2
+
+
 def test_what_cannot_be_sent_holds_up_the_end_for_seconds_only_and_ctrl_c_ends_it_at_once(
     begin: Start, tmp_path: Path
 ) -> None:
