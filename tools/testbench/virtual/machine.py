@@ -22,8 +22,8 @@ from virtual.qmp import Qmp
 
 _KERNEL = "root=/dev/vda ro panic=-1 quiet mitigations=off systemd.show_status=no"
 # As boot.py explains: the emulator may panic a kernel that starts. panic=-1 then starts it anew.
-_BOOT_S = 900.0
-_LONGEST_WAIT_S = 1200.0
+_BOOT_S = 3600.0
+_LONGEST_WAIT_S = 3600.0
 _POLL_S = 0.2
 _STICK = "stick"
 _Connection = TypeVar("_Connection", Agent, Qmp)
@@ -192,7 +192,7 @@ class Machine:
         return [
             *(self._board.program, *self._board.words, "-accel", "tcg,thread=single,tb-size=512"),
             *("-icount", "shift=0", "-rtc", "clock=vm"),
-            *("-smp", "2", "-m", str(self._memory_mb), "-nodefaults", "-display", "none", "-serial", "stdio"),
+            *("-smp", "1", "-m", str(self._memory_mb), "-nodefaults", "-display", "none", "-serial", "stdio"),
             *("-kernel", str(self._image / "vmlinuz"), "-initrd", str(self._image / "initrd")),
             *("-append", f"{_KERNEL} console={self._board.console}"),
             *("-drive", f"file={self._folder / 'disk.img'},format=raw,if=none,id=disk,cache=writeback,discard=unmap"),

@@ -13,8 +13,10 @@ _MOUNTED = "/media/stick"
 _STORE = Path(_MOUNTED) / "fieldfare" / "events.db"
 _RIGHTS = f"[Service]\nReadWritePaths=-{_MOUNTED}\n"
 _MOUNT = f"""
+set -e
 for _ in $(seq 100); do [ -e /dev/disk/by-label/stick ] && break; sleep 0.2; done
-mkdir -p {_MOUNTED} && mount -o noatime /dev/disk/by-label/stick {_MOUNTED}
+mkdir -p {_MOUNTED}
+mount -o noatime /dev/disk/by-label/stick {_MOUNTED}
 install -d -o fieldfare -g fieldfare {_STORE.parent}
 """
 _SETTINGS = "/etc/fieldfare/fieldfare.toml"
