@@ -23,8 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tools.reliability.report import heading, promise
 from tools.soaking import leaks
 from tools.soaking.day import HOURS, live
-from tools.soaking.judged import as_json, find, print_faults, promises, slopes
+from tools.soaking.judged import as_json, find, own_growth, print_faults, promises, slopes
 from tools.soaking.scene import PATIENCE_S, Scene
+
+MOST_DAYS, MOST_MINUTES = 366, 10_080
 
 
 def main() -> int:
@@ -37,6 +39,13 @@ def main() -> int:
 
 def run_days(arguments: argparse.Namespace) -> int:
     """Let the days pass. Return the exit status."""
+    if not (0 < arguments.days <= MOST_DAYS and 0 < arguments.minutes <= MOST_MINUTES):
+        raise SystemExit(
+            f"soak: --days {arguments.days:g} --minutes {arguments.minutes:g}: must be over 0, at most {MOST_DAYS} "
+            f"days and {MOST_MINUTES} minutes"
+        )
+    if shutil.which("cc") is None:
+        raise SystemExit("soak: no C compiler (cc), which makes the disk and the clock that fail: apt install gcc")
     hours = max(1, round(arguments.days * HOURS))
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         scene = Scene(Path(name))
@@ -61,6 +70,8 @@ def run_days(arguments: argparse.Namespace) -> int:
         "pictures not kept on a full or read-only disk"
     )
     print("grows a day: " + ", ".join(f"{key} {value:+.2f}" for key, value in slopes(log).items()))
+    grown = ", ".join(f"{key} {value:+.2f}" for key, value in own_growth(log).items())
+    print(f"longest-lived process of each part, MiB a day: {grown or 'none lived for half a day'}")
     for words in log.wrong:
         print(words, file=sys.stderr)
     broken = promises(log, found)

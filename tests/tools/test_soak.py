@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ pytest.importorskip("ai_edge_litert")
 
 from tools.soaking.day import Log, Strike, draw
 from tools.soaking.faults import FAULTS
-from tools.soaking.judged import may_lack_picture, slopes
+from tools.soaking.judged import may_lack_picture, own_growth, slopes
 from tools.soaking.memory import Sample, Written, look, slope
 
 ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("supervisor", "worker", "recorder", "outputs")
 BY_NAME = {fault.name: fault for fault in FAULTS}
 
 
@@ -27,8 +29,9 @@ def struck(name: str, back_s: float | None, gap_s: float = 0.0) -> Strike:
     return Strike(BY_NAME[name], 100.0, back_s, end_s=110.0, gap_s=gap_s)
 
 
-def a_sample(at: float, rss_mib: float, processes: int = 4) -> Sample:
-    return Sample(at, rss_mib, rss_mib, open_files=40, threads=12, processes=processes, done=0)
+def a_sample(at: float, rss_mib: float, pid: int = 1, parts: Sequence[str] = PARTS) -> Sample:
+    each = dict.fromkeys(parts, (pid, rss_mib))
+    return Sample(at, rss_mib, rss_mib, open_files=40, threads=12, each=each, done=0)
 
 
 def test_faults_are_drawn_by_their_weights_and_the_same_for_the_same_seed() -> None:
@@ -65,16 +68,26 @@ def test_only_a_disk_that_takes_nothing_excuses_a_picture() -> None:
 
 def test_the_slope_is_a_days_and_leaves_out_the_warm_up_and_what_was_just_being_started() -> None:
     hours = [a_sample(hour / 24, 500.0 if hour < 6 else 100.0 + hour / 24) for hour in range(48)]
-    missing = [a_sample(hour / 24, 10.0, processes=3) for hour in (10, 20)]
+    missing = [a_sample(hour / 24, 10.0, parts=PARTS[:3]) for hour in (10, 20)]
     assert slope(hours[6:], "rss_mib") == pytest.approx(1.0)
     assert slopes(Log(samples=[*hours, *missing]))["rss_mib"] == pytest.approx(1.0)
+
+
+def test_a_leak_is_found_even_if_its_process_is_started_again_every_day() -> None:
+    saw = [a_sample(hour / 24, 100.0 + 8 * (hour % 24) / 24, pid=hour // 24) for hour in range(7 * 24)]
+    assert slopes(Log(samples=saw))["rss_mib"] < 2
+    assert own_growth(Log(samples=saw)) == pytest.approx(dict.fromkeys(PARTS, 8.0))
+
+
+def test_nothing_is_reported_of_processes_that_lived_too_shortly() -> None:
+    assert own_growth(Log(samples=[a_sample(hour / 24, 100.0, pid=hour // 5) for hour in range(48)])) == {}
 
 
 def test_processes_are_looked_at_and_one_that_has_ended_is_left_out() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    seen = look(0.5, [os.getpid(), ended.pid], 7)
-    assert (seen.at, seen.processes, seen.done) == (0.5, 1, 7)
+    seen = look(0.5, {"supervisor": os.getpid(), "worker": ended.pid}, 7)
+    assert (seen.at, list(seen.each), seen.done) == (0.5, ["supervisor"], 7)
     assert seen.rss_mib >= seen.pss_mib > 1
     assert seen.open_files > 2
     assert seen.threads >= 1

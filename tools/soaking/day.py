@@ -5,7 +5,7 @@ ends when its share of the minutes is over and all is done:
 
 - at the end of every hour `fieldfare status` is run, and memory, files and bytes written are read;
 - in every hour one fault is drawn with `FAULT_AN_HOUR`;
-- at 6 the service is stopped and started again, as for an update;
+- at 3 on the first day of a week the service is stopped and started again, as for an update;
 - at 12 all new events are exported;
 - at 20 the schedule has it sleep, and wake up again.
 
@@ -28,9 +28,9 @@ from tools.soaking.faults import FAULTS, Fault
 from tools.soaking.memory import Sample, Written, look
 from tools.soaking.scene import PARTS, PATIENCE_S, Scene
 
-HOURS, EVENTS_A_DAY = 24, 400
+HOURS, WEEK_HOURS, EVENTS_A_DAY = 24, 168, 400
 FAULT_AN_HOUR = 0.5
-RESTARTS_AT, EXPORTS_AT, SLEEPS_AT = 6, 12, 20
+RESTARTS_AT, EXPORTS_AT, SLEEPS_AT = 3, 12, 20
 # Seconds from the signal until it sleeps, and until results come again.
 ASLEEP_S, AWAKE_S = 15.0, 15.0
 # Exit statuses of `fieldfare status` that report a state: results come, or none come at the moment.
@@ -75,19 +75,20 @@ class Log:
 def live(scene: Scene, hours: int, hour_s: float, rng: random.Random, faults: Sequence[Fault] = FAULTS) -> Log:
     """Let so many hours pass, each of `hour_s` seconds at least. Returns what happened."""
     log, written = Log(), Written()
-    due = {RESTARTS_AT: restart, EXPORTS_AT: export, SLEEPS_AT: sleep}
+    due = {EXPORTS_AT: export, SLEEPS_AT: sleep}
     for hour in range(hours):
         ends_s = time.monotonic() + hour_s
+        if hour % WEEK_HOURS == RESTARTS_AT:
+            restart(scene, log)
         if duty := due.get(hour % HOURS):
             duty(scene, log)
         if rng.random() < FAULT_AN_HOUR:
             strike(scene, log, draw(rng, faults), rng)
         while (left_s := ends_s - time.monotonic()) > 0:
             time.sleep(min(1.0, left_s))
-            written.look(pids(scene))
+            written.look(parts(scene).values())
         read_status(scene, log)
-        log.samples.append(look(hour / HOURS, pids(scene), written.total))
-        written.look(pids(scene))
+        log.samples.append(look(hour / HOURS, parts(scene), written.total))
         log.hours += 1
     return log
 
@@ -161,7 +162,7 @@ def run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*_MODULE, *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
 
 
-def pids(scene: Scene) -> list[int]:
-    """Return the processes of the service that run now."""
-    found = [scene.service.part(name) for name in ("supervisor", *PARTS)]
-    return [pid for pid in found if pid is not None]
+def parts(scene: Scene) -> dict[str, int]:
+    """Return the processes of the service that run now, by part."""
+    found = {name: scene.service.part(name) for name in ("supervisor", *PARTS)}
+    return {name: pid for name, pid in found.items() if pid is not None}

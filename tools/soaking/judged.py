@@ -6,24 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tools.reliability.clock_jumps import is_right
 from tools.reliability.judging import Judge, Verdict, identity_of, read_notes, stored_events
 from tools.reliability.report import print_table
 from tools.soaking.day import EVENTS_A_DAY, HOURS, Log
-from tools.soaking.memory import FIGURES, slope
+from tools.soaking.memory import FIGURES, longest_lived, slope
 from tools.soaking.scene import PARTS, Scene
 
 MOST_MIB_A_DAY = 2.0
+# As in tools/bench_faults.py.
+STALE_S = 3.0
 # The first hours fill caches, and do not count. Of less than a day the slope is printed, and not judged: a worker that
 # was just started is some MiB smaller.
-_WARM_UP_HOURS, _LEAST_HOURS = 6, HOURS
+_WARM_UP_HOURS, _LEAST_HOURS, _LEAST_LIFE_HOURS = 6, HOURS, 6
 # An event that ended so long before a fault of the disk may still have waited for it.
 _WAITED_S = 5.0
 
 
 @dataclass
 class Found:
-    """What the end of a soak shows. lost: events that were heard of and are not in the store."""
+    """What the end of a soak shows.
+
+    lost: events that were heard of and are not in the store. stale: results that were too old when published.
+    """
 
     verdict: Verdict
     heard: int
@@ -34,6 +41,7 @@ class Found:
     not_sent: int
     sent: int
     longest_gap_s: float
+    stale: int
 
 
 def find(scene: Scene, log: Log, span: tuple[float, float]) -> Found:
@@ -60,6 +68,7 @@ def find(scene: Scene, log: Log, span: tuple[float, float]) -> Found:
         not_sent=sum(event.event.name not in sent for event in stored.values()),
         sent=len(lines),
         longest_gap_s=scene.longest_gap(*span),
+        stale=sum(arrived - captured > STALE_S for arrived, captured in scene.arrivals()),
     )
 
 
@@ -72,8 +81,22 @@ def may_lack_picture(log: Log, note: Mapping[str, Any]) -> bool:
 
 def slopes(log: Log) -> dict[str, float]:
     """Return by how much each figure grows a simulated day, over the samples with all processes after the warm-up."""
-    warm = [sample for sample in log.samples[_WARM_UP_HOURS:] if sample.processes == 1 + len(PARTS)]
+    warm = [sample for sample in log.samples[_WARM_UP_HOURS:] if len(sample.each) == 1 + len(PARTS)]
     return {name: slope(warm, name) for name in FIGURES} if len(warm) > 2 else {}
+
+
+def own_growth(log: Log) -> dict[str, float]:
+    """Return by how many MiB a simulated day the longest-lived process of each part grows, after its own warm-up.
+
+    A process that is started again begins small: that would hide a leak from `slopes`. A part without a process that
+    lived for half a day is left out.
+    """
+    lives = {name: longest_lived(log.samples, name)[_WARM_UP_HOURS:] for name in ("supervisor", *PARTS)}
+    return {
+        name: float(np.polyfit(*zip(*life, strict=True), 1)[0])
+        for name, life in lives.items()
+        if len(life) >= _LEAST_LIFE_HOURS
+    }
 
 
 def print_faults(log: Log) -> None:
@@ -100,6 +123,7 @@ def promises(log: Log, found: Found) -> dict[str, int]:
         "without a picture, and no fault of the disk": found.without_picture,
         f"{verdict.pictures} pictures: missing or not as stored": len(verdict.bad_pictures),
         f"{found.sent} lines sent: events not among them": found.not_sent,
+        f"results older than {STALE_S:g} s when published": found.stale,
         "databases not whole": int(verdict.whole != "ok"),
         "status reads, exports, starts and nights that went wrong": len(log.wrong),
         f"fewer than {EVENTS_A_DAY} events a day": int(found.heard < EVENTS_A_DAY * days),
@@ -108,6 +132,9 @@ def promises(log: Log, found: Found) -> dict[str, int]:
     if log.hours >= _LEAST_HOURS:
         text = f"resident memory over {MOST_MIB_A_DAY:g} MiB a day"
         broken[text] = int(grown is None or grown > MOST_MIB_A_DAY)
+        broken["the same, of the longest-lived supervisor"] = int(
+            own_growth(log).get("supervisor", 0.0) > MOST_MIB_A_DAY
+        )
     return broken
 
 
@@ -128,6 +155,7 @@ def as_json(log: Log, found: Found, broken: Mapping[str, int], minutes: float) -
             "done": log.done,
             "wrong": log.wrong,
             "grows_a_day": slopes(log),
+            "longest_lived_grow_mib_a_day": own_growth(log),
             "samples": [vars(sample) for sample in log.samples],
             "broken": dict(broken),
         }

@@ -67,7 +67,9 @@ def watch(arguments: argparse.Namespace) -> list[Sample]:
                 seen = status.read(file)
                 if seen.counts.worker_starts != 1 or seen.worker_pid is None:
                     raise SystemExit(f"the worker ended, or was started again: {seen.why}")
-                samples.append(look(elapsed_s / 3600, [process.pid, seen.worker_pid], seen.counts.results))
+                samples.append(
+                    look(elapsed_s / 3600, {"supervisor": process.pid, "worker": seen.worker_pid}, seen.counts.results)
+                )
                 if sys.stderr.isatty():
                     print(f"\r{samples[-1]}", end="", file=sys.stderr)
         finally:
