@@ -1,138 +1,100 @@
-"""Detect leaks: run `fieldfare run` at full speed for a long time, and watch its memory, files and threads.
+"""Let simulated days pass for a service while faults strike at random, or watch a service at full speed for leaks.
 
-    python tools/soak.py BUNDLE [--minutes 30] [--source synthetic] [--plot FILE.png] [--json]
+    python tools/soak.py days [--minutes 30] [--days 7] [--seed 1] [--logs FILE] [--json]
+    python tools/soak.py leaks BUNDLE [--minutes 30] [--source synthetic] [--plot FILE.png] [--json]
 
-Every five seconds it reads resident memory (RSS), proportional memory (PSS), open files, threads and results of
-supervisor and worker. The first two minutes are a warm-up and do not count. Slopes are least squares over the rest,
-per hour.
+days: one `fieldfare run --service` with events, pictures and an output, whose camera, processes, disk and clock fail at
+random (tools/soaking/faults.py: each fault with its bound). What a simulated day is stands in tools/soaking/day.py.
+Needs cc. Exit status 1 if a promise was broken.
+
+leaks: nothing fails, and nothing may grow (tools/soaking/leaks.py).
 """
 
 import argparse
-import json
-import os
-import platform
-import signal
-import subprocess
+import random
+import shutil
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import numpy as np
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from edge import __version__
-from edge.supervision import status
+from tools.reliability.report import heading, promise
+from tools.soaking import leaks
+from tools.soaking.day import HOURS, live
+from tools.soaking.judged import as_json, find, own_growth, print_faults, promises, slopes
+from tools.soaking.scene import PATIENCE_S, Scene
 
-EVERY_S = 5.0
-WARM_UP_S = 120.0
-
-
-@dataclass
-class Sample:
-    """The figures of both processes together, `minutes` after the start."""
-
-    minutes: float
-    rss_mib: float
-    pss_mib: float
-    open_files: int
-    threads: int
-    results: int
+MOST_DAYS, MOST_MINUTES = 366, 10_080
 
 
 def main() -> int:
     arguments = parse_arguments()
-    print(f"{platform.platform()}, {os.cpu_count()} cores, fieldfare {__version__}, Python {platform.python_version()}")
-    samples = watch(arguments)
-    warm = [sample for sample in samples if sample.minutes * 60 >= WARM_UP_S]
-    minutes = np.array([sample.minutes for sample in warm])
-    last = samples[-1]
-    print(f"{last.minutes:.1f} minutes, {last.results} results, {last.results / last.minutes / 60:.1f} a second")
-    report: dict[str, float] = {"minutes": last.minutes, "results": last.results}
-    for name in ("rss_mib", "pss_mib", "open_files", "threads"):
-        values = np.array([getattr(sample, name) for sample in warm], float)
-        slope = float(np.polyfit(minutes / 60, values, 1)[0])
-        report[f"{name}_an_hour"] = slope
-        print(
-            f"{name:<11} {values[0]:8.1f} -> {values[-1]:8.1f}, largest {values.max():8.1f}, slope {slope:+.3f} an hour"
-        )
-    if arguments.plot:
-        plot(samples, arguments.plot)
-    if arguments.json:
-        print(json.dumps({**report, "samples": [asdict(sample) for sample in samples]}))
-    return 0
+    print(heading())
+    if arguments.what == "leaks":
+        return leaks.run(arguments)
+    return run_days(arguments)
 
 
-def watch(arguments: argparse.Namespace) -> list[Sample]:
-    """Run the service, and sample it until the time is over."""
-    words = ["--bundle", str(arguments.bundle), "--source", arguments.source, "--flat-out", "--quiet"]
-    if arguments.source != "synthetic":
-        words.append("--loop")
-    samples: list[Sample] = []
-    with tempfile.TemporaryDirectory() as run:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "edge", "run", *words],
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "RUNTIME_DIRECTORY": run},
+def run_days(arguments: argparse.Namespace) -> int:
+    """Let the days pass. Return the exit status."""
+    if not (0 < arguments.days <= MOST_DAYS and 0 < arguments.minutes <= MOST_MINUTES):
+        raise SystemExit(
+            f"soak: --days {arguments.days:g} --minutes {arguments.minutes:g}: must be over 0, at most {MOST_DAYS} "
+            f"days and {MOST_MINUTES} minutes"
         )
-        file, began = Path(run) / "status.json", time.monotonic()
+    if shutil.which("cc") is None:
+        raise SystemExit("soak: no C compiler (cc), which makes the disk and the clock that fail: apt install gcc")
+    hours = max(1, round(arguments.days * HOURS))
+    with tempfile.TemporaryDirectory(prefix="soak-") as name:
+        scene = Scene(Path(name))
         try:
-            while (elapsed_s := time.monotonic() - began) < arguments.minutes * 60:
-                time.sleep(EVERY_S - (time.monotonic() - began) % EVERY_S)
-                if process.poll() is not None:
-                    raise SystemExit(f"fieldfare ended with {process.returncode}")
-                seen = status.read(file)
-                if seen.counts.worker_starts != 1 or seen.worker_pid is None:
-                    raise SystemExit(f"the worker ended, or was started again: {seen.why}")
-                samples.append(look(elapsed_s / 60, [process.pid, seen.worker_pid], seen.counts.results))
-                if sys.stderr.isatty():
-                    print(f"\r{samples[-1]}", end="", file=sys.stderr)
+            with scene.service:
+                scene.start()
+                began_s = time.monotonic()
+                log = live(scene, hours, 60 * arguments.minutes / hours, random.Random(arguments.seed))
+                span = began_s, time.monotonic()
+                scene.service.wait_for(lambda status: all(not one.waiting for one in status.outputs), PATIENCE_S)
+                scene.service.stop()
+                found = find(scene, log, span)
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
-    return samples
-
-
-def look(minutes: float, pids: list[int], results: int) -> Sample:
-    """Sample all processes; return their sums."""
-    totals = {"Rss:": 0, "Pss:": 0}
-    files = threads = 0
-    for pid in pids:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            key, *rest = line.split()
-            if key in totals:
-                totals[key] += int(rest[0])
-        files += len(list(Path(f"/proc/{pid}/fd").iterdir()))
-        threads += len(list(Path(f"/proc/{pid}/task").iterdir()))
-    return Sample(minutes, totals["Rss:"] / 1024, totals["Pss:"] / 1024, files, threads, results)
-
-
-def plot(samples: list[Sample], file: Path) -> None:
-    """Plot each figure over time, in a panel of its own."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
-    names = [entry.name for entry in fields(Sample) if entry.name not in ("minutes", "results")]
-    figure, axes = pyplot.subplots(len(names), 1, sharex=True, figsize=(8, 8))
-    for axis, name in zip(axes, names, strict=True):
-        values = [getattr(sample, name) for sample in samples]
-        axis.plot([sample.minutes for sample in samples], values)
-        axis.set_ylabel(name)
-        axis.set_ylim(0, 1.15 * max(values))
-    axes[-1].set_xlabel("minutes")
-    figure.tight_layout()
-    figure.savefig(file, dpi=100)
+            if arguments.logs and scene.service.log.exists():
+                shutil.copyfile(scene.service.log, arguments.logs)
+    minutes = (span[1] - span[0]) / 60
+    print_faults(log)
+    print(
+        f"{minutes:.1f} minutes stood for {hours / HOURS:.2f} days, {hours / HOURS * 1440 / minutes:.0f} times real "
+        f"speed: {found.heard} events, {', '.join(f'{count} {what}' for what, count in log.done.items())}; longest gap "
+        f"{found.longest_gap_s:.1f} s; {log.samples[-1].done / 1e6:.1f} MB written; {found.without_picture_by_fault} "
+        "pictures not kept on a full or read-only disk"
+    )
+    print("grows a day: " + ", ".join(f"{key} {value:+.2f}" for key, value in slopes(log).items()))
+    grown = ", ".join(f"{key} {value:+.2f}" for key, value in own_growth(log).items())
+    print(f"longest-lived process of each part, MiB a day: {grown or 'none lived for half a day'}")
+    for words in log.wrong:
+        print(words, file=sys.stderr)
+    broken = promises(log, found)
+    status = promise(broken)
+    if arguments.json:
+        print(as_json(log, found, broken, minutes))
+    return status
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--source", default="synthetic")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png")
-    parser.add_argument("--json", action="store_true")
+    both = argparse.ArgumentParser(add_help=False)
+    both.add_argument("--minutes", type=float, default=30.0)
+    both.add_argument("--json", action="store_true")
+    what = parser.add_subparsers(dest="what", required=True)
+    days = what.add_parser("days", parents=[both])
+    days.add_argument("--days", type=float, default=7.0, help="how many simulated days these minutes stand for")
+    days.add_argument("--seed", type=int, default=1)
+    days.add_argument("--logs", type=Path, metavar="FILE", help="keep the service's log")
+    watch = what.add_parser("leaks", parents=[both])
+    watch.add_argument("bundle", type=Path)
+    watch.add_argument("--source", default="synthetic")
+    watch.add_argument("--plot", type=Path, metavar="FILE.png")
     return parser.parse_args()
 
 

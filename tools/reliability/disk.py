@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 Cut = Literal["strict", "torn"]
+DiskFault = Literal["hang", "slow", "erofs", "enospc"]
 _BLOCK = 4096
 # linux/fcntl.h, linux/stat.h
 _AT_FDCWD, _AT_SYMLINK_NOFOLLOW, _INO_AND_BTIME = -100, 0x100, 0x100 | 0x800
@@ -58,7 +59,7 @@ class Disk:
         }
         return {**found, "RELIABILITY_MIRROR": str(self.mirror)} if mirrored else found
 
-    def fail(self, word: Literal["hang", "erofs"] | None) -> None:
+    def fail(self, word: DiskFault | None) -> None:
         """Make the disk fail from now on, or not any more."""
         if word is None:
             self.fault.unlink(missing_ok=True)

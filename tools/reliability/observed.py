@@ -50,6 +50,11 @@ def _kept_noted(self: Pending, tickets: Iterable[int]) -> list[Item]:
     return items
 
 
-if __name__ == "__main__":
+def observe() -> None:
+    """Note events from now on, in this process."""
     Pending.keep_event, Pending.kept = _keep_event_noted, _kept_noted  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    observe()
     main()

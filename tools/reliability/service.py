@@ -66,8 +66,10 @@ def write_settings(
 class Service:
     """`fieldfare run --service`, which notes what was acknowledged. A context manager.
 
-    notes: the file of notes (observed.py). log: what the service logged.
+    notes: the file of notes (observed.py). log: what the service logged. program: the module that is run.
     """
+
+    program = "tools.reliability.observed"
 
     def __init__(self, folder: Path, settings: Path, variables: Mapping[str, str] | None = None) -> None:
         """Nothing is started yet. folder: for notes, log and status file. variables: for its environment."""
@@ -94,7 +96,7 @@ class Service:
         words = ("run", "--service", "--config", str(self._settings), *words)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tools.reliability.observed", *words, *(["--json"] if on_result else [])],
+                [sys.executable, "-m", self.program, *words, *(["--json"] if on_result else [])],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if on_result else subprocess.DEVNULL,

@@ -2,8 +2,9 @@
  *
  * RELIABILITY_MIRROR: a folder that gets a copy of what fsync and fdatasync put on the disk: of a file its content, of a
  *   folder its list of names. What is only in memory is not in it. So it holds what a power cut leaves at least.
- * RELIABILITY_FAULT: a file. While it holds "hang", fsync and fdatasync do not return; while it holds "erofs", all
- *   writing fails as on a disk that the kernel has made read-only.
+ * RELIABILITY_FAULT: a file. While it holds "hang", fsync and fdatasync do not return; while it holds "slow", each takes
+ *   half a second; while it holds "erofs", all writing fails as on a disk that the kernel has made read-only; while it
+ *   holds "enospc", as on a full one.
  * RELIABILITY_CLOCK: a file. While it holds "synchronized", adjtimex reports that a time server keeps the clock right;
  *   otherwise, that none does.
  * RELIABILITY_OFFSET: a file with the seconds that the wall clock is ahead. No other clock changes, and no timed wait does:
@@ -121,18 +122,23 @@ static void reflect(int fd) {
 }
 
 static int refused(int fd) {
-    if (!fault || !is_ours(fd) || !holds(fault, "erofs"))
+    if (!fault || !is_ours(fd))
         return 0;
-    errno = EROFS;
+    int full = holds(fault, "enospc");
+    if (!full && !holds(fault, "erofs"))
+        return 0;
+    errno = full ? ENOSPC : EROFS;
     return 1;
 }
 
 static int sync_with(int (*sync)(int), int fd) {
-    const struct timespec pause = {0, 20000000};
+    const struct timespec pause = {0, 20000000}, half = {0, 500000000};
     if (refused(fd))
         return -1;
     while (fault && is_ours(fd) && holds(fault, "hang"))
         nanosleep(&pause, NULL);
+    if (fault && is_ours(fd) && holds(fault, "slow"))
+        nanosleep(&half, NULL);
     int status = sync(fd);
     if (!status)
         reflect(fd);
