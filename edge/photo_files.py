@@ -83,12 +83,6 @@ def is_image_name(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not is_nobodys(path.name) and not any(map(is_out_of_bounds, folders))
 
 
-def is_pictures(path: Path) -> bool:
-    """Return True if a recording is a folder of pictures, or one picture, and so has no times of its own. Raises
-    OSError if its folder is closed."""
-    return path.is_dir() or is_image_name(path) or is_photo(path)
-
-
 def is_photo(path: Path) -> bool:
     """Return True if the file at `path` is taken as a photo: by its name, or, if that promises no format at all, by its
     first bytes. Looks at the file's own name only, not at its folders'. Raises OSError if its folder is closed."""

@@ -122,14 +122,14 @@ def _open_stream(camera: Camera, model_size: tuple[int, int] | None) -> FrameSou
 def _open_replay(path: Path, camera: Camera) -> FrameSource:
     from edge.capture.replay.folder import FolderSource
     from edge.capture.replay.video import VideoSource
-    from edge.photo_files import is_image_name, is_pictures
+    from edge.photo_files import is_image_name, is_photo
 
     if not _exists(path):
         shown = shorten(repr(without_secrets(camera.source)))
         raise MissingInputError(
             f"{shown}: no such picture" if is_image_name(path) else f"source {shown} is not there: give {SOURCES}"
         )
-    if is_pictures(path):
+    if path.is_dir() or is_image_name(path) or is_photo(path):
         # Pictures have no rate of their own: without camera.fps they are read as fast as they are taken.
         return FolderSource(path, fps=camera.fps, paced=camera.realtime, loop=camera.loop)
     return VideoSource(path, realtime=camera.realtime, fps=camera.fps, loop=camera.loop)

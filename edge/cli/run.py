@@ -87,7 +87,6 @@ def run(
 
         log_to_stderr()
         keep_clock()
-        _warn_of_times(settings)
 
         def new_sinks(output: "Output") -> "list[Sink]":
             sinks = build_sinks(output, json_lines=json_lines, patient=service)
@@ -107,25 +106,6 @@ def run(
     _conclude(supervisor)
     if status:
         raise click.exceptions.Exit(status)
-
-
-def _warn_of_times(settings: "Settings") -> None:
-    """Warn if events are kept whose times and lengths follow from this computer's speed."""
-    from edge.printable import masked
-    from edge.source_kind import source_kind
-
-    camera = settings.camera
-    if settings.events.store is None:
-        return
-    is_untimed = not camera.realtime
-    if not is_untimed and camera.fps is None and source_kind(camera.source) == "replay":
-        is_untimed = Path(camera.source).is_dir()  # of pictures
-    if is_untimed:
-        _log.warning(
-            "%s is read as fast as possible, so times and lengths of its events follow from this computer's speed: "
-            "set a rate, such as fps = 10, with realtime = true; or see its events with fieldfare replay",
-            masked(camera.source),
-        )
 
 
 def _early_worker(stack: ExitStack, sleep: "Sleep | None") -> "StartWorker":

@@ -308,7 +308,13 @@ class Worker:
 def _open_source(begin: Begin, pipeline: "Pipeline") -> "FrameSource":
     from edge.capture.opening import open_source
 
-    return open_source(begin.settings.camera, model_size=pipeline.least_size)
+    source = open_source(begin.settings.camera, model_size=pipeline.least_size)
+    if source.lossless and begin.settings.events.store is not None:
+        _log.warning(
+            "frames are read as fast as possible, so times and lengths of events follow from this computer's speed: "
+            "set a rate, such as fps = 10, with realtime = true; or see the events with fieldfare replay"
+        )
+    return source
 
 
 def _started(begin: Begin, pipeline: "Pipeline", source: "FrameSource") -> Started:

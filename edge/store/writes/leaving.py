@@ -29,7 +29,8 @@ def keep_log(path: Path, store: Inode | None, log: Inode | None) -> str:
     new = _moved_to(store)
     # What may not be moved there, to a folder that is not ours to write, is set aside here.
     with suppress(OSError):
-        if new is not None and not any(file.exists() for file in files_of(new)[1:]):
+        # A reader may have left an empty log there, with an index to it: ours take their place.
+        if new is not None and not _holds_something(files_of(new)[1]):
             _take_along(path, new)
             moved = f"the store {printable(str(path))} was moved to {printable(str(new))} while it was open"
             return f"{moved}; its log went with it"
@@ -56,9 +57,13 @@ def set_log_aside(path: Path) -> str:
 def has_lone_log(path: Path) -> bool:
     """Return whether a log lies there that belongs to no store: its file was moved away or deleted."""
     try:
-        return not os.path.lexists(path) and files_of(path)[1].stat().st_size > 0
+        return not os.path.lexists(path) and _holds_something(files_of(path)[1])
     except OSError:
         return False
+
+
+def _holds_something(log: Path) -> bool:
+    return log.exists() and log.stat().st_size > 0
 
 
 def _take_along(path: Path, new: Path) -> None:
