@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 import re
 import stat
 import warnings
@@ -15,8 +14,10 @@ from edge.errors import INSTALL_DEVICE, ImageError, MissingInputError, MissingPa
 from edge.pictures.claims import PNG_SIGNATURE, check_claim, check_start
 from edge.pictures.directories import check_info
 from edge.pictures.flatten import flatten, turn
+from edge.pictures.names import ENDINGS as ENDINGS
+from edge.pictures.names import SUFFIXES as SUFFIXES
+from edge.pictures.names import readable_name as readable_name
 from edge.pictures.quiet import decoders_quiet
-from edge.printable import printable
 from edge.records import Pixels
 
 if TYPE_CHECKING:
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
 
 # 100 megapixels of 4 bytes, in a TIFF or BMP without compression. A PNG of noise has 300 MB, a JPEG 100.
 MAX_FILE_BYTES = 400_000_000
-# Pillow's names of the formats that Fieldfare reads, and the endings that go with them. Browsers save JPEGs as .jfif,
-# .pjpeg and .pjp; old programs as .jpe and .jif; 3D cameras keep two in an .mpo.
-ENDINGS = {
-    "JPEG": frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo"}),
-    "PNG": frozenset({".png", ".apng"}),
-    "BMP": frozenset({".bmp", ".dib"}),
-    "WEBP": frozenset({".webp"}),
-    "TIFF": frozenset({".tif", ".tiff"}),
-}
-SUFFIXES = frozenset(ending for endings in ENDINGS.values() for ending in endings)
 _EIGHT_BIT_MODES = frozenset({"RGB", "RGBA", "RGBX", "L", "LA", "P", "PA", "1", "La", "RGBa"})
 _ORIENTATION = 0x0112
 _CONVERT = "convert it to JPEG"
@@ -57,13 +48,6 @@ _OTHERS = tuple(
         (rb"\0\x05\x16\x07", "what macOS notes about a file", "remove it"),
     )
 )
-
-
-def readable_name(name: object) -> str:
-    """Return a file's name as printable text: bytes that are not UTF-8 become U+FFFD, unprintable characters question
-    marks."""
-    text = os.fsencode(str(name)).decode("utf-8", "replace")
-    return printable(text)
 
 
 def read_image(path: Path) -> Pixels:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import MissingInputError
-from edge.images import SUFFIXES, readable_name
+from edge.pictures.names import SUFFIXES, readable_name
 
 # Folders that operating systems, network storage and other programs keep in the folders of people, in lower case:
 # recycle bins, snapshots (each a whole older copy of the photos), thumbnails, pieces found by a disk check. Not by

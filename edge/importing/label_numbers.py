@@ -54,7 +54,9 @@ def marked(lines: Sequence[str]) -> list[tuple[int, str]] | None:
         found = [form.fullmatch(line) for line in lines]
         rows = [(value(match["number"]), match["name"].strip()) for match in found if match is not None]
         words = {match["before"] for match in found if match is not None}
-        if len(rows) == len(lines) and len(words) == 1 and complete([number for number, _ in rows]):
+        # A bar in a name divides more columns: which of them is the name is not clear.
+        plain = not any("|" in name for _, name in rows)
+        if plain and len(rows) == len(lines) and len(words) == 1 and complete([number for number, _ in rows]):
             return rows
     return _loosely(lines) or _of_letters(lines)
 

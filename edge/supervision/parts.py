@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from edge.config.request import SettingsRequest
 from edge.config.running import Output
@@ -24,11 +25,13 @@ from edge.supervision.reboot import RebootHook
 from edge.supervision.recovery import Restarts
 from edge.supervision.resting.bedtime import why_asleep
 from edge.supervision.resting.rest import Rest
-from edge.supervision.resting.watch import PowerWatch
 from edge.supervision.states import ServiceState
 from edge.supervision.status import Counts, Status, StatusFile, begin
 from edge.supervision.systemd import STATUS, Place, SystemdNotifier
 from edge.supervision.throughput import Publisher
+
+if TYPE_CHECKING:
+    from edge.supervision.resting.watch import PowerWatch
 from edge.supervision.watchdog.feeding import Feeding
 from edge.supervision.worker_watch import Life
 
@@ -51,7 +54,7 @@ class Parts:
     regulator: Regulator
     company: Company
     feeding: Feeding
-    power: PowerWatch | None
+    power: "PowerWatch | None"
     rest: Rest
     sleep: Sleep | None
     life_watch: LifeWatch
@@ -150,11 +153,15 @@ def _escalation(settings: Settings, place: Place, jobs: SideJobs, counts: Counts
     return Escalation(settings, hook, jobs, counts)
 
 
-def _power_watch(settings: Settings, listener: Listener, helpers: Helpers) -> PowerWatch | None:
-    return None if settings.power is None else PowerWatch(settings.power, listener, helpers.power)
+def _power_watch(settings: Settings, listener: Listener, helpers: Helpers) -> "PowerWatch | None":
+    if settings.power is None:
+        return None
+    from edge.supervision.resting.watch import PowerWatch  # few devices have such a supply
+
+    return PowerWatch(settings.power, listener, helpers.power)
 
 
-def _rest(settings: Settings, place: Place, jobs: SideJobs, power: PowerWatch | None) -> Rest:
+def _rest(settings: Settings, place: Place, jobs: SideJobs, power: "PowerWatch | None") -> Rest:
     return Rest(place.run, jobs, power, off=settings.power is not None and settings.power.off)
 
 

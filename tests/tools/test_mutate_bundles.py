@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.bundle import open_bundle, pack_bytes
+from edge.bundle.store import open_bundle, pack_bytes
 from tools.mutants import write_mutant
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "edge"))

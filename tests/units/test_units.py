@@ -12,6 +12,8 @@ from systemd_tools import Analyze
 from edge.config.loading import load_settings
 from edge.errors import MissingInputError
 from edge.inference.edgetpu_devices import CORAL_IDS
+from edge.installing.layout import Layout
+from edge.installing.origins.kit import BUNDLE
 from edge.supervision import reboot_grant
 from edge.supervision.states import HOPELESS
 from edge.supervision.systemd import POWEROFF, REQUEST
@@ -224,8 +226,8 @@ def test_no_flood_of_requests_makes_the_path_unit_give_up(unit: str) -> None:
 def test_the_bundle_is_roots() -> None:
     settings = load_settings(UNITS / "fieldfare.toml")
     assert settings.bundle == "/etc/fieldfare/bundle.fieldfare"
-    installing = (ROOT / "README.md").read_text()
-    assert f"sudo install -m 644 birds.fieldfare {settings.bundle}" in installing
+    # Where the installer, which root runs, puts it.
+    assert settings.bundle == str(Layout(Path("/")).settings / BUNDLE)
 
 
 @pytest.mark.parametrize("unit", ["fieldfare.service", "fieldfare@.service"])

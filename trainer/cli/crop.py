@@ -108,7 +108,7 @@ def crop(photos: Path, boxes: Path | None, detector: Path | None, out: Path, **g
 def _check(photos: Path, out: Path, inputs: tuple[Path | None, ...], *, overwrite: bool) -> None:
     """Raise before any work if the folder of parts cannot be written, or the photos are parts."""
     from edge.errors import DatasetError, OutputExistsError
-    from trainer.cropping.record import CROP_NAME
+    from trainer.dataset.layouts.nested import CROP_NAME
     from trainer.dataset.photo_folders import check_folder
 
     check_folder(photos)

@@ -15,7 +15,8 @@ from edge.storage import new_directory
 from trainer.cropping.boxes import Entry, Unit
 from trainer.cropping.choosing import OUTSIDE, Wanted, choose
 from trainer.cropping.parts import Format, notes_of, part_name, save_part
-from trainer.cropping.record import CROP_NAME, CropRecord, encoded
+from trainer.cropping.record import CropRecord, encoded
+from trainer.dataset.layouts.nested import CROP_NAME
 from trainer.dataset.photo_folders import gone, is_gone, unreadable_in_words
 from trainer.progress import Advance
 

@@ -11,8 +11,8 @@ from edge.bundle.strict import Strict
 from edge.errors import DatasetError, MissingInputError
 from edge.images import readable_name
 from edge.storage import read_bounded
+from trainer.dataset.layouts.nested import CROP_NAME
 
-CROP_NAME = "fieldfare-crop.json"
 _MAX_BYTES = 64 << 10
 
 

@@ -16,7 +16,7 @@ from edge.bundle.place import MANIFEST_HASH
 from edge.errors import DatasetError, MissingInputError
 from edge.photo_files import is_image_name, look_through, photos_of
 from edge.results import UNKNOWN
-from trainer.dataset.layouts.nested import check_nested
+from trainer.dataset.layouts.nested import CROP_NAME, check_nested
 from trainer.dataset.layouts.other_tools import check_other_layouts
 from trainer.dataset.layouts.passed_over import PassedOver, others_of, passed_over
 from trainer.dataset.layouts.splits import (
@@ -126,7 +126,8 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS, visits: bool = Fals
     classes = tuple(sorted({folder.name for folders in per_split.values() for folder in folders}))
     _check_classes(root, classes)
     for split, class_folders in per_split.items():
-        check_nested(places[split], class_folders, visits=visits)
+        # Parts keep the folders of the photos that they were cut from.
+        check_nested(places[split], class_folders, visits=visits or (root / CROP_NAME).is_file())
     for split, class_folders in per_split.items():
         if missing := sorted(set(classes) - {folder.name for folder in class_folders}):
             raise DatasetError(f"{places[split]}: class folder {missing[0]!r} is missing there: every split needs it")

@@ -7,11 +7,14 @@ be taken back, and then the service goes on. So it does not end: systemd would s
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.processes.side_jobs import SideJobs
 from edge.storage import replace_file
-from edge.supervision.resting.watch import PowerWatch
 from edge.supervision.systemd import POWEROFF, SLEEP
+
+if TYPE_CHECKING:
+    from edge.supervision.resting.watch import PowerWatch
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +28,7 @@ _AGAIN_S = 10.0
 class Rest:
     """Whether to rest, and how far that has come. Used by one thread."""
 
-    def __init__(self, run: Path | None, jobs: SideJobs, power: PowerWatch | None, *, off: bool) -> None:
+    def __init__(self, run: Path | None, jobs: SideJobs, power: "PowerWatch | None", *, off: bool) -> None:
         """run: the folder in which orders are left; None: there are none. power: None if no supply is watched. off: at
         the end of the supply, have the system switched off."""
         self._run, self._jobs, self._power, self._off = run, jobs, power, off

@@ -22,9 +22,8 @@ from tiny_models import bundle_of, sound_model
 
 from edge.bundle import files as reading
 from edge.bundle import manifest as manifests
-from edge.bundle import open_bundle, pack_bytes
 from edge.bundle.labels import parse_labels
-from edge.bundle.store import Bundle
+from edge.bundle.store import Bundle, open_bundle, pack_bytes
 from edge.errors import BundleError, MissingInputError
 from tools.mutants import mutate_pack, reseal, seal_pack, write_mutant
 

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.bundle import open_bundle, pack_bytes
 from edge.bundle.labels import parse_labels
-from edge.bundle.store import Bundle
+from edge.bundle.store import Bundle, open_bundle, pack_bytes
 from edge.errors import BundleError, MissingInputError
 
 

@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from edge import storage
-from edge.bundle import open_bundle
-from edge.bundle.store import Bundle
+from edge.bundle.store import Bundle, open_bundle
 from edge.bundle.write import check_target, save
 from edge.errors import OutputExistsError, StorageError
 

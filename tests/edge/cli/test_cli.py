@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from software_tpu import SoftwareTpu
 
-from edge.bundle import open_bundle
-from edge.bundle.store import Bundle
+from edge.bundle.store import Bundle, open_bundle
 from edge.fakes.software_edgetpu import Script
 
 pytestmark = pytest.mark.process

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from handmade_models import classifier, metadata
 
-from edge.bundle import open_bundle
+from edge.bundle.store import open_bundle
 
 pytestmark = pytest.mark.process
 

@@ -28,7 +28,7 @@ def test_nothing_else_is_changed() -> None:
 
 @pytest.mark.parametrize("ending", [("SOFTMAX", "CUSTOM"), ("MUL",), ("HARD_SWISH",)])
 def test_what_lies_behind_the_last_layer_must_be_understood(ending: tuple[str, ...]) -> None:
-    with pytest.raises(ModelError, match="no features: what lies behind"):
+    with pytest.raises(ModelError, match="no features: what follows"):
         with_features_as_output(classifier(ending=ending))
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from edge.errors import DatasetError, FieldfareError, MissingInputError
-from trainer.dataset import tables
 from trainer.dataset.groups import parse_group_by, visit_groups
+from trainer.dataset.layouts import tables
+from trainer.dataset.layouts.tables import MOST_BYTES, read_table
 from trainer.dataset.listing import Listing
 from trainer.dataset.machine_labels import MACHINE_LABELS, read_machine_labels
-from trainer.dataset.tables import MOST_BYTES, read_table
 
 
 def grouped(table: Path) -> None:

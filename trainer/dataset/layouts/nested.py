@@ -11,6 +11,8 @@ from edge.errors import DatasetError
 from edge.images import readable_name
 from trainer.dataset.layouts.splits import folders_in, holds_photos, named
 
+# What `fieldfare dataset crop` leaves beside parts.
+CROP_NAME = "fieldfare-crop.json"
 _MOST = 0.8  # of the classes hold a sub-folder of this name: "most"
 # How people name visits, places, times, views and ages: what divides the photos of a class, and is none.
 _PART = re.compile(
