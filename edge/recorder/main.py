@@ -1,8 +1,9 @@
 """Run the recorder, the one process that writes the store: `python -m edge.recorder.main FD PARENT`.
 
 It may block in an fsync for as long as a worn card takes; nobody waits for it. The supervisor starts it, holds what it
-has not acknowledged, judges its work by its pulse and its life by its beat, and kills it if one of them stays away. If the supervisor ends, the recorder keeps
-what it has and ends, too: the closed socket shows it, so PARENT is not looked at.
+has not acknowledged, and kills it if its pulse, which shows that it works, or its beat, which shows that the process
+runs, stays away. If the supervisor ends, the recorder keeps what it has and ends, too: the closed socket shows it, so
+PARENT is not looked at.
 """
 
 import logging
