@@ -7,10 +7,8 @@ from virtual.steps import Say
 # vimc needs half a second for a frame; opening it takes libcamera a while, too.
 _FIRST_S = 240.0
 _ONLY_VIMC = "[Service]\nEnvironment=LIBCAMERA_PIPELINES_MATCH_LIST=vimc\n"
-_SCENERY = (
-    "systemd-run --quiet --unit=bench-scenery-vimc --collect "
-    "python3 -I /bench/guest/scenery.py 5 $(ls /dev/v4l-subdev*)"
-)
+_SENSORS = "grep -l Sensor /sys/class/video4linux/v4l-*/name | sed 's|/name$||; s|.*/|/dev/|'"
+_SCENERY = f"systemd-run --quiet --unit=bench-scenery-vimc --collect python3 -I /bench/guest/scenery.py 5 $({_SENSORS})"
 
 
 class Cameras:

@@ -32,7 +32,7 @@ class Devices:
         """Open every device as the unit does: with its user's rights, and as root, whom only the unit's rules hold."""
         coral = self._machine.run("sh /bench/guest/coral.sh", timeout_s=120)
         cameras = self._machine.run("ls /dev/video0 /dev/media0").split()
-        say(f"the stand-in for a Coral is {coral or 'missing'}")
+        say(f"the stand-in for a Coral is {coral}")
         users = self._tried("fieldfare", "fieldfare", "video plugdev")
         roots = self._tried("root", "root", "video plugdev")
         opened = sorted(node for node, answer in users.items() if answer == "open")

@@ -49,8 +49,9 @@ def fill(folder: Path, share: Path) -> None:
     """Write `bundle.fieldfare` and `fieldfare.toml` to `folder`, and the scripts of the guest to `share`/guest."""
     guest = share / "guest"
     guest.mkdir()
-    for script in (cache.HERE / "guest" / "virtual").glob("*.py"):
-        shutil.copy(script, guest)
+    for script in (cache.HERE / "guest" / "virtual").iterdir():
+        if script.suffix in (".py", ".sh"):
+            shutil.copy(script, guest)
     for name in _OBSERVERS:
         shutil.copy(cache.ROOT / "tools" / "reliability" / name, guest)
     # The colour of the first pixel: what is proved here is that it is kept, not that it is right.

@@ -2,7 +2,7 @@
 
     python3 scenery.py SECONDS NODE...
 
-NODE: of vivid or vimc. A camera that is not there now is tried again with the next colour.
+NODE: of vivid, or of a sensor of vimc. A camera that is not there now is tried again with the next colour.
 """
 
 import fcntl
@@ -12,19 +12,18 @@ import sys
 import time
 
 _VIDIOC_S_CTRL = 0xC008561C
-# The control that chooses a test pattern: vivid's own, and that of V4L2's image processing, which vimc has.
-_CONTROLS = {"video": 0x00F0F000, "v4l-subdev": 0x009F0903}
+# The control that chooses a test pattern. vivid and vimc each have one of their own, with the same number.
+_TEST_PATTERN = 0x00F0F000
 _RED, _GREEN, _BLUE = 7, 8, 9  # in the list of the kernel's test pattern generator
 
 
 def _show(node: str, pattern: int) -> None:
-    control = next(number for name, number in _CONTROLS.items() if name in node)
     try:
         device = os.open(node, os.O_RDWR)
     except OSError:
         return
     try:
-        fcntl.ioctl(device, _VIDIOC_S_CTRL, struct.pack("=Ii", control, pattern))
+        fcntl.ioctl(device, _VIDIOC_S_CTRL, struct.pack("=Ii", _TEST_PATTERN, pattern))
     except OSError as error:
         print(f"{node}: {error}", file=sys.stderr, flush=True)
     finally:
