@@ -26,7 +26,7 @@ class Cameras:
         try:
             say(f"events after {self._service.wait_for_events(_FIRST_S):.1f} s")
             status = self._service.status()
-            say(f"{status.get('camera')}; {status['counts']['results']} results, {status['state']}")
+            say(f"{status.get('source')}; {status['counts']['results']} results, {status['state']}")
         finally:
             self._machine.run("systemctl stop bench-scenery-vimc")
             self._use("/dev/video0")

@@ -22,8 +22,8 @@ from virtual.qmp import Qmp
 
 _KERNEL = "root=/dev/vda ro panic=-1 quiet mitigations=off systemd.show_status=no"
 # As boot.py explains: the emulator may panic a kernel that starts. panic=-1 then starts it anew.
-_BOOT_S = 3600.0
-_LONGEST_WAIT_S = 3600.0
+_BOOT_S = 1800.0
+_LONGEST_WAIT_S = 1800.0
 _POLL_S = 0.2
 _STICK = "stick"
 _Connection = TypeVar("_Connection", Agent, Qmp)

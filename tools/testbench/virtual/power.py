@@ -13,7 +13,7 @@ UP_S = 300.0
 # A third of the cuts come in the very moment in which an acknowledgement was seen outside, the others at any moment.
 _LOOK_S = 0.002
 _LONGEST_S = 4.0
-_LONGEST_WAIT_S = 3600.0
+_LONGEST_WAIT_S = 1800.0
 
 
 class Power:
