@@ -16,7 +16,7 @@ _PARTS = ("packages", "users", "groups", "units", "rules", "tree")
 # What an installation may add to the file tree or change in it.
 _OURS = (
     *("/opt/fieldfare", "/etc/fieldfare", "/var/lib/fieldfare", "/etc/sysusers.d/fieldfare.conf"),
-    *("/etc/systemd/system/fieldfare", "/etc/udev/rules.d/60-fieldfare"),
+    *("/etc/systemd/system/fieldfare", "/etc/udev/rules.d/60-fieldfare", "/etc/udev/rules.d/61-fieldfare"),
 )
 # Links of enabled units, what systemd-sysusers writes, and a folder of its that a bare Debian lacks.
 _SHARED = (
