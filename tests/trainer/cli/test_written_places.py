@@ -62,6 +62,7 @@ INTO_A_BUNDLE = [
     "bundle import m.tflite --out birds/new",
     "export --store e.db --format csv --out birds/new",
     "run --bundle cats --source synthetic --jsonl birds/new.jsonl",
+    "kit build --target trixie-arm64 --bundle cats --out birds/kit.tar",
 ]
 
 
