@@ -10,7 +10,7 @@ from pathlib import Path
 # Program -> Debian package.
 DEBIAN = {"mmdebstrap": "mmdebstrap", "dpkg-deb": "dpkg", "unshare": "util-linux"}
 MACHINE = {"qemu-system-x86_64": "qemu-system-x86", "mke2fs": "e2fsprogs", "xz": "xz-utils"}
-ARM_MACHINE = {"qemu-system-aarch64": "qemu-system-arm"}
+ARM_MACHINE = {"qemu-system-aarch64": "qemu-system-arm", "arch-test": "arch-test"}
 ARM = {"qemu-aarch64-static": "qemu-user-static", "qemu-arm-static": "qemu-user-static"}
 # What those packages only recommend, but need here.
 _ALONG = {

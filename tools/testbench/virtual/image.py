@@ -45,7 +45,7 @@ def build(architecture: str = "amd64") -> Path:
         parts = device.build()
         return cache.built("bare", lambda place: _build(place, architecture, parts / "tree"), *own, parts.name)
     host.require({**host.DEBIAN, **host.MACHINE, **host.ARM, **host.ARM_MACHINE})
-    return cache.built(f"{architecture}-bare", lambda place: _build(place, architecture, None), *own)
+    return cache.built(f"bare_{architecture}", lambda place: _build(place, architecture, None), *own)
 
 
 def _build(place: Path, architecture: str, parts: Path | None) -> None:
