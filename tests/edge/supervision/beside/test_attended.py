@@ -266,15 +266,15 @@ def test_one_that_hung_and_died_at_last_makes_room(attend: Attend, monkeypatch: 
 def test_no_tick_waits(attend: Attend) -> None:
     """Whatever the process does, the loop goes on."""
     one = attend("if life % 2: os.kill(os.getpid(), signal.SIGSTOP)\nos.abort()", replace(KIND, starting_s=0.3))
-    longest_s = 0.0
+    lasted_s: list[float] = []
 
     def tick(now: float) -> None:
-        nonlocal longest_s
         one.tick(now)
-        longest_s = max(longest_s, time.monotonic() - now)
+        lasted_s.append(time.monotonic() - now)
 
     assert drive(one.listener, tick, lambda: one.begun == 6)
-    assert longest_s < 0.25  # starting a process takes some 10 ms
+    # Starting a process takes some 10 ms. A busy machine may hold one tick up; waiting would hold up all six.
+    assert sorted(lasted_s)[-3] < 0.25
 
 
 @pytest.mark.parametrize("kill", [True, False])
