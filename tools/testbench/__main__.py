@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("what", choices=("tree", "machine", "arm64", "armhf", "virtual", "build"))
     parser.add_argument("where", metavar="FOLDER|NAME")
     parser.add_argument("--timeout", type=float, default=600.0, metavar="S", help="limit of the run, without building")
-    parser.add_argument("--resets", type=int, default=4, metavar="N", help="virtual: how often the power fails")
+    parser.add_argument("--resets", type=int, default=2, metavar="N", help="virtual: how often the power fails")
     parser.add_argument("--processor", choices=("amd64", "arm64"), default="amd64", help="virtual: the machine's")
     parser.add_argument("--only", nargs="+", default=[], metavar="STEP", help="virtual: these steps and what they need")
     words = parser.parse_args()

@@ -30,7 +30,7 @@ class Power:
         for number in range(1, self._times + 1):
             before = self._service.acknowledged()
             self._wait_for_the_moment()
-            cut = number % 2 == 0
+            cut = number % 2 == 0 or not self._machine.has_reset
             if cut:
                 self._machine.cut()
             acknowledged = self._service.acknowledged() - before
