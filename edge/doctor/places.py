@@ -120,7 +120,7 @@ def _moved(start: str, what: str, given: str, home: str, key: str, *, runs: bool
 
 def _program(command: Path) -> Iterator[Place]:
     """Yield the program that the unit starts, and its Python, which may be elsewhere."""
-    better = "make the virtual environment in /opt/fieldfare, with the system's Python (docs/raspberry-pi.md)"
+    better = "install again, from a kit or a clone: that puts it into /opt/fieldfare (docs/raspberry-pi.md)"
     for path in (command, command.with_name("python3")):
         if status(path) is not None:
             yield Place("program", str(path), path, READ, better, runs=True)
@@ -160,7 +160,9 @@ def judge_by_unit(place: Place, path: PurePath, box: Sandbox, seen: str) -> tupl
         how = "does not see" if view == "hidden" else "has its own"
         return f"{seen}: {_name(box)} {how} {rule.folder} ({rule.why})", place.better
     if rule is not None and view == "read" and place.wanted == WRITE:
-        mend = f"{place.better}; or `sudo systemctl edit {box.unit}`: [Service] ReadWritePaths={path.parent.as_posix()}"
+        # Not the stick's own folder: systemd would bind what is there at the start over a stick that comes later.
+        medium = next((folder for folder in _MEDIA if path.is_relative_to(folder)), path.parent.as_posix())
+        mend = f"{place.better}; or `sudo systemctl edit {box.unit}`: [Service] ReadWritePaths=-{medium}"
         return f"{seen}: {_name(box)} may only read there ({rule.why})", mend
     return None
 

@@ -102,15 +102,25 @@ def test_the_service_has_a_tmp_of_its_own(case: Case) -> None:
     assert "bundle /tmp/b: fieldfare.service has its own /tmp (PrivateTmp=yes)" in finding.seen
 
 
-@pytest.mark.parametrize("folder", ["/media/stick", "/mnt", "/srv", "/var/lib/fieldfare-old", "/opt"])
-def test_results_elsewhere_need_a_drop_in(case: Case, folder: str) -> None:
+@pytest.mark.parametrize(
+    ("folder", "opened"),
+    [
+        ("/media/stick", "/media"),  # and a stick that comes later is seen, too
+        ("/run/media/pi/stick", "/run/media"),
+        ("/mnt", "/mnt"),
+        ("/srv", "/srv"),
+        ("/var/lib/fieldfare-old", "/var/lib/fieldfare-old"),
+        ("/opt", "/opt"),
+    ],
+)
+def test_results_elsewhere_need_a_drop_in(case: Case, folder: str, opened: str) -> None:
     finding = only(look(case, output={"jsonl": f"{folder}/r.jsonl"}))
     assert finding.kind == "problem"
     assert "may only read there (ProtectSystem=strict)" in finding.seen
-    assert f"ReadWritePaths={folder}" in (finding.mend or "")
+    assert (finding.mend or "").endswith(f"ReadWritePaths=-{opened}")
     drop_in = case.etc / "systemd/system/fieldfare.service.d/stick.conf"
     drop_in.parent.mkdir()
-    drop_in.write_text(f"[Service]\nReadWritePaths=-{folder}\n")
+    drop_in.write_text(f"[Service]\nReadWritePaths=-{opened}\n")
     assert only(look(case, output={"jsonl": f"{folder}/r.jsonl"})).kind == "ok"
 
 
