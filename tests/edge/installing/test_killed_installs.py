@@ -73,6 +73,7 @@ def assert_settled(device: Device, number: int) -> None:
     assert not find(device.layout).leftovers
 
 
+@pytest.mark.slow
 def test_an_upgrade_that_is_killed_anywhere_leaves_the_old_version_or_the_new_one(tmp_path: Path, memory: Path) -> None:
     kits = [kit_of(tmp_path, number) for number in (1, 2)]
     switched = []
@@ -91,6 +92,7 @@ def test_an_upgrade_that_is_killed_anywhere_leaves_the_old_version_or_the_new_on
     assert switched == sorted(switched)  # one moment
 
 
+@pytest.mark.slow
 def test_a_first_installation_that_is_killed_anywhere_is_mended_by_the_next(tmp_path: Path, memory: Path) -> None:
     kits = [kit_of(tmp_path, number) for number in (1, 2)]
     for call in range(1, 1000, 2):
@@ -103,6 +105,7 @@ def test_a_first_installation_that_is_killed_anywhere_is_mended_by_the_next(tmp_
     assert call > 50
 
 
+@pytest.mark.slow
 def test_an_uninstallation_that_is_killed_anywhere_is_finished_by_the_next(tmp_path: Path, memory: Path) -> None:
     kit = kit_of(tmp_path, 1)
     for call in range(1, 1000, 2):

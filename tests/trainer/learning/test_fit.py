@@ -26,6 +26,8 @@ from trainer.learning.schedule import Deadline, Plan
 from trainer.learning.team import Team
 from trainer.native_output import load_tensorflow
 
+pytestmark = pytest.mark.slow
+
 Network = Callable[..., Any]
 Train = Callable[..., Best]
 Trained = tuple[list[np.ndarray], Best]

@@ -191,6 +191,7 @@ def test_a_bundle_takes_the_biases_of_a_network_that_is_always_wrong() -> None:
     assert np.abs(scaling.bias).max() <= MOST_BIAS
 
 
+@pytest.mark.slow
 def test_a_thousand_classes_are_no_burden() -> None:
     rng = np.random.default_rng(2)
     logits = rng.normal(0, 1, (3000, 1000)).astype(np.float32)
