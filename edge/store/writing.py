@@ -21,7 +21,7 @@ from edge.store.schema import IS_OPEN, SETTLED_AT_ONCE
 from edge.store.texts import TextWriter
 from edge.store.writes import checking, clocks, marking, pictures
 from edge.store.writes.adding import EventAdder, Identity, NewEvent
-from edge.store.writes.leaving import has_lone_log, keep_log, set_log_aside
+from edge.store.writes.leaving import has_lone_log, has_strange_log, keep_log, set_log_aside
 from edge.store.writes.log_damage import PassedOver, find_passed_over
 from edge.store.writes.opening import open_for_writing
 from edge.store.writes.pictures import PictureGroup
@@ -62,6 +62,9 @@ class StoreWriter:
         try:
             if has_lone_log(self.path):
                 self.left = f"the store {printable(str(self.path))} was moved or deleted; {set_log_aside(self.path)}"
+            elif has_strange_log(self.path, self._lock.remembered()):
+                strange = f"{printable(str(self.path))} was put beside the log of another store"
+                self.left = f"{strange}; {set_log_aside(self.path)}"
             passed_over = _passed_over(self.path)
             self._connection = open_for_writing(self.path, check_s)
         except BaseException:
