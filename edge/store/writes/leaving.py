@@ -82,6 +82,17 @@ def has_strange_log(path: Path, last_id: str) -> bool:
     return store_id not in (None, last_id) and is_open == 0
 
 
+def lacks_log(path: Path) -> bool:
+    """Return whether a store was put there without the log that it needs: it was copied or moved from a running
+    service. Call it under the writer's lock, before the store is opened for writing, which begins another log."""
+    try:
+        if not path.is_file() or _holds_something(files_of(path)[1]):
+            return False
+    except OSError:
+        return False
+    return _id_and_open(path)[1] == 1
+
+
 def _id_and_open(path: Path) -> tuple[object, object]:
     """Return the id of a store and whether it needs its log, as its file alone has them; None for what cannot be
     read."""

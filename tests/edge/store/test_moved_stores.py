@@ -150,3 +150,31 @@ def test_the_log_of_a_writer_that_was_killed_stays_its_store_s(path: Path) -> No
     with StoreWriter(path) as writer:
         assert writer.left is None
     assert [one.event.sequence for one in everything(path)] == [1000, 2000]
+
+
+def test_a_store_that_was_copied_without_its_log_is_reported_when_it_is_written_on(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "card" / "events.db"
+    copy.parent.mkdir()
+    with StoreWriter(path) as writer:
+        writer.add_events([new(event(1000))])
+        shutil.copy(path, copy)
+    with StoreWriter(copy) as writer:
+        assert writer.left is not None
+        assert "without events.db-wal: its newest events are not in it" in writer.left
+    with StoreWriter(copy) as writer:
+        assert writer.left is None, "once is enough"
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm"])
+def test_a_log_that_was_deleted_while_it_was_written_is_missed_by_nobody(path: Path, ending: str) -> None:
+    """What it held was saved."""
+    with StoreWriter(path) as writer:
+        writer.add_events([new(event(1000))])
+        path.with_name(path.name + ending).unlink()
+        with pytest.raises(StoreGoneError, match="deleted or replaced"):
+            writer.add_events([new(event(2000))])
+    for log in files_of(path)[1:]:
+        log.unlink(missing_ok=True)
+    with StoreWriter(path) as writer:
+        assert writer.left is None
+    assert [one.event.sequence for one in everything(path)] == [1000]
