@@ -178,11 +178,20 @@ def is_closed(folder: Path) -> bool:
     every day, such as 'recycled', and photos are in the folder as in a class. Raises what look_through raises."""
     if not is_out_of_bounds(folder.name):
         return False
-    if not is_everyday(folder.name):
-        return True
+    return not is_everyday(folder.name) or not are_a_class([folder])
+
+
+def are_a_class(folders: Iterable[Path]) -> bool:
+    """Return True if `folders`, of one word of every day, together hold photos as a class does. Raises what
+    look_through raises."""
+    return sum(map(_photos_of_person, folders)) >= _LEAST_OF_CLASS
+
+
+def _photos_of_person(folder: Path) -> int:
+    """Return how many photos are in `folder`; 0 if it is a recycle bin."""
     tree = look_through(folder)
     inside = {part for file in tree.files for part in file.relative_to(folder).parts}
-    return any(map(_OF_BIN.fullmatch, inside)) or len(photos_of(folder, tree)) < _LEAST_OF_CLASS
+    return 0 if any(map(_OF_BIN.fullmatch, inside)) else len(photos_of(folder, tree))
 
 
 def is_nobodys(file: str) -> bool:

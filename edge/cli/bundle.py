@@ -119,12 +119,13 @@ def pack(path: Path, out: Path | None, overwrite: bool) -> None:
     """Put the bundle at PATH into one file, to carry on a stick."""
     from edge.bundle.store import PACK_SUFFIX, open_bundle, pack_bytes
     from edge.bundle.write import check_target
-    from edge.storage import write_file
+    from edge.storage import refuse_inputs, write_file
 
     opened = open_bundle(path)
     target = out or path.resolve().with_name(path.resolve().name + PACK_SUFFIX)
     if target.suffix != PACK_SUFFIX:
         raise click.UsageError(f"--out {target}: the name must end in {PACK_SUFFIX}")
+    refuse_inputs(target, (path,))
     target = check_target(target, overwrite=overwrite)
     data = pack_bytes(opened)
     write_file(target, data, overwrite=overwrite)

@@ -7,7 +7,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +36,7 @@ class GroupBy:
     pattern: for "name", matched with the file name.
     table: for "csv", the file.
     column: for "csv", the column of the table that names the visit.
+    rows: for "csv", the visit of each file, once the table was read: a pipe is read only once.
     """
 
     kind: Literal["folder", "name", "csv"]
@@ -43,6 +44,7 @@ class GroupBy:
     pattern: re.Pattern[str] | None = None
     table: Path | None = None
     column: str = ""
+    rows: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,9 @@ def visit_groups(listing: Listing, group_by: GroupBy) -> Visits:
     Raises DatasetError if no photo belongs to any visit, the table lacks a column, or the pattern takes over
     MATCHING_S; MissingInputError if the table cannot be read."""
     if group_by.kind == "csv":
-        visit_of = _table(group_by)
+        if not group_by.rows:
+            group_by.rows.update(_table(group_by))
+        visit_of = group_by.rows
         names: list[str] = [visit_of.get(_key(photo.path.relative_to(listing.root))) or "" for photo in listing.photos]
     elif group_by.kind == "folder":
         names = [_subfolder(listing.root, photo) for photo in listing.photos]

@@ -27,6 +27,7 @@ from trainer.dataset.layouts.splits import (
     closed_with_photos,
     folder_to_give,
     folders_in,
+    folders_of_classes,
     holds_photos,
     loose_photos,
     named,
@@ -107,12 +108,12 @@ class Listing:
         return Sureness.of([photo.sure for photo in self.photos if photo.sure is not None])
 
 
-def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS, visits: bool = False) -> Listing:
+def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS, visits: bool | None = False) -> Listing:
     """Find classes and photos under `root`: class folders, or train/val/test folders of class folders.
 
     Raises MissingInputError if there is no folder; DatasetError if there is only one class, a class has no photos or
     fewer than min_photos, or splits have different classes. With min_photos 0, classes may be empty; the dataset
-    check reports them itself."""
+    check reports them itself. visits: as for check_nested."""
     try:
         there = root.is_dir()
     except OSError as error:  # such as a name of over 255 bytes
@@ -120,14 +121,14 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS, visits: bool = Fals
     if not there:
         raise MissingInputError(f"{root}: no such folder: give a folder with one folder of photos per class")
     places = _places(root)
-    per_split = {split: folders_in(place) for split, place in places.items()}
+    per_split = folders_of_classes(places)
     for split in places.keys() - {None}:
         check_other_layouts(places[split], per_split[split])
     classes = tuple(sorted({folder.name for folders in per_split.values() for folder in folders}))
     _check_classes(root, classes)
     for split, class_folders in per_split.items():
         # Parts keep the folders of the photos that they were cut from.
-        check_nested(places[split], class_folders, visits=visits or (root / CROP_NAME).is_file())
+        check_nested(places[split], class_folders, visits=(root / CROP_NAME).is_file() or visits)
     for split, class_folders in per_split.items():
         if missing := sorted(set(classes) - {folder.name for folder in class_folders}):
             raise DatasetError(f"{places[split]}: class folder {missing[0]!r} is missing there: every split needs it")
@@ -141,7 +142,8 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS, visits: bool = Fals
         raise DatasetError(_no_photos(root, gathered, found) + folder_to_give(root))
     _check_counts(root, classes, photos, found, min_photos)
     around = {root, *places.values()}
-    closed = [*gathered.closed, *(folder for place in around for folder in closed_in(place))]
+    taken = {folder for folders in per_split.values() for folder in folders}
+    closed = [*gathered.closed, *(folder for place in around for folder in closed_in(place) if folder not in taken)]
     loose = sum(map(loose_photos, around))
     return Listing(root, classes, photos, found, tuple(gathered.broken), tuple(sorted(closed)), loose, lost)
 

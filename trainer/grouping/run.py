@@ -106,7 +106,7 @@ def _find(request: Request) -> tuple[list[Path], dict[Path, str] | None]:
     """Return the photos and, for judging, the class of each."""
     if not request.judge:
         return photos_in(request.photos), None
-    listing = list_photos(request.photos, min_photos=0, visits=True)
+    listing = list_photos(request.photos, min_photos=0, visits=None)
     classes = {photo.path: listing.classes[photo.label] for photo in listing.photos}
     if not classes:
         raise DatasetError(f"{readable_name(request.photos)}: no photos in class folders: leave out --judge")

@@ -85,7 +85,7 @@ def spread(
     Labels in a test folder, and those that a machine made, are carried nowhere. Raises MissingInputError, DatasetError,
     StorageError.
     """
-    listing = list_photos(labelled, min_photos=1, visits=True)
+    listing = list_photos(labelled, min_photos=1, visits=None)
     hand = [photo for photo in listing.photos if photo.sure is None]
     found = gather([photo.path for photo in hand], photos_in(photos), source, workers=workers, progress=progress)
     seeds, free = _parts(hand, found)

@@ -96,6 +96,16 @@ def test_a_bundle_packs_opens_and_classifies_alike(
     assert "must end in .fieldfare" in usage_error(run_fieldfare("bundle", "pack", sealed.path, "--out", "x.zip"))
 
 
+def test_a_packed_bundle_is_not_packed_onto_itself(run_fieldfare: Run, sealed: Bundle, tmp_path: Path) -> None:
+    packed, other = tmp_path / "birds.fieldfare", tmp_path / "link.fieldfare"
+    assert run_fieldfare("bundle", "pack", sealed.path, "--out", packed).returncode == 0
+    other.symlink_to(packed)
+    for target in (packed, other):
+        answer = run_fieldfare("bundle", "pack", packed, "--out", target, "--overwrite")
+        assert answer.returncode == 73
+        assert "which is read: choose another name" in answer.stderr
+
+
 def test_show_tells_what_is_inside(run_fieldfare: Run, sealed: Bundle) -> None:
     text = run_fieldfare("bundle", "show", sealed.path).stdout
     for word in (sealed.bundle_id, "128x128 rgb uint8, squash", "1001", "no compiled model", "not measured"):

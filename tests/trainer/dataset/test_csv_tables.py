@@ -11,7 +11,7 @@ from edge.errors import DatasetError, FieldfareError, MissingInputError
 from trainer.dataset.groups import parse_group_by, visit_groups
 from trainer.dataset.layouts import tables
 from trainer.dataset.layouts.tables import MOST_BYTES, read_table
-from trainer.dataset.listing import Listing
+from trainer.dataset.listing import Listing, Photo
 from trainer.dataset.machine_labels import MACHINE_LABELS, read_machine_labels
 
 
@@ -33,6 +33,19 @@ def test_a_pipe_that_nobody_writes_into_is_one_line(tmp_path: Path, monkeypatch:
     (tmp_path / MACHINE_LABELS).symlink_to("pipe")
     with pytest.raises(MissingInputError, match="not a plain file"):
         read_machine_labels(tmp_path)
+
+
+def test_a_pipe_is_read_once_for_all_uses_of_the_rule(tmp_path: Path) -> None:
+    """Commands look into the table before and after they read the photos: the second time a pipe is empty."""
+    listing = Listing(tmp_path, ("owl", "wren"), tuple(Photo(tmp_path / "owl" / f"{n}.jpg", 0, None) for n in range(4)))
+    outlet, inlet = os.pipe()
+    os.write(inlet, b"file,visit\nowl/0.jpg,a\nowl/1.jpg,a\nowl/2.jpg,b\n")
+    os.close(inlet)
+    with open(outlet, "rb"):  # noqa: PTH123
+        rule = parse_group_by(f"csv:/dev/fd/{outlet}:visit")
+        assert [(found.count, found.unmatched) for found in (visit_groups(listing, rule) for _ in range(2))] == [
+            (2, 1)
+        ] * 2
 
 
 def test_a_device_without_end_is_one_line() -> None:

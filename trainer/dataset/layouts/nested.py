@@ -31,10 +31,11 @@ _RATHER_NO_CLASS = re.compile(
 )
 
 
-def check_nested(root: Path, folders: Sequence[Path], *, visits: bool) -> None:
+def check_nested(root: Path, folders: Sequence[Path], *, visits: bool | None) -> None:
     """Raise DatasetError if the class folders `folders` hold class folders instead of photos.
 
-    visits: whether the user has made known that sub-folders of classes are visits, and no classes."""
+    visits: whether the user has made known that sub-folders of classes are visits, and no classes; None if the command
+    has no option for it: then only folders that are hardly classes are refused."""
     if len(folders) < 2:
         return
     inside = {folder: {one.name for one in folders_in(folder)} for folder in folders if not holds_photos(folder)}
@@ -48,12 +49,14 @@ def check_nested(root: Path, folders: Sequence[Path], *, visits: bool) -> None:
             )
     shared = [] if visits else _shared(list(inside.values()), len(folders))
     odd = all(_RATHER_NO_CLASS.fullmatch(name) for name in names)
-    if shared and (odd or not all(map(_PART.fullmatch, shared))):
+    parts = all(map(_PART.fullmatch, shared))
+    if shared and ((odd and not parts) if visits is None else (odd or not parts)):
+        way = "begin their names with a number or date" if visits is None else "add --group-by folder"
         example = readable_name(next(iter(inside)))
         raise DatasetError(
             f"{root}: {named(sorted(folder.name for folder in inside))} each hold folders of the same names, "
             f"{named(shared)}: if these are the classes, give one folder of them, such as {example}, or put the photos "
-            f"of each together; if they are visits, add --group-by folder"
+            f"of each together; if they are visits, {way}"
         )
 
 

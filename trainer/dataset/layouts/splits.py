@@ -4,11 +4,13 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from edge.errors import DatasetError, MissingInputError
 from edge.images import readable_name
-from edge.photo_files import find_images, is_closed, is_image_name, is_out_of_bounds, is_photo
+from edge.photo_files import are_a_class, find_images, is_closed, is_everyday, is_image_name, is_out_of_bounds, is_photo
 
+_S = TypeVar("_S")
 _MOST_NAMED = 10  # folders in one message
 _DEEPEST = 4  # folders that each hold only the next: archive/archive/photos/...
 _KINDS = {
@@ -91,6 +93,19 @@ def folder_to_give(root: Path) -> str:
 def folders_in(root: Path) -> list[Path]:
     """Return the folders that can be classes: not hidden ones, nor those of systems. Raises MissingInputError."""
     return _entries(root, lambda entry: entry.is_dir() and not is_closed(entry))
+
+
+def folders_of_classes(places: Mapping[_S, Path]) -> dict[_S, list[Path]]:
+    """Return the folders that can be classes in each of `places`, those of the splits. Raises MissingInputError."""
+    found = {split: folders_in(place) for split, place in places.items()}
+    shut = [folder for place in places.values() for folder in closed_in(place) if is_everyday(folder.name)]
+    # One split alone may hold too few photos of a class such as 'recycled'.
+    for name in {folder.name for folder in shut}:
+        alike = [folder for folder in shut if folder.name == name]
+        if any(folder.name == name for folders in found.values() for folder in folders) or are_a_class(alike):
+            for split, place in places.items():
+                found[split] = sorted({*found[split], *(folder for folder in alike if folder.parent == place)})
+    return found
 
 
 def closed_in(root: Path) -> list[Path]:

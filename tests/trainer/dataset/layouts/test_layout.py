@@ -137,6 +137,16 @@ def test_visits_of_the_same_names_in_all_classes_are_parts_of_them(tmp_path: Pat
     assert "visit" in parts or list_photos(root).classes == ("owl", "wren")
 
 
+def test_a_command_without_a_word_on_visits_refuses_only_what_is_hardly_classes(tmp_path: Path) -> None:
+    copies = fill(tmp_path / "copies", *(f"{name}/{label}" for name in ("color", "gray") for label in ("owl", "wren")))
+    with pytest.raises(FieldfareError, match=r"if they are visits, begin their names with a number or date$"):
+        list_photos(copies, visits=None)
+    sites = fill(tmp_path / "sites", *(f"{name}/{site}" for name in ("owl", "wren") for site in ("garden", "pond")))
+    nights = fill(tmp_path / "nights", *(f"{name}/2026-11-{day}" for name in ("day", "night") for day in (1, 2)))
+    assert list_photos(sites, visits=None).classes == ("owl", "wren")
+    assert list_photos(nights, visits=None).classes == ("day", "night")
+
+
 def test_a_copy_of_the_classes_beside_them_is_no_class(tmp_path: Path) -> None:
     message = refusal(fill(tmp_path, "data/owl", "data/wren", "owl", "wren"))
     assert "'data' is no class: it holds 'owl', 'wren', as the folders beside it are called" in message
@@ -150,6 +160,25 @@ def test_a_folder_of_photos_that_is_called_by_a_word_of_every_day_is_a_class(tmp
     root = fill(tmp_path, name, "landfill")
     assert list_photos(root).classes == tuple(sorted((name, "landfill")))
     assert len(find_images(root)) == 8
+
+
+@pytest.mark.parametrize("counts", [(8, 2, 0), (2, 1, 1)])
+def test_a_word_of_every_day_is_a_class_of_all_splits_together(tmp_path: Path, counts: tuple[int, int, int]) -> None:
+    for split, count in zip(("train", "val", "test"), counts, strict=True):
+        fill(tmp_path, f"{split}/recycled", count=count or 1)
+        fill(tmp_path, f"{split}/landfill")
+    listing = list_photos(tmp_path)
+    assert listing.classes == ("landfill", "recycled")
+    assert not listing.closed
+    assert sum(listing.labels == 1) == sum(count or 1 for count in counts)
+
+
+def test_few_thumbnails_in_the_splits_are_none(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"{split}/{name}" for split in ("train", "test") for name in ("owl", "wren")))
+    fill(tmp_path, "train/thumbnails", "test/thumbnails", count=1)
+    listing = list_photos(tmp_path)
+    assert listing.classes == ("owl", "wren")
+    assert len(listing.closed) == 2
 
 
 @pytest.mark.parametrize("mark", ["INFO2", "desktop.ini", "Dc1.jpg", "S-1-5-21-7/0.jpg", "$R123.jpg"])
