@@ -13,7 +13,7 @@ from edge.errors import UnavailableError
 
 # A phone that opens the page uses six connections.
 _MOST_CONNECTIONS = 300
-# A connection must have brought a whole request by then.
+# Within this time a connection must bring a whole request, and then the next.
 _REQUEST_S = 10.0
 _KEPT_S = 5
 _FINISH_S = 3
@@ -29,21 +29,28 @@ class _Impatient(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(_REQUEST_S, self._look)
+        self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
         super().connection_lost(exc)
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(_REQUEST_S, self._look)
+
     def _look(self) -> None:
-        """Close it if no request is being answered; else look again later."""
-        answering = self.cycle is not None and not self.cycle.response_complete
-        slow = answering and self.cycle.more_body  # still sending its form
-        if not answering or slow:
+        """Close it if no whole request came; if one is being answered, look again later."""
+        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
             self.transport.close()
         else:
-            self._deadline = self.loop.call_later(_REQUEST_S, self._look)
+            self._wait()
 
 
 def listen(address: str, port: int) -> socket.socket:

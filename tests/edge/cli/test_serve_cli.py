@@ -98,6 +98,17 @@ def test_connections_that_say_nothing_keep_nobody_out_and_are_closed(serve: Serv
             one.close()
 
 
+def test_a_connection_that_goes_on_asking_is_kept(serve: Serve) -> None:
+    _, port = serve()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    until_s = time.monotonic() + 13.0
+    while time.monotonic() < until_s:
+        connection.request("GET", "/login")
+        assert connection.getresponse().read()
+        time.sleep(0.5)
+    connection.close()
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
