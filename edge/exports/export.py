@@ -21,13 +21,13 @@ from edge.exports.media import Named, takes_all
 from edge.exports.megadetector import BoxWriter, open_boxes, takes_boxed
 from edge.exports.noting import note, numbers_of, refuse_unnotable, unnoted_of
 from edge.exports.parquet import load
-from edge.exports.selection import Place, Selection, Survey, Takes
+from edge.exports.selection import Selection, Stays, Survey, Takes
 from edge.exports.tabular import open_table
 from edge.exports.taxa import TaxonOf
 from edge.exports.writing import Writer
 from edge.store.reading import StoreReader
 from edge.store.reads.runs import NumberSet
-from edge.store.records import Filter, StoredEvent, StoredPicture, StoredSample
+from edge.store.records import Filter, Stay, StoredEvent, StoredPicture, StoredSample
 
 _TAKES: dict[Format, Takes] = {"folders": takes_marked, "megadetector": takes_boxed}
 _SAMPLES_AT_ONCE = 64
@@ -115,6 +115,7 @@ class _Export:
         self._on_progress = on_progress
         self._done = reader.exported(request.form) if request.since_last else NumberSet()
         self._selection = Selection(reader, request.wanted, self._done)
+        self._stays = Stays(reader.stays() if request.form == "camtrap-dp" else ())
         self._locator = Locator(request.store)
         self._outcome = Outcome()
         self._events = array("q")
@@ -126,7 +127,8 @@ class _Export:
         if request.resume and settle(request.out, request.form, store, self._note_late) is not None:
             self._outcome.was_finished = True
             return self._outcome
-        survey = self._selection.survey(_TAKES.get(request.form, takes_all) if request.media else _takes_none)
+        takes = _TAKES.get(request.form, takes_all) if request.media else _takes_none
+        survey = self._selection.survey(takes, self._stays if request.form == "camtrap-dp" else None)
         harvest = [sample.size for sample in self._harvest()]
         # Most events are never marked: to class folders they are nothing new, once there was an export.
         known = bool(self._done) and request.form == "folders"
@@ -156,7 +158,7 @@ class _Export:
                 target.noted()
         return self._outcome
 
-    def _check(self, survey: Survey, *, harvest: bool) -> dict[Place, Deployed]:
+    def _check(self, survey: Survey, *, harvest: bool) -> dict[Stay, Deployed]:
         """Raise what the format cannot do with these events, before anything is written; return the deployments."""
         request = self._request
         if request.since_last:
@@ -175,12 +177,12 @@ class _Export:
         return deployed(survey.periods, request.project.deployments, request.position)
 
     def _open(
-        self, target: Target, deployments: dict[Place, Deployed], store: str
+        self, target: Target, deployments: dict[Stay, Deployed], store: str
     ) -> contextlib.AbstractContextManager[Writer]:
         request = self._request
         taxa, media = request.taxon_of, request.media
         if request.form == "camtrap-dp":
-            return open_package(target, deployments, request.project, taxa, store=store, media=media)
+            return open_package(target, deployments, self._stays, request.project, taxa, store=store, media=media)
         if request.form == "folders":
             return open_folders(target)
         if request.form == "megadetector":

@@ -1,10 +1,11 @@
 """Choose the events of an export, look through them once before anything is written, and group them for copying."""
 
-from collections.abc import Callable, Container, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from edge.store.reading import StoreReader
-from edge.store.records import Filter, StoredEvent, StoredPicture
+from edge.store.records import Filter, Stay, StoredEvent, StoredPicture
 
 # So that a batch, of which every file lies twice in memory as dirty pages and in the queue, stays small on a board.
 _BATCH_EVENTS = 500
@@ -13,13 +14,11 @@ _BATCH_BYTES = 32 << 20
 
 # Whether a format wants this picture of this event.
 Takes = Callable[[StoredEvent, StoredPicture], bool]
-# Device, latitude, longitude.
-Place = tuple[str, float | None, float | None]
 
 
 @dataclass
 class Period:
-    """The events of one device at one place.
+    """The events of one device during one stay at one place.
 
     begin_s, end_s: of events and pictures, wall time; of those with a trusted clock, if there are any.
     camera: of the first event. untrusted: how many events have no trusted time.
@@ -38,7 +37,7 @@ class Survey:
 
     checked, boxes: how many of the events are marked, and have a box.
     pictures, size: how many the format wants, and their bytes.
-    periods: when each device stood at each place, in the order of their first event.
+    periods: when each device stood at each place, if that was looked for; again for a place that it came back to.
     """
 
     events: int = 0
@@ -46,7 +45,23 @@ class Survey:
     boxes: int = 0
     pictures: int = 0
     size: int = 0
-    periods: dict[Place, Period] = field(default_factory=dict)
+    periods: dict[Stay, Period] = field(default_factory=dict)
+
+
+class Stays:
+    """Finds where a device stood when it saw an event."""
+
+    def __init__(self, stays: Iterable[Stay]) -> None:
+        """stays: in the order in which events were stored."""
+        self._of: dict[str, list[Stay]] = {}
+        for stay in stays:
+            self._of.setdefault(stay.device, []).append(stay)
+
+    def of(self, stored: StoredEvent) -> Stay:
+        """Return the stay of an event. Raises LookupError if its device has none."""
+        mine = self._of[stored.event.device]
+        # The store may have dropped its first events since.
+        return mine[max(0, bisect_right(mine, stored.number, key=lambda stay: stay.first) - 1)]
 
 
 class Selection:
@@ -65,8 +80,8 @@ class Selection:
             if event.number <= self._last:
                 yield event
 
-    def survey(self, takes: Takes) -> Survey:
-        """Look through all of them. takes: which pictures the export wants."""
+    def survey(self, takes: Takes, stays: Stays | None = None) -> Survey:
+        """Look through all of them. takes: which pictures the export wants. stays: for periods."""
         found = Survey()
         for stored in self.events():
             found.events += 1
@@ -75,7 +90,8 @@ class Selection:
             sizes = [picture.size for picture in stored.pictures if takes(stored, picture)]
             found.pictures += len(sizes)
             found.size += sum(sizes)
-            _extend(found.periods, stored)
+            if stays is not None:
+                _extend(found.periods, stays.of(stored), stored)
         return found
 
     def batches(self) -> Iterator[list[StoredEvent]]:
@@ -93,17 +109,12 @@ class Selection:
             yield batch
 
 
-def place_of(stored: StoredEvent) -> Place:
-    """Return which device it was, and where that stood."""
-    return stored.event.device, stored.event.latitude, stored.event.longitude
-
-
-def _extend(periods: dict[Place, Period], stored: StoredEvent) -> None:
+def _extend(periods: dict[Stay, Period], stay: Stay, stored: StoredEvent) -> None:
     times = [stored.begin_wall_s, stored.end_wall_s, *(picture.captured_wall_s for picture in stored.pictures)]
     trusted = stored.clock != "none"
-    period = periods.get(place_of(stored))
+    period = periods.get(stay)
     if period is None:
-        period = periods[place_of(stored)] = Period(min(times), max(times), stored.event.camera)
+        period = periods[stay] = Period(min(times), max(times), stored.event.camera)
     elif trusted and period.untrusted == period.events:  # the first time that means anything
         period.begin_s, period.end_s = min(times), max(times)
     elif trusted or period.untrusted == period.events:

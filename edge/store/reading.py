@@ -13,12 +13,12 @@ from edge.store import harvest, rows
 from edge.store.counting import events_after, last_settled
 from edge.store.faults import sound_rows, translated
 from edge.store.files import files_of, located
-from edge.store.reads import exported, totals
+from edge.store.reads import exported, stays, totals
 from edge.store.reads.runs import NumberSet
 from edge.store.reads.selecting import Selection, select
 from edge.store.reads.walking import Place, Walk
 from edge.store.reads.ways_in import open_for_reading
-from edge.store.records import Filter, HourCount, StoredEvent, StoredSample
+from edge.store.records import Filter, HourCount, Stay, StoredEvent, StoredSample
 from edge.store.schema import HOUR_S, IS_OPEN
 
 # How long a walk through the store may hold on to one state of it. Meanwhile the writer's log cannot begin again, so
@@ -108,6 +108,11 @@ class StoreReader:
             query = "SELECT (SELECT min(number) FROM events), (SELECT max(number) FROM events)"
             first, last = self._connection.execute(query).fetchone()
             return (0, 0) if first is None else (first, last)
+
+    def stays(self) -> list[Stay]:
+        """Return where each device stood from which event on, in the order in which events were stored."""
+        with self._one_state():
+            return list(stays.find(self._connection, self._texts))
 
     def after(self, number: int, limit: int) -> list[StoredEvent]:
         """Return the next events after this number, in their order; fewer than `limit` only at the end."""

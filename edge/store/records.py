@@ -1,7 +1,7 @@
 """Define what is read from the store: events with their wall times, marks and pictures."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -88,6 +88,20 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     most_score: float | None = None
     checked: bool | None = None
     exported: bool | None = None
+
+
+class Stay(NamedTuple):
+    """Where a device stood for a time. first: number of its first event there. latitude, longitude: None if unknown."""
+
+    first: int
+    device: str
+    latitude: float | None
+    longitude: float | None
+
+    @property
+    def place(self) -> tuple[float | None, float | None]:
+        """Its latitude and longitude."""
+        return self.latitude, self.longitude
 
 
 class HourCount(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from edge.store.schema import IS_OPEN, SETTLED_AT_ONCE
 from edge.store.texts import TextWriter
 from edge.store.writes import checking, clocks, marking, pictures
 from edge.store.writes.adding import EventAdder, Identity, NewEvent
-from edge.store.writes.leaving import has_lone_log, keep_log, set_log_aside
+from edge.store.writes.leaving import has_lone_log, has_strange_log, keep_log, lacks_log, set_log_aside
 from edge.store.writes.log_damage import PassedOver, find_passed_over
 from edge.store.writes.opening import open_for_writing
 from edge.store.writes.pictures import PictureGroup
@@ -41,7 +41,8 @@ class StoreWriter:
     `transaction` they are part of that one.
 
     loss: what was lost though it had been on the disk, in words; None: nothing that can be known.
-    left: what became of the log of another store that was here before, in words; None: there was none.
+    left: what became of the log of another store that was here before, or that this one came without its log, in words;
+        None: neither.
 
     All methods raise DamagedStoreError if the store is found damaged, StoreGoneError
     if its files were deleted or replaced (close it and open another), StorageError if it cannot be written now (it
@@ -62,6 +63,15 @@ class StoreWriter:
         try:
             if has_lone_log(self.path):
                 self.left = f"the store {printable(str(self.path))} was moved or deleted; {set_log_aside(self.path)}"
+            elif has_strange_log(self.path, self._lock.remembered()):
+                strange = f"{printable(str(self.path))} was put beside the log of another store"
+                self.left = f"{strange}; {set_log_aside(self.path)}"
+            elif lacks_log(self.path):
+                log = printable(files_of(self.path)[1].name)
+                self.left = (
+                    f"the store {printable(str(self.path))} was copied or moved from a running service without {log}: "
+                    "its newest events are not in it"
+                )
             passed_over = _passed_over(self.path)
             self._connection = open_for_writing(self.path, check_s)
         except BaseException:
@@ -165,7 +175,9 @@ class StoreWriter:
             raise StoreGoneError(keep_log(self.path, *self._inodes[:2]))
         if not self._connection.in_transaction:
             # The log or its index was deleted, the store was not: what the log held is saved through our open files.
+            # The mark is the last that gets there, and only if all before it did.
             with suppress(sqlite3.Error):
+                self._connection.execute("UPDATE fieldfare SET value = 0 WHERE key = ?", (IS_OPEN,))
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         raise StoreGoneError(
             f"the log of the store {printable(str(self.path))} was deleted or replaced while it was open"

@@ -1,4 +1,4 @@
-"""Make deployments of where devices stood: one for each device and place in the time of the export."""
+"""Make deployments of where devices stood: one for each stay of a device at a place in the time of the export."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ import msgspec
 
 from edge.errors import DataError
 from edge.exports.camtrap.project import Deployment, wall_s_of
-from edge.exports.selection import Period, Place
+from edge.exports.selection import Period
 from edge.exports.times import day_of, to_second
+from edge.store.records import Stay
 
 COLUMNS = (
     *("deploymentID", "locationID", "locationName", "latitude", "longitude", "coordinateUncertainty"),
@@ -40,8 +41,8 @@ class Deployed:
 
 
 def deployed(
-    periods: Mapping[Place, Period], given: Mapping[str, Deployment], position: tuple[float, float] | None
-) -> dict[Place, Deployed]:
+    periods: Mapping[Stay, Period], given: Mapping[str, Deployment], position: tuple[float, float] | None
+) -> dict[Stay, Deployed]:
     """Return the deployments.
 
     given: what the project's file holds, by device.
@@ -50,56 +51,47 @@ def deployed(
     Raises DataError if a device has no position, if a device of the file is not in the export, or if the file
     contradicts what its events hold.
     """
-    devices = {device for device, *_ in periods}
+    devices = {stay.device for stay in periods}
     if strangers := sorted(set(given) - devices):
         raise DataError(
             f"[deployments.{strangers[0]}]: no event is of this device: the export holds {', '.join(sorted(devices))}"
         )
     names: set[str] = set()
     found = {}
-    for place, period in periods.items():
-        mine = given.get(place[0], _NONE)
-        stays = _in_order(periods, place[0])
+    for stay, period in periods.items():
+        mine = given.get(stay.device, _NONE)
+        stays = sorted(one for one in periods if one.device == stay.device)
         if len(stays) > 1:
-            _refuse_of_one_place(place[0], stays, mine)
             # It was set up at its first place and taken down at its last.
-            start = mine.deploymentStart if place == stays[0] else None
-            end = mine.deploymentEnd if place == stays[-1] else None
-            own = place[1] is not None
-            mine = msgspec.structs.replace(
-                mine,
-                deploymentStart=start,
-                deploymentEnd=end,
-                latitude=None if own else mine.latitude,
-                longitude=None if own else mine.longitude,
-            )
-        found[place] = _deployed(place, period, mine, position, names)
+            start = mine.deploymentStart if stay == stays[0] else None
+            end = mine.deploymentEnd if stay == stays[-1] else None
+            mine = msgspec.structs.replace(mine, deploymentStart=start, deploymentEnd=end)
+        if (places := len({one.place for one in stays})) > 1:
+            _refuse_of_one_place(stay.device, stays, places, mine)
+            if stay.latitude is not None:
+                mine = msgspec.structs.replace(mine, latitude=None, longitude=None)
+        found[stay] = _deployed(stay, period, mine, position, names)
     return found
 
 
-def _in_order(periods: Mapping[Place, Period], device: str) -> list[Place]:
-    """Return the places at which a device stood, the first one first."""
-    return sorted((place for place in periods if place[0] == device), key=lambda place: periods[place].begin_s)
-
-
-def _refuse_of_one_place(device: str, stays: Sequence[Place], given: Deployment) -> None:
+def _refuse_of_one_place(device: str, stays: Sequence[Stay], places: int, given: Deployment) -> None:
     """Raise DataError for what the file holds of one place, if the device stood at several."""
     wrong = None
-    if given.latitude is not None and all(latitude is not None for _, latitude, _ in stays):
+    if given.latitude is not None and all(stay.latitude is not None for stay in stays):
         wrong = f"latitude = {given.latitude:g}"
     elif given.locationID is not None:
         wrong = f"locationID = {given.locationID!r}"
     if wrong is not None:
         raise DataError(
-            f"[deployments.{device}] {wrong}: the device stood at {len(stays)} places, and its events have the "
+            f"[deployments.{device}] {wrong}: the device stood at {places} places, and its events have the "
             "position of each: leave it out, or export one place at a time with --since and --until"
         )
 
 
 def _deployed(
-    place: Place, period: Period, given: Deployment, position: tuple[float, float] | None, names: set[str]
+    stay: Stay, period: Period, given: Deployment, position: tuple[float, float] | None, names: set[str]
 ) -> Deployed:
-    device, latitude, longitude = place
+    _, device, latitude, longitude = stay
     if given.latitude is not None:
         latitude, longitude = given.latitude, given.longitude
     elif latitude is None and position is not None:

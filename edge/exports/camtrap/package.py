@@ -15,10 +15,10 @@ from edge.exports.camtrap.project import Project
 from edge.exports.columns import COLUMNS, flatten
 from edge.exports.copying.target import Target
 from edge.exports.media import MediaNames, Named
-from edge.exports.selection import Place, place_of
+from edge.exports.selection import Stays
 from edge.exports.tables import CsvTable
 from edge.exports.taxa import TaxonOf
-from edge.store.records import StoredEvent
+from edge.store.records import Stay, StoredEvent
 
 if TYPE_CHECKING:
     from edge.events.taxonomy import Taxon
@@ -37,7 +37,8 @@ class PackageWriter:
     def __init__(
         self,
         open_csv: Callable[[str, Sequence[str]], CsvTable],
-        deployed: Mapping[Place, Deployed],
+        deployed: Mapping[Stay, Deployed],
+        stays: Stays,
         taxon_of: TaxonOf,
         *,
         media: bool,
@@ -49,6 +50,7 @@ class PackageWriter:
         self._scores = open_csv(f"{SCORES_NAME}.csv", [name for name, *_ in rows.SCORES])
         self._others: CsvTable | None = None
         self._deployed = deployed
+        self._stays = stays
         self._taxon_of = taxon_of
         self._names = MediaNames() if media else None
         self._public = public
@@ -73,7 +75,7 @@ class PackageWriter:
             self.unnamed.add(stored.label)
         if seen.taxon is not None and seen.taxon.scientific_name:
             self.taxa.setdefault(seen.taxon.scientific_name, seen.taxon)
-        deployment = self._deployed[place_of(stored)].name
+        deployment = self._deployed[self._stays.of(stored)].name
         self._add_media(seen, kept, deployment)
         for row in rows.observation_rows(stored, seen, tuple(kept), deployment):
             self._observations.add_cells(row)
@@ -88,7 +90,8 @@ class PackageWriter:
 @contextlib.contextmanager
 def open_package(
     target: Target,
-    deployed: Mapping[Place, Deployed],
+    deployed: Mapping[Stay, Deployed],
+    stays: Stays,
     project: Project,
     taxon_of: TaxonOf,
     *,
@@ -100,6 +103,7 @@ def open_package(
         writer = PackageWriter(
             lambda name, columns: CsvTable(files.enter_context(target.file(name)), columns),
             deployed,
+            stays,
             taxon_of,
             media=media,
             public=project.filePublic,

@@ -5,11 +5,14 @@ the same name would delete it, or be damaged by it.
 """
 
 import os
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from edge.printable import printable
 from edge.store.files import files_of, inode, next_numbered, numbered, sync_folder
+from edge.store.schema import IS_OPEN
 
 # A log has at most 8 MB, mostly 4.
 _MOST_KEPT = 3
@@ -60,6 +63,45 @@ def has_lone_log(path: Path) -> bool:
         return not os.path.lexists(path) and _holds_something(files_of(path)[1])
     except OSError:
         return False
+
+
+def has_strange_log(path: Path, last_id: str) -> bool:
+    """Return whether the log beside a store is another store's: the file was put where that one was, whose service had
+    been killed. last_id: of the store that was last written under this name, "" if that is not known.
+
+    SQLite would write the other's pages into the file, and so destroy both. Call it under the writer's lock, before
+    the store is opened for writing.
+    """
+    try:
+        if not last_id or not path.is_file() or not _holds_something(files_of(path)[1]):
+            return False
+    except OSError:
+        return False
+    store_id, is_open = _id_and_open(path)
+    # A store that was not closed may have brought its own log along.
+    return store_id not in (None, last_id) and is_open == 0
+
+
+def lacks_log(path: Path) -> bool:
+    """Return whether a store was put there without the log that it needs: it was copied or moved from a running
+    service. Call it under the writer's lock, before the store is opened for writing, which begins another log."""
+    try:
+        if not path.is_file() or _holds_something(files_of(path)[1]):
+            return False
+    except OSError:
+        return False
+    return _id_and_open(path)[1] == 1
+
+
+def _id_and_open(path: Path) -> tuple[object, object]:
+    """Return the id of a store and whether it needs its log, as its file alone has them; None for what cannot be
+    read."""
+    address = f"file:{quote(str(path))}?mode=ro&immutable=1"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as connection:
+        query = "SELECT key, value FROM fieldfare WHERE key IN ('id', ?)"
+        values = dict(connection.execute(query, (IS_OPEN,)).fetchall())
+        return values.get("id"), values.get(IS_OPEN)
+    return None, None
 
 
 def _holds_something(log: Path) -> bool:

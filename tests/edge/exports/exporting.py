@@ -11,7 +11,7 @@ from edge.exports.copying.record import Format
 from edge.exports.export import Outcome
 from edge.store.orders import NoteExported, Order
 from edge.store.reads.runs import NumberSet
-from edge.store.records import Filter, StoredEvent, StoredSample
+from edge.store.records import Filter, Stay, StoredEvent, StoredSample
 from tools.make_store import SPRING_S, Made, stored_pictures
 
 
@@ -65,6 +65,15 @@ class FakeStore:
 
     def numbers(self) -> tuple[int, int]:
         return (self.held[0].number, self.held[-1].number) if self.held else (0, 0)
+
+    def stays(self) -> list[Stay]:
+        found: dict[str, list[Stay]] = {}
+        for one in sorted(self.held, key=lambda one: one.number):
+            event = one.event
+            mine = found.setdefault(event.device, [])
+            if not mine or mine[-1].place != (event.latitude, event.longitude):
+                mine.append(Stay(one.number, event.device, event.latitude, event.longitude))
+        return [stay for mine in found.values() for stay in mine]
 
     def exported(self, form: str) -> NumberSet:
         return self.done.get(form, NumberSet())

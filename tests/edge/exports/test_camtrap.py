@@ -19,7 +19,7 @@ from referencing.jsonschema import DRAFT4
 from edge.errors import ConfigError, DataError, MissingInputError
 from edge.exports.camtrap.project import Project, read_project
 from edge.exports.taxa import no_taxa
-from edge.store.records import Mark, StoredEvent
+from edge.store.records import Filter, Mark, StoredEvent
 from tools.make_store import SPRING_S, made_events
 
 TAXA = {
@@ -251,6 +251,48 @@ def test_a_moved_device_was_set_up_at_its_first_place_and_taken_down_at_its_last
     assert first["deploymentStart"] == "2026-04-30T10:00:00Z"
     assert second["deploymentEnd"] == "2030-01-01T00:00:00Z"
     assert first["deploymentEnd"] <= second["deploymentStart"]
+
+
+def test_a_device_that_came_back_has_a_deployment_for_each_stay(
+    run_export: Run, season: list[StoredEvent], standard: Path
+) -> None:
+    events = [*season[:20], *at(season[20:40], 53.0), *season[40:]]
+    out, _, _ = run_export(events, "camtrap-dp", taxon_of=TAXA.get)
+    check(out, standard)
+    first, away, back = deployments = rows(out, "deployments")
+    assert [one["latitude"] for one in deployments] == ["52.7044", "53.0", "52.7044"]
+    assert first["deploymentEnd"] <= away["deploymentStart"] < away["deploymentEnd"] <= back["deploymentStart"]
+    assert len({one["deploymentID"] for one in deployments}) == 3
+    spans = {one["deploymentID"]: (one["deploymentStart"], one["deploymentEnd"]) for one in deployments}
+    for row in [*rows(out, "media"), *rows(out, "observations")]:
+        begin, end = spans[row["deploymentID"]]
+        assert begin <= (row.get("timestamp") or row["eventStart"]) <= end
+
+
+def test_stays_follow_the_order_of_events_and_not_a_clock_that_is_wrong(
+    run_export: Run, season: list[StoredEvent], standard: Path
+) -> None:
+    # The second boot began without a clock, at a time before the end of the first.
+    back_s = season[40].begin_wall_s - season[20].begin_wall_s
+    away = [
+        msgspec.structs.replace(
+            one, begin_wall_s=one.begin_wall_s - back_s, end_wall_s=one.end_wall_s - back_s, clock="none", pictures=()
+        )
+        for one in at(season[40:], 53.0)
+    ]
+    out, _, _ = run_export([*season[:40], *away], "camtrap-dp", taxon_of=TAXA.get)
+    check(out, standard)
+    assert [one["latitude"] for one in rows(out, "deployments")] == ["52.7044", "53.0"]
+
+
+def test_a_stay_ends_with_a_move_of_which_nothing_is_exported(run_export: Run, season: list[StoredEvent]) -> None:
+    foxes = [one for one in season if one.label == "fox"]
+    away = [one for one in at(season, 53.0) if one.label != "fox"]
+    between = [one for one in away if foxes[4].number < one.number < foxes[5].number]
+    events = [*foxes[:5], *(between or away[:1]), *foxes[5:]]
+    numbered = [msgspec.structs.replace(one, number=number) for number, one in enumerate(events, start=1)]
+    out, _, _ = run_export(numbered, "camtrap-dp", wanted=Filter(labels=("fox",)), media=False)
+    assert [one["latitude"] for one in rows(out, "deployments")] == ["52.7044", "52.7044"]
 
 
 def test_a_position_of_the_file_stands_in_for_one_that_a_device_got_later(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edge.errors import DataError
 from edge.exports.locate import Locator
 from edge.exports.media import takes_all
-from edge.exports.selection import Selection
+from edge.exports.selection import Selection, Stays
 from edge.exports.times import day_of, milliseconds, to_millisecond, to_second
 from edge.store.records import Filter
 from tools.make_store import SPRING_S, made_events
@@ -78,7 +78,9 @@ def test_batches_are_small_and_lose_nothing(tmp_path: Path) -> None:
 def test_a_period_spans_its_events_and_pictures_but_not_lost_clocks(tmp_path: Path) -> None:
     events = stored(made_events(20, side=24), tmp_path)
     lost = msgspec.structs.replace(events[0], begin_wall_s=0.0, end_wall_s=1.0, clock="none", pictures=())
-    (period,) = Selection(FakeStore([lost, *events]), Filter()).survey(takes_all).periods.values()  # type: ignore[arg-type]
+    store = FakeStore([lost, *events])
+    survey = Selection(store, Filter()).survey(takes_all, Stays(store.stays()))  # type: ignore[arg-type]
+    (period,) = survey.periods.values()
     times = [one.begin_wall_s for one in events] + [p.captured_wall_s for one in events for p in one.pictures]
     assert period.begin_s == min(times) > SPRING_S
     assert (period.events, period.untrusted) == (21, 1)

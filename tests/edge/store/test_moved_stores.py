@@ -1,6 +1,8 @@
 """A store that is moved, copied or deleted while it is written keeps its log, or is reported to lack it."""
 
+import re
 import shutil
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -112,3 +114,67 @@ def test_a_copy_without_its_log_is_found_out(path: Path, tmp_path: Path) -> None
     shutil.copy(path, closed)
     with StoreReader(closed) as reader:
         assert not reader.lacks_log()
+
+
+def kill_while_open(path: Path, sequences: Sequence[int]) -> None:
+    """Leave a store and its log as a writer that is killed leaves them."""
+    aside = path.with_name("aside")
+    aside.mkdir()
+    with StoreWriter(path) as writer:
+        writer.add_events([new(event(sequence)) for sequence in sequences])
+        for file in files_of(path)[:2]:
+            shutil.copy(file, aside)
+    for file in aside.iterdir():
+        file.replace(path.with_name(file.name))
+    aside.rmdir()
+
+
+def test_a_store_that_is_put_where_another_was_does_not_get_its_log(path: Path, tmp_path: Path) -> None:
+    kill_while_open(path, [1000, 2000])
+    killed, stick = path.read_bytes(), tmp_path / "stick.db"
+    with StoreWriter(stick) as writer:
+        writer.add_events([new(event(sequence)) for sequence in range(3000, 3400)])
+    shutil.copy(stick, path)
+    with StoreWriter(path) as writer:
+        assert writer.left is not None
+        assert re.search(r"was put beside the log of another store; .* now events\.db\.moved-1-wal", writer.left)
+        assert writer.loss is None
+    assert everything(path) == everything(stick)
+    path.write_bytes(killed)
+    path.with_name(path.name + ".moved-1-wal").rename(files_of(path)[1])
+    assert [one.event.sequence for one in everything(path)] == [1000, 2000]
+
+
+def test_the_log_of_a_writer_that_was_killed_stays_its_store_s(path: Path) -> None:
+    kill_while_open(path, [1000, 2000])
+    with StoreWriter(path) as writer:
+        assert writer.left is None
+    assert [one.event.sequence for one in everything(path)] == [1000, 2000]
+
+
+def test_a_store_that_was_copied_without_its_log_is_reported_when_it_is_written_on(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "card" / "events.db"
+    copy.parent.mkdir()
+    with StoreWriter(path) as writer:
+        writer.add_events([new(event(1000))])
+        shutil.copy(path, copy)
+    with StoreWriter(copy) as writer:
+        assert writer.left is not None
+        assert "without events.db-wal: its newest events are not in it" in writer.left
+    with StoreWriter(copy) as writer:
+        assert writer.left is None, "once is enough"
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm"])
+def test_a_log_that_was_deleted_while_it_was_written_is_missed_by_nobody(path: Path, ending: str) -> None:
+    """What it held was saved."""
+    with StoreWriter(path) as writer:
+        writer.add_events([new(event(1000))])
+        path.with_name(path.name + ending).unlink()
+        with pytest.raises(StoreGoneError, match="deleted or replaced"):
+            writer.add_events([new(event(2000))])
+    for log in files_of(path)[1:]:
+        log.unlink(missing_ok=True)
+    with StoreWriter(path) as writer:
+        assert writer.left is None
+    assert [one.event.sequence for one in everything(path)] == [1000]

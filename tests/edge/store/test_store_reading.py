@@ -22,7 +22,7 @@ from edge.store import reading, writing
 from edge.store.files import files_of
 from edge.store.reading import StoreReader
 from edge.store.reads import walking
-from edge.store.records import Filter, HourCount, Mark, StoredEvent
+from edge.store.records import Filter, HourCount, Mark, Stay, StoredEvent
 from edge.store.schema import BAND_BOUNDS
 from edge.store.writing import StoreWriter
 
@@ -53,6 +53,23 @@ def various(number: int) -> Any:
     # Several begin in the same millisecond; those of the other boot before 1970.
     made = event(number, begin_mono_s=begin_s - begin_s % 720, boot=OTHER_BOOT if number % 10 == 3 else BOOT, **changes)
     return new(made, offset_s=-7200.5 if number % 10 == 3 else OFFSET_S)
+
+
+def test_a_stay_begins_with_the_first_event_at_another_place(tmp_path: Path) -> None:
+    path, here, there = tmp_path / "events.db", {"latitude": 52.0, "longitude": 23.0}, {"latitude": 53.0}
+    with StoreWriter(path) as writer:
+        writer.add_events(new(event(n, **here, engine=f"engine {n}")) for n in (1, 2))
+        with StoreReader(path) as reader:
+            assert reader.stays() == [Stay(1, "trap-3", 52.0, 23.0)]
+        writer.add_events([new(event(3, **here | there)), new(event(4, device="oak")), new(event(5, **here | there))])
+        writer.add_events([new(event(6, **here))])
+    with StoreReader(path) as reader:
+        assert reader.stays() == [
+            Stay(1, "trap-3", 52.0, 23.0),
+            Stay(3, "trap-3", 53.0, 23.0),
+            Stay(4, "oak", None, None),
+            Stay(6, "trap-3", 52.0, 23.0),
+        ]
 
 
 def matches(wanted: Filter, one: StoredEvent) -> bool:
