@@ -9,7 +9,7 @@ import jinja2
 from starlette.responses import HTMLResponse
 
 from edge.pages.site import Site
-from edge.pages.texts import texts
+from edge.pages.wording import texts
 from edge.printable import printable
 
 

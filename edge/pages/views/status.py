@@ -9,7 +9,7 @@ from starlette.responses import Response
 from edge.errors import FieldfareError
 from edge.pages.rendering import lasted, local, page, share
 from edge.pages.site import Site
-from edge.pages.texts import texts
+from edge.pages.wording import texts
 from edge.store.reading import StoreReader
 from edge.supervision.status import Status, read
 

@@ -10,7 +10,7 @@ from typing import Any
 @cache
 def texts(language: str = "en") -> Any:
     """Return the texts, by section and key as attributes. In each, {name} is filled in by str.format."""
-    data = files(__package__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
+    data = files(__package__).joinpath(f"texts/{language}.toml").read_text(encoding="utf-8")
     return _spaces(tomllib.loads(data))
 
 
