@@ -29,10 +29,11 @@ _BUILT_IN = {
     "outputs": "edge.cli.outputs.command:outputs",
     "replay": "edge.cli.replay:replay",
     "run": "edge.cli.run:run",
+    "serve": "edge.cli.serve.command:serve",
     "status": "edge.cli.status:status",
 }
 # The device's: they are built on Linux' sockets, files in memory, users and devices.
-_NEED_LINUX = frozenset({"bench", "doctor", "events", "export", "outputs", "replay", "run", "status"})
+_NEED_LINUX = frozenset({"bench", "doctor", "events", "export", "outputs", "replay", "run", "serve", "status"})
 _INTERRUPTED = 130
 
 

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
+from edge.bundle.labels import is_unknown, label_fix, label_problem
 from edge.config.faults import shown
 from edge.config.running import Decisions
 from edge.config.settings import Settings
@@ -76,6 +77,19 @@ def _hint(name: str, labels: Sequence[str]) -> str:
     return (
         f"the bundle has no such label: {f'did you mean {near!r}?' if near else '`fieldfare bundle show` lists them'}"
     )
+
+
+def mark_problem(label: str) -> str | None:
+    """Return why a person may not give an event this label, and what to do; None if they may.
+
+    It may be that of a class, which `fieldfare export --format folders` makes of it, or the one for what nobody
+    recognizes.
+    """
+    problem = None if label == UNKNOWN else label_problem(label)
+    if problem is None:
+        return None
+    fix = f"mark it {UNKNOWN}, or choose another name" if is_unknown(label) else label_fix(label)
+    return f"{problem}: {fix}"
 
 
 def nearest_label(name: str, labels: Sequence[str], likeness: float = 0.6) -> str | None:

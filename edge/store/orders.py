@@ -24,7 +24,16 @@ from edge.store.order_records import LONGEST_ANSWER, Answer, Kind, MarkEvents, N
 from edge.store.taking import apply, pending_orders, take_orders
 from edge.store.writing import StoreWriter
 
-__all__ = ["MarkEvents", "NoteExported", "Order", "carry_out", "pending_orders", "refuse_unwritable", "take_orders"]
+__all__ = [
+    "MarkEvents",
+    "NoteExported",
+    "Order",
+    "as_owner",
+    "carry_out",
+    "pending_orders",
+    "refuse_unwritable",
+    "take_orders",
+]
 
 # Scattered over a large store, 10,000 numbers take a second to note on a busy desktop, during which the recorder keeps
 # no events.
@@ -51,7 +60,7 @@ def carry_out(store: Path, orders: Sequence[Order], *, wait_s: float = 10.0) -> 
     if not store.is_file():
         raise MissingInputError(f"there is no store {printable(str(store))}: check the path")
     pieces = [piece for order in orders for piece in _pieces(order)]
-    with _as_owner(store):
+    with as_owner(store):
         while pieces:
             if _write_ourselves(store, pieces):
                 return
@@ -67,7 +76,7 @@ def refuse_unwritable(store: Path) -> None:
     store = located(store)
     if not store.is_file():
         raise MissingInputError(f"there is no store {printable(str(store))}: check the path")
-    with _as_owner(store):
+    with as_owner(store):
         needed = (store.parent, store, beside(store, ".lock"), orders_folder(store))
         shown = printable(str(store))
         wrong = next((one for one in needed if one.exists() and not os.access(one, os.W_OK, effective_ids=True)), None)
@@ -96,7 +105,7 @@ def _cut(numbers: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 
 @contextmanager
-def _as_owner(store: Path) -> Iterator[None]:
+def as_owner(store: Path) -> Iterator[None]:
     """Be the store's owner in the block, if we are root."""
     # Files that root made there could not be written by the service, and the folder is its user's: what a link in it
     # leads to must not be written with root's rights.

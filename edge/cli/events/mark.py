@@ -88,15 +88,12 @@ def _mark(verdict: str, label: str | None, by: str | None) -> "Mark":
 
 
 def _check_label(label: str) -> None:
-    """Raise UsageError unless the label may be that of a class, which `export --format folders` makes of it, or is
-    the one for what nobody recognizes."""
-    from edge.bundle.labels import is_unknown, label_fix, label_problem
+    """Raise UsageError unless an event may be given this label."""
+    from edge.events.labels import mark_problem
     from edge.printable import printable
-    from edge.results import UNKNOWN
 
-    if label != UNKNOWN and (problem := label_problem(label)):
-        fix = f"mark it {UNKNOWN}, or choose another name" if is_unknown(label) else label_fix(label)
-        raise click.UsageError(f"the label {printable(label[:80])!r} {problem}: {fix}")
+    if (problem := mark_problem(label)) is not None:
+        raise click.UsageError(f"the label {printable(label[:80])!r} {problem}")
 
 
 def _check_name(name: str) -> None:

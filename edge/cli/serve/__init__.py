@@ -1,0 +1,1 @@
+"""fieldfare serve: pages for a browser, and their password."""

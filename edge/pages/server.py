@@ -1,0 +1,88 @@
+"""Serve the pages over HTTP."""
+
+import asyncio
+import logging
+import socket
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from edge.errors import UnavailableError
+
+# A phone that opens the page uses six connections.
+_MOST_CONNECTIONS = 300
+# Within this time a connection must bring a whole request, and then the next.
+_REQUEST_S = 10.0
+_KEPT_S = 5
+_FINISH_S = 3
+_MOST_HEAD = 16 << 10
+
+_log = logging.getLogger(__name__)
+
+
+class _Impatient(H11Protocol):
+    """Closes connections that say nothing, or too slowly: uvicorn waits for them for ever."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(_REQUEST_S, self._look)
+
+    def _look(self) -> None:
+        """Close it if no whole request came; if one is being answered, look again later."""
+        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
+            self.transport.close()
+        else:
+            self._wait()
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises UnavailableError if the port is taken or the address is not this machine's."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((address, port))
+        opened.listen(64)
+    except OSError as error:
+        opened.close()
+        fix = "choose another --port" if port else "check the address"
+        raise UnavailableError(f"{address} port {port}: cannot listen: {error.strerror or error}: {fix}") from error
+    return opened
+
+
+def serve(app: ASGIApp, listening: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
+        app,
+        http=_Impatient,
+        ws="none",
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # nobody may claim to be someone else
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_keep_alive=_KEPT_S,
+        timeout_graceful_shutdown=_FINISH_S,
+        h11_max_incomplete_event_size=_MOST_HEAD,
+    )
+    uvicorn.Server(config).run(sockets=[listening])

@@ -1,0 +1,136 @@
+"""Marks on events: right, wrong, another label; several at once; taken back."""
+
+import base64
+import time
+import zlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from edge.events.labels import mark_problem
+from edge.pages.rendering import page
+from edge.pages.site import Site
+from edge.pages.views.forms import Fields, FormError, first, number, read_form
+from edge.store.orders import MarkEvents, carry_out
+from edge.store.reading import StoreReader
+from edge.store.records import Mark, StoredEvent
+
+_BY = "page"
+_MOST_UNDONE = 200
+_LONGEST_UNDO = 1500  # it travels in an address
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """How to take the last marks back. count: of how many events. text: what the button sends."""
+
+    count: int
+    text: str
+
+    @classmethod
+    def of(cls, before: Sequence[StoredEvent]) -> "Undo":
+        """Return how to get these events' present marks back; text: "" if that is more than an address can hold."""
+        marks = [(stored.number, stored.mark) for stored in before]
+        packed = base64.urlsafe_b64encode(zlib.compress(msgspec.json.encode(marks), 9)).decode()
+        return cls(len(marks), packed if len(packed) <= _LONGEST_UNDO else "")
+
+    @classmethod
+    def from_text(cls, text: str) -> "Undo | None":
+        """Return what an address names; None for "". Raises FormError."""
+        if not text:
+            return None
+        count, _, packed = text.partition(".")
+        return cls(number(count), packed)
+
+    def marks(self) -> list[tuple[int, Mark | None]]:
+        """Return numbers and marks as they were. Raises FormError."""
+        try:
+            opened = zlib.decompressobj()
+            data = opened.decompress(base64.urlsafe_b64decode(self.text), 1 << 16)
+            marks = msgspec.json.decode(data, type=list[tuple[int, Mark | None]])
+        except (ValueError, zlib.error, msgspec.DecodeError, RecursionError) as error:
+            raise FormError("undo: not what a page of this version sends") from error
+        if len(marks) > _MOST_UNDONE or any(mark is not None and _is_odd(mark) for _, mark in marks):
+            raise FormError("undo: not what a page of this version sends")
+        return marks
+
+
+def _is_odd(mark: Mark) -> bool:
+    has_label = mark.label is not None
+    return has_label != (mark.verdict == "other") or (has_label and mark_problem(mark.label or "") is not None)
+
+
+def seen_of(mark: Mark | None) -> str:
+    """Return what a page remembers of a mark, to find out whether somebody else has marked the event meanwhile."""
+    return "-" if mark is None else f"{mark.verdict}.{mark.wall_s:.3f}"
+
+
+async def mark_view(site: Site, request: Request) -> Response:
+    """Mark the chosen events, and show the list again."""
+    fields = await read_form(request)
+    return await run_in_threadpool(_mark, site, fields)
+
+
+def _mark(site: Site, fields: Fields) -> Response:
+    numbers, mark = _choice(fields)
+    with StoreReader(site.store) as reader:
+        found = [stored for one in numbers if (stored := reader.find(str(one))) is not None]
+    changed = [stored for stored in found if seen_of(stored.mark) != first(fields, f"seen-{stored.number}")]
+    if changed and first(fields, "anyway") != "yes":
+        return _show_conflict(site, fields, changed, numbers)
+    if not found:
+        raise FormError("events: none of them is in the store any more")
+    carry_out(site.store, [MarkEvents(tuple(stored.number for stored in found), mark)])
+    undo = Undo.of(found)
+    return RedirectResponse(_back(fields, f"{undo.count}.{undo.text}", found[0].number), 303)
+
+
+def _choice(fields: Fields) -> tuple[list[int], Mark]:
+    """Return the chosen events and the mark for them. Raises FormError."""
+    one, _, verdict = first(fields, "one").partition(":")
+    numbers = [number(one)] if one else [number(text) for text in fields.get("event", [])]
+    if not numbers:
+        raise FormError("events: choose at least one")
+    label = first(fields, f"label-{one}") if one else first(fields, "label")
+    verdict = verdict or first(fields, "verdict") or "other"
+    if verdict in ("right", "wrong"):
+        return numbers, Mark(verdict="right" if verdict == "right" else "wrong", by=_BY, wall_s=time.time())
+    problem = mark_problem(label)
+    if verdict != "other" or problem is not None:
+        raise FormError(f"label {label[:80]!r}: {problem or 'the verdict must be right, wrong or other'}")
+    return numbers, Mark(verdict="other", label=label, by=_BY, wall_s=time.time())
+
+
+def _show_conflict(site: Site, fields: Fields, changed: Sequence[StoredEvent], numbers: Sequence[int]) -> Response:
+    kept = [(name, value) for name, values in fields.items() for value in values if name != "anyway"]
+    return page("conflict.html", "events", site, status=409, changed=changed, kept=kept, count=len(numbers))
+
+
+async def undo_view(site: Site, request: Request) -> Response:
+    """Give events the marks back that they had."""
+    fields = await read_form(request)
+    return await run_in_threadpool(_take_back, site, fields)
+
+
+def _take_back(site: Site, fields: Fields) -> Response:
+    groups: dict[Mark | None, list[int]] = defaultdict(list)
+    marks = Undo(0, first(fields, "undo")).marks()
+    for event, mark in marks:
+        groups[mark].append(event)
+    carry_out(site.store, [MarkEvents(tuple(events), mark) for mark, events in groups.items()])
+    return RedirectResponse(_back(fields, "", None), 303)
+
+
+def _back(fields: Fields, done: str, event: int | None) -> str:
+    """Return the page that the form was on: of ours, whatever the form claims."""
+    parts = urlsplit(first(fields, "back"))
+    path = parts.path if parts.path.startswith("/events") and not parts.netloc and not parts.scheme else "/events"
+    words = [pair for pair in parts.query.split("&") if pair and not pair.startswith("done=")]
+    words += [urlencode({"done": done})] if done else []
+    return path + (f"?{'&'.join(words)}" if words else "") + (f"#event-{event}" if event is not None else "")

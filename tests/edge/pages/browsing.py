@@ -1,0 +1,102 @@
+"""Ask the application as a browser would, without a network."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from starlette.types import ASGIApp
+
+ORIGIN = "http://localhost"
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    cookies: list[str]
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def words(self) -> str:
+        """What a person reads of it."""
+        return " ".join(unescape(re.sub(r"<[^>]*>", " ", self.text)).split())
+
+    def fields(self, name: str) -> list[str]:
+        """The values of the fields of this name."""
+        return [unescape(value) for value in re.findall(rf'name="{re.escape(name)}" value="([^"]*)"', self.text)]
+
+    def links(self, start: str) -> list[str]:
+        return [unescape(link) for link in re.findall(rf'href="({re.escape(start)}[^"]*)"', self.text)]
+
+
+@dataclass
+class Browser:
+    """Keeps cookies, and sends what browsers send."""
+
+    app: ASGIApp
+    host: str = "localhost"
+    address: str = "192.0.2.7"
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.ask("GET", path, **headers)
+
+    def post(self, path: str, fields: Any = (), **headers: str) -> Answer:
+        """Send a form from a page of the application. fields: pairs, or a mapping."""
+        given = {
+            "origin": f"http://{self.host}",
+            "content-type": "application/x-www-form-urlencoded",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        return self.ask("POST", path, urlencode(fields).encode(), **given)
+
+    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
+        if self.cookies:
+            headers = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()), **headers}
+        answer = asyncio.run(_ask(self.app, method, path, body, {"host": self.host, **headers}, self.address))
+        for cookie in answer.cookies:
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self.cookies[name] = value.strip('"')
+            if "Max-Age=0" in cookie:
+                del self.cookies[name]
+        return answer
+
+
+async def _ask(app: ASGIApp, method: str, path: str, body: bytes, headers: Mapping[str, str], address: str) -> Answer:
+    parts, sent = urlsplit(path), []
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": method,
+        "path": parts.path,
+        "raw_path": parts.path.encode(),
+        "root_path": "",
+        "query_string": parts.query.encode(),
+        "headers": [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()],
+        "client": (address, 40000),
+        "server": ("localhost", 80),
+    }
+    asked = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> Any:
+        return next(asked, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    pairs = [(name.decode().lower(), value.decode("latin-1")) for name, value in sent[0]["headers"]]
+    content = b"".join(message.get("body", b"") for message in sent[1:])
+    return Answer(sent[0]["status"], dict(pairs), content, [value for name, value in pairs if name == "set-cookie"])
