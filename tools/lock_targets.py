@@ -3,11 +3,12 @@
 
     python tools/lock_targets.py [TARGET ...]       # needs the package index; without TARGET, all of them
 
-Run it when the requirements of [device] or [outputs] change, and from time to time for newer versions. A lock names no
-place that wheels come from, but pip must have found them in an index: a wheel that was built here has another hash
-than the one that users get.
+Run it when the requirements of [device], [outputs] or [pages] change, and from time to time for newer versions. A lock
+names no place that wheels come from, but pip must have found them in an index: a wheel that was built here has another
+hash than the one that users get.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from edge.kit.lock import LOCKS, Wheel, format_lock  # noqa: E402 - from this cl
 from edge.kit.targets import TARGETS, Target  # noqa: E402
 
 # What runs on a device. pip itself goes along: Debian's Python has none unless python3-pip is installed.
-EXTRAS = ("device", "outputs")
+EXTRAS = ("device", "outputs", "pages")
 BESIDE = ("pip",)
 
 
@@ -146,7 +147,12 @@ def _check(target: Target, wheels: list[Wheel], needs: list[Requirement]) -> Non
 
 def main() -> None:
     """Write the locks that the command line names."""
-    for name in sys.argv[1:] or TARGETS:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
+    given = parser.parse_args().targets
+    if unknown := sorted(set(given) - set(TARGETS)):
+        parser.error(f"target {unknown[0]!r}: must be one of {', '.join(TARGETS)}")
+    for name in given or TARGETS:
         wheels = resolve(TARGETS[name])
         (LOCKS / f"{name}.txt").write_text(format_lock(TARGETS[name], wheels))
         print(f"{name}: {', '.join(f'{wheel.name} {wheel.version}' for wheel in wheels)}")

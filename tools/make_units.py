@@ -14,7 +14,13 @@ import jinja2
 UNITS = Path(__file__).resolve().parents[1] / "systemd"
 SOURCES = UNITS / "sources"
 # Those of which there is an instance for each camera: fieldfare@.service beside fieldfare.service.
-_WITH_INSTANCES = ("fieldfare.service", "fieldfare-outputs.service", "fieldfare-reboot.path", "fieldfare-poweroff.path")
+_WITH_INSTANCES = (
+    "fieldfare.service",
+    "fieldfare-outputs.service",
+    "fieldfare-pages.service",
+    "fieldfare-reboot.path",
+    "fieldfare-poweroff.path",
+)
 _ALONE = {"instance": False, "at": "", "slash": "", "of": "", "dot": "", "settings": "fieldfare"}
 _INSTANCE = {"instance": True, "at": "@%i", "slash": "/%i", "of": " %i", "dot": ".%i", "settings": "%i"}
 # What a template includes, and no unit by itself.

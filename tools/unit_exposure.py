@@ -23,6 +23,7 @@ DROP_INS = {
         ("outputs-led.conf",),
         ("outputs-gpio.conf", "outputs-network.conf"),
     ),
+    "fieldfare-pages.service": (("pages-network.conf",),),
 }
 
 

@@ -10,6 +10,7 @@ from edge.config.sections import Section, Text
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 # MQTT's own wildcards, and $ for the broker's own topics, have no place in a topic to publish to.
+_ADDRESS = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)\Z"
 _LEVELS = r"[^\x00-\x1f#+$/]([^\x00-\x1f#+]*[^\x00-\x1f#+/])?"
 _TOPIC = rf"^{_LEVELS}\Z"
 # Not Literal[""] | Topic: msgspec then judges "" by the pattern, too.
@@ -110,6 +111,13 @@ class Led(Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if (self.name is None) == (self.pin is None):
             raise ValueError("name must be given, or pin, but not both")
+
+
+class Pages(Section, frozen=True, kw_only=True):
+    """[pages]: where `fieldfare serve` listens. address: of this machine; others than 127.0.0.1 need a password."""
+
+    address: Annotated[str, Meta(pattern=_ADDRESS, max_length=45, description="an IP address")] = "127.0.0.1"
+    port: Port = 8080
 
 
 class Gpio(Section, frozen=True, kw_only=True):

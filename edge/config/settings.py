@@ -4,7 +4,7 @@ from edge.config.keeping import Device, Events, Harvest, Pictures, Schedule
 from edge.config.locating import Locate
 from edge.config.running import Camera, Decisions, Engine, Load, Output, Power, Recovery
 from edge.config.sections import Section, Text
-from edge.config.sending import EventLines, Gpio, Hook, Led, Metrics, Mqtt
+from edge.config.sending import EventLines, Gpio, Hook, Led, Metrics, Mqtt, Pages
 
 # The kernel sends no message of more than 200 kB to the worker.
 MAX_SENT = 1 << 17
@@ -35,3 +35,4 @@ class Settings(Section, frozen=True, kw_only=True):
     hook: Hook | None = None
     gpio: Gpio | None = None
     led: Led | None = None
+    pages: Pages = Pages()

@@ -78,14 +78,18 @@ class TestExposure:
         assert explained == left_open
 
 
-def test_the_network_is_lent_to_the_outputs_and_to_nothing_else() -> None:
+def test_the_pages_alone_have_a_network_and_the_outputs_alone_are_lent_one() -> None:
     families = {
         path.name: next(line for line in settings_of(path.name) if line.startswith("RestrictAddressFamilies="))
         for path in UNITS.glob("fieldfare*.service")
         if "fieldfare-reboot" not in path.name
     }
     assert families["fieldfare-outputs.service"] == "RestrictAddressFamilies=AF_UNIX"
-    assert not [unit for unit, line in families.items() if "INET" in line]
+    pages = {"fieldfare-pages.service", "fieldfare-pages@.service"}
+    assert {unit for unit, line in families.items() if "INET" in line} == pages
+    for unit in pages:
+        assert "IPAddressAllow=localhost" in settings_of(unit), "this machine's own, until more is lent"
+        assert not {"DeviceAllow=char-video4linux rw", "PrivateDevices=no"} & set(settings_of(unit))
     assert "fieldfare-outputs.service.d" in (UNITS / "outputs-network.conf").read_text()
 
 
@@ -93,7 +97,7 @@ def settings_of(unit: str) -> list[str]:
     return [line for line in (UNITS / unit).read_text().splitlines() if line and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("name", ["fieldfare", "fieldfare-outputs"])
+@pytest.mark.parametrize("name", ["fieldfare", "fieldfare-outputs", "fieldfare-pages"])
 def test_an_instance_differs_from_the_service_in_its_names_only(name: str) -> None:
     renamed = [
         line.replace("@%i", "").replace("fieldfare/%i.toml", "fieldfare/fieldfare.toml")

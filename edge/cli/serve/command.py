@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.cli.events.options import store_of, store_options, values_of
+from edge.cli.events.options import SETTINGS, store_of, store_options, values_of
 from edge.cli.serve.password import password
 from edge.cli.streams import complain, echo
 from edge.errors import ConfigError, UnavailableError
 
 if TYPE_CHECKING:
+    from edge.config.sending import Pages
     from edge.pages.access.password import Password
     from edge.pages.site import Site
 
 _RUN = Path("/run/fieldfare")
-_PORT = 8080
 
 
 @click.group(
@@ -26,13 +26,11 @@ _PORT = 8080
     epilog="Example: fieldfare serve --store events.db --port 8080",
 )
 @store_options
-@click.option("--port", type=click.IntRange(0, 65535), default=_PORT, show_default=True, help="0: any free one.")
+@click.option("--port", type=click.IntRange(0, 65535), help="0: any free one.  [default: the settings', else 8080]")
 @click.option(
     "--address",
-    default="127.0.0.1",
-    show_default=True,
     metavar="IP",
-    help="Of this machine, to listen on; 0.0.0.0: all, which needs a password.",
+    help="To listen on; 0.0.0.0: all of this machine, needs a password.  [default: the settings', else 127.0.0.1]",
 )
 @click.option(
     "--run-dir",
@@ -42,7 +40,7 @@ _PORT = 8080
     help="The folder in which the service keeps its status.",
 )
 @click.pass_context
-def serve(context: click.Context, /, address: str, port: int, run_dir: Path, **_: Any) -> None:
+def serve(context: click.Context, /, address: str | None, port: int | None, run_dir: Path, **_: Any) -> None:
     """Serve pages for a browser: events with their pictures, to be checked; counts; the state of the service.
 
     Until a password is set (fieldfare serve password), only this machine can open them. Ends with Ctrl-C or SIGTERM.
@@ -50,7 +48,7 @@ def serve(context: click.Context, /, address: str, port: int, run_dir: Path, **_
     if context.invoked_subcommand is not None:
         return
     values = values_of(context)
-    store = store_of(values)
+    store, place = store_of(values), _place(values)
     _check_libraries()
     from edge.pages.access.password import find
     from edge.pages.places import folder_of
@@ -60,15 +58,24 @@ def serve(context: click.Context, /, address: str, port: int, run_dir: Path, **_
 
     with StoreReader(store):  # wrong paths are said now, not on every page
         kept = find(folder_of(store))
+    address = place.address if address is None else address
     _check_address(address, kept)
     log_to_stderr()
-    with listen(address, port) as listening:
+    with listen(address, place.port if port is None else port) as listening:
         shown = f"[{address}]" if ":" in address else address
         echo(f"pages of {store} at http://{shown}:{listening.getsockname()[1]}/")
         if kept is None:
             complain("fieldfare: no password is set, so only this machine can open them: fieldfare serve password")
         _become_owner(store)
         _serve(_site(store, run_dir if run_dir.is_dir() else None, kept), listening)
+
+
+def _place(values: dict[str, Any]) -> "Pages":
+    """Return where the settings have the pages listen, or the defaults if no settings name the store."""
+    from edge.config.loading import load_settings
+    from edge.config.sending import Pages
+
+    return Pages() if values["store"] is not None else load_settings(values["config"] or SETTINGS).pages
 
 
 def _serve(site: "Site", listening: Any) -> None:

@@ -65,7 +65,7 @@ class Clone:
             for name in (*_PACKAGES, *_FILES):
                 _copy(self._folder / name, source / name)
             words = [python, "-I", "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-input"]
-            words += ["--disable-pip-version-check", f"{source}[device,outputs]", *self._old_numpy()]
+            words += ["--disable-pip-version-check", f"{source}[device,outputs,pages]", *self._old_numpy()]
             must(programs, words, fix, PIP_S, "pip cannot install the clone")
 
     def describe(self) -> str:
@@ -84,7 +84,7 @@ class Clone:
         return _OLD_NUMPY if self._machine.os_release == "12" else ()
 
     def _requirements(self) -> bytes:
-        return "".join(f"{word}\n" for word in ("fieldfare[device,outputs]", *self._old_numpy())).encode()
+        return "".join(f"{word}\n" for word in ("fieldfare[device,outputs,pages]", *self._old_numpy())).encode()
 
     def _record(self, version: str) -> Kit:
         """Return kit.json of this clone for this machine. The same clone has the same id again."""

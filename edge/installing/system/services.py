@@ -8,7 +8,11 @@ from edge.installing.system.programs import Programs, must
 
 _WANTS = "multi-user.target.wants"
 _CAMERAS = (f"{SERVICE}.service", f"{SERVICE}@")
-_ALL = (f"{SERVICE}.service", f"{SERVICE}@*.service", f"{SERVICE}-outputs.service", f"{SERVICE}-outputs@*.service")
+_ALL = tuple(
+    f"{name}{ending}"
+    for name in (SERVICE, f"{SERVICE}-outputs", f"{SERVICE}-pages")
+    for ending in (".service", "@*.service")
+)
 _STOP_S = 120.0
 _HELP = "`systemctl status fieldfare` and `journalctl -u fieldfare` show more"
 

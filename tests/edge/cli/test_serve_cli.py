@@ -126,6 +126,17 @@ def test_what_would_be_open_to_all_is_refused(
     assert said in done.err
 
 
+def test_the_settings_name_store_address_and_port(fieldfare: Fieldfare, store: Path, tmp_path: Path) -> None:
+    config = tmp_path / "fieldfare.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config.write_text(f'bundle = "b"\n[events]\nstore = "{store}"\n[pages]\nport = {port}\n')
+        done = fieldfare("serve", "--config", config)
+    assert f"127.0.0.1 port {port}: cannot listen" in done.err
+    config.write_text(f'bundle = "b"\n[events]\nstore = "{store}"\n[pages]\naddress = "0.0.0.0"\n')
+    assert fieldfare("serve", "--config", config).status == 78
+
+
 def test_a_port_that_is_taken_is_said(fieldfare: Fieldfare, store: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = fieldfare("serve", "--store", store, "--port", taken.getsockname()[1])

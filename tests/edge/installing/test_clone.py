@@ -44,7 +44,7 @@ def test_a_clone_becomes_a_version(device: Device, clone: Path, bundle: Path) ->
     assert (find(device.layout).current or "").startswith("1.5-")
     assert device.text("etc/fieldfare/bundle.fieldfare") == "birds"
     pip = next(line for line in device.programs.ran if "-m pip install" in line)
-    assert pip.endswith("/source[device,outputs]")
+    assert pip.endswith("/source[device,outputs,pages]")
     assert str(clone) not in pip  # a copy, so that no file of root's is left in the clone
     assert not [name for place, _, names in os.walk(device.root) for name in names if "source" in place and name]
 
