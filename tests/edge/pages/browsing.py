@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
@@ -72,18 +72,41 @@ class Browser:
         return answer
 
 
+def ask_raw(
+    browser: Browser,
+    method: str,
+    path: str,
+    words: Sequence[tuple[str, str]],
+    fields: Sequence[tuple[str, str]],
+    junk: bytes,
+) -> Answer:
+    """Send a path as it is, with words behind it, and a form that ends in anything."""
+    headers = {"host": browser.host, "origin": f"http://{browser.host}"}
+    headers["content-type"] = "application/x-www-form-urlencoded"
+    query = urlencode(list(words), errors="surrogatepass")
+    body = urlencode(list(fields), errors="surrogatepass").encode() + junk
+    return asyncio.run(_send(browser.app, method, path, query, body, headers, browser.address))
+
+
 async def _ask(app: ASGIApp, method: str, path: str, body: bytes, headers: Mapping[str, str], address: str) -> Answer:
-    parts, sent = urlsplit(path), []
+    parts = urlsplit(path)
+    return await _send(app, method, parts.path, parts.query, body, headers, address)
+
+
+async def _send(
+    app: ASGIApp, method: str, path: str, query: str, body: bytes, headers: Mapping[str, str], address: str
+) -> Answer:
+    sent: list[Any] = []
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
         "scheme": "http",
         "method": method,
-        "path": parts.path,
-        "raw_path": parts.path.encode(),
+        "path": path,
+        "raw_path": path.encode(errors="replace"),
         "root_path": "",
-        "query_string": parts.query.encode(),
+        "query_string": query.encode(),
         "headers": [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()],
         "client": (address, 40000),
         "server": ("localhost", 80),
