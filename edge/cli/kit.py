@@ -1,5 +1,6 @@
 """fieldfare kit: make all that a device needs, to be carried there on a stick."""
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,8 @@ from edge.kit.targets import NO_KIT, TARGETS
 from edge.printable import counted
 
 if TYPE_CHECKING:
+    from edge.installing.origins.kit import Kit
     from edge.kit.build import Made
-    from edge.kit.listing import Kit
 
 _PATH = click.Path(path_type=Path)
 # Of a wheel's name, so that a line of 80 characters holds it.
@@ -89,7 +90,7 @@ def show(path: Path, as_json: bool) -> None:
 
     found, size = open_kit(path)
     if as_json:
-        echo_json({"kit": found, "size": size})
+        echo_json({"kit": json.loads(found.data), "size": size})
         return
     _describe(found, str(path), size)
     if found.needs:
@@ -104,4 +105,4 @@ def _describe(found: "Kit", path: str, size: int) -> None:
         f"Fieldfare {found.version} for {found.target}: Debian or Raspberry Pi OS {found.os_release}, {found.machine}, "
         f"Python {found.python}"
     )
-    echo(f"bundle {found.bundle.name}, id {found.bundle.id}")
+    echo(f"bundle {found.bundle}")

@@ -106,6 +106,11 @@ def running_places(settings: Settings, start: str, state: str) -> Iterator[Place
     if settings.output.jsonl is not None:
         path = Path(os.path.normpath(Path(start, settings.output.jsonl)))
         yield Place("results", settings.output.jsonl, path, WRITE, f'jsonl = "{state}/{path.name}" in the settings')
+    power = settings.power
+    if power is not None and power.file is not None:
+        path = Path(os.path.normpath(Path(start, power.file)))
+        better = "name a file in /sys or /run, which the service sees, in power.file"
+        yield Place("power.file", power.file, path, READ, better, needed=power.value is not None)
     yield from secret_places(settings, start)
     yield from kept_places(settings, start, state)
 

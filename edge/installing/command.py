@@ -66,7 +66,7 @@ def _install(given: argparse.Namespace, kit: Path | None) -> int:
     layout, machine = Layout(), look_at(Layout())
     check_python(machine)
     if not given.dry_run:
-        check_rights(machine, "sudo sh install.sh, or sudo fieldfare device install")
+        check_rights(machine, f"sudo sh install.sh, or sudo {layout.home}/bin/fieldfare device install")
         with locked(layout) as lock:
             job = Job(layout, machine, SystemPrograms([lock]), _say)
             return install(job, _origin(job, given, kit), dry_run=False)
@@ -122,7 +122,7 @@ def _uninstall(given: argparse.Namespace, _: Path | None) -> int:
     layout, machine = Layout(), look_at(Layout())
     if given.dry_run:
         return remove(Job(layout, machine, SystemPrograms(), _say), dry_run=True)
-    check_rights(machine, "sudo fieldfare device uninstall")
+    check_rights(machine, f"sudo {layout.home}/bin/fieldfare device uninstall")
     with locked(layout) as lock:
         return remove(Job(layout, machine, SystemPrograms([lock]), _say), dry_run=False)
 

@@ -18,7 +18,9 @@ def report(job: Job) -> int:
     if present.current not in present.settled:
         job.say("its installation was cut short: install it again")
     if present.previous:
-        job.say(f"before it {present.previous}: sudo fieldfare device install --previous goes back to it")
+        job.say(
+            f"before it {present.previous}: sudo {layout.home}/bin/fieldfare device install --previous goes back to it"
+        )
     if lacking := packages.missing(job.programs, kit.needs):
         job.say(f"missing packages of the system: {' '.join(lacking)}")
     units = services.cameras(services.enabled(layout))

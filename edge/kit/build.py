@@ -9,23 +9,22 @@ from edge import __version__
 from edge.bundle.store import Bundle, open_bundle, pack_bytes
 from edge.bundle.write import check_outside
 from edge.config.loading import parse_settings, read_settings
-from edge.installing.origins.kit import FORMAT
+from edge.installing.origins.kit import (
+    KIT_FILE,
+    NOT_LISTED,
+    SCRIPT_NAME,
+    SUMS_FILE,
+    Entry,
+    Kit,
+    encode_kit,
+    encode_sums,
+    kit_id,
+    parse_kit,
+)
 from edge.kit.checking import check_settings, notes, system_needs
 from edge.kit.debs import Deb, read_debs
 from edge.kit.delivered import install_script, settings_path, unit_files
 from edge.kit.fetching import read_wheel, wheels_at_hand
-from edge.kit.listing import (
-    INSTALL,
-    LISTING,
-    SUMS,
-    Kit,
-    KitBundle,
-    KitFile,
-    encode_listing,
-    encode_sums,
-    kit_id,
-    listed,
-)
 from edge.kit.lock import Wheel, read_lock, requirement
 from edge.kit.own_wheel import FILE, NAME, own_wheel
 from edge.kit.targets import OS_IDS, Target
@@ -105,8 +104,8 @@ def build_kit(order: Order, step: Callable[[str], None]) -> Made:
         own = Wheel(NAME, __version__, parts[f"wheels/{FILE}"].about.sha256, FILE)
         parts["requirements.txt"] = part_of(_requirements((*lock, own)))
         kit = _listing(order.target, contents, {name: part.about for name, part in parts.items()})
-        parts[LISTING] = part_of(encode_listing(kit))
-        parts[SUMS] = part_of(encode_sums({name: part.about for name, part in parts.items()}))
+        parts[KIT_FILE] = part_of(kit.data)
+        parts[SUMS_FILE] = part_of(encode_sums({name: part.about for name, part in parts.items()}))
         write_kit(place, parts, overwrite=order.overwrite, wrote=lambda name: step(name) if name in fetched else None)
     brought = {deb.package for deb in contents.debs}
     lacks = tuple(need for need in contents.needs if need not in brought)
@@ -123,35 +122,36 @@ def _look(order: Order) -> _Contents:
     check_settings(settings, bundle, units, closed_allowed=order.closed_allowed)
     debs = () if order.debs is None else read_debs(order.debs, order.target)
     parts = {
-        INSTALL: part_of(install_script()),
+        SCRIPT_NAME: part_of(install_script()),
         "bundle.fieldfare": part_of(pack_bytes(bundle)),
         "fieldfare.toml": part_of(text),
         f"wheels/{FILE}": part_of(own_wheel()),
         **{f"systemd/{name}": part_of(data) for name, data in units.items()},
-        **{f"debs/{deb.file}": part_at(deb.path, KitFile(deb.size, deb.sha256)) for deb in debs},
+        **{f"debs/{deb.file}": part_at(deb.path, Entry(deb.size, deb.sha256)) for deb in debs},
     }
     return _Contents(bundle, parts, system_needs(settings), debs, tuple(notes(settings, bundle, units)))
 
 
 def _wheel(wheel: Wheel, path: Path) -> Part:
-    return Part(KitFile(path.stat().st_size, wheel.sha256), partial(read_wheel, path, wheel))
+    return Part(Entry(path.stat().st_size, wheel.sha256), partial(read_wheel, path, wheel))
 
 
 def _requirements(wheels: Sequence[Wheel]) -> bytes:
     return "".join(f"{requirement(wheel)}\n" for wheel in sorted(wheels)).encode()
 
 
-def _listing(target: Target, contents: _Contents, files: Mapping[str, KitFile]) -> Kit:
-    return Kit(
-        format=FORMAT,
-        version=__version__,
-        id=kit_id(listed(files)),
-        target=target.name,
-        machine=target.machine,
-        os_ids=OS_IDS,
-        os_release=target.os_release,
-        python=target.python,
-        bundle=KitBundle(contents.bundle.manifest.name, contents.bundle.bundle_id),
-        needs=contents.needs,
-        files=listed(files),
-    )
+def _listing(target: Target, contents: _Contents, parts: Mapping[str, Entry]) -> Kit:
+    """Return what kit.json holds, as the device will read it."""
+    files = {name: parts[name] for name in sorted(parts) if name not in NOT_LISTED}
+    record = {
+        "version": __version__,
+        "id": kit_id(files),
+        "target": target.name,
+        "machine": target.machine,
+        "os_ids": OS_IDS,
+        "os_release": target.os_release,
+        "python": target.python,
+        "bundle": {"name": contents.bundle.manifest.name, "id": contents.bundle.bundle_id},
+        "needs": contents.needs,
+    }
+    return parse_kit(encode_kit(record, files), KIT_FILE)

@@ -7,6 +7,7 @@ from edge.bundle.labels import check_unmistakable
 from edge.bundle.store import Bundle
 from edge.config.faults import shown
 from edge.config.loading import check_sendable
+from edge.config.secret_files import CREDENTIAL, credential_id
 from edge.config.settings import Settings
 from edge.doctor.access import READ, WRITE
 from edge.doctor.events.places import Place, has_outputs, sent_places
@@ -35,6 +36,7 @@ def check_settings(settings: Settings, bundle: Bundle, units: Mapping[str, bytes
         )
     check_labels(settings, bundle.labels)
     judged = [] if closed_allowed else [_fault(place, box) for place, box in _places(settings, units)]
+    judged += [] if closed_allowed else [_not_handed(*one) for one in _credentials(settings, units)]
     closed = [fault for fault in judged if fault is not None]
     if len(closed) == 1:
         raise ConfigError(f"settings: {closed[0]} ({_ANYWAY})")
@@ -47,7 +49,9 @@ def system_needs(settings: Settings) -> tuple[str, ...]:
     needs = []
     if source_kind(settings.camera.source) == "picamera2":
         needs.append("python3-picamera2")
-    if settings.gpio is not None:
+    if any(
+        section is not None and section.pin is not None for section in (settings.gpio, settings.led, settings.power)
+    ):
         needs.append("python3-lgpio")
     if settings.engine.device not in ("auto", "cpu"):
         needs.append("libedgetpu1-std")
@@ -57,9 +61,13 @@ def system_needs(settings: Settings) -> tuple[str, ...]:
 def notes(settings: Settings, bundle: Bundle, units: Mapping[str, bytes]) -> Iterator[str]:
     """Yield what the device needs that no kit brings, in a line each."""
     for place, _ in _places(settings, units):
-        if place.wanted == READ:
+        # What the kernel or a program writes there while the device runs is no file that anybody brings.
+        if place.wanted == READ and not place.path.as_posix().startswith(("/sys/", "/run/")):
             where = place.given if _is_looked_for(place) else place.path.as_posix()
             yield f"not in the kit: {place.what} {where}: put it there on the device"
+    for key, name, box in _credentials(settings, units):
+        if stored := box.credentials.get(name):
+            yield f"not in the kit: {key}: write the password into /etc/credstore/{stored} on the device"
     source = settings.camera.source
     if source_kind(source) == "stream" and not _box(units, SERVICE).network:
         yield f"source {masked(source)}: the service has no network until network-camera.conf is added: docs/cameras.md"
@@ -84,6 +92,26 @@ def _places(settings: Settings, units: Mapping[str, bytes]) -> Iterator[tuple[Pl
     for place in sent_places(settings, sender.folder, sender.state, sender.programs):
         if place.path not in seen:
             yield place, sender
+
+
+def _credentials(settings: Settings, units: Mapping[str, bytes]) -> Iterator[tuple[str, str, Sandbox]]:
+    """Yield the passwords that the settings take from systemd: the key, the credential, and the unit that needs it."""
+    mqtt = None if settings.mqtt is None else settings.mqtt.password_file
+    for key, given, service in (
+        ("camera.password_file", settings.camera.password_file, SERVICE),
+        ("mqtt.password_file", mqtt, OUTPUTS),
+    ):
+        name = credential_id(given or "")
+        if name is not None:
+            yield key, name, _box(units, service)
+
+
+def _not_handed(key: str, name: str, box: Sandbox) -> str | None:
+    """Return what is wrong with a credential that the unit does not hand over."""
+    if name in box.credentials:
+        return None
+    known = ", ".join(f"{CREDENTIAL}{one}" for one in sorted(box.credentials)) or "none"
+    return f"{key} = {shown(CREDENTIAL + name)}: {box.unit} hands over {known}"
 
 
 def _fault(place: Place, box: Sandbox) -> str | None:

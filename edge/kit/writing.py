@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import DataError, OutputExistsError
-from edge.kit.listing import LISTING, KitFile
+from edge.installing.origins.kit import KIT_FILE, Entry
 from edge.storage import new_directory, new_file, read_bounded
 
 FOLDER = "fieldfare-kit"
@@ -22,23 +22,23 @@ _FORM = tarfile.GNU_FORMAT
 class Part:
     """A file to be put into a kit. read: returns its bytes, which are read one file at a time."""
 
-    about: KitFile
+    about: Entry
     read: Callable[[], bytes]
 
 
 def part_of(data: bytes) -> Part:
     """Return the part of bytes in memory."""
-    return Part(KitFile(len(data), hashlib.sha256(data).hexdigest()), lambda: data)
+    return Part(Entry(len(data), hashlib.sha256(data).hexdigest()), lambda: data)
 
 
-def part_at(path: Path, about: KitFile) -> Part:
+def part_at(path: Path, about: Entry) -> Part:
     """Return the part of a file on the disk, of which size and hash are known."""
     return Part(about, lambda: read_bounded(path, about.size))
 
 
 def place_of(out: Path) -> Path:
     """Return where a kit goes: FOLDER in a folder that is there and is no kit itself, else `out`."""
-    return out / FOLDER if out.is_dir() and not (out / LISTING).is_file() else out
+    return out / FOLDER if out.is_dir() and not (out / KIT_FILE).is_file() else out
 
 
 def check_replaceable(place: Path, *, overwrite: bool) -> None:
@@ -47,7 +47,7 @@ def check_replaceable(place: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise OutputExistsError(f"{place} exists: choose another name or add --overwrite")
-    if not (is_kit(place) if place.is_file() else (place / LISTING).is_file()):
+    if not (is_kit(place) if place.is_file() else (place / KIT_FILE).is_file()):
         raise OutputExistsError(f"{place} is no kit, so --overwrite leaves it alone: choose another name")
 
 

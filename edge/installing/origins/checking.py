@@ -1,21 +1,22 @@
 """Check an unpacked kit: every file is there, whole and the one that was meant, and no other."""
 
+import errno
 import hashlib
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from edge.errors import DataError, MissingInputError
-from edge.installing.origins.kit import KIT_FILE, SCRIPT_NAME, SUMS_FILE, Entry, Kit, read_kit
+from edge.errors import DataError, FieldfareError, MissingInputError
+from edge.installing.origins.kit import KIT_FILE, NOT_LISTED, SCRIPT_NAME, SUMS_FILE, Entry, Kit, kit_id, read_kit
+from edge.portable.system import open_flags
 from edge.printable import printable
 from edge.storage import read_bounded
 
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 _PIECE = 1 << 20
-_MAX_SUMS = 1 << 20
-# What desktops leave on every stick that they open. Nothing reads it.
+MAX_SUMS = 1 << 20
 _DROPPINGS = (".DS_Store", "Thumbs.db", "desktop.ini")
 _AGAIN = "copy the kit again, and eject the stick before you pull it out"
 
@@ -27,14 +28,43 @@ def check_folder(folder: Path, progress: Callable[[str], None] = lambda _: None)
     """
     kit = read_kit(folder)
     sums = _sums(folder)
-    _compare(kit, sums)
+    check_lists(kit, sums, folder)
     _refuse_others(folder, kit)
     for path, entry in {**_own(folder, sums), **kit.files}.items():
         progress(path)
         _check_file(folder, path, entry)
-    if not [path for path in kit.files if path.startswith("wheels/fieldfare-")]:
-        raise DataError(f"kit {_shown(folder)}: it has no wheel of fieldfare: build it again")
     return kit
+
+
+def parse_sums(data: bytes, file: Path) -> dict[str, str]:
+    """Return the hashes of SHA256SUMS by path; `file` is for messages. Raises DataError."""
+    text = data.decode("ascii", "replace")
+    found = [_LINE.fullmatch(line) for line in text.split("\n")[:-1]]
+    if not all(found) or not text.endswith("\n"):
+        raise DataError(f"kit {_shown(file)}: not lines of hash and name: {_AGAIN}")
+    return {match[2]: match[1] for match in found if match}
+
+
+def check_lists(kit: Kit, sums: dict[str, str], place: Path) -> None:
+    """Raise DataError unless both lists are of one kit, and it has the wheels that install it. place: for messages."""
+    listed = {path: entry.sha256 for path, entry in kit.files.items()}
+    listed |= {path: sums.get(path, "") for path in (KIT_FILE, SCRIPT_NAME)}
+    for path in sorted({*listed, *sums}):
+        if listed.get(path) != sums.get(path) or not sums.get(path):
+            raise DataError(
+                f"kit {_shown(place)}: {KIT_FILE} and {SUMS_FILE} differ in {printable(path[:200])}: they are not of "
+                f"one kit: {_AGAIN}"
+            )
+    if kit.id != kit_id(kit.files):
+        raise DataError(f"kit {_shown(place)}: {KIT_FILE} was changed by hand (id {kit.id}): build it again")
+    for name in ("fieldfare", "pip"):
+        if not any(path.startswith(f"wheels/{name}-") and path.endswith(".whl") for path in kit.files):
+            raise DataError(f"kit {_shown(place)}: it has no wheel of {name}: build it again")
+
+
+def is_dropping(name: str) -> bool:
+    """Return True for a file that a desktop leaves on every stick that it opens. Nothing reads it."""
+    return name in _DROPPINGS or name.startswith("._")
 
 
 def verified(folder: Path, path: str, entry: Entry) -> bytes:
@@ -50,26 +80,10 @@ def verified(folder: Path, path: str, entry: Entry) -> bytes:
 
 
 def _sums(folder: Path) -> dict[str, str]:
-    path = folder / SUMS_FILE
     try:
-        text = read_bounded(path, _MAX_SUMS, follow=False).decode("ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MissingInputError(f"kit {_shown(path)}: cannot read: {_why(error)}: {_AGAIN}") from error
-    found = [_LINE.fullmatch(line) for line in text.splitlines()]
-    if not all(found) or not text.endswith("\n"):
-        raise DataError(f"kit {_shown(path)}: not lines of hash and name: {_AGAIN}")
-    return {match[2]: match[1] for match in found if match}
-
-
-def _compare(kit: Kit, sums: dict[str, str]) -> None:
-    """Raise DataError unless both lists name the same files with the same hashes."""
-    listed = {path: entry.sha256 for path, entry in kit.files.items()}
-    listed |= {path: sums.get(path, "") for path in (KIT_FILE, SCRIPT_NAME)}
-    for path in sorted({*listed, *sums}):
-        if listed.get(path) != sums.get(path) or not sums.get(path):
-            raise DataError(
-                f"kit: {KIT_FILE} and {SUMS_FILE} differ in {printable(path[:200])}: they are not of one kit: {_AGAIN}"
-            )
+        return parse_sums(read_bounded(folder / SUMS_FILE, MAX_SUMS, follow=False), folder / SUMS_FILE)
+    except OSError as error:
+        raise _unreadable(folder, SUMS_FILE, error) from error
 
 
 def _own(folder: Path, sums: dict[str, str]) -> dict[str, Entry]:
@@ -84,8 +98,8 @@ def _own(folder: Path, sums: dict[str, str]) -> dict[str, Entry]:
 
 
 def _refuse_others(folder: Path, kit: Kit) -> None:
-    known = {*kit.files, KIT_FILE, SUMS_FILE, SCRIPT_NAME}
-    folders = {str(parent) for path in known for parent in Path(path).parents}
+    known = {*kit.files, *NOT_LISTED}
+    folders = {str(parent) for path in known for parent in PurePosixPath(path).parents}
     for path, is_folder in _walk(folder, ""):
         if path not in (folders if is_folder else known):
             raise DataError(f"kit {_shown(folder)}: {printable(path)} is not in its list: remove it, or {_AGAIN}")
@@ -94,7 +108,7 @@ def _refuse_others(folder: Path, kit: Kit) -> None:
 def _walk(folder: Path, inside: str) -> Iterator[tuple[str, bool]]:
     with os.scandir(folder / inside) as entries:
         for entry in sorted(entries, key=lambda one: one.name):
-            if entry.name in _DROPPINGS or entry.name.startswith("._"):
+            if is_dropping(entry.name):
                 continue
             path = f"{inside}/{entry.name}" if inside else entry.name
             is_folder = entry.is_dir(follow_symlinks=False)
@@ -106,7 +120,7 @@ def _walk(folder: Path, inside: str) -> Iterator[tuple[str, bool]]:
 def _check_file(folder: Path, path: str, entry: Entry) -> None:
     digest = hashlib.sha256()
     try:
-        handle = os.open(folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(folder / path, open_flags("O_NOFOLLOW", "O_NONBLOCK"))
         with open(handle, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
@@ -122,8 +136,13 @@ def _check_file(folder: Path, path: str, entry: Entry) -> None:
         raise _damaged(folder, path)
 
 
-def _unreadable(folder: Path, path: str, error: OSError) -> MissingInputError:
-    return MissingInputError(f"kit {_shown(folder / path)}: cannot read: {_why(error)}: {_AGAIN}")
+def _unreadable(folder: Path, path: str, error: OSError) -> FieldfareError:
+    where = f"kit {_shown(folder / path)}"
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return DataError(f"{where}: is missing: copied in part: {_AGAIN}")
+    if error.errno == errno.ELOOP:
+        return DataError(f"{where}: a link, not a plain file: {_AGAIN}")
+    return MissingInputError(f"{where}: cannot read: {_why(error)}: {_AGAIN}")
 
 
 def _damaged(folder: Path, path: str) -> DataError:

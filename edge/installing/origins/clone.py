@@ -1,7 +1,6 @@
 """A clone of the repository as what a version is made of, with a network."""
 
 import hashlib
-import json
 import re
 import shutil
 import tempfile
@@ -9,7 +8,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edge.errors import DataError, MissingInputError
-from edge.installing.origins.kit import BUNDLE, FORMAT, REQUIREMENTS, SETTINGS, UNITS_FOLDER, Kit, parse_kit
+from edge.installing.origins.kit import (
+    BUNDLE,
+    REQUIREMENTS,
+    SETTINGS,
+    UNITS_FOLDER,
+    Entry,
+    Kit,
+    encode_kit,
+    parse_kit,
+)
 from edge.installing.origins.kit_folder import PIP_S
 from edge.installing.system.machine import Machine
 from edge.installing.system.programs import Programs, must
@@ -88,13 +96,10 @@ class Clone:
 
     def _record(self, version: str) -> Kit:
         """Return kit.json of this clone for this machine. The same clone has the same id again."""
-        files = {
-            name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in self._data.items()
-        }
-        listing = [f"{name} {entry['sha256']}" for name, entry in sorted(files.items())]
+        files = {name: Entry(len(data), hashlib.sha256(data).hexdigest()) for name, data in self._data.items()}
+        listing = [f"{name} {entry.sha256}" for name, entry in sorted(files.items())]
         listing += [f"{path.relative_to(self._folder)} {_digest(path)}" for path in self._sources()]
         record = {
-            "format": FORMAT,
             "version": version,
             "id": hashlib.sha256("\n".join(listing).encode()).hexdigest()[:12],
             "target": "clone",
@@ -104,9 +109,8 @@ class Clone:
             "python": self._machine.python,
             "bundle": None,
             "needs": [],
-            "files": files,
         }
-        return parse_kit(json.dumps(record, indent=1).encode(), "of the clone")
+        return parse_kit(encode_kit(record, files), "of the clone")
 
     def _sources(self) -> Iterator[Path]:
         for name in _PACKAGES:

@@ -1,5 +1,9 @@
-"""Read kit.json: what a kit is for, and what is in it."""
+"""Read and write kit.json, what a kit is for and what is in it, and the list of hashes beside it.
 
+The one reader and writer of both, for the device, where no package is installed yet, and for the desktop.
+"""
+
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -16,10 +20,14 @@ FORMAT = 1
 KIT_FILE, SUMS_FILE, SCRIPT_NAME = "kit.json", "SHA256SUMS", "install.sh"
 SETTINGS, BUNDLE, REQUIREMENTS = "fieldfare.toml", "bundle.fieldfare", "requirements.txt"
 UNITS_FOLDER, WHEELS_FOLDER, DEBS_FOLDER = "systemd", "wheels", "debs"
+# Not among the files of kit.json: it cannot hold its own hash, and the script is what begins to check.
+NOT_LISTED = frozenset((KIT_FILE, SUMS_FILE, SCRIPT_NAME))
 NEEDED = (SETTINGS, BUNDLE, REQUIREMENTS, f"{UNITS_FOLDER}/fieldfare.service")
 # A kit has some forty files; kit.json has 6 kB.
 MAX_BYTES = 1 << 20
 MOST_FILES = 2000
+# As edge/bundle/manifest.py bounds the texts of a bundle.
+_LONGEST_NAME = 1000
 _PART = re.compile(r"[0-9A-Za-z@_+=.,!~-]{1,200}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _WORD = re.compile(r"[0-9A-Za-z@_+.!~ -]{1,80}")
@@ -42,7 +50,7 @@ class Kit:
     machine, os_ids, os_release, python: the same, as the device reports them: aarch64, debian, 13, 3.13.
     bundle: the name and the id of the bundle, for people.
     needs: Debian packages that the service needs of the system.
-    files: all files by their path, but for kit.json, SHA256SUMS and install.sh.
+    files: all files by their path, but for NOT_LISTED.
     data: the bytes of kit.json.
     """
 
@@ -66,6 +74,22 @@ class Kit:
     def under(self, folder: str) -> list[str]:
         """List the paths below a folder of the kit."""
         return sorted(path for path in self.files if path.startswith(f"{folder}/"))
+
+
+def encode_kit(record: Mapping[str, object], files: Mapping[str, Entry]) -> bytes:
+    """Return kit.json. record: its other keys, but for the format, as `Kit` has them; bundle is name and id."""
+    entries = {name: {"size": entry.size, "sha256": entry.sha256} for name, entry in files.items()}
+    return f"{json.dumps({'format': FORMAT, **record, 'files': entries}, indent=1, ensure_ascii=False)}\n".encode()
+
+
+def encode_sums(files: Mapping[str, Entry]) -> bytes:
+    """Return hashes and names, sorted, as `sha256sum -c` reads them."""
+    return "".join(f"{files[name].sha256}  {name}\n" for name in sorted(files)).encode()
+
+
+def kit_id(files: Mapping[str, Entry]) -> str:
+    """Return the id of a kit of these listed files: 12 hex digits of the SHA-256 of their lines in SHA256SUMS."""
+    return hashlib.sha256(encode_sums(files)).hexdigest()[:12]
 
 
 def read_kit(folder: Path) -> Kit:
@@ -92,7 +116,9 @@ def parse_kit(data: bytes, file: str) -> Kit:
 
 def _kit(read: dict[str, Any], data: bytes) -> Kit:
     if read["format"] != FORMAT:
-        raise ValueError(f"format {read['format']!r:.20}: this installer reads format {FORMAT}")
+        raise ValueError(
+            f"format {read['format']!r:.20}, must be {FORMAT}: this Fieldfare is too old or too new for the kit"
+        )
     bundle, files = read["bundle"], read["files"]
     kit = Kit(
         version=_text(read, "version", _WORD),
@@ -102,7 +128,7 @@ def _kit(read: dict[str, Any], data: bytes) -> Kit:
         os_ids=tuple(_matching("os_ids", one, _WORD) for one in read["os_ids"]),
         os_release=_text(read, "os_release", _WORD),
         python=_text(read, "python", _WORD),
-        bundle=f"{bundle['name']} ({bundle['id']})" if bundle else "",
+        bundle=_bundle(bundle) if bundle else "",
         needs=tuple(_matching("needs", one, _PACKAGE) for one in read["needs"]),
         files={_path(path): _entry(path, one) for path, one in files.items()},
         data=data,
@@ -120,6 +146,13 @@ def _text(read: Mapping[str, Any], key: str, pattern: re.Pattern[str]) -> str:
     return _matching(key, read[key], pattern)
 
 
+def _bundle(read: Mapping[str, Any]) -> str:
+    name = read["name"]
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+        raise ValueError(f"bundle's name {name!r:.60}: not a text of at most {_LONGEST_NAME} characters")
+    return f"{printable(name)} ({_text(read, 'id', _WORD)})"
+
+
 def _matching(key: str, value: object, pattern: re.Pattern[str]) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ValueError(f"{key} {value!r:.60}: not of the form that a kit has")
@@ -131,7 +164,7 @@ def _path(path: str) -> str:
     parts = PurePosixPath(path).parts
     if len(path) > 300 or "/".join(parts) != path or not all(_PART.fullmatch(part) for part in parts):
         raise ValueError(f"file {path!r:.80}: no path of a kit")
-    if path.startswith(".") or "/." in path or path in (KIT_FILE, SUMS_FILE, SCRIPT_NAME):
+    if path.startswith(".") or "/." in path or path in NOT_LISTED:
         raise ValueError(f"file {path!r:.80}: must not be in the list")
     return path
 

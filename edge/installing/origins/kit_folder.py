@@ -50,9 +50,7 @@ class KitFolder:
         self._folder = folder
         self.kit = check_folder(folder, progress)
         self._wheels = [folder / path for path in self.kit.under(WHEELS_FOLDER) if path.endswith(".whl")]
-        self._pip = next((wheel for wheel in self._wheels if wheel.name.startswith("pip-")), None)
-        if self._pip is None:
-            raise DataError(f"kit {printable(str(folder))}: it has no wheel of pip: build it again")
+        self._pip = next(wheel for wheel in self._wheels if wheel.name.startswith("pip-"))
 
     def read(self, path: str) -> bytes:
         """Return a small file, as Origin does."""

@@ -13,6 +13,8 @@ _ALL = tuple(
     for name in (SERVICE, f"{SERVICE}-outputs", f"{SERVICE}-pages")
     for ending in (".service", "@*.service")
 )
+# What reboots the board or switches it off, if that was allowed.
+_REQUESTS = (f"{SERVICE}-reboot", f"{SERVICE}-poweroff")
 _STOP_S = 120.0
 _HELP = "`systemctl status fieldfare` and `journalctl -u fieldfare` show more"
 
@@ -64,7 +66,7 @@ def enable(programs: Programs, unit: str) -> None:
 def restart(programs: Programs, units: list[str]) -> None:
     """Start units, and let those that run already begin anew. Waits for nothing."""
     must(programs, ["systemctl", "try-restart", "--no-block", *_ALL], _HELP)
-    services = [unit for unit in units if not unit.startswith(f"{SERVICE}-reboot")]
+    services = [unit for unit in units if not unit.startswith(_REQUESTS)]
     if services:
         # One that has failed too often would be refused.
         programs.run(["systemctl", "reset-failed", *services])
@@ -73,8 +75,7 @@ def restart(programs: Programs, units: list[str]) -> None:
 
 def stop_all(programs: Programs, units: list[str]) -> None:
     """Stop everything of ours, and have nothing start at boot."""
-    must(
-        programs, ["systemctl", "stop", *_ALL, f"{SERVICE}-reboot*.path", f"{SERVICE}-reboot*.service"], _HELP, _STOP_S
-    )
+    requests = [f"{name}*.{kind}" for name in _REQUESTS for kind in ("path", "service")]
+    must(programs, ["systemctl", "stop", *_ALL, *requests], _HELP, _STOP_S)
     if units:
         must(programs, ["systemctl", "disable", "--quiet", *units], _HELP)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge.installing.command import install, remove
 from edge.installing.layout import Layout
+from edge.installing.origins.kit import Entry, kit_id
 from edge.installing.origins.kit_folder import KitFolder, Origin
 from edge.installing.steps import Job
 from edge.installing.system.machine import Machine
@@ -53,11 +54,11 @@ def wheel(members: Mapping[str, bytes]) -> bytes:
 def make_kit(folder: Path, version: str = "1.0", held: Mapping[str, bytes] | None = None, **changed: object) -> Path:
     """Write an unpacked kit for this machine. held: its files. changed: keys of kit.json that differ."""
     files = files_of(version) if held is None else held
-    entries = {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
+    entries = {name: Entry(len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()}
     record = {
         "format": 1,
         "version": version,
-        "id": hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()[:12],
+        "id": kit_id(entries),
         "target": "trial",
         "machine": HERE.machine,
         "os_ids": ["debian"],
@@ -65,7 +66,7 @@ def make_kit(folder: Path, version: str = "1.0", held: Mapping[str, bytes] | Non
         "python": PYTHON,
         "bundle": {"name": "birds", "id": "0123456789ab"},
         "needs": [],
-        "files": entries,
+        "files": {name: {"size": entry.size, "sha256": entry.sha256} for name, entry in entries.items()},
         **changed,
     }
     script = (Path(__file__).parents[3] / "edge/installing/install.sh").read_bytes()

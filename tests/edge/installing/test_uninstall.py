@@ -100,3 +100,10 @@ def test_an_installation_after_it_is_a_first_one(device: Device, kit: Path) -> N
     assert device.install(kit) == 0
     assert "etc/systemd/system/multi-user.target.wants/fieldfare.service" in device.tree()
     assert device.text("var/lib/fieldfare/events.db") == "events"
+
+
+def test_nothing_waits_any_more_for_a_request_to_reboot_or_to_switch_off(device: Device, kit: Path) -> None:
+    device.install(kit)
+    device.uninstall()
+    stopped = next(line for line in device.programs.ran if line.startswith("systemctl stop"))
+    assert {"fieldfare-reboot*.path", "fieldfare-poweroff*.path"} <= set(stopped.split())

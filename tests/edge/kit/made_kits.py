@@ -117,7 +117,7 @@ def make_workshop(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     index, locks = folder / "index", folder / "locks"
     for made in (index, locks):
         made.mkdir()
-    wheels = (make_wheel(index, "alpha"), make_wheel(index, "beta", "2.0", FITTING))
+    wheels = (make_wheel(index, "alpha"), make_wheel(index, "beta", "2.0", FITTING), make_wheel(index, "pip"))
     (locks / f"{TARGET.name}.txt").write_text(format_lock(TARGET, wheels))
     script = folder / "install.sh"
     script.write_bytes(SCRIPT)

@@ -17,7 +17,7 @@ PRINTED: list[tuple[str, type[FieldfareError], str]] = [
         "WARNING: Retrying (Retry(total=0)) after connection broken by 'NameResolutionError(\"Failed to resolve\")'\n"
         "ERROR: No matching distribution found for alpha==1.0",
         UnavailableError,
-        "2 wheels to fetch, and the package index does not answer",
+        "3 wheels to fetch, and the package index does not answer",
     ),
     (
         "pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool: Read timed out.",

@@ -82,6 +82,7 @@ def test_requirements_pin_every_wheel_by_its_hash(workshop: Workshop) -> None:
         f"alpha==1.0 --hash=sha256:{workshop.wheels[0].sha256}",
         f"beta==2.0 --hash=sha256:{workshop.wheels[1].sha256}",
         f"fieldfare=={__version__} --hash=sha256:{own}",
+        f"pip==1.0 --hash=sha256:{workshop.wheels[2].sha256}",
     ]
 
 
@@ -245,7 +246,7 @@ def test_a_lock_that_was_edited_is_refused(workshop: Workshop) -> None:
 def test_the_report_names_size_needs_and_the_command(workshop: Workshop) -> None:
     status, out, _ = workshop.build("--out", workshop.folder / "kit.tar")
     assert status == 0
-    assert "MB, 3 wheels, 0 Debian packages" in out
+    assert "MB, 4 wheels, 0 Debian packages" in out
     assert "python3-picamera2" in out
     assert out.endswith("on the device: tar -xf kit.tar && sudo sh fieldfare-kit/install.sh\n")
 

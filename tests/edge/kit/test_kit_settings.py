@@ -75,6 +75,12 @@ def test_labels_and_values_are_checked_against_the_bundle(workshop: Workshop, te
         (f'{STORE}[event_lines]\nfile = "/srv/events.jsonl"\n', "may only read"),
         (f'{STORE}[metrics]\nfile = "/tmp/fieldfare.prom"\n', "has its own /tmp"),
         ('camera.source = "/home/pi/birds.mp4"\n', "/home"),
+        (
+            f'{STORE}[mqtt]\nhost = "h"\nusername = "u"\npassword_file = "credential:mqtt-pass"\n',
+            "hands over credential:mqtt-password",
+        ),
+        ('[power]\nfile = "/home/pi/ups"\n', "name a file in /sys or /run"),
+        ('[power]\nfile = "/tmp/ups"\nvalue = "off"\n', "has its own /tmp"),
     ],
 )
 def test_places_that_the_unit_does_not_open(workshop: Workshop, text: str, named: str) -> None:
@@ -102,6 +108,10 @@ def test_a_place_that_a_drop_in_opens_is_taken_on_request(workshop: Workshop) ->
         (f'{STORE}[hook]\ncommand = ["/usr/local/bin/on-event"]\n', "/usr/local/bin/on-event: put it there"),
         (f'{STORE}[mqtt]\nhost = "h"\nca = "/etc/ssl/ca.pem"\n', "/etc/ssl/ca.pem: put it there"),
         (f'{STORE}[mqtt]\nhost = "h"\n', "docs/outputs.md"),
+        (
+            f'{STORE}[mqtt]\nhost = "h"\nusername = "u"\npassword_file = "credential:mqtt-password"\n',
+            "/etc/credstore/fieldfare.mqtt-password",
+        ),
         ('camera.source = "rtsp://user:hidden@cam/1"\n', "docs/cameras.md"),
     ],
 )
@@ -119,6 +129,10 @@ def test_what_the_device_needs_besides_is_a_note(workshop: Workshop, text: str, 
         ('camera.source = "picamera2:1"\n', ("python3-picamera2",)),
         ('camera.source = "synthetic"\nengine.device = "usb:0"\n', ("libedgetpu1-std",)),
         (f'camera.source = "synthetic"\n{STORE}[gpio]\npin = 17\n', ("python3-lgpio",)),
+        (f'camera.source = "synthetic"\n{STORE}[led]\npin = 17\n', ("python3-lgpio",)),
+        (f'camera.source = "synthetic"\n{STORE}[led]\nname = "ACT"\n', ()),
+        ('camera.source = "synthetic"\n[power]\npin = 17\n', ("python3-lgpio",)),
+        ('camera.source = "synthetic"\n[power]\nfile = "/run/ups"\n', ()),
     ],
 )
 def test_packages_that_the_settings_need(workshop: Workshop, text: str, needs: tuple[str, ...]) -> None:
