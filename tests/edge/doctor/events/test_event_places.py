@@ -57,7 +57,7 @@ def test_as_delivered_all_is_well_in_one_line(case: Case) -> None:
     [
         ({"store": "/home/pi/e.db"}, "store /home/pi/e.db", 'events.store = "/var/lib/fieldfare/e.db"'),
         ({"pictures": {"folder": "/home/pi/p"}}, "pictures /home/pi/p", 'pictures.folder = "/var/lib/fieldfare/p"'),
-        ({"harvest": {"folder": "/srv/h", "max_mb": 9}}, "harvest /srv/h", "ReadWritePaths=/srv"),
+        ({"harvest": {"folder": "/srv/h", "max_mb": 9}}, "harvest /srv/h", "ReadWritePaths=-/srv"),
         ({"events": {"scores": "/srv/s"}}, "scores /srv/s", 'events.scores = "/var/lib/fieldfare/s"'),
         ({"device": {"taxonomy": "/home/pi/t.csv"}}, "taxonomy /home/pi/t.csv", "device.taxonomy = "),
         ({"event_lines": {"file": "/srv/e.jsonl"}}, "event lines /srv/e.jsonl", "event_lines.file = "),
