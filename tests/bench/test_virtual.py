@@ -15,7 +15,8 @@ pytestmark = [pytest.mark.bench, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _STEPS = (
     *("kit", "boot", "prepare", "install", "compare", "observe", "devices"),
-    *("kill", "hang", "limit", "hog", "full", "clock", "stick", "picamera2", "power", "uninstall"),
+    *("kill", "hang", "limit", "hog", "full", "clock", "changes", "stick"),
+    *("picamera2", "power", "uninstall"),
 )
 
 
