@@ -45,7 +45,7 @@ class Changes:
     def __init__(self, machine: Machine, service: Service) -> None:
         """The service runs on vivid."""
         self._machine, self._service = machine, service
-        self._supervisor = 0
+        self._supervisor: int | None = None
 
     def change(self, say: Say) -> None:
         """Move the service to a camera with a password, refuse it wrong settings, and move it back without a stop."""
@@ -58,7 +58,7 @@ class Changes:
             self._machine.run(_TIDY)
         self._check_reload(answer, say)
         say(f"on vivid again: events after {self._service.wait_for_events(BACK_S):.1f} s")
-        if self._service.parts()["supervisor"] != self._supervisor:
+        if self._service.parts().get("supervisor") != self._supervisor:
             raise host.Failed("the service was started anew by a reload")
         verdict = self._service.verdict()
         say(f"{verdict['acknowledged']} events acknowledged, 0 lost, {verdict['stored']} in the store")
@@ -67,7 +67,7 @@ class Changes:
         password = secrets.token_urlsafe(12)
         self._move_to_the_network(was, password)
         say(f"camera on the network: events after {self._service.wait_for_events(BACK_S):.1f} s")
-        self._supervisor = self._service.parts()["supervisor"]
+        self._supervisor = self._service.parts().get("supervisor")
         self._check_secrecy(password, say)
         self._refuse(say)
 
@@ -102,7 +102,8 @@ class Changes:
         reloaded = self._service.status().get("reloaded") or {}
         if answer.status == 0 or reloaded.get("applied", True):
             raise host.Failed(f"wrong settings were not refused: {answer.status}, {reloaded}")
-        say(f"ExecReload, wrong settings: status {answer.status}, {reloaded['words']}; {'; '.join(reloaded['faults'])}")
+        words = "; ".join([reloaded["words"], *reloaded["faults"]])
+        say(f"ExecReload, wrong settings: status {answer.status}, {words}")
         say(f"events go on: {self._service.wait_for_events(BACK_S):.1f} s")
 
     def _check_reload(self, answer: Answer, say: Say) -> None:
