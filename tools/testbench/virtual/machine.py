@@ -1,7 +1,7 @@
 """A machine that lives from boot to boot: its disk stays, its power may fail at any moment.
 
 Its clocks follow the instructions that it executes, a thousand million a second, which is about what a Pi does. So all
-time limits in it hold however busy this machine is; and if it has nothing to do, its time passes at once.
+time limits in it hold however busy this machine is. While it has nothing to do, its time is this machine's.
 
 qemu hands what the guest writes to the files of this machine, which does not lose its power: what the guest's programs
 synced is there after a cut, and what was only in the guest's memory is gone. So this machine's own disk need not be
