@@ -30,8 +30,13 @@ def run_bench(where: str, folder: Path, *words: str) -> None:
         place = folder
         (folder / "run").chmod(0o755)
     command = [sys.executable, str(ROOT / "tools" / "testbench"), where, str(place), *words]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
-    (folder / "output").write_bytes(done.stdout)
-    (folder / "ended").write_text(str(done.returncode))
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        try:
+            output, _ = process.communicate()
+        except BaseException:  # out of time: told to end, it takes its machine along
+            process.terminate()
+            raise
+    (folder / "output").write_bytes(output)
+    (folder / "ended").write_text(str(process.returncode))

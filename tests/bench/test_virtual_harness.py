@@ -59,12 +59,13 @@ class TestAgent:
 
         def play(file: Any) -> None:
             request = json.loads(file.readline())
-            late = {"number": request["number"] - 1, "status": 1, "output": "late", "errors": ""}
-            right = {"number": request["number"], "status": 0, "output": request["script"], "errors": ""}
+            late = {"number": request["number"] - 1, "status": 1, "output": "late", "errors": "", "uptime_s": 8.0}
+            right = {**late, "number": request["number"], "status": 0, "output": request["script"], "uptime_s": 9.0}
             send(file, late, b'{"number": 1, "sta', b"", right)
 
         agent = module("virtual.agent").Agent(serve(play))
-        assert agent.run("echo hello", 5).output == "echo hello"
+        answer = agent.run("echo hello", 5)
+        assert (answer.output, answer.uptime_s) == ("echo hello", 9.0)
         agent.close()
 
     def test_a_machine_that_starts_anew_meanwhile_is_a_failure(

@@ -41,6 +41,8 @@ def main() -> int:
     parser.add_argument("--processor", choices=("amd64", "arm64"), default="amd64", help="virtual: the machine's")
     parser.add_argument("--only", nargs="+", default=[], metavar="STEP", help="virtual: these steps and what they need")
     words = parser.parse_args()
+    # Whoever is told to end must not leave a machine behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_FAILED))
     try:
         if words.what == "build":
             print(_build(words.where))
@@ -71,8 +73,6 @@ def _build(name: str) -> Path:
 def _try_virtual(words: argparse.Namespace) -> bool:
     from virtual import trial  # its bundle needs what only the tests' environment has
 
-    # Whoever is told to end must not leave a machine behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_FAILED))
     folder = Path(words.where).resolve()
     return trial.run(folder, resets=words.resets, architecture=words.processor, only=words.only)
 

@@ -72,7 +72,7 @@ class Clone:
             source = Path(temporary) / "source"
             for name in (*_PACKAGES, *_FILES):
                 _copy(self._folder / name, source / name)
-            words = [python, "-I", "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-input"]
+            words = [python, "-I", "-m", "pip", "install", "--quiet", "--no-compile", "--no-cache-dir", "--no-input"]
             words += ["--disable-pip-version-check", f"{source}[device,outputs,pages]", *self._old_numpy()]
             must(programs, words, fix, PIP_S, "pip cannot install the clone")
 

@@ -28,7 +28,7 @@ class Origin(Protocol):
         """Return a small file of it, checked. Raises DataError."""
 
     def fill(self, venv: Path, programs: Programs, requirements: Path) -> None:
-        """Install its packages into a virtual environment. Raises UnavailableError with the reason."""
+        """Install its packages into a virtual environment, not compiled. Raises UnavailableError with the reason."""
 
     def describe(self) -> str:
         """Return in words where its packages come from."""
@@ -62,7 +62,8 @@ class KitFolder:
         # the same version is not enough, as it changes with the system. --isolated: no setting of the system's pip.
         words = [str(venv / "bin/python"), "-I", f"{self._pip}/pip", "--isolated", "install", "--quiet", "--no-index"]
         words += ["--no-deps", "--ignore-installed", "--no-input", "--no-cache-dir", "--disable-pip-version-check"]
-        words += ["--no-warn-script-location", "--require-hashes", "--find-links", str(self._folder / WHEELS_FOLDER)]
+        words += ["--no-warn-script-location", "--no-compile", "--require-hashes"]
+        words += ["--find-links", str(self._folder / WHEELS_FOLDER)]
         fix = "copy the kit again, or free some space"
         must(programs, [*words, "-r", str(requirements)], fix, PIP_S, "pip cannot install the wheels of the kit")
 

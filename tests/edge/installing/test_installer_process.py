@@ -57,7 +57,7 @@ def pip_wheel() -> bytes:
 @pytest.fixture(scope="module")
 def real_kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     points = "[console_scripts]\nfieldfare = stand_in_fieldfare:main\n"
-    members = {**installer_modules(), "stand_in_fieldfare.py": PROGRAM.encode()}
+    members = {**installer_modules(), "stand_in_fieldfare.py": PROGRAM.encode(), "other/tests/test_it.py": b"x = 1\n"}
     wheels = {
         "wheels/fieldfare-1.0-py3-none-any.whl": packed("fieldfare", "1.0", members, points),
         "wheels/pip-1-py3-none-any.whl": pip_wheel(),
@@ -100,6 +100,10 @@ def test_venv_and_pip_make_a_version_without_a_network(device: Device, real_kit:
     where = "import stand_in_fieldfare as it; print(it.__file__)"
     done = subprocess.run([python, "-I", "-c", where], capture_output=True, check=True, text=True)
     assert done.stdout.startswith(f"{device.root}/opt/fieldfare/")
+    # To the units the folder is read-only, so what they import must be compiled; the tests of packages need not be.
+    modules = {path.name.partition(".")[0] for path in device.layout.venv(name).rglob("*.pyc")}
+    assert {"stand_in_fieldfare", "printable", "install"} <= modules
+    assert "test_it" not in modules
 
 
 @pytest.mark.process

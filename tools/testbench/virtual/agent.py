@@ -18,11 +18,12 @@ _PATIENCE_S = 1800.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a script."""
+    """What came of a script. uptime_s: of the machine's boot, when it answered."""
 
     status: int
     output: str
     errors: str
+    uptime_s: float
 
 
 class Agent:
@@ -48,7 +49,7 @@ class Agent:
     def run(self, script: str, timeout_s: float) -> Answer:
         """Run a shell script there. Raises host.Failed if the machine does not answer, or starts anew meanwhile.
 
-        timeout_s: by the machine's clock; the script is killed then.
+        script: "" only asks for the time. timeout_s: by the machine's clock; the script is killed then.
         """
         self._number += 1
         request = {"number": self._number, "script": script, "timeout_s": timeout_s}
@@ -60,7 +61,7 @@ class Agent:
                     raise host.Failed(f"the machine started anew while it ran: {script}")
         except TimeoutError as error:
             raise host.Failed(f"the machine does not answer: {script}") from error
-        return Answer(message["status"], message["output"], message["errors"])
+        return Answer(message["status"], message["output"], message["errors"], message["uptime_s"])
 
     def _message(self, until_mono_s: float) -> dict[str, Any]:
         """Return the next whole message; skip what a reset has torn."""

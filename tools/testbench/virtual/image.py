@@ -29,6 +29,10 @@ _FSTAB = """\
 /dev/vda / ext4 defaults,noatime 0 1
 bench /bench 9p trans=virtio,version=9p2000.L,msize=524288,x-systemd.after=systemd-modules-load.service 0 0
 """
+# The disk's module is in a list, so nothing has to be found: without udev, the initramfs takes a third of the time.
+_INITRAMFS_WITHOUT_UDEV = """
+rm "$1"/usr/share/initramfs-tools/hooks/udev "$1"/usr/share/initramfs-tools/scripts/init-*/udev
+"""
 _NOT_NEEDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/lib/apt/lists", "var/cache/apt")
 _DISK_BYTES = 3 << 30
 _FORMATS = Path("/proc/sys/fs/binfmt_misc")
@@ -51,7 +55,7 @@ def build(architecture: str = "amd64") -> Path:
 def _build(place: Path, architecture: str, parts: Path | None) -> None:
     tree = place / "tree"
     packages = (*_PACKAGES, f"linux-image-{architecture}")
-    early, setup = device.EARLY_INITRAMFS, device.SMALL_INITRAMFS
+    early, setup = device.EARLY_INITRAMFS, _INITRAMFS_WITHOUT_UDEV + device.SMALL_INITRAMFS
     if parts is None:
         _let_programs_run(architecture)
     debian.make(tree, _RELEASE, packages, variant="apt", architecture=architecture, early=early, setup=setup)

@@ -27,7 +27,8 @@ ReadWritePaths=/bench
 # Name and process id of each part, of those that run.
 _LIST_PARTS = """
 name() { tr '\\0' ' ' 2>/dev/null </proc/$1/cmdline; }
-main=$(systemctl show fieldfare -p MainPID --value)
+set -- $(systemctl show fieldfare fieldfare-outputs -p MainPID --value)
+main=$1 outputs=$2
 [ "$main" = 0 ] || echo supervisor $main
 for child in $(cat /proc/$main/task/$main/children 2>/dev/null); do
     case "$(name $child)" in
@@ -35,7 +36,6 @@ for child in $(cat /proc/$main/task/$main/children 2>/dev/null); do
     *edge.recorder.main*) echo recorder $child ;;
     esac
 done
-outputs=$(systemctl show fieldfare-outputs -p MainPID --value)
 [ "$outputs" = 0 ] || echo outputs $outputs
 """
 

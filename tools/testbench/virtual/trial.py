@@ -6,6 +6,7 @@ from pathlib import Path
 import host
 from virtual import image, kit, material, steps
 from virtual.cameras import Cameras
+from virtual.changes import Changes
 from virtual.devices import Devices
 from virtual.installing import Installing
 from virtual.machine import Machine
@@ -71,6 +72,7 @@ def _todo(machine: Machine, folder: Path, resets: int, architecture: str) -> lis
         Todo("hog", troubles.hog),
         Todo("full", troubles.full),
         Todo("clock", troubles.clock),
+        Todo("changes", Changes(machine, service).change),
         Todo("stick", Stick(machine, service, folder).pull),
         Todo("picamera2", Cameras(machine, service).picamera2),
         Todo("power", Power(machine, service, resets).fail),

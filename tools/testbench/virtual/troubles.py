@@ -37,7 +37,7 @@ runuser -u fieldfare -- sh -c 'fallocate -l $(df --output=avail -B1 /var/lib | t
 cat /dev/zero >>{_FILLER}' 2>/dev/null
 df -h /var/lib | tail -1
 """
-_OOM = "/sys/fs/cgroup/system.slice/fieldfare.service/memory"
+_MEMORY = "/sys/fs/cgroup/system.slice/fieldfare.service/memory.stat"
 
 
 class Troubles:
@@ -85,18 +85,23 @@ class Troubles:
 
     def limit(self, say: Say) -> None:
         """Give the unit less memory than it needs: what that ends comes back once there is enough."""
-        used = int(self._machine.run(f"grep ^anon' ' {_OOM}.stat | cut -d' ' -f2"))
-        before = self._service.parts()
+        used = int(self._machine.run(f"grep ^anon' ' {_MEMORY} | cut -d' ' -f2"))
+        before, ended_before = self._service.parts(), self._out_of_memory()
         limit = used * 6 // 10
         self._machine.run(f"systemctl set-property --runtime fieldfare MemoryMax={limit} MemorySwapMax=0")
-        kills = f"grep ^oom_kill' ' {_OOM}.events | cut -d' ' -f2"
-        self._service.wait_until(lambda: int(self._machine.run(kills)) > 0, BACK_S, "the limit is felt")
-        say(f"{used >> 20} MiB used, limit {limit >> 20} MiB: {self._machine.run(kills)} processes ended by the kernel")
+        self._service.wait_until(lambda: self._out_of_memory() > ended_before, BACK_S, "the limit is felt")
+        ended = self._out_of_memory() - ended_before
+        say(f"{used >> 20} MiB used, limit {limit >> 20} MiB: {ended} processes ended by the kernel")
         self._machine.run("systemctl set-property --runtime fieldfare MemoryMax=80%")
         say(f"limit lifted: events again after {self._service.wait_for_events(BACK_S):.1f} s")
         if self._service.parts().get("supervisor") != before["supervisor"]:
             say("the supervisor was started anew")
         self._judge(say)
+
+    def _out_of_memory(self) -> int:
+        """Return how many processes the kernel has ended for a limit in this boot."""
+        # From its log: the count of a unit begins anew when that is started anew, and is nowhere meanwhile.
+        return int(self._machine.run("dmesg | grep -c 'Memory cgroup out of memory' || true"))
 
     def hog(self, say: Say) -> None:
         """Let another program take all memory: it goes, the service stays."""
