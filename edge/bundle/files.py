@@ -98,6 +98,7 @@ def _read_pack(path: Path) -> dict[str, bytes]:
         raise
     except (
         zipfile.BadZipFile,
+        LookupError,
         NotImplementedError,
         RuntimeError,
         EOFError,
@@ -146,7 +147,11 @@ def _check_entries(entries: list[zipfile.ZipInfo], count: int, size: int) -> Non
         raise BundleError("compressed: pack it with `fieldfare bundle pack`")
     if any(entry.flag_bits & ~_UTF8_NAME or entry.extra for entry in entries):
         raise BundleError("encrypted, or with fields that no bundle has: pack it with `fieldfare bundle pack`")
-    if any(entry.is_dir() or stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG) for entry in entries):
+    # Not is_dir, which stumbles over an entry without a name in Python 3.11.
+    if any(
+        entry.filename[-1:] in ("", "/") or stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG)
+        for entry in entries
+    ):
         raise BundleError("holds more than plain files: pack it with `fieldfare bundle pack`")
     if sum(entry.file_size for entry in entries) > size:
         raise BundleError("its entries overlap: pack it with `fieldfare bundle pack`")

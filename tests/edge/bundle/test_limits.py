@@ -278,6 +278,11 @@ class TestPacks:
         self.refused(self.packed(*entries, (zipfile.ZipInfo(name or "x"), b"")), tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["mutant.fieldfare"]
 
+    def test_an_entry_without_a_name_is_refused(self, tiny: Bundle, tmp_path: Path) -> None:
+        """zipfile cuts a name at its first NUL."""
+        data = self.with_entry(tiny, lambda body, at: struct.pack_into("<B", body, at + 46, 0))
+        assert "holds more than plain files" in self.refused(data, tmp_path)
+
     def test_a_name_that_comes_twice_is_refused(self, tiny: Bundle, tmp_path: Path) -> None:
         entries = [(zipfile.ZipInfo(name), data) for name, data in tiny.contents.items()]
         with warnings.catch_warnings():
