@@ -19,8 +19,6 @@ _KEPT_S = 5
 _FINISH_S = 3
 _MOST_HEAD = 16 << 10
 
-_log = logging.getLogger(__name__)
-
 
 class _Impatient(H11Protocol):
     """Closes connections that say nothing, or too slowly: uvicorn waits for them for ever."""
@@ -70,6 +68,7 @@ def listen(address: str, port: int) -> socket.socket:
 
 def serve(app: ASGIApp, listening: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM."""
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # that it starts and ends is said by the command
     config = uvicorn.Config(
         app,
         http=_Impatient,
