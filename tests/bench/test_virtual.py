@@ -33,7 +33,7 @@ def nothing(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", _STEPS)
 def test_a_step_of_its_life(name: str, once: Callable[..., Ran]) -> None:
-    ran = once("virtual", "virtual", nothing, "--only", *_STEPS, "--resets", "1")
+    ran = once("virtual", "virtual-life", nothing, "--only", *_STEPS, "--resets", "1")
     step = steps_of(ran).get(name)
     assert step is not None, f"{name} was not reached:\n{ran.output}"
     assert not step["failed"], step["failed"]
