@@ -125,8 +125,8 @@ def pack(path: Path, out: Path | None, overwrite: bool) -> None:
     target = out or path.resolve().with_name(path.resolve().name + PACK_SUFFIX)
     if target.suffix != PACK_SUFFIX:
         raise click.UsageError(f"--out {target}: the name must end in {PACK_SUFFIX}")
-    refuse_inputs(target, (path,))
     target = check_target(target, overwrite=overwrite)
+    refuse_inputs(target, (path,))
     data = pack_bytes(opened)
     write_file(target, data, overwrite=overwrite)
     echo(f"{target}: {len(data) / 1e6:.1f} MB, bundle {opened.bundle_id}")
