@@ -96,8 +96,9 @@ def lacks_log(path: Path) -> bool:
 def _id_and_open(path: Path) -> tuple[object, object]:
     """Return the id of a store and whether it needs its log, as its file alone has them; None for what cannot be
     read."""
+    # ValueError: a key that a flipped byte made no UTF-8.
     address = f"file:{quote(str(path))}?mode=ro&immutable=1"
-    with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as connection:
+    with suppress(sqlite3.Error, ValueError), closing(sqlite3.connect(address, uri=True)) as connection:
         query = "SELECT key, value FROM fieldfare WHERE key IN ('id', ?)"
         values = dict(connection.execute(query, (IS_OPEN,)).fetchall())
         return values.get("id"), values.get(IS_OPEN)

@@ -8,7 +8,8 @@ import msgspec
 
 from edge.config.settings import Settings
 
-# Which sections a process works by. What is in none of these is the supervisor's alone: [load], [recovery], [output].
+# Which sections a process works by. What is in none of these is the supervisor's alone: [load], [recovery], [output];
+# [pages] is read by a service of its own when it starts.
 _OF_WORKER = frozenset(("bundle", "camera", "locate", "engine", "decision", "events", "pictures", "harvest"))
 _OF_RECORDER = frozenset(("events", "pictures", "harvest", "device"))
 _OF_OUTPUTS = frozenset(("events", "device", "mqtt", "metrics", "event_lines", "hook", "gpio", "led"))

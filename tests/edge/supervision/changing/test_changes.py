@@ -35,10 +35,13 @@ def test_each_section_concerns_those_that_work_by_it(change: dict[str, object], 
 def test_every_section_is_known() -> None:
     """A new one must be given to the processes that read it, or be the supervisor's on purpose."""
     of_supervisor = {"load", "recovery", "output", "power", "schedule"}
+    of_nobody = {"pages"}  # read by a service of its own when it starts
     for field in msgspec.structs.fields(Settings):
         changes = changes_of(OLD, OLD, bundle=False)
         changes = type(changes)(frozenset((field.name,)), bundle=False)
-        assert (changes.worker or changes.recorder or changes.outputs) != (field.name in of_supervisor), field.name
+        assert (changes.worker or changes.recorder or changes.outputs) != (field.name in of_supervisor | of_nobody), (
+            field.name
+        )
 
 
 def test_another_bundle_under_the_same_name_takes_another_worker() -> None:
