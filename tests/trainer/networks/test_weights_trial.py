@@ -150,7 +150,10 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(
     assert "\n" not in reason
     if not reason:
         with h5py.File(path) as file:  # what the child could read, this process can
-            file.visititems(lambda _, entry: entry[()] if isinstance(entry, h5py.Dataset) else None)
+            if name == "mutant_no_top.h5":  # of which Keras reads no more than it lists
+                assert all(array[()].size for _, array in weights_trial._stored(file))
+            else:
+                file.visititems(lambda _, entry: entry[()] if isinstance(entry, h5py.Dataset) else None)
 
 
 @pytest.mark.parametrize("name", ["mine_no_top.h5", "mine.weights.h5"])
