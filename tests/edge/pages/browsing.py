@@ -10,7 +10,8 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.types import ASGIApp
 
-ORIGIN = "http://localhost"
+# Of the pages that have one.
+PASSWORD = "kestrel and hay"
 
 
 @dataclass

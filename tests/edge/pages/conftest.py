@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browsing import Browser
+from browsing import PASSWORD, Browser
 
 from edge.pages.access.attempts import Attempts
 from edge.pages.access.password import Password, make
@@ -15,8 +15,6 @@ from edge.pages.access.sessions import Sessions
 from edge.pages.application import build
 from edge.pages.site import Site
 from tools.make_store import made_events, make_store
-
-PASSWORD = "kestrel and hay"
 
 
 @pytest.fixture(scope="session")

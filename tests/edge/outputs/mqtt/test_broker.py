@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Broker
 from fake_store import FakeStore
+from real_broker import Broker
 from waiting import wait_until
 
 from edge.config.sending import Mqtt

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from browsing import Browser
-from conftest import PASSWORD
+from browsing import PASSWORD, Browser
 
 from edge.pages.access import sessions
 from edge.pages.application import pages
