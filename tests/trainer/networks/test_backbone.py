@@ -12,6 +12,8 @@ from trainer.native_output import load_tensorflow
 from trainer.networks.backbone import add_head, build_backbone, fold_batch_norm, quicken_batch_norm
 from trainer.networks.families import FAMILIES, Network
 
+pytestmark = pytest.mark.slow
+
 NARROWEST = {architecture: min(family.alphas) for architecture, family in FAMILIES.items()}
 CHANNELS = {"mobilenet_v1": 256, "mobilenet_v2": 1280, "mobilenet_v3_small": 576, "mobilenet_v3_large": 960}
 V2 = Network("mobilenet_v2", 0.35, 32)
