@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from edge.errors import DataError
 from edge.pages.access.guard import MOST_BODY
@@ -25,10 +25,13 @@ async def read_form(request: Request) -> Fields:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         raise FormError("content-type: must be application/x-www-form-urlencoded")
     body = bytearray()
-    async for piece in request.stream():  # a body in chunks has no length to be judged by before
-        body += piece
-        if len(body) > MOST_BODY:
-            raise FormError(f"the form has over {MOST_BODY} bytes")
+    try:
+        async for piece in request.stream():  # a body in chunks has no length to be judged by before
+            body += piece
+            if len(body) > MOST_BODY:
+                raise FormError(f"the form has over {MOST_BODY} bytes")
+    except ClientDisconnect as error:  # nobody reads the answer, and nothing of half a form is carried out
+        raise FormError("the form ended too soon") from error
     return parse_fields(bytes(body))
 
 

@@ -17,12 +17,14 @@ from edge.events.labels import mark_problem
 from edge.pages.rendering import page
 from edge.pages.site import Site
 from edge.pages.views.forms import Fields, FormError, first, number, read_form
+from edge.printable import printable
 from edge.store.orders import MarkEvents, carry_out
 from edge.store.reading import StoreReader
 from edge.store.records import Mark, StoredEvent
 
 _BY = "page"
 _MOST_UNDONE = 200
+_LONGEST_NAME = 200
 _LONGEST_UNDO = 1500  # it travels in an address
 
 
@@ -63,6 +65,8 @@ class Undo:
 
 def _is_odd(mark: Mark) -> bool:
     has_label = mark.label is not None
+    if mark.by is not None and (printable(mark.by) != mark.by or len(mark.by) > _LONGEST_NAME):
+        return True
     return has_label != (mark.verdict == "other") or (has_label and mark_problem(mark.label or "") is not None)
 
 

@@ -61,6 +61,12 @@ class Browser:
         }
         return self.ask("POST", path, urlencode(fields).encode(), **given)
 
+    def break_off(self, path: str, body: bytes) -> Answer:
+        """Send the begin of a form, and close the connection."""
+        headers = {"host": self.host, "origin": f"http://{self.host}"}
+        headers["content-type"] = "application/x-www-form-urlencoded"
+        return asyncio.run(_send(self.app, "POST", path, "", body, headers, self.address, is_whole=False))
+
     def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
         if self.cookies:
             headers = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()), **headers}
@@ -95,7 +101,15 @@ async def _ask(app: ASGIApp, method: str, path: str, body: bytes, headers: Mappi
 
 
 async def _send(
-    app: ASGIApp, method: str, path: str, query: str, body: bytes, headers: Mapping[str, str], address: str
+    app: ASGIApp,
+    method: str,
+    path: str,
+    query: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    address: str,
+    *,
+    is_whole: bool = True,
 ) -> Answer:
     sent: list[Any] = []
     scope = {
@@ -112,7 +126,7 @@ async def _send(
         "client": (address, 40000),
         "server": ("localhost", 80),
     }
-    asked = iter([{"type": "http.request", "body": body, "more_body": False}])
+    asked = iter([{"type": "http.request", "body": body, "more_body": not is_whole}])
 
     async def receive() -> Any:
         return next(asked, {"type": "http.disconnect"})

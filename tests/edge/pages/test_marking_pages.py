@@ -120,8 +120,9 @@ def test_an_undo_cannot_give_labels_that_nobody_may_give(browser: Browser, store
     with StoreReader(store) as reader:
         stored = reader.find("60")
     assert stored is not None
-    odd = msgspec.structs.replace(stored, mark=Mark(verdict="other", label="a\x1b[2J", wall_s=1.0))
-    assert browser.post("/events/undo", {"undo": marking.Undo.of([odd]).text}).status == 400
+    for mark in (Mark(verdict="other", label="a\x1b[2J", wall_s=1.0), Mark(verdict="right", by="a\x1b[2J", wall_s=1.0)):
+        odd = msgspec.structs.replace(stored, mark=mark)
+        assert browser.post("/events/undo", {"undo": marking.Undo.of([odd]).text}).status == 400
 
 
 def test_a_mark_that_cannot_be_written_is_refused_in_words(
@@ -135,6 +136,14 @@ def test_a_mark_that_cannot_be_written_is_refused_in_words(
     answer = press(browser, page, ("one", "60:right"))
     assert answer.status == 507
     assert "It could not be written, so nothing was changed. events.db: No space left on device" in answer.words
+
+
+def test_a_browser_that_closes_within_a_form_changes_nothing(
+    browser: Browser, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert browser.break_off("/events/marks", b"one=60:right&seen-60=-").status == 400
+    assert mark_of(store, 60) is None
+    assert not caplog.records
 
 
 def test_a_form_that_is_too_large_or_of_another_kind_is_refused(browser: Browser) -> None:

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -65,11 +66,9 @@ class Watched:
     def is_fed(self, seconds: float = 1.5) -> bool:
         """Whether the watchdog is fed within so many seconds from now."""
         self._end.setblocking(False)
-        try:
+        with suppress(BlockingIOError):
             while self._end.recv(4096):
                 continue
-        except BlockingIOError:
-            pass
         self._end.settimeout(seconds)
         try:
             return b"WATCHDOG=1" in self._end.recv(4096)
