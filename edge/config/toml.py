@@ -25,14 +25,16 @@ def decode_toml(data: bytes, file: str) -> Table:
         if (dots := line.count(b".")) > _MAX_DOTS:
             raise ConfigError(f"{file}: line {number} has {dots} dots: must be at most {_MAX_DOTS}: break it up")
     try:
-        table: Table = msgspec.toml.decode(data.removeprefix(codecs.BOM_UTF8))
-    except RecursionError as error:
-        raise ConfigError(f"{file}: not valid TOML: nested too deeply") from error
+        text = data.removeprefix(codecs.BOM_UTF8).decode()  # msgspec up to 0.22 passes this error on, 0.23 wraps it
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: must be UTF-8, as byte {error.start + 1} is not: save it as UTF-8") from error
+    try:
+        table: Table = msgspec.toml.decode(text)
+    except RecursionError as error:
+        raise ConfigError(f"{file}: not valid TOML: nested too deeply") from error
     except ValueError as error:  # also msgspec's
-        text = str(error)
-        raise ConfigError(f"{file}: not valid TOML: {shorten(concealed(text))}{_hint(data, text)}") from error
+        fault = str(error)
+        raise ConfigError(f"{file}: not valid TOML: {shorten(concealed(fault))}{_hint(data, fault)}") from error
     return table
 
 

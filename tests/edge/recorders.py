@@ -126,14 +126,17 @@ def starting(module: str) -> StartHelper:
 
 def noted(folder: Path) -> list[str]:
     """What the recorders of this test have noted so far."""
-    file = folder / "noted"
-    return file.read_text().splitlines() if file.exists() else []
+    return _whole_lines(folder / "noted")
 
 
 def pids(folder: Path) -> list[int]:
     """The recorders of this test so far."""
-    file = folder / "lives"
-    return [int(line) for line in file.read_text().splitlines()] if file.exists() else []
+    return [int(line) for line in _whole_lines(folder / "lives")]
+
+
+def _whole_lines(file: Path) -> list[str]:
+    """The lines that are written whole: the last may just be on its way."""
+    return file.read_text().split("\n")[:-1] if file.exists() else []
 
 
 def drive(
