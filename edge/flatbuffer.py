@@ -106,6 +106,11 @@ class Node:
         """Return the number of entries of a vector of bytes, or of anything longer."""
         return self._vector(field, 1, None)[1]
 
+    def place_of(self, field: int) -> int:
+        """Return where a field's value, or the offset that leads to it, is in the data; 0 if the field is left out."""
+        offset = self._offset(field)
+        return self.position + offset if offset else 0
+
     def numbers_at(self, field: int) -> tuple[int, int]:
         """Return where a vector of numbers of 32 bits begins, in bytes from the start of the data, and how many."""
         return self._vector(field, 4, MAX_ENTRIES)

@@ -42,10 +42,14 @@ class Graph:
 
 
 @dataclass(frozen=True, slots=True)
-class _Operator:
+class Operator:
+    """One operator. code: its tflite.BuiltinOperator. inputs, outputs: numbers of tensors, at most four; -1 for an
+    input that is left out. place: its number in the graph."""
+
     code: int
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    place: int
 
 
 def read_graph(model: bytes) -> Graph:
@@ -77,16 +81,25 @@ def last_layer(model: bytes) -> int | None:
     """Return the tensor that the last layer with weights reads: the features that a classifier computes its classes
     from. None if there is more behind that layer than shapes, numbers and a softmax. Raises one of DAMAGED.
     """
+    found = ending(model)
+    return None if found is None else found[0].inputs[0]
+
+
+def ending(model: bytes) -> tuple[Operator, ...] | None:
+    """Return the last layer with weights and the operators behind it, in the order in which they are computed. None if
+    these are more than shapes, numbers and a softmax. Raises one of DAMAGED."""
     graph = root(model).nodes(2)[0]
     operators = _operators(root(model), graph)
     made_by = {output: operator for operator in operators for output in operator.outputs}
     current = graph.numbers(2)[0]
+    behind: list[Operator] = []
     for _ in operators:
         operator = made_by.get(current)
         if operator is None or not operator.inputs:
             return None
+        behind.append(operator)
         if operator.code in _LAYERS:
-            return operator.inputs[0]
+            return tuple(reversed(behind))
         if operator.code not in (*_PASS, _SOFTMAX, _LOGISTIC, _LOG_SOFTMAX):
             return None
         current = operator.inputs[0]
@@ -107,15 +120,18 @@ def _check_quantization(which: str, tensor: Node) -> None:
             raise ModelError(f"{which} has the zero point {zero_point}, must be {low} to {high}: {_AGAIN}")
 
 
-def _operators(top: Node, graph: Node) -> list[_Operator]:
+def _operators(top: Node, graph: Node) -> list[Operator]:
     codes = [max(code.byte(0), code.number(3)) for code in top.nodes(1)]
-    found = [_Operator(codes[node.number(0)], node.numbers(1, _FEW), node.numbers(2, _FEW)) for node in graph.nodes(3)]
+    found = [
+        Operator(codes[node.number(0)], node.numbers(1, _FEW), node.numbers(2, _FEW), place)
+        for place, node in enumerate(graph.nodes(3))
+    ]
     if any(not operator.inputs and operator.code in _PASS for operator in found):
         raise ValueError("an operator without inputs")
     return found
 
 
-def _activation(operators: list[_Operator], given: int, result: int) -> Activation | None:
+def _activation(operators: list[Operator], given: int, result: int) -> Activation | None:
     """Judge by the operator that is really last: the first before the output that changes values."""
     made_by = {output: operator for operator in operators for output in operator.outputs}
     current, shifted = result, False
@@ -140,7 +156,7 @@ def _activation(operators: list[_Operator], given: int, result: int) -> Activati
     return None
 
 
-def _arithmetic(operators: list[_Operator], types: list[int]) -> Arithmetic:
+def _arithmetic(operators: list[Operator], types: list[int]) -> Arithmetic:
     weights_only = False
     for operator in operators:
         if operator.code not in _LAYERS:
