@@ -31,9 +31,10 @@ _BUILT_IN = {
     "run": "edge.cli.run:run",
     "serve": "edge.cli.serve.command:serve",
     "status": "edge.cli.status:status",
+    "teach": "edge.cli.teach:teach",
 }
 # The device's: they are built on Linux' sockets, files in memory, users and devices.
-_NEED_LINUX = frozenset({"bench", "doctor", "events", "export", "outputs", "replay", "run", "serve", "status"})
+_NEED_LINUX = frozenset({"bench", "doctor", "events", "export", "outputs", "replay", "run", "serve", "status", "teach"})
 _INTERRUPTED = 130
 
 

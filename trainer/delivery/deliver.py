@@ -23,6 +23,7 @@ from edge.storage import write_file
 from trainer.dataset.listing import SPLITS
 from trainer.dataset.photos import Photos
 from trainer.delivery.records import Delivery
+from trainer.delivery.remembered import with_examples
 from trainer.delivery.report_input import make_report
 from trainer.edgetpu.bundling import edgetpu_part
 from trainer.edgetpu.compatibility import Verdict, judge
@@ -180,7 +181,7 @@ def _write_bundle(given: Delivery, made: Int8, found: Evaluations, compiled: Com
         name=readable_name(options.out.resolve().name.removesuffix(".fieldfare")),
         kind="trained",
         source=readable_name(options.data.resolve().name),
-        model=made.model,
+        model=with_examples(given, made),
         labels=given.data.classes,
         architecture=Architecture(
             family=network.family.title,

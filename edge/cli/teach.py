@@ -1,0 +1,152 @@
+"""fieldfare teach: fit a bundle's last layer anew from a few photos, on the device."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge.cli import options
+from edge.cli.apart import apart
+from edge.cli.given import refuse_given
+from edge.cli.streams import complain, echo, echo_json, quieten_opencv
+
+if TYPE_CHECKING:
+    from edge.bundle.store import Bundle
+    from edge.teaching.photos import Photo
+    from edge.teaching.verdict import Verdict
+
+_PATH = click.Path(path_type=Path)
+_WORSE = 1
+_WIDEST = 30
+_USELESS = ("photos", "store", "labels", "out", "overwrite", "runtime", "threads")
+
+
+@click.command(
+    short_help="Teach a bundle new classes from a few photos.",
+    epilog="Example: fieldfare teach --bundle birds --photos new-photos --out birds-2",
+)
+@click.option("--bundle", type=_PATH, required=True, help=f"Bundle to teach. {options.BUNDLE}")
+@click.option("--photos", type=_PATH, metavar="FOLDER", help="Folder with a folder of photos for each class.")
+@click.option("--store", type=_PATH, metavar="FILE", help="Store whose marked events to learn from.")
+@click.option("--label", "labels", multiple=True, help="Only photos of this class; may be given several times.")
+@click.option("--out", type=_PATH, help="Bundle to write.  [default: in the place of --bundle, which is kept beside]")
+@click.option("--overwrite", is_flag=True, help="Replace --out if it exists.")
+@click.option("--undo", is_flag=True, help="Put the bundle from before teaching back into its place.")
+@options.runtime
+@options.threads
+@options.as_json
+@click.pass_context
+@apart("bundle")
+def teach(context: click.Context, /, bundle: Path, undo: bool, as_json: bool, **given: Any) -> None:
+    """Fit the last layer of a bundle anew, from photos in class folders or from events that people marked.
+
+    A folder named like a label of the bundle holds photos of that class; any other name is a new class, which needs 5
+    photos and is better with 20. The new layer is judged on photos that it has not seen. A worse one is not written:
+    the exit status is then 1.
+    """
+    quieten_opencv()
+    if undo:
+        refuse_given(context, *_USELESS, because="does nothing with --undo: leave it out")
+        _undo(bundle, as_json=as_json)
+        return
+    if given["photos"] is None and given["store"] is None:
+        raise click.UsageError("give --photos FOLDER, --store FILE, or both")
+    _check_places(bundle, given)
+    from edge.bundle.store import open_bundle
+    from edge.config.loading import load_settings
+    from edge.config.settings import NO_BUNDLE
+    from edge.teaching.teach import teach as run
+
+    engine = load_settings(None, bundle=NO_BUNDLE, runtime=given["runtime"], threads=given["threads"]).engine
+    old = open_bundle(bundle)
+    photos = _photos(given, cut=old.manifest.cut is not None)
+    if old.manifest.edgetpu is not None:
+        complain("fieldfare: the new bundle has no model for the Edge TPU: it serves from the CPU")
+    out = given["out"] or bundle
+    made = run(old, out, photos, runtime=engine.runtime, threads=engine.threads, note=_note)
+    kept = _write(old, made.bundle, given) if made.verdict.better else None
+    _report(old, made.bundle, made.verdict, kept, as_json=as_json)
+    if not made.verdict.better:
+        raise click.exceptions.Exit(_WORSE)
+
+
+def _note(text: str) -> None:
+    complain(f"fieldfare: {text}")
+
+
+def _check_places(bundle: Path, given: dict[str, Any]) -> None:
+    """Raise before any work if the new bundle cannot be written."""
+    from edge.bundle.write import check_target
+    from edge.storage import refuse_inputs
+    from edge.teaching.beside import check_places
+
+    if given["out"] is not None:
+        check_target(given["out"], overwrite=given["overwrite"])
+        refuse_inputs(given["out"], (bundle, given["photos"], given["store"]))
+    elif given["overwrite"]:
+        raise click.UsageError("--overwrite is of --out: leave it out")
+    elif bundle.exists():
+        check_places(bundle)
+
+
+def _photos(given: dict[str, Any], *, cut: bool) -> "list[Photo]":
+    from edge.printable import counted
+    from edge.teaching.photos import of_folder, of_store, only
+
+    found = [] if given["photos"] is None else of_folder(given["photos"])
+    if given["store"] is not None:
+        of_events, gone = of_store(given["store"], cut=cut)
+        if gone:
+            _note(f"{counted(gone, 'marked event')} without a picture: left out")
+        found += of_events
+    return only(found, given["labels"])
+
+
+def _write(old: "Bundle", new: "Bundle", given: dict[str, Any]) -> Path | None:
+    """Write the new bundle; return where the old one is kept, None if it stays where it is."""
+    from edge.bundle.write import save
+    from edge.teaching.beside import exchange
+
+    if given["out"] is None:
+        return exchange(old, new)
+    save(new, overwrite=given["overwrite"])
+    return None
+
+
+def _report(old: "Bundle", new: "Bundle", verdict: "Verdict", kept: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        record = {"before": old.bundle_id, "bundle": new.bundle_id if verdict.better else None, "kept": kept}
+        echo_json({**record, "path": new.path if verdict.better else None, "verdict": verdict})
+        return
+    width = min(_WIDEST, max(len(row.label) for row in verdict.rows))
+    echo(f"{'class':<{width}}  photos  remembered  before   after")
+    for row in verdict.rows:
+        label = row.label if len(row.label) <= width else f"{row.label[: width - 3]}..."
+        before = "new" if row.new else _percent(row.before)
+        echo(f"{label:<{width}}  {row.photos:>6}  {row.remembered:>10}  {before:>6}  {_percent(row.after):>6}")
+    echo("each example judged by a layer that had not seen it")
+    for hint in verdict.hints:
+        echo(f"note: {hint}")
+    if not verdict.better:
+        echo(f"worse: not taken ({verdict.summary}); bundle {old.bundle_id} stays")
+        return
+    echo(f"better: {verdict.summary}")
+    echo(f"{new.path}: bundle {new.bundle_id}, taught from {old.bundle_id}")
+    if kept is not None:
+        echo(f"the bundle before is kept as {kept}; `fieldfare teach --bundle {new.path} --undo` takes this one back")
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _undo(bundle: Path, *, as_json: bool) -> None:
+    from edge.teaching.beside import take_back
+
+    was, now = take_back(bundle)
+    if as_json:
+        echo_json({"was": was, "bundle": now, "path": bundle})
+    elif was == now:
+        echo(f"{bundle}: bundle {now} is the one from before teaching already")
+    else:
+        echo(f"{bundle}: bundle {now} is back, {was} is gone")

@@ -1,0 +1,79 @@
+"""Put a taught bundle in the place of the one before, which is kept beside it, and take it back."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from edge.bundle.store import PACK_SUFFIX, Bundle, open_bundle
+from edge.bundle.write import check_target, save
+from edge.errors import MissingInputError, StorageError
+from edge.storage import PARTIAL
+
+_BEFORE = "before-teaching"
+
+
+def place_before(bundle: Path) -> Path:
+    """Return where the bundle before teaching is kept: birds.before-teaching, or birds.before-teaching.fieldfare."""
+    real = bundle.resolve()
+    if real.suffix == PACK_SUFFIX:
+        return real.with_name(f"{real.stem}.{_BEFORE}{PACK_SUFFIX}")
+    return real.with_name(f"{real.name}.{_BEFORE}")
+
+
+def check_places(bundle: Path) -> None:
+    """Raise OutputExistsError or StorageError, before any work, if `exchange` could not write."""
+    check_target(bundle, overwrite=True)
+    check_target(place_before(bundle), overwrite=True)
+
+
+def exchange(old: Bundle, new: Bundle) -> Path:
+    """Keep `old` beside its place, then write `new` there; return where the old one is kept.
+
+    Killed at any moment, a whole bundle is in the place: the old one or the new one.
+    Raises OutputExistsError or StorageError.
+    """
+    kept = place_before(old.path)
+    save(replace(old, path=kept), overwrite=True)
+    save(replace(new, path=old.path.resolve()), overwrite=True)
+    return kept
+
+
+def take_back(bundle: Path) -> tuple[str, str]:
+    """Put the bundle from before teaching back; return the ids of the one that was there, and of the one that is.
+
+    Raises MissingInputError if none is kept, BundleError if it is damaged, StorageError.
+    """
+    place = place_before(bundle)
+    try:
+        kept = open_bundle(place)
+    except MissingInputError as error:
+        raise MissingInputError(
+            f"{place}: nothing to take back: no bundle from before teaching is kept there"
+        ) from error
+    there = _id_of(bundle)
+    if there != kept.bundle_id:
+        save(replace(kept, path=bundle.resolve()), overwrite=True)
+    _remove(place)
+    return there, kept.bundle_id
+
+
+def _id_of(bundle: Path) -> str:
+    try:
+        return open_bundle(bundle).bundle_id
+    except MissingInputError:
+        return "none"
+
+
+def _remove(place: Path) -> None:
+    """Remove the bundle that was kept. It first gets a name under which no half of it is taken for a bundle."""
+    going = place.with_name(f".{place.name}{PARTIAL}")
+    try:
+        if going.is_dir():
+            shutil.rmtree(going)
+        place.replace(going)
+        if going.is_dir():
+            shutil.rmtree(going)
+        else:
+            going.unlink()
+    except OSError as error:
+        raise StorageError(f"{place}: cannot be removed: {error.strerror or error}; remove it by hand") from error

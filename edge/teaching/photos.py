@@ -1,0 +1,122 @@
+"""Find the photos to teach from: class folders, or events that a person marked."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge.bundle.labels import appearance, is_unknown, label_fix, label_problem
+from edge.errors import DatasetError, MissingInputError
+from edge.exports.locate import Locator
+from edge.photo_files import find_images, is_closed
+from edge.pictures.names import readable_name
+from edge.printable import counted
+from edge.store.reading import StoreReader
+from edge.store.records import Filter, StoredEvent
+from edge.teaching.remembering import spread_evenly
+
+# Of one class. More add little to one layer, and a Pi Zero 2 W looks at some ten a second.
+MOST_OF_CLASS = 200
+_MOST_CLASSES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photo of a class. label: the class. path: of the file."""
+
+    label: str
+    path: Path
+
+
+def of_folder(folder: Path) -> list[Photo]:
+    """Return the photos of class folders, sorted. Raises MissingInputError, or DatasetError if there are none."""
+    if not folder.is_dir():
+        raise MissingInputError(f"{readable_name(folder)}: no folder there: give one with a folder of photos a class")
+    try:
+        classes = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not is_closed(entry))
+    except OSError as error:
+        raise MissingInputError(f"{readable_name(folder)}: cannot read: {error.strerror or error}") from error
+    if len(classes) > _MOST_CLASSES:
+        raise DatasetError(f"{readable_name(folder)}: {len(classes)} folders, at most {_MOST_CLASSES} classes at once")
+    found = [Photo(entry.name, path) for entry in classes for path in find_images(entry)]
+    if not found:
+        raise DatasetError(f"{readable_name(folder)}: no class folder with photos in it: put them into FOLDER/CLASS")
+    return found
+
+
+def of_store(store: Path, *, cut: bool) -> tuple[list[Photo], int]:
+    """Return the photos of events that were marked right, or given another label, oldest first, and how many pictures
+    of such events are gone.
+
+    cut: whether to take what was cut out of the frame, as the bundle learned from such photos.
+    Raises what StoreReader raises, and DatasetError if no event is marked.
+    """
+    locator = Locator(store)
+    found, gone = [], 0
+    with StoreReader(store) as reader:
+        for event in reader.events(Filter(checked=True), newest_first=False):
+            label, path = _label(event), _picture(event, cut=cut)
+            if label is None:
+                continue
+            place = None if path is None else locator.find(path)
+            if place is None or not place.is_file():
+                gone += 1
+            else:
+                found.append(Photo(label, place))
+    if not found:
+        why = f": the pictures of {counted(gone, 'such event')} are gone" if gone else ""
+        raise DatasetError(
+            f"{readable_name(store)}: no event with a picture is marked as right or with another label{why}: "
+            "mark some with `fieldfare events mark`"
+        )
+    return found, gone
+
+
+def _label(event: StoredEvent) -> str | None:
+    """Return what a person found it to be; None if that is not known."""
+    if event.mark is None or event.mark.verdict == "wrong" or is_unknown(event.label.strip()):
+        return None
+    return event.label
+
+
+def _picture(event: StoredEvent, *, cut: bool) -> Path | None:
+    by_kind = {picture.kind: picture.path for picture in event.pictures}
+    return (by_kind.get("crop") if cut else None) or by_kind.get("best")
+
+
+def only(photos: Sequence[Photo], labels: Sequence[str]) -> list[Photo]:
+    """Return the photos of these classes; all without any. Raises DatasetError if a class has none."""
+    present = {photo.label for photo in photos}
+    for label in labels:
+        if label not in present:
+            raise DatasetError(f"--label {label[:80]!r}: there are no photos of it")
+    return [photo for photo in photos if not labels or photo.label in labels]
+
+
+def thinned(photos: Sequence[Photo], note: Callable[[str], None]) -> list[Photo]:
+    """Return at most 200 photos of a class, evenly from first to last. note: called with what was left out."""
+    found = []
+    for label in dict.fromkeys(photo.label for photo in photos):
+        of_class = [place for place, photo in enumerate(photos) if photo.label == label]
+        if len(of_class) > MOST_OF_CLASS:
+            note(f"{label}: {MOST_OF_CLASS} of {len(of_class)} photos are used")
+        found += [photos[place] for place in spread_evenly(np.array(of_class), MOST_OF_CLASS)]
+    return found
+
+
+def labels_with(known: Sequence[str], photos: Sequence[Photo]) -> tuple[str, ...]:
+    """Return the labels of a bundle and behind them those that the photos add, sorted.
+
+    Raises DatasetError for a class that cannot be a label, or that people cannot tell from one that is there."""
+    labels = list(known)
+    for label in sorted({photo.label for photo in photos} - set(known)):
+        if problem := label_problem(label):
+            raise DatasetError(f"the class {readable_name(label)[:80]!r} {problem}: {label_fix(label)}")
+        for other in labels:
+            if appearance(label).casefold() == appearance(other).casefold():
+                raise DatasetError(
+                    f"the class {label[:80]!r} reads like {other[:80]!r}, which is there: use the same name, or another"
+                )
+        labels.append(label)
+    return tuple(labels)

@@ -1,0 +1,108 @@
+"""Keep features of some photos of each class behind a .tflite, so that a layer can be taught without the photos.
+
+A ZIP behind the model, as TFLite metadata keeps its label files: runtimes pass over it, the model's hash covers it, and
+a bundle that has one opens in every version. The features are stored in the numbers of the layer's own input.
+"""
+
+import io
+import struct
+import zipfile
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import ModelError
+from edge.teaching.last_layer import Scale
+
+ENTRY = "fieldfare-examples.msgpack"
+# Of each class, and of all. 40 hold five classes of TrashNet as well as all 63 validation photos do; 512 of 1,280
+# features are 0.6 MB, and about a third of that packed.
+MOST_OF_CLASS = 40
+MOST = 512
+_MAX_BYTES = 64 << 20
+_END = struct.Struct("<4s4H2IH")  # of a ZIP: mark, disks, entries, size and place of the directory, comment
+_END_MARK = b"PK\x05\x06"
+
+Features = NDArray[np.float64]
+Classes = NDArray[np.int64]
+
+
+class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """classes: of each example. channels: features of one. features: a byte each, counted from the least value."""
+
+    classes: list[int]
+    channels: int
+    features: bytes
+
+
+def remember(model: bytes, scale: Scale, features: Features, classes: Classes) -> bytes:
+    """Return `model` with these examples behind it, in place of any that it had.
+
+    scale: of the last layer's input. features: (examples, channels), real numbers. classes: (examples,).
+    """
+    stored = np.clip(np.rint(features / scale.scales[0]) + scale.zero_point, scale.low, scale.high) - scale.low
+    kept = _Kept([int(c) for c in classes], features.shape[1], stored.astype(np.uint8).tobytes())
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        # Always the same bytes: ZipInfo would note the time.
+        entry = zipfile.ZipInfo(ENTRY, date_time=(1980, 1, 1, 0, 0, 0))
+        entry.compress_type, entry.create_system = zipfile.ZIP_DEFLATED, 3
+        archive.writestr(entry, msgspec.msgpack.encode(kept))
+    return bare(model) + packed.getvalue()
+
+
+def recall(model: bytes, scale: Scale, classes: int, channels: int) -> tuple[Features, Classes] | None:
+    """Return the examples behind a model, as `remember` got them; None if there are none.
+
+    classes, channels: of its last layer. Raises ModelError if they are damaged, or of another layer.
+    """
+    start = _start(model)
+    if start is None:
+        return None
+    try:
+        with zipfile.ZipFile(io.BytesIO(model[start:])) as archive:
+            if archive.namelist() != [ENTRY]:
+                return None
+            with archive.open(ENTRY) as file:
+                data = file.read(_MAX_BYTES + 1)
+        kept = msgspec.msgpack.decode(data, type=_Kept)
+        rows = np.frombuffer(kept.features, np.uint8).reshape(len(kept.classes), channels)
+    except Exception as error:  # zipfile raises anything on damaged bytes
+        raise ModelError(f"the examples behind it are damaged ({' '.join(str(error).split())[:200]})") from error
+    known = np.array(kept.classes, np.int64)
+    if kept.channels != channels or (known.size and not 0 <= known.min() <= known.max() < classes):
+        raise ModelError("the examples behind it are of another layer")
+    return (rows.astype(np.float64) + (scale.low - scale.zero_point)) * scale.scales[0], known
+
+
+def bare(model: bytes) -> bytes:
+    """Return `model` without a ZIP behind it."""
+    start = _start(model)
+    return model if start is None else model[:start]
+
+
+def chosen(classes: Iterable[int]) -> Classes:
+    """Return which examples to keep of those with these classes: of each class the same number, spread evenly."""
+    known = np.array(list(classes), np.int64)
+    present = np.unique(known)
+    each = max(1, min(MOST_OF_CLASS, MOST // max(1, len(present))))
+    kept = [spread_evenly(np.flatnonzero(known == one), each) for one in present]
+    found: Classes = np.sort(np.concatenate([*kept, np.empty(0, np.int64)]).astype(np.int64))
+    return found[spread_evenly(np.arange(len(found)), MOST)]
+
+
+def spread_evenly(rows: Classes, most: int) -> Classes:
+    """Return at most so many of `rows`, evenly from begin to end."""
+    found: Classes = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(np.int64))]
+    return found
+
+
+def _start(model: bytes) -> int | None:
+    """Return where the ZIP behind a model begins; None if there is none."""
+    if len(model) < _END.size or model[-_END.size : -_END.size + 4] != _END_MARK:
+        return None
+    size, place = _END.unpack(model[-_END.size :])[5:7]
+    start = len(model) - _END.size - size - place
+    return start if start >= 0 and size + place > 0 else None

@@ -1,0 +1,95 @@
+"""See photos through a bundle's network: the features of each, and of the same photo turned about."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.embedding.source import BundleFeatures
+from edge.errors import DatasetError, ImageError, MissingInputError
+from edge.images import read_image
+from edge.inference.golden import shrink
+from edge.preprocess import Preprocessor
+from edge.records import Pixels
+from edge.teaching.photos import Photo
+
+# Two photos are one if their features are nearer than this, beside their length: a copy, a frame of the same moment.
+_ALIKE = 0.02
+LEAST_OF_NEW = 5
+FRAMES_KEPT = 8  # for the new bundle's golden inputs
+
+Features = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Photos as the network sees them.
+
+    classes: int64 (photos,). features: (photos, channels), of the photos as they are.
+    turned: (photos, views, channels), of them mirrored and turned about.
+    frames_bgr: some of the photos, small.
+    """
+
+    classes: NDArray[np.int64]
+    features: Features
+    turned: Features
+    frames_bgr: tuple[Pixels, ...]
+
+
+def see(photos: Sequence[Photo], labels: Sequence[str], source: BundleFeatures, note: Callable[[str], None]) -> Seen:
+    """Return what the network sees. note: called with each photo that cannot be read, and is left out.
+
+    Raises DatasetError if no photo can be read.
+    """
+    preprocessor = Preprocessor(source.spec, source.tensor)
+    numbers = {label: number for number, label in enumerate(labels)}
+    classes, features = [], []
+    frames: list[Pixels] = []
+    step = max(1, len(photos) // FRAMES_KEPT)
+    for place, photo in enumerate(photos):
+        try:
+            frame_bgr = read_image(photo.path)
+        except (ImageError, MissingInputError) as error:
+            note(f"left out: {error}")
+            continue
+        features.append(source.features(np.stack(_views(preprocessor.pixels(frame_bgr)))))
+        classes.append(numbers[photo.label])
+        if place % step == 0 and len(frames) < FRAMES_KEPT:
+            frames.append(shrink(frame_bgr))
+    if not classes:
+        raise DatasetError("none of the photos can be read: nothing to teach from")
+    found = np.array(features, np.float64)
+    return Seen(np.array(classes, np.int64), found[:, 0], found[:, 1:], tuple(frames))
+
+
+def without_copies(seen: Seen) -> Seen:
+    """Return the photos of which no earlier one of the same class looks the same."""
+    kept: list[int] = []
+    for row, (own, features) in enumerate(zip(seen.classes, seen.features, strict=True)):
+        others = seen.features[[k for k in kept if seen.classes[k] == own]]
+        distances = np.linalg.norm(others - features, axis=1)
+        if not (distances < _ALIKE * max(float(np.linalg.norm(features)), 1e-9)).any():
+            kept.append(row)
+    return Seen(seen.classes[kept], seen.features[kept], seen.turned[kept], seen.frames_bgr)
+
+
+def check_enough(seen: Seen, labels: Sequence[str], known: int, given: Sequence[Photo]) -> None:
+    """Raise DatasetError if a new class has too few photos that differ. known: how many classes are not new."""
+    for number in range(known, len(labels)):
+        different = int((seen.classes == number).sum())
+        if different < LEAST_OF_NEW:
+            all_of_it = sum(photo.label == labels[number] for photo in given)
+            raise DatasetError(
+                f"the new class {labels[number][:80]!r} has {different} usable photos that differ, of {all_of_it}, "
+                f"must have at least {LEAST_OF_NEW}, better 20: add photos of other moments"
+            )
+
+
+def _views(pixels: Pixels) -> list[Pixels]:
+    """Return a fitted picture as it is, mirrored both ways and, if it is a square, in quarter turns."""
+    # With 20 photos of one class of TrashNet, new photos of it were found 3 points more often than without.
+    found = [pixels, pixels[:, ::-1], pixels[::-1], pixels[::-1, ::-1]]
+    if pixels.shape[0] == pixels.shape[1]:
+        found += [np.rot90(pixels), np.rot90(pixels, 3)]
+    return [np.ascontiguousarray(view) for view in found]

@@ -1,0 +1,181 @@
+"""Teach a bundle: from photos to a new bundle with another last layer, and the figures to judge it by."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edge import __version__
+from edge.bundle.manifest import Calibration, OutputTensor, Quantization
+from edge.bundle.store import Bundle
+from edge.bundle.write import seal
+from edge.embedding.source import BundleFeatures
+from edge.errors import BundleError, DatasetError, ModelError
+from edge.images import decode_image
+from edge.inference import golden
+from edge.inference.runtime import RuntimeName, load_runtime
+from edge.inference.tflite import TfliteClassifier
+from edge.preprocess import Preprocessor
+from edge.printable import counted
+from edge.records import Pixels
+from edge.teaching.calibrating import recalibrated
+from edge.teaching.fitting import Rows
+from edge.teaching.judging import Judged, Material, fit_and_judge
+from edge.teaching.last_layer import LastLayer, read_last_layer
+from edge.teaching.photos import Photo, labels_with, thinned
+from edge.teaching.remembering import Classes, Features, bare, chosen, recall, remember
+from edge.teaching.rewriting import NewLayer, with_last_layer
+from edge.teaching.seeing import Seen, check_enough, see, without_copies
+from edge.teaching.verdict import Verdict, judge
+
+# Examples of the classes that are there, without which nobody can see what becomes of them.
+LEAST_OF_KNOWN = 10
+_MARGIN = 0.1  # of the range of the outputs, for photos that lie further out
+_MOST_NOTES = 1000
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What came of teaching. bundle: sealed, not written. verdict: whether it is better, and the figures."""
+
+    bundle: Bundle
+    verdict: Verdict
+
+
+def teach(
+    old: Bundle,
+    out: Path,
+    photos: Sequence[Photo],
+    *,
+    runtime: RuntimeName = "auto",
+    threads: int = 1,
+    note: Note = lambda _: None,
+) -> Taught:
+    """Fit a new last layer to `photos` and seal the new bundle for `out`. Deterministic for the same photos.
+
+    note: called with what the user should know. Runs the bundle's model in this process.
+    Raises BundleError if its model cannot be taught, DatasetError if the photos do not serve, EngineError.
+    """
+    try:
+        layer = read_last_layer(old.model)
+        remembered = recall(old.model, layer.of_input, layer.classes, layer.weights.shape[1])
+    except ModelError as error:
+        raise BundleError(f"bundle {old.path}: {error}") from error
+    labels = labels_with(old.labels, photos)
+    source = BundleFeatures(old, runtime=runtime, threads=threads)
+    seen = without_copies(see(thinned(photos, note), labels, source, note))
+    source.close()
+    check_enough(seen, labels, len(old.labels), photos)
+    material = _material(seen, remembered, len(old.labels))
+    _check_known(material, labels, note)
+    calibration = old.manifest.calibration
+    judged = fit_and_judge(material, _start(layer, calibration))
+    verdict = judge(judged, material, labels)
+    model = _model(old, layer, judged, material)
+    bundle = _seal(out, old, (model, labels), (judged, material, seen), runtime, verdict)
+    return Taught(bundle, verdict)
+
+
+def _material(seen: Seen, remembered: tuple[Features, Classes] | None, known: int) -> Material:
+    features, classes = seen.features, seen.classes
+    if remembered is not None:
+        features = np.concatenate([features, remembered[0]])
+        classes = np.concatenate([classes, remembered[1]])
+    return Material(known, features, classes, seen.turned)
+
+
+def _check_known(material: Material, labels: Sequence[str], note: Note) -> None:
+    """Raise DatasetError if there are too few examples of the classes that are there; note those without any."""
+    known = material.classes[material.classes < material.known]
+    if len(known) < LEAST_OF_KNOWN:
+        raise DatasetError(
+            f"{counted(len(known), 'example')} of the classes that the bundle knows, must be at least "
+            f"{LEAST_OF_KNOWN}: what becomes of them could not be seen: add folders with photos of them, called like "
+            "their labels, or train the bundle again with this version, which lets it remember some"
+        )
+    missing = sorted(set(range(material.known)) - set(known.tolist()))
+    if missing:
+        without = counted(len(missing), "class", "classes")
+        names = ", ".join(labels[number][:40] for number in missing[:5]) + (", ..." if len(missing) > 5 else "")
+        note(f"{without} without a photo or a remembered example, not judged: {names}")
+
+
+def _start(layer: LastLayer, calibration: Calibration) -> Rows:
+    """Return the rows that are there in units of scores: softmax(logits / temperature + bias)."""
+    bias = np.zeros(layer.classes) if calibration.bias is None else np.array(calibration.bias)
+    return Rows(layer.weights / calibration.temperature, layer.bias / calibration.temperature + bias)
+
+
+def _model(old: Bundle, layer: LastLayer, judged: Judged, material: Material) -> bytes:
+    """Return the model with the fitted layer in the numbers of the file."""
+    calibration, rows = old.manifest.calibration, judged.rows
+    bias = np.zeros(len(rows.bias))
+    if calibration.bias is not None:
+        bias[: layer.classes] = calibration.bias
+    weights, biases = rows.weights * calibration.temperature, (rows.bias - bias) * calibration.temperature
+    outputs = material.features @ weights.T + biases
+    room = _MARGIN * float(np.ptp(outputs))
+    new = NewLayer(weights, biases, judged.changed, float(outputs.min()) - room, float(outputs.max()) + room)
+    try:
+        return with_last_layer(bare(old.model), layer, new)
+    except ModelError as error:
+        raise BundleError(f"bundle {old.path}: {error}") from error
+
+
+def _seal(
+    out: Path,
+    old: Bundle,
+    made: tuple[bytes, tuple[str, ...]],
+    taught: tuple[Judged, Material, Seen],
+    runtime: RuntimeName,
+    verdict: Verdict,
+) -> Bundle:
+    """Record golden inputs with the new model, and seal the bundle: all else as in the old one."""
+    (model, labels), (judged, material, seen) = made, taught
+    manifest = old.manifest
+    loaded = load_runtime(runtime)
+    layer = read_last_layer(model)
+    preprocessor = Preprocessor(manifest.preprocessing, manifest.input)
+    checks, files = golden.make(loaded, model, preprocessor, _frames(old, seen))
+    keep = chosen(material.classes)
+    model = remember(model, layer.of_input, material.features[keep], material.classes[keep])
+    named = {manifest.model: model, manifest.labels: "".join(f"{label}\n" for label in labels).encode()}
+    if manifest.taxonomy is not None:
+        named[manifest.taxonomy] = old.contents[manifest.taxonomy]
+    notes = (*manifest.origin.notes[-(_MOST_NOTES - 1) :], _note(old, verdict))
+    new = msgspec.structs.replace(
+        manifest,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        origin=msgspec.structs.replace(manifest.origin, tool=f"fieldfare {__version__}", notes=notes),
+        output=_output(manifest.output, TfliteClassifier(loaded, model), len(labels)),
+        calibration=recalibrated(
+            manifest.calibration, judged.after, material.classes, logits=manifest.output.activation == "logits"
+        ),
+        metrics=None,
+        golden=checks,
+        edgetpu=None,
+        files=(),
+    )
+    return seal(out, new, {**files, **named})
+
+
+def _output(old: OutputTensor, classifier: TfliteClassifier, classes: int) -> OutputTensor:
+    found = classifier.outputs[0]
+    quantization = Quantization(scale=found.scale, zero_point=found.zero_point)
+    return msgspec.structs.replace(old, classes=classes, quantization=quantization)
+
+
+def _frames(old: Bundle, seen: Seen) -> list[Pixels]:
+    """Return the old bundle's golden pictures and some of the photos, as a camera hands them over."""
+    cases = old.manifest.golden.cases[: golden.KEPT]
+    return [decode_image(old.contents[case.frame], case.frame) for case in cases] + list(seen.frames_bgr)
+
+
+def _note(old: Bundle, verdict: Verdict) -> str:
+    classes = ", ".join(f"{row.label[:100]} ({row.photos})" for row in verdict.rows if row.photos)
+    return f"taught on the device from {old.bundle_id}: photos of {classes}; {verdict.summary}"[:9000]
