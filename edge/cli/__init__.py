@@ -31,7 +31,7 @@ _BUILT_IN = {
     "run": "edge.cli.run:run",
     "serve": "edge.cli.serve.command:serve",
     "status": "edge.cli.status:status",
-    "teach": "edge.cli.teach:teach",
+    "teach": "edge.cli.teach.command:teach",
 }
 # The device's: they are built on Linux' sockets, files in memory, users and devices.
 _NEED_LINUX = frozenset({"bench", "doctor", "events", "export", "outputs", "replay", "run", "serve", "status", "teach"})

@@ -62,7 +62,9 @@ def with_last_layer(model: bytes, old: LastLayer, new: NewLayer) -> bytes:
 def _stored(old: LastLayer, new: NewLayer) -> _Stored:
     """Return the new layer in numbers of 8 and 32 bits. What does not change keeps its own, if the scale can stay."""
     classes, of = len(new.weights), old.of_weights
-    least = np.abs(new.weights).max(axis=1) / (of.high - of.zero_point)
+    low = of.low + (of.low < 0)  # int8 weights end at -127, so that a kernel may negate them
+    above, below = new.weights.max(axis=1), -new.weights.min(axis=1)
+    least = np.maximum(above / max(1, of.high - of.zero_point), below / max(1, of.zero_point - low))
     scales: NDArray[np.float64]
     if len(of.scales) > 1:
         scales = np.concatenate([of.scales, np.ones(classes - len(of.scales))])
@@ -73,7 +75,7 @@ def _stored(old: LastLayer, new: NewLayer) -> _Stored:
         kept = ~new.changed & (scales[0] == of.scales[0])
     scales = scales.astype(np.float32).astype(np.float64)  # the numbers that will be read
     a_class = np.broadcast_to(scales, classes)
-    weights = np.clip(np.rint(new.weights / a_class[:, None]) + of.zero_point, of.low, of.high).astype(np.int64)
+    weights = np.clip(np.rint(new.weights / a_class[:, None]) + of.zero_point, low, of.high).astype(np.int64)
     bias = np.clip(np.rint(new.bias / (a_class * old.of_input.scales[0])), _INT32.min, _INT32.max).astype(np.int64)
     same = np.flatnonzero(kept[: old.classes])
     weights[same], bias[same] = old.stored[same], old.stored_bias[same]

@@ -213,6 +213,7 @@ def _add_later(model: Path, bundle: "Bundle | None") -> str:
 def _open(path: Path) -> "tuple[bytes, Bundle | None]":
     """Return the model for the CPU, and the bundle if `path` is one."""
     from edge.bundle.store import PACK_SUFFIX, open_bundle
+    from edge.teaching.remembering import bare
 
     try:
         packed = path.is_dir() or path.suffix == PACK_SUFFIX
@@ -220,7 +221,7 @@ def _open(path: Path) -> "tuple[bytes, Bundle | None]":
         raise MissingInputError(f"{path}: cannot read: {error.strerror or error}") from error
     if packed:
         bundle = open_bundle(path)
-        return bundle.model, bundle
+        return bare(bundle.model), bundle  # the compiler does not know examples behind a model
     return _read(path), None
 
 

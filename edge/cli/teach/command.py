@@ -9,15 +9,14 @@ from edge.cli import options
 from edge.cli.apart import apart
 from edge.cli.given import refuse_given
 from edge.cli.streams import complain, echo, echo_json, quieten_opencv
+from edge.cli.teach.report import report
 
 if TYPE_CHECKING:
     from edge.bundle.store import Bundle
     from edge.teaching.photos import Photo
-    from edge.teaching.verdict import Verdict
 
 _PATH = click.Path(path_type=Path)
 _WORSE = 1
-_WIDEST = 30
 _USELESS = ("photos", "store", "labels", "out", "overwrite", "runtime", "threads")
 
 
@@ -65,7 +64,7 @@ def teach(context: click.Context, /, bundle: Path, undo: bool, as_json: bool, **
     out = given["out"] or bundle
     made = run(old, out, photos, runtime=engine.runtime, threads=engine.threads, note=_note)
     kept = _write(old, made.bundle, given) if made.verdict.better else None
-    _report(old, made.bundle, made.verdict, kept, as_json=as_json)
+    report(old, made.bundle, made.verdict, kept, as_json=as_json)
     if not made.verdict.better:
         raise click.exceptions.Exit(_WORSE)
 
@@ -111,33 +110,6 @@ def _write(old: "Bundle", new: "Bundle", given: dict[str, Any]) -> Path | None:
         return exchange(old, new)
     save(new, overwrite=given["overwrite"])
     return None
-
-
-def _report(old: "Bundle", new: "Bundle", verdict: "Verdict", kept: Path | None, *, as_json: bool) -> None:
-    if as_json:
-        record = {"before": old.bundle_id, "bundle": new.bundle_id if verdict.better else None, "kept": kept}
-        echo_json({**record, "path": new.path if verdict.better else None, "verdict": verdict})
-        return
-    width = min(_WIDEST, max(len(row.label) for row in verdict.rows))
-    echo(f"{'class':<{width}}  photos  remembered  before   after")
-    for row in verdict.rows:
-        label = row.label if len(row.label) <= width else f"{row.label[: width - 3]}..."
-        before = "new" if row.new else _percent(row.before)
-        echo(f"{label:<{width}}  {row.photos:>6}  {row.remembered:>10}  {before:>6}  {_percent(row.after):>6}")
-    echo("each example judged by a layer that had not seen it")
-    for hint in verdict.hints:
-        echo(f"note: {hint}")
-    if not verdict.better:
-        echo(f"worse: not taken ({verdict.summary}); bundle {old.bundle_id} stays")
-        return
-    echo(f"better: {verdict.summary}")
-    echo(f"{new.path}: bundle {new.bundle_id}, taught from {old.bundle_id}")
-    if kept is not None:
-        echo(f"the bundle before is kept as {kept}; `fieldfare teach --bundle {new.path} --undo` takes this one back")
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.1%}"
 
 
 def _undo(bundle: Path, *, as_json: bool) -> None:

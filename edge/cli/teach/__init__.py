@@ -1,0 +1,1 @@
+"""fieldfare teach."""

@@ -1,0 +1,40 @@
+"""Show what came of teaching: the figures of each class, the verdict, and where the bundles are."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.cli.streams import echo, echo_json
+
+if TYPE_CHECKING:
+    from edge.bundle.store import Bundle
+    from edge.teaching.verdict import Verdict
+
+_WIDEST = 30
+
+
+def report(old: "Bundle", new: "Bundle", verdict: "Verdict", kept: Path | None, *, as_json: bool) -> None:
+    """Print it. kept: where the bundle before is, if the new one took its place."""
+    if as_json:
+        record = {"before": old.bundle_id, "bundle": new.bundle_id if verdict.better else None, "kept": kept}
+        echo_json({**record, "path": new.path if verdict.better else None, "verdict": verdict})
+        return
+    width = min(_WIDEST, max(len(row.label) for row in verdict.rows))
+    echo(f"{'class':<{width}}  photos  remembered  before   after")
+    for row in verdict.rows:
+        label = row.label if len(row.label) <= width else f"{row.label[: width - 3]}..."
+        before = "new" if row.new else _percent(row.before)
+        echo(f"{label:<{width}}  {row.photos:>6}  {row.remembered:>10}  {before:>6}  {_percent(row.after):>6}")
+    echo("each example judged by a layer that had not seen it")
+    for hint in verdict.hints:
+        echo(f"note: {hint}")
+    if not verdict.better:
+        echo(f"worse: not taken ({verdict.summary}); bundle {old.bundle_id} stays")
+        return
+    echo(f"better: {verdict.summary}")
+    echo(f"{new.path}: bundle {new.bundle_id}, taught from {old.bundle_id}")
+    if kept is not None:
+        echo(f"the bundle before is kept as {kept}; `fieldfare teach --bundle {new.path} --undo` takes this one back")
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"

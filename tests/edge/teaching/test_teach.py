@@ -1,0 +1,117 @@
+"""A bundle is taught: the new one knows what it was shown, and is as sound as any."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from colour_bundles import COLOURS, KNOWN, colour_bundle, photos
+
+from edge.bundle.store import Bundle
+from edge.config.running import Decisions, Engine
+from edge.errors import BundleError, DatasetError
+from edge.inference import golden
+from edge.inference.runtime import load_runtime
+from edge.inference.tflite import TfliteClassifier, check_details
+from edge.preprocess import Preprocessor
+from edge.records import Frame
+from edge.teaching.photos import of_folder
+from edge.teaching.teach import teach
+from edge.worker.assemble import build_pipeline
+
+
+def answers(bundle: Bundle) -> dict[str, str]:
+    """What a bundle calls each colour."""
+    pipeline = build_pipeline(bundle, Engine(device="cpu"), Decisions())
+    found = {}
+    for colour, rgb in COLOURS.items():
+        frame = np.full((48, 64, 3), rgb[::-1], np.uint8)
+        found[colour] = pipeline.process(Frame(frame, 0, 0.0, 0.0)).top[0].label
+    pipeline.classifier.close()
+    return found
+
+
+@pytest.fixture(params=[(), ("RESHAPE", "SOFTMAX")], ids=["logits", "probabilities"])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Bundle:
+    return colour_bundle(tmp_path / "old", ending=request.param)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Photos of the three known colours and of a new one."""
+    for label in KNOWN:
+        photos(tmp_path / "photos", label, label, 6)
+    return photos(tmp_path / "photos", "yellow", "yellow", 10)
+
+
+def test_a_new_class_is_known_and_the_old_ones_still_are(old: Bundle, folder: Path, tmp_path: Path) -> None:
+    made = teach(old, tmp_path / "new", of_folder(folder))
+    assert made.verdict.better
+    assert (made.verdict.known_after, made.verdict.new) == (1.0, 1.0)
+    assert made.bundle.labels == (*KNOWN, "yellow")
+    assert made.bundle.bundle_id != old.bundle_id
+    assert answers(made.bundle) == {colour: colour for colour in COLOURS}
+    assert answers(old)["yellow"] != "yellow"
+
+
+def test_the_new_bundle_is_sound_and_the_same_for_the_same_photos(old: Bundle, folder: Path, tmp_path: Path) -> None:
+    made, again = (teach(old, tmp_path / "new", of_folder(folder)).bundle for _ in range(2))
+    assert made.model == again.model
+    manifest = made.manifest
+    runtime = TfliteClassifier(load_runtime(), made.model)
+    check_details(runtime, manifest)
+    golden.require(made, runtime, Preprocessor(manifest.preprocessing, manifest.input))
+    assert old.bundle_id in manifest.origin.notes[-1]
+
+
+def test_what_was_taught_is_remembered_so_that_the_next_class_needs_no_other_photos(
+    old: Bundle, folder: Path, tmp_path: Path
+) -> None:
+    first = teach(old, tmp_path / "first", of_folder(folder)).bundle
+    COLOURS_OF_NEXT = photos(tmp_path / "next", "pale", "yellow", 0)
+    import cv2
+
+    for number in range(8):
+        rgb = np.clip(np.array([230, 225, 230]) - 4 * number, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(COLOURS_OF_NEXT / "pale" / f"{number}.png"), np.full((24, 24, 3), rgb, np.uint8))
+    second = teach(first, tmp_path / "second", of_folder(COLOURS_OF_NEXT))
+    assert second.bundle.labels == (*KNOWN, "yellow", "pale")
+    assert {row.label: row.remembered for row in second.verdict.rows}["yellow"] == 10
+    assert answers(second.bundle) == {colour: colour for colour in COLOURS}
+
+
+def test_photos_of_known_classes_alone_move_their_rows(tmp_path: Path) -> None:
+    """Yellow is called red from now on, which it is not always before."""
+    old = colour_bundle(tmp_path / "old", ending=())
+    for label in KNOWN:
+        photos(tmp_path / "photos", label, label, 8)
+    photos(tmp_path / "photos", "red", "yellow", 8, first=100)
+    made = teach(old, tmp_path / "new", of_folder(tmp_path / "photos"))
+    assert made.verdict.new is None
+    assert made.bundle.labels == KNOWN
+    assert answers(made.bundle)["yellow"] == "red"
+
+
+def test_nothing_to_hold_the_known_classes_by_is_refused(old: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"0 examples of the classes that the bundle knows, must be at least 10"):
+        teach(old, tmp_path / "new", of_folder(photos(tmp_path / "photos", "yellow", "yellow", 10)))
+
+
+def test_copies_of_one_photo_count_once(old: Bundle, folder: Path, tmp_path: Path) -> None:
+    for path in sorted((folder / "yellow").iterdir())[1:]:
+        path.write_bytes((folder / "yellow" / "000.png").read_bytes())
+    with pytest.raises(DatasetError, match=r"'yellow' has 1 usable photos that differ, of 10, must have at least 5"):
+        teach(old, tmp_path / "new", of_folder(folder))
+
+
+def test_photos_that_cannot_be_read_are_named_and_left_out(old: Bundle, folder: Path, tmp_path: Path) -> None:
+    (folder / "yellow" / "000.png").write_bytes(b"no picture")
+    notes: list[str] = []
+    assert teach(old, tmp_path / "new", of_folder(folder), note=notes.append).verdict.better
+    assert [note for note in notes if "000.png" in note]
+
+
+def test_a_model_that_cannot_be_taught_is_named(old: Bundle, folder: Path, tmp_path: Path) -> None:
+    broken = replace(old, contents={**old.contents, old.manifest.model: old.model[:200]})
+    with pytest.raises(BundleError, match="old"):
+        teach(broken, tmp_path / "new", of_folder(folder))

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Measure what `fieldfare teach` reaches: each class of a set held out in turn, then taught from a few photos.
+
+    python tools/bench_teaching.py SET [--classes A B] [--photos 20] [--draws 3] [--train "--epochs 4 --size 160"]
+                                       [--bundles FOLDER]
+
+SET has train, val and test folders of class folders. For each class a bundle is trained without it (kept in FOLDER as
+without-CLASS, and used again if it is there), taught from drawn photos of SET/train/CLASS, verified, and both bundles
+answer all photos of SET/test: int8, best score, without the threshold. Prints a JSON line for each draw, then medians
+and spread.
+"""
+
+import argparse
+import json
+import platform
+import random
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from edge import __version__
+from edge.bundle.store import open_bundle
+from edge.images import read_image
+from edge.inference.runtime import load_runtime
+from edge.inference.tflite import TfliteClassifier
+from edge.photo_files import find_images
+from edge.postprocess import to_scores
+from edge.preprocess import Preprocessor
+
+FIELDFARE = (sys.executable, "-m", "edge")
+
+
+def classes_of(photos: Path) -> list[str]:
+    """Return the classes of the set."""
+    return sorted(folder.name for folder in (photos / "train").iterdir() if folder.is_dir())
+
+
+def trained_without(photos: Path, held_out: str, place: Path, options: list[str]) -> Path:
+    """Train a bundle without a class, unless it is there; return it."""
+    bundle = place / f"without-{held_out}"
+    if bundle.exists():
+        return bundle
+    with tempfile.TemporaryDirectory(prefix="bench-teaching-") as name:
+        left = Path(name) / "photos"
+        shutil.copytree(photos, left)
+        for split in ("train", "val", "test"):
+            shutil.rmtree(left / split / held_out)
+        run("train", left, "--out", bundle, *options)
+    return bundle
+
+
+def run(*words: object) -> None:
+    """Run the command; its output is shown if it fails."""
+    done = subprocess.run([*FIELDFARE, *map(str, words)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"fieldfare {words[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+
+def shares_right(bundle_path: Path, test: Path, held_out: str) -> tuple[float, float]:
+    """Return the shares of right answers to photos of all other classes, and to those of the class held out."""
+    bundle = open_bundle(bundle_path)
+    manifest = bundle.manifest
+    classifier = TfliteClassifier(load_runtime(), bundle.model, threads=1)
+    preprocessor = Preprocessor(manifest.preprocessing, manifest.input)
+    right: dict[bool, list[bool]] = {False: [], True: []}
+    for folder in sorted(path for path in test.iterdir() if path.is_dir()):
+        for path in find_images(folder):
+            classifier.load(preprocessor.tensor(read_image(path)))
+            scores = to_scores(classifier.invoke(), manifest.output, manifest.calibration).values
+            right[folder.name == held_out].append(bundle.labels[int(scores.argmax())] == folder.name)
+    return statistics.mean(right[False]), statistics.mean(right[True])
+
+
+def taught(photos: Path, held_out: str, old: Path, count: int, draw: int) -> dict[str, object]:
+    """Teach the class from `count` drawn photos; return the figures."""
+    available = find_images(photos / "train" / held_out)
+    drawn = random.Random(draw).sample(available, min(count, len(available)))  # noqa: S311 - a draw to be repeated
+    with tempfile.TemporaryDirectory(prefix="bench-teaching-") as name:
+        folder, out = Path(name) / "photos" / held_out, Path(name) / "new"
+        folder.mkdir(parents=True)
+        for path in drawn:
+            shutil.copy(path, folder)
+        began_s = time.monotonic()
+        run("teach", "--bundle", old, "--photos", folder.parent, "--out", out)
+        took_s = time.monotonic() - began_s
+        run("bundle", "verify", out)
+        before, _ = shares_right(old, photos / "test", held_out)
+        after, new = shares_right(out, photos / "test", held_out)
+    return {
+        "class": held_out,
+        "draw": draw,
+        "old_before": round(before, 4),
+        "old_change": round(after - before, 4),
+        "new": round(new, 4),
+        "seconds": round(took_s, 2),
+    }
+
+
+def spread_of(name: str, values: list[float]) -> str:
+    """Return median, least and most as text."""
+    return f"{name}: median {statistics.median(values):.3f}, {min(values):.3f} to {max(values):.3f}"
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("set", type=Path)
+    parser.add_argument("--classes", nargs="+")
+    parser.add_argument("--photos", type=int, default=20)
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--train", default="", help="options of `fieldfare train`")
+    parser.add_argument("--bundles", type=Path, default=Path("bench-teaching"))
+    given = parser.parse_args()
+    runtime = load_runtime()
+    print(f"fieldfare {__version__}, {runtime.name} {runtime.version}, {platform.machine()}, train {given.train!r}")
+    rows = []
+    for held_out in given.classes or classes_of(given.set):
+        old = trained_without(given.set, held_out, given.bundles, shlex.split(given.train))
+        for draw in range(given.draws):
+            rows.append(taught(given.set, held_out, old, given.photos, draw))
+            print(json.dumps(rows[-1]), flush=True)
+    for key in ("old_change", "new", "seconds"):
+        for held_out in dict.fromkeys(row["class"] for row in rows):
+            print(spread_of(f"{held_out}, {key}", [float(str(row[key])) for row in rows if row["class"] == held_out]))
+        print(spread_of(f"all, {key}", [float(str(row[key])) for row in rows]))
+
+
+if __name__ == "__main__":
+    main()
