@@ -81,7 +81,7 @@ def shares_right(bundle_path: Path, test: Path, held_out: str) -> tuple[float, f
 def taught(photos: Path, held_out: str, old: Path, count: int, draw: int) -> dict[str, object]:
     """Teach the class from `count` drawn photos; return the figures."""
     available = find_images(photos / "train" / held_out)
-    drawn = random.Random(draw).sample(available, min(count, len(available)))  # noqa: S311 - a draw to be repeated
+    drawn = random.Random(draw).sample(available, min(count, len(available)))
     with tempfile.TemporaryDirectory(prefix="bench-teaching-") as name:
         folder, out = Path(name) / "photos" / held_out, Path(name) / "new"
         folder.mkdir(parents=True)

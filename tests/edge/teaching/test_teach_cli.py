@@ -1,0 +1,119 @@
+"""`fieldfare teach` as its users meet it: in place, beside, back again, and refused."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from colour_bundles import KNOWN, colour_bundle, photos
+
+from edge.bundle.store import Bundle, open_bundle
+from edge.bundle.write import save, seal
+from edge.errors import StorageError
+from edge.teaching import beside
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle of three colours, which tests copy."""
+    return colour_bundle(tmp_path_factory.mktemp("known") / "old")
+
+
+@pytest.fixture
+def place(tmp_path: Path, known: Bundle) -> Path:
+    """A folder with the bundle `old`, and `photos` of a new class and of known ones."""
+    shutil.copytree(known.path, tmp_path / "old")
+    for label in KNOWN:
+        photos(tmp_path / "photos", label, label, 5)
+    photos(tmp_path / "photos", "<b>" + "x" * 190, "yellow", 8)
+    return tmp_path
+
+
+@pytest.mark.process
+def test_it_takes_the_place_of_the_old_one_which_comes_back(place: Path, run_fieldfare: Run) -> None:
+    before = open_bundle(place / "old").bundle_id
+    done = run_fieldfare("teach", "--bundle", place / "old", "--photos", place / "photos")
+    assert done.returncode == 0, done.stderr
+    assert "better: known classes 100.0% before, 100.0% after; new ones 100.0%" in done.stdout
+    assert all(len(line) < 220 for line in done.stdout.splitlines()[:5])
+    after = open_bundle(place / "old")
+    assert after.bundle_id != before
+    assert open_bundle(place / "old.before-teaching").bundle_id == before
+    done = run_fieldfare("teach", "--bundle", place / "old", "--undo")
+    assert (done.returncode, open_bundle(place / "old").bundle_id) == (0, before)
+    assert not (place / "old.before-teaching").exists()
+    done = run_fieldfare("teach", "--bundle", place / "old", "--undo")
+    assert done.returncode == 66
+    assert "nothing to take back" in done.stderr
+
+
+@pytest.mark.process
+def test_a_worse_one_is_not_taken(place: Path, run_fieldfare: Run) -> None:
+    """The new class looks like a known one, and cannot be told from it."""
+    photos(place / "twins", "crimson", "red", 8)
+    for label in KNOWN:
+        photos(place / "twins", label, label, 20)
+    before = open_bundle(place / "old").bundle_id
+    words = ["--bundle", place / "old", "--photos", place / "twins", "--json", "--out", place / "new"]
+    done = run_fieldfare("teach", *words)
+    record = json.loads(done.stdout)
+    assert (done.returncode, record["verdict"]["better"], record["bundle"]) == (1, False, None)
+    assert not (place / "new").exists()
+    assert open_bundle(place / "old").bundle_id == before
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["--bundle", "{old}"], 2, "give --photos FOLDER, --store FILE, or both"),
+        (["--bundle", "{old}", "--photos", "{here}/nowhere"], 66, "no folder there"),
+        (["--bundle", "{here}/nowhere", "--photos", "{photos}"], 66, "no bundle there"),
+        (["--bundle", "{old}", "--photos", "{photos}", "--overwrite"], 2, "--overwrite is of --out"),
+        (["--bundle", "{old}", "--photos", "{photos}", "--out", "{old}"], 73, "exists"),
+        (["--bundle", "{old}", "--photos", "{photos}", "--label", "owl"], 65, "there are no photos of it"),
+        (["--bundle", "{old}", "--photos", "{photos}", "--undo"], 2, "--photos: does nothing with --undo"),
+    ],
+)
+def test_mistakes_are_one_line_and_change_nothing(
+    tmp_path: Path, known: Bundle, run_fieldfare: Run, words: list[str], status: int, message: str
+) -> None:
+    shutil.copytree(known.path, tmp_path / "old")
+    photos(tmp_path / "photos", "yellow", "yellow", 1)
+    names = {"old": tmp_path / "old", "photos": tmp_path / "photos", "here": tmp_path}
+    before = sorted(tmp_path.rglob("*"))
+    done = run_fieldfare("teach", *(word.format(**names) for word in words))
+    assert (done.returncode, message in done.stderr) == (status, True), done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["old", "old.fieldfare"])
+def test_a_whole_bundle_is_in_the_place_whenever_it_stops(
+    tmp_path: Path, known: Bundle, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    old = replace(known, path=tmp_path / name)
+    save(old)
+    files = {name: data for name, data in old.contents.items() if not name.startswith("manifest.")}
+    new = seal(tmp_path / name, msgspec.structs.replace(old.manifest, name="taught"), files)
+    saves = beside.save
+
+    def no_room(bundle: object, *, overwrite: bool) -> None:
+        if bundle.path.name == name:  # type: ignore[attr-defined]
+            raise StorageError("no room")
+        saves(bundle, overwrite=overwrite)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(beside, "save", no_room)
+    with pytest.raises(StorageError):
+        beside.exchange(old, new)
+    assert open_bundle(tmp_path / name).bundle_id == old.bundle_id
+    monkeypatch.setattr(beside, "save", saves)
+    assert beside.take_back(tmp_path / name) == (old.bundle_id, old.bundle_id)
+    beside.exchange(old, new)
+    assert beside.take_back(tmp_path / name) == (new.bundle_id, old.bundle_id)
+    assert not beside.place_before(tmp_path / name).exists()
