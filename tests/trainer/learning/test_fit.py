@@ -252,6 +252,29 @@ def test_many_photos_leave_nothing_of_the_start(photos_of: int, share: float) ->
     assert trained_share(photos_of) == pytest.approx(share)
 
 
+def test_without_validation_photos_the_last_weights_are_kept(
+    network: Network, train: Train, photos: PhotoSet, uninterrupted: Trained
+) -> None:
+    """However few epochs it may wait for a better one, and without a figure that nobody saw."""
+    model, progress = network(), Heard()
+    outcome = train(model, among=replace(photos, val=photos.val[:0]), patience=1, epochs=1, progress=progress)
+    again = network()
+    assert train(again, epochs=1).choice is not None
+    assert same(model.get_weights(), again.get_weights())
+    assert (outcome.choice, outcome.epoch, len(outcome.epochs)) == (None, 1, 1)
+    assert progress.said == []
+
+
+def test_without_validation_photos_the_share_is_what_was_given(
+    network: Network, train: Train, photos: PhotoSet
+) -> None:
+    before, whole, quarter = network(), network(), network()
+    for model, share in ((whole, 1.0), (quarter, 0.25)):
+        train(model, among=replace(photos, val=photos.val[:0]), share=share)
+    for start, end, drawn in zip(*(model.get_weights() for model in (before, whole, quarter)), strict=True):
+        assert drawn == pytest.approx(0.75 * start + 0.25 * end, abs=1e-6)
+
+
 def test_a_start_that_training_only_makes_worse_is_kept(network: Network, train: Train, uninterrupted: Trained) -> None:
     weights, good = uninterrupted
     model = network()
