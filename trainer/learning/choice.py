@@ -35,7 +35,7 @@ def in_words(choice: Choice) -> str:
             f"{choice.only_last} that it did not. That is more than chance (p = {choice.p:.2g})."
         )
     if choice.share < 1:
-        kept += f", {percent(choice.share)} of the way from the head, as it was not seen to be better than that"
+        kept += f", {percent(choice.share)} of the way from the head, as photos are few"
     if choice.last == choice.rival:
         return f"Kept {kept}. No other was better on the {choice.photos} validation photos."
     return (

@@ -83,7 +83,6 @@ class State:
 
     step: steps done.
     plan: of all steps.
-    start_accuracy: before the first step, on the validation photos.
     best: the best state on the validation photos so far.
     last: that of the last epoch that is over.
     epochs: those that are over.
@@ -92,7 +91,6 @@ class State:
 
     step: int
     plan: Plan
-    start_accuracy: float
     best: Best
     last: Best | None = None
     epochs: tuple[Epoch, ...] = ()

@@ -44,7 +44,7 @@ class Recipe:
 
     epochs: how often it is validated.
     least_steps: of an epoch, which goes over few photos more than once.
-    share: of the way from the start to the averaged weights, 0..1, that is kept if those are right no more often.
+    share: of the way from the start to the averaged weights, 0..1, that is kept of the last ones.
     peak: AdamW's highest learning rate.
     augmentation: how far pictures are changed.
     seed: of all draws.
@@ -87,12 +87,12 @@ def fit(
     training = _Training(model, spec, photos, recipe, team)
     start = training.evaluate() if keep_start else Best(0.0, float("inf"), 0, (False,) * len(photos.val))
     per_epoch = training.steps_per_epoch
-    state = State(0, Plan(recipe.epochs * per_epoch, per_epoch, recipe.peak), start.val_accuracy, start)
+    state = State(0, Plan(recipe.epochs * per_epoch, per_epoch, recipe.peak), start)
     if saved := team.share_bytes(pack(checkpoints.load(stage))):
         state = training.restore(unpack(saved))
         progress.say(f"going on after {state.step} of {state.plan.steps} steps")
     elif deadline is not None:
-        state = State(0, training.measure(deadline, recipe.peak), start.val_accuracy, start)
+        state = State(0, training.measure(deadline, recipe.peak), start)
         planned = f"{state.plan.steps / state.plan.steps_per_epoch:.1f} epochs fit into the time left"
         if not state.plan.steps and not keep_start:
             raise ConfigError(
@@ -191,9 +191,8 @@ class _Training:
         if state.last is None:
             self.model.set_weights(self.kept)
             return state.best
-        last, share, weights = state.last, 1.0, self.average.values()
-        if last.val_accuracy <= state.start_accuracy and self.recipe.share < 1:
-            share = self.recipe.share
+        last, share, weights = state.last, self.recipe.share, self.average.values()
+        if share < 1:
             weights = between(self.start, weights, share)
             self.model.set_weights(weights)
             last = replace(self.evaluate(), epoch=last.epoch)
@@ -216,12 +215,12 @@ class _Training:
         self.start = [arrays[f"start{i}"] for i in range(count)]
         self.kept = [arrays[f"kept{i}"] for i in range(kept)]
         step, steps, steps_per_epoch, best_epoch, loss_steps = (int(v) for v in arrays["counts"])
-        peak, start_accuracy, accuracy, loss, loss_sum = (float(v) for v in arrays["figures"])
+        peak, accuracy, loss, loss_sum = (float(v) for v in arrays["figures"])
         epochs = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in arrays["history"])
         best_right, last_right = (tuple(arrays[name].tolist()) for name in ("best_right", "last_right"))
         best = Best(accuracy, loss, best_epoch, best_right)
         last = Best(epochs[-1].val_accuracy, epochs[-1].val_loss, epochs[-1].number, last_right) if epochs else None
-        return State(step, Plan(steps, steps_per_epoch, peak), start_accuracy, best, last, epochs, loss_sum, loss_steps)
+        return State(step, Plan(steps, steps_per_epoch, peak), best, last, epochs, loss_sum, loss_steps)
 
     def _arrays(self, state: State) -> Arrays:
         best, plan = state.best, state.plan
@@ -235,9 +234,7 @@ class _Training:
         }
         return {
             "counts": np.array([state.step, plan.steps, plan.steps_per_epoch, best.epoch, state.loss_steps], np.int64),
-            "figures": np.array(
-                [plan.peak, state.start_accuracy, best.val_accuracy, best.val_loss, state.loss_sum], np.float64
-            ),
+            "figures": np.array([plan.peak, best.val_accuracy, best.val_loss, state.loss_sum], np.float64),
             "history": np.array(history, np.float64).reshape(-1, 5),
             "best_right": np.array(best.right, np.bool_),
             "last_right": np.array(state.last.right if state.last else (), np.bool_),

@@ -169,7 +169,6 @@ def _fit(setting: _Setting, model: Any, head_accuracy: float | None, left_out: t
 def _with_all(setting: _Setting, learned: Learned, recipe: Recipe, start: list[Any]) -> Learned:
     """Train once more from the weights `start`, the same way, with the validation photos among those to learn from."""
     run, photos, history = setting.run, joined(setting.photos), learned.history
-    assert history.choice is not None
     run.progress.say(f"once more, from all {len(photos.train)} photos")
     model = _build(setting)
     model.set_weights(start)
@@ -177,7 +176,7 @@ def _with_all(setting: _Setting, learned: Learned, recipe: Recipe, start: list[A
     labels = photos.labels[photos.train]
     recipe = replace(
         recipe,
-        share=history.choice.share,
+        share=trained_share(len(photos.train)),
         patience=len(history.epochs),
         class_weights=class_weights(labels, len(setting.names), run.options.class_weights),
     )
