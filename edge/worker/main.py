@@ -9,8 +9,6 @@ import gc
 import logging
 import os
 import select
-import signal
-import socket
 import sys
 import time
 import traceback
@@ -18,8 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from edge.errors import CameraError, ConfigError, EndOfStream, EngineError, FieldfareError, SpentProcessError
-from edge.processes.child import die_with
-from edge.processes.logs import hook_uncaught, log_to_parent
+from edge.processes.child import die_with, join_parent
 from edge.processes.messages import (
     CLASSIFYING,
     OPENING_EDGETPU,
@@ -73,12 +70,7 @@ class _Stopped(Exception):  # noqa: N818 - news, not a fault
 def main(gate: "Gate | None" = None) -> NoReturn:
     """Entry point. gate: decides which fresh frames are inferred; None for all."""
     die_with(int(sys.argv[2]))
-    # Ctrl-C in a terminal and systemd's stop reach the whole group. The supervisor decides: it sends Stop, or kills.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    log_to_parent()
-    hook_uncaught()
-    channel = WorkerChannel(socket.socket(fileno=int(sys.argv[1])))
+    channel = WorkerChannel(join_parent())
     last: Ended | Failed
     try:
         last = Worker(channel, gate).run()
