@@ -83,9 +83,11 @@ def run(
         from edge.capture.script import keep_clock
         from edge.cli.outputs.sinks import build_sinks
         from edge.processes.logs import log_to_stderr
+        from edge.processes.problems import keep_problems
         from edge.supervision.parts import Renewal
 
         log_to_stderr()
+        keep_problems(_place().run)
         keep_clock()
 
         def new_sinks(output: "Output") -> "list[Sink]":

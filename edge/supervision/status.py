@@ -58,12 +58,13 @@ class Counts(msgspec.Struct, kw_only=True):
     reboots_asked: int = 0
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """The last result."""
+class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The last result. latency_ms: from capture to decision."""
 
     label: str
     score: float
     captured_wall_s: WallTime
+    latency_ms: float | None = None
 
 
 class LoadStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

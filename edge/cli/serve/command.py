@@ -2,17 +2,21 @@
 
 import ipaddress
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.cli.events.options import SETTINGS, store_of, store_options, values_of
+from edge.cli.events.options import SETTINGS, store_and_settings, store_options, values_of
+from edge.cli.serve.certificate import certificate
 from edge.cli.serve.password import password
 from edge.cli.streams import complain, echo
 from edge.errors import ConfigError, UnavailableError
 
 if TYPE_CHECKING:
+    import ssl
+
     from edge.config.sending import Pages
     from edge.pages.access.password import Password
     from edge.pages.site import Site
@@ -48,7 +52,8 @@ def serve(context: click.Context, /, address: str | None, port: int | None, run_
     if context.invoked_subcommand is not None:
         return
     values = values_of(context)
-    store, place = store_of(values), _place(values)
+    store, settings = store_and_settings(values)
+    place = _defaults() if settings is None else settings.pages
     _check_libraries()
     from edge.pages.access.password import find
     from edge.pages.places import folder_of
@@ -62,27 +67,41 @@ def serve(context: click.Context, /, address: str | None, port: int | None, run_
     _check_address(address, kept)
     log_to_stderr()
     with listen(address, place.port if port is None else port) as listening:
+        _become_owner(store)
+        site = _site(store, run_dir if run_dir.is_dir() else None, kept, place)
+        if settings is not None:
+            site = replace(site, settings=values["config"] or SETTINGS)
+        context_of_tls = _context(site)
         shown = f"[{address}]" if ":" in address else address
-        echo(f"pages of {store} at http://{shown}:{listening.getsockname()[1]}/")
+        scheme = "http" if context_of_tls is None else "https"
+        echo(f"pages of {store} at {scheme}://{shown}:{listening.getsockname()[1]}/")
         if kept is None:
             complain("fieldfare: no password is set, so only this machine can open them: fieldfare serve password")
-        _become_owner(store)
-        _serve(_site(store, run_dir if run_dir.is_dir() else None, kept), listening)
+        _serve(site, listening, context_of_tls)
 
 
-def _place(values: dict[str, Any]) -> "Pages":
-    """Return where the settings have the pages listen, or the defaults if no settings name the store."""
-    from edge.config.loading import load_settings
+def _defaults() -> "Pages":
     from edge.config.sending import Pages
 
-    return Pages() if values["store"] is not None else load_settings(values["config"] or SETTINGS).pages
+    return Pages()
 
 
-def _serve(site: "Site", listening: Any) -> None:
+def _context(site: "Site") -> "ssl.SSLContext | None":
+    """Return the certificate, loaded; None without one. Raises MissingInputError, DataError."""
+    if site.certificate is None:
+        return None
+    loaded = site.certificate.context()
+    ends = site.certificate.ends_soon()
+    if ends is not None:
+        complain(f"fieldfare: {ends}")
+    return loaded
+
+
+def _serve(site: "Site", listening: Any, context: "ssl.SSLContext | None") -> None:
     from edge.pages.application import build
     from edge.pages.server import serve as serve_app
 
-    serve_app(build(site), listening)
+    serve_app(build(site), listening, context)
 
 
 def _become_owner(store: Path) -> None:
@@ -94,14 +113,23 @@ def _become_owner(store: Path) -> None:
         os.setuid(owner.st_uid)
 
 
-def _site(store: Path, run_dir: Path | None, kept: "Password | None") -> "Site":
+def _site(store: Path, run_dir: Path | None, kept: "Password | None", place: "Pages") -> "Site":
     from edge.pages.access.attempts import Attempts
     from edge.pages.access.sessions import Sessions
     from edge.pages.places import folder_of
     from edge.pages.site import Site
+    from edge.pages.tls.certificate import find
 
-    sessions = None if kept is None else Sessions(folder_of(store), kept.id)
-    return Site(store=store, run_dir=run_dir, password=kept, sessions=sessions, attempts=Attempts())
+    folder = folder_of(store)
+    sessions = None if kept is None else Sessions(folder, kept.id)
+    return Site(
+        store=store,
+        run_dir=run_dir,
+        password=kept,
+        sessions=sessions,
+        attempts=Attempts(),
+        certificate=find(folder, place),
+    )
 
 
 def _check_libraries() -> None:
@@ -127,3 +155,4 @@ def _check_address(address: str, kept: "Password | None") -> None:
 
 
 serve.add_command(password)
+serve.add_command(certificate)
