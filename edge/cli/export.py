@@ -41,7 +41,9 @@ _PIPE = Path("-")
 )
 @store_options
 @click.option("--format", "form", type=click.Choice(_FORMATS), required=True, help="What to write.")
-@click.option("--out", type=_PATH, required=True, help="Folder to make, in one that is there; -: a tar to standard output.")
+@click.option(
+    "--out", type=_PATH, required=True, help="Folder to make, in one that is there; -: a tar to standard output."
+)
 @time_options
 @click.option("--since-last", is_flag=True, help="Only what no earlier export of this format has taken.")
 @click.option("--no-media", is_flag=True, help="Tables only, without pictures.")

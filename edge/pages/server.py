@@ -77,7 +77,7 @@ class _ImpatientLoop(asyncio.SelectorEventLoop):
         super().__init__()
         self._context = context
 
-    async def create_server(self, *words: Any, **given: Any) -> asyncio.Server:  # type: ignore[override]
+    async def create_server(self, *words: Any, **given: Any) -> asyncio.Server:
         """See asyncio."""
         secured = {**given, "ssl": self._context, "ssl_handshake_timeout": _HANDSHAKE_S}
         return await super().create_server(*words, **secured)

@@ -1,6 +1,6 @@
 """What all views share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.config.loading import load_settings
@@ -8,6 +8,7 @@ from edge.config.settings import Settings
 from edge.pages.access.attempts import Attempts
 from edge.pages.access.password import Password
 from edge.pages.access.sessions import Sessions
+from edge.pages.errands.errands import Errands
 from edge.pages.tls.certificate import Certificate
 from edge.processes.problems import ProblemLog
 
@@ -19,6 +20,7 @@ class Site:
     store: the file of events. run_dir: the folder in which the service keeps its status; None for a store elsewhere.
     password, sessions: None if none was set. certificate: None: without TLS; with it, cookies go over nothing else.
     settings: the file that names the store; None if the store was given itself. problems: of the pages themselves.
+    errands: what is done beside the pages.
     """
 
     store: Path
@@ -29,6 +31,7 @@ class Site:
     certificate: Certificate | None = None
     settings: Path | None = None
     problems: ProblemLog | None = None
+    errands: Errands = field(default_factory=Errands)
 
     @property
     def secure(self) -> bool:

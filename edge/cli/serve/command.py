@@ -15,6 +15,7 @@ from edge.cli.streams import complain, echo
 from edge.errors import ConfigError, UnavailableError
 
 if TYPE_CHECKING:
+    import socket
     import ssl
 
     from edge.config.sending import Pages
@@ -58,26 +59,18 @@ def serve(context: click.Context, /, address: str | None, port: int | None, run_
     from edge.pages.access.password import find
     from edge.pages.places import folder_of
     from edge.pages.server import listen
-    from edge.processes.logs import log_to_stderr
     from edge.store.reading import StoreReader
 
     with StoreReader(store):  # wrong paths are said now, not on every page
         kept = find(folder_of(store))
     address = place.address if address is None else address
     _check_address(address, kept)
-    log_to_stderr()
     with listen(address, place.port if port is None else port) as listening:
         _become_owner(store)
         site = _site(store, run_dir if run_dir.is_dir() else None, kept, place)
         if settings is not None:
             site = replace(site, settings=values["config"] or SETTINGS)
-        context_of_tls = _context(site)
-        shown = f"[{address}]" if ":" in address else address
-        scheme = "http" if context_of_tls is None else "https"
-        echo(f"pages of {store} at {scheme}://{shown}:{listening.getsockname()[1]}/")
-        if kept is None:
-            complain("fieldfare: no password is set, so only this machine can open them: fieldfare serve password")
-        _serve(site, listening, context_of_tls)
+        _serve(site, listening, address)
 
 
 def _defaults() -> "Pages":
@@ -97,11 +90,21 @@ def _context(site: "Site") -> "ssl.SSLContext | None":
     return loaded
 
 
-def _serve(site: "Site", listening: Any, context: "ssl.SSLContext | None") -> None:
+def _serve(site: "Site", listening: "socket.socket", address: str) -> None:
+    """Serve until a signal; report where."""
     from edge.pages.application import build
     from edge.pages.server import serve as serve_app
+    from edge.processes.logs import log_to_stderr
+    from edge.processes.problems import keep_problems
 
-    serve_app(build(site), listening, context)
+    loaded = _context(site)
+    log_to_stderr()
+    site = replace(site, problems=keep_problems(None))
+    shown, port = f"[{address}]" if ":" in address else address, listening.getsockname()[1]
+    echo(f"pages of {site.store} at {'http' if loaded is None else 'https'}://{shown}:{port}/")
+    if site.password is None:
+        complain("fieldfare: no password is set, so only this machine can open them: fieldfare serve password")
+    serve_app(build(site), listening, loaded)
 
 
 def _become_owner(store: Path) -> None:

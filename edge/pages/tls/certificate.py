@@ -38,7 +38,9 @@ class Certificate:
             context.load_cert_chain(self.certificate, self.key, password=lambda: b"")
         except ssl.SSLError as error:
             fix = _AGAIN if self.own else "give a certificate and its key in PEM form, without a pass phrase"
-            raise DataError(f"{self._shown}: no certificate with its key ({error.reason or 'damaged'}): {fix}") from error
+            raise DataError(
+                f"{self._shown}: no certificate with its key ({error.reason or 'damaged'}): {fix}"
+            ) from error
         except OSError as error:
             fix = _AGAIN if self.own else "check [pages] certificate and key, and who may read them"
             raise MissingInputError(f"{self._shown}: cannot read: {error.strerror or error}: {fix}") from error

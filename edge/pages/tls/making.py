@@ -23,7 +23,9 @@ from edge.processes.run import run
 
 DAYS = 825
 _MOST_NAMES = 50
-_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\Z")
+_NAME = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\Z"
+)
 _LIMIT_S = 60.0
 _SIOCGIFADDR = 0x8915  # linux/sockios.h
 _CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-sha256")
@@ -75,7 +77,9 @@ def make(names: Sequence[str]) -> bytes:
     wanted = named(names)
     if time.time() < RELEASED_WALL_S:
         year = time.strftime("%F", time.gmtime())
-        raise UnavailableError(f"the clock reads {year}, and a certificate begins now: set the clock first: sudo date -s")
+        raise UnavailableError(
+            f"the clock reads {year}, and a certificate begins now: set the clock first: sudo date -s"
+        )
     with tempfile.TemporaryDirectory(prefix="fieldfare-") as place:
         folder = Path(place)
         shown = next((name for name in wanted if name.startswith("DNS:")), wanted[0]).partition(":")[2][:40]

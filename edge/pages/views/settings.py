@@ -52,7 +52,9 @@ def settings_view(site: Site, _request: Request) -> Response:
 
 def parts_of(settings: Settings) -> Iterator[Part]:
     """Yield the sections, in the order of the documentation."""
-    yield Part("", [_row("", field, settings) for field in _fields(settings) if isinstance(_value(settings, field), str)])
+    yield Part(
+        "", [_row("", field, settings) for field in _fields(settings) if isinstance(_value(settings, field), str)]
+    )
     for field in _fields(settings):
         section = _value(settings, field)
         if isinstance(section, msgspec.Struct):
@@ -106,4 +108,6 @@ def _worded(value: Any) -> str:
         return "; ".join(f"{_worded(key)}: {_worded(one)}" for key, one in value.items()) or '""'
     if isinstance(value, list | tuple):
         return ", ".join(_worded(one) for one in value) or str(texts().settings.none)
-    return (masked(value) or '""') if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        (masked(value) or '""') if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+    )

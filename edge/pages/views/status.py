@@ -36,7 +36,15 @@ def status_view(site: Site, _request: Request) -> Response:
         alive = seen.is_alive()
         state = seen.state if alive or seen.state in ("failed", "stopped") else "gone"
         services.append((path.parent.name, state, _groups(site, seen)))
-    return page("status.html", "status", site, services=services, store=_store(site), pages=_of_pages(site))
+    return page(
+        "status.html",
+        "status",
+        site,
+        services=services,
+        store=_store(site),
+        pages=_of_pages(site),
+        has_certificate=site.secure,
+    )
 
 
 def status_files(site: Site) -> Sequence[Path]:
@@ -54,6 +62,8 @@ def _groups(site: Site, seen: Status) -> Groups:
 
 def _state(site: Site, seen: Status) -> Iterator[tuple[str, str]]:
     words = texts().status
+    if not seen.is_alive():
+        yield words.as_of, local(seen.updated_wall_s)
     yield words.since, local(seen.since_wall_s)
     yield words.why, seen.why
     if seen.asleep_until_wall_s is not None:
@@ -68,7 +78,7 @@ def _state(site: Site, seen: Status) -> Iterator[tuple[str, str]]:
 
 
 def _sleeps(site: Site) -> str | None:
-    """Return when the schedule sends the camera to sleep next; None without a schedule, or if its times are not known."""
+    """Return when the schedule changes next, or why that is not known; None without a schedule."""
     try:
         settings = site.load_settings()
         if settings is None or not settings.schedule.awake:
@@ -109,7 +119,8 @@ def _kept(seen: Status) -> Iterator[tuple[str, str]]:
 
 
 def _space(events: EventStatus) -> str:
-    return texts().status.space_of.format(
+    words: str = texts().status.space_of
+    return words.format(
         pictures=f"{events.pictures_mb:.0f} MB",
         harvest=f"{events.harvest_mb:.0f} MB",
         dropped=f"{events.dropped_pictures:,}",

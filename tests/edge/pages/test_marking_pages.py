@@ -12,6 +12,8 @@ from edge.store.orders import MarkEvents, carry_out
 from edge.store.reading import StoreReader
 from edge.store.records import Mark
 
+GIVEN = Mark(verdict="right", by="page", wall_s=9.0)
+
 
 def mark_of(store: Path, number: int) -> Mark | None:
     with StoreReader(store) as reader:
@@ -122,7 +124,7 @@ def test_an_undo_cannot_give_labels_that_nobody_may_give(browser: Browser, store
     assert stored is not None
     for mark in (Mark(verdict="other", label="a\x1b[2J", wall_s=1.0), Mark(verdict="right", by="a\x1b[2J", wall_s=1.0)):
         odd = msgspec.structs.replace(stored, mark=mark)
-        assert browser.post("/events/undo", {"undo": marking.Undo.of([odd]).text}).status == 400
+        assert browser.post("/events/undo", {"undo": marking.Undo.of([odd], GIVEN).text}).status == 400
 
 
 def test_a_mark_that_cannot_be_written_is_refused_in_words(
