@@ -10,7 +10,7 @@ from edge.pages.access.password import Password
 from edge.pages.access.sessions import Sessions
 from edge.pages.errands.errands import Errands
 from edge.pages.tls.certificate import Certificate
-from edge.processes.problems import ProblemLog
+from edge.processes.logs import ProblemLog
 
 
 @dataclass(frozen=True, slots=True)

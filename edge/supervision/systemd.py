@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.printable import one_line
-from edge.processes.problems import PROBLEMS
+from edge.processes.logs import PROBLEMS
 
 _log = logging.getLogger(__name__)
 

@@ -67,8 +67,7 @@ def _run(config: Path, settings: "Settings", status_file: Path) -> None:
     from edge.errors import FieldfareError
     from edge.outputs.main import LOOK_S
     from edge.printable import one_line
-    from edge.processes.logs import log_to_stderr
-    from edge.processes.problems import keep_problems
+    from edge.processes.logs import keep_problems, log_to_stderr
     from edge.supervision.systemd import SystemdNotifier
 
     log_to_stderr()

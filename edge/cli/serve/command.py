@@ -94,8 +94,7 @@ def _serve(site: "Site", listening: "socket.socket", address: str) -> None:
     """Serve until a signal; report where."""
     from edge.pages.application import build
     from edge.pages.server import serve as serve_app
-    from edge.processes.logs import log_to_stderr
-    from edge.processes.problems import keep_problems
+    from edge.processes.logs import keep_problems, log_to_stderr
 
     loaded = _context(site)
     log_to_stderr()

@@ -22,7 +22,7 @@ _MOST_OUTPUT = 1 << 20
 
 def bounded(words: Sequence[str], variables: dict[str, str] | None = None) -> Command:
     """Return the command that runs `fieldfare WORDS` within these bounds."""
-    return module_command("edge.processes.bounded", [str(MEMORY), *words], variables)
+    return module_command("edge.pages.errands.bounded", [str(MEMORY), *words], variables)
 
 
 class BusyError(UnavailableError):

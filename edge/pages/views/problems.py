@@ -10,7 +10,7 @@ from edge.errors import DataError, MissingInputError
 from edge.pages.rendering import page
 from edge.pages.site import Site
 from edge.pages.wording import texts
-from edge.processes.problems import PROBLEMS, Problem, read_problems
+from edge.processes.logs import PROBLEMS, Problem, read_problems
 
 _MOST_FILES = 20
 
