@@ -1,4 +1,4 @@
-"""Run a command of ours in bounded memory with the least priority: `python -m edge.pages.errands.bounded BYTES WORDS`."""
+"""Run a command of ours in bounded memory, with the least priority: `python -m edge.pages.errands.bounded BYTES ...`."""
 
 import contextlib
 import os

@@ -75,11 +75,10 @@ def make(names: Sequence[str]) -> bytes:
     Raises ConfigError for a wrong name, UnavailableError without openssl, or with a clock that nobody has set.
     """
     wanted = named(names)
-    if time.time() < RELEASED_WALL_S:
-        year = time.strftime("%F", time.gmtime())
-        raise UnavailableError(
-            f"the clock reads {year}, and a certificate begins now: set the clock first: sudo date -s"
-        )
+    now_s = time.time()
+    if now_s < RELEASED_WALL_S:
+        today = time.strftime("%F", time.gmtime(now_s))
+        raise UnavailableError(f"the clock reads {today}, and a certificate begins now: set it first: sudo date -s")
     with tempfile.TemporaryDirectory(prefix="fieldfare-") as place:
         folder = Path(place)
         shown = next((name for name in wanted if name.startswith("DNS:")), wanted[0]).partition(":")[2][:40]
