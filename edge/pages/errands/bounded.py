@@ -1,4 +1,4 @@
-"""Run a command of ours in bounded memory, with the least priority: `python -m edge.pages.errands.bounded BYTES ...`."""
+"""Run a command of ours in bounded memory, with the least priority."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ _LEAST = 19
 
 
 def main() -> None:
-    """Become `python -m edge WORDS`, which may allocate so many bytes."""
+    """Become `python -m edge WORDS`. Called with how many bytes that may allocate, and the words."""
     size, *words = sys.argv[1:]
     # A unit of systemd may forbid both calls; it has limits and a priority of its own.
     with contextlib.suppress(OSError):
