@@ -126,6 +126,8 @@ def main() -> int:
                 faults.append(f"{status}: {asked[:200]!r}")
             if number == min(_WARM, given.requests // 2):
                 before = pss_kib(pid)
+            if number % 1000 == 999:
+                print(f"{number + 1} requests, {pss_kib(pid)} KiB, {len(faults)} faults", file=sys.stderr, flush=True)
         grown = pss_kib(pid) - before
         faults += [line for line in log.read_text().splitlines() if "Traceback" in line or "ERROR" in line]
     if grown > _GROWTH_KIB:

@@ -8,7 +8,6 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from edge.events.log_clock import CLOCK_MAGIC, HEAD, unpacked
 from edge.events.records import Event
@@ -43,54 +42,54 @@ def score_curve(log: Path, event: Event) -> Curve | None:
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
             continue
-        with open(handle, "rb") as file:  # noqa: PTH123 - a descriptor
-            for body in _pieces(file, event):
+        try:
+            for body in _pieces(handle, event):
                 _extend(curve, body, event)
+        finally:
+            os.close(handle)
     return curve if curve.seconds else None
 
 
-def _pieces(file: BinaryIO, event: Event) -> Iterator[Body]:
+def _pieces(handle: int, event: Event) -> Iterator[Body]:
     """Yield the pieces of the event's boot that reach into its time."""
-    offsets = list(_offsets(file, event.boot))
+    offsets = list(_offsets(handle, event.boot))
 
     def begin_of(offset: int) -> float:
-        body = _read(file, offset)
+        body = _read(handle, offset)
         return float("inf") if body is None else body.mono_s
 
     first = bisect_right(offsets, event.begin_mono_s - AROUND_S, key=begin_of)
     for offset in offsets[max(0, first - 1) :][:_MOST_READ]:
-        body = _read(file, offset)
+        body = _read(handle, offset)
         if body is None or body.mono_s > event.end_mono_s + AROUND_S:
             return
         yield body
 
 
-def _offsets(file: BinaryIO, boot: str) -> Iterator[int]:
+def _offsets(handle: int, boot: str) -> Iterator[int]:
     """Yield where the pieces with scores of this boot begin, by their heads alone."""
     now, offset = None, 0
     for _ in range(_MOST_PIECES):
-        file.seek(offset)
-        head = file.read(HEAD.size)
+        head = os.pread(handle, HEAD.size, offset)
         if len(head) < HEAD.size:
             return
         magic, length, _ = HEAD.unpack(head)
         if magic not in (MAGIC, CLOCK_MAGIC) or length > MOST_LENGTH:
             return
         if magic == CLOCK_MAGIC:
-            clock = unpacked(file.read(length))
+            clock = unpacked(os.pread(handle, length, offset + HEAD.size))
             now = None if clock is None else clock.boot
         elif now == boot:
             yield offset
         offset += HEAD.size + length
 
 
-def _read(file: BinaryIO, offset: int) -> Body | None:
-    file.seek(offset)
-    head = file.read(HEAD.size)
+def _read(handle: int, offset: int) -> Body | None:
+    head = os.pread(handle, HEAD.size, offset)
     if len(head) < HEAD.size:  # a full disk had the recorder cut it off meanwhile
         return None
     _, length, checksum = HEAD.unpack(head)
-    packed = file.read(length)
+    packed = os.pread(handle, length, offset + HEAD.size)
     return decoded(packed) if zlib.crc32(packed) == checksum else None
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge import __version__
-from edge.errors import FieldfareError
+from edge.errors import FieldfareError, MissingInputError
 from edge.events.schedule import timetable_of
 from edge.pages.rendering import lasted, local, page, share
 from edge.pages.site import Site
@@ -26,25 +26,36 @@ Groups = list[tuple[str, Rows]]
 
 def status_view(site: Site, _request: Request) -> Response:
     """Answer with the status of the service that keeps this store, and with the store's size."""
-    services: list[tuple[str, str, Groups]] = []
-    for path in status_files(site):
-        try:
-            seen = read(path)
-        except FieldfareError as error:
-            services.append((path.parent.name, "failed", [("", [(texts().status.why, str(error))])]))
-            continue
-        alive = seen.is_alive()
-        state = seen.state if alive or seen.state in ("failed", "stopped") else "gone"
-        services.append((path.parent.name, state, _groups(site, seen)))
+    store, status = _place(site), 200
+    try:
+        store += _store(site)
+    except FieldfareError as error:  # what is known of the service matters most just then
+        refused, status = texts().refused, 503
+        fault = refused.no_store if isinstance(error, MissingInputError) else refused.unavailable
+        store.append((texts().status.why, f"{fault} {error}"))
     return page(
         "status.html",
         "status",
         site,
-        services=services,
-        store=_store(site),
+        status=status,
+        services=list(_services(site)),
+        store=store,
         pages=_of_pages(site),
-        has_certificate=site.secure,
+        secure=site.secure,
     )
+
+
+def _services(site: Site) -> Iterator[tuple[str, str, Groups]]:
+    """Yield name, state and rows of each service."""
+    for path in status_files(site):
+        try:
+            seen = read(path)
+        except FieldfareError as error:
+            yield path.parent.name, "failed", [("", [(texts().status.why, str(error))])]
+            continue
+        alive = seen.is_alive()
+        state = seen.state if alive or seen.state in ("failed", "stopped") else "gone"
+        yield path.parent.name, state, _groups(site, seen)
 
 
 def status_files(site: Site) -> Sequence[Path]:
@@ -157,11 +168,15 @@ def _store(site: Site) -> Rows:
     with StoreReader(site.store) as reader:
         first, last = reader.numbers()
     return [
-        (words.store, str(site.store)),
         (words.numbers, f"{first} - {last}" if last else words.none),
         (words.size, f"{site.store.stat().st_size / 1e6:.1f} MB"),
-        *((f"{words.free} ({place})", f"{_free(place) / 1e9:.1f} GB") for place in _disks(site.store.parent)),
     ]
+
+
+def _place(site: Site) -> Rows:
+    words = texts().status
+    disks = ((f"{words.free} ({place})", f"{_free(place) / 1e9:.1f} GB") for place in _disks(site.store.parent))
+    return [(words.store, str(site.store)), *disks]
 
 
 def _disks(home: Path) -> Iterator[Path]:

@@ -95,7 +95,7 @@ class TestDownload:
             assert answer.status == 409
             assert "Something else is being done." in answer.words
             assert browser.post("/doctor").status == 409
-            assert "export goes on for" in browser.get("/exports").words
+            assert "export: going on for" in browser.get("/exports").words
 
     def test_a_damaged_picture_is_left_out(self, browser: Browser, store: Path) -> None:
         for picture in sorted((store.parent / "pictures").rglob("*.jpg"))[:1]:
@@ -201,7 +201,7 @@ class TestSticks:
 def test_what_goes_on_is_cancelled(site: Site) -> None:
     browser = Browser(build(site))
     site.errands.begin("a long one", ["run", "--bundle", "x", "--service", "--source", "synthetic"], 60.0)
-    assert "a long one goes on for" in browser.get("/exports").words
+    assert "a long one: going on for" in browser.get("/exports").words
     assert browser.post("/exports/cancel").status == 303
     wait_for_end(site)
     ended = site.errands.ended("a long one")
