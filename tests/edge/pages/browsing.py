@@ -10,6 +10,9 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.types import ASGIApp
 
+from edge.pages.access.guard import COOKIE
+from edge.pages.access.sessions import Sessions
+
 # Of the pages that have one.
 PASSWORD = "kestrel and hay"
 
@@ -81,6 +84,22 @@ class Browser:
             if "Max-Age=0" in cookie:
                 del self.cookies[name]
         return answer
+
+
+@dataclass(frozen=True)
+class Locked:
+    """Pages with a password: makes browsers of strangers, and of those who are logged in without the hash's time."""
+
+    app: ASGIApp
+    sessions: Sessions
+
+    def __call__(self) -> Browser:
+        return Browser(self.app, host="camera.local")
+
+    def member(self) -> Browser:
+        browser = self()
+        browser.cookies[COOKIE] = self.sessions.begin()
+        return browser
 
 
 def ask_raw(

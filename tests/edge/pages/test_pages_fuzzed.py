@@ -29,7 +29,20 @@ NAMES = st.sampled_from(
 VALUES = st.one_of(
     SHORT,
     st.sampled_from(
-        ["right", "wrong", "other", "1:right", "1:other", "-", "yes", "2026-05-01", "0001-01-01", "9999-12-31", "csv", "8:1"]
+        [
+            "right",
+            "wrong",
+            "other",
+            "1:right",
+            "1:other",
+            "-",
+            "yes",
+            "2026-05-01",
+            "0001-01-01",
+            "9999-12-31",
+            "csv",
+            "8:1",
+        ]
     ),
     st.integers(-(10**20), 10**20).map(str),
     st.floats().map(str),

@@ -1,10 +1,9 @@
 """Every route, taken from the application itself: without a login, from another site, with an old session."""
 
 import re
-from collections.abc import Callable
 
 import pytest
-from browsing import PASSWORD, Browser
+from browsing import PASSWORD, Browser, Locked
 
 from edge.pages.access import sessions
 from edge.pages.application import pages
@@ -17,7 +16,6 @@ def filled(path: str, value: str | None = None) -> str:
 
 ROUTES = [(one.method, filled(one.path), one.open) for one in pages()]
 LOCKED = [(method, path) for method, path, is_open in ROUTES if not is_open]
-Locked = Callable[[], Browser]
 
 
 def logged_in(locked: Locked) -> Browser:
@@ -67,13 +65,13 @@ def test_a_login_opens_every_page(locked: Locked) -> None:
 def test_no_other_site_changes_anything(
     locked: Locked, method: str, path: str, is_open: bool, headers: dict[str, str]
 ) -> None:
-    answer = logged_in(locked).post(path, {"password": PASSWORD}, **headers)
+    answer = locked.member().post(path, {"password": PASSWORD}, **headers)
     assert answer.status == 403
     assert not answer.cookies
 
 
 def test_a_change_without_any_sign_of_its_page_is_refused(locked: Locked) -> None:
-    browser = logged_in(locked)
+    browser = locked.member()
     assert browser.ask("POST", "/logout").status == 403
     assert browser.ask("POST", "/logout", sec_fetch_site="same-origin").status == 303
 
@@ -87,7 +85,7 @@ HOSTILE = [
 def test_the_table_of_status_codes(locked: Locked, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each route of the application: without a login, from another site, with an old session, with hostile ids."""
     table = {}
-    stranger, member = locked(), logged_in(locked)
+    stranger, member = locked(), locked.member()
     real = sessions.time.time()
     for one in pages():
         ask = "POST" if one.method == "POST" else "GET"
@@ -122,7 +120,7 @@ def test_a_session_ends_on_both_sides(locked: Locked) -> None:
 def test_a_session_ends_after_a_month_and_by_no_clock_that_went_back(
     locked: Locked, monkeypatch: pytest.MonkeyPatch, passed_s: float, status: int
 ) -> None:
-    browser = logged_in(locked)
+    browser = locked.member()
     real = sessions.time.time()
     monkeypatch.setattr(sessions.time, "time", lambda: real + passed_s)
     assert browser.get("/events").status == status
