@@ -16,6 +16,7 @@ from edge.events.score_log import ScoreLogWriter
 from edge.events.wall_clock import ClockReading
 from edge.pages.application import build
 from edge.pages.site import Site
+from edge.results import Candidate
 from edge.store.reading import StoreReader
 from edge.store.records import Filter
 from edge.store.writing import StoreWriter
@@ -128,6 +129,25 @@ class TestScoreCurve:
         assert 'class="threshold" x1="0" x2="480" y1="48.0"' in page.text
         assert "holds this event" not in page.words
         assert "does not hold this event" in browser.get("/events/60").words
+
+    @pytest.mark.parametrize(
+        "label",
+        ["<svg onload=alert(1)>", '"/><script>alert(1)</script>', "a\u202eb\u2066c", 'it\'s & "so"', "é" * 200],
+    )
+    def test_no_label_acts_in_a_page_or_a_drawing(self, site: Site, tmp_path: Path, label: str) -> None:
+        """As one of a bundle or a store from elsewhere may."""
+        one = next(iter(made_events(1)))
+        made = Made(msgspec.structs.replace(one.event, label=label, runner_up=Candidate(label, 0.1)), one.booted_s)
+        make_store(tmp_path / "events.db", [made])
+        self.logged(tmp_path / "scores.log", made.event)
+        browser = Browser(build(replace(site, store=tmp_path / "events.db")))
+        for path in ("/events", "/events/1", "/counts", "/exports", "/status"):
+            page = browser.get(path)
+            assert page.status == 200
+            assert "<svg onload" not in page.text
+            assert "<script>" not in page.text
+            assert not set("\u202e\u2066") & set(page.text)
+        assert "<polyline" in browser.get("/events/1").text
 
     def test_or_from_that_of_the_settings(self, site: Site, store: Path, tmp_path: Path) -> None:
         with StoreReader(store) as reader:
