@@ -30,12 +30,12 @@ def furnish(folder: Path) -> Path:
     make_store(store, [_named(place, one) for place, one in enumerate(made_events(MANY, side=160, boxes=True))])
     with StoreReader(store) as reader:
         numbers = [one.number for one in reader.events(Filter())]
-    marks = {
-        "right": Mark(verdict="right", by="ada", wall_s=1_777_700_000.0),
-        "wrong": Mark(verdict="wrong", by="ada", wall_s=1_777_700_001.0),
-        "other": Mark(verdict="other", label="polecat", by="<b>bob</b>", wall_s=1_777_700_002.0),
-    }
-    carry_out(store, [MarkEvents((numbers[place],), mark) for place, mark in zip((20, 21, 22), marks.values(), strict=True)])
+    marks = (
+        Mark(verdict="right", by="ada", wall_s=1_777_700_000.0),
+        Mark(verdict="wrong", by="ada", wall_s=1_777_700_001.0),
+        Mark(verdict="other", label="polecat", by="<b>bob</b>", wall_s=1_777_700_002.0),
+    )
+    carry_out(store, [MarkEvents((numbers[20 + place],), mark) for place, mark in enumerate(marks)])
     return store
 
 

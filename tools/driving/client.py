@@ -87,13 +87,13 @@ class Client:
 
     def get(self, path: str, **headers: str) -> Answer:
         """Return the answer to a GET; of what never ends, such as a live picture, its head."""
-        return self._ask("GET", path, b"", headers)
+        return self.send("GET", path, b"", headers)
 
     def post(self, path: str, fields: list[tuple[str, str]] | bytes, **headers: str) -> Answer:
         """Send a form as our own pages do. fields: pairs, or an encoded form."""
         body = fields if isinstance(fields, bytes) else urlencode(fields, errors="surrogatepass").encode()
         kind = {"content-type": "application/x-www-form-urlencoded", "origin": self._address}
-        return self._ask("POST", path, body, {**kind, **headers})
+        return self.send("POST", path, body, {**kind, **headers})
 
     def log_in(self, password: str) -> None:
         """Log in. Raises RuntimeError if that fails."""
@@ -103,9 +103,11 @@ class Client:
             raise RuntimeError(f"the login was answered with {answer.status}")
 
     def close(self) -> None:
+        """Close the connection; the next request opens another."""
         self._connection.close()
 
-    def _ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+    def send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        """Send any request. Raises OSError or http.client.HTTPException if there is no answer."""
         if self.cookie:
             headers = {"cookie": self.cookie, **headers}
         try:
@@ -123,5 +125,7 @@ class Client:
         elif got.headers.get("content-length") is not None:
             got.read(_MOST_BYTES)
         else:
-            self._connection.close()
+            self.close()
+        if "content-length" in headers:  # what the server takes for the next request is anybody's guess
+            self.close()
         return Answer(got.status, kind, {name.lower(): value for name, value in got.getheaders()}, data)

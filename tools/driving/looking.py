@@ -1,4 +1,4 @@
-"""Look at a page in Chromium as a person does: errors that it reports, what lies outside, what a screen reader lacks."""
+"""Look at a page in Chromium as a person does: errors in the console, what lies outside, what nobody can read out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,6 +32,7 @@ class Person:
 
     context: BrowserContext
     page: Page
+    scripts: bool = True
     faults: list[str] = field(default_factory=list)
     _expected: set[int] = field(default_factory=set)
 
@@ -53,7 +54,12 @@ class Person:
         return int(self.page.evaluate(_OUTSIDE))
 
     def barriers(self) -> list[str]:
-        """Return what axe-core finds serious or critical: rule, element, and why."""
+        """Return what axe-core finds serious or critical: rule, element, and why.
+
+        Nothing in a browser without scripts, of which axe-core is one.
+        """
+        if not self.scripts:
+            return []
         self.page.evaluate(_axe())
         found = self.page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
         return [
@@ -77,7 +83,8 @@ class Person:
         if response.status >= 400 and response.status not in self._expected:
             self.faults.append(f"{response.status}: {response.request.method} {response.url}")
 
-    def _watch(self, page: Page) -> None:
+    def watch(self, page: Page) -> None:
+        """Note the faults of a page of this person's."""
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
         page.on("response", self._answered)
@@ -97,8 +104,8 @@ def meet(
         reduced_motion="reduce",
     )
     context.set_default_timeout(20_000)
-    person = Person(context, context.new_page())
-    person._watch(person.page)  # noqa: SLF001
+    person = Person(context, context.new_page(), scripts)
+    person.watch(person.page)
     return person
 
 
