@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 Scheme = Literal["light", "dark"]
 # A phone and a desktop; the height is what a phone shows without its bars.
 HEIGHTS = {360: 640, 768: 900, 1440: 900}
+_PATIENCE_MS = 60_000  # of a busy machine
 _SERIOUS = ("serious", "critical")
 _OUTSIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 # Of the element with the focus: what it is, whether it is in sight, and how its focus is drawn.
@@ -83,6 +84,19 @@ class Person:
         if response.status >= 400 and response.status not in self._expected:
             self.faults.append(f"{response.status}: {response.request.method} {response.url}")
 
+    def take_leave(self) -> None:
+        """Raise AssertionError if there were faults, and begin anew."""
+        faults = self.faults.copy()
+        self.faults.clear()
+        self._expected.clear()
+        if faults:
+            raise AssertionError("\n".join(faults))
+
+    def resize(self, width: int, scheme: Scheme = "light") -> None:
+        """Give the window another size, and the page other colours."""
+        self.page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
+        self.page.emulate_media(color_scheme=scheme)
+
     def watch(self, page: Page) -> None:
         """Note the faults of a page of this person's."""
         page.on("console", self._heard)
@@ -103,7 +117,7 @@ def meet(
         locale="en-GB",
         reduced_motion="reduce",
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(_PATIENCE_MS)
     person = Person(context, context.new_page(), scripts)
     person.watch(person.page)
     return person
