@@ -18,15 +18,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tools.driving.chromium import chromium
 from tools.driving.client import Client
-from tools.driving.looking import HEIGHTS, Scheme, meet
+from tools.driving.looking import HEIGHTS, Person, Scheme, meet
 from tools.driving.photo_store import photo_store
-from tools.driving.served import ROOT, Served, served
+from tools.driving.served import ROOT, served
 from tools.driving.tour import Tour, take
 
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
@@ -89,18 +89,17 @@ def shots(tour: Tour) -> dict[str, Callable[[Page], object]]:
     return found | STATES
 
 
-def shoot(browser: Browser, site: Served, name: str, show: Callable[[Page], object], given: argparse.Namespace) -> None:
+def shoot(person: Person, name: str, show: Callable[[Page], object], given: argparse.Namespace) -> None:
     """Write all pictures of one page, or those that are asked for."""
     for width in HEIGHTS:
         for scheme in SCHEMES:
             file = given.out / f"{name}-{width}-{scheme}.png"
             if given.only and file.stem not in given.only:
                 continue
-            person = meet(browser, site.address, width=width, scheme=scheme)
+            person.resize(width, scheme)
             show(person.page)
             person.page.wait_for_load_state("load")
             person.page.screenshot(path=file, full_page=given.whole)
-            person.context.close()
             print(file)
 
 
@@ -147,8 +146,9 @@ def main() -> None:
         client = Client(site.address)
         tour = take(client)
         client.close()
+        person = meet(browser, site.address)
         for name, show in shots(tour).items():
-            shoot(browser, site, name, show, given)
+            shoot(person, name, show, given)
 
 
 if __name__ == "__main__":

@@ -120,11 +120,11 @@ def test_an_event_is_opened_from_its_picture(site: Served, person: Meet, scripts
 def test_counts_and_status_are_a_step_away(site: Served, person: Meet, scripts: bool) -> None:
     page = person(site, scripts=scripts, width=360).page
     page.goto("/")
-    page.get_by_role("navigation").get_by_role("link", name="Counts").click()
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Counts").click()
     expect(page.get_by_text(f"{MANY} events")).to_be_visible()
     total = page.locator("table.bars td.figure").all_inner_texts()
     assert 0 < sum(map(int, total)) <= MANY
-    page.get_by_role("navigation").get_by_role("link", name="Status").click()
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Status").click()
     expect(page.get_by_text(f"1 - {MANY}")).to_be_visible()
 
 

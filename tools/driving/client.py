@@ -47,17 +47,23 @@ class Answer:
 
 
 class Reading(HTMLParser):
-    """The links and forms of a page."""
+    """The links and forms of a page. A form whose buttons send it elsewhere counts once for each place."""
 
     def __init__(self) -> None:
         super().__init__()
         self.links: list[str] = []
         self.forms: list[Form] = []
         self._form: Form | None = None
+        self._chosen: tuple[str, str] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
-        self.links += [given[name] for name in ("href", "src", "data-src") if name in given]
+        # Scripts find addresses in data-...
+        self.links += [
+            value
+            for name, value in given.items()
+            if name in ("href", "src") or (name.startswith("data-") and value.startswith("/"))
+        ]
         if tag == "form":
             self._form = Form(given.get("method", "get").upper(), given.get("action", ""))
             self.forms.append(self._form)
@@ -66,15 +72,30 @@ class Reading(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
+            if self._form is not None and self._form.method == "GET":
+                self.links.append(f"{self._form.action}?{urlencode(self._form.fields)}")
             self._form = None
+        elif tag == "select" and self._form is not None and self._chosen is not None:
+            self._form.fields.append(self._chosen)
+            self._chosen = None
 
-    @staticmethod
-    def _take(form: Form, tag: str, given: dict[str, str]) -> None:
+    def _take(self, form: Form, tag: str, given: dict[str, str]) -> None:
         name, value, kind = given.get("name", ""), given.get("value", ""), given.get("type", "text")
         if tag == "button" or (tag == "input" and kind == "submit"):
-            form.buttons.append(Button(name, value))
-        elif tag == "input" and name and kind not in ("checkbox", "radio"):
+            self._take_button(form, Button(name, value), given)
+        elif tag == "input" and name and (kind not in ("checkbox", "radio") or "checked" in given):
             form.fields.append((name, value))
+        elif tag == "select":
+            self._chosen = (name, "")
+        elif tag == "option" and self._chosen is not None and ("selected" in given or not self._chosen[1]):
+            self._chosen = (self._chosen[0], value)
+
+    def _take_button(self, form: Form, button: Button, given: dict[str, str]) -> None:
+        method, action = given.get("formmethod", form.method).upper(), given.get("formaction", form.action)
+        if (method, action) == (form.method, form.action):
+            form.buttons.append(button)
+        else:
+            self.forms.append(Form(method, action, form.fields, [button]))
 
 
 class Client:
