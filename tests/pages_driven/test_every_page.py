@@ -13,7 +13,7 @@ TABS = 25
 
 
 def test_links_lead_to_every_route(tour: Tour) -> None:
-    """One that nothing leads to needs its reason in UNLINKED of tools/driving/tour.py, or what it shows in scenery.py."""
+    """If nothing leads to one, UNLINKED in tools/driving/tour.py must have the reason, or scenery.py what it shows."""
     assert tour.missing == []
 
 
