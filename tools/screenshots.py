@@ -115,12 +115,13 @@ def copied(given: argparse.Namespace) -> Iterator[Path]:
 
 
 def _others(store: Path) -> Callable[[str, list[str]], list[str]]:
-    """Return what copies the store, its journal and its folders of pictures, and nothing else that is large."""
+    """Return what leaves out all but the store, its journal and its pictures: a password, and what is large."""
 
     def ignore(folder: str, names: list[str]) -> list[str]:
         if Path(folder) != store.resolve().parent:
             return []
-        return [name for name in names if not name.startswith(store.name) and name not in ("pictures", "harvest")]
+        kept = {store.name, f"{store.name}-wal", "pictures", "harvest"}
+        return [name for name in names if name not in kept]
 
     return ignore
 
