@@ -24,13 +24,20 @@ from edge.pages.views.counts import counts_view
 from edge.pages.views.events import event_view, events_view
 from edge.pages.views.files import picture_view
 from edge.pages.views.forms import FormError
+from edge.pages.views.live import focus_view, frame_view, live_view, now_view
 from edge.pages.views.login import log_in, log_out, login_page
 from edge.pages.views.marking import mark_view, undo_view
 from edge.pages.views.status import status_view
 
 # Each may hold a reader of the store; people are few, and the camera needs the cores.
 _THREADS = 4
-_STATIC = {"style.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_STATIC = {
+    "style.css": "text/css",
+    "page.js": "text/javascript",
+    "live.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+    "no-picture.svg": "image/svg+xml",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +73,10 @@ def pages() -> list[Page]:
         Page("/events/undo", undo_view, "POST"),
         Page("/events/{number}", event_view),
         Page("/events/{number}/pictures/{place}", picture_view),
+        Page("/live", live_view),
+        Page("/live/focus", focus_view),
+        Page("/live/now", now_view),
+        Page("/live/picture", frame_view),
         Page("/counts", counts_view),
         Page("/status", status_view),
         Page(LOGIN, login_page, open=True),

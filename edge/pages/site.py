@@ -6,6 +6,7 @@ from pathlib import Path
 from edge.pages.access.attempts import Attempts
 from edge.pages.access.password import Password
 from edge.pages.access.sessions import Sessions
+from edge.pages.live.watching import Watching
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class Site:
 
     store: the file of events. run_dir: the folder in which the service keeps its status; None for a store elsewhere.
     password, sessions: None if none was set. secure: served over TLS, so that the cookie goes over nothing else.
+    watching: leaves word for the service that somebody looks; None without a `run_dir`.
     """
 
     store: Path
@@ -22,3 +24,4 @@ class Site:
     sessions: Sessions | None
     attempts: Attempts
     secure: bool = False
+    watching: Watching | None = None

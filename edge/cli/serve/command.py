@@ -66,8 +66,8 @@ def serve(context: click.Context, /, address: str | None, port: int | None, run_
         echo(f"pages of {store} at http://{shown}:{listening.getsockname()[1]}/")
         if kept is None:
             complain("fieldfare: no password is set, so only this machine can open them: fieldfare serve password")
-        _become_owner(store)
-        _serve(_site(store, run_dir if run_dir.is_dir() else None, kept), listening)
+        _become_owner(store, run_dir)
+        _serve(_site(store, run_dir, kept), listening)
 
 
 def _place(values: dict[str, Any]) -> "Pages":
@@ -85,23 +85,35 @@ def _serve(site: "Site", listening: Any) -> None:
     serve_app(build(site), listening)
 
 
-def _become_owner(store: Path) -> None:
+def _become_owner(store: Path, run_dir: Path) -> None:
     """Go on as the store's owner, if root runs this: what a browser sends is no business of root's."""
+    from edge.pages.places import make_requests
+
     owner = store.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
+        make_requests(run_dir, owner.st_uid, owner.st_gid)  # in /run only root may
         os.setgroups([])
         os.setgid(owner.st_gid)
         os.setuid(owner.st_uid)
 
 
-def _site(store: Path, run_dir: Path | None, kept: "Password | None") -> "Site":
+def _site(store: Path, run_dir: Path, kept: "Password | None") -> "Site":
+    from edge.live.places import requests_of
     from edge.pages.access.attempts import Attempts
     from edge.pages.access.sessions import Sessions
+    from edge.pages.live.watching import Watching
     from edge.pages.places import folder_of
     from edge.pages.site import Site
 
     sessions = None if kept is None else Sessions(folder_of(store), kept.id)
-    return Site(store=store, run_dir=run_dir, password=kept, sessions=sessions, attempts=Attempts())
+    return Site(
+        store=store,
+        run_dir=run_dir,
+        password=kept,
+        sessions=sessions,
+        attempts=Attempts(),
+        watching=Watching(requests_of(run_dir)),
+    )
 
 
 def _check_libraries() -> None:

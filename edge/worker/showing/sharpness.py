@@ -9,8 +9,8 @@ from edge.records import Pixels
 _MOST_SIDE = 1024
 # In the dark a sensor's noise is all there is: it must not pass for sharpness.
 _LEAST_MEAN = 32.0
-# OpenCV's Laplacian of 5 x 5 pixels smooths as it derives, in whole numbers that just fit into 16 bits: noise differs from
-# pixel to pixel, and no lens draws an edge as fine as that. It is so many times larger than the plain Laplacian.
+# OpenCV's Laplacian of 5 x 5 pixels smooths as it derives, in whole numbers that just fit into 16 bits: noise differs
+# from pixel to pixel, and no lens draws an edge as fine as that. It is so many times larger than the plain Laplacian.
 _SMOOTHING, _GAIN = 5, 64.0
 
 
