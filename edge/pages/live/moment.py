@@ -48,13 +48,14 @@ class Seen(msgspec.Struct, frozen=True):
 class Moment(msgspec.Struct, frozen=True):
     """How the service is, and what it sees.
 
-    state: its key. state_words: for people. sees: the camera gives frames.
-    words: why there is no picture; "" if there is one.
+    state: its key. state_words: for people. why: it is so; "" if nobody knows. sees: the camera gives frames.
+    words: why there is no picture although it sees; "" if there is one.
     facts: always the same ones, so that each has its place; none with a part.
     """
 
     state: str
     state_words: str
+    why: str
     sees: bool
     words: str
     facts: list[Fact]
@@ -68,15 +69,19 @@ def moment(site: Site, aim: Aim | None = None) -> tuple[Moment, Live | None]:
     if site.watching is not None and now.sees:
         fault = site.watching.want(None if aim is None else aim.focus)
     live = newest(site.run_dir, PICTURE if aim is None else FOCUS, now)
-    if not now.sees:
-        why = words.no_service if now.state == "none" else printable(now.why)
-    elif live is not None:
-        why = ""
-    else:
-        why = words.coming if fault is None else words.cannot_ask.format(why=printable(fault))
-    facts = list(_facts(site, now, live)) if aim is None else []
-    state_words = getattr(words.states, now.state)
-    return Moment(now.state, state_words, now.sees, why, facts, None if live is None else _seen(live)), live
+    missing = ""
+    if now.sees and live is None:
+        missing = words.coming if fault is None else words.cannot_ask.format(why=printable(fault))
+    made = Moment(
+        state=now.state,
+        state_words=getattr(words.states, now.state),
+        why=words.no_service if now.state == "none" else printable(now.why),
+        sees=now.sees,
+        words=missing,
+        facts=list(_facts(site, now, live)) if aim is None else [],
+        picture=None if live is None else _seen(live),
+    )
+    return made, live
 
 
 def _seen(live: Live) -> Seen:

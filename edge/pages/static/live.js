@@ -34,7 +34,8 @@ function tell(now) {
   const state = document.getElementById("state");
   put(state, now.state_words);
   state.className = `state ${now.state}`;
-  put(document.getElementById("words").firstChild, now.words);
+  put(document.getElementById("why"), now.why);
+  put(document.getElementById("words"), now.words);
   for (const fact of now.facts) {
     const line = live.querySelector(`[data-fact="${fact.key}"]`);
     if (line) put(line, fact.value);
@@ -107,7 +108,7 @@ async function watch(view) {
     } catch {
       view.hidden = true;
       view.number = 0;
-      put(document.getElementById("words").firstChild, live.dataset.lost);
+      put(document.getElementById("words"), live.dataset.lost);
       await pause(2000);
     }
     await pause(Math.max(20, view.dataset.every - (performance.now() - began)));

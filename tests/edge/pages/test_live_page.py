@@ -115,9 +115,10 @@ class TestPicture:
         assert now(browser, f"?had={live.number}")[1] == JPEG
 
     def test_the_page_has_it_all_without_a_script(self, browser: Browser, beside: Beside) -> None:
-        beside.show()
+        beside.show(region=(0.1, 0.0, 0.5, 1.0))
         page = browser.get("/live")
         assert 'src="/live/picture"' in page.text
+        assert '<rect class="region" x="10.0" y="0.0" width="50.0" height="100.0"/>' in page.text
         assert {"fox, 91.7 %", "Reload", "running"} <= {
             word for word in ("fox, 91.7 %", "Reload", "running") if word in page.words
         }
@@ -172,6 +173,13 @@ class TestFacts:
         assert seen["schedule"] == "sleeps from 2026-05-02 00:00:00"
         assert float(seen["space"].removesuffix(" GB")) >= 0
 
+    def test_the_reason_of_a_state_is_there_beside_a_picture(self, browser: Browser, beside: Beside) -> None:
+        beside.show()
+        beside.be(state="degraded", why="Edge TPU lost: unplugged")
+        moment, jpeg = now(browser)
+        assert (moment["why"], jpeg) == ("Edge TPU lost: unplugged", JPEG)
+        assert "running, but not as in the settings Edge TPU lost: unplugged" in browser.get("/live").words
+
     def test_what_is_not_known_has_its_place_too(self, browser: Browser, site: Site) -> None:
         without = facts(now(Browser(build(site)))[0])
         assert without.keys() == facts(now(browser)[0]).keys()
@@ -220,7 +228,7 @@ def test_without_a_picture_of_this_moment_the_state_and_its_reason_are_shown_and
     for words in ("", "?x=50&y=50&size=25"):
         moment, jpeg = now(browser, words)
         assert (moment["state_words"], moment["picture"], jpeg) == (state, None, b"")
-        assert why in moment["words"]
+        assert (why in moment["why"], moment["words"]) == (True, "")
         assert browser.get(f"/live/picture{words}").status == 303
     for path in ("/live", "/live/focus"):
         page = browser.get(path)
