@@ -9,7 +9,8 @@ its unit gives it. Watchers are other machines' browsers: here they are threads 
 flat out        every frame is classified, as fast as both cores can: whatever anybody computes is missing here.
 30 frames/s     a camera: what is lost is lost in drops.
 
-Each figure is the rate of decisions by the service's own status, as a share of the rate with nobody in the same round.
+Losses are of the rate of decisions by the service's own status, against the rate with nobody in the same round. Beside
+them stands what a busy machine does not blur: the processor time of the pages and of the worker's thread that encodes.
 """
 
 import argparse
@@ -29,13 +30,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.supervision.status import Status
+from edge.board import Board
 from tools.bench_pipeline import make_bundle, next_status, running
 from tools.make_store import made_events, make_store
 
 ROOT = Path(__file__).resolve().parent.parent
 # As Nice= in systemd/fieldfare-pages.service.
 PAGES_NICE = 10
+# As _NICE in edge/worker/showing/shower.py.
+SHOW_NICE = 10
 FOCUS = "&x=50&y=50&size=25"
 # A worker stops showing 3 s after the last request, and may take half a second to see the first.
 _SETTLE_S = 4.5
@@ -80,8 +83,12 @@ class Watcher:
         line, had = http.client.HTTPConnection(*self.address, timeout=30), 1
         while not self.stop.is_set():
             began_s = time.monotonic()
-            line.request("GET", f"/live/now?had={had}{self.words}")
-            head, _, jpeg = line.getresponse().read().partition(b"\n")
+            try:
+                line.request("GET", f"/live/now?had={had}{self.words}")
+                head, _, jpeg = line.getresponse().read().partition(b"\n")
+            except (OSError, http.client.HTTPException):  # as a browser does on a busy machine: again
+                line.close()
+                continue
             if jpeg:
                 self.pictures += 1
                 had = json.loads(head)["picture"]["number"]
@@ -89,25 +96,49 @@ class Watcher:
         line.close()
 
 
+@dataclass
+class Watch:
+    """Who looks now. pid: of the pages; None if they do not run."""
+
+    pid: int | None
+    watchers: list[Watcher]
+
+    def cpu_s(self, worker: int | None) -> float:
+        """Return the processor time that looking has taken: of the pages, and of the worker's thread that encodes."""
+        board = Board()
+        return (board.cpu_s(self.pid) or 0.0 if self.pid else 0.0) + (shown_s(worker) if worker else 0.0)
+
+
+def shown_s(worker: int) -> float:
+    """Return the processor time of the worker's threads of low priority, of which there are no others here."""
+    ticks = 0
+    for path in Path(f"/proc/{worker}/task").glob("*/stat"):
+        words = path.read_text().rpartition(")")[2].split()
+        if int(words[16]) == SHOW_NICE:
+            ticks += int(words[11]) + int(words[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def watched(turn: Turn, store: Path, run_dir: Path) -> Iterator[list[Watcher]]:
+def watched(turn: Turn, store: Path, run_dir: Path) -> Iterator[Watch]:
     """Have the service of `run_dir` watched in the block."""
     with ExitStack() as stack:
         watchers: list[Watcher] = []
+        pid = None
         if turn.pages:
-            address, stop = stack.enter_context(served(store, run_dir)), threading.Event()
+            (address, pid), stop = stack.enter_context(served(store, run_dir)), threading.Event()
             watchers += [Watcher(address, "", 1.0, stop) for _ in range(turn.watchers)]
             watchers += [Watcher(address, FOCUS, 0.1, stop) for _ in range(turn.focusing)]
             for watcher in watchers:
                 stack.callback(watcher.thread.join)
             stack.callback(stop.set)
         time.sleep(_SETTLE_S)
-        yield watchers
+        yield Watch(pid, watchers)
 
 
 @contextmanager
-def served(store: Path, run_dir: Path) -> Iterator[tuple[str, int]]:
-    """Serve the pages in the block. Yields their host and port. Raises SystemExit if they do not start."""
+def served(store: Path, run_dir: Path) -> Iterator[tuple[tuple[str, int], int]]:
+    """Serve the pages in the block. Yields host and port, and the process. Raises SystemExit if they do not start."""
     command = ["nice", "-n", str(PAGES_NICE), sys.executable, "-m", "edge", "serve"]
     words = ["--store", str(store), "--run-dir", str(run_dir), "--port", "0"]
     with subprocess.Popen(
@@ -117,53 +148,69 @@ def served(store: Path, run_dir: Path) -> Iterator[tuple[str, int]]:
             found = re.search(r"http://([^:/]+):(\d+)", process.stdout.readline()) if process.stdout else None
             if found is None:
                 raise SystemExit("the pages did not start")
-            yield found[1], int(found[2])
+            yield (found[1], int(found[2])), process.pid
         finally:
             process.send_signal(signal.SIGTERM)
 
 
-def rate(first: Status, last: Status) -> float:
-    return (last.counts.results - first.counts.results) / (last.updated_mono_s - first.updated_mono_s)
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one turn came to. cpu_percent: of one core, by the pages and the thread that encodes."""
+
+    decisions_a_second: float
+    pictures_a_second: float
+    cpu_percent: float
 
 
 def measure(bundle: Path, store: Path, camera: tuple[object, ...], rounds: int, seconds: float) -> dict[str, object]:
     """Return the rates and losses of all turns with one camera, and print them."""
-    rates: dict[str, list[float]] = {turn.name: [] for turn in TURNS}
-    pictures: dict[str, list[float]] = {turn.name: [] for turn in TURNS}
+    found: dict[str, list[Figures]] = {turn.name: [] for turn in TURNS}
     with running(bundle, "--source", "synthetic", *camera, "--quiet") as (process, file):
         next_status(file, time.monotonic() + 2.0, process)
         for number in range(rounds):
             # Forth and back, so that a machine that grows slower or faster is no difference between them.
             for turn in TURNS if number % 2 == 0 else reversed(TURNS):
-                with watched(turn, store, file.parent) as watchers:
+                with watched(turn, store, file.parent) as watch:
                     first = next_status(file, time.monotonic(), process)
-                    before = [watcher.pictures for watcher in watchers]
+                    before, cpu_s = [one.pictures for one in watch.watchers], watch.cpu_s(first.worker_pid)
                     last = next_status(file, first.updated_mono_s + seconds, process)
-                    got = [watcher.pictures - count for watcher, count in zip(watchers, before, strict=True)]
-                if watchers and not all(got):
-                    raise SystemExit(f"{turn.name}: somebody got no picture: {got}")
-                rates[turn.name].append(rate(first, last))
+                    cpu_s = watch.cpu_s(last.worker_pid) - cpu_s
+                    got = [one.pictures - count for one, count in zip(watch.watchers, before, strict=True)]
+                if not all(got):
+                    raise SystemExit(f"{turn.name}: somebody got no picture: {got}: the machine is too busy")
                 took_s = last.updated_mono_s - first.updated_mono_s
-                pictures[turn.name].append(max(got, default=0) / took_s)
-    return report(rates, pictures)
+                found[turn.name].append(
+                    Figures(
+                        (last.counts.results - first.counts.results) / took_s,
+                        max(got, default=0) / took_s,
+                        100 * cpu_s / took_s,
+                    )
+                )
+    return report(found)
 
 
-def report(rates: dict[str, list[float]], pictures: dict[str, list[float]]) -> dict[str, object]:
+def report(found: dict[str, list[Figures]]) -> dict[str, object]:
     """Print a row for each turn, and return them."""
-    alone, rows = rates[TURNS[0].name], {}
-    for name, kept in rates.items():
-        losses = [100 * (1 - theirs / ours) for theirs, ours in zip(kept, alone, strict=True)]
-        rows[name] = {
-            "decisions_a_second": statistics.median(kept),
+    alone, rows = found[TURNS[0].name], {}
+    for name, kept in found.items():
+        losses = [
+            100 * (1 - one.decisions_a_second / nobody.decisions_a_second)
+            for one, nobody in zip(kept, alone, strict=True)
+        ]
+        rows[name] = row = {
+            "decisions_a_second": statistics.median(one.decisions_a_second for one in kept),
             "loss_percent": statistics.median(losses),
             "spread_percent": [min(losses), max(losses)],
-            "pictures_a_second": statistics.median(pictures[name]),
+            "pictures_a_second": statistics.median(one.pictures_a_second for one in kept),
+            "cpu_percent": statistics.median(one.cpu_percent for one in kept),
         }
         print(
-            f"  {name:<18} {statistics.median(kept):7.1f} decisions/s, loss {statistics.median(losses):5.2f} % "
-            f"({min(losses):.2f} to {max(losses):.2f}), {statistics.median(pictures[name]):.1f} pictures/s to one"
+            f"  {name:<18} {row['decisions_a_second']:7.1f} decisions/s, loss {row['loss_percent']:5.2f} % "
+            f"({min(losses):.2f} to {max(losses):.2f}), {row['pictures_a_second']:.1f} pictures/s to one, "
+            f"{row['cpu_percent']:.1f} % of a core",
+            flush=True,
         )
-    return rows
+    return dict(rows)
 
 
 def main() -> None:
@@ -181,9 +228,9 @@ def main() -> None:
         folder = Path(name)
         bundle = make_bundle(given.model, given.labels, folder / "bundle")
         make_store(folder / "events.db", made_events(10, side=16))
-        for camera, words in (("flat out", ()), ("30 frames/s", ("--fps", 30))):
+        for camera, words in (("30 frames/s", ("--fps", 30)), ("flat out", ())):
             print(
-                f"\n{given.size}, {camera}: {given.rounds} rounds of {given.seconds:g} s each in turn; median (spread)"
+                f"\n{given.size}, {camera}: {given.rounds} rounds of {given.seconds:g} s; medians (spread)", flush=True
             )
             sized = ("--size", given.size, *words)
             rows[camera] = measure(bundle, folder / "events.db", sized, given.rounds, given.seconds)
