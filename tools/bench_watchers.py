@@ -4,7 +4,7 @@
 One service runs on a synthetic camera all the time, and is watched in turns: by nobody and without the process of the
 pages, by nobody, by one, by five, and by one who sets the lens. Watchers send what the page's script sends: a request
 each second, or for the lens ten, each for picture and figures together. The process of the pages has the priority that
-its unit gives it. Watchers are other machines' browsers: here they are threads of this program, of the lowest priority.
+its unit gives it. Watchers are other machines' browsers: here they are threads of this program, of low priority.
 
 flat out        every frame is classified, as fast as both cores can: whatever anybody computes is missing here.
 30 frames/s     a camera: what is lost is lost in drops.
@@ -79,7 +79,7 @@ class Watcher:
         self.thread.start()
 
     def _watch(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PAGES_NICE)
         line, had = http.client.HTTPConnection(*self.address, timeout=30), 1
         while not self.stop.is_set():
             began_s = time.monotonic()
