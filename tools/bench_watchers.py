@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Measure what people who look at the live page cost the camera: `python tools/bench_watchers.py MODEL --labels L.txt`.
 
-One service runs on a synthetic camera all the time, and is watched in turns: by nobody and without the process of the
+One service runs all the time, and is watched in turns: by nobody and without the process of the
 pages, by nobody, by one, by five, and by one who sets the lens. Watchers send what the page's script sends: a request
 each second, or for the lens ten, each for picture and figures together. The process of the pages has the priority that
-its unit gives it. Watchers are other machines' browsers: here they are threads of this program, of the lowest priority.
+its unit gives it. Watchers are other machines' browsers: here they are threads of this program, of low priority.
 
-flat out        every frame is classified, as fast as both cores can: whatever anybody computes is missing here.
-30 frames/s     a camera: what is lost is lost in drops.
+30 frames/s     a synthetic camera: what is lost is lost in drops.
+flat out        recorded frames, each classified, as fast as the cores can: what anybody else computes is missing here.
 
 Losses are of the rate of decisions by the service's own status, against the rate with nobody in the same round. Beside
 them stands what a busy machine does not blur: the processor time of the pages and of the worker's thread that encodes.
@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.board import Board
-from tools.bench_pipeline import make_bundle, next_status, running
+from tools.bench_pipeline import make_bundle, next_status, running, write_frames
 from tools.make_store import made_events, make_store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,7 +79,7 @@ class Watcher:
         self.thread.start()
 
     def _watch(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PAGES_NICE)
         line, had = http.client.HTTPConnection(*self.address, timeout=30), 1
         while not self.stop.is_set():
             began_s = time.monotonic()
@@ -165,7 +165,7 @@ class Figures:
 def measure(bundle: Path, store: Path, camera: tuple[object, ...], rounds: int, seconds: float) -> dict[str, object]:
     """Return the rates and losses of all turns with one camera, and print them."""
     found: dict[str, list[Figures]] = {turn.name: [] for turn in TURNS}
-    with running(bundle, "--source", "synthetic", *camera, "--quiet") as (process, file):
+    with running(bundle, *camera, "--quiet") as (process, file):
         next_status(file, time.monotonic() + 2.0, process)
         for number in range(rounds):
             # Forth and back, so that a machine that grows slower or faster is no difference between them.
@@ -228,12 +228,14 @@ def main() -> None:
         folder = Path(name)
         bundle = make_bundle(given.model, given.labels, folder / "bundle")
         make_store(folder / "events.db", made_events(10, side=16))
-        for camera, words in (("30 frames/s", ("--fps", 30)), ("flat out", ())):
-            print(
-                f"\n{given.size}, {camera}: {given.rounds} rounds of {given.seconds:g} s; medians (spread)", flush=True
-            )
-            sized = ("--size", given.size, *words)
-            rows[camera] = measure(bundle, folder / "events.db", sized, given.rounds, given.seconds)
+        frames = write_frames(folder / "frames", *(int(side) for side in given.size.split("x")))
+        cameras: dict[str, tuple[object, ...]] = {
+            "30 frames/s": ("--source", "synthetic", "--size", given.size, "--fps", 30),
+            "flat out": ("--source", frames, "--flat-out", "--loop"),
+        }
+        for camera, words in cameras.items():
+            print(f"\n{given.size}, {camera}: {given.rounds} rounds of {given.seconds:g} s; medians", flush=True)
+            rows[camera] = measure(bundle, folder / "events.db", words, given.rounds, given.seconds)
     if given.json:
         print(json.dumps(rows))
 
