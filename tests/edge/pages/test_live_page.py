@@ -328,6 +328,17 @@ class TestFocus:
         assert 'src="/live/picture?x=50&amp;y=50&amp;size=50"' in page.text
         assert '<rect class="part" x="25.0" y="25.0" width="50.0" height="50.0"/>' in page.text
 
+    def test_another_part_passes_for_none(
+        self, browser: Browser, beside: Beside, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It was wanted before, or by somebody else: figures of different parts cannot be compared."""
+        monkeypatch.setattr(views, "_PATIENCE_S", 0.2)
+        beside.show(FOCUS, part=(0.25, 0.25, 0.5, 0.5), sharpness=6.789)
+        moment, _ = now(browser, "?x=60&y=50&size=50")
+        assert moment["picture"]["sharpness"] == ""
+        assert browser.get("/live/picture?x=60&y=50&size=50").status == 303
+        assert browser.get("/live/picture?x=50&y=50&size=50").status == 200
+
     def test_without_words_it_is_the_middle(self, browser: Browser) -> None:
         page = browser.get("/live/focus")
         assert 'src="/live/picture?x=50&amp;y=50&amp;size=25"' in page.text
