@@ -13,6 +13,10 @@ from tests.pages_driven.scenery import MANY, ODD_LABELS
 from tools.driving.client import Client
 from tools.driving.looking import Meet
 from tools.driving.served import Served
+from tools.driving.tour import Tour
+
+# What they show comes from elsewhere, and goes on without a store.
+NOT_OF_THE_STORE = {"/live", "/live/focus", "/doctor", "/problems", "/settings", "/login"}
 
 
 def test_a_picture_that_was_dropped_leaves_its_words(site: Served, store: Path, person: Meet) -> None:
@@ -47,6 +51,30 @@ def test_the_store_goes_and_comes_back_while_a_page_is_open(
     somebody.page.go_back()
     somebody.page.locator(f"#event-{MANY}").get_by_role("button", name="Right").click()
     expect(somebody.page.get_by_text("Marked: 1.")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("gone", "The store of events is not there."), ("damaged", "The store of events cannot be read")],
+)
+def test_every_page_of_the_store_says_that_it_is_not_there(
+    site: Served, store: Path, tour: Tour, person: Meet, fault: str, words: str
+) -> None:
+    somebody = person(site, width=360)
+    somebody.expect(503)
+    store.rename(store.with_name("aside"))
+    if fault == "damaged":
+        store.write_bytes(b"SQLite format 3\0" + b"\xff" * 8192)
+    without = set()
+    for route, address in tour.pages.items():
+        answer = somebody.open(address)
+        assert answer is not None
+        if answer.status == 200:
+            without.add(route)
+        else:
+            assert (answer.status, words in somebody.words) == (503, True), route
+        assert somebody.outside_px() == 0, route
+    assert without == NOT_OF_THE_STORE
 
 
 def test_half_a_form_marks_nothing(site: Served, store: Path) -> None:
