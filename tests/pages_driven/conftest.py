@@ -53,11 +53,20 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="package")
+def _room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder whose content each test gets anew, and whose pages go on from test to test."""
+    return tmp_path_factory.mktemp("room")
+
+
 @pytest.fixture
-def store(furnished: Path, tmp_path: Path) -> Path:
+def store(furnished: Path, _room: Path) -> Path:
     """A store of the test's own. Its pages have no password."""
-    shutil.copytree(furnished, tmp_path / "state", ignore=shutil.ignore_patterns("*.pages"))
-    return tmp_path / "state/events.db"
+    for one in _room.iterdir():
+        if one.is_dir():
+            shutil.rmtree(one)
+    shutil.copytree(furnished, _room / "state", ignore=shutil.ignore_patterns("*.pages"))
+    return _room / "state/events.db"
 
 
 @pytest.fixture
@@ -83,10 +92,23 @@ def serve() -> Iterator[Serve]:
             assert one.process.poll() is None, one.reported()
 
 
+@pytest.fixture(scope="package")
+def _pages(_room: Path, furnished: Path) -> Iterator[Served]:
+    """To start them takes a second or more of processor time."""
+    # So that there is one at their start; each test then has its own in that place.
+    shutil.copytree(furnished, _room / "state", ignore=shutil.ignore_patterns("*.pages"), dirs_exist_ok=True)
+    with served(_room / "state/events.db", "--run-dir", str(_room / "run"), **ZONE) as site:
+        yield site
+
+
 @pytest.fixture
-def site(serve: Serve, store: Path, run: Path) -> Served:
-    """The pages of `store`."""
-    return serve(store, "--run-dir", str(run))
+def site(_pages: Served, store: Path) -> Iterator[Served]:
+    """The pages of `store`, which open it anew for each request."""
+    known = len(_pages.reported())
+    yield _pages
+    reported = _pages.reported()[known:]
+    assert "Traceback" not in reported, reported
+    assert _pages.process.poll() is None, reported
 
 
 @pytest.fixture
@@ -107,9 +129,9 @@ def person(chrome: Browser) -> Iterator[Meet]:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
+def run(store: Path) -> Path:
     """Where the service of `site` keeps its files; nothing is there."""
-    return tmp_path / "run"
+    return store.parent.with_name("run")
 
 
 @pytest.fixture(scope="package")

@@ -162,7 +162,7 @@ class TestWithoutScripts:
         page.goto("/live")
         shown = page.locator(".view img")
         expect(shown).to_be_visible()
-        assert shown.evaluate("one => one.naturalWidth") == 960
+        expect(shown).to_have_js_property("naturalWidth", 960)
         page.get_by_role("link", name="Reload").click()
         expect(page.locator(".view img")).to_have_attribute("alt", WORDS)
 
@@ -177,7 +177,7 @@ class TestWithoutScripts:
         expect(page.get_by_label("From the left (%)")).to_have_value("20")
         shown = page.locator(".view img").first
         expect(shown).to_be_visible()
-        assert shown.evaluate("one => one.naturalWidth") == 128
+        expect(shown).to_have_js_property("naturalWidth", 128)
         page.get_by_role("link", name="To the right").click()
         expect(page.get_by_label("From the left (%)")).to_have_value("24")
         expect(page.locator(".view .part")).to_have_attribute("x", re.compile(r"^19(\.0+\d*)?$|^18\.99"))
