@@ -58,7 +58,7 @@ _PIPE = Path("-")
 @click.option("--position", metavar="LAT,LON", help="camtrap-dp: where devices stand that have no position.")
 @json_option
 @click.pass_context
-def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_json: bool, **_: Any) -> None:
+def export(context: click.Context, /, form: Any, out: Path, as_json: bool, **_: Any) -> None:
     """Export events to a folder, with their pictures, so that every byte was read back from it.
 
     \b
@@ -72,7 +72,6 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
 
     If it was interrupted, run it again with --resume. manifest-sha256.txt lists every file for `sha256sum -c`.
     """
-    from edge.exports.export import Request
     from edge.exports.export import export as run
     from edge.store.reading import StoreReader
 
@@ -84,19 +83,7 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
         _refuse_piped(context)
     else:
         _check_out(out, store, values)
-    request = Request(
-        store=store,
-        form=form,
-        out=out,
-        wanted=filter_of(values),
-        taxon_of=_taxa(values),
-        since_last=values["since_last"],
-        media=not no_media,
-        overwrite=values["overwrite"],
-        resume=values["resume"],
-        project=_project(values),
-        position=_position(values["position"]),
-    )
+    request = _request(values, store)
     with StoreReader(store) as reader:
         note_missing_log(reader)
         note_strange_labels(reader, request.wanted)
@@ -110,6 +97,25 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
     elif not piped:
         _report(request.out, outcome)
     warn(outcome, form)
+
+
+def _request(values: dict[str, Any], store: Path) -> "Request":
+    """Return what the options of the command ask for."""
+    from edge.exports.export import Request
+
+    return Request(
+        store=store,
+        form=values["form"],
+        out=values["out"],
+        wanted=filter_of(values),
+        taxon_of=_taxa(values),
+        since_last=values["since_last"],
+        media=not values["no_media"],
+        overwrite=values["overwrite"],
+        resume=values["resume"],
+        project=_project(values),
+        position=_position(values["position"]),
+    )
 
 
 def _refuse_piped(context: click.Context) -> None:

@@ -135,7 +135,7 @@ class TestWithScripts:
         expect(page.locator("#sharpness")).to_have_text(re.compile(r"[1-9]"))
         best = page.locator("#best output")
         expect(best).to_have_text(page.locator("#sharpness").inner_text())
-        page.get_by_role("button", name="Begin anew").click()
+        page.get_by_role("button", name="Start again").click()
         expect(best).to_have_text(re.compile(r"[1-9]"))
         page.get_by_label("Grid").check()
         expect(page.locator(".grid")).to_have_css("display", "inline")

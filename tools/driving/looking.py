@@ -85,7 +85,7 @@ class Person:
             self.faults.append(f"{response.status}: {response.request.method} {response.url}")
 
     def take_leave(self) -> None:
-        """Raise AssertionError if there were faults, and begin anew."""
+        """Raise AssertionError if there were faults, and forget them."""
         faults = self.faults.copy()
         self.faults.clear()
         self._expected.clear()
