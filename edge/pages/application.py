@@ -18,19 +18,33 @@ from starlette.types import ASGIApp
 
 from edge.errors import FieldfareError, MissingInputError, StorageError
 from edge.pages.access.guard import LOGIN, Guard
+from edge.pages.errands.download import sweep
+from edge.pages.errands.errands import BusyError
+from edge.pages.places import folder_of
 from edge.pages.rendering import refusal
 from edge.pages.site import Site
 from edge.pages.views.counts import counts_view
 from edge.pages.views.events import event_view, events_view
-from edge.pages.views.files import picture_view
+from edge.pages.views.exports import again_view, cancel_view, download_view, exports_view, stick_view
+from edge.pages.views.files import certificate_view, picture_view
 from edge.pages.views.forms import FormError
+from edge.pages.views.health import doctor_view, examine_view
+from edge.pages.views.live import focus_view, frame_view, live_view, now_view
 from edge.pages.views.login import log_in, log_out, login_page
 from edge.pages.views.marking import mark_view, undo_view
+from edge.pages.views.problems import problems_view
+from edge.pages.views.settings import settings_view
 from edge.pages.views.status import status_view
 
 # Each may hold a reader of the store; people are few, and the camera needs the cores.
 _THREADS = 4
-_STATIC = {"style.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_STATIC = {
+    "style.css": "text/css",
+    "page.js": "text/javascript",
+    "live.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+    "no-picture.svg": "image/svg+xml",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -66,8 +80,22 @@ def pages() -> list[Page]:
         Page("/events/undo", undo_view, "POST"),
         Page("/events/{number}", event_view),
         Page("/events/{number}/pictures/{place}", picture_view),
+        Page("/live", live_view),
+        Page("/live/focus", focus_view),
+        Page("/live/now", now_view),
+        Page("/live/picture", frame_view),
         Page("/counts", counts_view),
         Page("/status", status_view),
+        Page("/doctor", doctor_view),
+        Page("/doctor", examine_view, "POST"),
+        Page("/problems", problems_view),
+        Page("/settings", settings_view),
+        Page("/settings/certificate", certificate_view),
+        Page("/exports", exports_view),
+        Page("/exports/download", download_view),
+        Page("/exports/stick", stick_view, "POST"),
+        Page("/exports/again", again_view, "POST"),
+        Page("/exports/cancel", cancel_view, "POST"),
         Page(LOGIN, login_page, open=True),
         Page(LOGIN, log_in, "POST", open=True),
         Page("/logout", log_out, "POST"),
@@ -81,7 +109,7 @@ def build(site: Site) -> ASGIApp:
     app = Starlette(
         routes=[_route(site, one) for one in table],
         exception_handlers={FieldfareError: _ours, HTTPException: _of_starlette, Exception: _unexpected},
-        lifespan=_few_threads,
+        lifespan=partial(_lifespan, site),
     )
     app.router.redirect_slashes = False
     open_paths = [one.path for one in table if one.open]
@@ -89,9 +117,11 @@ def build(site: Site) -> ASGIApp:
 
 
 @asynccontextmanager
-async def _few_threads(_app: Starlette) -> AsyncIterator[None]:
+async def _lifespan(site: Site, _app: Starlette) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+    sweep(folder_of(site.store))
     yield
+    site.errands.cancel()
 
 
 def _route(site: Site, one: Page) -> Route:
@@ -104,6 +134,8 @@ def _ours(_request: Request, error: Exception) -> Response:
         return refusal(400, "bad_request", detail=str(error))
     if isinstance(error, MissingInputError):
         return refusal(503, "no_store", detail=str(error))
+    if isinstance(error, BusyError):
+        return refusal(409, "busy", detail=str(error))
     if isinstance(error, StorageError):
         return refusal(507, "not_written", detail=str(error))
     return refusal(503, "unavailable", detail=str(error))
