@@ -135,7 +135,7 @@ def scored(pipeline: Pipeline, picture_bgr: NDArray[np.uint8]) -> NDArray[np.flo
 
 def events_of(scores: Scores, bundle: Bundle, settings: Settings) -> list[Found]:
     trial = Trial(settings)
-    trial.begin(bundle.labels, [bundle.manifest.calibration.threshold] * len(bundle.labels))
+    trial.begin(bundle.labels, bundle.thresholds)
     for second, values in scores:
         trial.look(second, values)
     trial.end()
@@ -145,7 +145,7 @@ def events_of(scores: Scores, bundle: Bundle, settings: Settings) -> list[Found]
 def decisions_of(scores: Scores, bundle: Bundle, settings: Settings) -> list[Found]:
     """Return the stretches of frames of one label, as the decisions on single frames give them."""
     background = background_of(bundle.labels, settings.decision.background)
-    thresholds = thresholds_of(bundle.labels, settings.decision, bundle.manifest.calibration.threshold)
+    thresholds = thresholds_of(bundle.labels, settings.decision, bundle.thresholds)
     found: list[Found] = []
     last = None
     for second, values in scores:

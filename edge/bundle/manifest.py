@@ -119,6 +119,7 @@ class Calibration(Strict, frozen=True, kw_only=True):
 
     - bias: one number a class, None for zeros.
     - threshold: a best score under it is reported as unknown.
+    - thresholds: one number a class in its place, None if it holds for all.
     - promised_precision: the share of right answers above the threshold, as shown by validation photos.
     - method: how these were found.
     """
@@ -126,6 +127,7 @@ class Calibration(Strict, frozen=True, kw_only=True):
     temperature: Positive = 1.0
     bias: tuple[Bias, ...] | None = None
     threshold: Share = 0.0
+    thresholds: tuple[Share, ...] | None = None
     promised_precision: Share | None = None
     method: Text = "none"
 
@@ -327,11 +329,12 @@ def _check_ranges(manifest: Manifest) -> None:
             raise BundleError(
                 f"manifest.json: {title} zero point {zero_point} is outside {dtype}'s {info.min}..{info.max}"
             )
-    bias = manifest.calibration.bias
-    if bias is not None and len(bias) != manifest.output.classes:
-        raise BundleError(
-            f"manifest.json: calibration.bias has {len(bias)} numbers, the model {manifest.output.classes} classes"
-        )
+    calibration, classes = manifest.calibration, manifest.output.classes
+    for name, values in (("bias", calibration.bias), ("thresholds", calibration.thresholds)):
+        if values is not None and len(values) != classes:
+            raise BundleError(
+                f"manifest.json: calibration.{name} has {len(values)} numbers, the model {classes} classes"
+            )
     pixels = len(manifest.golden.cases) * manifest.input.width * manifest.input.height
     if pixels > MAX_GOLDEN_MEGAPIXELS * 1_000_000:
         raise BundleError(

@@ -56,6 +56,12 @@ class Bundle:
         return None if self.manifest.taxonomy is None else self.contents[self.manifest.taxonomy]
 
     @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The threshold of each label."""
+        calibration = self.manifest.calibration
+        return calibration.thresholds or (calibration.threshold,) * len(self.labels)
+
+    @property
     def size(self) -> int:
         """The size of all files together, in bytes."""
         return sum(map(len, self.contents.values()))

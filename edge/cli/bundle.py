@@ -253,7 +253,7 @@ def _description(opened: "Bundle") -> list[tuple[str, str]]:
         (
             "calibration",
             f"{manifest.calibration.method}, temperature {manifest.calibration.temperature:g}, "
-            f"{_biases(manifest.calibration.bias)}threshold {manifest.calibration.threshold:g}",
+            f"{_biases(manifest.calibration.bias)}{_thresholds(opened)}",
         ),
     ]
     if manifest.architecture is not None:
@@ -305,6 +305,13 @@ def _triple(values: tuple[float, float, float]) -> str:
 
 def _biases(values: tuple[float, ...] | None) -> str:
     return "" if values is None else f"bias {min(values):g} to {max(values):g}, "
+
+
+def _thresholds(opened: "Bundle") -> str:
+    usual = opened.manifest.calibration.threshold
+    of_labels = zip(opened.labels, opened.thresholds, strict=True)
+    own = [f"{label} {threshold:g}" for label, threshold in of_labels if threshold != usual]
+    return f"threshold {usual:g}" + (f", but {_shorten(', '.join(own))}" if own else "")
 
 
 def _shorten(text: str, limit: int = 70) -> str:

@@ -181,9 +181,8 @@ def _look_at(recording: str, fps: float | None, settings: "Settings", trials: "t
         pipeline = open_pipeline(settings)
     if pipeline.fallback is not None:
         complain(f"fieldfare: from the CPU: {pipeline.fallback}")
-    labels = pipeline.bundle.labels
     for trial in trials:
-        trial.begin(labels, [pipeline.bundle.manifest.calibration.threshold] * len(labels))
+        trial.begin(pipeline.bundle.labels, pipeline.bundle.thresholds)
     with time_limit(TIMEOUT_S):
         for number, (second, scores, box) in enumerate(source.scores(pipeline), 1):
             end_after(TIMEOUT_S)

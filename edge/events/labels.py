@@ -29,10 +29,14 @@ def background_of(labels: Sequence[str], given: Sequence[str] | None) -> frozens
     return frozenset(label for label in labels if label.casefold() in _BACKGROUND)
 
 
-def thresholds_of(labels: Sequence[str], decision: Decisions, of_bundle: float) -> tuple[float, ...]:
-    """Return the threshold of each label: its own, else that of all, else the bundle's."""
-    common = of_bundle if decision.threshold is None else decision.threshold
-    return tuple(decision.thresholds.get(label, common) for label in labels)
+def thresholds_of(labels: Sequence[str], decision: Decisions, of_bundle: Sequence[float]) -> tuple[float, ...]:
+    """Return the threshold of each label: its own, else that of all, else the bundle's.
+
+    of_bundle: one for each label.
+    """
+    common = decision.threshold
+    usual = of_bundle if common is None else [common] * len(labels)
+    return tuple(decision.thresholds.get(label, of_label) for label, of_label in zip(labels, usual, strict=True))
 
 
 def labels_named(settings: Settings) -> dict[str, list[str]]:

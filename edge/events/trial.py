@@ -32,7 +32,7 @@ class Trial:
         shift_s: added to the times of its frames for the clock of the recording.
         """
         decision = self._settings.decision
-        thresholds = [thresholds_of((label,), decision, own)[0] for label, own in zip(labels, usual, strict=True)]
+        thresholds = thresholds_of(labels, decision, usual)
         background = background_of(labels, decision.background)
         self._detector = Detector(labels, thresholds, background, self._settings.events)
         self._shift_s = shift_s

@@ -1,6 +1,7 @@
 """Find temperature and threshold of a taught layer, from its answers to examples that it was not fitted to."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.bundle.manifest import Calibration
 from edge.postprocess import softmax
@@ -9,30 +10,51 @@ from edge.teaching.fitting import Numbers, Table
 # The normal quantile of 0.85: trainer.measuring.threshold chooses by the same bound, and shows why.
 _Z = 1.0364333894937898
 _FACTORS = np.geomspace(0.5, 2.0, 57)
-METHOD = "temperature and threshold, photos and remembered examples, each judged by a layer that had not seen it"
+METHOD = "temperature and thresholds, photos and remembered examples, each judged by a layer that had not seen it"
+# Of the photos that are rightly given a new label, this share reaches its threshold.
+_SHOWN = 0.9
 
 
-def recalibrated(old: Calibration, after: Table, classes: Numbers, *, logits: bool) -> Calibration:
-    """Return the calibration of the taught layer.
+def recalibrated(
+    old: Calibration, after: Table, classes: Numbers, known: int, *, logits: bool
+) -> tuple[Calibration, NDArray[np.bool_]]:
+    """Return the calibration of the taught layer, and which examples it names rightly, bool (examples,).
 
-    after: (examples, classes), what a softmax turns into scores under the old calibration.
-    logits: whether the model's outputs are logits. Probabilities keep their temperature.
+    after: (examples, classes), what a softmax turns into scores under the old calibration. known: how many classes are
+    not new. logits: whether the model's outputs are logits. Probabilities keep their temperature.
     """
     factor = _factor(after, classes) if logits else 1.0
     scores = softmax((after / factor).astype(np.float32)).astype(np.float64)
-    bias = None if old.bias is None else _padded(old.bias, after.shape[1], factor)
+    best, answers = scores.max(axis=1), scores.argmax(axis=1)
+    right, taught = answers == classes, _taught(old, known, after.shape[1])
     threshold, promise = old.threshold, old.promised_precision
     if promise is not None:
-        found = _threshold(scores.max(axis=1), scores.argmax(axis=1) == classes, promise)
+        usual = ~taught[answers]
+        found = _threshold(best[usual], right[usual], promise)
         # Without enough examples the old threshold is the best guess, and a guess promises nothing.
         threshold, promise = (threshold, None) if found is None else (found, promise)
-    return Calibration(
+    thresholds = np.full(len(taught), threshold)
+    for number in np.flatnonzero(taught):
+        own = best[right & (classes == number)]
+        if own.size:
+            thresholds[number] = min(threshold, round(float(np.quantile(own, 1 - _SHOWN)), 6))
+    calibration = Calibration(
         temperature=round(old.temperature * factor, 4) if factor != 1.0 else old.temperature,
-        bias=bias,
+        bias=None if old.bias is None else _padded(old.bias, after.shape[1], factor),
         threshold=threshold,
+        thresholds=None if (thresholds == threshold).all() else tuple(thresholds.tolist()),
         promised_precision=promise,
         method=METHOD,
     )
+    return calibration, right & (best >= thresholds[answers])
+
+
+def _taught(old: Calibration, known: int, classes: int) -> NDArray[np.bool_]:
+    """Return which classes have thresholds of their own, as nobody is sure of them: those from 20 photos or so."""
+    found = np.arange(classes) >= known
+    if old.thresholds is not None:
+        found[:known] = np.array(old.thresholds) != old.threshold
+    return found
 
 
 def _padded(bias: tuple[float, ...], classes: int, factor: float) -> tuple[float, ...]:

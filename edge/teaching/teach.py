@@ -75,9 +75,11 @@ def teach(
     _check_known(material, labels, note)
     calibration = old.manifest.calibration
     judged = fit_and_judge(material, _start(layer, calibration))
-    verdict = judge(judged, material, labels)
+    logits = old.manifest.output.activation == "logits"
+    new, named = recalibrated(calibration, judged.after, material.classes, material.known, logits=logits)
+    verdict = judge(judged, material, labels, named)
     model = _model(old, layer, judged, material)
-    bundle = _seal(out, old, (model, labels), (judged, material, seen), runtime, verdict)
+    bundle = _seal(out, old, (model, labels, new), (material, seen), runtime, verdict)
     return Taught(bundle, verdict)
 
 
@@ -130,13 +132,13 @@ def _model(old: Bundle, layer: LastLayer, judged: Judged, material: Material) ->
 def _seal(
     out: Path,
     old: Bundle,
-    made: tuple[bytes, tuple[str, ...]],
-    taught: tuple[Judged, Material, Seen],
+    made: tuple[bytes, tuple[str, ...], Calibration],
+    taught: tuple[Material, Seen],
     runtime: RuntimeName,
     verdict: Verdict,
 ) -> Bundle:
     """Record golden inputs with the new model, and seal the bundle: all else as in the old one."""
-    (model, labels), (judged, material, seen) = made, taught
+    (model, labels, calibration), (material, seen) = made, taught
     manifest = old.manifest
     loaded = load_runtime(runtime)
     layer = read_last_layer(model)
@@ -153,9 +155,7 @@ def _seal(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         origin=msgspec.structs.replace(manifest.origin, tool=f"fieldfare {__version__}", notes=notes),
         output=_output(manifest.output, TfliteClassifier(loaded, model), len(labels)),
-        calibration=recalibrated(
-            manifest.calibration, judged.after, material.classes, logits=manifest.output.activation == "logits"
-        ),
+        calibration=calibration,
         metrics=None,
         golden=checks,
         edgetpu=None,

@@ -14,7 +14,7 @@ _OFTEN = 0.7
 
 class Row(msgspec.Struct, frozen=True):
     """One class. photos, remembered: how many examples. before, after: shares of them that are answered rightly; None
-    without any. new: whether the bundle did not know it."""
+    without any. named: the share that is, and reaches its threshold. new: whether the bundle did not know it."""
 
     label: str
     new: bool
@@ -22,6 +22,7 @@ class Row(msgspec.Struct, frozen=True):
     remembered: int
     before: float | None
     after: float | None
+    named: float | None
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -40,8 +41,8 @@ class Verdict(msgspec.Struct, frozen=True):
     rows: tuple[Row, ...]
 
 
-def judge(judged: Judged, material: Material, labels: Sequence[str]) -> Verdict:
-    """Compare both layers' answers.
+def judge(judged: Judged, material: Material, labels: Sequence[str], named: NDArray[np.bool_]) -> Verdict:
+    """Compare both layers' answers. named: bool (examples,), which are answered rightly, and surely enough.
 
     Better is one that loses at most 2 points of the classes that were there, and gains: in the mean of all classes if
     there are new ones, in right answers otherwise.
@@ -60,6 +61,7 @@ def judge(judged: Judged, material: Material, labels: Sequence[str]) -> Verdict:
                 remembered=int((own & ~is_photo).sum()),
                 before=_share(before[own]),
                 after=_share(after[own]),
+                named=_share(named[own]),
             )
         )
     known_before, known_after = float(before[known].mean()), float(after[known].mean())

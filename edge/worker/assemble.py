@@ -134,7 +134,7 @@ def build_pipeline(
     """
     _require_opencv()
     opened = open_classifier(bundle, engine)
-    thresholds = thresholds_of(bundle.labels, decision, bundle.manifest.calibration.threshold)
+    thresholds = thresholds_of(bundle.labels, decision, bundle.thresholds)
     return Pipeline(
         bundle,
         Preprocessor(bundle.manifest.preprocessing, bundle.manifest.input, region=region),

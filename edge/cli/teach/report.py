@@ -19,12 +19,13 @@ def report(old: "Bundle", new: "Bundle", verdict: "Verdict", kept: Path | None, 
         echo_json({**record, "path": new.path if verdict.better else None, "verdict": verdict})
         return
     width = min(_WIDEST, max(len(row.label) for row in verdict.rows))
-    echo(f"{'class':<{width}}  photos  remembered  before   after")
+    echo(f"{'class':<{width}}  photos  remembered  before   after   named")
     for row in verdict.rows:
         label = row.label if len(row.label) <= width else f"{row.label[: width - 3]}..."
         before = "new" if row.new else _percent(row.before)
-        echo(f"{label:<{width}}  {row.photos:>6}  {row.remembered:>10}  {before:>6}  {_percent(row.after):>6}")
-    echo("each example judged by a layer that had not seen it")
+        shares = f"{before:>6}  {_percent(row.after):>6}  {_percent(row.named):>6}"
+        echo(f"{label:<{width}}  {row.photos:>6}  {row.remembered:>10}  {shares}")
+    echo("each example judged by a layer that had not seen it; named: right, and not `unknown` by the threshold")
     for hint in verdict.hints:
         echo(f"note: {hint}")
     if not verdict.better:

@@ -34,7 +34,7 @@ def open_keeper(settings: Settings, pipeline: Pipeline, send: Send) -> Keeper:
     send: Channel.send, or what stands for it; any thread may call it.
     """
     bundle, events = pipeline.bundle, settings.events
-    thresholds = thresholds_of(bundle.labels, settings.decision, bundle.manifest.calibration.threshold)
+    thresholds = thresholds_of(bundle.labels, settings.decision, bundle.thresholds)
     background = background_of(bundle.labels, settings.decision.background)
     thread = BackgroundThread("keep")
     sightings = harvester = None

@@ -38,7 +38,7 @@ class TestBackground:
 def test_a_label_s_own_threshold_goes_before_that_of_all_and_that_before_the_bundle_s(
     decision: Decisions, thresholds: tuple[float, ...]
 ) -> None:
-    assert thresholds_of(("red fox", "badger"), decision, 0.4) == thresholds
+    assert thresholds_of(("red fox", "badger"), decision, (0.4, 0.4)) == thresholds
 
 
 class TestCheck:
