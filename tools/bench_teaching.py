@@ -6,7 +6,7 @@
 
 SET has train, val and test folders of class folders. For each class a bundle is trained without it (kept in FOLDER as
 without-CLASS, and used again if it is there), taught from drawn photos of SET/train/CLASS, verified, and both bundles
-answer all photos of SET/test: int8, best score, without the threshold. Prints a JSON line for each draw, then medians
+answer all photos of SET/test: int8, best score, without the threshold; `named` with it. Prints a JSON line for each draw, then medians
 and spread.
 """
 
@@ -14,13 +14,13 @@ import argparse
 import json
 import platform
 import random
+import resource
 import shlex
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -63,19 +63,30 @@ def run(*words: object) -> None:
         raise SystemExit(f"fieldfare {words[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
-def shares_right(bundle_path: Path, test: Path, held_out: str) -> tuple[float, float]:
-    """Return the shares of right answers to photos of all other classes, and to those of the class held out."""
+def processor_s() -> float:
+    """Return the processor time of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def shares_right(bundle_path: Path, test: Path, held_out: str) -> tuple[float, float, float]:
+    """Return the shares of right answers to photos of all other classes, and to those of the class held out; and the
+    share of the latter that also reach their threshold."""
     bundle = open_bundle(bundle_path)
     manifest = bundle.manifest
     classifier = TfliteClassifier(load_runtime(), bundle.model, threads=1)
     preprocessor = Preprocessor(manifest.preprocessing, manifest.input)
     right: dict[bool, list[bool]] = {False: [], True: []}
+    named: list[bool] = []
     for folder in sorted(path for path in test.iterdir() if path.is_dir()):
         for path in find_images(folder):
             classifier.load(preprocessor.tensor(read_image(path)))
             scores = to_scores(classifier.invoke(), manifest.output, manifest.calibration).values
-            right[folder.name == held_out].append(bundle.labels[int(scores.argmax())] == folder.name)
-    return statistics.mean(right[False]), statistics.mean(right[True])
+            best = int(scores.argmax())
+            right[folder.name == held_out].append(bundle.labels[best] == folder.name)
+            if folder.name == held_out:
+                named.append(right[True][-1] and bool(scores[best] >= bundle.thresholds[best]))
+    return statistics.mean(right[False]), statistics.mean(right[True]), statistics.mean(named)
 
 
 def taught(photos: Path, held_out: str, old: Path, count: int, draw: int) -> dict[str, object]:
@@ -87,19 +98,20 @@ def taught(photos: Path, held_out: str, old: Path, count: int, draw: int) -> dic
         folder.mkdir(parents=True)
         for path in drawn:
             shutil.copy(path, folder)
-        began_s = time.monotonic()
+        began_s = processor_s()
         run("teach", "--bundle", old, "--photos", folder.parent, "--out", out)
-        took_s = time.monotonic() - began_s
+        took_s = processor_s() - began_s
         run("bundle", "verify", out)
-        before, _ = shares_right(old, photos / "test", held_out)
-        after, new = shares_right(out, photos / "test", held_out)
+        before, _, _ = shares_right(old, photos / "test", held_out)
+        after, new, named = shares_right(out, photos / "test", held_out)
     return {
         "class": held_out,
         "draw": draw,
         "old_before": round(before, 4),
         "old_change": round(after - before, 4),
         "new": round(new, 4),
-        "seconds": round(took_s, 2),
+        "named": round(named, 4),
+        "processor_s": round(took_s, 2),
     }
 
 
@@ -126,7 +138,7 @@ def main() -> None:
         for draw in range(given.draws):
             rows.append(taught(given.set, held_out, old, given.photos, draw))
             print(json.dumps(rows[-1]), flush=True)
-    for key in ("old_change", "new", "seconds"):
+    for key in ("old_change", "new", "named", "processor_s"):
         for held_out in dict.fromkeys(row["class"] for row in rows):
             print(spread_of(f"{held_out}, {key}", [float(str(row[key])) for row in rows if row["class"] == held_out]))
         print(spread_of(f"all, {key}", [float(str(row[key])) for row in rows]))

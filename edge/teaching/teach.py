@@ -26,7 +26,7 @@ from edge.teaching.fitting import Rows
 from edge.teaching.judging import Judged, Material, fit_and_judge
 from edge.teaching.last_layer import LastLayer, read_last_layer
 from edge.teaching.photos import Photo, labels_with, thinned
-from edge.teaching.remembering import Classes, Features, bare, chosen, recall, remember
+from edge.teaching.remembering import Remembered, bare, chosen, recall, remember
 from edge.teaching.rewriting import NewLayer, with_last_layer
 from edge.teaching.seeing import Seen, check_enough, see, without_copies
 from edge.teaching.verdict import Verdict, judge
@@ -71,7 +71,7 @@ def teach(
     seen = without_copies(see(thinned(photos, note), labels, source, note))
     source.close()
     check_enough(seen, labels, len(old.labels), photos)
-    material = _material(seen, remembered, len(old.labels))
+    material = _material(seen, remembered, len(old.labels), note)
     _check_known(material, labels, note)
     calibration = old.manifest.calibration
     judged = fit_and_judge(material, _start(layer, calibration))
@@ -83,12 +83,20 @@ def teach(
     return Taught(bundle, verdict)
 
 
-def _material(seen: Seen, remembered: tuple[Features, Classes] | None, known: int) -> Material:
-    features, classes = seen.features, seen.classes
-    if remembered is not None:
-        features = np.concatenate([features, remembered[0]])
-        classes = np.concatenate([classes, remembered[1]])
-    return Material(known, features, classes, seen.turned)
+def _material(seen: Seen, remembered: Remembered | None, known: int, note: Note) -> Material:
+    photos = Remembered.of(seen.features, seen.classes)
+    if remembered is None:
+        note("the bundle remembers no photos: its classes are held by those given alone")
+        remembered = photos[np.empty(0, np.int64)]
+    judged, learned = remembered[~remembered.learned], remembered[remembered.learned]
+    if len(learned.classes) and not len(judged.classes):
+        note(
+            "the network learned from every photo that the bundle remembers: "
+            "others of these classes may fare worse than shown"
+        )
+        judged, learned = learned, judged
+    together = photos + judged
+    return Material(known, together.features, together.classes, seen.turned, learned)
 
 
 def _check_known(material: Material, labels: Sequence[str], note: Note) -> None:
@@ -144,8 +152,7 @@ def _seal(
     layer = read_last_layer(model)
     preprocessor = Preprocessor(manifest.preprocessing, manifest.input)
     checks, files = golden.make(loaded, model, preprocessor, _frames(old, seen))
-    keep = chosen(material.classes)
-    model = remember(model, layer.of_input, material.features[keep], material.classes[keep])
+    model = remember(model, layer.of_input, _kept(material))
     named = {manifest.model: model, manifest.labels: "".join(f"{label}\n" for label in labels).encode()}
     if manifest.taxonomy is not None:
         named[manifest.taxonomy] = old.contents[manifest.taxonomy]
@@ -162,6 +169,11 @@ def _seal(
         files=(),
     )
     return seal(out, new, {**files, **named})
+
+
+def _kept(material: Material) -> Remembered:
+    judged = Remembered.of(material.features, material.classes)
+    return judged[chosen(judged.classes)] + material.learned
 
 
 def _output(old: OutputTensor, classifier: TfliteClassifier, classes: int) -> OutputTensor:

@@ -10,25 +10,28 @@ from edge.errors import ModelError
 from edge.inference.runtime import TfliteRuntime
 from edge.inference.tflite import TfliteClassifier
 from edge.teaching.last_layer import read_last_layer
-from edge.teaching.remembering import MOST, MOST_OF_CLASS, bare, chosen, recall, remember
+from edge.teaching.remembering import MOST, MOST_OF_CLASS, Remembered, bare, chosen, recall, remember
 
 MODEL = classifier()
 LAYER = read_last_layer(MODEL)
 FEATURES = np.linspace(-0.9, 0.9, 12).reshape(4, 3)
 CLASSES = np.array([0, 1, 2, 2])
-WITH = remember(MODEL, LAYER.of_input, FEATURES, CLASSES)
+LEARNED = np.array([False, True, False, True])
+EXAMPLES = Remembered(FEATURES, CLASSES, LEARNED)
+WITH = remember(MODEL, LAYER.of_input, EXAMPLES)
 
 
 def test_they_come_back_to_the_step_of_the_layers_input() -> None:
-    features, classes = recall(WITH, LAYER.of_input, 3, 3) or pytest.fail("nothing there")
-    assert features == pytest.approx(FEATURES, abs=LAYER.of_input.scales[0] / 2 + 1e-9)
-    assert np.array_equal(classes, CLASSES)
+    found = recall(WITH, LAYER.of_input, 3, 3) or pytest.fail("nothing there")
+    assert found.features == pytest.approx(FEATURES, abs=LAYER.of_input.scales[0] / 2 + 1e-9)
+    assert np.array_equal(found.classes, CLASSES)
+    assert np.array_equal(found.learned, LEARNED)
 
 
 def test_they_take_the_place_of_those_before_and_leave_the_model_alone() -> None:
-    again = remember(WITH, LAYER.of_input, FEATURES[:1], CLASSES[:1])
+    again = remember(WITH, LAYER.of_input, EXAMPLES[np.array([0])])
     assert bare(again) == bare(WITH) == MODEL == bare(MODEL)
-    assert remember(MODEL, LAYER.of_input, FEATURES, CLASSES) == WITH
+    assert remember(MODEL, LAYER.of_input, EXAMPLES) == WITH
 
 
 def test_runtimes_pass_over_them(each_runtime: TfliteRuntime) -> None:
@@ -55,7 +58,7 @@ def test_damage_is_found_or_harmless(place: int, change: int) -> None:
     except ModelError as error:
         assert "examples behind it" in str(error)
     else:
-        assert found is None or found[0].shape[1] == 3
+        assert found is None or found.features.shape[1] == 3
 
 
 @given(st.lists(st.integers(0, 600), min_size=1, max_size=900))
