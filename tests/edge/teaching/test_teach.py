@@ -1,11 +1,15 @@
 """A bundle is taught: the new one knows what it was shown, and is as sound as any."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import msgspec
 import numpy as np
 import pytest
 from colour_bundles import COLOURS, KNOWN, colour_bundle, photos
+from numpy.typing import NDArray
 
 from edge.bundle.store import Bundle
 from edge.config.running import Decisions, Engine
@@ -15,9 +19,26 @@ from edge.inference.runtime import load_runtime
 from edge.inference.tflite import TfliteClassifier, check_details
 from edge.preprocess import Preprocessor
 from edge.records import Frame
+from edge.teaching.last_layer import read_last_layer
 from edge.teaching.photos import of_folder
+from edge.teaching.remembering import recall, remember
 from edge.teaching.teach import teach
 from edge.worker.assemble import build_pipeline
+
+
+def replace_calibration(bundle: Bundle, **values: object) -> Bundle:
+    """The bundle in memory with another calibration."""
+    calibration = msgspec.structs.replace(bundle.manifest.calibration, **values)
+    return replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, calibration=calibration))
+
+
+def with_learned(bundle: Bundle, which: Callable[[NDArray[np.int64]], NDArray[np.bool_]]) -> Bundle:
+    """The bundle in memory, whose network learned from `which` of the examples behind its model."""
+    layer = read_last_layer(bundle.model)
+    found = recall(bundle.model, layer.of_input, layer.classes, layer.weights.shape[1])
+    assert found is not None
+    model = remember(bundle.model, layer.of_input, replace(found, learned=which(found.classes)))
+    return replace(bundle, contents={**bundle.contents, bundle.manifest.model: model})
 
 
 def answers(bundle: Bundle) -> dict[str, str]:
@@ -69,8 +90,6 @@ def test_what_was_taught_is_remembered_so_that_the_next_class_needs_no_other_pho
 ) -> None:
     first = teach(old, tmp_path / "first", of_folder(folder)).bundle
     COLOURS_OF_NEXT = photos(tmp_path / "next", "pale", "yellow", 0)
-    import cv2
-
     for number in range(8):
         rgb = np.clip(np.array([230, 225, 230]) - 4 * number, 0, 255).astype(np.uint8)
         cv2.imwrite(str(COLOURS_OF_NEXT / "pale" / f"{number}.png"), np.full((24, 24, 3), rgb, np.uint8))
@@ -95,6 +114,42 @@ def test_photos_of_known_classes_alone_move_their_rows(tmp_path: Path) -> None:
 def test_nothing_to_hold_the_known_classes_by_is_refused(old: Bundle, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"0 examples of the classes that the bundle knows, must be at least 10"):
         teach(old, tmp_path / "new", of_folder(photos(tmp_path / "photos", "yellow", "yellow", 10)))
+
+
+def test_a_new_class_has_a_threshold_of_its_own_at_which_most_of_it_is_named(
+    old: Bundle, folder: Path, tmp_path: Path
+) -> None:
+    calibration = replace_calibration(old, threshold=0.999, promised_precision=0.95)
+    made = teach(calibration, tmp_path / "new", of_folder(folder))
+    thresholds = dict(zip(made.bundle.labels, made.bundle.thresholds, strict=True))
+    assert len({thresholds[label] for label in KNOWN}) == 1
+    assert thresholds["yellow"] <= thresholds["red"]
+    row = next(row for row in made.verdict.rows if row.label == "yellow")
+    assert row.named is not None
+    assert row.named >= 0.8
+    again = teach(made.bundle, tmp_path / "again", of_folder(photos(tmp_path / "more", "red", "red", 12, first=50)))
+    assert again.bundle.thresholds[3] <= again.bundle.thresholds[0]
+
+
+def test_what_the_network_learned_from_is_fitted_to_and_not_judged(old: Bundle, folder: Path, tmp_path: Path) -> None:
+    first = teach(old, tmp_path / "first", of_folder(folder)).bundle
+    learned = with_learned(first, lambda classes: classes == 0)
+    pale = photos(tmp_path / "next", "pale", "yellow", 8, first=300)
+    for path in (pale / "pale").iterdir():
+        cv2.imwrite(str(path), 255 - cv2.imread(str(path)) // 8)
+    rows = {row.label: row for row in teach(learned, tmp_path / "second", of_folder(pale)).verdict.rows}
+    assert "red" not in rows
+    assert rows["green"].remembered == 6
+
+
+def test_if_the_network_learned_from_all_that_is_noted(old: Bundle, folder: Path, tmp_path: Path) -> None:
+    first = teach(old, tmp_path / "first", of_folder(folder)).bundle
+    learned = with_learned(first, lambda classes: classes >= 0)
+    notes: list[str] = []
+    more = of_folder(photos(tmp_path / "more", "red", "red", 5, first=50))
+    verdict = teach(learned, tmp_path / "second", more, note=notes.append).verdict
+    assert {row.remembered for row in verdict.rows if row.label == "green"} == {6}
+    assert [note for note in notes if "may fare worse than shown" in note]
 
 
 def test_copies_of_one_photo_count_once(old: Bundle, folder: Path, tmp_path: Path) -> None:
