@@ -6,8 +6,8 @@
 
 SET has train, val and test folders of class folders. For each class a bundle is trained without it (kept in FOLDER as
 without-CLASS, and used again if it is there), taught from drawn photos of SET/train/CLASS, verified, and both bundles
-answer all photos of SET/test: int8, best score, without the threshold; `named` with it. Prints a JSON line for each draw, then medians
-and spread.
+answer all photos of SET/test: int8, best score, without the threshold; `named` with it. Prints a JSON line for each
+draw, then medians and spread.
 """
 
 import argparse
