@@ -26,6 +26,7 @@ _BUILT_IN = {
     "events": "edge.cli.events.command:events",
     "export": "edge.cli.export:export",
     "kit": "edge.cli.kit:kit",
+    "label": "edge.cli.label.command:label",
     "outputs": "edge.cli.outputs.command:outputs",
     "replay": "edge.cli.replay:replay",
     "run": "edge.cli.run:run",

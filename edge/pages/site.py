@@ -14,6 +14,7 @@ class Site:
 
     store: the file of events. run_dir: the folder in which the service keeps its status; None for a store elsewhere.
     password, sessions: None if none was set. secure: served over TLS, so that the cookie goes over nothing else.
+    bundle: the one that the camera uses; None if it is not known.
     """
 
     store: Path
@@ -22,3 +23,4 @@ class Site:
     sessions: Sessions | None
     attempts: Attempts
     secure: bool = False
+    bundle: Path | None = None

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge.cli.events.options import SETTINGS, store_of, store_options, values_of
+from edge.cli.serve.libraries import check_libraries
 from edge.cli.serve.password import password
 from edge.cli.streams import complain, echo
-from edge.errors import ConfigError, UnavailableError
+from edge.errors import ConfigError
 
 if TYPE_CHECKING:
     from edge.config.sending import Pages
@@ -49,7 +50,7 @@ def serve(context: click.Context, /, address: str | None, port: int | None, run_
         return
     values = values_of(context)
     store, place = store_of(values), _place(values)
-    _check_libraries()
+    check_libraries()
     from edge.pages.access.password import find
     from edge.pages.places import folder_of
     from edge.pages.server import listen
@@ -67,7 +68,7 @@ def serve(context: click.Context, /, address: str | None, port: int | None, run_
         if kept is None:
             complain("fieldfare: no password is set, so only this machine can open them: fieldfare serve password")
         _become_owner(store)
-        _serve(_site(store, run_dir if run_dir.is_dir() else None, kept), listening)
+        _serve(_site(store, run_dir if run_dir.is_dir() else None, kept, _bundle(values)), listening)
 
 
 def _place(values: dict[str, Any]) -> "Pages":
@@ -76,6 +77,13 @@ def _place(values: dict[str, Any]) -> "Pages":
     from edge.config.sending import Pages
 
     return Pages() if values["store"] is not None else load_settings(values["config"] or SETTINGS).pages
+
+
+def _bundle(values: dict[str, Any]) -> Path | None:
+    """Return the bundle of the settings that name the store."""
+    from edge.config.loading import load_settings
+
+    return None if values["store"] is not None else Path(load_settings(values["config"] or SETTINGS).bundle)
 
 
 def _serve(site: "Site", listening: Any) -> None:
@@ -94,23 +102,15 @@ def _become_owner(store: Path) -> None:
         os.setuid(owner.st_uid)
 
 
-def _site(store: Path, run_dir: Path | None, kept: "Password | None") -> "Site":
+def _site(store: Path, run_dir: Path | None, kept: "Password | None", bundle: Path | None) -> "Site":
     from edge.pages.access.attempts import Attempts
     from edge.pages.access.sessions import Sessions
     from edge.pages.places import folder_of
     from edge.pages.site import Site
 
     sessions = None if kept is None else Sessions(folder_of(store), kept.id)
-    return Site(store=store, run_dir=run_dir, password=kept, sessions=sessions, attempts=Attempts())
-
-
-def _check_libraries() -> None:
-    """Raise UnavailableError if the libraries of the pages are not installed."""
-    import importlib.util
-
-    missing = [name for name in ("starlette", "uvicorn", "jinja2") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UnavailableError(f"the pages need {missing[0]}, which is not installed: pip install 'fieldfare[pages]'")
+    attempts = Attempts()
+    return Site(store=store, run_dir=run_dir, password=kept, sessions=sessions, attempts=attempts, bundle=bundle)
 
 
 def _check_address(address: str, kept: "Password | None") -> None:

@@ -129,7 +129,9 @@ async def _send(
     asked = iter([{"type": "http.request", "body": body, "more_body": not is_whole}])
 
     async def receive() -> Any:
-        return next(asked, {"type": "http.disconnect"})
+        if (message := next(asked, None)) is None and is_whole:
+            await asyncio.Event().wait()  # the browser stays until the answer is there
+        return message or {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
         sent.append(message)

@@ -1,0 +1,100 @@
+"""What the sorting pages share: the session, its pictures, and what may be done with them here."""
+
+import getpass
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from edge.errors import MissingInputError
+from edge.pages.access.sessions import Sessions
+from edge.pages.places import folder_of
+from edge.pages.rendering import page
+from edge.sorting.apart.thumbnails import Thumbnails
+from edge.sorting.indexing import Indexing
+from edge.sorting.places import FILE, Files
+from edge.sorting.session import Session
+
+
+class NotBegunError(MissingInputError):
+    """Nothing was brought into the session yet."""
+
+
+class Desk:
+    """A session on a device or a desktop. Thread-safe.
+
+    here: the page of the menu that these pages belong to; "" for no menu. indexing: brings a store's pictures in; None
+    if the session is complete. out: the folder to export into; None: only as a download. classes: known ones.
+    sessions: who is logged in; None if nobody can log out. session: one that is open already, and closed by others.
+    """
+
+    def __init__(
+        self,
+        place: Path,
+        files: Files,
+        *,
+        here: str,
+        indexing: Indexing | None = None,
+        out: Path | None = None,
+        classes: Sequence[str] = (),
+        sessions: Sessions | None = None,
+        session: Session | None = None,
+    ) -> None:
+        self.files, self.here, self.indexing, self.out = files, here, indexing, out
+        self.classes, self.sessions = tuple(classes), sessions
+        self.thumbnails = Thumbnails()
+        self._place = place
+        self._lock = threading.Lock()
+        self._is_own = session is None
+        self._session = session
+
+    @classmethod
+    def of_store(cls, store: Path, bundle: Path | None, sessions: Sessions | None) -> "Desk":
+        """Return that of a device: its store names the pictures, and none outside the store's folder is shown."""
+        indexing = Indexing(store, bundle)
+        files = Files(store.parent, confined=True)
+        return cls(folder_of(store) / "sorting" / FILE, files, here="sort", indexing=indexing, sessions=sessions)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it serves the person at this machine alone."""
+        return self.out is not None
+
+    def session(self, *, begin: bool = False) -> Session:
+        """Return the session. begin: make it if there is none.
+
+        Raises NotBegunError if there is none, and what Session raises."""
+        with self._lock:
+            if self._session is None:
+                if not begin and not self._place.is_file():
+                    raise NotBegunError("nothing was brought here yet")
+                self._session = Session(self._place)
+            return self._session
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.thumbnails.close()
+        with self._lock:
+            if self._session is not None and self._is_own:
+                self._session.close()
+                self._session = None
+
+    def who(self, request: Request) -> str:
+        """Return who asks: the user of this machine, or the address of a browser."""
+        if self.is_local:
+            return _user()
+        return request.client.host if request.client is not None else ""
+
+    def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        """Return a template of these pages, filled in."""
+        return page(template, self.here, self, status=status, desk=self, **context)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container may have no name for its user
+        return ""

@@ -1,0 +1,64 @@
+"""Hand out what is named, as class folders: into a folder of this machine, or as a download."""
+
+import shlex
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from edge.errors import StorageError
+from edge.pages.sorting.desk import Desk
+from edge.pages.views.forms import Fields, first, read_form
+from edge.sorting.exporting import export, next_folder, zipped
+
+EXPORTED = "exported"
+_ZIP = "sorted.zip"
+
+
+def export_page(desk: Desk, _request: Request) -> Response:
+    """Answer with what would be exported, and what was exported last."""
+    session = desk.session()
+    return desk.page(
+        "sorting_export.html",
+        used=session.names(),
+        totals=session.totals(),
+        target=None if desk.out is None else str(next_folder(desk.out)),
+        **_last(desk),
+    )
+
+
+def _last(desk: Desk) -> dict[str, Any]:
+    folder = desk.session().about().get(EXPORTED)
+    return {"exported": folder, "command": None if folder is None else train_command(folder)}
+
+
+def train_command(folder: str) -> str:
+    """Return the command that trains on an exported folder."""
+    return shlex.join(["fieldfare", "train", folder, "--out", "my-bundle"])
+
+
+async def export_view(desk: Desk, request: Request) -> Response:
+    """Make the class folders."""
+    fields = await read_form(request)
+    return await run_in_threadpool(_export, desk, fields)
+
+
+def _export(desk: Desk, fields: Fields) -> Response:
+    if desk.out is None:
+        return RedirectResponse("/sort/download", 303)
+    session = desk.session()
+    place = next_folder(desk.out)
+    try:
+        done = export(session, desk.files, place, copy=first(fields, "how") == "copies", advance=lambda _: None)
+    except OSError as error:
+        raise StorageError(str(error)) from error
+    session.note(EXPORTED, str(done.folder))
+    return RedirectResponse("/sort/export", 303)
+
+
+def download_view(desk: Desk, _request: Request) -> Response:
+    """Answer with the class folders as a ZIP file."""
+    pieces = zipped(desk.session(), desk.files)
+    headers = {"Content-Disposition": f'attachment; filename="{_ZIP}"'}
+    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
