@@ -69,7 +69,12 @@ def label(context: click.Context, /, photos: Path, **given: Any) -> None:
     log_to_stderr()
     with listen("127.0.0.1", given["port"]) as listening, opened(place) as session:
         fill(session, source)
-        _serve(session, source, place, listening, given)
+        for number in stopping_signals():
+            signal.signal(number, signal.default_int_handler)
+        try:
+            _serve(session, source, place, listening, given)
+        except KeyboardInterrupt:  # the server raises it again once it has ended; what is left takes milliseconds
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         _report_end(session)
 
 
@@ -89,12 +94,7 @@ def _serve(session: "Session", source: Given, place: Path, listening: Any, given
     complain(f"fieldfare: decisions are kept in {place}; Ctrl-C ends")
     if given["opened"]:
         webbrowser.open(address)
-    for number in stopping_signals():
-        signal.signal(number, signal.default_int_handler)
-    try:
-        serve(build_own(desk, key, port), listening)
-    except KeyboardInterrupt:  # the server raises it again once it has ended; what is left takes milliseconds
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    serve(build_own(desk, key, port), listening)
 
 
 def _report_end(session: "Session") -> None:
