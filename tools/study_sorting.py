@@ -4,9 +4,9 @@
     python tools/study_sorting.py ../shared/data/trashnet --photos 500 [--bundle BIRDS] [--groups CSV] [--seed 0] \
         [--train OUT]
 
-The true classes play the person, who sees each group's sheet, selects the odd ones class by class and names them, then
-names the rest; what belongs to the commonest class of its group is not selected. A box ticked, a button pressed and a
-new name typed are a click each, and one by one would be a click for each photo, with a button for each class.
+The true classes play the person: in the list of groups all that show mostly one class are ticked and named at once, by
+the samples that are seen there; then each class is looked through, and what does not belong there is ticked and named.
+A box ticked, a button or link pressed and a new name typed are a click each; one by one would be a click a photo.
 
 --groups: the table of `fieldfare dataset group` on the folder that --keep made. --train: train on the result, and on
 the true classes of the same photos, and test both on the test photos; takes minutes. Run it from the repository's root.
@@ -95,20 +95,19 @@ class Browser:
         found = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
         return sent[0]["status"], found, b"".join(one.get("body", b"") for one in sent[1:]).decode()
 
-    def press(self, page: str, ticked: Sequence[str], name: str) -> str:
-        """Tick boxes, name them or the rest, and return where the page leads."""
+    def press(self, page: str, what: str, ticked: Sequence[str], name: str) -> None:
+        """Tick boxes and name them. what: "picture" or "group"."""
         self.ticks += len(ticked)
         self.presses += 1
-        hidden = [pair for pair in _hidden(page) if pair[0] in ("of", "group", "seen", "back")]
+        fields = [*_hidden(page), *((what, number) for number in ticked)]
         if _has_button(page, name):
-            fields = [*hidden, *(("picture", number) for number in ticked), ("class", name)]
+            fields.append(("class", name))
         else:
             self.typed += 1
-            fields = [*hidden, *(("picture", number) for number in ticked), ("name", name), ("do", "name")]
-        status, headers, text = self.ask("POST", "/sort/changes", urlencode(fields).encode())
+            fields += [("name", name), ("do", "name")]
+        status, _, text = self.ask("POST", "/sort/changes", urlencode(fields).encode())
         if status != 303:
             raise SystemExit(f"the page answered {status}: {text[-400:]}")
-        return headers["location"]
 
 
 def _hidden(page: str) -> list[tuple[str, str]]:
@@ -121,30 +120,38 @@ def _has_button(page: str, name: str) -> bool:
     return name in [unescape(value) for value in re.findall(r'<button name="class" value="([^"]*)"', page)]
 
 
-def sort_all(browser: Browser, truth: Mapping[str, str]) -> None:
-    """Go through the open groups from the first on, as the pages lead. truth: the class of each picture's number."""
-    path = _first_group(browser)
+def name_groups(browser: Browser, truth: Mapping[str, str]) -> None:
+    """Name groups in the list by what most of their samples show, all of one class at once. truth: the class of each
+    picture's number."""
     for _ in range(_MOST_PRESSES):
-        if path is None:
+        page = browser.ask("GET", "/sort")[2]
+        by_class: dict[str, list[str]] = defaultdict(list)
+        for number, samples in re.findall(r'name="group" value="(\d+)"(.*?)</li>', page, re.DOTALL):
+            shown = Counter(truth[one] for one in re.findall(r"/pictures/(\d+)/small", samples))
+            by_class[shown.most_common(1)[0][0]].append(number)
+        if not by_class:
             return
-        page = browser.ask("GET", path)[2]
-        shown = re.findall(r'name="picture" value="(\d+)"', page)
-        if not shown:
-            path = _first_group(browser)
-            continue
-        classes = Counter(truth[number] for number in shown).most_common()
-        if len(classes) > 1 or 'class="pager">\n<span' in page:  # of several pages, only this one is known
-            rare = classes[-1][0]
-            place = browser.press(page, [number for number in shown if truth[number] == rare], rare)
-        else:
-            place = browser.press(page, [], classes[0][0])
-        path = place if place.startswith("/sort/groups/") else _first_group(browser)
-    raise SystemExit("the pages never came to an end")
+        name, groups = max(by_class.items(), key=lambda pair: len(pair[1]))
+        browser.press(page, "group", groups, name)
+    raise SystemExit("the list of groups never came to an end")
 
 
-def _first_group(browser: Browser) -> str | None:
-    found = re.search(r'href="(/sort/groups/\d+)"', browser.ask("GET", "/sort")[2])
-    return None if found is None else found[1]
+def correct(browser: Browser, truth: Mapping[str, str]) -> None:
+    """Look through the sheets of each class, and give the pictures that do not belong there their own."""
+    for name in sorted(set(truth.values())):
+        at = 1
+        for _ in range(_MOST_PRESSES):
+            page = browser.ask("GET", f"/sort/class?{urlencode({'name': name, 'page': at})}")[2]
+            shown = re.findall(r'name="picture" value="(\d+)"', page)
+            wrong = Counter(truth[number] for number in shown if truth[number] != name)
+            if wrong:
+                other = wrong.most_common(1)[0][0]
+                browser.press(page, "picture", [number for number in shown if truth[number] == other], other)
+            elif 'rel="next"' in page:
+                at += 1
+                browser.presses += 1
+            else:
+                break
 
 
 def drawn(data: Path, count: int, seed: int) -> list[Path]:
@@ -183,7 +190,8 @@ def sort_through_pages(
         browser.cookie = browser.ask("GET", opening_path(key))[1]["set-cookie"].partition(";")[0]
         groups = session.totals().groups
         truth = {str(one.number): classes[one.file] for one in session.pictures(Part(), 0, 1_000_000)}
-        sort_all(browser, truth)
+        name_groups(browser, truth)
+        correct(browser, truth)
         browser.presses += 1
         status, _, text = browser.ask("POST", "/sort/export", b"how=copies")
         if status != 303:
