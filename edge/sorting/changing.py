@@ -16,7 +16,11 @@ _AT_ONCE = 5000
 _STATES: dict[Action, State] = {"name": "named", "out": "out", "skip": "skipped", "reopen": "open"}
 
 
-class ConflictError(DataError):
+class RefusedError(DataError):
+    """A change that cannot be done, such as one of a group that is not there."""
+
+
+class ConflictError(RefusedError):
     """Somebody else changed the same pictures after the page was made. count: how many of them."""
 
     def __init__(self, count: int) -> None:
@@ -50,7 +54,7 @@ def add(connection: sqlite3.Connection, found: Iterable[Found]) -> int:
 def carry_out(connection: sqlite3.Connection, change: Change) -> Step | None:
     """Carry out what a person wants. Return the step; None if it changes nothing.
 
-    Raises ConflictError if somebody else changed these pictures since, DataError for a group that is not there.
+    Raises ConflictError if somebody else changed these pictures since, RefusedError for a group that is not there.
     """
     numbers = _wanted(connection, change)
     if change.seen is not None:
@@ -126,7 +130,7 @@ def _move(connection: sqlite3.Connection, numbers: Sequence[int], group: int) ->
 def _first_of(connection: sqlite3.Connection, groups: Sequence[int]) -> int:
     row = connection.execute("SELECT id FROM groups WHERE id = ?", (groups[0] if groups else None,)).fetchone()
     if row is None:
-        raise DataError("there is no such group")
+        raise RefusedError("there is no such group")
     return int(row[0])
 
 

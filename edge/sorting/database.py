@@ -96,6 +96,8 @@ def translated(path: Path) -> Iterator[None]:
         raise _ours(path, error) from error
     except UnicodeDecodeError as error:
         raise _damaged(path, error) from error
+    except UnicodeEncodeError as error:
+        raise DataError(f"{printable(str(path))}: cannot hold a text with bytes that are none") from error
 
 
 def _ours(path: Path, error: sqlite3.Error) -> FieldfareError:

@@ -50,7 +50,7 @@ def of_table(table: Path, folder: Path) -> list[Found]:
         for row in rows:
             file, group = row["file"] or "", row["group"] or ""
             number = numbers.setdefault(group, len(numbers) + 1)
-            hint = (row.get("class") or "")[:_MOST_HINT]
+            hint = (row.get("class") or "")[:_MOST_HINT].encode(errors="replace").decode()  # bytes that are no text
             if file and len(numbers) <= _MOST_GROUPS:
                 found.append(_found(file, number, "", hint))
     except csv.Error as error:

@@ -83,11 +83,13 @@ def _serve(session: "Session", source: Given, place: Path, listening: Any, given
     from edge.pages.sorting.desk import Desk
     from edge.pages.sorting.own import Key, build_own, opening_path
     from edge.sorting.places import Files
+    from edge.sorting.training import Training, is_installed
 
     subject = source.subject.absolute()
     out = given["out"] or subject.with_name(f"{subject.name}-sorted")
+    training = Training() if is_installed() else None
     files = Files(source.root, confined=source.is_store)
-    desk = Desk(place, files, here="", out=out.absolute(), classes=given["classes"], session=session)
+    desk = Desk(place, files, here="", out=out.absolute(), classes=given["classes"], session=session, training=training)
     key, port = Key(), listening.getsockname()[1]
     address = f"http://127.0.0.1:{port}{opening_path(key)}"
     echo(f"sort {source.subject} at {address}")
@@ -99,12 +101,12 @@ def _serve(session: "Session", source: Given, place: Path, listening: Any, given
 
 def _report_end(session: "Session") -> None:
     """Print one line: what is done, and the next command."""
-    from edge.pages.sorting.handing_out import EXPORTED, train_command
+    from edge.pages.sorting.handing_out import handed_out, train_command
 
     counts = session.totals().counts
     classes = counted(len(session.names()), "class", "classes")
     left = counts["open"] + counts["out"]
     done = f"{counts['named']:,} named in {classes}, {counts['skipped']:,} in no class, {left:,} to go"
-    folder = session.about().get(EXPORTED)
+    folder, _ = handed_out(session)
     after = "the same command goes on" if folder is None else train_command(folder)
     echo(f"saved: {done}; next: {after}")

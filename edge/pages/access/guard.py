@@ -20,7 +20,6 @@ _POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
-    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     # Not no-referrer: a form's Origin would be null.
     "Referrer-Policy": "same-origin",
@@ -126,6 +125,7 @@ def _with_headers(send: Send) -> Callable[[Message], Awaitable[None]]:
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers[name] = value
+            headers.setdefault("Content-Security-Policy", _POLICY)  # of a page that is made elsewhere, its own
             headers.setdefault("Cache-Control", "no-store")
         await send(message)
 

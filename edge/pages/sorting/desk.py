@@ -17,6 +17,7 @@ from edge.sorting.apart.thumbnails import Thumbnails
 from edge.sorting.indexing import Indexing
 from edge.sorting.places import FILE, Files
 from edge.sorting.session import Session
+from edge.sorting.training import Training
 
 
 class NotBegunError(MissingInputError):
@@ -29,6 +30,7 @@ class Desk:
     here: the page of the menu that these pages belong to; "" for no menu. indexing: brings a store's pictures in; None
     if the session is complete. out: the folder to export into; None: only as a download. classes: known ones.
     sessions: who is logged in; None if nobody can log out. session: one that is open already, and closed by others.
+    training: trains on what was handed out; None if that cannot be done here.
     """
 
     def __init__(
@@ -42,9 +44,10 @@ class Desk:
         classes: Sequence[str] = (),
         sessions: Sessions | None = None,
         session: Session | None = None,
+        training: Training | None = None,
     ) -> None:
         self.files, self.here, self.indexing, self.out = files, here, indexing, out
-        self.classes, self.sessions = tuple(classes), sessions
+        self.classes, self.sessions, self.training = tuple(classes), sessions, training
         self.thumbnails = Thumbnails()
         self._place = place
         self._lock = threading.Lock()
@@ -77,6 +80,8 @@ class Desk:
     def close(self) -> None:
         """Close what is open."""
         self.thumbnails.close()
+        if self.training is not None:
+            self.training.close()
         with self._lock:
             if self._session is not None and self._is_own:
                 self._session.close()

@@ -1,5 +1,6 @@
 """Hand out what is named, as class folders: into a folder of this machine, or as a download."""
 
+import json
 import shlex
 from typing import Any
 
@@ -11,8 +12,9 @@ from edge.errors import StorageError
 from edge.pages.sorting.desk import Desk
 from edge.pages.views.forms import Fields, first, read_form
 from edge.sorting.exporting import export, next_folder, zipped
+from edge.sorting.session import Session
 
-EXPORTED = "exported"
+_EXPORTED = "exported"
 _ZIP = "sorted.zip"
 
 
@@ -29,8 +31,17 @@ def export_page(desk: Desk, _request: Request) -> Response:
 
 
 def _last(desk: Desk) -> dict[str, Any]:
-    folder = desk.session().about().get(EXPORTED)
-    return {"exported": folder, "command": None if folder is None else train_command(folder)}
+    folder, gone = handed_out(desk.session())
+    return {"exported": folder, "gone": gone, "command": None if folder is None else train_command(folder)}
+
+
+def handed_out(session: Session) -> tuple[str | None, int]:
+    """Return the folder that was made last, None for none, and how many pictures were gone by then."""
+    noted = session.about().get(_EXPORTED)
+    if noted is None:
+        return None, 0
+    folder, gone = json.loads(noted)
+    return folder, gone
 
 
 def train_command(folder: str) -> str:
@@ -53,7 +64,8 @@ def _export(desk: Desk, fields: Fields) -> Response:
         done = export(session, desk.files, place, copy=first(fields, "how") == "copies", advance=lambda _: None)
     except OSError as error:
         raise StorageError(str(error)) from error
-    session.note(EXPORTED, str(done.folder))
+    # Standard JSON: a folder may have bytes in its name that are no text.
+    session.note(_EXPORTED, json.dumps([str(done.folder), done.gone]))
     return RedirectResponse("/sort/export", 303)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from edge.pages.rendering import refusal
 from edge.pages.sorting.asked import GROUPS_AT_ONCE, ON_A_SHEET, Kind, page_of, sheet_of, suggested
@@ -33,6 +33,8 @@ def groups_view(desk: Desk, request: Request) -> Response:
         return desk.page("sorting_begin.html", progress=progress)
     skip = (page - 1) * GROUPS_AT_ONCE
     shown, count = session.groups(only_open=not everything, skip=skip, limit=GROUPS_AT_ONCE, samples=_SAMPLES)
+    if not shown and page > 1:  # what was there is decided by now
+        return RedirectResponse(_list_link(everything, max(1, -(-count // GROUPS_AT_ONCE))), 303)
     used = session.names()
     undo, seen = session.last_step()
     titles = [title for one in shown if (title := one.title)]
@@ -65,6 +67,9 @@ def sheet_view(kind: Kind, desk: Desk, request: Request) -> Response:
     if kind == "group" and group is None:
         return refusal(404, "no_group")
     count = session.count(sheet.part)
+    pages = -(-count // ON_A_SHEET)
+    if sheet.page > max(1, pages):  # what was there is decided by now
+        return RedirectResponse(sheet.link(page=max(1, pages)), 303)
     used = [name for name, _ in session.names()]
     first_ones = _first_ones(group)
     undo, seen = session.last_step()
@@ -75,7 +80,7 @@ def sheet_view(kind: Kind, desk: Desk, request: Request) -> Response:
         group=group,
         count=count,
         shown=session.pictures(sheet.part, (sheet.page - 1) * ON_A_SHEET, ON_A_SHEET),
-        pages=-(-count // ON_A_SHEET),
+        pages=pages,
         buttons=suggested(first_ones, used, desk.classes, _BUTTONS),
         names=suggested(first_ones, used, desk.classes, _MOST_SUGGESTED),
         before=before,

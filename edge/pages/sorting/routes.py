@@ -14,7 +14,9 @@ from edge.pages.sorting.desk import Desk, NotBegunError
 from edge.pages.sorting.handing_out import download_view, export_page, export_view
 from edge.pages.sorting.lists import class_view, group_view, groups_view, out_view, skipped_view
 from edge.pages.sorting.pictures import large_view, picture_view, small_view
+from edge.pages.sorting.training import report_view, train_view, training_page
 from edge.pages.views.forms import FormError
+from edge.sorting.changing import RefusedError
 
 DeskView = Callable[[Desk, Request], Response | Awaitable[Response]]
 Method = Literal["GET", "POST"]
@@ -34,6 +36,9 @@ ROUTES: tuple[tuple[str, DeskView, Method], ...] = (
     ("/sort/export", export_page, "GET"),
     ("/sort/export", export_view, "POST"),
     ("/sort/download", download_view, "GET"),
+    ("/sort/training", training_page, "GET"),
+    ("/sort/training", train_view, "POST"),
+    ("/sort/training/report", report_view, "GET"),
 )
 
 
@@ -62,7 +67,7 @@ def in_words(view: DeskView) -> DeskView:
 def _answer(error: FieldfareError) -> Response:
     if isinstance(error, NotBegunError):
         return RedirectResponse("/sort", 303)
-    if isinstance(error, FormError):
+    if isinstance(error, FormError | RefusedError):
         return refusal(400, "not_done", detail=str(error))
     if isinstance(error, StorageError):
         return refusal(507, "not_written", detail=str(error))

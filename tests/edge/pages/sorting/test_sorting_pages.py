@@ -1,6 +1,8 @@
 """Groups named, corrected, merged, split and handed out through the pages' own forms."""
 
 import io
+import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -11,8 +13,10 @@ from PIL import Image
 from edge.errors import StorageError
 from edge.pages.sorting.asked import Sheet
 from edge.pages.sorting.desk import Desk
+from edge.processes.process import Command
 from edge.sorting.records import Change, Part
 from edge.sorting.session import Session
+from edge.sorting.training import Training
 
 
 def press(browser: Browser, page: Answer, *fields: tuple[str, str]) -> Answer:
@@ -55,6 +59,11 @@ def test_groups_are_named_and_merged_in_the_list(browser: Browser, session: Sess
     assert len(named(session, "fox")) == 8
     press(browser, browser.get("/sort?all=yes"), ("group", "2"), ("group", "1"), ("do", "merge"))
     assert session.totals().groups == 2
+
+
+def test_a_page_that_came_to_nothing_leads_to_the_last_one(browser: Browser) -> None:
+    assert browser.get("/sort/groups/1?page=7").headers["location"] == "/sort/groups/1"
+    assert browser.get("/sort?page=999999999").headers["location"] == "/sort"
 
 
 def test_a_class_is_looked_through_and_corrected(browser: Browser, session: Session) -> None:
@@ -142,7 +151,9 @@ def test_named_ones_are_handed_out_and_the_command_is_shown(browser: Browser, se
     ]
     assert (out / "red" / "red-1.jpg").resolve() == (tmp_path / "photos" / "red-1.jpg").resolve()
     assert f"fieldfare train {out} --out my-bundle" in browser.get("/sort/export").words
+    (tmp_path / "photos" / "red-0.jpg").unlink()
     assert browser.post("/sort/export", {"how": "copies"}).status == 303
+    assert "1 pictures are not there any more" in browser.get("/sort/export").words
     assert not (tmp_path / "photos-sorted-2" / "red" / "red-1.jpg").is_symlink(), "and the first one stays"
 
 
@@ -208,3 +219,57 @@ def test_no_other_site_changes_anything(browser: Browser, session: Session) -> N
 def test_no_form_leads_elsewhere(browser: Browser, back: str) -> None:
     fields = {"of": "list", "seen": "0", "group": "1", "class": "fox", "back": back}
     assert browser.post("/sort/changes", fields).headers["location"] == "/sort"
+
+
+def printing(program: str) -> Training:
+    """A training that runs a small program, which gets the photos' and the bundle's place."""
+    return Training(lambda photos, bundle: Command((sys.executable, "-c", program, str(photos), str(bundle))))
+
+
+def followed(browser: Browser) -> Answer:
+    """The page of the training, once that has ended."""
+    until_s = time.monotonic() + 60
+    while "follows it" in (page := browser.get("/sort/training")).words:
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+    return page
+
+
+class TestTraining:
+    @pytest.fixture(autouse=True)
+    def _handed_out(self, browser: Browser) -> None:
+        press(browser, browser.get("/sort/groups/1"), ("class", "red"))
+        browser.post("/sort/export", {"how": "links"})
+
+    def test_it_is_followed_and_its_report_shown(self, browser: Browser, desk: Desk, tmp_path: Path) -> None:
+        program = (
+            "import sys, pathlib; print('epoch 1 <b>', *sys.argv[1:]); print('x' * 9999);"
+            "pathlib.Path(sys.argv[2] + '-report.html').write_text('<style>p{}</style><p>fine')"
+        )
+        desk.training = printing(program)
+        assert browser.post("/sort/training").headers["location"] == "/sort/training"
+        page = followed(browser)
+        assert f"epoch 1 <b> {tmp_path / 'photos-sorted'} {tmp_path / 'photos-sorted-bundle'}" in page.words
+        assert "x" * 301 not in page.words
+        report = browser.get("/sort/training/report")
+        assert report.text.endswith("<p>fine")
+        assert "sandbox" in report.headers["content-security-policy"]
+        assert "script-src" not in report.headers["content-security-policy"]
+
+    def test_one_that_fails_is_shown_with_its_last_lines(self, browser: Browser, desk: Desk) -> None:
+        desk.training = printing("import sys; sys.exit('red: 4 photos, at least 5: add some')")
+        browser.post("/sort/training")
+        page = followed(browser)
+        assert "It ended with status 1" in page.words
+        assert "add some" in page.words
+        assert browser.get("/sort/training/report").status == 404
+
+    def test_it_ends_with_the_pages(self, browser: Browser, desk: Desk) -> None:
+        desk.training = printing("import time; print('begun', flush=True); time.sleep(600)")
+        browser.post("/sort/training")
+        desk.training.close()
+        assert "It died of SIGKILL" in followed(browser).words
+
+    def test_without_a_trainer_there_is_no_button(self, browser: Browser) -> None:
+        assert "Train now" not in browser.get("/sort/export").words
+        assert browser.post("/sort/training").headers["location"] == "/sort/export"
