@@ -29,7 +29,7 @@ def session_of(folder: Path, file: str = FILE) -> Path:
 def _is_mount(folder: Path) -> bool:
     try:
         return folder.is_mount()
-    except OSError:
+    except (OSError, NotImplementedError):  # Windows, before Python 3.12
         return False
 
 

@@ -101,5 +101,5 @@ class Desk:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # a container may have no name for its user
+    except (OSError, KeyError, ImportError):  # a container may have no name for its user
         return ""

@@ -9,8 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from edge.pages.rendering import refusal
 from edge.pages.sorting.asked import GROUPS_AT_ONCE, ON_A_SHEET, Kind, page_of, sheet_of, suggested
 from edge.pages.sorting.desk import Desk, NotBegunError
-from edge.pages.views.events import query_of
-from edge.pages.views.forms import first
+from edge.pages.views.forms import first, parse_fields
 from edge.sorting.records import Group
 
 _SAMPLES = 6
@@ -26,7 +25,7 @@ def groups_view(desk: Desk, request: Request) -> Response:
         session = desk.session()
     except NotBegunError:
         return desk.page("sorting_begin.html", progress=progress)
-    fields = query_of(request)
+    fields = parse_fields(request.scope["query_string"])
     everything, page = first(fields, "all") == "yes", page_of(fields)
     totals = session.totals()
     if not totals.pictures or (progress is not None and progress.running):
@@ -62,7 +61,7 @@ def _list_link(everything: bool, page: int) -> str:
 def sheet_view(kind: Kind, desk: Desk, request: Request) -> Response:
     """Answer with a page of some pictures."""
     session = desk.session()
-    sheet = sheet_of(kind, query_of(request), request.path_params.get("number", ""))
+    sheet = sheet_of(kind, parse_fields(request.scope["query_string"]), request.path_params.get("number", ""))
     group = session.group(sheet.group) if sheet.group is not None else None
     if kind == "group" and group is None:
         return refusal(404, "no_group")

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from edge.pages.access.guard import COOKIE, LOGIN
-from edge.pages.application import Page, assembled, sorting_pages, static_pages
+from edge.pages.assembling import Page, assembled, sorting_pages, static_pages
 from edge.pages.sorting.desk import Desk
 
 

@@ -10,6 +10,7 @@ import pytest
 from browsing import Answer, Browser
 
 from edge.pages.application import pages
+from edge.pages.assembling import assembled
 from edge.pages.sorting.desk import Desk
 from edge.pages.sorting.routes import ROUTES
 from edge.sorting.places import Files
@@ -26,8 +27,6 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def browser(store: Path) -> Iterator[Browser]:
-    from edge.pages.application import assembled
-
     desk = Desk.of_store(store, None, None)
     yield Browser(assembled(pages(), {"site": None, "desk": desk}, sessions=None, ended=desk.close))
     desk.close()
