@@ -120,6 +120,8 @@ def _of_store(session: "Session", given: Given) -> Sequence["Found"]:
 def _groups_of(paths: Sequence[Path], given: Given) -> list[list[int]]:
     from edge.sorting.grouping import group_pictures
 
+    if given.bundle is None and len(paths) >= _MANY:
+        complain("fieldfare: grouped by colours and edges; --bundle or --groups sees more (docs/labelling.md)")
     with _shown(len(paths)) as advance:
         groups = group_pictures(paths, given.bundle, advance, threads=given.threads)
     left_out = len(paths) - sum(map(len, groups))

@@ -62,6 +62,16 @@ def test_kept_pictures_come_in_groups_by_label_and_go_out_as_classes(browser: Br
     assert browser.get("/sort/pictures/1/small").status == 200
 
 
+@pytest.mark.process
+def test_if_the_bundle_cannot_be_used_the_page_says_so_and_sorts_by_label(store: Path) -> None:
+    desk = Desk.of_store(store, store.with_name("no-bundle"), None)
+    browser = Browser(assembled(pages(), {"site": None, "desk": desk}, sessions=None, ended=desk.close))
+    page = begun(browser)
+    assert "Not by looks: the pictures were not grouped" in page.words
+    assert "no-bundle" in page.words
+    desk.close()
+
+
 def test_nothing_outside_the_stores_folder_is_shown(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "secret.jpg").write_bytes(b"x")
