@@ -85,7 +85,7 @@ def _serve(session: "Session", source: Given, place: Path, listening: Any, given
     from edge.sorting.places import Files
     from edge.sorting.training import Training, is_installed
 
-    subject = source.subject.absolute()
+    subject = source.subject.resolve()  # PHOTOS may be .. or a link
     out = given["out"] or subject.with_name(f"{subject.name}-sorted")
     training = Training() if is_installed() else None
     files = Files(source.root, confined=source.is_store)
