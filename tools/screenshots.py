@@ -1,74 +1,155 @@
 #!/usr/bin/env python3
-"""Make the pictures of the pages that docs/pages.md shows: `python tools/screenshots.py --store demo-out/events.db`.
+"""Make pictures of every page, in three widths, light and dark, such as those that docs/pages.md shows.
 
-Needs Chromium (Debian: apt install chromium), and a store with pictures, such as ./tools/demo leaves. Serves it on a
-port of this machine, and writes NAME-WIDTH-light.png or -dark.png for each page and each width.
+    python tools/screenshots.py --store demo-out/events.db --only events-360-light event-360-light counts-768-light
+    python tools/screenshots.py --photos FOLDER --out OUT --whole
+
+Needs Chromium (Debian: apt install chromium) and the packages of [dev]. --store: with pictures, such as ./tools/demo
+leaves; it is copied first, as some pictures show what a mark does. --photos: a folder with a folder of photos for each
+label, of which a store is made for this. The pages are found by following links, so new ones need no word here. Writes
+NAME-WIDTH-light.png or -dark.png.
 """
 
 import argparse
-import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = {"events": "events", "event": "events/{event}", "counts": "counts", "status": "status"}
-# A phone, a tablet, a desktop.
-SIZES = {360: 760, 768: 900, 1440: 900}
-_SCHEMES = {"light": "1", "dark": "0"}  # Chromium's numbers
-_TIMEOUT_S = 120
+from playwright.sync_api import Page
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.driving.chromium import chromium
+from tools.driving.client import Client
+from tools.driving.looking import HEIGHTS, Person, Scheme, meet
+from tools.driving.photo_store import photo_store
+from tools.driving.served import ROOT, served
+from tools.driving.tour import Tour, take
+
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+
+
+def name_of(route: str) -> str:
+    """Return a name for a page: /events/{number} shows one of the events, so it is "event"."""
+    words = route.strip("/").split("/")
+    singular = [
+        word.removesuffix("s") if place + 1 < len(words) and words[place + 1].startswith("{") else word
+        for place, word in enumerate(words)
+        if not word.startswith("{")
+    ]
+    return "-".join(singular) or "start"
+
+
+def _marked(page: Page) -> None:
+    """After a press of "Right"."""
+    page.goto("/events")
+    page.get_by_role("button", name="Right").first.click()
+    page.get_by_role("button", name="Undo").wait_for()
+
+
+def _conflict(page: Page) -> None:
+    """Somebody else marks the event that this one marks."""
+    page.goto("/events")
+    other = page.context.new_page()
+    _marked(other)
+    page.get_by_role("button", name="Wrong").first.click()
+    page.get_by_role("button", name="Mark them all the same").wait_for()
+    other.close()
+
+
+def _refused(page: Page) -> None:
+    page.goto("/events/999999999")
+
+
+def _selected(page: Page) -> None:
+    """Two events are selected, and the choice of events is open."""
+    page.goto("/events")
+    page.locator("summary").first.click()
+    for place in (0, 2):
+        page.get_by_role("checkbox").nth(place).check()
+
+
+# What no link leads to.
+STATES: dict[str, Callable[[Page], None]] = {
+    "events-selected": _selected,
+    "events-marked": _marked,
+    "conflict": _conflict,
+    "refused": _refused,
+}
+
+
+def shots(tour: Tour) -> dict[str, Callable[[Page], object]]:
+    """Return all pictures by name, each with how to get to what it shows."""
+    found: dict[str, Callable[[Page], object]] = {
+        name_of(route): lambda page, address=address: page.goto(address) for route, address in tour.pages.items()
+    }
+    return found | STATES
+
+
+def shoot(person: Person, name: str, show: Callable[[Page], object], given: argparse.Namespace) -> None:
+    """Write all pictures of one page, or those that are asked for."""
+    for width in HEIGHTS:
+        for scheme in SCHEMES:
+            file = given.out / f"{name}-{width}-{scheme}.png"
+            if given.only and file.stem not in given.only:
+                continue
+            person.resize(width, scheme)
+            show(person.page)
+            person.page.wait_for_load_state("load")
+            person.page.screenshot(path=file, full_page=given.whole)
+            print(file)
 
 
 @contextmanager
-def served(store: Path) -> Iterator[str]:
-    """Serve the pages of a store in the block. Yields their address. Raises SystemExit if that fails."""
-    command = [sys.executable, "-m", "edge", "serve", "--store", str(store), "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            found = re.search(r"http://\S+", process.stdout.readline()) if process.stdout else None
-            if found is None:
-                raise SystemExit("the pages did not start (above)")
-            yield found[0]
-        finally:
-            process.terminate()
+def copied(given: argparse.Namespace) -> Iterator[Path]:
+    """Yield a store that may be changed."""
+    with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
+        if given.photos is not None:
+            yield photo_store(Path(folder), given.photos, given.events)
+        else:
+            shutil.copytree(given.store.resolve().parent, Path(folder) / "state", ignore=_others(given.store))
+            yield Path(folder) / "state" / given.store.name
 
 
-def take(chromium: str, address: str, file: Path, width: int, scheme: str) -> None:
-    """Write a screenshot of a page. Raises SystemExit if Chromium makes none."""
-    with tempfile.TemporaryDirectory() as profile:
-        words = [chromium, "--headless", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}"]
-        if os.geteuid() == 0:
-            words.append("--no-sandbox")  # Chromium refuses root otherwise; it sees nothing but these pages
-        words += [f"--blink-settings=preferredColorScheme={_SCHEMES[scheme]}"]
-        words += [f"--window-size={width},{SIZES[width]}", f"--screenshot={file}", address]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
-    if done.returncode or not file.is_file():
-        raise SystemExit(f"Chromium made no picture of {address}: {done.stderr.strip()[-300:]}")
+def _others(store: Path) -> Callable[[str, list[str]], list[str]]:
+    """Return what leaves out all but the store, its journal and its pictures: a password, and what is large."""
+
+    def ignore(folder: str, names: list[str]) -> list[str]:
+        if Path(folder) != store.resolve().parent:
+            return []
+        kept = {store.name, f"{store.name}-wal", "pictures", "harvest"}
+        return [name for name in names if name not in kept]
+
+    return ignore
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--store", type=Path)
+    what.add_argument("--photos", type=Path)
+    parser.add_argument("--events", type=int, default=120, help="made of the photos")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/pictures")
+    parser.add_argument("--only", nargs="*", help="names without .png, such as events-360-light")
+    parser.add_argument("--whole", action="store_true", help="as high as the page, not as the window")
+    return parser.parse_args()
 
 
 def main() -> None:
     """Make those that the command line wants."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/pictures")
-    parser.add_argument("--event", type=int, default=1, help="the number of the single event that is shown")
-    parser.add_argument("--only", nargs="*", help="names without .png, such as events-360-light")
-    given = parser.parse_args()
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or parser.error("needs chromium")
+    given = parse_arguments()
     given.out.mkdir(parents=True, exist_ok=True)
-    with served(given.store) as address:
-        for name, path in PAGES.items():
-            for width in SIZES:
-                for scheme in _SCHEMES:
-                    file = given.out / f"{name}-{width}-{scheme}.png"
-                    if given.only is None or file.stem in given.only:
-                        take(chromium, address + path.format(event=given.event), file.resolve(), width, scheme)
-                        print(file)
+    with copied(given) as store, served(store) as site, chromium() as browser:
+        client = Client(site.address)
+        tour = take(client)
+        client.close()
+        person = meet(browser, site.address)
+        for name, show in shots(tour).items():
+            shoot(person, name, show, given)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ Each SET holds train, val and test folders. A draw takes so many photos of each 
 product divides them itself. All draws of a set are tested on its own test photos. The ways:
 
     head     `fieldfare train --epochs 0`
-    tuned    always fine-tuned, for as many steps as the product; all the way, no choice
+    tuned    always fine-tuned, for as many steps as the product, once; all the way, no choice
     product  `fieldfare train`
     ten      as tuned, for ten passes over the photos
 
@@ -34,6 +34,7 @@ import trainer.learning.fit
 import trainer.learning.learn
 from trainer.learning.epochs import Choice
 trainer.learning.learn.trained_share = lambda photos: 1.0
+trainer.learning.learn.joins = lambda photos, best: False
 trainer.learning.fit.choose = lambda last, rival, epochs, share: Choice(
     last.epoch, last.epoch, len(last.right), 0, 0, 1.0, True, share
 )

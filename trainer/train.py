@@ -18,6 +18,7 @@ from trainer.delivery.deliver import deliver
 from trainer.delivery.records import Delivery
 from trainer.learning.average import PHOTOS_OF_START
 from trainer.learning.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened
+from trainer.learning.joining import FEW_PHOTOS
 from trainer.learning.learn import computes_mixed, learn
 from trainer.learning.schedule import LEAST_STEPS
 from trainer.learning.team import Team, form_team, lost_members
@@ -156,6 +157,7 @@ def _identity(run: RunContext, data: Data) -> dict[str, object]:
         "epochs": options.epochs,
         "steps of an epoch at least": LEAST_STEPS,
         "photos that the start counts for": PHOTOS_OF_START,
+        "photos that are few": FEW_PHOTOS,
         "time budget": options.time_budget_min,
         "seed": options.seed,
         "resize": options.resize,

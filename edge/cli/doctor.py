@@ -19,7 +19,10 @@ _SERVICE_SETTINGS = Path("/etc/fieldfare/fieldfare.toml")
 @click.option("--bundle", help="Bundle to check, in place of the file's.")
 @click.option("--source", help="Source to take a frame from, in place of the file's.")
 @click.option("--json", "as_json", is_flag=True, help="Every finding as one JSON object.")
-def doctor(config: Path | None, bundle: str | None, source: str | None, as_json: bool) -> None:
+@click.option(
+    "--confined", is_flag=True, help="Open no camera, model or Coral, and take little memory, as for the pages."
+)
+def doctor(config: Path | None, bundle: str | None, source: str | None, *, as_json: bool, confined: bool) -> None:
     """Look at everything between camera and result: board, libraries, settings, camera, bundle, Coral,
     places and space for events, outputs, service.
 
@@ -29,12 +32,13 @@ def doctor(config: Path | None, bundle: str | None, source: str | None, as_json:
 
     Status 0 if there is no problem (there may be warnings), 69 if there is one.
     """
-    from edge.doctor.examination import CHECKS, examine
+    from edge.doctor.examination import CHECKS, confined_checks, examine
     from edge.doctor.text import render
 
     case = _case(config, bundle, source)
-    with click.progressbar(length=len(CHECKS), label="looking", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        report = examine(case, progress=lambda _: bar.update(1))
+    checks = confined_checks() if confined else CHECKS
+    with click.progressbar(length=len(checks), label="looking", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        report = examine(case, checks=checks, progress=lambda _: bar.update(1))
     if as_json:
         echo_json(report)
     else:

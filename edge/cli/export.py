@@ -23,7 +23,7 @@ from edge.printable import counted
 
 if TYPE_CHECKING:
     from edge.exports.camtrap.project import Project
-    from edge.exports.export import Outcome, Progress
+    from edge.exports.export import OnProgress, Outcome, Progress, Request
     from edge.exports.taxa import TaxonOf
 
 _FORMATS = ("camtrap-dp", "csv", "jsonl", "parquet", "folders", "megadetector")
@@ -32,6 +32,7 @@ _OF_CAMTRAP = ("project_file", "title", "contributors", "position")
 # Of less, the events show as much, and "0 of 0 MB" would look like a fault.
 _SEVERAL_MB = 2_000_000
 _PATH = click.Path(path_type=Path)
+_PIPE = Path("-")
 
 
 @click.command(
@@ -40,7 +41,9 @@ _PATH = click.Path(path_type=Path)
 )
 @store_options
 @click.option("--format", "form", type=click.Choice(_FORMATS), required=True, help="What to write.")
-@click.option("--out", type=_PATH, required=True, help="Folder to make; the folder around it must be there.")
+@click.option(
+    "--out", type=_PATH, required=True, help="Folder to make, in one that is there; -: a tar to standard output."
+)
 @time_options
 @click.option("--since-last", is_flag=True, help="Only what no earlier export of this format has taken.")
 @click.option("--no-media", is_flag=True, help="Tables only, without pictures.")
@@ -55,7 +58,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--position", metavar="LAT,LON", help="camtrap-dp: where devices stand that have no position.")
 @json_option
 @click.pass_context
-def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_json: bool, **_: Any) -> None:
+def export(context: click.Context, /, form: Any, out: Path, as_json: bool, **_: Any) -> None:
     """Export events to a folder, with their pictures, so that every byte was read back from it.
 
     \b
@@ -65,42 +68,71 @@ def export(context: click.Context, /, form: Any, out: Path, no_media: bool, as_j
     folders       marked and harvested pictures by class, for `fieldfare train`
     megadetector  boxes as MegaDetector writes them
 
+    With `--out -` it is one tar, for a pipe; the store then notes nothing as exported.
+
     If it was interrupted, run it again with --resume. manifest-sha256.txt lists every file for `sha256sum -c`.
     """
-    from edge.exports.export import Request
     from edge.exports.export import export as run
     from edge.store.reading import StoreReader
 
     values = context.params
     _refuse_useless(context, form)
     store = store_of(values)
-    _check_out(out, store, values)
-    request = Request(
-        store=store,
-        form=form,
-        out=out,
-        wanted=filter_of(values),
-        taxon_of=_taxa(values),
-        since_last=values["since_last"],
-        media=not no_media,
-        overwrite=values["overwrite"],
-        resume=values["resume"],
-        project=_project(values),
-        position=_position(values["position"]),
-    )
+    piped = out == _PIPE
+    if piped:
+        _refuse_piped(context)
+    else:
+        _check_out(out, store, values)
+    request = _request(values, store)
     with StoreReader(store) as reader:
         note_missing_log(reader)
         note_strange_labels(reader, request.wanted)
     counter = _Counter()
     try:
-        outcome = run(request, counter.show)
+        outcome = _pipe(request, counter.show) if piped else run(request, counter.show)
     finally:
         counter.end()
     if as_json:
         echo_json(outcome)
-    else:
+    elif not piped:
         _report(request.out, outcome)
     warn(outcome, form)
+
+
+def _request(values: dict[str, Any], store: Path) -> "Request":
+    """Return what the options of the command ask for."""
+    from edge.exports.export import Request
+
+    return Request(
+        store=store,
+        form=values["form"],
+        out=values["out"],
+        wanted=filter_of(values),
+        taxon_of=_taxa(values),
+        since_last=values["since_last"],
+        media=not values["no_media"],
+        overwrite=values["overwrite"],
+        resume=values["resume"],
+        project=_project(values),
+        position=_position(values["position"]),
+    )
+
+
+def _refuse_piped(context: click.Context) -> None:
+    """Raise UsageError for what means nothing to a pipe, from which nothing is read back."""
+    because = "--out - writes a tar to standard output: leave it out, or name a folder"
+    refuse_given(context, "since_last", "resume", "overwrite", "as_json", because=because)
+    if sys.stdout.isatty():
+        raise click.UsageError("--out - writes a tar to standard output, which is a terminal: name a folder")
+
+
+def _pipe(request: "Request", on_progress: "OnProgress") -> "Outcome":
+    from edge.exports.archive import export_archive
+
+    try:
+        return export_archive(request, sys.stdout.buffer, on_progress)
+    finally:
+        sys.stdout.flush()
 
 
 def _check_out(out: Path, store: Path, values: dict[str, Any]) -> None:

@@ -82,10 +82,11 @@ def run(
         start = _early_worker(stack, sleep)
         from edge.capture.script import keep_clock
         from edge.cli.outputs.sinks import build_sinks
-        from edge.processes.logs import log_to_stderr
+        from edge.processes.logs import keep_problems, log_to_stderr
         from edge.supervision.parts import Renewal
 
         log_to_stderr()
+        keep_problems(_place().run)
         keep_clock()
 
         def new_sinks(output: "Output") -> "list[Sink]":

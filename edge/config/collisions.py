@@ -33,6 +33,7 @@ _READ = (
     ("camera", "password_file"),
     ("power", "file"),
     *(("mqtt", key) for key in ("password_file", "ca", "certificate", "key")),
+    *(("pages", key) for key in ("certificate", "key")),
 )
 _FOLDERS = (("pictures", "folder"), ("harvest", "folder"))
 # Files that are rotated become NAME.1 and so on.

@@ -114,10 +114,19 @@ class Led(Section, frozen=True, kw_only=True):
 
 
 class Pages(Section, frozen=True, kw_only=True):
-    """[pages]: where `fieldfare serve` listens. address: of this machine; others than 127.0.0.1 need a password."""
+    """[pages]: where `fieldfare serve` listens. address: of this machine; others than 127.0.0.1 need a password.
+
+    certificate, key: files in PEM form; None: those of `fieldfare serve certificate`, if it made some.
+    """
 
     address: Annotated[str, Meta(pattern=_ADDRESS, max_length=45, description="an IP address")] = "127.0.0.1"
     port: Port = 8080
+    certificate: Text | None = None
+    key: Text | None = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("key must be given together with certificate, or neither")
 
 
 class Gpio(Section, frozen=True, kw_only=True):

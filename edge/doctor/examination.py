@@ -42,6 +42,18 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("instances", needs.neighbours),
     ("service", setup.service),
 )
+# What opens no camera, no model and no library of the worker, and looks the same from inside any unit.
+_CONFINED = frozenset(
+    ("system", "python", "board", "memory", "temperature", "power", "clock", "pairs", "settings", "space", "schedule")
+) | {"instances", "service"}
+
+
+def confined_checks() -> tuple[tuple[str, Check], ...]:
+    """Return the checks for a unit that sees no devices and may take little memory; the last one names the others."""
+    left_out = [name for name, _ in CHECKS if name not in _CONFINED]
+    seen = f"not looked at from here: {', '.join(left_out)}"
+    rest = Finding("confined", "the rest", "not here", seen, "sudo fieldfare doctor, on the device itself")
+    return (*((name, check) for name, check in CHECKS if name in _CONFINED), ("confined", lambda _case: [rest]))
 
 
 def examine(

@@ -5,7 +5,7 @@ with any. A piece is
 
     magic FSL1 | length | CRC-32 | zlib of: bundle, life, labels, thresholds, times, best labels, their scores
 
-in MessagePack (_Body). Between them are pieces of the recorder's that hold what the clock read (edge.events.log_clock).
+in MessagePack (Body). Between them are pieces of the recorder's that hold what the clock read (edge.events.log_clock).
 Up to eight labels each frame has all scores; of more labels it has the best eight, and the
 piece names only the labels that occur in it.
 
@@ -14,7 +14,6 @@ as 0 in it; if scores add up to 1, it had less than 1/9. So replayed events are 
 was that near to a threshold.
 """
 
-import math
 import os
 import zlib
 from collections.abc import Iterator, Sequence
@@ -28,44 +27,16 @@ from numpy.typing import NDArray
 
 from edge.errors import DataError, MissingInputError
 from edge.events.log_clock import CLOCK_MAGIC, HEAD, ClockPiece, framed, unpacked
+from edge.events.score_pieces import BEST, LABELS, MAGIC, MOST_LENGTH, SCALE, TICKS, Body, decoded
 from edge.events.wall_clock import RELEASED_WALL_S, ClockHistory, ClockReading
 
-MAGIC = b"FSL1"
 _MAGICS = (MAGIC, CLOCK_MAGIC)
 _PIECE_S = 10.0
-_BEST = 8
-_LABELS = 256  # of a piece: the index of one takes a byte
-_SCALE = 65535.0
-_TICKS = 10_000.0  # a second
 # What a piece may take before it is compressed: it crosses to the supervisor and to the recorder as one message.
 _MOST_BYTES = 48_000
 _MOST_FRAMES = 2000
-# What is read: whatever a file claims, no more memory than this.
-_MOST_LENGTH = 1 << 20
-_MOST_INFLATED = 4 << 20
 
 Score = NDArray[np.float32]
-
-
-class _Body(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A piece.
-
-    bundle: the bundle's id. life_s: when the writer's first frame was captured: with the bundle it distinguishes one
-        life of a worker from the next. labels, thresholds: those that occur. is_whole: they are all labels.
-    mono_s, wall_s: of the first frame. ticks: uint32 (frames,), 0.1 ms since the last frame.
-    indices: uint8 (frames, best), into labels; empty if is_whole. scores: uint16 (frames, best) or (frames, labels).
-    """
-
-    bundle: str
-    life_s: float
-    labels: tuple[str, ...]
-    thresholds: tuple[float, ...]
-    is_whole: bool
-    mono_s: float
-    wall_s: float
-    ticks: bytes
-    indices: bytes
-    scores: bytes
 
 
 class ScoreLogWriter:
@@ -76,7 +47,7 @@ class ScoreLogWriter:
 
     def __init__(self, labels: Sequence[str], bundle: str, thresholds: Sequence[float]) -> None:
         self._labels, self._bundle, self._thresholds = labels, bundle, thresholds
-        self._is_whole = len(labels) <= _BEST
+        self._is_whole = len(labels) <= BEST
         self._life_s: float | None = None
         self._begin()
 
@@ -95,8 +66,8 @@ class ScoreLogWriter:
 
         mono_s, wall_s: when it was captured, on both clocks. scores: float32 (labels,), finite, 0..1.
         """
-        ticks = round((mono_s - self._mono_s) * _TICKS) if self._ticks else 0
-        piece = self.flush() if ticks > _PIECE_S * _TICKS or self._is_full() else None
+        ticks = round((mono_s - self._mono_s) * TICKS) if self._ticks else 0
+        piece = self.flush() if ticks > _PIECE_S * TICKS or self._is_full() else None
         if not self._ticks:
             self._mono_s, self._wall_s, ticks = mono_s, wall_s, 0
         if self._life_s is None:
@@ -105,10 +76,10 @@ class ScoreLogWriter:
         self._ticks.append(ticks - self._last_ticks)
         self._last_ticks = ticks
         if not self._is_whole:
-            best = np.argpartition(scores, -_BEST)[-_BEST:]
+            best = np.argpartition(scores, -BEST)[-BEST:]
             self._indices += bytes(self._place(index) for index in best.tolist())
             scores = scores[best]
-        self._scores += np.rint(scores * np.float32(_SCALE)).astype("<u2").tobytes()
+        self._scores += np.rint(scores * np.float32(SCALE)).astype("<u2").tobytes()
         return piece
 
     def flush(self) -> bytes | None:
@@ -116,7 +87,7 @@ class ScoreLogWriter:
         if not self._ticks or self._life_s is None:
             return None
         named = sorted(self._places, key=lambda index: self._places[index])
-        body = _Body(
+        body = Body(
             bundle=self._bundle,
             life_s=self._life_s,
             labels=tuple(self._labels[index] for index in named),
@@ -143,7 +114,7 @@ class ScoreLogWriter:
         return (
             len(self._ticks) >= _MOST_FRAMES
             or len(self._scores) + self._text > _MOST_BYTES
-            or (not self._is_whole and len(self._places) > _LABELS - _BEST)
+            or (not self._is_whole and len(self._places) > LABELS - BEST)
         )
 
 
@@ -168,7 +139,7 @@ class Life:
     boot: str | None = None
     walls: ClockHistory = field(default_factory=ClockHistory)
 
-    def include(self, body: _Body, offset: int) -> None:
+    def include(self, body: Body, offset: int) -> None:
         """Take in a piece, which begins at `offset`."""
         self.offsets.append(offset)
         was_set = body.wall_s >= RELEASED_WALL_S
@@ -213,7 +184,7 @@ class ScoreLog:
         """Yield monotonic time, wall time and scores, float32 (life.labels,), of each frame."""
         for offset in life.offsets:
             body = self._read(offset)
-            if not isinstance(body, _Body):
+            if not isinstance(body, Body):
                 raise DataError(f"{self._path}: changed while it was read")
             yield from _frames(body, [life.places[label] for label in body.labels], len(life.labels))
 
@@ -243,14 +214,14 @@ class ScoreLog:
         if not self.lives:
             raise DataError(f"{self._path}: not a score log, or one without a whole piece")
 
-    def _read(self, offset: int) -> _Body | ClockPiece | None:
+    def _read(self, offset: int) -> Body | ClockPiece | None:
         """Return the piece there, None if it is torn: the file ends in it, or it is damaged and the last one."""
         self._file.seek(offset)
         head = self._file.read(HEAD.size)
         if len(head) < HEAD.size:
             return None
         magic, length, checksum = HEAD.unpack(head)
-        if magic not in _MAGICS or length > _MOST_LENGTH:
+        if magic not in _MAGICS or length > MOST_LENGTH:
             # A power cut may leave zeros in place of what was not written yet.
             if magic == bytes(4) and self._is_zero_from(offset):
                 return None
@@ -262,7 +233,7 @@ class ScoreLog:
             if self._file.tell() == self._size or self._is_zero_from(self._file.tell()):
                 return None
             raise DataError(f"{self._path}: damaged at byte {offset}: its checksum is wrong")
-        body = unpacked(packed) if magic == CLOCK_MAGIC else _decoded(packed)
+        body = unpacked(packed) if magic == CLOCK_MAGIC else decoded(packed)
         if body is None:
             raise DataError(f"{self._path}: the piece at byte {offset} is not one that this version writes")
         return body
@@ -286,35 +257,9 @@ def is_score_log(path: Path) -> bool:
         return False
 
 
-def _decoded(packed: bytes) -> _Body | None:
-    """Return the content of a piece, None if it is none."""
-    unpacker = zlib.decompressobj()
-    try:
-        data = unpacker.decompress(packed, _MOST_INFLATED)
-        body = msgspec.msgpack.decode(data, type=_Body)
-    except (zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return body if unpacker.eof and _is_sound(body) else None
-
-
-def _is_sound(body: _Body) -> bool:
-    frames, labels = len(body.ticks) // 4, len(body.labels)
-    columns = labels if body.is_whole else _BEST
-    numbers = (body.life_s, body.mono_s, body.wall_s, *body.thresholds)
-    return (
-        0 < labels <= _LABELS
-        and len(body.thresholds) == labels == len(set(body.labels))
-        and len(body.ticks) == 4 * frames > 0
-        and len(body.scores) == 2 * frames * columns
-        and len(body.indices) == (0 if body.is_whole else frames * columns)
-        and all(math.isfinite(number) for number in numbers)
-        and max(body.indices, default=0) < labels
-    )
-
-
-def _frames(body: _Body, places: list[int], count: int) -> Iterator[tuple[float, float, Score]]:
-    scores = (np.frombuffer(body.scores, "<u2") / np.float64(_SCALE)).astype(np.float32)
-    seconds = np.cumsum(np.frombuffer(body.ticks, "<u4"), dtype=np.float64) / _TICKS
+def _frames(body: Body, places: list[int], count: int) -> Iterator[tuple[float, float, Score]]:
+    scores = (np.frombuffer(body.scores, "<u2") / np.float64(SCALE)).astype(np.float32)
+    seconds = np.cumsum(np.frombuffer(body.ticks, "<u4"), dtype=np.float64) / TICKS
     targets = np.array(places, np.intp)
     rows = scores.reshape(seconds.size, -1)
     indices = np.frombuffer(body.indices, np.uint8).reshape(seconds.size, -1)

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import os
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class Request:
     since_last: only what is not noted as exported in this format yet.
     media: pictures, too. taxon_of: what labels stand for.
     project, position: for Camtrap DP; position: latitude and longitude of devices without any.
+    divert: takes the pictures in place of `out`, which then gets the tables only; the store notes nothing.
     """
 
     store: Path
@@ -53,6 +54,7 @@ class Request:
     resume: bool = False
     project: Project = field(default_factory=Project)
     position: tuple[float, float] | None = None
+    divert: Callable[[Sequence[Copy]], list[CopyOutcome]] | None = None
 
 
 @dataclass
@@ -138,7 +140,7 @@ class _Export:
             raise DataError("no event matches: nothing was written; `fieldfare events` lists what there is")
         deployments = self._check(survey, harvest=bool(harvest))
         progress = Progress(0, survey.events, 0, survey.size + sum(harvest))
-        if not (request.resume or request.overwrite):  # else some of it may be there already
+        if not (request.resume or request.overwrite or request.divert):  # else some of it may be there already
             _check_space(request.out, progress.all_size)
         with Target(request.out, request.form, store, overwrite=request.overwrite, resume=request.resume) as target:
             with self._open(target, deployments, store) as writer:
@@ -151,7 +153,7 @@ class _Export:
                 self._outcome.others, self._outcome.blanks = writer.others, writer.blanks
                 self._outcome.unnamed = tuple(sorted(writer.unnamed))
             # A look at the tables is no reason to let pictures go.
-            meant = request.media or request.since_last
+            meant = (request.media or request.since_last) and request.divert is None
             unnoted = unnoted_of(self._events, self._samples) if meant else None
             target.finish(unnoted)
             if unnoted is not None and self._note():
@@ -207,9 +209,19 @@ class _Export:
 
     def _copy(self, target: Target, plan: list[Named], progress: Progress) -> set[str]:
         """Copy them, and return the names of those that are there."""
-        found = copy_pictures(target, [self._copy_of(n.picture.path, n.name, n.picture.sha256) for n in plan])
+        found = self._take(target, [self._copy_of(n.picture.path, n.name, n.picture.sha256) for n in plan])
         self._count(found, [named.picture.size for named in plan], progress)
         return {named.name for named, outcome in zip(plan, found, strict=True) if outcome == "there"}
+
+    def _take(self, target: Target, copies: Sequence[Copy]) -> list[CopyOutcome]:
+        divert = self._request.divert
+        if divert is None:
+            return copy_pictures(target, copies)
+        found = divert(copies)
+        for copy, outcome in zip(copies, found, strict=True):
+            if outcome == "there":
+                target.enter(copy.name, copy.sha256)
+        return found
 
     def _copy_of(self, path: Path, name: str, sha256: str) -> Copy:
         return Copy(self._locator.find(path), name, sha256)
@@ -238,7 +250,7 @@ class _Export:
         for batch in _groups(self._harvest()):
             names = [writer.sample_name(sample) for sample in batch]
             pairs = list(zip(batch, names, strict=True))
-            found = copy_pictures(target, [self._copy_of(one.path, name, one.sha256) for one, name in pairs])
+            found = self._take(target, [self._copy_of(one.path, name, one.sha256) for one, name in pairs])
             self._count(found, [sample.size for sample in batch], progress)
             with target.writing(target.folder):
                 for (sample, name), one in zip(pairs, found, strict=True):

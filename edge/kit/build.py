@@ -9,6 +9,7 @@ from edge import __version__
 from edge.bundle.store import Bundle, open_bundle, pack_bytes
 from edge.bundle.write import check_outside
 from edge.config.loading import parse_settings, read_settings
+from edge.errors import OutputExistsError
 from edge.installing.origins.kit import (
     KIT_FILE,
     NOT_LISTED,
@@ -95,6 +96,7 @@ def build_kit(order: Order, step: Callable[[str], None]) -> Made:
     check_replaceable(place, overwrite=order.overwrite)
     check_outside(place)
     refuse_inputs(place, (order.bundle, order.config, order.debs, order.wheels))
+    _refuse_wheels_in_bundle(order)
     check_place(place)
     contents = _look(order)
     lock = read_lock(order.target)
@@ -110,6 +112,15 @@ def build_kit(order: Order, step: Callable[[str], None]) -> Made:
     brought = {deb.package for deb in contents.debs}
     lacks = tuple(need for need in contents.needs if need not in brought)
     return Made(place, kit, sum(part.about.size for part in parts.values()), lacks, contents.notes)
+
+
+def _refuse_wheels_in_bundle(order: Order) -> None:
+    """Raise OutputExistsError if what is fetched would be kept among the files of the bundle, damaging it."""
+    if order.wheels is None:
+        return
+    bundle, kept = order.bundle.resolve(), order.wheels.resolve()
+    if bundle in (kept, *kept.parents):
+        raise OutputExistsError(f"--wheels {order.wheels} lies in {order.bundle}, a bundle: choose a folder outside")
 
 
 def _look(order: Order) -> _Contents:

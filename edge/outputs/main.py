@@ -7,8 +7,6 @@ As a service of their own they are `fieldfare outputs`.
 import logging
 import os
 import select
-import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -18,8 +16,7 @@ from typing import NoReturn
 
 from edge.errors import FieldfareError, UnavailableError
 from edge.outputs.service import Outputs, Places
-from edge.processes.child import die_with
-from edge.processes.logs import hook_uncaught, log_to_parent
+from edge.processes.child import die_with, join_parent
 from edge.processes.outputs_messages import OutputsBegin, OutputsChannel, OutputsFailed, OutputsPulse, OutputState
 
 # Between two looks at the store. An event is on the disk within 15 s, so a second more does not matter.
@@ -33,12 +30,7 @@ _DRAIN_S = 5.0
 def main() -> NoReturn:
     """Entry point."""
     die_with(int(sys.argv[2]))
-    # Ctrl-C in a terminal and systemd's stop reach the whole group. The supervisor decides: it closes the line.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    log_to_parent()
-    hook_uncaught()
-    channel = OutputsChannel(socket.socket(fileno=int(sys.argv[1])))
+    channel = OutputsChannel(join_parent())
     try:
         _serve(channel)
     except FieldfareError as error:

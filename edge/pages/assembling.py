@@ -18,8 +18,9 @@ from starlette.types import ASGIApp
 
 from edge.errors import FieldfareError, MissingInputError, StorageError
 from edge.pages.access.guard import COOKIE, Guard, KnowsTokens
+from edge.pages.errands.errands import BusyError
 from edge.pages.rendering import refusal
-from edge.pages.sorting.routes import ROUTES, in_words
+from edge.pages.sorting.routes import DeskRoute, in_words
 from edge.pages.views.forms import FormError
 
 # Each may hold a reader of the store; people are few, and the camera needs the cores.
@@ -28,8 +29,10 @@ _STATIC = {
     "style.css": "text/css",
     "sorting.css": "text/css",
     "page.js": "text/javascript",
+    "live.js": "text/javascript",
     "sorting.js": "text/javascript",
     "icon.svg": "image/svg+xml",
+    "no-picture.svg": "image/svg+xml",
 }
 
 _log = logging.getLogger(__name__)
@@ -59,9 +62,9 @@ def static_pages() -> list[Page]:
     return [Page(f"/static/{name}", _static(name), open=True) for name in _STATIC]
 
 
-def sorting_pages() -> list[Page]:
-    """Return the routes of the sorting pages."""
-    return [Page(path, in_words(view), method, given="desk") for path, view, method in ROUTES]
+def sorting_pages(routes: Collection[DeskRoute]) -> list[Page]:
+    """Return routes of the sorting pages."""
+    return [Page(path, in_words(view), method, given="desk") for path, view, method in routes]
 
 
 def assembled(
@@ -69,17 +72,20 @@ def assembled(
     given: Mapping[str, Any],
     *,
     sessions: KnowsTokens | None,
+    begun: Callable[[], None] = lambda: None,
     ended: Callable[[], None],
     cookie: str = COOKIE,
 ) -> ASGIApp:
     """Return the application of some routes, behind the guard.
 
-    given: what views are called with, by its name. ended: called when the server ends. cookie, sessions: see Guard.
+    given: what views are called with, by its name. begun, ended: called when the server begins and ends.
+    cookie, sessions: see Guard.
     """
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        begun()
         yield
         ended()
 
@@ -99,6 +105,8 @@ def _ours(_request: Request, error: Exception) -> Response:
         return refusal(400, "bad_request", detail=str(error))
     if isinstance(error, MissingInputError):
         return refusal(503, "no_store", detail=str(error))
+    if isinstance(error, BusyError):
+        return refusal(409, "busy", detail=str(error))
     if isinstance(error, StorageError):
         return refusal(507, "not_written", detail=str(error))
     return refusal(503, "unavailable", detail=str(error))

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import socket
+import ssl
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -17,6 +19,8 @@ _MOST_CONNECTIONS = 300
 _REQUEST_S = 10.0
 _KEPT_S = 5
 _FINISH_S = 3
+# Of TLS, before a connection is one to uvicorn; asyncio's own limit is a minute.
+_HANDSHAKE_S = 10.0
 _MOST_HEAD = 16 << 10
 
 
@@ -66,14 +70,26 @@ def listen(address: str, port: int) -> socket.socket:
     return opened
 
 
-def serve(app: ASGIApp, listening: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM."""
+class _ImpatientLoop(asyncio.SelectorEventLoop):
+    """Serves over TLS, and closes connections that never come to an end with its handshake."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__()
+        self._context = context
+
+    async def create_server(self, *words: Any, **given: Any) -> asyncio.Server:
+        """See asyncio."""
+        secured = {**given, "ssl": self._context, "ssl_handshake_timeout": _HANDSHAKE_S}
+        return await super().create_server(*words, **secured)
+
+
+def serve(app: ASGIApp, listening: socket.socket, context: ssl.SSLContext | None = None) -> None:
+    """Serve until SIGINT or SIGTERM. context: for TLS; None: without."""
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # that it starts and ends is said by the command
     config = uvicorn.Config(
         app,
         http=_Impatient,
         ws="none",
-        loop="asyncio",
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -84,4 +100,6 @@ def serve(app: ASGIApp, listening: socket.socket) -> None:
         timeout_graceful_shutdown=_FINISH_S,
         h11_max_incomplete_event_size=_MOST_HEAD,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    factory = asyncio.SelectorEventLoop if context is None else partial(_ImpatientLoop, context)
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(uvicorn.Server(config).serve(sockets=[listening]))

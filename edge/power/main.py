@@ -3,8 +3,6 @@
 import logging
 import os
 import select
-import signal
-import socket
 import sys
 import time
 from contextlib import suppress
@@ -13,8 +11,7 @@ from typing import NoReturn
 from edge.errors import FieldfareError
 from edge.power.messages import PowerBegin, PowerChannel, PowerFailed, PowerPulse
 from edge.power.signals import Judge, open_signal
-from edge.processes.child import die_with
-from edge.processes.logs import hook_uncaught, log_to_parent
+from edge.processes.child import die_with, join_parent
 
 _BEGIN_S = 60.0
 # A supply gives seconds at least, and nobody notices half of one.
@@ -25,12 +22,7 @@ _PULSE_S = 2.0
 def main() -> NoReturn:
     """Entry point."""
     die_with(int(sys.argv[2]))
-    # As with the other processes: the supervisor decides, and closes the line.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    log_to_parent()
-    hook_uncaught()
-    channel = PowerChannel(socket.socket(fileno=int(sys.argv[1])))
+    channel = PowerChannel(join_parent())
     try:
         with suppress(EOFError, ConnectionError):  # the supervisor is gone, or closed the line
             _watch(channel)

@@ -5,6 +5,8 @@ The functions are for the child itself: to end with its parent, to take no more 
 
 import logging
 import os
+import signal
+import socket
 import sys
 import threading
 import time
@@ -12,7 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from edge.portable.system import SIGKILL, can_fork, is_linux, libc, module_or_none
-from edge.processes.logs import LEVELS, MARK_VARIABLE
+from edge.processes.logs import LEVELS, MARK_VARIABLE, hook_uncaught, log_to_parent
 from edge.processes.process import PIPE, Process, module_command
 
 _log = logging.getLogger(__name__)
@@ -120,6 +122,17 @@ def die_with(parent: int) -> None:
         return
     if os.getppid() != parent:
         os._exit(0)
+
+
+def join_parent() -> socket.socket:
+    """Leave Ctrl-C and systemd's stop to the parent, log through it, and return the line to it, whose descriptor is the
+    first word of the command. Called first in a child that has such a line."""
+    # Both signals reach the whole group. The parent decides: it sends word, closes the line, or kills.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    log_to_parent()
+    hook_uncaught()
+    return socket.socket(fileno=int(sys.argv[1]))
 
 
 def _watch(parent: int) -> None:

@@ -27,6 +27,7 @@ class Begin(Message, frozen=True):
     fallback: why that is not the device in the settings, None if it is.
     fps: as in SetPace.
     distrust: the last worker's camera failed, so its first frame may be an old one.
+    run_dir: the path of the service's runtime folder, in which the newest picture is shown; None if there is none.
     """
 
     settings: Settings
@@ -34,6 +35,7 @@ class Begin(Message, frozen=True):
     fallback: str | None
     fps: float | None
     distrust: bool = False
+    run_dir: bytes | None = None
 
 
 class SetPace(Message, frozen=True):

@@ -51,6 +51,7 @@ def run(
     account: Account | None = None,
     tied: bool = False,
     inherited: Sequence[int] = (),
+    errors: bytearray | None = None,
 ) -> Finished:
     """Run `command` until it ends, and kill everything that it left behind.
 
@@ -66,6 +67,7 @@ def run(
     tied: if this process is killed, so is it, with all that it started; it takes 10 ms and 5 MB more. A program that
         cannot be started is then one that ends with status 127.
     inherited: open files that it gets, such as a lock that must outlast this process if it is killed
+    errors: filled with its standard error while it runs, for another thread that looks how far it is
     """
     process = None
     lifeline = os.pipe() if tied else None  # neither end is inherited, unless it is passed on
@@ -79,7 +81,7 @@ def run(
                 pass_fds=[*inherited, *(() if lifeline is None else lifeline[:1])],
                 account=account,
             )
-        with _Dialogue(process, given, max_output, None if merged else max_errors) as dialogue:
+        with _Dialogue(process, given, max_output, None if merged else max_errors, errors) as dialogue:
             killed_for = dialogue.follow(time.monotonic() + limit_s, linger_s, cancelled or threading.Event())
     finally:
         gone = process is None or process.end(_REAP_S)
@@ -95,9 +97,11 @@ def run(
 class _Dialogue:
     """The pipes of one process, and what was read from them. The caller ends the process."""
 
-    def __init__(self, process: Process, given: bytes, max_output: int, max_errors: int | None) -> None:
-        """max_errors: None if standard error has no pipe of its own."""
-        self.output, self.errors = bytearray(), bytearray()
+    def __init__(
+        self, process: Process, given: bytes, max_output: int, max_errors: int | None, errors: bytearray | None
+    ) -> None:
+        """max_errors: None if standard error has no pipe of its own. errors: filled with it, if given."""
+        self.output, self.errors = bytearray(), bytearray() if errors is None else errors
         self._process, self._flooded = process, False
         self._gathered = {"output": (self.output, max_output)}
         self._pipes = open_pipes()

@@ -10,8 +10,6 @@ import logging
 import os
 import select
 import signal
-import socket
-import sys
 import threading
 import time
 import traceback
@@ -19,7 +17,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from edge.errors import FieldfareError
-from edge.processes.logs import hook_uncaught, log_to_parent
+from edge.processes.child import join_parent
 from edge.processes.recorder_messages import BEAT_S, RecorderBeat, RecorderBegin, RecorderChannel, RecorderFailed
 from edge.recorder.recorder import FINISH_S, Recorder
 
@@ -33,12 +31,7 @@ _ALARM_S = FINISH_S + 5.0
 
 def main() -> NoReturn:
     """Entry point."""
-    # Ctrl-C in a terminal and systemd's stop reach the whole group. The supervisor decides: it sends Finish, or ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    log_to_parent()
-    hook_uncaught()
-    channel = RecorderChannel(socket.socket(fileno=int(sys.argv[1])))
+    channel = RecorderChannel(join_parent())
     status = 0
     try:
         _run(channel)

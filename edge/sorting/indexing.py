@@ -2,6 +2,8 @@
 
 import logging
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +27,23 @@ class Progress:
     fault: str = ""
 
 
-class Indexing:
-    """Looks for new pictures in a store, one time at once. bundle: whose network groups them; None: by label, reason
-    and time."""
+class _CancelledError(FieldfareError):
+    """Somebody ended it."""
 
-    def __init__(self, store: Path, bundle: Path | None) -> None:
-        self._store, self._bundle = store, bundle
+
+class Indexing:
+    """Looks for new pictures in a store, one time at once.
+
+    bundle: returns whose network groups them; None: by label, reason and time. alone: held meanwhile; its event ends
+    the grouping."""
+
+    def __init__(
+        self,
+        store: Path,
+        bundle: Callable[[], Path | None],
+        alone: Callable[[], AbstractContextManager[threading.Event]],
+    ) -> None:
+        self._store, self._bundle, self._alone = store, bundle, alone
         self._lock = threading.Lock()
         self._progress = Progress()
 
@@ -40,36 +53,54 @@ class Indexing:
         return self._progress
 
     def begin(self, session: Session) -> None:
-        """Begin, unless it is running."""
+        """Begin, unless it is running. Raises what `alone` raises."""
         with self._lock:
             if self._progress.running:
                 return
+            held = ExitStack()
+            cancelled = held.enter_context(self._alone())
             self._progress = Progress(running=True)
-            threading.Thread(target=self._work, args=(session,), daemon=True, name="sorting").start()
+            work = threading.Thread(target=self._work, args=(session, held, cancelled), daemon=True, name="sorting")
+            try:
+                work.start()
+            except RuntimeError:  # there are too many
+                self._progress = Progress()
+                held.close()
+                raise
 
-    def _work(self, session: Session) -> None:
-        try:
-            self._progress = self._index(session)
-        except FieldfareError as error:
-            self._progress = Progress(fault=str(error))
-        except BaseException as error:
-            self._progress = Progress(fault=f"{type(error).__name__}: {error}")
-            _log.exception("sorting: the pictures were not indexed")
-            raise
+    def _work(self, session: Session, held: ExitStack, cancelled: threading.Event) -> None:
+        with held:
+            try:
+                progress = self._index(session, cancelled)
+            except FieldfareError as error:
+                progress = Progress(fault=str(error))
+            except BaseException as error:
+                self._progress = Progress(fault=f"{type(error).__name__}: {error}")
+                _log.exception("sorting: the pictures were not indexed")
+                raise
+        self._progress = progress
 
-    def _index(self, session: Session) -> Progress:
+    def _index(self, session: Session, cancelled: threading.Event) -> Progress:
+        def advance(done: int, total: int) -> None:
+            _check(cancelled)
+            self._progress = Progress(running=True, done=done, total=total)
+
         kept = kept_in(self._store, session.known())
         fault = ""
         root = self._store.parent
         try:
-            if self._bundle is None:
+            bundle = self._bundle()
+            if bundle is None:
                 found = by_origin(kept, root)
             else:
-                groups = group_pictures([one.path for one in kept], self._bundle, self._advance)
+                groups = group_pictures([one.path for one in kept], bundle, advance)
                 found = by_looks(kept, groups, root)
         except GroupingError as error:
             found, fault = by_origin(kept, root), str(error)
+        _check(cancelled)
         return Progress(added=session.add(found), fault=fault)
 
-    def _advance(self, done: int, total: int) -> None:
-        self._progress = Progress(running=True, done=done, total=total)
+
+def _check(cancelled: threading.Event) -> None:
+    if cancelled.is_set():
+        raise _CancelledError("cancelled: no picture was added")

@@ -58,12 +58,13 @@ class Counts(msgspec.Struct, kw_only=True):
     reboots_asked: int = 0
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """The last result."""
+class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The last result. latency_ms: from capture to decision."""
 
     label: str
     score: float
     captured_wall_s: WallTime
+    latency_ms: float | None = None
 
 
 class LoadStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -141,6 +142,7 @@ class Status(msgspec.Struct, kw_only=True):
     outputs: of events, if this service runs them. outputs_fault: why none of them runs, None if they do.
     clock: how far the wall clock can be trusted; None if nothing here depends on it.
     asleep_until_wall_s: when the schedule wakes the camera; None if it is awake, or if no such time is known.
+    awake_until_wall_s: when the schedule puts the camera to sleep; None if it sleeps, or if no such time is known.
     reloaded: what became of the last reload; None if there was none.
     at_rest: the service was ordered to rest, and all is on the disk: the power may be cut.
     """
@@ -169,6 +171,7 @@ class Status(msgspec.Struct, kw_only=True):
     outputs_fault: str | None = None
     clock: ClockQuality | None = None
     asleep_until_wall_s: WallTime | None = None
+    awake_until_wall_s: WallTime | None = None
     reloaded: Reloaded | None = None
     at_rest: bool = False
     counts: Counts = msgspec.field(default_factory=Counts)

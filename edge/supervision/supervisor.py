@@ -181,7 +181,9 @@ class Supervisor:
             parts.announce()
             return
         device, fallback, fps = parts.edgetpu.device, parts.edgetpu.missing, parts.regulator.limit_fps
-        order = Begin(parts.settings, device, fallback, fps, distrust=self._intake.distrust)
+        run_dir = None if parts.place.run is None else os.fsencode(parts.place.run)
+        distrust = self._intake.distrust
+        order = Begin(parts.settings, device, fallback, fps, distrust=distrust, run_dir=run_dir)
         try:
             life = self._workers.begin(self._state.starts + 1, order)
         except OSError as error:

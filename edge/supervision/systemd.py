@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.printable import one_line
+from edge.processes.logs import PROBLEMS
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Place:
         kept = (
             ("the status file", self.run, STATUS),
             ("the reboot request", self.run, REQUEST),
+            ("the log of problems", self.run, PROBLEMS),
             ("the order to sleep", self.run, SLEEP),
             ("the request to power off", self.run, POWEROFF),
             ("the record of reboots", self.state, RECORD),

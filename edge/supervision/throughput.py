@@ -95,7 +95,7 @@ class Publisher:
         """Count the result and write it. Raises StorageError and BrokenPipeError of a sink that cannot go on."""
         self.tally.add(result)
         self._status.counts.results += 1
-        self._status.last = Seen(result.label, result.score, result.captured_wall_s)
+        self._status.last = Seen(result.label, result.score, result.captured_wall_s, result.latency_ms.total)
         for sink in self._sinks:
             sink.write(result)
         self._note_faults()

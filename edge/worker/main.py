@@ -9,17 +9,15 @@ import gc
 import logging
 import os
 import select
-import signal
-import socket
 import sys
 import time
 import traceback
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from edge.errors import CameraError, ConfigError, EndOfStream, EngineError, FieldfareError, SpentProcessError
-from edge.processes.child import die_with
-from edge.processes.logs import hook_uncaught, log_to_parent
+from edge.processes.child import die_with, join_parent
 from edge.processes.messages import (
     CLASSIFYING,
     OPENING_EDGETPU,
@@ -30,7 +28,6 @@ from edge.processes.messages import (
     Part,
     Pulse,
     SetPace,
-    Started,
     Step,
     Stop,
     Trouble,
@@ -38,6 +35,7 @@ from edge.processes.messages import (
 )
 from edge.results import FrameCounts
 from edge.source_kind import source_kind
+from edge.worker.started import started
 
 if TYPE_CHECKING:
     from edge.capture.base import FrameSource
@@ -46,6 +44,7 @@ if TYPE_CHECKING:
     from edge.worker.gate import Gate
     from edge.worker.keeping.keeper import Keeper
     from edge.worker.pipeline import Pipeline
+    from edge.worker.showing.shower import Shower
     from edge.worker.threads import Pace, Stages
 
 _log = logging.getLogger(__name__)
@@ -73,12 +72,7 @@ class _Stopped(Exception):  # noqa: N818 - news, not a fault
 def main(gate: "Gate | None" = None) -> NoReturn:
     """Entry point. gate: decides which fresh frames are inferred; None for all."""
     die_with(int(sys.argv[2]))
-    # Ctrl-C in a terminal and systemd's stop reach the whole group. The supervisor decides: it sends Stop, or kills.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    log_to_parent()
-    hook_uncaught()
-    channel = WorkerChannel(socket.socket(fileno=int(sys.argv[1])))
+    channel = WorkerChannel(join_parent())
     last: Ended | Failed
     try:
         last = Worker(channel, gate).run()
@@ -123,6 +117,7 @@ class Worker:
         self._tries = 0
         self._freshness: FreshnessGuard | None = None
         self._keeper: Keeper | None = None
+        self._shower: Shower | None = None
         # Of the cameras that were closed; those of the open one are added in `_pulse`.
         self._closed_frames = FrameCounts()
         self._pulsed_s = 0.0
@@ -156,6 +151,10 @@ class Worker:
             from edge.worker.keeping.opening import open_keeper
 
             self._keeper = open_keeper(settings, pipeline, self._channel.send)
+        if begin.run_dir is not None:
+            from edge.worker.showing.shower import Shower
+
+            self._shower = Shower(Path(os.fsdecode(begin.run_dir)), settings.camera.region)
         # What is loaded stays loaded: the garbage collector need not look through it between two frames.
         gc.collect()
         gc.freeze()
@@ -192,7 +191,7 @@ class Worker:
                 limit_s = _REPLAY_LIMIT_S
             self._step("opening the camera", "camera", limit_s)
             source = _open_source(begin, pipeline)
-            self._channel.send(_started(begin, pipeline, source))
+            self._channel.send(started(begin, pipeline, source))
             self._classify(source, pipeline, begin)
         except CameraError as error:
             now = time.monotonic()
@@ -212,7 +211,8 @@ class Worker:
         from edge.worker.threads import Pace, Stages
 
         camera, pace = begin.settings.camera, Pace(self._fps)
-        stages = Stages(source, pipeline, pace, self._freshness, self._gate, self._keeper)
+        tap = None if self._shower is None else self._shower.tap
+        stages = Stages(source, pipeline, pace, self._freshness, self._gate, self._keeper, tap)
         try:
             self._step(CLASSIFYING, "camera", float("inf"))
             while True:
@@ -282,6 +282,8 @@ class Worker:
         self._pulsed_s = now
         if self._keeper is not None:
             self._keeper.pulse(now, quiet=stages is None or stages.inferring_since_s is None)
+        if self._shower is not None:
+            self._shower.pulse(now, serving=stages is not None)
         if stages is None:
             self._channel.send(Pulse(self._closed_frames))
             return
@@ -315,26 +317,6 @@ def _open_source(begin: Begin, pipeline: "Pipeline") -> "FrameSource":
             "set a rate, such as fps = 10, with realtime = true; or see the events with fieldfare replay"
         )
     return source
-
-
-def _started(begin: Begin, pipeline: "Pipeline", source: "FrameSource") -> Started:
-    bundle, engine = pipeline.bundle, pipeline.classifier.engine
-    if pipeline.on_edgetpu:
-        accelerator = "in use"
-    elif begin.device != "cpu" and bundle.edgetpu_model is not None:
-        accelerator = "refused"
-    else:
-        accelerator = "none"
-    return Started(
-        bundle.bundle_id,
-        bundle.manifest.name,
-        len(bundle.labels),
-        engine,
-        source.description,
-        source.stalls,
-        accelerator,  # type: ignore[arg-type]
-        pipeline.fallback,
-    )
 
 
 if __name__ == "__main__":

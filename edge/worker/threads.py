@@ -16,6 +16,7 @@ from edge.results import FrameCounts, Result
 from edge.worker.freshness import FreshnessGuard
 from edge.worker.gate import Gate
 from edge.worker.pipeline import Inferred, Observer, Pipeline, Prepared
+from edge.worker.showing.tap import Tap
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Stages:
     freshness: finds repeated frames; used if the source has noise.
     gate: decides which fresh frames are inferred; None for all.
     observer: looks at each frame that was decided on, on the caller's thread.
+    tap: gets the newest frame and decision while it is on; None if nobody can look.
 
     All counts begin at 0 when this is created, that is, when the camera is opened. All public methods are for one
     thread.
@@ -96,6 +98,7 @@ class Stages:
         freshness: FreshnessGuard | None = None,
         gate: Gate | None = None,
         observer: Observer | None = None,
+        tap: Tap | None = None,
     ) -> None:
         # Each count is written by one thread, so none needs a lock: these two by the capture thread, ...
         self.captured = self._turned_away = 0
@@ -105,7 +108,7 @@ class Stages:
         self.inferring_since_s: float | None = None
         self.judging_since_s: float | None = None
         self._source, self._pipeline, self._pace, self._gate = source, pipeline, pace, gate
-        self._observer = observer
+        self._observer, self._tap = observer, tap or Tap()
         self._freshness = freshness if source.has_noise else None
         # A file can wait, and a camera cannot.
         self._patience = None if source.lossless or source.stalls else _Patience()
@@ -147,6 +150,8 @@ class Stages:
             return None
         result = self._pipeline.decide(inferred, dropped=self.dropped, observer=self._observer)
         self._decided += 1
+        if self._tap.on:
+            self._tap.decided = inferred.prepared.frame, result
         return result
 
     def check(self, patience_s: float) -> None:
@@ -185,6 +190,8 @@ class Stages:
             frame = self._source.read()
             self.last_frame_s = time.monotonic()
             self.captured += 1
+            if self._tap.on:
+                self._tap.frame = frame
             # Before the resize, which costs most of a frame's CPU time here: a slowed-down board saves it.
             if not self._source.lossless and not self._pace.admits(self.last_frame_s):
                 continue

@@ -31,8 +31,6 @@ def nothing(folder: Path) -> None:
     """The folder is filled by the run itself."""
 
 
-# Not yet on every run: the whole of it was not seen within its 12 minutes on a quiet machine.
-@pytest.mark.night
 @pytest.mark.parametrize("name", _STEPS)
 def test_a_step_of_its_life(name: str, once: Callable[..., Ran]) -> None:
     ran = once("virtual", "virtual-life", nothing, "--only", *_STEPS, "--resets", "1")

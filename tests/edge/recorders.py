@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from written_lines import whole_lines
+
 from edge.events.records import PictureInfo, Sample, Sighting
 from edge.processes.child import Child
 from edge.processes.listener import Listener
@@ -126,17 +128,12 @@ def starting(module: str) -> StartHelper:
 
 def noted(folder: Path) -> list[str]:
     """What the recorders of this test have noted so far."""
-    return _whole_lines(folder / "noted")
+    return whole_lines(folder / "noted")
 
 
 def pids(folder: Path) -> list[int]:
     """The recorders of this test so far."""
-    return [int(line) for line in _whole_lines(folder / "lives")]
-
-
-def _whole_lines(file: Path) -> list[str]:
-    """The lines that are written whole: the last may just be on its way."""
-    return file.read_text().split("\n")[:-1] if file.exists() else []
+    return [int(line) for line in whole_lines(folder / "lives")]
 
 
 def drive(

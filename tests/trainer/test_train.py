@@ -139,6 +139,20 @@ def test_training_from_scratch_gives_a_report_and_a_bundle_and_the_same_ones_aga
     assert open_bundle(same).manifest.files == bundle.manifest.files  # with every file's SHA-256
 
 
+def test_few_photos_are_all_learned_from_and_the_figures_are_from_before_that(
+    train: Train, v2_weights: Path, run_fieldfare: Run
+) -> None:
+    report, out = train("--weights", v2_weights, "--size", 32, "--patience", 1)
+    assert {"fine-tuning", "joining"} <= set(report["stage_seconds"])
+    assert report["photos"] == SPLIT, "the division is still that of the photos"
+    history = page_of(out)["history"]
+    assert history["joined"] == SPLIT["val"]
+    kept = history["epochs"][-1]
+    assert (report["best_epoch"], report["val_top1_float"]) == (kept["number"], kept["val_accuracy"])
+    assert report["test_top1_int8"] >= 0.9
+    assert run_fieldfare("bundle", "verify", out).returncode == 0
+
+
 def test_fine_tuning_learns_the_shapes(train: Train, v2_weights: Path) -> None:
     report, out = train("--weights", v2_weights, "--size", 64, "--epochs", 2)
     assert report["val_top1_head"] >= 0.9

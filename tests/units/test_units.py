@@ -14,6 +14,7 @@ from edge.errors import MissingInputError
 from edge.inference.edgetpu_devices import CORAL_IDS
 from edge.installing.layout import Layout
 from edge.installing.origins.kit import BUNDLE
+from edge.live.places import requests_of
 from edge.supervision import reboot_grant
 from edge.supervision.states import HOPELESS
 from edge.supervision.systemd import POWEROFF, REQUEST
@@ -189,6 +190,19 @@ def test_root_does_nothing_but_power_off() -> None:
     assert not any(line.startswith("User=") for line in off)
     assert "InaccessiblePaths=-/run/fieldfare -/var/lib/fieldfare" in off
     assert commands("fieldfare-poweroff-now.service") == ["/usr/bin/systemctl --no-block poweroff"]
+
+
+@pytest.mark.parametrize(("at", "slash"), [("", ""), ("@", "/%i")])
+def test_pages_and_service_find_each_others_files_and_only_their_own_are_theirs(at: str, slash: str) -> None:
+    service, pages = settings_of(f"fieldfare{at}.service"), settings_of(f"fieldfare-pages{at}.service")
+    (run,) = (line.partition("=")[2] for line in service if line.startswith("RuntimeDirectory="))
+    (requests,) = (line.partition("=")[2] for line in pages if line.startswith("RuntimeDirectory="))
+    assert run == f"fieldfare{slash}"
+    assert Path("/run", requests) == requests_of(Path("/run", run))
+    assert any(line.endswith(f"--run-dir /run/{run}") for line in pages)
+    assert {"ProtectSystem=strict", "User=fieldfare", "UMask=0027"} <= set(service) & set(pages)
+    # A stick's mount, for exports, and never the service's folder: a reboot is requested there.
+    assert [line for line in pages if line.startswith("ReadWritePaths")] == ["ReadWritePaths=-/media -/mnt"]
 
 
 def test_what_an_earlier_run_requested_is_not_taken_for_a_new_request() -> None:

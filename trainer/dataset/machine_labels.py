@@ -87,5 +87,6 @@ def _sure(text: str | None, where: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise DatasetError(f"{where}: sure is {readable_name(text)!r}, must be 0 to 1: correct it or delete the row")
+        shown = readable_name(text or "")
+        raise DatasetError(f"{where}: sure is {shown!r}, must be 0 to 1: correct it or delete the row")
     return value

@@ -51,8 +51,12 @@ def deliver(given: Delivery, outside: Photos | None, pages: tuple[Path, Path]) -
     run, data, photos = given.run, given.data, given.data.photo_set
     chosen = choose_representative(photos.labels, data.photos.greys, photos.train, run.options.seed)
     made = to_int8(given.learned.model, run.spec, photos, chosen, run.progress, run.options.workers)
+    judged = made
+    if given.learned.judged is not given.learned.model:
+        # What has learned from the validation photos is too sure of them for scores and a threshold to rest on that.
+        judged = to_int8(given.learned.judged, run.spec, photos, chosen, run.progress, run.options.workers)
     run.clock.lap("quantizing")
-    found = _measure(given, made)
+    found = _measure(given, made, judged)
     with _strangers(run, made, found, outside) as strangers:
         found = replace(found, outside=strangers)
         run.clock.lap("measuring")
@@ -88,16 +92,18 @@ def _both_or_none(options: Options, pages: tuple[Path, Path]) -> Iterator[None]:
         raise StorageError(f"{error}; {command} then goes on from {state}") from error
 
 
-def _measure(given: Delivery, made: Int8) -> Evaluations:
+def _measure(given: Delivery, made: Int8, judged: Int8) -> Evaluations:
+    """Judge the int8 model `made` on the test photos, with scores and threshold by the validation photos' answers of
+    `judged`: the same model, or the one from before they joined its photos."""
     run, photos, test = given.run, given.data.photo_set, given.data.splits["test"]
     pixels, truth, val, colours = photos.pixels, photos.labels, photos.val, given.data.photos.pixels
     with run.progress.stage("measuring int8", len(test)) as advance:
         raw = run_int8(made.classifier, run.spec, made.tensors[0], pixels, test, advance)
     test_logits = logits_of(raw, made.tensors[1])
     test_float = Predictor(given.learned.model, run.spec).predict(pixels, test)
-    scaling = best_scaling(made.val_logits, truth[val])
+    scaling = best_scaling(judged.val_logits, truth[val])
     promise = run.options.min_precision
-    val_scores = scaling.scores(made.val_logits)
+    val_scores = scaling.scores(judged.val_logits)
     threshold = choose_threshold(val_scores, truth[val], promise) if promise > 0 else no_threshold()
 
     def evaluation(split: str, indices: NDArray[np.int64], logits: Any, float_logits: Any) -> Evaluation:
@@ -114,7 +120,7 @@ def _measure(given: Delivery, made: Int8) -> Evaluations:
     return Evaluations(
         labels=given.data.classes,
         test=evaluation("test", test, test_logits, test_float),
-        validation=evaluation("val", val, made.val_logits, made.val_float_logits),
+        validation=evaluation("val", val, judged.val_logits, judged.val_float_logits),
         scaling=scaling,
         threshold=threshold,
     )

@@ -22,7 +22,7 @@ from edge.storage import clear, write_file
 
 Arrays = dict[str, NDArray[Any]]
 _OF = "training.json"
-STAGES = ("head", "training")
+STAGES = ("head", "training", "joining")
 
 
 def pack(arrays: Arrays | None) -> bytes:

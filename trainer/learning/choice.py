@@ -15,9 +15,13 @@ def choose(last: Best, rival: Best, epochs: tuple[Epoch, ...], share: float = 1.
     Both carry the answers on the same photos. epochs: all that were trained, at least one. share: as in Choice."""
     answers = compare_answers(np.array(last.right, np.bool_), np.array(rival.right, np.bool_))
     # Two or three validation photos cannot show that a network broke down. The losses can.
-    learned = len(epochs) == 1 or epochs[-1].train_loss < epochs[0].train_loss
-    learned = learned and math.isfinite(last.val_loss)
+    learned = learned_something(epochs) and math.isfinite(last.val_loss)
     return Choice(last.epoch, rival.epoch, len(last.right), answers.only_a, answers.only_b, answers.p, learned, share)
+
+
+def learned_something(epochs: tuple[Epoch, ...]) -> bool:
+    """Return whether the loss on the training photos fell, as it does unless training breaks down."""
+    return len(epochs) == 1 or epochs[-1].train_loss < epochs[0].train_loss
 
 
 def in_words(choice: Choice) -> str:
@@ -31,7 +35,7 @@ def in_words(choice: Choice) -> str:
             f"{choice.only_last} that it did not. That is more than chance (p = {choice.p:.2g})."
         )
     if choice.share < 1:
-        kept += f", {percent(choice.share)} of the way from the head, as it was not seen to be better than that"
+        kept += f", {percent(choice.share)} of the way from the head, as photos are few"
     if choice.last == choice.rival:
         return f"Kept {kept}. No other was better on the {choice.photos} validation photos."
     return (

@@ -1,8 +1,9 @@
-"""What passes over the training photos came to: one epoch, the best state, the choice, the whole history."""
+"""What passes over the training photos came to: one epoch, the best state, the choice, how far it is, the history."""
 
 import math
 from dataclasses import dataclass
 
+from trainer.learning.schedule import Plan
 from trainer.measuring.paired import SIGNIFICANT
 
 
@@ -76,6 +77,27 @@ class Best:
         return finite and (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
 
 
+@dataclass(slots=True)
+class State:
+    """Progress of a training.
+
+    step: steps done.
+    plan: of all steps.
+    best: the best state on the validation photos so far.
+    last: that of the last epoch that is over.
+    epochs: those that are over.
+    loss_sum, loss_steps: of this epoch.
+    """
+
+    step: int
+    plan: Plan
+    best: Best
+    last: Best | None = None
+    epochs: tuple[Epoch, ...] = ()
+    loss_sum: float = 0.0
+    loss_steps: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """How a network learned.
@@ -84,9 +106,12 @@ class History:
     head_accuracy: on validation photos before fine-tuning; None from scratch.
     kept: the epoch whose weights are in the bundle; 0 for the head alone.
     choice: why that one; None if the head alone was trained.
+    joined: how many validation photos the network in the bundle learned from as well, in a second training; 0: none.
+        All of the above is from before that.
     """
 
     epochs: tuple[Epoch, ...]
     head_accuracy: float | None
     kept: int
     choice: Choice | None = None
+    joined: int = 0

@@ -7,7 +7,7 @@ ends with the same weights as an uninterrupted one, since every draw depends on 
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from trainer.learning.average import Average, between
 from trainer.learning.batches import BATCH, Batches
 from trainer.learning.checkpoint import Arrays, Checkpoints, pack, unpack
 from trainer.learning.choice import choose
-from trainer.learning.epochs import Best, Epoch
+from trainer.learning.epochs import Best, Epoch, State
 from trainer.learning.mixed_precision import mixed_precision
 from trainer.learning.predict import Predictor
 from trainer.learning.schedule import Deadline, Plan, plan_for
@@ -44,7 +44,7 @@ class Recipe:
 
     epochs: how often it is validated.
     least_steps: of an epoch, which goes over few photos more than once.
-    share: of the way from the start to the averaged weights, 0..1, that is kept if those are right no more often.
+    share: of the way from the start to the averaged weights, 0..1, that is kept of the last ones.
     peak: AdamW's highest learning rate.
     augmentation: how far pictures are changed.
     seed: of all draws.
@@ -75,22 +75,24 @@ def fit(
     team: Team,
     checkpoints: Checkpoints,
     deadline: Deadline | None = None,
+    stage: str = "training",
 ) -> Best:
     """Train `model` (pixels normalised -> logits), made in the team's scope, in place. It is left at its last averaged
-    weights, or at earlier ones that validation shows beyond chance to be better.
+    weights, or at earlier ones that validation shows beyond chance to be better. Without validation photos it is left
+    at the last, recipe.share of the way, and nothing is judged.
 
     keep_start: the weights it came with compete too, so that a fine-tuning that harms is thrown away. deadline: makes
-    the best of the time until then instead of recipe.epochs. Raises ConfigError if that would leave a network as random
-    as it came."""
+    the best of the time until then instead of recipe.epochs. stage: its name, for people and among the checkpoints.
+    Raises ConfigError if that would leave a network as random as it came."""
     training = _Training(model, spec, photos, recipe, team)
     start = training.evaluate() if keep_start else Best(0.0, float("inf"), 0, (False,) * len(photos.val))
     per_epoch = training.steps_per_epoch
-    state = _State(0, Plan(recipe.epochs * per_epoch, per_epoch, recipe.peak), start.val_accuracy, start)
-    if saved := team.share_bytes(pack(checkpoints.load("training"))):
+    state = State(0, Plan(recipe.epochs * per_epoch, per_epoch, recipe.peak), start)
+    if saved := team.share_bytes(pack(checkpoints.load(stage))):
         state = training.restore(unpack(saved))
         progress.say(f"going on after {state.step} of {state.plan.steps} steps")
     elif deadline is not None:
-        state = _State(0, training.measure(deadline, recipe.peak), start.val_accuracy, start)
+        state = State(0, training.measure(deadline, recipe.peak), start)
         planned = f"{state.plan.steps / state.plan.steps_per_epoch:.1f} epochs fit into the time left"
         if not state.plan.steps and not keep_start:
             raise ConfigError(
@@ -98,36 +100,13 @@ def fit(
                 "to start from"
             )
         progress.say(planned if state.plan.steps else "no time is left for fine-tuning")
-    with progress.stage("training", state.plan.steps) as advance:
+    with progress.stage(stage, state.plan.steps) as advance:
         advance(state.step)
-        for now in training.run(state, checkpoints, deadline):
+        for now in training.run(state, lambda arrays: checkpoints.save(stage, arrays), deadline):
             advance(1)
-            if now is not None:
+            if now is not None and len(photos.val):
                 progress.say(f"epoch {now.number}: validation {now.val_accuracy:.1%}, log-loss {now.val_loss:.3f}")
     return training.finish()
-
-
-@dataclass(slots=True)
-class _State:
-    """Progress of a training.
-
-    step: steps done.
-    plan: of all steps.
-    start_accuracy: before the first step, on the validation photos.
-    best: the best state on the validation photos so far.
-    last: that of the last epoch that is over.
-    epochs: those that are over.
-    loss_sum, loss_steps: of this epoch.
-    """
-
-    step: int
-    plan: Plan
-    start_accuracy: float
-    best: Best
-    last: Best | None = None
-    epochs: tuple[Epoch, ...] = ()
-    loss_sum: float = 0.0
-    loss_steps: int = 0
 
 
 class _Training:
@@ -148,14 +127,16 @@ class _Training:
             self.optimizer.build(model.trainable_variables)
             self.average = Average(model)
         # Traced now: a graph that is traced inside mixed_precision would validate in float16.
-        self.predictor.predict(photos.pixels, photos.val[:1])
+        self.predictor.predict(photos.pixels, photos.train[:1])
         self.start = self.kept = model.get_weights()
         self._step = self._compile(spec)
-        self._state: _State | None = None
+        self._state: State | None = None
 
     def evaluate(self) -> Best:
-        """Judge the model on the validation photos, of which each member computes a share."""
+        """Judge the model on the validation photos, of which each member computes a share; as bad if there are none."""
         photos = self.photos
+        if not len(photos.val):
+            return Best(0.0, math.inf, 0)
         logits = self.team.gather(lambda rows: self.predictor.predict(photos.pixels, photos.val[rows]), len(photos.val))
         truth = photos.labels[photos.val]
         accuracy, loss = self.predictor.judge(logits, truth)
@@ -180,7 +161,7 @@ class _Training:
         plan = plan_for(deadline.left_s(), step_s, validation_s, self.steps_per_epoch, peak)
         return Plan(int(self.team.share_bytes(str(plan.steps).encode())), plan.steps_per_epoch, peak)
 
-    def run(self, state: _State, checkpoints: Checkpoints, deadline: Deadline | None) -> Iterator[Epoch | None]:
+    def run(self, state: State, save: Callable[[Arrays], None], deadline: Deadline | None) -> Iterator[Epoch | None]:
         """Do the steps that are left; yield after each, an Epoch if it ended one, else None."""
         self._state = state
         plan, saved = state.plan, time.monotonic()
@@ -197,7 +178,7 @@ class _Training:
                     state.plan = replace(plan, steps=state.step)
                 if ended or time.monotonic() - saved > CHECKPOINT_S:
                     if self.team.is_chief:
-                        checkpoints.save("training", self._arrays(state))
+                        save(self._arrays(state))
                     saved = time.monotonic()
                 yield ended
                 if state.step >= state.plan.steps:
@@ -210,18 +191,20 @@ class _Training:
         if state.last is None:
             self.model.set_weights(self.kept)
             return state.best
-        last, share, weights = state.last, 1.0, self.average.values()
-        if last.val_accuracy <= state.start_accuracy and self.recipe.share < 1:
-            share = self.recipe.share
+        last, share, weights = state.last, self.recipe.share, self.average.values()
+        if share < 1:
             weights = between(self.start, weights, share)
             self.model.set_weights(weights)
             last = replace(self.evaluate(), epoch=last.epoch)
+        if not len(self.photos.val):
+            self.model.set_weights(weights)
+            return replace(last, epochs=state.epochs)
         choice = choose(last, state.best, state.epochs, share)
         chosen, weights = (last, weights) if choice.keeps_last else (state.best, self.kept)
         self.model.set_weights(weights)
         return replace(chosen, epochs=state.epochs, choice=choice)
 
-    def restore(self, arrays: Arrays) -> _State:
+    def restore(self, arrays: Arrays) -> State:
         """Go back to the state in `arrays`, of an earlier run."""
         count, kept = len(self.model.weights), len(self.kept)
         self._put(
@@ -232,16 +215,14 @@ class _Training:
         self.start = [arrays[f"start{i}"] for i in range(count)]
         self.kept = [arrays[f"kept{i}"] for i in range(kept)]
         step, steps, steps_per_epoch, best_epoch, loss_steps = (int(v) for v in arrays["counts"])
-        peak, start_accuracy, accuracy, loss, loss_sum = (float(v) for v in arrays["figures"])
+        peak, accuracy, loss, loss_sum = (float(v) for v in arrays["figures"])
         epochs = tuple(Epoch(int(row[0]), *map(float, row[1:])) for row in arrays["history"])
         best_right, last_right = (tuple(arrays[name].tolist()) for name in ("best_right", "last_right"))
         best = Best(accuracy, loss, best_epoch, best_right)
         last = Best(epochs[-1].val_accuracy, epochs[-1].val_loss, epochs[-1].number, last_right) if epochs else None
-        return _State(
-            step, Plan(steps, steps_per_epoch, peak), start_accuracy, best, last, epochs, loss_sum, loss_steps
-        )
+        return State(step, Plan(steps, steps_per_epoch, peak), best, last, epochs, loss_sum, loss_steps)
 
-    def _arrays(self, state: _State) -> Arrays:
+    def _arrays(self, state: State) -> Arrays:
         best, plan = state.best, state.plan
         history = [[e.number, e.train_loss, e.val_loss, e.val_accuracy, e.learning_rate] for e in state.epochs]
         groups = {
@@ -253,9 +234,7 @@ class _Training:
         }
         return {
             "counts": np.array([state.step, plan.steps, plan.steps_per_epoch, best.epoch, state.loss_steps], np.int64),
-            "figures": np.array(
-                [plan.peak, state.start_accuracy, best.val_accuracy, best.val_loss, state.loss_sum], np.float64
-            ),
+            "figures": np.array([plan.peak, best.val_accuracy, best.val_loss, state.loss_sum], np.float64),
             "history": np.array(history, np.float64).reshape(-1, 5),
             "best_right": np.array(best.right, np.bool_),
             "last_right": np.array(state.last.right if state.last else (), np.bool_),
@@ -268,7 +247,7 @@ class _Training:
         for variable, value in zip(self.optimizer.variables, optimizer, strict=True):
             variable.assign(value)
 
-    def _end_epoch(self, state: _State) -> Epoch:
+    def _end_epoch(self, state: State) -> Epoch:
         with self.average.in_place():
             number = len(state.epochs) + 1
             found = state.last = replace(self.evaluate(), epoch=number)

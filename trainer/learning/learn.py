@@ -1,6 +1,6 @@
 """Learn: frozen features -> head -> fine-tuning, or all from scratch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from trainer.learning.choice import in_words
 from trainer.learning.epochs import History
 from trainer.learning.fit import Recipe, fit
 from trainer.learning.head import STRENGTHS, Examples, train_head
+from trainer.learning.joining import joined, joins, succeeded
 from trainer.learning.left_out import LeftOut, leave_one_class_out
 from trainer.learning.predict import Predictor, View
 from trainer.learning.schedule import LEAST_STEPS, Deadline
@@ -44,12 +45,15 @@ class Learned:
     """The trained network.
 
     model: the Keras model, at the state that is kept.
-    val_accuracy: of that, on the validation photos.
+    judged: that of which the validation photos may be asked: the same, or if they have joined those that it learned
+        from, the one from before that.
+    val_accuracy: of `judged`, on the validation photos.
     history: how it got there.
     left_out: how classes fared that a head never saw; empty from scratch.
     """
 
     model: Any
+    judged: Any
     val_accuracy: float
     history: History
     left_out: tuple[LeftOut, ...]
@@ -90,7 +94,7 @@ def learn(run: RunContext, data: Data, team: Team, checkpoints: Checkpoints, *, 
     head_accuracy, left_out = _frozen_phase(setting, model)
     run.progress.say(f"head on frozen features: validation {head_accuracy:.1%}")
     if options.epochs == 0 or (setting.deadline is not None and setting.deadline.left_s() <= 0):
-        return Learned(model, head_accuracy, History((), head_accuracy, kept=0), left_out)
+        return Learned(model, model, head_accuracy, History((), head_accuracy, kept=0), left_out)
     _tune_from(model, options.network.family.first_tuned)
     return _fit(setting, model, head_accuracy, left_out)
 
@@ -139,6 +143,7 @@ def _fit(setting: _Setting, model: Any, head_accuracy: float | None, left_out: t
         least_steps=1 if fresh or options.epochs is not None else LEAST_STEPS,
         share=1.0 if fresh else trained_share(len(photos.train)),
     )
+    start = model.get_weights()
     best = fit(
         model,
         setting.run.spec,
@@ -154,7 +159,43 @@ def _fit(setting: _Setting, model: Any, head_accuracy: float | None, left_out: t
     if best.choice is not None:
         setting.run.progress.say(in_words(best.choice))
     history = History(best.epochs, head_accuracy, kept=best.epoch, choice=best.choice)
-    return Learned(model, best.val_accuracy, history, left_out)
+    learned = Learned(model, model, best.val_accuracy, history, left_out)
+    # Whoever gave epochs or a time for them gets these and no more.
+    if fresh or options.epochs is not None or setting.deadline is not None or not joins(photos, best):
+        return learned
+    return _with_all(setting, learned, recipe, start)
+
+
+def _with_all(setting: _Setting, learned: Learned, recipe: Recipe, start: list[Any]) -> Learned:
+    """Train once more from the weights `start`, the same way, with the validation photos among those to learn from."""
+    run, photos, history = setting.run, joined(setting.photos), learned.history
+    run.progress.say(f"once more, from all {len(photos.train)} photos")
+    model = _build(setting)
+    model.set_weights(start)
+    _tune_from(model, run.options.network.family.first_tuned)
+    labels = photos.labels[photos.train]
+    recipe = replace(
+        recipe,
+        share=trained_share(len(photos.train)),
+        patience=len(history.epochs),
+        class_weights=class_weights(labels, len(setting.names), run.options.class_weights),
+    )
+    again = fit(
+        model,
+        run.spec,
+        photos,
+        recipe,
+        run.progress,
+        keep_start=False,
+        team=setting.team,
+        checkpoints=setting.checkpoints,
+        stage="joining",
+    )
+    run.clock.lap("joining")
+    if not succeeded(again):
+        run.progress.say("that broke down: the network from before it is kept")
+        return learned
+    return replace(learned, model=model, history=replace(history, joined=len(setting.photos.val)))
 
 
 def computes_mixed(options: Options) -> bool:

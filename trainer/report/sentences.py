@@ -227,6 +227,11 @@ def history(figures: History) -> Said:
     means = f"{in_words(figures.choice)} Epoch {kept.number} named {percent(kept.val_accuracy, 1)} of them rightly"
     if figures.head_accuracy is not None:
         means += f", the head {percent(figures.head_accuracy, 1)}"
+    if figures.joined:
+        means += (
+            f". As photos are few, it was trained once more in the same way, with these {figures.joined} among those "
+            "that it learned from. Scores and threshold come from before that"
+        )
     if len(figures.epochs) > 1 and figures.choice.rival == figures.epochs[-1].number:
         return Said(means + ".", "It was still improving at the end: try more `--epochs`.")
     return Said(means + ".", "Nothing: it had stopped improving. What helps now is more photos, not more epochs.")

@@ -14,6 +14,7 @@ from edge.errors import ConfigError
 from edge.printable import printable
 
 if TYPE_CHECKING:
+    from edge.config.settings import Settings
     from edge.store.reading import StoreReader
     from edge.store.records import Filter
 
@@ -95,20 +96,26 @@ def store_of(values: dict[str, Any]) -> Path:
 
     Raises UsageError if nothing names one, ConfigError if the settings are wrong or keep no events.
     """
+    return store_and_settings(values)[0]
+
+
+def store_and_settings(values: dict[str, Any]) -> "tuple[Path, Settings | None]":
+    """Return the store, as store_of does, and the settings that name it, read once; None if --store names it."""
     store, config = values["store"], values["config"]
     if store is not None and config is not None:
         raise click.UsageError("--store and --config exclude each other")
     if store is not None:
-        return Path(store)
+        return Path(store), None
     if config is None and not SETTINGS.exists():
         raise click.UsageError(f"give --store FILE or --config FILE: there is no {SETTINGS}")
     from edge.config.loading import load_settings
 
     path = config or SETTINGS
-    found = load_settings(path).events.store
+    settings = load_settings(path)
+    found = settings.events.store
     if found is None:
         raise ConfigError(f"{path}: [events] store is not set, so no events are kept: set it, or give --store FILE")
-    return Path(found)
+    return Path(found), settings
 
 
 def note_missing_log(reader: "StoreReader") -> None:

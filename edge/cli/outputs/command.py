@@ -67,10 +67,11 @@ def _run(config: Path, settings: "Settings", status_file: Path) -> None:
     from edge.errors import FieldfareError
     from edge.outputs.main import LOOK_S
     from edge.printable import one_line
-    from edge.processes.logs import log_to_stderr
+    from edge.processes.logs import keep_problems, log_to_stderr
     from edge.supervision.systemd import SystemdNotifier
 
     log_to_stderr()
+    keep_problems(_memory())
     stop, changed, notifier = threading.Event(), threading.Event(), SystemdNotifier()
     proven: Settings | None = None  # those that ran
 
@@ -112,8 +113,7 @@ def _serve(
     from edge.outputs.main import follow
     from edge.outputs.service import Outputs, Places
 
-    memory = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
-    running = Outputs(settings, device_name(settings.device, _state()), Places(status_file, _path(memory)))
+    running = Outputs(settings, device_name(settings.device, _state()), Places(status_file, _memory()))
     report, new = OutputsReport(places_of(settings), time.monotonic()), settings
 
     def pulse() -> None:
@@ -159,6 +159,10 @@ def _read_again(config: Path, settings: "Settings") -> "Settings":
 
 def _state() -> Path | None:
     return _path(os.environ.get("STATE_DIRECTORY", "").split(":")[0])
+
+
+def _memory() -> Path | None:
+    return _path(os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0])
 
 
 def _path(text: str) -> Path | None:

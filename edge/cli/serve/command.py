@@ -2,18 +2,23 @@
 
 import ipaddress
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge.cli.events.options import SETTINGS, store_of, store_options, values_of
+from edge.cli.events.options import SETTINGS, store_and_settings, store_options, values_of
+from edge.cli.serve.certificate import certificate
 from edge.cli.serve.libraries import check_libraries
 from edge.cli.serve.password import password
 from edge.cli.streams import complain, echo
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
+
     from edge.config.sending import Pages
     from edge.pages.access.password import Password
     from edge.pages.site import Site
@@ -49,68 +54,91 @@ def serve(context: click.Context, /, address: str | None, port: int | None, run_
     if context.invoked_subcommand is not None:
         return
     values = values_of(context)
-    store, place = store_of(values), _place(values)
+    store, settings = store_and_settings(values)
+    place = _defaults() if settings is None else settings.pages
     check_libraries()
     from edge.pages.access.password import find
     from edge.pages.places import folder_of
     from edge.pages.server import listen
-    from edge.processes.logs import log_to_stderr
     from edge.store.reading import StoreReader
 
     with StoreReader(store):  # wrong paths are said now, not on every page
         kept = find(folder_of(store))
     address = place.address if address is None else address
     _check_address(address, kept)
-    log_to_stderr()
     with listen(address, place.port if port is None else port) as listening:
-        shown = f"[{address}]" if ":" in address else address
-        echo(f"pages of {store} at http://{shown}:{listening.getsockname()[1]}/")
-        if kept is None:
-            complain("fieldfare: no password is set, so only this machine can open them: fieldfare serve password")
-        _become_owner(store)
-        _serve(_site(store, run_dir if run_dir.is_dir() else None, kept, _bundle(values)), listening)
+        _become_owner(store, run_dir)
+        site = _site(store, run_dir, kept, place)
+        if settings is not None:
+            site = replace(site, settings=values["config"] or SETTINGS)
+        _serve(site, listening, address)
 
 
-def _place(values: dict[str, Any]) -> "Pages":
-    """Return where the settings have the pages listen, or the defaults if no settings name the store."""
-    from edge.config.loading import load_settings
+def _defaults() -> "Pages":
     from edge.config.sending import Pages
 
-    return Pages() if values["store"] is not None else load_settings(values["config"] or SETTINGS).pages
+    return Pages()
 
 
-def _bundle(values: dict[str, Any]) -> Path | None:
-    """Return the bundle of the settings that name the store."""
-    from edge.config.loading import load_settings
+def _context(site: "Site") -> "ssl.SSLContext | None":
+    """Return the certificate, loaded; None without one. Raises MissingInputError, DataError."""
+    if site.certificate is None:
+        return None
+    loaded = site.certificate.context()
+    ends = site.certificate.ends_soon()
+    if ends is not None:
+        complain(f"fieldfare: {ends}")
+    return loaded
 
-    return None if values["store"] is not None else Path(load_settings(values["config"] or SETTINGS).bundle)
 
-
-def _serve(site: "Site", listening: Any) -> None:
+def _serve(site: "Site", listening: "socket.socket", address: str) -> None:
+    """Serve until a signal; report where."""
     from edge.pages.application import build
     from edge.pages.server import serve as serve_app
+    from edge.processes.logs import keep_problems, log_to_stderr
 
-    serve_app(build(site), listening)
+    loaded = _context(site)
+    log_to_stderr()
+    site = replace(site, problems=keep_problems(None))
+    shown, port = f"[{address}]" if ":" in address else address, listening.getsockname()[1]
+    echo(f"pages of {site.store} at {'http' if loaded is None else 'https'}://{shown}:{port}/")
+    if site.password is None:
+        complain("fieldfare: no password is set, so only this machine can open them: fieldfare serve password")
+    serve_app(build(site), listening, loaded)
 
 
-def _become_owner(store: Path) -> None:
+def _become_owner(store: Path, run_dir: Path) -> None:
     """Go on as the store's owner, if root runs this: what a browser sends is no business of root's."""
+    from edge.pages.places import make_requests
+
     owner = store.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
+        make_requests(run_dir, owner.st_uid, owner.st_gid)  # in /run only root may
         os.setgroups([])
         os.setgid(owner.st_gid)
         os.setuid(owner.st_uid)
 
 
-def _site(store: Path, run_dir: Path | None, kept: "Password | None", bundle: Path | None) -> "Site":
+def _site(store: Path, run_dir: Path, kept: "Password | None", place: "Pages") -> "Site":
+    from edge.live.places import requests_of
     from edge.pages.access.attempts import Attempts
     from edge.pages.access.sessions import Sessions
+    from edge.pages.live.watching import Watching
     from edge.pages.places import folder_of
     from edge.pages.site import Site
+    from edge.pages.tls.certificate import find
 
-    sessions = None if kept is None else Sessions(folder_of(store), kept.id)
-    attempts = Attempts()
-    return Site(store=store, run_dir=run_dir, password=kept, sessions=sessions, attempts=attempts, bundle=bundle)
+    folder = folder_of(store)
+    sessions = None if kept is None else Sessions(folder, kept.id)
+    return Site(
+        store=store,
+        run_dir=run_dir,
+        password=kept,
+        sessions=sessions,
+        attempts=Attempts(),
+        certificate=find(folder, place),
+        watching=Watching(requests_of(run_dir)),
+    )
 
 
 def _check_address(address: str, kept: "Password | None") -> None:
@@ -127,3 +155,4 @@ def _check_address(address: str, kept: "Password | None") -> None:
 
 
 serve.add_command(password)
+serve.add_command(certificate)

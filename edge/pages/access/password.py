@@ -10,9 +10,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from edge.errors import ConfigError, DataError, MissingInputError, StorageError
+from edge.errors import ConfigError, DataError, MissingInputError
+from edge.pages.places import keep_private
 from edge.printable import printable
-from edge.storage import read_bounded, replace_file
+from edge.storage import read_bounded
 
 SHORTEST, LONGEST = 8, 1000
 _FILE = "password.json"
@@ -57,12 +58,7 @@ def make(text: str) -> Password:
 
 def keep(folder: Path, password: Password) -> None:
     """Write it into `folder`, which is made if need be. Raises StorageError."""
-    path = folder / _FILE
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        replace_file(path, msgspec.json.encode(password) + b"\n", 0o600, synced=True)
-    except OSError as error:
-        raise StorageError(f"{printable(str(path))}: cannot write: {error.strerror or error}") from error
+    keep_private(folder / _FILE, msgspec.json.encode(password) + b"\n")
 
 
 def find(folder: Path) -> Password | None:

@@ -2,17 +2,22 @@
 
 import getpass
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from edge.errors import MissingInputError
+from edge.errors import MissingInputError, UnavailableError
 from edge.pages.access.sessions import Sessions
+from edge.pages.errands.errands import Errands
 from edge.pages.places import folder_of
 from edge.pages.rendering import page
+from edge.pages.site import Site
+from edge.pages.wording import texts
 from edge.sorting.apart.thumbnails import Thumbnails
 from edge.sorting.indexing import Indexing
 from edge.sorting.places import FILE, Files
@@ -55,11 +60,18 @@ class Desk:
         self._session = session
 
     @classmethod
-    def of_store(cls, store: Path, bundle: Path | None, sessions: Sessions | None) -> "Desk":
+    def of_store(cls, site: Site) -> "Desk":
         """Return that of a device: its store names the pictures, and none outside the store's folder is shown."""
-        indexing = Indexing(store, bundle)
-        files = Files(store.parent, confined=True)
-        return cls(folder_of(store) / "sorting" / FILE, files, here="sort", indexing=indexing, sessions=sessions)
+        indexing = Indexing(site.store, site.bundle, partial(_alone, site.errands))
+        files = Files(site.store.parent, confined=True)
+        place = session_file(site.store)
+        return cls(place, files, here="sort", indexing=indexing, sessions=site.sessions)
+
+    def place_out(self) -> Path:
+        """Return the folder to export into. Raises UnavailableError if there is none."""
+        if self.out is None:
+            raise UnavailableError("nothing is written here: download it")
+        return self.out
 
     @property
     def is_local(self) -> bool:
@@ -96,6 +108,17 @@ class Desk:
     def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """Return a template of these pages, filled in."""
         return page(template, self.here, self, status=status, desk=self, **context)
+
+
+def session_file(store: Path) -> Path:
+    """Return where the session over a store is kept."""
+    return folder_of(store) / "sorting" / FILE
+
+
+@contextmanager
+def _alone(errands: Errands) -> Iterator[threading.Event]:
+    with errands.held(texts().sorting.errand) as running:
+        yield running.cancelled
 
 
 def _user() -> str:

@@ -56,10 +56,8 @@ async def export_view(desk: Desk, request: Request) -> Response:
 
 
 def _export(desk: Desk, fields: Fields) -> Response:
-    if desk.out is None:
-        return RedirectResponse("/sort/download", 303)
     session = desk.session()
-    place = next_folder(desk.out)
+    place = next_folder(desk.place_out())
     try:
         done = export(session, desk.files, place, copy=first(fields, "how") == "copies", advance=lambda _: None)
     except OSError as error:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from edge.pages.access.guard import COOKIE, LOGIN
 from edge.pages.assembling import Page, assembled, sorting_pages, static_pages
 from edge.pages.sorting.desk import Desk
+from edge.pages.sorting.routes import ON_DESKTOP
 
 
 class Key:
@@ -44,7 +45,7 @@ def build_own(desk: Desk, key: Key, port: int) -> ASGIApp:
         Page("/", start, given="desk"),
         Page(opening_path(key), let_in, open=True, given="desk"),
         Page(LOGIN, closed, open=True, given="desk"),
-        *sorting_pages(),
+        *sorting_pages(ON_DESKTOP),
         *static_pages(),
     ]
     return assembled(table, {"site": None, "desk": desk}, sessions=key, ended=desk.close, cookie=cookie)

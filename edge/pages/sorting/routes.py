@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from edge.errors import FieldfareError, StorageError
+from edge.pages.errands.errands import BusyError
 from edge.pages.rendering import refusal
 from edge.pages.sorting.acting import begin_view, change_view, undo_view
 from edge.pages.sorting.desk import Desk, NotBegunError
@@ -21,9 +22,10 @@ from edge.sorting.changing import RefusedError
 DeskView = Callable[[Desk, Request], Response | Awaitable[Response]]
 Method = Literal["GET", "POST"]
 
-ROUTES: tuple[tuple[str, DeskView, Method], ...] = (
+DeskRoute = tuple[str, DeskView, Method]
+
+_EVERYWHERE: tuple[DeskRoute, ...] = (
     ("/sort", groups_view, "GET"),
-    ("/sort/begin", begin_view, "POST"),
     ("/sort/changes", change_view, "POST"),
     ("/sort/undo", undo_view, "POST"),
     ("/sort/groups/{number}", group_view, "GET"),
@@ -34,8 +36,11 @@ ROUTES: tuple[tuple[str, DeskView, Method], ...] = (
     ("/sort/pictures/{number}/small", small_view, "GET"),
     ("/sort/pictures/{number}/large", large_view, "GET"),
     ("/sort/export", export_page, "GET"),
+)
+ON_DEVICE = (*_EVERYWHERE, ("/sort/begin", begin_view, "POST"), ("/sort/download", download_view, "GET"))
+ON_DESKTOP = (
+    *_EVERYWHERE,
     ("/sort/export", export_view, "POST"),
-    ("/sort/download", download_view, "GET"),
     ("/sort/training", training_page, "GET"),
     ("/sort/training", train_view, "POST"),
     ("/sort/training/report", report_view, "GET"),
@@ -65,6 +70,8 @@ def in_words(view: DeskView) -> DeskView:
 
 
 def _answer(error: FieldfareError) -> Response:
+    if isinstance(error, BusyError):  # its words are not of these pages alone
+        raise error
     if isinstance(error, NotBegunError):
         return RedirectResponse("/sort", 303)
     if isinstance(error, FormError | RefusedError):

@@ -2,22 +2,29 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from edge.errors import FieldfareError
+from edge.events.score_curve import score_curve
+from edge.pages.plots import Line, line
 from edge.pages.rendering import page, refusal
 from edge.pages.site import Site
 from edge.pages.views.forms import Fields, FormError, day_begin, first, number, parse_fields, percentage
 from edge.pages.views.marking import Undo, seen_of
+from edge.pages.wording import texts
 from edge.store.reading import StoreReader
 from edge.store.records import Filter, StoredEvent
 
 AT_ONCE = 24
 # A browser's list of suggestions; all labels of a thousand-class model would double the page.
 _MOST_SUGGESTED = 200
+# What the documentation calls the score log, which a copy of a device's folder then has beside the store.
+_SCORES = "scores.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,24 @@ def _before(stored: StoredEvent) -> str:
     return f"{max(1, _milliseconds(stored))}-{stored.number}"
 
 
+def _line(site: Site, stored: StoredEvent) -> Line | str:
+    """Return the event's score curve, or in words why there is none."""
+    words, log = texts().event, site.store.with_name(_SCORES)
+    try:
+        settings = site.load_settings()
+    except FieldfareError as error:
+        return str(error)
+    if settings is not None and settings.events.scores is None:
+        return str(words.no_log.format(path=log))
+    if settings is not None and settings.events.scores is not None:
+        log = Path(settings.events.scores)
+    elif not log.is_file():
+        return str(words.no_log_here.format(path=log))
+    event = stored.event
+    curve = score_curve(log, event)
+    return str(words.not_in_log) if curve is None else line(curve, event.end_mono_s - event.begin_mono_s)
+
+
 def event_view(site: Site, request: Request) -> Response:
     """Answer with one event, whole."""
     wanted = number(request.path_params["number"])
@@ -128,6 +153,7 @@ def event_view(site: Site, request: Request) -> Response:
         site,
         stored=stored,
         seen=seen_of(stored.mark),
+        curve=_line(site, stored),
         labels=labels[:_MOST_SUGGESTED],
         here_again=f"/events/{stored.number}",
         undo=Undo.from_text(first(query_of(request), "done")),

@@ -38,6 +38,14 @@ def picture_view(site: Site, request: Request) -> Response:
     return Response(data, media_type="image/jpeg", headers={"ETag": tag, "Cache-Control": _KEPT})
 
 
+def certificate_view(site: Site, _request: Request) -> Response:
+    """Answer with what a phone must trust, so that it takes the pages' own certificate. It holds no key."""
+    if site.certificate is None:
+        return refusal(404, "no_certificate")
+    headers = {"Content-Disposition": 'attachment; filename="fieldfare.crt"'}
+    return Response(site.certificate.authority(), media_type="application/x-x509-ca-cert", headers=headers)
+
+
 def read_picture(store: Path, picture: StoredPicture) -> bytes:
     """Return the bytes of a picture. Raises MissingInputError if there is no such plain file beside the store, which
     a store from elsewhere may claim."""

@@ -11,7 +11,7 @@ from edge.errors import DataError
 from edge.pages.access.guard import MOST_BODY
 
 _MOST_FIELDS = 1000
-_LONGEST_NUMBER = 15
+LONGEST_NUMBER = 15
 
 Fields = Mapping[str, list[str]]
 
@@ -54,7 +54,7 @@ def first(fields: Fields, name: str) -> str:
 
 def number(text: str) -> int:
     """Return a positive whole number. Raises FormError."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER and int(text) > 0):
+    if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER and int(text) > 0):
         raise FormError(f"{text[:40]!r}: must be a number from 1")
     return int(text)
 

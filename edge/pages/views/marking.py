@@ -6,6 +6,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -16,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from edge.events.labels import mark_problem
 from edge.pages.rendering import page
 from edge.pages.site import Site
-from edge.pages.views.forms import Fields, FormError, first, number, read_form
+from edge.pages.views.forms import LONGEST_NUMBER, Fields, FormError, first, number, read_form
 from edge.printable import printable
 from edge.store.orders import MarkEvents, carry_out
 from edge.store.reading import StoreReader
@@ -28,6 +29,10 @@ _LONGEST_NAME = 200
 _LONGEST_UNDO = 1500  # it travels in an address
 
 
+# What seen_of returns for the mark that the events were given, and each event's number with its mark before.
+Undone = tuple[str, list[tuple[Annotated[int, msgspec.Meta(ge=1, lt=10**LONGEST_NUMBER)], Mark | None]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Undo:
     """How to take the last marks back. count: of how many events. text: what the button sends."""
@@ -36,10 +41,13 @@ class Undo:
     text: str
 
     @classmethod
-    def of(cls, before: Sequence[StoredEvent]) -> "Undo":
-        """Return how to get these events' present marks back; text: "" if that is more than an address can hold."""
+    def of(cls, before: Sequence[StoredEvent], given: Mark) -> "Undo":
+        """Return how to get the marks back that these events had before they were all `given` one.
+
+        text: "" if that is more than an address can hold.
+        """
         marks = [(stored.number, stored.mark) for stored in before]
-        packed = base64.urlsafe_b64encode(zlib.compress(msgspec.json.encode(marks), 9)).decode()
+        packed = base64.urlsafe_b64encode(zlib.compress(msgspec.json.encode((seen_of(given), marks)), 9)).decode()
         return cls(len(marks), packed if len(packed) <= _LONGEST_UNDO else "")
 
     @classmethod
@@ -50,17 +58,17 @@ class Undo:
         count, _, packed = text.partition(".")
         return cls(number(count), packed)
 
-    def marks(self) -> list[tuple[int, Mark | None]]:
-        """Return numbers and marks as they were. Raises FormError."""
+    def marks(self) -> "Undone":
+        """Return numbers and marks as they were, and the mark they were given. Raises FormError."""
         try:
             opened = zlib.decompressobj()
             data = opened.decompress(base64.urlsafe_b64decode(self.text), 1 << 16)
-            marks = msgspec.json.decode(data, type=list[tuple[int, Mark | None]])
+            given, marks = msgspec.json.decode(data, type=Undone)
         except (ValueError, zlib.error, msgspec.DecodeError, RecursionError) as error:
             raise FormError("undo: not what a page of this version sends") from error
-        if len(marks) > _MOST_UNDONE or any(mark is not None and _is_odd(mark) for _, mark in marks):
+        if not 0 < len(marks) <= _MOST_UNDONE or any(mark is not None and _is_odd(mark) for _, mark in marks):
             raise FormError("undo: not what a page of this version sends")
-        return marks
+        return given, marks
 
 
 def _is_odd(mark: Mark) -> bool:
@@ -87,11 +95,11 @@ def _mark(site: Site, fields: Fields) -> Response:
         found = [stored for one in numbers if (stored := reader.find(str(one))) is not None]
     changed = [stored for stored in found if seen_of(stored.mark) != first(fields, f"seen-{stored.number}")]
     if changed and first(fields, "anyway") != "yes":
-        return _show_conflict(site, fields, changed, numbers)
+        return _show_conflict(site, fields, changed, "/events/marks")
     if not found:
         raise FormError("events: none of them is in the store any more")
     carry_out(site.store, [MarkEvents(tuple(stored.number for stored in found), mark)])
-    undo = Undo.of(found)
+    undo = Undo.of(found, mark)
     return RedirectResponse(_back(fields, f"{undo.count}.{undo.text}", found[0].number), 303)
 
 
@@ -111,22 +119,29 @@ def _choice(fields: Fields) -> tuple[list[int], Mark]:
     return numbers, Mark(verdict="other", label=label, by=_BY, wall_s=time.time())
 
 
-def _show_conflict(site: Site, fields: Fields, changed: Sequence[StoredEvent], numbers: Sequence[int]) -> Response:
+def _show_conflict(site: Site, fields: Fields, changed: Sequence[StoredEvent], action: str) -> Response:
+    """Answer with what somebody else marked meanwhile; nothing was changed. action: where the form goes again."""
     kept = [(name, value) for name, values in fields.items() for value in values if name != "anyway"]
-    return page("conflict.html", "events", site, status=409, changed=changed, kept=kept, count=len(numbers))
+    return page("conflict.html", "events", site, status=409, changed=changed, kept=kept, action=action)
 
 
 async def undo_view(site: Site, request: Request) -> Response:
-    """Give events the marks back that they had."""
+    """Give events the marks back that they had, unless somebody marked them since."""
     fields = await read_form(request)
     return await run_in_threadpool(_take_back, site, fields)
 
 
 def _take_back(site: Site, fields: Fields) -> Response:
+    given, marks = Undo(0, first(fields, "undo")).marks()
+    with StoreReader(site.store) as reader:
+        found = {number: stored for number, _ in marks if (stored := reader.find(str(number))) is not None}
+    changed = [stored for stored in found.values() if seen_of(stored.mark) != given]
+    if changed and first(fields, "anyway") != "yes":
+        return _show_conflict(site, fields, changed, "/events/undo")
     groups: dict[Mark | None, list[int]] = defaultdict(list)
-    marks = Undo(0, first(fields, "undo")).marks()
     for event, mark in marks:
-        groups[mark].append(event)
+        if event in found:  # the others went with the store's oldest
+            groups[mark].append(event)
     carry_out(site.store, [MarkEvents(tuple(events), mark) for mark, events in groups.items()])
     return RedirectResponse(_back(fields, "", None), 303)
 

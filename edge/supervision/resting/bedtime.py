@@ -29,9 +29,10 @@ def why_asleep(
 
 def _by_schedule(sleep: Sleep | None, status: Status, now: float) -> str | None:
     if sleep is None:
-        status.asleep_until_wall_s = None
+        status.asleep_until_wall_s = status.awake_until_wall_s = None
         return None
     sleep.look(now)
     status.clock = sleep.quality
     status.asleep_until_wall_s = None if sleep.awake else sleep.until_wall_s
+    status.awake_until_wall_s = sleep.until_wall_s if sleep.awake else None
     return None if sleep.awake else sleep.words

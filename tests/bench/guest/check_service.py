@@ -52,7 +52,8 @@ def use(source: str) -> None:
 
 
 def results() -> list[dict[str, object]]:
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    # The last line may just be on its way.
+    return [json.loads(line) for line in RESULTS.read_text().split("\n")[:-1]] if RESULTS.exists() else []
 
 
 def wait_for_results(more_than: int, within_s: float = 60) -> None:

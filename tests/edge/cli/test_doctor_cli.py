@@ -172,3 +172,15 @@ def test_a_name_that_is_no_utf_8_is_a_finding(option: str, tmp_path: Path) -> No
     case = _case(None, bundle, source)
     assert case.settings_error == r"'x\udcff': not UTF-8: rename it"
     assert (case.settings, case.bundle) == (None, None)
+
+
+def test_confined_it_opens_nothing_and_says_what_it_left_out(run_fieldfare: Run, tmp_path: Path) -> None:
+    config = tmp_path / "fieldfare.toml"
+    config.write_text(f'bundle = "{tmp_path}/missing"\n[camera]\nsource = "synthetic"\n')
+    done = run_fieldfare("doctor", "--confined", "--config", config, "--json")
+    seen = findings(done)
+    assert seen["settings"]["kind"] == "ok"
+    assert not {"frame", "bundle", "cpu", "numpy", "places"} & set(seen)
+    assert seen["confined"]["kind"] == "not here"
+    assert "libraries, places, credentials, v4l2" in seen["confined"]["seen"]
+    assert done.returncode == 0

@@ -1,12 +1,14 @@
 """`fieldfare export`: from a store, with its pictures, to a folder, by way of the command line."""
 
 import csv
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -210,3 +212,28 @@ def wait_for(condition: Callable[[], bool]) -> None:
 )
 def test_progress_is_in_megabytes_only_if_there_are_several(size: int, words: str) -> None:
     assert progress_words(Progress(1200, 3000, size // 2, size)) == words
+
+
+class TestAPipe:
+    def test_a_tar_goes_to_standard_output(self, store: Path) -> None:
+        command = [sys.executable, "-m", "edge", "export", "--store", str(store), "--format", "csv", "--out", "-"]
+        done = subprocess.run(command, capture_output=True, check=True)
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            assert {"fieldfare-csv/events.csv", "fieldfare-csv/manifest-sha256.txt"} <= set(archive.getnames())
+        assert not done.stderr
+
+    @pytest.mark.parametrize("word", ["--since-last", "--resume", "--overwrite", "--json"])
+    def test_what_means_nothing_to_it_is_refused(self, fieldfare: Fieldfare, store: Path, word: str) -> None:
+        done = fieldfare("export", "--store", store, "--format", "csv", "--out", "-", word)
+        assert done.status == 2
+        assert f"{word}: --out - writes a tar to standard output" in done.err
+
+    def test_a_reader_that_leaves_ends_it_quietly(self, store: Path) -> None:
+        command = [sys.executable, "-m", "edge", "export", "--store", str(store), "--format", "csv", "--out", "-"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.read(100)
+            process.stdout.close()
+            assert process.wait(60) == 0
+            assert process.stderr is not None
+            assert process.stderr.read() == b""

@@ -4,6 +4,7 @@ import http.client
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -13,6 +14,10 @@ from pathlib import Path
 import pytest
 from fieldfare_here import Fieldfare
 
+from edge.config import loading
+from edge.pages.places import folder_of, keep_private
+from edge.pages.tls.certificate import FILE, Certificate
+from edge.pages.tls.making import make
 from tools.make_store import made_events, make_store
 
 pytestmark = pytest.mark.process
@@ -49,6 +54,14 @@ def serve(store: Path) -> Iterator[Serve]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def certified(store: Path) -> str:
+    """Its pages get a certificate. Returns the authority to trust, in PEM form."""
+    path = folder_of(store) / FILE
+    keep_private(path, make(["localhost", "127.0.0.1"]))
+    return Certificate(path, path, own=True).authority()
 
 
 def ask(port: int, path: str, method: str = "GET", body: str = "", **headers: str) -> tuple[int, str]:
@@ -107,6 +120,70 @@ def test_a_connection_that_goes_on_asking_is_kept(serve: Serve) -> None:
         assert connection.getresponse().read()
         time.sleep(0.5)
     connection.close()
+
+
+class TestOverTls:
+    def test_the_pages_are_served_by_it_alone(self, serve: Serve, certified: str) -> None:
+        _, port = serve()
+        trusting = ssl.create_default_context(cadata=certified)
+        connection = http.client.HTTPSConnection("localhost", port, timeout=20, context=trusting)
+        connection.request("GET", "/events")
+        answer = connection.getresponse()
+        assert answer.status == 200
+        assert b"30 events" in answer.read()
+        connection.close()
+        with pytest.raises((http.client.HTTPException, OSError)):
+            ask(port, "/events")
+
+    def test_connections_that_say_nothing_keep_nobody_out_and_are_closed(self, serve: Serve, certified: str) -> None:
+        """Neither those that never begin with TLS, nor those that say nothing after it."""
+        _, port = serve()
+        trusting = ssl.create_default_context(cadata=certified)
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(110)]
+        begun = trusting.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost")
+        try:
+            connection = http.client.HTTPSConnection("localhost", port, timeout=20, context=trusting)
+            connection.request("GET", "/events")
+            assert connection.getresponse().status == 200
+            connection.close()
+            for one in (silent[0], begun):
+                one.settimeout(30)
+                assert one.recv(100) == b""
+        finally:
+            for one in (*silent, begun):
+                one.close()
+
+    def test_a_damaged_one_starts_nothing(self, fieldfare: Fieldfare, store: Path, certified: str) -> None:
+        (folder_of(store) / FILE).write_text(certified)
+        done = fieldfare("serve", "--store", store, "--port", 0)
+        assert done.status == 65
+        assert "make it again: fieldfare serve certificate" in done.err
+
+
+def test_a_certificate_is_made_and_made_again(fieldfare: Fieldfare, store: Path) -> None:
+    first = fieldfare("serve", "certificate", "--store", store, "--name", "barn.example")
+    assert first.status == 0
+    assert "barn.example" in first.out
+    assert re.search(r"^fingerprint \(SHA-256\): ([0-9A-F]{2}:){31}[0-9A-F]{2}$", first.out, re.MULTILINE)
+    before = (folder_of(store) / FILE).read_bytes()
+    again = fieldfare("serve", "certificate", "--store", store)
+    assert again.status == 0
+    assert (folder_of(store) / FILE).read_bytes() != before
+    assert fieldfare("serve", "certificate", "--store", store, "--name", "a b").status == 78
+    assert fieldfare("serve", "certificate", "--store", store.with_name("missing.db")).status == 66
+
+
+def test_the_settings_are_read_once(
+    fieldfare: Fieldfare, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "fieldfare.toml"
+    read: list[Path] = []
+    real = loading.read_settings
+    monkeypatch.setattr(loading, "read_settings", lambda path: read.append(path) or real(path))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config.write_text(f'bundle = "b"\n[events]\nstore = "{store}"\n[pages]\nport = {taken.getsockname()[1]}\n')
+        assert fieldfare("serve", "--config", config).status == 69
+    assert read == [config]
 
 
 @pytest.mark.parametrize(

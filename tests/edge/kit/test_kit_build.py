@@ -148,6 +148,15 @@ def test_wheels_that_are_kept_are_not_fetched_again(workshop: Workshop) -> None:
     assert one.read_bytes() == two.read_bytes()
 
 
+@pytest.mark.parametrize("inside", ["", "wheels"])
+def test_wheels_are_not_kept_among_the_files_of_the_bundle(workshop: Workshop, inside: str) -> None:
+    """Which would not verify any more."""
+    status, _, errors = workshop.fetch("--wheels", workshop.bundle / inside, "--out", workshop.folder / "kit.tar")
+    assert (status, errors.count("\n")) == (73, 1)
+    assert "a bundle: choose a folder outside" in errors
+    assert not list(workshop.bundle.rglob("*.whl"))
+
+
 def test_a_kept_wheel_with_another_hash_is_refused(workshop: Workshop) -> None:
     damaged = workshop.index / workshop.wheels[0].file
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")

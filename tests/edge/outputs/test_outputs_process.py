@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fake_store import stored
 from waiting import wait_until
+from written_lines import whole_lines
 
 from edge.config.loading import load_settings
 from edge.processes.child import Child
@@ -40,7 +41,7 @@ def add(store: Path, *numbers: int) -> None:
 
 
 def numbers(path: Path) -> list[int]:
-    return [json.loads(line)["number"] for line in path.read_text().splitlines()] if path.exists() else []
+    return [json.loads(line)["number"] for line in whole_lines(path)]
 
 
 class Started:

@@ -10,6 +10,9 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.types import ASGIApp
 
+from edge.pages.access.guard import COOKIE
+from edge.pages.access.sessions import Sessions
+
 # Of the pages that have one.
 PASSWORD = "kestrel and hay"
 
@@ -47,6 +50,7 @@ class Browser:
     app: ASGIApp
     host: str = "localhost"
     address: str = "192.0.2.7"
+    scheme: str = "http"
     cookies: dict[str, str] = field(default_factory=dict)
 
     def get(self, path: str, **headers: str) -> Answer:
@@ -55,7 +59,7 @@ class Browser:
     def post(self, path: str, fields: Any = (), **headers: str) -> Answer:
         """Send a form from a page of the application. fields: pairs, or a mapping."""
         given = {
-            "origin": f"http://{self.host}",
+            "origin": f"{self.scheme}://{self.host}",
             "content-type": "application/x-www-form-urlencoded",
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
@@ -70,13 +74,32 @@ class Browser:
     def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
         if self.cookies:
             headers = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()), **headers}
-        answer = asyncio.run(_ask(self.app, method, path, body, {"host": self.host, **headers}, self.address))
+        parts, sent = urlsplit(path), {"host": self.host, **headers}
+        answer = asyncio.run(
+            _send(self.app, method, parts.path, parts.query, body, sent, self.address, scheme=self.scheme)
+        )
         for cookie in answer.cookies:
             name, _, value = cookie.partition(";")[0].partition("=")
             self.cookies[name] = value.strip('"')
             if "Max-Age=0" in cookie:
                 del self.cookies[name]
         return answer
+
+
+@dataclass(frozen=True)
+class Locked:
+    """Pages with a password: makes browsers of strangers, and of those who are logged in without the hash's time."""
+
+    app: ASGIApp
+    sessions: Sessions
+
+    def __call__(self) -> Browser:
+        return Browser(self.app, host="camera.local")
+
+    def member(self) -> Browser:
+        browser = self()
+        browser.cookies[COOKIE] = self.sessions.begin()
+        return browser
 
 
 def ask_raw(
@@ -96,11 +119,6 @@ def ask_raw(
     return asyncio.run(_send(browser.app, method, path, query, body, headers, browser.address))
 
 
-async def _ask(app: ASGIApp, method: str, path: str, body: bytes, headers: Mapping[str, str], address: str) -> Answer:
-    parts = urlsplit(path)
-    return await _send(app, method, parts.path, parts.query, body, headers, address)
-
-
 async def _send(
     app: ASGIApp,
     method: str,
@@ -111,13 +129,14 @@ async def _send(
     address: str,
     *,
     is_whole: bool = True,
+    scheme: str = "http",
 ) -> Answer:
     sent: list[Any] = []
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
-        "scheme": "http",
+        "scheme": scheme,
         "method": method,
         "path": path,
         "raw_path": path.encode(errors="replace"),
@@ -130,8 +149,9 @@ async def _send(
     asked = iter([{"type": "http.request", "body": body, "more_body": not is_whole}])
 
     async def receive() -> Any:
-        if (message := next(asked, None)) is None and is_whole:
-            await asyncio.Event().wait()  # the browser stays until the answer is there
+        message = next(asked, None)
+        if message is None and is_whole:  # the browser waits for the answer
+            await asyncio.Event().wait()
         return message or {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:

@@ -2,12 +2,11 @@
 
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browsing import PASSWORD, Browser
+from browsing import PASSWORD, Browser, Locked
 
 from edge.pages.access.attempts import Attempts
 from edge.pages.access.password import Password, make
@@ -56,8 +55,7 @@ def browser(site: Site) -> Browser:
 
 
 @pytest.fixture
-def locked(site: Site, password: Password, tmp_path: Path) -> Callable[[], Browser]:
-    """Makes browsers of strangers, before pages with a password."""
-    locked_site = replace(site, password=password, sessions=Sessions(tmp_path, password.id))
-    app = build(locked_site)
-    return lambda: Browser(app, host="camera.local")
+def locked(site: Site, password: Password, tmp_path: Path) -> Locked:
+    """Makes browsers before pages with a password."""
+    sessions = Sessions(tmp_path, password.id)
+    return Locked(build(replace(site, password=password, sessions=sessions)), sessions)

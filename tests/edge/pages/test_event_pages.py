@@ -6,11 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from browsing import Browser
 
+from edge.events.log_clock import ClockPiece
+from edge.events.records import Event
+from edge.events.score_log import ScoreLogWriter
+from edge.events.wall_clock import ClockReading
 from edge.pages.application import build
 from edge.pages.site import Site
+from edge.results import Candidate
 from edge.store.reading import StoreReader
 from edge.store.records import Filter
 from edge.store.writing import StoreWriter
@@ -97,6 +103,68 @@ def test_one_event_shows_everything(browser: Browser, store: Path) -> None:
     assert len(re.findall(rf'<img src="/events/{stored.number}/pictures/[1-4]"', page.text)) == 4
     for words in (stored.label, "barn", "best picture", "cut out", "before", "after", "Runner-up"):
         assert words in page.words
+
+
+class TestScoreCurve:
+    def logged(self, path: Path, event: Event) -> None:
+        """Write a log in which the event's label had 0.9 in it, and 0.1 around it."""
+        writer = ScoreLogWriter([event.label, "other"], event.bundle, [0.6, 0.6])
+        log = ClockPiece(event.boot, 0.0, ClockReading(1.7e9, "ntp")).packed()
+        for number in range(round((event.end_mono_s - event.begin_mono_s + 20) * 5)):
+            mono_s = event.begin_mono_s - 10 + number / 5
+            inside = event.begin_mono_s <= mono_s <= event.end_mono_s
+            log += writer.add(mono_s, mono_s, np.array([0.9 if inside else 0.1, 0.0], np.float32)) or b""
+        path.write_bytes(log + (writer.flush() or b""))
+
+    def test_it_is_drawn_from_the_log_beside_the_store(self, browser: Browser, store: Path) -> None:
+        with StoreReader(store) as reader:
+            stored = reader.find("7")
+        assert stored is not None
+        self.logged(store.with_name("scores.log"), stored.event)
+        page = browser.get("/events/7")
+        (points,) = re.findall(r'<polyline points="([^"]*)"/>', page.text)
+        heights = {float(pair.split(",")[1]) for pair in points.split()}
+        assert heights == {12.0, 108.0}
+        assert "10.0 % to 90.0 %" in page.words
+        assert 'class="threshold" x1="0" x2="480" y1="48.0"' in page.text
+        assert "holds this event" not in page.words
+        assert "does not hold this event" in browser.get("/events/60").words
+
+    @pytest.mark.parametrize(
+        "label",
+        ["<svg onload=alert(1)>", '"/><script>alert(1)</script>', "a\u202eb\u2066c", 'it\'s & "so"', "é" * 200],
+    )
+    def test_no_label_acts_in_a_page_or_a_drawing(self, site: Site, tmp_path: Path, label: str) -> None:
+        """As one of a bundle or a store from elsewhere may."""
+        one = next(iter(made_events(1)))
+        made = Made(msgspec.structs.replace(one.event, label=label, runner_up=Candidate(label, 0.1)), one.booted_s)
+        make_store(tmp_path / "events.db", [made])
+        self.logged(tmp_path / "scores.log", made.event)
+        browser = Browser(build(replace(site, store=tmp_path / "events.db")))
+        for path in ("/events", "/events/1", "/counts", "/exports", "/status"):
+            page = browser.get(path)
+            assert page.status == 200
+            assert "<svg onload" not in page.text
+            assert "<script>" not in page.text
+            assert not set("\u202e\u2066") & set(page.text)
+        assert "<polyline" in browser.get("/events/1").text
+
+    def test_or_from_that_of_the_settings(self, site: Site, store: Path, tmp_path: Path) -> None:
+        with StoreReader(store) as reader:
+            stored = reader.find("7")
+        assert stored is not None
+        self.logged(tmp_path / "my.log", stored.event)
+        file = tmp_path / "fieldfare.toml"
+        file.write_text(f'bundle = "b"\n[events]\nstore = "{store}"\nscores = "{tmp_path}/my.log"\n')
+        assert "<polyline" in Browser(build(replace(site, settings=file))).get("/events/7").text
+        file.write_text(f'bundle = "b"\n[events]\nstore = "{store}"\n')
+        page = Browser(build(replace(site, settings=file))).get("/events/7")
+        assert "To keep them: [events] scores" in page.words
+        file.write_text("bundle = 3\n")
+        assert "bundle = 3" in Browser(build(replace(site, settings=file))).get("/events/7").words
+
+    def test_without_any_log_the_page_says_so(self, browser: Browser) -> None:
+        assert "There is no log of scores" in browser.get("/events/7").words
 
 
 @pytest.mark.parametrize("number", ["0", "61", "x", "-1", "9" * 10_000, "1" * 15, "٣", "..", "%00"])

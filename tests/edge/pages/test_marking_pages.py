@@ -1,5 +1,7 @@
 """Right, wrong, another label; several at once; undo; two people at one event."""
 
+import base64
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -11,6 +13,8 @@ from edge.pages.views import marking
 from edge.store.orders import MarkEvents, carry_out
 from edge.store.reading import StoreReader
 from edge.store.records import Mark
+
+GIVEN = Mark(verdict="right", by="page", wall_s=9.0)
 
 
 def mark_of(store: Path, number: int) -> Mark | None:
@@ -62,6 +66,51 @@ def test_several_are_marked_at_once_and_taken_back_at_once(browser: Browser, sto
     assert undone.headers["location"] == "/events"
     assert mark_of(store, 60) is None
     assert mark_of(store, 58) == Mark(verdict="wrong", by="ada", wall_s=5.0)
+
+
+class TestUndo:
+    def marked(self, browser: Browser) -> str:
+        """Mark 60 and 59, and return what the button sends."""
+        answer = press(browser, browser.get("/events"), ("event", "60"), ("event", "59"), ("verdict", "right"))
+        return browser.get(answer.headers["location"].partition("#")[0]).fields("undo")[0]
+
+    def test_it_overwrites_nothing_that_somebody_else_marked_later(self, browser: Browser, store: Path) -> None:
+        undo = self.marked(browser)
+        theirs = Mark(verdict="other", label="<b>polecat\u2019s", by="ada", wall_s=5e9)
+        carry_out(store, [MarkEvents((60,), theirs)])
+        answer = browser.post("/events/undo", {"undo": undo, "back": "/events"})
+        assert answer.status == 409
+        assert "Event 60 : <b>polecat" in answer.words
+        assert "Event 59" not in answer.words
+        assert "<b>" not in answer.text
+        assert mark_of(store, 60) == theirs
+        assert getattr(mark_of(store, 59), "verdict", None) == "right", "all or none"
+        again = browser.post("/events/undo", {"undo": answer.fields("undo")[0], "back": "/events", "anyway": "yes"})
+        assert again.headers["location"] == "/events"
+        assert mark_of(store, 60) is None
+        assert mark_of(store, 59) is None
+
+    def test_a_second_press_changes_nothing(self, browser: Browser, store: Path) -> None:
+        undo = self.marked(browser)
+        assert browser.post("/events/undo", {"undo": undo}).status == 303
+        carry_out(store, [MarkEvents((60,), Mark(verdict="wrong", by="ada", wall_s=5e9))])
+        assert browser.post("/events/undo", {"undo": undo}).status == 409
+        assert getattr(mark_of(store, 60), "verdict", None) == "wrong"
+
+    def test_events_that_are_gone_are_left_out(self, browser: Browser, store: Path) -> None:
+        with StoreReader(store) as reader:
+            stored = reader.find("60")
+        assert stored is not None
+        gone = msgspec.structs.replace(stored, number=999)
+        assert browser.post("/events/undo", {"undo": marking.Undo.of([gone], GIVEN).text}).status == 303
+
+    @pytest.mark.parametrize("number", [0, -1, 10**16, 10**30])
+    def test_no_number_of_an_event_is_too_odd(self, browser: Browser, store: Path, number: int) -> None:
+        with StoreReader(store) as reader:
+            stored = reader.find("60")
+        assert stored is not None
+        packed = base64.urlsafe_b64encode(zlib.compress(b'["right.9.000",[[%d,null]]]' % number)).decode()
+        assert browser.post("/events/undo", {"undo": packed}).status == 400
 
 
 def test_after_a_mark_the_list_is_as_it_was_chosen(browser: Browser) -> None:
@@ -122,7 +171,7 @@ def test_an_undo_cannot_give_labels_that_nobody_may_give(browser: Browser, store
     assert stored is not None
     for mark in (Mark(verdict="other", label="a\x1b[2J", wall_s=1.0), Mark(verdict="right", by="a\x1b[2J", wall_s=1.0)):
         odd = msgspec.structs.replace(stored, mark=mark)
-        assert browser.post("/events/undo", {"undo": marking.Undo.of([odd]).text}).status == 400
+        assert browser.post("/events/undo", {"undo": marking.Undo.of([odd], GIVEN).text}).status == 400
 
 
 def test_a_mark_that_cannot_be_written_is_refused_in_words(

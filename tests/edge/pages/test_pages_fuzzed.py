@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.pages.application import pages
+from edge.pages.errands import download, errands
+from edge.processes.process import Command
 
 SHORT = st.text(max_size=30)
 NUMBERS = st.one_of(st.integers(-5, 70).map(str), st.integers(0, 10**30).map(str), SHORT)
@@ -22,12 +24,25 @@ PATHS = st.one_of(
 )
 NAMES = st.sampled_from(
     ["label", "day", "least", "most", "checked", "before", "done", "event", "one", "verdict", "back", "undo", "anyway",
-     "seen-1", "label-1", "password"]
+     "seen-1", "label-1", "password", "format", "since", "until", "pictures", "stick", "new"]
 )  # fmt: skip
 VALUES = st.one_of(
     SHORT,
     st.sampled_from(
-        ["right", "wrong", "other", "1:right", "1:other", "-", "yes", "2026-05-01", "0001-01-01", "9999-12-31"]
+        [
+            "right",
+            "wrong",
+            "other",
+            "1:right",
+            "1:other",
+            "-",
+            "yes",
+            "2026-05-01",
+            "0001-01-01",
+            "9999-12-31",
+            "csv",
+            "8:1",
+        ]
     ),
     st.integers(-(10**20), 10**20).map(str),
     st.floats().map(str),
@@ -37,6 +52,14 @@ VALUES = st.one_of(
 FIELDS = st.lists(st.tuples(NAMES, VALUES), max_size=8)
 
 
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the pages would have done beside them is nothing: three hundred doctors would take minutes."""
+    for module in (errands, download):
+        monkeypatch.setattr(module, "bounded", lambda *_: Command(["true"]))
+
+
+@pytest.mark.usefixtures("idle")
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(path=PATHS, words=FIELDS, fields=FIELDS, junk=st.binary(max_size=60))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from running import Running
 from software_tpu import SoftwareTpu
+from written_lines import whole_lines
 
 from edge.bundle.store import open_bundle
 from edge.fakes.software_edgetpu import Script
@@ -55,7 +56,7 @@ def test_the_cpu_serves_until_it_is_back(
     assert status.why.startswith("Edge TPU lost: ")
     assert status.counts.edgetpu_losses == 1
     service.wait_for_more()
-    last = json.loads(service.results_file.read_text().splitlines()[-1])
+    last = json.loads(whole_lines(service.results_file)[-1])
     assert last["fallback"] in status.why
     assert "cpu" in last["engine"]
     assert getattr(status.counts, count) >= times

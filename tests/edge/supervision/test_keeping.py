@@ -277,6 +277,7 @@ class TestSchedule:
         assert wait_until(lambda: status.state == "asleep" and ready)
         assert ready[0].startswith("asleep: by the schedule, until ")
         assert (status.asleep_until_wall_s, status.clock) == (20_000 * 86_400 + 43_200, "ntp")
+        assert status.awake_until_wall_s is None
         assert workers(tmp_path) == 0
         service.close()
         assert (service.ended, status.state) == (0, "stopped")
@@ -298,6 +299,7 @@ class TestSchedule:
         assert wait_until(lambda: status.state == "running", 20.0)
         assert (workers(tmp_path), status.counts.crashes, status.counts.hangs) == (2, 0, 0)
         assert status.asleep_until_wall_s is None
+        assert status.awake_until_wall_s == 20_001 * 86_400
 
     def test_a_worker_that_does_not_end_by_itself_is_no_fault(self, supervise: Supervise, tmp_path: Path) -> None:
         wall = Wall()

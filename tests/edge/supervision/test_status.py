@@ -69,11 +69,11 @@ def test_what_becomes_of_events_is_read_as_well(tmp_path: Path) -> None:
 
 
 def test_a_file_of_an_older_version_is_read_too(tmp_path: Path) -> None:
-    new = ("events", "outputs", "outputs_fault", "clock", "asleep_until_wall_s")
+    new = ("events", "outputs", "outputs_fault", "clock", "asleep_until_wall_s", "awake_until_wall_s")
     older = {key: value for key, value in msgspec.to_builtins(begin()).items() if key not in new}
     (tmp_path / "status.json").write_bytes(msgspec.json.encode(older))
     status = read(tmp_path / "status.json")
-    assert [getattr(status, key) for key in new] == [None, (), None, None, None]
+    assert [getattr(status, key) for key in new] == [None, (), None, None, None, None]
 
 
 def test_each_writing_says_when(tmp_path: Path) -> None:

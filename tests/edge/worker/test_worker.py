@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from scripted import ScriptedEngine, ScriptedSource, pipeline
+from scripted import ScriptedEngine, ScriptedSource, pipeline, wait_until
 from worker_line import Line
 
 import edge.worker.main
@@ -19,6 +19,9 @@ from edge.bundle.store import Bundle
 from edge.config.running import Camera
 from edge.config.settings import Settings
 from edge.errors import CameraError
+from edge.live.picture import read as read_live
+from edge.live.places import FOCUS, PICTURE, requests_of
+from edge.live.request import Focus, Wanted, leave
 from edge.processes.messages import (
     Begin,
     Decided,
@@ -263,3 +266,25 @@ def test_it_does_not_begin_where_its_parent_has_gone_already() -> None:
         assert line.said == []
     finally:
         line.close()
+
+
+def test_it_shows_its_newest_picture_while_somebody_looks(start: Start, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    for folder in (run, requests_of(run)):
+        folder.mkdir()
+    line = start(run_dir=os.fsencode(run))
+    line.heard(Decided, 5)
+    assert list(run.iterdir()) == []
+
+    def look(wanted: Wanted, name: str) -> bool:
+        leave(requests_of(run), wanted)
+        line.hear()
+        return (run / name).exists()
+
+    assert wait_until(lambda: look(Wanted(picture=True), PICTURE), pause_s=0.3)
+    live = read_live(run / PICTURE)
+    assert (live.frame_width, live.frame_height, live.jpeg[:2]) == (160, 120, b"\xff\xd8")
+    assert wait_until(lambda: look(Wanted(focus=Focus()), FOCUS), pause_s=0.3)
+    assert read_live(run / FOCUS).sharpness
+    line.channel.send(Stop())
+    assert line.last_words() == Ended("stopped")

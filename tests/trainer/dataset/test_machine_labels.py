@@ -62,7 +62,7 @@ def test_no_table_marks_nothing(tmp_path: Path) -> None:
         ("file,label,sure\nowl/1.jpg,owl,much\n", "line 2: sure is 'much', must be 0 to 1"),
         ("file,label,sure\nowl/1.jpg,owl,1.5\n", "must be 0 to 1"),
         ("file,label,sure\nowl/1.jpg,owl,nan\n", "must be 0 to 1"),
-        ("file,label,sure\nowl/1.jpg\n", "must be 0 to 1"),
+        ("file,label,sure\nowl/1.jpg\n", "line 2: sure is '', must be 0 to 1"),
     ],
 )
 def test_a_table_that_is_none_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:

@@ -91,7 +91,7 @@ def test_the_last_state_that_is_also_the_best_is_kept_whatever_its_loss() -> Non
         (choice(3, 2), "The head alone named 1 fewer of 85 validation photos rightly."),
         (
             choice(3, 3, share=0.66),
-            "Kept epoch 10, the last, 66\u00a0% of the way from the head, as it was not seen to",
+            "Kept epoch 10, the last, 66\u00a0% of the way from the head, as photos are few. The head alone named as",
         ),
         (choice(1, 9), "Kept the head alone: it named 9 validation photos rightly that epoch 10, the last, missed"),
         (choice(1, 9), "more than chance (p = 0.021)."),

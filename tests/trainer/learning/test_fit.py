@@ -220,10 +220,10 @@ def test_an_epoch_of_few_photos_goes_over_them_until_it_has_enough_steps(network
     assert train(network(), least_steps=2) == train(network()), "ample photos are trained as ever"
 
 
-def test_a_training_that_is_no_better_than_its_start_is_drawn_back_to_it(
+def test_a_training_on_few_photos_is_drawn_back_towards_its_start(
     network: Network, train: Train, spec: Preprocessing, photos: PhotoSet, uninterrupted: Trained
 ) -> None:
-    """A quarter of what training changed is kept; the training itself is the same."""
+    """A quarter of what training changed is kept, and validated; the training itself is the same."""
     start, whole, quarter = uninterrupted[0], network(), network()
     outcomes = []
     for model, share in ((whole, 1.0), (quarter, 0.25)):
@@ -236,20 +236,32 @@ def test_a_training_that_is_no_better_than_its_start_is_drawn_back_to_it(
     assert validated(quarter, spec, photos) == (outcomes[1].val_accuracy, outcomes[1].val_loss)
 
 
-def test_a_training_that_is_better_than_its_start_goes_all_the_way(network: Network, train: Train) -> None:
-    """The start gives every photo the same name, so half of the answers are right."""
-    models = network(), network()
-    outcomes = []
-    for model, share in zip(models, (1.0, 0.25), strict=True):
-        model.get_layer("logits").bias.assign([1.0, 0.0])
-        outcomes.append(train(model, share=share, keep_start=True))
-    assert outcomes[0] == outcomes[1]
-    assert same(*(model.get_weights() for model in models))
-
-
-@pytest.mark.parametrize(("photos_of", "share"), [(24, 0.5), (48, 2 / 3), (216, 0.9), (2376, 0.99)])
+@pytest.mark.parametrize(("photos_of", "share"), [(10, 0.5), (40, 0.8), (90, 0.9), (490, 0.98), (990, 1), (1762, 1)])
 def test_many_photos_leave_nothing_of_the_start(photos_of: int, share: float) -> None:
     assert trained_share(photos_of) == pytest.approx(share)
+
+
+def test_without_validation_photos_the_last_weights_are_kept(
+    network: Network, train: Train, photos: PhotoSet, uninterrupted: Trained
+) -> None:
+    """However few epochs it may wait for a better one, and without a figure that nobody saw."""
+    model, progress = network(), Heard()
+    outcome = train(model, among=replace(photos, val=photos.val[:0]), patience=1, epochs=1, progress=progress)
+    again = network()
+    assert train(again, epochs=1).choice is not None
+    assert same(model.get_weights(), again.get_weights())
+    assert (outcome.choice, outcome.epoch, len(outcome.epochs)) == (None, 1, 1)
+    assert progress.said == []
+
+
+def test_without_validation_photos_the_share_is_what_was_given(
+    network: Network, train: Train, photos: PhotoSet
+) -> None:
+    before, whole, quarter = network(), network(), network()
+    for model, share in ((whole, 1.0), (quarter, 0.25)):
+        train(model, among=replace(photos, val=photos.val[:0]), share=share)
+    for start, end, drawn in zip(*(model.get_weights() for model in (before, whole, quarter)), strict=True):
+        assert drawn == pytest.approx(0.75 * start + 0.25 * end, abs=1e-6)
 
 
 def test_a_start_that_training_only_makes_worse_is_kept(network: Network, train: Train, uninterrupted: Trained) -> None:

@@ -244,7 +244,7 @@ def test_the_json_has_the_keys_that_scripts_read(whole: tuple[Page, Report, str]
     """Records come from learning, quantizing and the dataset check: what those call their fields is public."""
     _, report, _ = whole
     data = json.loads(to_json(report))
-    assert list(data["history"]) == ["epochs", "head_accuracy", "kept", "choice"]
+    assert list(data["history"]) == ["epochs", "head_accuracy", "kept", "choice", "joined"]
     assert list(data["history"]["choice"]) == [
         "last",
         "rival",
@@ -350,6 +350,8 @@ def test_the_report_explains_which_state_was_kept_and_what_to_do() -> None:
     assert harm.means.startswith("Kept the head alone")
     assert "More photos" in harm.do
     assert sentences.history(History((), 0.7, kept=0)).means == "Only the head was trained."
+    joined = sentences.history(replace(history(last=5, rival=5, kept=5), joined=12))
+    assert "trained once more in the same way, with these 12 among those that it learned from" in joined.means
 
 
 def test_the_sheet_of_examples_shows_what_the_network_saw() -> None:

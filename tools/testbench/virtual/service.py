@@ -68,9 +68,11 @@ class Service:
         self.drop_in("bench", _OBSERVED.format(notes=name))
 
     def drop_in(self, name: str, text: str, unit: str = "fieldfare") -> None:
-        """Write a drop-in of the service's unit."""
+        """Write a drop-in of the service's unit, to the disk itself: the power may fail in the next moment."""
         folder = f"/etc/systemd/system/{unit}.service.d"
-        self._machine.run(f"mkdir -p {folder} && cat >{folder}/{name}.conf <<'END'\n{text}END\nsystemctl daemon-reload")
+        self._machine.run(
+            f"mkdir -p {folder} && cat >{folder}/{name}.conf <<'END'\n{text}END\nsync\nsystemctl daemon-reload"
+        )
 
     def parts(self) -> dict[str, int]:
         """Return the process id of each part that runs."""

@@ -1,5 +1,6 @@
 """The password as a file, sessions through restarts, and the limits on guessing."""
 
+import hmac
 import stat
 from pathlib import Path
 
@@ -24,6 +25,15 @@ def test_a_password_is_kept_as_a_hash_for_its_owner_alone(tmp_path: Path, passwo
     assert password.fits("kestrel and hay")
     assert not password.fits("kestrel and hay ")
     assert not password.fits("x" * (LONGEST + 1))
+
+
+def test_it_is_compared_in_constant_time(password: Password, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[int, int]] = []
+    real = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append((len(a), len(b))) or real(a, b))
+    for text in ("", "k", "kestrel and hax", "kestrel and hay"):
+        password.fits(text)
+    assert compared == [(32, 32)] * 4, "whatever was given, and how much of it is right"
 
 
 def test_two_hashes_of_one_password_differ(password: Password) -> None:

@@ -1,16 +1,23 @@
 """Every route, taken from the application itself: without a login, from another site, with an old session."""
 
-from collections.abc import Callable
+import re
+from pathlib import Path
 
 import pytest
-from browsing import PASSWORD, Browser
+from browsing import PASSWORD, Browser, Locked
 
 from edge.pages.access import sessions
 from edge.pages.application import pages
+from tools.driving.sorted_store import sort_some
 
-ROUTES = [(one.method, one.path.replace("{number}", "3").replace("{place}", "1"), one.open) for one in pages()]
+
+def filled(path: str, value: str | None = None) -> str:
+    """The path of a route with something in the place of each parameter; if not given, with what is there."""
+    return re.sub(r"{(\w+)}", lambda found: value or {"number": "3"}.get(found[1], "1"), path)
+
+
+ROUTES = [(one.method, filled(one.path), one.open) for one in pages()]
 LOCKED = [(method, path) for method, path, is_open in ROUTES if not is_open]
-Locked = Callable[[], Browser]
 
 
 def logged_in(locked: Locked) -> Browser:
@@ -40,7 +47,9 @@ def test_a_login_opens_every_page(locked: Locked) -> None:
     browser = logged_in(locked)
     for method, path in LOCKED:
         if method == "GET":
-            assert browser.get(path).status in (200, 303), path
+            answer = browser.get(path)
+            assert (answer.status, answer.headers.get("location")) != (303, "/login"), path
+            assert answer.status < 500, path
     assert browser.get("/").headers["location"] == "/events"
 
 
@@ -58,15 +67,47 @@ def test_a_login_opens_every_page(locked: Locked) -> None:
 def test_no_other_site_changes_anything(
     locked: Locked, method: str, path: str, is_open: bool, headers: dict[str, str]
 ) -> None:
-    answer = logged_in(locked).post(path, {"password": PASSWORD}, **headers)
+    answer = locked.member().post(path, {"password": PASSWORD}, **headers)
     assert answer.status == 403
     assert not answer.cookies
 
 
 def test_a_change_without_any_sign_of_its_page_is_refused(locked: Locked) -> None:
-    browser = logged_in(locked)
+    browser = locked.member()
     assert browser.ask("POST", "/logout").status == 403
     assert browser.ask("POST", "/logout", sec_fetch_site="same-origin").status == 303
+
+
+HOSTILE = [
+    "../3", "..%2f3", "/etc/passwd", "%2fetc%2fpasswd", "\x00", "3\x00.jpg", "9" * 10_000, "-1", "0", "3.0", "1e3", "٣",
+    "NaN", "front:3", "barn-00000000-107891", "' OR 1=1 --", "<script>", "{number}", "\u202e3", "3 ", " 3", "%",
+]  # fmt: skip
+
+
+def test_the_table_of_status_codes(locked: Locked, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each route of the application: without a login, from another site, with an old session, with hostile ids."""
+    sort_some(store)
+    table = {}
+    stranger, member = locked(), locked.member()
+    real = sessions.time.time()
+    for one in pages():
+        ask = "POST" if one.method == "POST" else "GET"
+        path = filled(one.path)
+        codes = [stranger.post(path).status if ask == "POST" else stranger.get(path).status]
+        codes.append(member.post(path, origin="https://evil.example").status if ask == "POST" else 0)
+        with monkeypatch.context() as patch:
+            patch.setattr(sessions.time, "time", lambda: real + sessions.LONGEST_S + 60)
+            codes.append(member.post(path).status if ask == "POST" else member.get(path).status)
+        ids = HOSTILE if "{" in one.path else []
+        hostile = {member.get(filled(one.path, value)).status for value in ids}
+        table[f"{one.method} {one.path}"] = (*codes, *sorted(hostile))
+    print("\n".join(f"{name:<44}{row}" for name, row in table.items()))  # noqa: T201 - what `pytest -s` shows
+    for one in pages():
+        without, elsewhere, old, *hostile = table[f"{one.method} {one.path}"]
+        denied = (401,) if one.method == "POST" else (303,)
+        assert (without in denied and old in denied) or one.open, one.path
+        assert elsewhere == (403 if one.method == "POST" else 0), one.path
+        assert set(hostile) <= {400, 404}, one.path
 
 
 def test_a_session_ends_on_both_sides(locked: Locked) -> None:
@@ -82,7 +123,7 @@ def test_a_session_ends_on_both_sides(locked: Locked) -> None:
 def test_a_session_ends_after_a_month_and_by_no_clock_that_went_back(
     locked: Locked, monkeypatch: pytest.MonkeyPatch, passed_s: float, status: int
 ) -> None:
-    browser = logged_in(locked)
+    browser = locked.member()
     real = sessions.time.time()
     monkeypatch.setattr(sessions.time, "time", lambda: real + passed_s)
     assert browser.get("/events").status == status

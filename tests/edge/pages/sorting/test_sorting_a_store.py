@@ -1,19 +1,25 @@
 """On a device: the store's pictures brought in behind the pages, grouped, sorted and downloaded."""
 
 import io
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 from browsing import Answer, Browser
 
+from edge.pages.access.attempts import Attempts
 from edge.pages.application import pages
 from edge.pages.assembling import assembled
+from edge.pages.site import Site
 from edge.pages.sorting.desk import Desk
-from edge.pages.sorting.routes import ROUTES
+from edge.pages.sorting.routes import ON_DEVICE
+from edge.sorting.indexing import Indexing
 from edge.sorting.places import Files
+from edge.sorting.session import Session
 from edge.sorting.stored import kept_in
 from tools.make_store import made_events, make_store
 
@@ -27,8 +33,20 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def browser(store: Path) -> Iterator[Browser]:
-    desk = Desk.of_store(store, None, None)
-    yield Browser(assembled(pages(), {"site": None, "desk": desk}, sessions=None, ended=desk.close))
+    with served(site_of(store)) as browser:
+        yield browser
+
+
+def site_of(store: Path, settings: Path | None = None) -> Site:
+    """The site of a store without a password."""
+    return Site(store=store, run_dir=None, password=None, sessions=None, attempts=Attempts(), settings=settings)
+
+
+@contextmanager
+def served(site: Site) -> Iterator[Browser]:
+    """A browser before its pages."""
+    desk = Desk.of_store(site)
+    yield Browser(assembled(pages(), {"site": site, "desk": desk}, sessions=None, ended=desk.close))
     desk.close()
 
 
@@ -44,9 +62,9 @@ def begun(browser: Browser) -> Answer:
 
 def test_before_it_begins_every_page_leads_to_the_begin(browser: Browser) -> None:
     assert "Group them" in browser.get("/sort").words
-    for path, _, method in ROUTES:
+    for path, _, method in ON_DEVICE:
         if method == "GET" and path != "/sort":
-            assert browser.get(path.replace("{number}", "3")).headers["location"] in ("/sort", "/sort/export")
+            assert browser.get(path.replace("{number}", "3")).headers["location"] == "/sort"
 
 
 def test_kept_pictures_come_in_groups_by_label_and_go_out_as_classes(browser: Browser, store: Path) -> None:
@@ -64,12 +82,37 @@ def test_kept_pictures_come_in_groups_by_label_and_go_out_as_classes(browser: Br
 
 @pytest.mark.process
 def test_if_the_bundle_cannot_be_used_the_page_says_so_and_sorts_by_label(store: Path) -> None:
-    desk = Desk.of_store(store, store.with_name("no-bundle"), None)
-    browser = Browser(assembled(pages(), {"site": None, "desk": desk}, sessions=None, ended=desk.close))
-    page = begun(browser)
+    settings = store.with_name("fieldfare.toml")
+    settings.write_text(f'bundle = "{store.with_name("no-bundle")}"\n[events]\nstore = "{store}"\n')
+    with served(site_of(store, settings)) as browser:
+        page = begun(browser)
     assert "Not by looks: the pictures were not grouped" in page.words
     assert "no-bundle" in page.words
-    desk.close()
+
+
+def test_pictures_are_not_grouped_while_an_export_goes_on_and_the_grouping_is_cancelled_there(store: Path) -> None:
+    site = site_of(store)
+    with served(site) as browser:
+        with site.errands.held("export to a stick"):
+            refused = browser.post("/sort/begin")
+            assert refused.status == 409
+            assert "export to a stick goes on" in refused.words
+        begun(browser)
+        assert site.errands.running() is None
+
+
+def test_a_grouping_that_is_cancelled_adds_nothing(store: Path, tmp_path: Path) -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    indexing = Indexing(store, lambda: None, lambda: nullcontext(cancelled))
+    with Session(tmp_path / "session.db") as session:
+        indexing.begin(session)
+        until_s = time.monotonic() + 60
+        while indexing.progress.running:
+            assert time.monotonic() < until_s
+            time.sleep(0.02)
+        assert indexing.progress.fault == "cancelled: no picture was added"
+        assert session.totals().pictures == 0
 
 
 def test_nothing_outside_the_stores_folder_is_shown(tmp_path: Path) -> None:

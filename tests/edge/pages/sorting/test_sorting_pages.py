@@ -11,12 +11,21 @@ from browsing import Answer, Browser
 from PIL import Image
 
 from edge.errors import StorageError
+from edge.pages.application import pages
+from edge.pages.assembling import assembled
 from edge.pages.sorting.asked import Sheet
 from edge.pages.sorting.desk import Desk
+from edge.pages.sorting.own import Key
+from edge.pages.sorting.routes import ON_DESKTOP
 from edge.processes.process import Command
 from edge.sorting.records import Change, Part
 from edge.sorting.session import Session
 from edge.sorting.training import Training
+
+HOSTILE = (
+    "../3", "..%2f3", "/etc/passwd", "\x00", "3\x00.jpg", "9" * 10_000, "9" * 1000, "-1", "0", "3.0", "1e3", "\u0663",
+    "{number}", "99", "\u202e3", " 3", "%", "e-barn-0-1", str(2**63),
+)  # fmt: skip
 
 
 def press(browser: Browser, page: Answer, *fields: tuple[str, str]) -> Answer:
@@ -157,7 +166,8 @@ def test_named_ones_are_handed_out_and_the_command_is_shown(browser: Browser, se
     assert not (tmp_path / "photos-sorted-2" / "red" / "red-1.jpg").is_symlink(), "and the first one stays"
 
 
-def test_a_download_holds_the_same_folders(browser: Browser, session: Session, photos: Path) -> None:
+def test_a_download_holds_the_same_folders(desk: Desk, photos: Path) -> None:
+    browser = Browser(assembled(pages(), {"site": None, "desk": desk}, sessions=None, ended=desk.close))
     press(browser, browser.get("/sort/groups/1"), ("class", "red"))
     (photos / "red-2.jpg").unlink()
     archive = zipfile.ZipFile(io.BytesIO(browser.get("/sort/download").body))
@@ -198,21 +208,26 @@ def test_a_picture_that_is_gone_damaged_or_none_is_not_there(browser: Browser, p
     assert browser.get("/sort/pictures/1").status == 200
 
 
-def test_without_the_key_nothing_is_served(stranger: Browser, session: Session) -> None:
-    for path in ("/", "/sort", "/sort/groups/1", "/sort/pictures/1/small", "/sort/download", "/open/x", "/open/"):
-        assert stranger.get(path).headers.get("location") == "/login"
-    assert stranger.get("/login").status == 403
-    assert stranger.post("/sort/changes", {"group": "1", "class": "fox"}).status == 401
-    assert session.totals().counts["open"] == 12
-
-
-def test_no_other_site_changes_anything(browser: Browser, session: Session) -> None:
-    for origin in ("http://127.0.0.1:4712", "null", "https://evil.example"):
-        answer = browser.post(
-            "/sort/changes", {"of": "group", "group": "1", "class": "fox", "seen": "0"}, origin=origin
-        )
-        assert answer.status == 403
-    assert session.totals().counts["open"] == 12
+def test_the_table_of_status_codes(stranger: Browser, browser: Browser, session: Session) -> None:
+    """Each route of the application: without the key, with another session's, from another site, with hostile ids."""
+    strangers = Browser(stranger.app, host=stranger.host)
+    other = Browser(stranger.app, host=stranger.host, cookies={"fieldfare-4711": Key().text})
+    press(browser, browser.get("/sort/groups/1"), ("class", "fox"))
+    for path, _, method in ON_DESKTOP:
+        there = path.replace("{number}", "3")
+        if method == "POST":
+            assert {strangers.post(there).status, other.post(there).status} == {401}, path
+            for origin in ("http://127.0.0.1:4712", "https://127.0.0.1:4711", "null", "https://evil.example"):
+                assert browser.post(there, {"do": "name"}, origin=origin).status == 403, path
+        else:
+            assert strangers.get(there).headers["location"] == other.get(there).headers["location"] == "/login", path
+            assert "{" not in path or {browser.get(path.replace("{number}", one)).status for one in HOSTILE} <= {
+                400,
+                404,
+            }
+    assert strangers.get("/login").status == 403
+    assert {strangers.get(path).headers["location"] for path in ("/", "/open/", "/open/x", "/nothing")} == {"/login"}
+    assert session.totals().counts["named"] == 4
 
 
 @pytest.mark.parametrize("back", ["https://evil.example/sort", "//evil.example/sort", "/login", "/sorting", ""])

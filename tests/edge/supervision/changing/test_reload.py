@@ -13,6 +13,7 @@ import recorders
 from recorders import noted, pids
 from scripted import wait_until
 from supervised import Memory, Supervised, starting
+from written_lines import whole_lines
 
 from edge.bundle.store import Bundle
 from edge.config.loading import load_settings
@@ -117,8 +118,7 @@ class Service:
         return self.lines("rates")
 
     def lines(self, name: str) -> list[str]:
-        file = self.folder / name
-        return file.read_text().splitlines() if file.exists() else []
+        return whole_lines(self.folder / name)
 
     def runs(self) -> bool:
         return wait_until(lambda: self.status.state == "running")

@@ -1,0 +1,1 @@
+"""What the pages have done beside them: commands of Fieldfare in child processes, bounded, one at a time."""

@@ -1,0 +1,1 @@
+"""Show the newest picture to people who look at this moment; costs nothing while nobody does."""

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Send the pages requests that no browser sends: is each answered, without a fault of ours, and does nothing grow?
+
+    python tools/fuzz_pages.py [--requests 20000] [--seed 0]
+
+Serves a store of its own without a password (four fifths of the requests) and with one (a stranger's requests), as
+processes of their own over a port of this machine. Routes, addresses and words are taken from the application and its
+pages. Requests go one after another. A fault is an answer of 500 or above, no answer, a traceback or an error in the
+log, an end of the process; growth is judged by proportional memory (PSS) over the second half: more than
+1 MiB in 10,000 requests fails. Ends with status 1 if anything was found.
+"""
+
+import argparse
+import http.client
+import platform
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.driving.client import Answer, Client
+from tools.driving.fuzzing import Fuzz, Made
+from tools.driving.served import Served, served, set_password
+from tools.driving.tour import Tour, take
+from tools.make_store import made_events, make_store
+from tools.soaking.memory import Sample, look, slope
+
+EVENTS = 300
+SAMPLES = 20
+MOST_GROWTH_MIB = 1.0
+WARM = 2000  # with fewer requests it is only warming up
+# A disk that is full, a process that is busy or a service that is gone is no fault of ours: answers in words.
+_IN_WORDS = (503, 507)
+# So many of the requests are a stranger's.
+STRANGERS = 5
+
+
+@dataclass
+class Found:
+    """What came of the requests. answers: how many of each route and status."""
+
+    answers: Counter[tuple[str, int]] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+
+    @property
+    def growth_mib(self) -> float:
+        """By how many MiB the process grows in 10,000 requests, over the second half."""
+        late = self.samples[len(self.samples) // 2 :]
+        warm = len(late) > 2 and self.answers.total() >= WARM
+        return slope(late, "pss_mib") * 10_000 if warm else 0.0
+
+
+def fuzz(site: Served, tour: Tour, requests: int, seed: int) -> Found:
+    """Send so many requests."""
+    found, maker, client = Found(), Fuzz(random.Random(seed), tour, site.address), Client(site.address)
+    every = max(1, requests // SAMPLES)
+    for number in range(requests):
+        if number % every == 0:
+            found.samples.append(look(number, {"pages": site.process.pid}, number))
+        request = maker.make()
+        answer = ask(client, request)
+        found.answers[request.route, answer.status if answer else 0] += 1
+        if answer is None or (answer.status >= 500 and answer.status not in _IN_WORDS) or b"Traceback" in answer.body:
+            status = answer.status if answer else "no answer"
+            found.faults.append(f"{number}: {request.method} {request.path[:200]} {request.body[:200]!r}: {status}")
+        if site.process.poll() is not None:
+            found.faults.append(f"{number}: the process ended with {site.process.returncode}")
+            break
+    client.close()
+    log = site.reported()
+    found.faults += [f"log: {line[:300]}" for line in log.splitlines() if "Traceback" in line or " ERROR " in line]
+    return found
+
+
+def ask(client: Client, request: Made) -> Answer | None:
+    """Send one. Returns None if it is not answered."""
+    try:
+        return client.send(request.method, request.path, request.body, request.headers)
+    except (http.client.HTTPException, OSError):
+        client.close()
+        return None
+
+
+def report(name: str, found: Found, took_s: float) -> bool:
+    """Print what came of it. Returns whether all is well."""
+    print(f"\n{name}: {found.answers.total():,} requests in {took_s:.0f} s")
+    for route in sorted({route for route, _ in found.answers}):
+        counts = {status: count for (one, status), count in sorted(found.answers.items()) if one == route}
+        print(f"  {route:42}" + "  ".join(f"{status}: {count}" for status, count in counts.items()))
+    first, last = found.samples[0], found.samples[-1]
+    print(f"  PSS {first.pss_mib:.1f} to {last.pss_mib:.1f} MiB, {found.growth_mib:+.2f} MiB in 10,000 requests")
+    print(f"  open files {first.open_files} to {last.open_files}, threads {first.threads} to {last.threads}")
+    for fault in found.faults[:20]:
+        print(f"  FAULT {fault}")
+    print(f"  faults: {len(found.faults)}")
+    return not found.faults and found.growth_mib <= MOST_GROWTH_MIB
+
+
+def main() -> int:
+    """Send what the command line wants."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    print(f"{platform.platform()}, Python {platform.python_version()}, seed {given.seed}")
+    with tempfile.TemporaryDirectory(prefix="fuzz-pages-") as folder:
+        return 0 if all(fuzz_both(Path(folder) / "events.db", given.requests, given.seed)) else 1
+
+
+def fuzz_both(store: Path, requests: int, seed: int) -> list[bool]:
+    """Fuzz the pages of a new store as whoever may see all of them, and then as a stranger. Returns how each went."""
+    make_store(store, made_events(EVENTS, side=64, boxes=True))
+    strangers = requests // STRANGERS
+    well = []
+    for name, count in (("without a password", requests - strangers), ("a stranger, with a password", strangers)):
+        with served(store) as site:
+            if not well:
+                client = Client(site.address)
+                tour = take(client)
+                client.close()
+            began_s = time.monotonic()
+            found = fuzz(site, tour, count, seed)
+            well.append(report(name, found, time.monotonic() - began_s))
+        set_password(store, "kestrel and hay")
+    return well
+
+
+if __name__ == "__main__":
+    sys.exit(main())
