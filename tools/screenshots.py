@@ -27,6 +27,7 @@ from tools.driving.client import Client
 from tools.driving.looking import HEIGHTS, Person, Scheme, meet
 from tools.driving.photo_store import photo_store
 from tools.driving.served import ROOT, served
+from tools.driving.sorted_store import sort_some
 from tools.driving.tour import Tour, take
 
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
@@ -108,10 +109,12 @@ def copied(given: argparse.Namespace) -> Iterator[Path]:
     """Yield a store that may be changed."""
     with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
         if given.photos is not None:
-            yield photo_store(Path(folder), given.photos, given.events)
+            store = photo_store(Path(folder), given.photos, given.events)
         else:
             shutil.copytree(given.store.resolve().parent, Path(folder) / "state", ignore=_others(given.store))
-            yield Path(folder) / "state" / given.store.name
+            store = Path(folder) / "state" / given.store.name
+        sort_some(store, given.named)
+        yield store
 
 
 def _others(store: Path) -> Callable[[str, list[str]], list[str]]:
@@ -133,6 +136,7 @@ def parse_arguments() -> argparse.Namespace:
     what.add_argument("--store", type=Path)
     what.add_argument("--photos", type=Path)
     parser.add_argument("--events", type=int, default=120, help="made of the photos")
+    parser.add_argument("--named", default="fox", help="what a group of sorted pictures is called")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/pictures")
     parser.add_argument("--only", nargs="*", help="names without .png, such as events-360-light")
     parser.add_argument("--whole", action="store_true", help="as high as the page, not as the window")

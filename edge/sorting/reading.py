@@ -66,7 +66,13 @@ def _group(connection: sqlite3.Connection, number: int, title: str, samples: int
             by_name[name] += count
     common = sorted(by_name, key=lambda name: (-by_name[name], name))[:_MOST_NAMES]
     shown = _spread(connection, number, counts, samples)
-    return Group(number, title, counts, common, shown)
+    return Group(number, title, counts, common, _hints(connection, number), shown)
+
+
+def _hints(connection: sqlite3.Connection, number: int) -> list[str]:
+    """Return what most pictures of a group may show."""
+    query = "SELECT hint FROM pictures WHERE grp = ? AND hint != '' GROUP BY hint ORDER BY count(*) DESC, hint LIMIT ?"
+    return [hint for (hint,) in connection.execute(query, (number, _MOST_NAMES))]
 
 
 def _spread(connection: sqlite3.Connection, number: int, counts: dict[State, int], wanted: int) -> list[int]:

@@ -46,13 +46,14 @@ class Picture:
 class Group:
     """A group. counts: how many of its pictures are in each state. samples: numbers of some pictures, spread over it.
 
-    names: the classes of those that are named, commonest first.
+    names: the classes of those that are named, commonest first. hints: what its pictures may show, commonest first.
     """
 
     number: int
     title: str
     counts: dict[State, int]
     names: Sequence[str]
+    hints: Sequence[str]
     samples: Sequence[int]
 
     @property

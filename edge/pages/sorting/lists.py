@@ -36,13 +36,13 @@ def groups_view(desk: Desk, request: Request) -> Response:
         return RedirectResponse(_list_link(everything, max(1, -(-count // GROUPS_AT_ONCE))), 303)
     used = session.names()
     undo, seen = session.last_step()
-    titles = [title for one in shown if (title := one.title)]
+    hints = [hint for one in shown for hint in one.hints[:1]]
     return desk.page(
         "sorting_groups.html",
         shown=shown,
         totals=totals,
         used=used,
-        names=suggested([], [name for name, _ in used], [*titles, *desk.classes], _MOST_SUGGESTED),
+        names=suggested([], [name for name, _ in used], [*hints, *desk.classes], _MOST_SUGGESTED),
         everything=everything,
         at=page,
         pages=-(-count // GROUPS_AT_ONCE),
@@ -91,8 +91,8 @@ def sheet_view(kind: Kind, desk: Desk, request: Request) -> Response:
 
 
 def _first_ones(group: Group | None) -> Sequence[str]:
-    """Return what a group is most likely called: as its named pictures, or as its title."""
-    return () if group is None else [*group.names[:1], group.title]
+    """Return what a group is most likely called: as its named pictures, or as what they may show."""
+    return () if group is None else [*group.names[:1], *group.hints]
 
 
 group_view = partial(sheet_view, "group")

@@ -1,4 +1,4 @@
-// Keys for sorting, and whole rows by Shift. Everything works without it.
+// Keys for sorting, whole rows by Shift, and what goes on followed. Everything works without it.
 "use strict";
 
 document.addEventListener("keydown", (event) => {
@@ -30,3 +30,24 @@ document.addEventListener("click", (event) => {
   }
   last = at;
 });
+
+// What goes on is fetched again, so that the page need not be loaded anew under whoever reads it.
+async function follow(part) {
+  try {
+    const answer = document.hidden ? null : await fetch(location.href);
+    if (answer) {
+      const next = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-follow]");
+      if (!next) {
+        location.reload();
+        return;
+      }
+      part.replaceChildren(...next.childNodes);
+    }
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // the pages do not answer: they may come back
+  }
+  setTimeout(follow, part.dataset.follow * 1000, part);
+}
+
+const going = document.querySelector("[data-follow]");
+if (going) setTimeout(follow, going.dataset.follow * 1000, going);

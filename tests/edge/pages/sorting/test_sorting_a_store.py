@@ -73,6 +73,7 @@ def test_kept_pictures_come_in_groups_by_label_and_go_out_as_classes(browser: Br
     assert len(groups) > 1
     titles = {one.label for one in kept_in(store, set())}
     assert all(title in page.words for title in titles)
+    assert set() < {*page.fields("class")} <= titles, "what is offered are labels, not the titles of groups"
     fields = {"of": "group", "group": groups[0], "seen": "0", "back": "/sort", "name": "fox", "do": "name"}
     assert browser.post("/sort/changes", fields).status == 303
     archive = zipfile.ZipFile(io.BytesIO(browser.get("/sort/download").body))

@@ -244,7 +244,7 @@ def printing(program: str) -> Training:
 def followed(browser: Browser) -> Answer:
     """The page of the training, once that has ended."""
     until_s = time.monotonic() + 60
-    while "follows it" in (page := browser.get("/sort/training")).words:
+    while "data-follow" in (page := browser.get("/sort/training")).text:
         assert time.monotonic() < until_s
         time.sleep(0.02)
     return page
