@@ -78,7 +78,8 @@ def _hints(connection: sqlite3.Connection, number: int) -> list[str]:
 def _spread(connection: sqlite3.Connection, number: int, counts: dict[State, int], wanted: int) -> list[int]:
     """Return the numbers of some pictures, evenly spread over a group: of its open ones, if there are any."""
     where, many = ("grp = ? AND state = 0", counts["open"]) if counts["open"] else ("grp = ?", sum(counts.values()))
-    picked = {round(i * (many - 1) / max(1, wanted - 1)) for i in range(min(wanted, many))}
+    shown = min(wanted, many)
+    picked = {round(i * (many - 1) / max(1, shown - 1)) for i in range(shown)}
     query = f"SELECT id FROM pictures WHERE {where} ORDER BY place LIMIT 1 OFFSET ?"
     return [connection.execute(query, (number, offset)).fetchone()[0] for offset in sorted(picked)]
 

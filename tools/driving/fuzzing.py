@@ -66,7 +66,7 @@ class Fuzz:
         path = self._path(route)
         words = self._pairs()
         if words and self.dice.random() < 0.6:
-            path += "?" + self._encoded(words)[:8000]
+            path += ("&" if "?" in path else "?") + self._encoded(words)[:8000]
         body, headers = b"", {}
         if method not in ("GET", "HEAD"):
             body, headers = self._body(), {"content-type": self._often(_KINDS), "origin": self.origin}
@@ -87,7 +87,8 @@ class Fuzz:
     def _path(self, route: str) -> str:
         known = self.tour.addresses.get(route)
         if known and self.dice.random() < 0.4:
-            return urlsplit(self.dice.choice(known)).path
+            address = self.dice.choice(known)
+            return address if self.dice.random() < 0.5 else urlsplit(address).path
         if self.dice.random() < 0.05:
             return "/" + quote_from_bytes(self.dice.randbytes(self.dice.randrange(60)))
         parts = [self._value() if part.startswith("{") else part for part in route.split("/")]

@@ -231,3 +231,23 @@ def test_fifty_thousand_pictures_are_paged(path: Path) -> None:
         assert len(shown[0].samples) == 6
         page = session.pictures(Part(group=400), 96, 96)
         assert [picture.number for picture in page] == list(range(49_972, 50_001))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown"), [(6, [1, 2, 3, 4, 5]), (5, [1, 2, 3, 4, 5]), (3, [1, 3, 5]), (1, [1]), (0, [])]
+)
+def test_samples_are_spread_over_a_group_and_a_small_one_is_shown_whole(
+    session: Session, wanted: int, shown: list[int]
+) -> None:
+    group = session.group(1, samples=wanted)
+    assert group is not None
+    assert list(group.samples) == shown
+
+
+def test_what_a_groups_pictures_may_show_is_known_commonest_first(path: Path) -> None:
+    with Session(path) as session:
+        hints = ["owl", "fox", "", "fox", "<b>"]
+        session.add(Found(b"%d" % place, b"%d.jpg" % place, 1, "", hint) for place, hint in enumerate(hints))
+        group = session.group(1)
+        assert group is not None
+        assert list(group.hints) == ["fox", "<b>", "owl"]
