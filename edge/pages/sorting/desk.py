@@ -35,7 +35,7 @@ class Desk:
     here: the page of the menu that these pages belong to; "" for no menu. indexing: brings a store's pictures in; None
     if the session is complete. out: the folder to export into; None: only as a download. classes: known ones.
     sessions: who is logged in; None if nobody can log out. session: one that is open already, and closed by others.
-    training: trains on what was handed out; None if that cannot be done here.
+    training: trains on what was handed out; None if that cannot be done here. errands: what is done beside the pages.
     """
 
     def __init__(
@@ -50,9 +50,11 @@ class Desk:
         sessions: Sessions | None = None,
         session: Session | None = None,
         training: Training | None = None,
+        errands: Errands | None = None,
     ) -> None:
         self.files, self.here, self.indexing, self.out = files, here, indexing, out
         self.classes, self.sessions, self.training = tuple(classes), sessions, training
+        self.errands = Errands() if errands is None else errands
         self.thumbnails = Thumbnails()
         self._place = place
         self._lock = threading.Lock()
@@ -65,7 +67,7 @@ class Desk:
         indexing = Indexing(site.store, site.bundle, partial(_alone, site.errands))
         files = Files(site.store.parent, confined=True)
         place = session_file(site.store)
-        return cls(place, files, here="sort", indexing=indexing, sessions=site.sessions)
+        return cls(place, files, here="sort", indexing=indexing, sessions=site.sessions, errands=site.errands)
 
     def place_out(self) -> Path:
         """Return the folder to export into. Raises UnavailableError if there is none."""

@@ -6,16 +6,17 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 
 from edge.errors import StorageError
+from edge.pages.errands.download import Pieces
 from edge.pages.sorting.desk import Desk
 from edge.pages.views.forms import Fields, first, read_form
 from edge.sorting.exporting import export, next_folder, zipped
 from edge.sorting.session import Session
 
 _EXPORTED = "exported"
-_ZIP = "sorted.zip"
+_ZIP, _ZIP_TYPE = "sorted.zip", "application/zip"
 
 
 def export_page(desk: Desk, _request: Request) -> Response:
@@ -67,8 +68,9 @@ def _export(desk: Desk, fields: Fields) -> Response:
     return RedirectResponse("/sort/export", 303)
 
 
-def download_view(desk: Desk, _request: Request) -> Response:
-    """Answer with the class folders as a ZIP file."""
+def download_view(desk: Desk, request: Request) -> Response:
+    """Answer with the class folders as a ZIP file, as it is made."""
     pieces = zipped(desk.session(), desk.files)
-    headers = {"Content-Disposition": f'attachment; filename="{_ZIP}"'}
-    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
+    if request.method == "HEAD":
+        return Response(media_type=_ZIP_TYPE)
+    return Pieces(desk.errands, pieces, _ZIP, _ZIP_TYPE)

@@ -4,6 +4,7 @@ import io
 import sys
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -167,12 +168,49 @@ def test_named_ones_are_handed_out_and_the_command_is_shown(browser: Browser, se
 
 
 def test_a_download_holds_the_same_folders(desk: Desk, photos: Path) -> None:
-    browser = Browser(assembled(pages(), {"site": None, "desk": desk}, sessions=None, ended=desk.close))
+    browser = on_device(desk)
     press(browser, browser.get("/sort/groups/1"), ("class", "red"))
     (photos / "red-2.jpg").unlink()
     archive = zipfile.ZipFile(io.BytesIO(browser.get("/sort/download").body))
     assert archive.namelist() == ["red/red-0.jpg", "red/red-1.jpg", "red/red-3.jpg", "sorted.csv"]
     assert archive.read("red/red-0.jpg") == (photos / "red-0.jpg").read_bytes()
+
+
+def on_device(desk: Desk) -> Browser:
+    """A browser before the pages of a device."""
+    return Browser(assembled(pages(), {"site": None, "desk": desk}, sessions=None, ended=desk.close))
+
+
+def test_a_download_that_cannot_be_ended_is_broken_off_and_logged_in_one_line(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def torn(*_: object) -> Iterator[bytes]:
+        yield b"PK"
+        raise OSError("Input/output error")
+
+    monkeypatch.setattr("edge.pages.sorting.handing_out.zipped", torn)
+    answer = on_device(desk).get("/sort/download")
+    assert answer.body == b"PK"
+    assert [record.getMessage() for record in caplog.records] == ["sorted.zip: broken off: Input/output error"]
+
+
+def test_one_download_goes_on_at_a_time_and_can_be_cancelled(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser = on_device(desk)
+    with desk.errands.held("fieldfare-csv.tar"):
+        assert browser.get("/sort/download").status == 409
+        assert browser.ask("HEAD", "/sort/download").status == 200
+
+    def endless(*_: object) -> Iterator[bytes]:
+        while True:
+            desk.errands.cancel()
+            yield b"PK"
+
+    monkeypatch.setattr("edge.pages.sorting.handing_out.zipped", endless)
+    browser.get("/sort/download")
+    assert [record.getMessage() for record in caplog.records] == ["sorted.zip: broken off: cancelled"]
+    assert desk.errands.running() is None
 
 
 def test_a_click_that_cannot_be_written_is_refused_in_words(
