@@ -8,10 +8,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from edge.errors import StorageError
+from edge.errors import FieldfareError, MissingInputError, StorageError
 from edge.pages.errands.download import Pieces
 from edge.pages.sorting.desk import Desk
 from edge.pages.views.forms import Fields, first, read_form
+from edge.sorting.changing import RefusedError
 from edge.sorting.exporting import export, next_folder, zipped
 from edge.sorting.session import Session
 
@@ -61,8 +62,10 @@ def _export(desk: Desk, fields: Fields) -> Response:
     place = next_folder(desk.place_out())
     try:
         done = export(session, desk.files, place, copy=first(fields, "how") == "copies", advance=lambda _: None)
+    except MissingInputError as error:  # nothing is named, or a photo cannot be read
+        raise RefusedError(str(error)) from error
     except OSError as error:
-        raise StorageError(str(error)) from error
+        raise (error if isinstance(error, FieldfareError) else StorageError(str(error))) from error
     # Standard JSON: a folder may have bytes in its name that are no text.
     session.note(_EXPORTED, json.dumps([str(done.folder), done.gone]))
     return RedirectResponse("/sort/export", 303)

@@ -176,6 +176,21 @@ def test_a_download_holds_the_same_folders(desk: Desk, photos: Path) -> None:
     assert archive.read("red/red-0.jpg") == (photos / "red-0.jpg").read_bytes()
 
 
+def test_what_cannot_be_handed_out_is_said_and_no_folder_is_made(
+    browser: Browser, photos: Path, tmp_path: Path
+) -> None:
+    answer = browser.post("/sort/export", {"how": "copies"})
+    assert answer.status == 400
+    assert "name some groups first" in answer.words
+    press(browser, browser.get("/sort/groups/1"), ("class", "red"))
+    for number in range(4):
+        (photos / f"red-{number}.jpg").unlink()
+    answer = browser.post("/sort/export", {"how": "links"})
+    assert answer.status == 400
+    assert "the pictures are not there any more" in answer.words
+    assert not list(tmp_path.glob("photos-sorted*"))
+
+
 def on_device(desk: Desk) -> Browser:
     """A browser before the pages of a device."""
     return Browser(assembled(pages(), {"site": None, "desk": desk}, sessions=None, ended=desk.close))
