@@ -17,7 +17,7 @@ from edge.errors import ConfigError, FieldfareError, StorageError, UnavailableEr
 from edge.portable.system import is_linux
 
 _BUILT_IN = {
-    "bench": "edge.cli.bench:bench",
+    "bench": "edge.cli.bench.command:bench",
     "bundle": "edge.cli.bundle:bundle",
     "classify": "edge.cli.classify:classify",
     "device": "edge.cli.device.command:device",

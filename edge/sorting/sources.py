@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge.decoding import DecodingError, decode_json
 from edge.errors import DataError, MissingInputError
 from edge.photo_files import find_images
 from edge.pictures.names import readable_name
@@ -82,8 +83,8 @@ def of_report(report: Path, folder: Path) -> list[Found]:
     path = _report_in(report) if report.is_dir() else report
     shown = readable_name(path)
     try:
-        read = msgspec.json.decode(_read(path), type=_Report)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        read = decode_json(_read(path), _Report)
+    except DecodingError as error:
         raise DataError(f"{shown}: no report of a training (NAME-report.json): {error}") from error
     found: dict[str, Found] = {}
     numbers: dict[str, int] = {}
