@@ -66,34 +66,46 @@ def label(context: click.Context, /, photos: Path, **given: Any) -> None:
     file = FILE if source.report is None else MISTAKES
     place = given["place"] or session_of(source.subject, file)
     place = place / file if place.is_dir() else place
+    subject = source.subject.resolve()  # PHOTOS may be .. or a link
+    out = (given["out"] or subject.with_name(f"{subject.name}-sorted")).absolute()
+    _check_places(source, given["out"], given["place"] and place)
     log_to_stderr()
     with listen("127.0.0.1", given["port"]) as listening, opened(place) as session:
         fill(session, source)
         for number in stopping_signals():
             signal.signal(number, signal.default_int_handler)
         try:
-            _serve(session, source, place, listening, given)
+            _serve(session, source, out, listening, given)
         except KeyboardInterrupt:  # the server raises it again once it has ended; what is left takes milliseconds
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         _report_end(session)
 
 
-def _serve(session: "Session", source: Given, place: Path, listening: Any, given: dict[str, Any]) -> None:
+def _check_places(source: Given, out: Path | None, session: Path | None) -> None:
+    """Raise OutputExistsError if a place that was given to write to lies in a bundle or among what is read."""
+    from edge.bundle.write import check_outside
+    from edge.storage import refuse_inputs
+
+    for option, place in (("--out", out), ("--session", session)):
+        if place is not None:
+            check_outside(place, option=option)
+            refuse_inputs(place, (source.subject, source.groups, source.report, source.bundle), option=option)
+
+
+def _serve(session: "Session", source: Given, out: Path, listening: Any, given: dict[str, Any]) -> None:
     from edge.pages.server import serve
     from edge.pages.sorting.desk import Desk
     from edge.pages.sorting.own import Key, build_own, opening_path
     from edge.sorting.places import Files
     from edge.sorting.training import Training, is_installed
 
-    subject = source.subject.resolve()  # PHOTOS may be .. or a link
-    out = given["out"] or subject.with_name(f"{subject.name}-sorted")
     training = Training() if is_installed() else None
     files = Files(source.root, confined=source.is_store)
-    desk = Desk(place, files, here="", out=out.absolute(), classes=given["classes"], session=session, training=training)
+    desk = Desk(session.path, files, here="", out=out, classes=given["classes"], session=session, training=training)
     key, port = Key(), listening.getsockname()[1]
     address = f"http://127.0.0.1:{port}{opening_path(key)}"
     echo(f"sort {source.subject} at {address}")
-    complain(f"fieldfare: decisions are kept in {place}; Ctrl-C ends")
+    complain(f"fieldfare: decisions are kept in {session.path}; Ctrl-C ends")
     if given["opened"]:
         webbrowser.open(address)
     serve(build_own(desk, key, port), listening)
