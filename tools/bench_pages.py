@@ -36,6 +36,7 @@ from edge.store.records import Filter
 from tools.bench_store import make
 from tools.driving.client import Client
 from tools.driving.served import Served, served
+from tools.driving.sorted_store import sort_some
 from tools.driving.tour import take
 from tools.make_store import made_events, make_store
 from tools.soaking.memory import Sample, look, slope
@@ -94,6 +95,7 @@ def memory(requests: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="bench-pages-") as folder:
         store = Path(folder) / "events.db"
         make_store(store, made_events(EVENTS, side=64, boxes=True))
+        sort_some(store)
         with served(store) as site:
             client = Client(site.address)
             begun = sample(site, 0)

@@ -3,11 +3,11 @@
 
     python tools/fuzz_pages.py [--requests 20000] [--seed 0]
 
-Serves a store of its own without a password (four fifths of the requests) and with one (a stranger's requests), as
-processes of their own over a port of this machine. Routes, addresses and words are taken from the application and its
-pages. Requests go one after another. A fault is an answer of 500 or above, no answer, a traceback or an error in the
-log, an end of the process; growth is judged by proportional memory (PSS) over the second half: more than
-1 MiB in 10,000 requests fails. Ends with status 1 if anything was found.
+Serves a store of its own without a password (three fifths of the requests) and with one (a stranger's requests), and
+photos to be labelled, as processes of their own over a port of this machine. Routes, addresses and words are taken from
+the application and its pages. Requests go one after another. A fault is an answer of 500 or above, no answer, a
+traceback or an error in the log, an end of the process; growth is judged by proportional memory (PSS) over the second
+half: more than 1 MiB in 10,000 requests fails. Ends with status 1 if anything was found.
 """
 
 import argparse
@@ -18,14 +18,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from edge.pages.application import pages
+from edge.pages.sorting.routes import ON_DESKTOP
 from tools.driving.client import Answer, Client
 from tools.driving.fuzzing import Fuzz, Made
-from tools.driving.served import Served, served, set_password
+from tools.driving.served import Served, labelling, served, set_password
+from tools.driving.sorted_store import sort_some
 from tools.driving.tour import Tour, take
 from tools.make_store import made_events, make_store
 from tools.soaking.memory import Sample, look, slope
@@ -36,8 +40,10 @@ MOST_GROWTH_MIB = 1.0
 WARM = 2000  # with fewer requests it is only warming up
 # A disk that is full, a process that is busy or a service that is gone is no fault of ours: answers in words.
 _IN_WORDS = (503, 507)
-# So many of the requests are a stranger's.
-STRANGERS = 5
+# One of so many requests is a stranger's, and one goes to photos that are labelled.
+STRANGERS = LABELLING = 5
+PHOTOS = 60
+Table = Sequence[tuple[str, str]]
 
 
 @dataclass
@@ -56,9 +62,10 @@ class Found:
         return slope(late, "pss_mib") * 10_000 if warm else 0.0
 
 
-def fuzz(site: Served, tour: Tour, requests: int, seed: int) -> Found:
+def fuzz(site: Served, tour: Tour, table: Table, requests: int, seed: int, cookie: str = "") -> Found:
     """Send so many requests."""
-    found, maker, client = Found(), Fuzz(random.Random(seed), tour, site.address), Client(site.address)
+    found, maker, client = Found(), Fuzz(random.Random(seed), tour, site.address, table), Client(site.address)
+    client.cookie = cookie
     every = max(1, requests // SAMPLES)
     for number in range(requests):
         if number % every == 0:
@@ -110,13 +117,36 @@ def main() -> int:
     given = parser.parse_args()
     print(f"{platform.platform()}, Python {platform.python_version()}, seed {given.seed}")
     with tempfile.TemporaryDirectory(prefix="fuzz-pages-") as folder:
-        return 0 if all(fuzz_both(Path(folder) / "events.db", given.requests, given.seed)) else 1
+        well = fuzz_store(Path(folder) / "events.db", given.requests - given.requests // LABELLING, given.seed)
+        well.append(fuzz_label(Path(folder), given.requests // LABELLING, given.seed))
+        return 0 if all(well) else 1
 
 
-def fuzz_both(store: Path, requests: int, seed: int) -> list[bool]:
+def fuzz_label(folder: Path, requests: int, seed: int) -> bool:
+    """Fuzz the pages that sort photos of a folder, as the person who was let in. Returns whether all was well.
+
+    No training is begun: that is a command of its own, which takes minutes."""
+    photos = folder / "photos"
+    photos.mkdir()
+    for number, made in enumerate(made_events(PHOTOS, side=64)):
+        (photos / f"{number}.jpg").write_bytes(made.pictures[0][1])
+    table = [(method, path) for path, _, method in ON_DESKTOP if path != "/sort/training"]
+    with labelling(photos, "--class", "fox") as site:
+        client = Client(site.address)
+        client.cookie = client.get(site.opening).headers["set-cookie"].partition(";")[0]
+        tour = take(client, ("/sort",), [path for method, path in table if method == "GET"])
+        client.close()
+        began_s = time.monotonic()
+        found = fuzz(site, tour, table, requests, seed, client.cookie)
+        return report("fieldfare label", found, time.monotonic() - began_s)
+
+
+def fuzz_store(store: Path, requests: int, seed: int) -> list[bool]:
     """Fuzz the pages of a new store as whoever may see all of them, and then as a stranger. Returns how each went."""
     make_store(store, made_events(EVENTS, side=64, boxes=True))
-    strangers = requests // STRANGERS
+    sort_some(store)
+    table = [(one.method, one.path) for one in pages()]
+    strangers = requests // (STRANGERS - 1)
     well = []
     for name, count in (("without a password", requests - strangers), ("a stranger, with a password", strangers)):
         with served(store) as site:
@@ -125,7 +155,7 @@ def fuzz_both(store: Path, requests: int, seed: int) -> list[bool]:
                 tour = take(client)
                 client.close()
             began_s = time.monotonic()
-            found = fuzz(site, tour, count, seed)
+            found = fuzz(site, tour, table, count, seed)
             well.append(report(name, found, time.monotonic() - began_s))
         set_password(store, "kestrel and hay")
     return well

@@ -3,14 +3,17 @@
 
     python tools/screenshots.py --store demo-out/events.db --only events-360-light event-360-light counts-768-light
     python tools/screenshots.py --photos FOLDER --out OUT --whole
+    python tools/screenshots.py --label demo-out/photos/train --named seven --only label-768-light label-group-360-light
 
 Needs Chromium (Debian: apt install chromium) and the packages of [dev]. --store: with pictures, such as ./tools/demo
 leaves; it is copied first, as some pictures show what a mark does. --photos: a folder with a folder of photos for each
-label, of which a store is made for this. The pages are found by following links, so new ones need no word here. Writes
+label, of which a store is made for this. --label: such a folder, whose photos are sorted with `fieldfare label`,
+without their labels. The pages are found by following links, so new ones need no word here. Writes
 NAME-WIDTH-light.png or -dark.png.
 """
 
 import argparse
+import random
 import shutil
 import sys
 import tempfile
@@ -22,13 +25,18 @@ from playwright.sync_api import Page
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from edge.pages.sorting.routes import ON_DESKTOP
 from tools.driving.chromium import chromium
 from tools.driving.client import Client
 from tools.driving.looking import HEIGHTS, Person, Scheme, meet
 from tools.driving.photo_store import photo_store
-from tools.driving.served import ROOT, served
+from tools.driving.served import ROOT, Served, labelling, served
+from tools.driving.sorted_store import sort_some
 from tools.driving.tour import Tour, take
 
+Shots = dict[str, Callable[[Page], object]]
+# Pictures that are loaded once they are in sight are there.
+_IN_SIGHT = "() => [...document.images].every(one => one.complete || one.getBoundingClientRect().top > innerHeight)"
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
@@ -81,12 +89,12 @@ STATES: dict[str, Callable[[Page], None]] = {
 }
 
 
-def shots(tour: Tour) -> dict[str, Callable[[Page], object]]:
-    """Return all pictures by name, each with how to get to what it shows."""
-    found: dict[str, Callable[[Page], object]] = {
+def shots(tour: Tour) -> Shots:
+    """Return all pictures of pages by name, each with how to get to what it shows."""
+    found: Shots = {
         name_of(route): lambda page, address=address: page.goto(address) for route, address in tour.pages.items()
     }
-    return found | STATES
+    return found
 
 
 def shoot(person: Person, name: str, show: Callable[[Page], object], given: argparse.Namespace) -> None:
@@ -99,6 +107,7 @@ def shoot(person: Person, name: str, show: Callable[[Page], object], given: argp
             person.resize(width, scheme)
             show(person.page)
             person.page.wait_for_load_state("load")
+            person.page.wait_for_function(_IN_SIGHT)
             person.page.screenshot(path=file, full_page=given.whole)
             print(file)
 
@@ -108,10 +117,12 @@ def copied(given: argparse.Namespace) -> Iterator[Path]:
     """Yield a store that may be changed."""
     with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
         if given.photos is not None:
-            yield photo_store(Path(folder), given.photos, given.events)
+            store = photo_store(Path(folder), given.photos, given.events)
         else:
             shutil.copytree(given.store.resolve().parent, Path(folder) / "state", ignore=_others(given.store))
-            yield Path(folder) / "state" / given.store.name
+            store = Path(folder) / "state" / given.store.name
+        sort_some(store, given.named)
+        yield store
 
 
 def _others(store: Path) -> Callable[[str, list[str]], list[str]]:
@@ -132,24 +143,52 @@ def parse_arguments() -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--store", type=Path)
     what.add_argument("--photos", type=Path)
-    parser.add_argument("--events", type=int, default=120, help="made of the photos")
+    what.add_argument("--label", type=Path, metavar="PHOTOS")
+    parser.add_argument("--events", type=int, default=120, help="made of the photos; or how many of them are sorted")
+    parser.add_argument("--named", default="fox", help="what a group of sorted pictures is called")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/pictures")
     parser.add_argument("--only", nargs="*", help="names without .png, such as events-360-light")
     parser.add_argument("--whole", action="store_true", help="as high as the page, not as the window")
     return parser.parse_args()
 
 
+@contextmanager
+def store_pages(given: argparse.Namespace) -> Iterator[tuple[Served, Client, Shots]]:
+    """Serve a store, and yield how to get to each picture of its pages."""
+    with copied(given) as store, served(store) as site:
+        client = Client(site.address)
+        yield site, client, shots(take(client)) | STATES
+
+
+@contextmanager
+def label_pages(given: argparse.Namespace) -> Iterator[tuple[Served, Client, Shots]]:
+    """Serve photos that are sorted, some of them named, in the same way."""
+    with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
+        photos = Path(folder) / "photos"
+        photos.mkdir()
+        found = sorted(path for path in given.label.glob("*/*") if path.is_file())
+        for path in random.Random(0).sample(found, min(len(found), given.events)):
+            shutil.copyfile(path, photos / f"{path.parent.name}-{path.name}")
+        with labelling(photos) as site:
+            client = Client(site.address)
+            client.cookie = client.get(site.opening).headers["set-cookie"].partition(";")[0]
+            client.post("/sort/changes", [("of", "list"), ("group", "1"), ("seen", "0"), ("name", given.named)])
+            found_pages = take(client, ("/sort",), [path for path, _, method in ON_DESKTOP if method == "GET"])
+            named = {name.replace("sort", "label", 1): show for name, show in shots(found_pages).items()}
+            yield site, client, named
+
+
 def main() -> None:
     """Make those that the command line wants."""
     given = parse_arguments()
     given.out.mkdir(parents=True, exist_ok=True)
-    with copied(given) as store, served(store) as site, chromium() as browser:
-        client = Client(site.address)
-        tour = take(client)
-        client.close()
+    kind = store_pages if given.label is None else label_pages
+    with kind(given) as (site, client, named), chromium() as browser:
         person = meet(browser, site.address)
-        for name, show in shots(tour).items():
+        person.open(site.opening)
+        for name, show in named.items():
             shoot(person, name, show, given)
+        client.close()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from edge.errors import ConfigError, FieldfareError, StorageError, UnavailableEr
 from edge.portable.system import is_linux
 
 _BUILT_IN = {
-    "bench": "edge.cli.bench:bench",
+    "bench": "edge.cli.bench.command:bench",
     "bundle": "edge.cli.bundle:bundle",
     "classify": "edge.cli.classify:classify",
     "device": "edge.cli.device.command:device",
@@ -26,6 +26,7 @@ _BUILT_IN = {
     "events": "edge.cli.events.command:events",
     "export": "edge.cli.export:export",
     "kit": "edge.cli.kit:kit",
+    "label": "edge.cli.label.command:label",
     "outputs": "edge.cli.outputs.command:outputs",
     "replay": "edge.cli.replay:replay",
     "run": "edge.cli.run:run",

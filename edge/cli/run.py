@@ -97,16 +97,20 @@ def run(
 
         renewal = Renewal(request if config else None, new_sinks, lambda new: _sleep(new, _place()))
         supervisor = _supervisor(settings, sleep, start, frames, renewal, service=service, no_outputs=no_outputs)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda received, _: _stop(supervisor, received))
-        # By hand, it is the terminal that closes.
-        if service and not sys.stdin.isatty():
-            signal.signal(signal.SIGHUP, lambda *_: supervisor.reload())
+        _obey_signals(supervisor, service=service)
         _log.info("fieldfare %s, Python %s", __version__, platform.python_version())
         status = supervisor.run()
     _conclude(supervisor)
     if status:
         raise click.exceptions.Exit(status)
+
+
+def _obey_signals(supervisor: "Supervisor", *, service: bool) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: _stop(supervisor, received))
+    # By hand, it is the terminal that closes.
+    if service and not sys.stdin.isatty():
+        signal.signal(signal.SIGHUP, lambda *_: supervisor.reload())
 
 
 def _early_worker(stack: ExitStack, sleep: "Sleep | None") -> "StartWorker":

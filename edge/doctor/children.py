@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edge.decoding import DecodingError, decode_json
 from edge.processes.process import Account, Command, describe_exit, last_line, module_command
 from edge.processes.run import MAX_BYTES, run
 
@@ -57,8 +58,8 @@ def _judge(status: int, output: bytes, errors: bytes) -> Outcome:
     if status < 0:
         return Outcome("crashed", why=describe_exit(status, errors))
     try:
-        answer = msgspec.json.decode(output)
-    except msgspec.DecodeError:
+        answer = decode_json(output, Any)
+    except DecodingError:
         return Outcome("refused", why=last_line(errors) or describe_exit(status, errors))
     if isinstance(answer, dict) and set(answer) == {"refused"}:
         return Outcome("refused", why=str(answer["refused"]))

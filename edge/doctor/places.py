@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from edge.config.settings import Settings
 from edge.doctor.access import ENTER, READ, WRITE, changeable, refusal, status
-from edge.doctor.events.places import Place, has_outputs, kept_places, secret_places, sent_places
+from edge.doctor.events.places import Place, has_outputs, kept_places, secret_places, sent_places, shown_places
 from edge.doctor.findings import Finding, Kind
-from edge.doctor.sandbox import GIVEN, OUTPUTS, SERVICE, Sandbox, sandbox
+from edge.doctor.sandbox import GIVEN, OUTPUTS, PAGES, SERVICE, Sandbox, sandbox
 from edge.printable import counted, masked
 from edge.source_kind import source_kind
 
@@ -41,12 +41,8 @@ def places(case: "Case") -> list[Finding]:
     box = sandbox(case)
     own = case.settings_from is not None and box.settings is not None and _same(case.settings_from, box.settings)
     start = box.folder if own else str(Path.cwd())
-    wanted = list(_places(case, box, start))
-    needs = [(place, box) for place in wanted]
-    if case.settings is not None:
-        sender = sandbox(case, OUTPUTS)
-        sent = sent_places(case.settings, start, sender.state, sender.programs)
-        needs += [(place, sender) for place in sent]
+    needs = _needs(case, box, start)
+    wanted = [place for place, where in needs if where is box]
     mounts = read_mounts(case.proc / "self/mountinfo")
     # Only the settings of an installed service make it fail; others are a trial by hand, or not installed yet.
     severity: Kind = "problem" if own and box.installed else "warning"
@@ -61,9 +57,20 @@ def places(case: "Case") -> list[Finding]:
         findings += [Finding("places", "places", "problem", *found) for found in _outputs(case, sandbox(case, OUTPUTS))]
     findings += [Finding("places", "places", "warning", *found) for found in _doubtful(wanted, case.account)]
     count = len({place.path for place, _ in needs})
-    who = f"{_name(box)} and its outputs" if len(needs) > len(wanted) else _name(box)
+    beside = [word for word in ("outputs", "pages") if any(f"-{word}" in where.unit for _, where in needs)]
+    who = " and its ".join([_name(box), *beside])
     seen = f"{counted(count, 'file or folder', 'files and folders')}, all open to {who}"
     return findings or [Finding("places", "places", "ok", seen)]
+
+
+def _needs(case: "Case", box: Sandbox, start: str) -> list[tuple[Place, Sandbox]]:
+    """Return each place with the unit that needs it."""
+    needs = [(place, box) for place in _places(case, box, start)]
+    if case.settings is not None:
+        sender, viewer = sandbox(case, OUTPUTS), sandbox(case, PAGES)
+        needs += [(one, sender) for one in sent_places(case.settings, start, sender.state, sender.programs)]
+        needs += [(one, viewer) for one in shown_places(case.settings, start)]
+    return needs
 
 
 def _same(file: str, other: str) -> bool:

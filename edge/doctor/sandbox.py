@@ -49,8 +49,26 @@ PrivateTmp=yes
 RestrictAddressFamilies=AF_UNIX
 IPAddressDeny=any
 """
+PAGES = f"{SERVICE}-pages"
+_DELIVERED_PAGES = """\
+[Service]
+Environment=PATH=/opt/fieldfare/bin:/usr/local/bin:/usr/bin:/bin
+ExecStart=/usr/bin/env fieldfare serve --config /etc/fieldfare/fieldfare.toml --run-dir /run/fieldfare
+User=fieldfare
+Group=fieldfare
+StateDirectory=fieldfare
+ConfigurationDirectory=fieldfare
+RuntimeDirectory=fieldfare-pages
+ReadWritePaths=-/media -/mnt
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+IPAddressDeny=any
+IPAddressAllow=localhost
+"""
 # By the service's name.
-DELIVERED_UNITS = {SERVICE: DELIVERED, OUTPUTS: _DELIVERED_OUTPUTS}
+DELIVERED_UNITS = {SERVICE: DELIVERED, OUTPUTS: _DELIVERED_OUTPUTS, PAGES: _DELIVERED_PAGES}
 # Nothing below a hidden place can be opened again by another setting. What is `own` is a private, empty folder, into
 # which only a bind mount leads.
 View = Literal["hidden", "own", "read", "write"]
@@ -122,8 +140,8 @@ def _depth(rule: Rule) -> int:
 
 
 def sandbox(case: "Case", service: str = SERVICE) -> Sandbox:
-    """Return the sandbox of the service whose settings are examined, or of its outputs, from systemd or the unit's
-    files."""
+    """Return the sandbox of the service whose settings are examined, of its outputs or of its pages, from systemd or
+    the unit's files."""
     file = Path(case.settings_from).absolute() if case.settings_from else None
     instance = file.stem if file and file.parent == case.etc / SERVICE and file.stem != SERVICE else ""
     unit = f"{service}@{instance}.service" if instance else f"{service}.service"

@@ -10,6 +10,7 @@ import zlib
 
 import msgspec
 
+from edge.decoding import DecodingError, decode_msgpack
 from edge.events.wall_clock import ClockReading
 
 # Magic, length and CRC-32 of what follows.
@@ -47,7 +48,7 @@ def framed(magic: bytes, content: bytes) -> bytes:
 def unpacked(content: bytes) -> ClockPiece | None:
     """Return the piece that has this content, None if it is none."""
     try:
-        piece = msgspec.msgpack.decode(content, type=ClockPiece)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        piece = decode_msgpack(content, ClockPiece)
+    except DecodingError:
         return None
     return piece if math.isfinite(piece.mono_s) and math.isfinite(piece.reading.offset_s) else None

@@ -5,6 +5,8 @@ import zlib
 
 import msgspec
 
+from edge.decoding import DecodingError, decode_msgpack
+
 MAGIC = b"FSL1"
 BEST = 8
 LABELS = 256  # of a piece: the index of one takes a byte
@@ -41,8 +43,8 @@ def decoded(packed: bytes) -> Body | None:
     unpacker = zlib.decompressobj()
     try:
         data = unpacker.decompress(packed, _MOST_INFLATED)
-        body = msgspec.msgpack.decode(data, type=Body)
-    except (zlib.error, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        body = decode_msgpack(data, Body)
+    except (zlib.error, DecodingError):
         return None
     return body if unpacker.eof and _is_sound(body) else None
 

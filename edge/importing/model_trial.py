@@ -14,6 +14,7 @@ import numpy as np
 
 from edge.bundle.files import MAX_BUNDLE_BYTES
 from edge.bundle.manifest import Golden, InputTensor, Preprocessing
+from edge.decoding import DecodingError, decode_msgpack
 from edge.errors import FieldfareError, ModelError, UnavailableError
 from edge.inference import golden
 from edge.inference.runtime import RuntimeName, load_runtime
@@ -142,8 +143,8 @@ def _read(finished: Finished) -> _Answer:
         # as untrained models have it, aborts all kernels but the default ones.
         raise ModelError(f"the runtime{kernels} {describe_exit(finished.status)} on it: damaged, or never trained")
     try:
-        return msgspec.msgpack.decode(finished.output, type=_Answer)
-    except msgspec.DecodeError as error:
+        return decode_msgpack(finished.output, _Answer)
+    except DecodingError as error:
         reason = last_line(finished.errors) or describe_exit(finished.status, finished.errors)
         raise ModelError(f"cannot be loaded: {reason}") from error
 
@@ -189,7 +190,7 @@ def _main() -> None:
     # Whatever libraries print belongs to standard error, or it would be read as a part of the answer.
     answers = os.dup(1)
     os.dup2(2, 1)
-    answer = _answer(msgspec.msgpack.decode(sys.stdin.buffer.read(), type=_Request))
+    answer = _answer(decode_msgpack(sys.stdin.buffer.read(), _Request))
     with os.fdopen(answers, "wb") as out:
         out.write(msgspec.msgpack.encode(answer))
 

@@ -10,9 +10,9 @@ from edge.config.loading import check_sendable
 from edge.config.secret_files import CREDENTIAL, credential_id
 from edge.config.settings import Settings
 from edge.doctor.access import READ, WRITE
-from edge.doctor.events.places import Place, has_outputs, sent_places
+from edge.doctor.events.places import Place, has_outputs, sent_places, shown_places
 from edge.doctor.places import judge_by_unit, running_places
-from edge.doctor.sandbox import OUTPUTS, SERVICE, Sandbox, parse_sandbox
+from edge.doctor.sandbox import OUTPUTS, PAGES, SERVICE, Sandbox, parse_sandbox
 from edge.errors import ConfigError
 from edge.events.labels import check_labels
 from edge.printable import masked
@@ -92,6 +92,8 @@ def _places(settings: Settings, units: Mapping[str, bytes]) -> Iterator[tuple[Pl
     for place in sent_places(settings, sender.folder, sender.state, sender.programs):
         if place.path not in seen:
             yield place, sender
+    viewer = _box(units, PAGES)
+    yield from ((place, viewer) for place in shown_places(settings, viewer.folder))
 
 
 def _credentials(settings: Settings, units: Mapping[str, bytes]) -> Iterator[tuple[str, str, Sandbox]]:

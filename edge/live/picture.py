@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from edge.decoding import DecodingError, decode_msgpack
 from edge.errors import DataError, MissingInputError
 from edge.results import Other
 from edge.storage import read_bounded, replace_file
@@ -63,8 +64,8 @@ def show(path: Path, live: Live) -> None:
 def read(path: Path) -> Live:
     """Return the picture. Raises MissingInputError if there is none, DataError if it is no such file."""
     try:
-        return msgspec.msgpack.decode(read_bounded(path, MOST_BYTES, follow=False), type=Live)
+        return decode_msgpack(read_bounded(path, MOST_BYTES, follow=False), Live)
     except OSError as error:
         raise MissingInputError(f"{path}: cannot read: {error.strerror or error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DecodingError as error:
         raise DataError(f"{path}: {error}: written by another version?") from error

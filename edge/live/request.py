@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from edge.decoding import DecodingError, decode_json
 from edge.live.places import REQUEST
 from edge.printable import printable
 from edge.results import Box
@@ -90,10 +91,10 @@ class Requests:
     def _take(self, now_mono_s: float) -> None:
         try:
             data = read_bounded(self._path, MOST_BYTES, follow=False)
-            new = msgspec.json.decode(data, type=Wanted)
+            new = decode_json(data, Wanted)
         except FileNotFoundError:
             return
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (OSError, DecodingError) as error:
             level = logging.DEBUG if self._warned else logging.WARNING
             self._warned = True
             _log.log(level, "%s: not taken for a request: %s", printable(str(self._path)), printable(str(error)))

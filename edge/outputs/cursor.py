@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge.decoding import DecodingError, decode_json
 from edge.outputs.unwritable import report_unwritable
 from edge.storage import read_bounded, replace_file
 
@@ -107,9 +108,9 @@ class Cursor:
 
 def _read(path: Path) -> Position | None:
     try:
-        return msgspec.json.decode(read_bounded(path, _MAX_BYTES, follow=False), type=Position)
+        return decode_json(read_bounded(path, _MAX_BYTES, follow=False), Position)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, DecodingError) as error:
         _log.warning("%s: cannot be read, begins anew: %s", path, error)
         return None

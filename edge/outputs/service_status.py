@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge.decoding import DecodingError, decode_json
 from edge.storage import read_bounded
 
 # As edge.supervision.status, which writes the file: the largest, and the age at which it shows a hang.
@@ -53,8 +54,8 @@ def read_service(path: Path | None) -> ServiceStatus | None:
     if path is None:
         return None
     try:
-        return msgspec.json.decode(read_bounded(path, _MAX_BYTES, follow=False), type=ServiceStatus)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decode_json(read_bounded(path, _MAX_BYTES, follow=False), ServiceStatus)
+    except (OSError, DecodingError):
         return None  # it is reported as a problem by service_problem
 
 

@@ -3,18 +3,25 @@
 import math
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import jinja2
 from starlette.responses import HTMLResponse
 
-from edge.pages.site import Site
+from edge.pages.access.sessions import Sessions
 from edge.pages.wording import texts
 from edge.printable import printable
 
 
+class Visited(Protocol):
+    """Where a page belongs to. sessions: who is logged in; None if nobody can be."""
+
+    @property
+    def sessions(self) -> Sessions | None: ...
+
+
 def page(
-    template: str, here: str, site: Site, *, status: int = 200, headers: dict[str, str] | None = None, **context: Any
+    template: str, here: str, site: Visited, *, status: int = 200, headers: dict[str, str] | None = None, **context: Any
 ) -> HTMLResponse:
     """Return a template of this package as a page.
 

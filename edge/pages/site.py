@@ -47,3 +47,8 @@ class Site:
         Raises MissingInputError, ConfigError.
         """
         return None if self.settings is None else load_settings(self.settings)
+
+    def bundle(self) -> Path | None:
+        """Return the bundle that the camera uses; None if the pages know of none. Raises as `load_settings`."""
+        settings = self.load_settings()
+        return None if settings is None else Path(settings.bundle)

@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from edge.decoding import DecodingError, decode
+
 # A packet longer than the buffer would be cut off. Settings and tracebacks have some kilobytes.
 _MAX_BYTES = 1 << 18
 # What one message may bring along. The kernel takes 253.
@@ -56,7 +58,7 @@ class Channel(Generic[Received]):
 
     def receive(self) -> Received | None:
         """Return the next message, None if none is waiting; files beside it are closed. Raises EOFError once the
-        other end is closed and msgspec.DecodeError for bytes that are not one of the messages."""
+        other end is closed and DecodingError for bytes that are not one of the messages."""
         received = self.receive_with_files()
         if received is None:
             return None
@@ -77,14 +79,11 @@ class Channel(Generic[Received]):
         if not data:
             raise EOFError("the other end is closed")
         try:
-            return self._decoder.decode(data), files
-        except (UnicodeDecodeError, msgspec.DecodeError) as error:
+            return decode(self._decoder, data), files
+        except DecodingError:
             for file in files:
                 os.close(file)
-            if isinstance(error, msgspec.DecodeError):
-                raise
-            # msgspec does not turn this one into a DecodeError
-            raise msgspec.DecodeError(str(error)) from error
+            raise
 
     def _read(self) -> tuple[bytes, list[int]]:
         """Return one packet with its files, b"" at the end."""

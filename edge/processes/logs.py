@@ -18,6 +18,7 @@ from typing import Annotated
 
 import msgspec
 
+from edge.decoding import DecodingError, decode_json
 from edge.errors import DataError, MissingInputError
 from edge.printable import one_line
 from edge.storage import read_bounded, replace_file
@@ -172,9 +173,9 @@ def keep_problems(folder: Path | None) -> ProblemLog:
 def read_problems(path: Path) -> list[Problem]:
     """Read such a file, oldest first. Raises MissingInputError if there is none, DataError if it is none."""
     try:
-        found = msgspec.json.decode(read_bounded(path, _MOST_BYTES, follow=False), type=list[Problem])
+        found = decode_json(read_bounded(path, _MOST_BYTES, follow=False), list[Problem])
     except OSError as error:
         raise MissingInputError(f"problems {path}: cannot read: {error.strerror or error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DecodingError as error:
         raise DataError(f"problems {path}: {error}: written by another version?") from error
     return found[-_MOST:]

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
 from edge.errors import DamagedStoreError, DataError, FieldfareError, StorageError, UnavailableError
 from edge.printable import printable
 from edge.store import schema
@@ -58,7 +56,7 @@ def sound_rows() -> Iterator[None]:
         yield
     except FieldfareError:
         raise
-    except (LookupError, TypeError, ValueError, AttributeError, msgspec.DecodeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise sqlite3.DatabaseError(f"a row that cannot be read: {error}") from error
 
 

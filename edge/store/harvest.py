@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from edge.decoding import decode
 from edge.events.records import Sample
 from edge.store.records import NewSample, StoredSample
 from edge.store.rows import MOST_IN_ONE, all_files, clock_of, file_text, milliseconds, places, rank_of
@@ -62,20 +63,20 @@ def files(connection: sqlite3.Connection, folder: Path) -> Iterator[str]:
 
 
 def gists(connection: sqlite3.Connection) -> Iterator[SampleGist]:
-    """Yield what decides how long samples stay, oldest first. Raises DecodeError."""
+    """Yield what decides how long samples stay, oldest first. Raises DecodingError."""
     # Without texts and paths: there may be 100,000, and new ones wait meanwhile.
     query = "SELECT number, sample, size, exported FROM samples WHERE number > ? ORDER BY number LIMIT ?"
     after = 0
     while rows := connection.execute(query, (after, MOST_IN_ONE)).fetchall():
         for number, sample, size, exported in rows:
-            yield SampleGist(number=number, sample=_decoder.decode(sample), size=size, exported=bool(exported))
+            yield SampleGist(number=number, sample=decode(_decoder, sample), size=size, exported=bool(exported))
         after = rows[-1][0]
 
 
 def stored(
     connection: sqlite3.Connection, texts: TextReader, folder: Path, exported: bool | None
 ) -> Iterator[StoredSample]:
-    """Yield samples, oldest first. exported: only those that were, or were not. Raises LookupError, DecodeError."""
+    """Yield samples, oldest first. exported: only those that were, or were not. Raises LookupError, DecodingError."""
     condition = "" if exported is None else f" AND exported = {int(exported)}"
     query = f"SELECT number, {_COLUMNS} FROM samples WHERE number > ?{condition} ORDER BY number LIMIT ?"
     after = 0
@@ -88,7 +89,7 @@ def _stored(row: tuple[Any, ...], texts: TextReader, folder: Path) -> StoredSamp
     number, boot, _, origin, sample, captured_ms, clock, file, size, sha256, exported = row
     return StoredSample(
         number=number,
-        sample=_decoder.decode(sample),
+        sample=decode(_decoder, sample),
         device=texts.boot(boot).device,
         boot=texts.boot(boot).boot,
         engine=texts.origin(origin).engine,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge.decoding import DecodingError, decode
 from edge.errors import DataError, FieldfareError, MissingInputError, StorageError, UnavailableError
 from edge.printable import printable
 from edge.storage import read_bounded, replace_file
@@ -192,10 +193,10 @@ def _wait(store: Path, answer: Path, wait_s: float) -> bool:
 def _is_answered(file: Path) -> bool:
     """Return whether the order was carried out. Raises the error that it ended with."""
     try:
-        answer = _answers.decode(read_bounded(file, LONGEST_ANSWER, follow=False))
+        answer = decode(_answers, read_bounded(file, LONGEST_ANSWER, follow=False))
     except FileNotFoundError:
         return False
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, DecodingError) as error:
         raise UnavailableError(f"cannot read the recorder's answer ({printable(str(error))}): try again") from error
     if answer.error is not None:
         raise _ERRORS[answer.kind](answer.error)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge.decoding import DecodingError, decode
 from edge.errors import DamagedStoreError, DataError, FieldfareError, StorageError, StoreGoneError
 from edge.storage import read_bounded, replace_file
 from edge.store.files import located
@@ -90,10 +91,10 @@ def take_orders(writer: StoreWriter) -> int:
 
 def _read(path: Path) -> Order | None:
     try:
-        return _orders.decode(read_bounded(path, LONGEST_ORDER, follow=False))
+        return decode(_orders, read_bounded(path, LONGEST_ORDER, follow=False))
     except FileNotFoundError:  # taken back
         return None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, DecodingError) as error:
         _refuse(path, str(error))
         return None
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge.decoding import DecodingError, decode_json
 from edge.storage import read_bounded, replace_file
 from edge.supervision.recovery import RebootBudget
 from edge.supervision.systemd import RECORD, REQUEST
@@ -52,10 +53,10 @@ class RebootRecord:
 
     def _past(self) -> list[Reboot]:
         try:
-            return msgspec.json.decode(read_bounded(self.folder / RECORD, _MAX_BYTES, follow=False), type=list[Reboot])
+            return decode_json(read_bounded(self.folder / RECORD, _MAX_BYTES, follow=False), list[Reboot])
         except FileNotFoundError:
             return []
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except DecodingError as error:
             # Torn by a power cut. One counts as used, or a record that is torn each time would lift the limit.
             _log.warning("%s: %s: begun anew", self.folder / RECORD, error)
             return [Reboot(time.time(), "record was damaged")]

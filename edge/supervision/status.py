@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from edge import __version__
+from edge.decoding import DecodingError, decode_json
 from edge.errors import DataError, MissingInputError
 from edge.events.records import ClockQuality
 from edge.processes.outputs_messages import OutputState
@@ -240,10 +241,10 @@ def _look_at_clock(status: Status) -> None:
 def read(path: Path) -> Status:
     """Read a status file. Raises MissingInputError if there is none, DataError if it is not a status."""
     try:
-        return msgspec.json.decode(read_bounded(path, MAX_BYTES, follow=False), type=Status)
+        return decode_json(read_bounded(path, MAX_BYTES, follow=False), Status)
     except OSError as error:
         raise MissingInputError(f"status {path}: cannot read: {error.strerror or error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DecodingError as error:
         raise DataError(f"status {path}: {error}: written by another version?") from error
 
 

@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import msgspec
-
+from edge.decoding import DecodingError
 from edge.errors import EngineError, UnavailableError
 from edge.processes.listener import Listener
 from edge.processes.messages import (
@@ -76,7 +75,7 @@ class WorkerWatch:
                 # Its last message comes first, if there is one: a worker that reported its end did not crash.
                 self._ended = self._ended or self._post_mortem()
                 return
-            except msgspec.DecodeError as error:
+            except DecodingError as error:
                 self._ended = Fault("error", "worker", f"the worker sent what is no message: {error}", 1)
                 return
             if received is None:

@@ -17,6 +17,7 @@ from tools.driving.chromium import chromium, find_chromium
 from tools.driving.client import Client
 from tools.driving.looking import Meet, Person, meet
 from tools.driving.served import Served, make_certificate, served, set_password
+from tools.driving.sorted_store import sort_some
 from tools.driving.tour import Tour, take
 
 ZONE = {**os.environ, "TZ": "Europe/Warsaw"}
@@ -142,6 +143,7 @@ def museum(furnished: Path) -> Iterator[Served]:
     shutil.copytree(furnished, folder, ignore=shutil.ignore_patterns("*.pages"))
     store = folder / "events.db"
     make_certificate(store)
+    sort_some(store)
     plugged_in.plug_in(folder)
     with Service(folder / "run") as service:
         service.warn("camera: no frame for 10 s: tried again")

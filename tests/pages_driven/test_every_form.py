@@ -13,6 +13,7 @@ from tests.pages_driven.counter import Counter
 from tests.pages_driven.scenery import MANY, PASSWORD
 from tools.driving.looking import Meet
 from tools.driving.served import served
+from tools.driving.sorted_store import sort_some
 from tools.driving.tour import routes
 
 # What stands in no form, and why.
@@ -33,6 +34,7 @@ def _counter(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Pages for all tests of this module: none of them minds what the others have marked or exported."""
     folder = tmp_path_factory.mktemp("counter")
     shutil.copytree(furnished, folder, dirs_exist_ok=True)
+    sort_some(folder / "events.db")
     plugged_in.plug_in(folder)
     with served(folder / "events.db", program=plugged_in.program(folder), **ZONE) as site:
         made = Counter(site, folder)

@@ -1,11 +1,10 @@
 """Make requests that no page sends, of what pages send: all routes, their own words, and anything else."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, quote_from_bytes, urlencode, urlsplit
 
-from edge.pages.application import pages
 from tools.driving.tour import Tour
 
 _ODD = (
@@ -42,12 +41,13 @@ class Made:
 class Fuzz:
     """Requests, the same ones for the same dice. tour: where real addresses and the words of forms are from.
 
-    origin: of the pages, without which no change is carried out.
+    origin: of the pages, without which no change is carried out. table: method and path of each route.
     """
 
     dice: random.Random
     tour: Tour
     origin: str
+    table: Sequence[tuple[str, str]]
     _words: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -57,17 +57,16 @@ class Fuzz:
         for _, form in self.tour.forms:
             self._learn(form.fields)
             self._learn([(button.name, button.value) for button in form.buttons if button.name])
-        self._routes = [(one.method, one.path) for one in pages()]
 
     def make(self) -> Made:
         """Return the next request."""
-        method, route = self.dice.choice(self._routes)
+        method, route = self.dice.choice(self.table)
         if self.dice.random() < 0.05:
             method = self.dice.choice(_METHODS)
         path = self._path(route)
         words = self._pairs()
         if words and self.dice.random() < 0.6:
-            path += "?" + self._encoded(words)[:8000]
+            path += ("&" if "?" in path else "?") + self._encoded(words)[:8000]
         body, headers = b"", {}
         if method not in ("GET", "HEAD"):
             body, headers = self._body(), {"content-type": self._often(_KINDS), "origin": self.origin}
@@ -88,7 +87,8 @@ class Fuzz:
     def _path(self, route: str) -> str:
         known = self.tour.addresses.get(route)
         if known and self.dice.random() < 0.4:
-            return urlsplit(self.dice.choice(known)).path
+            address = self.dice.choice(known)
+            return address if self.dice.random() < 0.5 else urlsplit(address).path
         if self.dice.random() < 0.05:
             return "/" + quote_from_bytes(self.dice.randbytes(self.dice.randrange(60)))
         parts = [self._value() if part.startswith("{") else part for part in route.split("/")]

@@ -15,11 +15,16 @@ _END_S = 20
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running server. address: http://127.0.0.1:PORT or https, without a slash behind it. errors: what it reports."""
+    """A running server.
+
+    address: http://127.0.0.1:PORT or https, without a slash behind it. errors: what it reports.
+    opening: the path that a person opens first.
+    """
 
     address: str
     process: subprocess.Popen[str]
     errors: Path
+    opening: str
 
     @property
     def port(self) -> int:
@@ -39,19 +44,37 @@ def served(store: Path, *words: str, program: Sequence[str] = ("-m", "edge"), **
     Raises RuntimeError with what the command reported if it does not start.
     """
     named = "--config" if store.suffix == ".toml" else "--store"
-    command = [sys.executable, *program, "serve", named, str(store), "--port", "0", *words]
+    with _running([*program, "serve", named, str(store), "--port", "0", *words], environment) as site:
+        yield site
+
+
+@contextmanager
+def labelling(photos: Path, *words: str, **environment: str) -> Iterator[Served]:
+    """Sort photos with `fieldfare label` in the block. Raises RuntimeError as `served` does."""
+    with _running(["-m", "edge", "label", str(photos), *words], environment) as site:
+        yield site
+
+
+@contextmanager
+def _running(words: Sequence[str], environment: dict[str, str]) -> Iterator[Served]:
     with tempfile.TemporaryDirectory() as folder:
         errors = Path(folder) / "errors"
         with errors.open("w") as log:
             process = subprocess.Popen(
-                command, cwd=ROOT, env=environment or None, stdout=subprocess.PIPE, stderr=log, text=True
+                [sys.executable, *words],
+                cwd=ROOT,
+                env=environment or None,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
             )
         with process:
             try:
-                found = re.search(r"https?://\S+(?=/$)", process.stdout.readline().rstrip()) if process.stdout else None
+                line = process.stdout.readline().rstrip() if process.stdout else ""
+                found = re.search(r"(https?://[^/\s]+)(/\S*)$", line)
                 if found is None:
                     raise RuntimeError(f"the pages did not start: {errors.read_text(errors='replace')[-500:]}")
-                yield Served(found[0], process, errors)
+                yield Served(found[1], process, errors, found[2])
             finally:
                 _end(process)
 

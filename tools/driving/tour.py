@@ -59,10 +59,12 @@ def pattern_of(route: str) -> Pattern[str]:
     return compile_path(route)[0]
 
 
-def take(client: Client, starts: Iterable[str] = ("/",)) -> Tour:
-    """Follow links from `starts`, and from all routes without a value in them that pages lead to."""
+def take(client: Client, starts: Iterable[str] = ("/",), known: Iterable[str] = ()) -> Tour:
+    """Follow links from `starts`, and from all routes without a value in them that pages lead to.
+
+    known: the GET routes; if not given, those of the application over a store."""
     tour = Tour()
-    patterns = {route: pattern_of(route) for route in sorted(routes("GET"), key=lambda path: "{" in path)}
+    patterns = {route: pattern_of(route) for route in sorted(known or routes("GET"), key=lambda path: "{" in path)}
     waiting, seen = deque([*starts, *UNLINKED]), set()
     while waiting:
         address = waiting.popleft()

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from edge.bundle.files import shortened
+from edge.decoding import DecodingError, decode_json
 from edge.errors import DatasetError
 from edge.images import readable_name
 from trainer.cropping.boxes import BoxFile, Entry, Four, Given, check_unit
@@ -79,8 +80,8 @@ def read_json(path: Path, data: bytes) -> BoxFile:
 
 def _decoded(name: str, data: bytes, form: type[T]) -> T:
     try:
-        return msgspec.json.decode(data, type=form)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return decode_json(data, form)
+    except DecodingError as error:
         raise DatasetError(f"--boxes {name}: not as MegaDetector or COCO write it: {shortened(str(error))}") from error
 
 

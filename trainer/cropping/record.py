@@ -8,6 +8,7 @@ import msgspec
 from edge.bundle.cut import Cut
 from edge.bundle.files import shortened
 from edge.bundle.strict import Strict
+from edge.decoding import DecodingError, decode_json
 from edge.errors import DatasetError, MissingInputError
 from edge.images import readable_name
 from edge.storage import read_bounded
@@ -36,10 +37,10 @@ def find_record(root: Path) -> CropRecord | None:
     damaged, MissingInputError if it cannot be read."""
     path = root / CROP_NAME
     try:
-        return msgspec.json.decode(read_bounded(path, _MAX_BYTES), type=CropRecord)
+        return decode_json(read_bounded(path, _MAX_BYTES), CropRecord)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise MissingInputError(f"{readable_name(path)}: cannot read: {error.strerror or error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DecodingError as error:
         raise DatasetError(f"{readable_name(path)}: {shortened(str(error))}: cut the photos again") from error

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from trainer.dataset.photo_set import PhotoSet
 from trainer.dataset.rows import Rows
 from trainer.learning.augment import augmentation_for
-from trainer.learning.average import trained_share
+from trainer.learning.average import between, trained_share
 from trainer.learning.checkpoint import Checkpoints, pack, unpack
 from trainer.learning.choice import in_words
 from trainer.learning.epochs import History
 from trainer.learning.fit import Recipe, fit
 from trainer.learning.head import STRENGTHS, Examples, train_head
-from trainer.learning.joining import joined, joins, succeeded
+from trainer.learning.joining import OF_SECOND, joined, joins, succeeded
 from trainer.learning.left_out import LeftOut, leave_one_class_out
 from trainer.learning.predict import Predictor, View
 from trainer.learning.schedule import LEAST_STEPS, Deadline
@@ -167,7 +167,8 @@ def _fit(setting: _Setting, model: Any, head_accuracy: float | None, left_out: t
 
 
 def _with_all(setting: _Setting, learned: Learned, recipe: Recipe, start: list[Any]) -> Learned:
-    """Train once more from the weights `start`, the same way, with the validation photos among those to learn from."""
+    """Train once more from the weights `start`, the same way, with the validation photos among those to learn from, and
+    keep the mean of both networks."""
     run, photos, history = setting.run, joined(setting.photos), learned.history
     run.progress.say(f"once more, from all {len(photos.train)} photos")
     model = _build(setting)
@@ -195,6 +196,7 @@ def _with_all(setting: _Setting, learned: Learned, recipe: Recipe, start: list[A
     if not succeeded(again):
         run.progress.say("that broke down: the network from before it is kept")
         return learned
+    model.set_weights(between(learned.model.get_weights(), model.get_weights(), OF_SECOND))
     return replace(learned, model=model, history=replace(history, joined=len(setting.photos.val)))
 
 

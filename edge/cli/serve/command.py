@@ -10,9 +10,10 @@ import click
 
 from edge.cli.events.options import SETTINGS, store_and_settings, store_options, values_of
 from edge.cli.serve.certificate import certificate
+from edge.cli.serve.libraries import check_libraries
 from edge.cli.serve.password import password
 from edge.cli.streams import complain, echo
-from edge.errors import ConfigError, UnavailableError
+from edge.errors import ConfigError
 
 if TYPE_CHECKING:
     import socket
@@ -55,7 +56,7 @@ def serve(context: click.Context, /, address: str | None, port: int | None, run_
     values = values_of(context)
     store, settings = store_and_settings(values)
     place = _defaults() if settings is None else settings.pages
-    _check_libraries()
+    check_libraries()
     from edge.pages.access.password import find
     from edge.pages.places import folder_of
     from edge.pages.server import listen
@@ -138,15 +139,6 @@ def _site(store: Path, run_dir: Path, kept: "Password | None", place: "Pages") -
         certificate=find(folder, place),
         watching=Watching(requests_of(run_dir)),
     )
-
-
-def _check_libraries() -> None:
-    """Raise UnavailableError if the libraries of the pages are not installed."""
-    import importlib.util
-
-    missing = [name for name in ("starlette", "uvicorn", "jinja2") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UnavailableError(f"the pages need {missing[0]}, which is not installed: pip install 'fieldfare[pages]'")
 
 
 def _check_address(address: str, kept: "Password | None") -> None:

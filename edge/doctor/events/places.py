@@ -75,6 +75,13 @@ def sent_places(settings: Settings, start: str, state: str, programs: tuple[str,
                 yield _read(start, key, given, f"mqtt.{key}", private=key in ("key", "password_file"))
 
 
+def shown_places(settings: Settings, start: str) -> Iterator[Place]:
+    """Yield what the pages need beside the store: a certificate of the user's own and its key. start: as above."""
+    for key, given in (("certificate", settings.pages.certificate), ("key", settings.pages.key)):
+        if given is not None:
+            yield _read(start, key, given, f"pages.{key}", private=key == "key")
+
+
 def secret_places(settings: Settings, start: str) -> Iterator[Place]:
     """Yield the file with the camera's password, if there is one. start: of relative paths."""
     given = settings.camera.password_file

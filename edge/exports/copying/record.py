@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from edge import __version__
+from edge.decoding import DecodingError, decode_json
 from edge.errors import OutputExistsError, StorageError
 from edge.exports.copying.disk import PARTIAL
 from edge.exports.copying.output_file import OutputFile
@@ -107,8 +108,8 @@ def write_record(folder: Path, record: Record) -> None:
 
 def _read(folder: Path) -> Record | None:
     try:
-        return msgspec.json.decode(read_bounded(folder / RECORD, _MOST_RECORD, follow=False), type=Record)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return decode_json(read_bounded(folder / RECORD, _MOST_RECORD, follow=False), Record)
+    except (OSError, DecodingError):
         return None
 
 

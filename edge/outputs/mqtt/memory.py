@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge.decoding import DecodingError, decode_json
 from edge.outputs.mqtt.topics import Topics, retained_topics
 from edge.outputs.unwritable import report_unwritable
 from edge.storage import read_bounded, replace_file
@@ -36,10 +37,10 @@ class Known(msgspec.Struct, frozen=True, omit_defaults=True):
 def read_known(path: Path) -> Known | None:
     """Return the record in a file, None if there is none that can be read."""
     try:
-        return msgspec.json.decode(read_bounded(path, _MAX_BYTES, follow=False), type=Known)
+        return decode_json(read_bounded(path, _MAX_BYTES, follow=False), Known)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, DecodingError) as error:
         _log.warning("%s: cannot be read, begins anew: %s", path, error)
         return None
 

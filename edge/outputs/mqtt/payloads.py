@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from edge.decoding import DecodingError, decode_json
 from edge.events.records import Event
 from edge.outputs.event_record import duration_s, iso_time
 from edge.outputs.harmless import harmless
@@ -94,6 +95,6 @@ def owner_of(payload: bytes) -> str | None:
     if len(payload) > _MAX_HEALTH:
         return None
     try:
-        return msgspec.json.decode(payload, type=Health).owner
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decode_json(payload, Health).owner
+    except DecodingError:
         return None

@@ -20,7 +20,6 @@ _POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
-    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     # Not no-referrer: a form's Origin would be null.
     "Referrer-Policy": "same-origin",
@@ -43,16 +42,23 @@ class Guard:
 
     open_paths: what strangers may see. sessions: None if no password was set; then only this machine is served, by its
     own names, so that no page of another site reaches it through a name that leads here.
-    refuse: makes the page of a refusal from its status and the key of its text.
+    refuse: makes the page of a refusal from its status and the key of its text. cookie: in which browsers keep tokens.
     """
 
     def __init__(
-        self, app: ASGIApp, *, open_paths: Collection[str], sessions: KnowsTokens | None, refuse: Refusal
+        self,
+        app: ASGIApp,
+        *,
+        open_paths: Collection[str],
+        sessions: KnowsTokens | None,
+        refuse: Refusal,
+        cookie: str = COOKIE,
     ) -> None:
         self._app = app
         self._open_paths = frozenset(open_paths)
         self._sessions = sessions
         self._refuse = refuse
+        self._cookie = cookie
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
@@ -76,15 +82,15 @@ class Guard:
             return self._refuse(403, "other_name")
         if method not in _SAFE and not _is_own_origin(scope["scheme"], headers):
             return self._refuse(403, "other_site")
-        if self._sessions is None or path in self._open_paths or self._sessions.knows(token_of(headers)):
+        if self._sessions is None or path in self._open_paths or self._sessions.knows(token_of(headers, self._cookie)):
             return None
         return RedirectResponse(LOGIN, 303) if method in _SAFE else self._refuse(401, "logged_out")
 
 
-def token_of(headers: Headers) -> str:
+def token_of(headers: Headers, cookie: str = COOKIE) -> str:
     """Return the token of the session that a browser sends; "" if it sends none."""
     try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        morsel = SimpleCookie(headers.get("cookie", "")).get(cookie)
     except CookieError:
         return ""
     return "" if morsel is None else morsel.value
@@ -119,6 +125,7 @@ def _with_headers(send: Send) -> Callable[[Message], Awaitable[None]]:
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers[name] = value
+            headers.setdefault("Content-Security-Policy", _POLICY)  # of a page that is made elsewhere, its own
             headers.setdefault("Cache-Control", "no-store")
         await send(message)
 

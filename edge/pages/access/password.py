@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from edge.decoding import DecodingError, decode_json
 from edge.errors import ConfigError, DataError, MissingInputError
 from edge.pages.places import keep_private
 from edge.printable import printable
@@ -75,8 +76,8 @@ def find(folder: Path) -> Password | None:
     except OSError as error:
         raise MissingInputError(f"{printable(str(path))}: cannot read: {error.strerror or error}: {again}") from error
     try:
-        return msgspec.json.decode(data, type=Password)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return decode_json(data, Password)
+    except DecodingError as error:
         raise DataError(f"{printable(str(path))}: damaged: {again}") from error
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge.decoding import DecodingError, decode_json
 from edge.errors import FieldfareError
 from edge.printable import one_line
 from edge.storage import read_bounded, replace_file
@@ -73,8 +74,8 @@ class Sessions:
 
     def _read(self) -> tuple[Session, ...]:
         try:
-            kept = msgspec.json.decode(read_bounded(self._path, _MOST_BYTES, follow=False), type=_Kept)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            kept = decode_json(read_bounded(self._path, _MOST_BYTES, follow=False), _Kept)
+        except (OSError, DecodingError) as error:
             if not isinstance(error, FileNotFoundError):
                 _log.warning("sessions %s: cannot read: %s: everybody must log in again", self._path, error)
             return ()

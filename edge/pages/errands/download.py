@@ -1,6 +1,7 @@
-"""Send what a command of Fieldfare writes to standard output to a browser, as it comes.
+"""Send a file to a browser as it is made: by a command of Fieldfare, on its standard output, or piece by piece here.
 
-No more of it is in memory than a pipe holds. A browser that closes ends the command, and nothing of it is left.
+No more of it is in memory than a pipe holds, or a piece. A browser that closes ends the command, and nothing of it is
+left.
 """
 
 import asyncio
@@ -8,15 +9,17 @@ import contextlib
 import logging
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import anyio
 import anyio.to_thread
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from edge.errors import FieldfareError
 from edge.pages.errands.errands import Errands, Running, bounded
 from edge.printable import one_line
 from edge.processes.process import PIPE, Process, last_line
@@ -30,6 +33,7 @@ _REAP_S = 2.0
 _FOLDER = "download-"
 _MOST_ERRORS = 1 << 16
 
+Take = Callable[[], Awaitable[bytes]]
 # Makes the page that says why there is nothing to download.
 Refuse = Callable[[str], Response]
 
@@ -39,8 +43,7 @@ class Download(Response):
 
     def __init__(self, errands: Errands, words: Sequence[str], name: str, *, home: Path, refuse: Refuse) -> None:
         """home: the folder in which its temporary one is made, if that can be written."""
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        super().__init__(media_type="application/x-tar", headers=headers)
+        super().__init__(media_type="application/x-tar", headers=_attached(name))
         del self.headers["content-length"]
         self._errands, self._words, self._home, self._refuse = errands, words, home, refuse
         self._name = name
@@ -56,13 +59,45 @@ class Download(Response):
                         await _status(process)
                         await self._refuse(_said(errors))(scope, receive, send)
                         return
-                    start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-                    await send(start)
-                    is_whole = await _pump(first, reader, receive, send, running) and await _status(process) == 0
-                    if is_whole:
-                        await send({"type": "http.response.body", "body": b""})
-                    else:  # the connection is closed before the end of the answer, which every browser reports
-                        _log.warning("%s: broken off: %s", self._name, _said(errors) or "the browser went away")
+                    await send(_start(self))
+                    fault = await _pump(first, partial(reader.read, _PIECE), receive, send, running)
+                    if fault is None and await _status(process) != 0:
+                        fault = "the command failed"
+                    await _end(self._name, fault and (_said(errors) or fault), send)
+
+
+class Pieces(Response):
+    """An answer whose bytes are made here, piece by piece. pieces: none of them is empty. name: as for Download."""
+
+    def __init__(self, errands: Errands, pieces: Iterator[bytes], name: str, media_type: str) -> None:
+        super().__init__(media_type=media_type, headers=_attached(name))
+        del self.headers["content-length"]
+        self._errands, self._pieces, self._name = errands, pieces, name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI. Raises UnavailableError if another errand goes on, and what the first piece raises, before anything
+        is sent."""
+        take = partial(anyio.to_thread.run_sync, next, self._pieces, b"")
+        with self._errands.held(self._name) as running:
+            first = await take()
+            await send(_start(self))
+            await _end(self._name, await _pump(first, take, receive, send, running), send)
+
+
+def _attached(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
+
+
+def _start(answer: Response) -> Message:
+    return {"type": "http.response.start", "status": 200, "headers": answer.raw_headers}
+
+
+async def _end(name: str, fault: str | None, send: Send) -> None:
+    """End an answer; if it is not whole, leave it open: then the connection is closed, which every browser reports."""
+    if fault is None:
+        await send({"type": "http.response.body", "body": b""})
+    else:
+        _log.warning("%s: broken off: %s", name, fault)
 
 
 @contextlib.contextmanager
@@ -103,25 +138,28 @@ async def _started(
             await anyio.to_thread.run_sync(process.end, _REAP_S)
 
 
-async def _pump(first: bytes, reader: asyncio.StreamReader, receive: Receive, send: Send, running: Running) -> bool:
-    """Send all of it; False if the browser went away, took nothing for a minute, or somebody cancelled it."""
+async def _pump(first: bytes, take: Take, receive: Receive, send: Send, running: Running) -> str | None:
+    """Send all of it. Returns why it is not whole: the browser went away or took nothing for a minute, somebody
+    cancelled it, or no more could be made. take: returns the next piece; b"" at the end."""
     gone = asyncio.ensure_future(_gone(receive))
     piece = first
     try:
         while piece:
             async with asyncio.timeout(_STALL_S):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-            reading = asyncio.ensure_future(reader.read(_PIECE))
+            reading = asyncio.ensure_future(take())
             await asyncio.wait({reading, gone}, return_when=asyncio.FIRST_COMPLETED)
             if gone.done() or running.cancelled.is_set():
                 reading.cancel()
-                return False
+                return "cancelled" if running.cancelled.is_set() else "the browser went away"
             piece = reading.result()
-    except (TimeoutError, OSError):
-        return False
+    except TimeoutError:
+        return "the browser took nothing for a minute"
+    except (OSError, FieldfareError) as error:
+        return one_line(str(error)) or "the browser went away"
     finally:
         gone.cancel()
-    return True
+    return None
 
 
 async def _gone(receive: Receive) -> None:

@@ -2,10 +2,10 @@
 
 import time
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from edge.decoding import DecodingError, decode_json
 from edge.doctor.findings import Report
 from edge.pages.errands.errands import Ended
 from edge.pages.rendering import page
@@ -52,7 +52,7 @@ def examine_view(site: Site, _request: Request) -> Response:
 def _report(ended: Ended) -> tuple[Report | None, str | None]:
     """Return the report, or why there is none. A doctor that found a problem ends with a status of its own."""
     try:
-        return msgspec.json.decode(ended.finished.output, type=Report), None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decode_json(ended.finished.output, Report), None
+    except DecodingError:
         killed = ended.finished.killed_for
         return None, one_line(ended.why or (f"killed: {killed}" if killed else f"status {ended.finished.status}"))

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from edge.decoding import DecodingError, decode_json
 from edge.events.labels import mark_problem
 from edge.pages.rendering import page
 from edge.pages.site import Site
@@ -29,8 +30,11 @@ _LONGEST_NAME = 200
 _LONGEST_UNDO = 1500  # it travels in an address
 
 
-# What seen_of returns for the mark that the events were given, and each event's number with its mark before.
-Undone = tuple[str, list[tuple[Annotated[int, msgspec.Meta(ge=1, lt=10**LONGEST_NUMBER)], Mark | None]]]
+class Undone(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """given: what seen_of returns for the mark that the events were given. marks: each number, and its mark before."""
+
+    given: str
+    marks: list[tuple[Annotated[int, msgspec.Meta(ge=1, lt=10**LONGEST_NUMBER)], Mark | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Undo:
         text: "" if that is more than an address can hold.
         """
         marks = [(stored.number, stored.mark) for stored in before]
-        packed = base64.urlsafe_b64encode(zlib.compress(msgspec.json.encode((seen_of(given), marks)), 9)).decode()
+        packed = base64.urlsafe_b64encode(zlib.compress(msgspec.json.encode(Undone(seen_of(given), marks)), 9)).decode()
         return cls(len(marks), packed if len(packed) <= _LONGEST_UNDO else "")
 
     @classmethod
@@ -58,17 +62,17 @@ class Undo:
         count, _, packed = text.partition(".")
         return cls(number(count), packed)
 
-    def marks(self) -> "Undone":
+    def undone(self) -> Undone:
         """Return numbers and marks as they were, and the mark they were given. Raises FormError."""
         try:
             opened = zlib.decompressobj()
             data = opened.decompress(base64.urlsafe_b64decode(self.text), 1 << 16)
-            given, marks = msgspec.json.decode(data, type=Undone)
-        except (ValueError, zlib.error, msgspec.DecodeError, RecursionError) as error:
+            undone = decode_json(data, Undone)
+        except (ValueError, zlib.error, DecodingError) as error:
             raise FormError("undo: not what a page of this version sends") from error
-        if not 0 < len(marks) <= _MOST_UNDONE or any(mark is not None and _is_odd(mark) for _, mark in marks):
+        if not 0 < len(undone.marks) <= _MOST_UNDONE or any(_is_odd(mark) for _, mark in undone.marks if mark):
             raise FormError("undo: not what a page of this version sends")
-        return given, marks
+        return undone
 
 
 def _is_odd(mark: Mark) -> bool:
@@ -132,14 +136,14 @@ async def undo_view(site: Site, request: Request) -> Response:
 
 
 def _take_back(site: Site, fields: Fields) -> Response:
-    given, marks = Undo(0, first(fields, "undo")).marks()
+    undone = Undo(0, first(fields, "undo")).undone()
     with StoreReader(site.store) as reader:
-        found = {number: stored for number, _ in marks if (stored := reader.find(str(number))) is not None}
-    changed = [stored for stored in found.values() if seen_of(stored.mark) != given]
+        found = {number: stored for number, _ in undone.marks if (stored := reader.find(str(number))) is not None}
+    changed = [stored for stored in found.values() if seen_of(stored.mark) != undone.given]
     if changed and first(fields, "anyway") != "yes":
         return _show_conflict(site, fields, changed, "/events/undo")
     groups: dict[Mark | None, list[int]] = defaultdict(list)
-    for event, mark in marks:
+    for event, mark in undone.marks:
         if event in found:  # the others went with the store's oldest
             groups[mark].append(event)
     carry_out(site.store, [MarkEvents(tuple(events), mark) for mark, events in groups.items()])

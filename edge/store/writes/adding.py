@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge.decoding import decode
 from edge.events.records import ClockQuality, Event
 from edge.store import rows, schema
 from edge.store.counting import Counts, last_number
@@ -75,7 +76,7 @@ class EventAdder:
         with sound_rows():
             for device, boot, sequence, packed, begin_ms, end_ms, clock in self._connection.execute(_OPEN):
                 if (device, boot, sequence) not in still_going:
-                    event = msgspec.structs.replace(_decoder.decode(packed), ended=True)
+                    event = msgspec.structs.replace(decode(_decoder, packed), ended=True)
                     found.append((event, begin_ms / 1000, end_ms / 1000, rows.clock_of(clock), ()))
         return found
 

@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
-
+from edge.decoding import DecodingError
 from edge.errors import ConfigError, DataError, MissingPackageError
 from edge.processes.channel import Channel, Message
 from edge.processes.child import Child
@@ -121,7 +120,7 @@ class Attended:
             except EOFError:
                 self._hang_up()
                 return
-            except msgspec.DecodeError as error:
+            except DecodingError as error:
                 self.replace(f"the {self._kind.name} sent what is no message: {error}")
                 return
             if message is None:

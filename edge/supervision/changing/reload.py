@@ -9,6 +9,7 @@ import msgspec
 
 from edge.config.request import Judged, SettingsRequest
 from edge.config.settings import Settings
+from edge.decoding import DecodingError, decode_json
 from edge.processes.side_jobs import SideJobs
 from edge.supervision.changing.changes import needs_restart
 from edge.supervision.status import Reloaded
@@ -83,8 +84,8 @@ class Reload:
         size = os.fstat(memory).st_size
         try:
             if status == 0 and size <= _MOST_ANSWERED:
-                return msgspec.json.decode(os.pread(memory, size, 0), type=Judged)
-        except msgspec.DecodeError as error:
+                return decode_json(os.pread(memory, size, 0), Judged)
+        except DecodingError as error:
             _log.debug("judging the settings: no answer: %s", error)
         return Judged(faults=("they could not be judged: the journal has the reason",))
 

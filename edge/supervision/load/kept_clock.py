@@ -6,6 +6,7 @@ from typing import Annotated, Protocol
 
 import msgspec
 
+from edge.decoding import DecodingError, decode_json
 from edge.events.records import ClockQuality
 from edge.events.wall_clock import ClockReading
 from edge.storage import read_bounded, replace_file
@@ -58,10 +59,10 @@ class KeptClock:
 
     def _read(self) -> _Kept | None:
         try:
-            return msgspec.json.decode(read_bounded(self._file, _MAX_BYTES, follow=False), type=_Kept)
+            return decode_json(read_bounded(self._file, _MAX_BYTES, follow=False), _Kept)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (OSError, DecodingError) as error:
             _log.warning("%s: what was known of the clock cannot be read: %s", self._file, error)
             return None
 

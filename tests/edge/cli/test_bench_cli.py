@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.benchmark import STAGES, BoardState, Measured, Spread, markdown, spread
 from edge.bundle.store import Bundle
+from edge.cli.bench.benchmark import STAGES, BoardState, Measured, Spread, markdown, spread
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

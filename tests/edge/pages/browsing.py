@@ -113,6 +113,7 @@ def ask_raw(
     """Send a path as it is, with words behind it, and a form that ends in anything."""
     headers = {"host": browser.host, "origin": f"http://{browser.host}"}
     headers["content-type"] = "application/x-www-form-urlencoded"
+    headers["cookie"] = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     query = urlencode(list(words), errors="surrogatepass")
     body = urlencode(list(fields), errors="surrogatepass").encode() + junk
     return asyncio.run(_send(browser.app, method, path, query, body, headers, browser.address))

@@ -5,9 +5,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from edge.decoding import DecodingError
 from edge.processes.channel import MAX_FILES, Channel, Message, socket_pair
 
 
@@ -85,7 +85,7 @@ def test_who_wants_no_files_keeps_none_open(line: Line) -> None:
 def test_files_beside_what_is_no_message_are_closed(line: Line) -> None:
     handle, before = memory_file(b"stray"), open_files()
     line[0].send(Other(), [handle])
-    with pytest.raises(msgspec.DecodeError):
+    with pytest.raises(DecodingError):
         line[1].receive_with_files()
     assert open_files() == before
     os.close(handle)

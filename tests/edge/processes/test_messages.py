@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from edge.config.running import Camera
 from edge.config.settings import Settings
+from edge.decoding import DecodingError
 from edge.events.records import PictureInfo, Sample, Sighting
 from edge.processes.messages import (
     Begin,
@@ -136,18 +137,23 @@ def test_messages_keep_their_order_and_their_boundaries(line: Line) -> None:
 def test_an_order_is_no_news(line: Line) -> None:
     supervisor, worker = line
     worker.send(Stop())
-    with pytest.raises(msgspec.DecodeError):
+    with pytest.raises(DecodingError):
         supervisor.receive()
 
 
+STEP = msgspec.msgpack.encode(Step("opening", "camera", 5.0))
+# With eight things too many, of which the first is nested as deep as a packet can hold.
+DEEP = bytes([STEP[0] + 8]) + STEP[1:] + b"\x91" * 60_000
+
+
 def hear(data: bytes) -> None:
-    """Bytes are a message or a DecodeError, and the line goes on."""
+    """Bytes are a message or a DecodingError, and the line goes on."""
     supervisor, theirs = pair()
     with theirs, supervisor.socket:
         theirs.send(data)
         try:
             assert isinstance(supervisor.receive(), Message)
-        except msgspec.DecodeError:
+        except DecodingError:
             assert supervisor.receive() is None
 
 
@@ -155,6 +161,7 @@ def hear(data: bytes) -> None:
 @example(msgspec.msgpack.encode(FROM_WORKER[2])[:-1])
 @example(msgspec.msgpack.encode(["Pulse", 1, 2]))
 @example(b"\x92\xa5Ended\xa1\xff")
+@example(DEEP)
 def test_no_bytes_break_the_reader(data: bytes) -> None:
     hear(data)
 

@@ -62,6 +62,8 @@ INTO_A_BUNDLE = [
     "bundle pack cats --out birds/cats.fieldfare",
     "bundle import m.tflite --out birds/new",
     "export --store e.db --format csv --out birds/new",
+    "label photos --out birds/new",
+    "label photos --session birds/new.db",
     "run --bundle cats --source synthetic --jsonl birds/new.jsonl",
     "kit build --target trixie-arm64 --bundle cats --out birds/kit.tar",
 ]
@@ -113,6 +115,9 @@ def test_every_command_that_writes_is_tried() -> None:
         ("dataset group photos --out photos/new", 73, "lies in photos, which is read"),
         ("dataset group photos --out link/new", 73, "lies in photos, which is read"),
         ("dataset group photos --out birds/new", 73, "lies in the bundle"),
+        ("label photos --out link/new", 73, "--out link/new lies in photos, which is read"),
+        ("label photos --session photos/new.db", 73, "--session photos/new.db lies in photos, which is read"),
+        ("label photos --groups owl.csv --session owl.csv", 73, "--session owl.csv is owl.csv, which is read"),
         ("dataset group photos --out others", 73, "exists: choose another name"),
         ("compare birds birds photos --report photos/owl/1.jpg --overwrite", 73, "lies in photos, which is read"),
         (f"compare birds birds photos --report birds/{MANIFEST} --overwrite", 73, "lies in the bundle"),

@@ -11,7 +11,7 @@ from edge.config.loading import settings_from
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding
 from edge.doctor.places import places
-from edge.doctor.sandbox import DELIVERED_UNITS, OUTPUTS, parse_sandbox
+from edge.doctor.sandbox import DELIVERED_UNITS, OUTPUTS, PAGES, parse_sandbox
 from edge.processes.process import Account
 
 UNITS = Path(__file__).resolve().parents[4] / "systemd"
@@ -21,10 +21,10 @@ NOBODY = Account("fieldfare", 64123, 64123, ())
 
 @pytest.fixture
 def case(tmp_path: Path) -> Case:
-    """A machine with both units, whose settings are the service's own."""
+    """A machine with the units, whose settings are the service's own."""
     system = tmp_path / "etc/systemd/system"
     system.mkdir(parents=True)
-    for name in ("fieldfare.service", "fieldfare-outputs.service"):
+    for name in ("fieldfare.service", "fieldfare-outputs.service", "fieldfare-pages.service"):
         text = (UNITS / name).read_text().replace("/etc/fieldfare/", f"{tmp_path}/etc/fieldfare/")
         # pytest's own folders are in /tmp.
         (system / name).write_text(text.replace("PrivateTmp=yes", "PrivateTmp=no"))
@@ -40,10 +40,10 @@ def lines(findings: list[Finding]) -> list[str]:
     return [f"{one.kind}: {one.seen} => {one.mend}" for one in findings]
 
 
-def test_what_is_known_without_a_unit_is_the_delivered_unit() -> None:
-    text = (UNITS / "fieldfare-outputs.service").read_text()
-    name = "fieldfare-outputs.service"
-    delivered, found = parse_sandbox(DELIVERED_UNITS[OUTPUTS], name), parse_sandbox(text, name)
+@pytest.mark.parametrize("service", [OUTPUTS, PAGES])
+def test_what_is_known_without_a_unit_is_the_delivered_unit(service: str) -> None:
+    name = f"{service}.service"
+    delivered, found = (parse_sandbox(text, name) for text in (DELIVERED_UNITS[service], (UNITS / name).read_text()))
     assert delivered == found
 
 
@@ -64,6 +64,11 @@ def test_as_delivered_all_is_well_in_one_line(case: Case) -> None:
         ({"metrics": {"file": "/home/pi/m.prom"}}, "metrics /home/pi/m.prom", "metrics.file = "),
         ({"hook": {"command": ["/home/pi/hook"]}}, "hook /home/pi/hook", "hook.command"),
         ({"mqtt": {"host": "h", "ca": "/home/pi/ca.pem"}}, "ca /home/pi/ca.pem", "mqtt.ca = "),
+        (
+            {"pages": {"certificate": "/home/pi/c.pem", "key": "/etc/ssl/k.pem"}},
+            "certificate /home/pi/c.pem",
+            "pages.certificate = ",
+        ),
     ],
 )
 def test_what_the_sandbox_closes_is_one_line_with_the_fix(
@@ -86,13 +91,18 @@ def test_a_program_that_is_not_there_or_may_not_be_run_is_found(case: Case, tmp_
     assert look(case, hook={"command": [str(hook)]})[0].kind == "ok"
 
 
+def let_enter(folder: Path) -> None:
+    """Let every user into a folder of the test, as into /etc."""
+    for above in (folder, *folder.parents):
+        if above != Path("/"):
+            above.chmod(above.stat().st_mode | 0o111)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="files of root's need root")
 def test_a_password_is_for_the_service_alone(case: Case, tmp_path: Path) -> None:
     password, case = tmp_path / "password", replace(case, account=NOBODY)
     password.write_text("secret")
-    for above in (tmp_path, *tmp_path.parents):
-        if above != Path("/"):
-            above.chmod(above.stat().st_mode | 0o111)
+    let_enter(tmp_path)
 
     def seen(mode: int) -> str:
         password.chmod(mode)
@@ -104,6 +114,22 @@ def test_a_password_is_for_the_service_alone(case: Case, tmp_path: Path) -> None
     assert seen(0o600).startswith(f"problem: password_file {password}: {password} is closed to fieldfare => {mend}")
     os.chown(password, 0, NOBODY.gid)
     assert seen(0o640) == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="files of root's need root")
+def test_the_key_of_the_pages_is_for_their_unit_alone(case: Case, tmp_path: Path) -> None:
+    files = {"certificate": tmp_path / "site.pem", "key": tmp_path / "site.key"}
+    let_enter(tmp_path)
+    for file in files.values():
+        file.write_text("PEM")
+        file.chmod(0o644)
+    pages = {key: str(file) for key, file in files.items()}
+    found = lines(look(replace(case, account=NOBODY), pages=pages))
+    assert found[0].startswith(f"problem: key {files['key']}: every user may read it => ")
+    os.chown(files["key"], 0, NOBODY.gid)
+    files["key"].chmod(0o640)
+    found = lines(look(replace(case, account=NOBODY), pages=pages))
+    assert found == ["ok: 4 files and folders, all open to fieldfare.service and its pages => None"]
 
 
 def test_outputs_without_their_unit_or_its_network_are_found(case: Case) -> None:

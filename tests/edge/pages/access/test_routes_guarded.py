@@ -1,12 +1,14 @@
 """Every route, taken from the application itself: without a login, from another site, with an old session."""
 
 import re
+from pathlib import Path
 
 import pytest
 from browsing import PASSWORD, Browser, Locked
 
 from edge.pages.access import sessions
 from edge.pages.application import pages
+from tools.driving.sorted_store import sort_some
 
 
 def filled(path: str, value: str | None = None) -> str:
@@ -82,8 +84,9 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def test_the_table_of_status_codes(locked: Locked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_of_status_codes(locked: Locked, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each route of the application: without a login, from another site, with an old session, with hostile ids."""
+    sort_some(store)
     table = {}
     stranger, member = locked(), locked.member()
     real = sessions.time.time()

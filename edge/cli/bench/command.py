@@ -32,9 +32,9 @@ def bench(bundle: Path, source: str, seconds: float, size: str | None, as_json: 
     first: it uses the same cores, camera and Coral.
     """
     quieten_opencv()
-    from edge.benchmark import markdown, measure
     from edge.board import Board
     from edge.capture.opening import open_source
+    from edge.cli.bench.benchmark import markdown, measure
     from edge.config.loading import load_settings, parse_size
     from edge.inference.model_limits import TIMEOUT_S
     from edge.processes.fork import end_after, time_limit

@@ -1,0 +1,1 @@
+"""fieldfare bench: how fast a bundle runs on this board."""

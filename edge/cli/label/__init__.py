@@ -1,0 +1,1 @@
+"""fieldfare label: sort photos into classes in a browser."""
