@@ -11,6 +11,7 @@ from edge.errors import DatasetError, ImageError, MissingInputError
 from edge.images import read_image
 from edge.inference.golden import shrink
 from edge.preprocess import Preprocessor
+from edge.printable import counted
 from edge.records import Pixels
 from edge.teaching.photos import Photo
 
@@ -81,8 +82,8 @@ def check_enough(seen: Seen, labels: Sequence[str], known: int, given: Sequence[
         if different < LEAST_OF_NEW:
             all_of_it = sum(photo.label == labels[number] for photo in given)
             raise DatasetError(
-                f"the new class {labels[number][:80]!r} has {different} usable photos that differ, of {all_of_it}, "
-                f"must have at least {LEAST_OF_NEW}, better 20: add photos of other moments"
+                f"the new class {labels[number][:80]!r} has {counted(different, 'photo')} of use, of {all_of_it}, "
+                f"must have at least {LEAST_OF_NEW} that differ, better 20: add photos of other moments"
             )
 
 

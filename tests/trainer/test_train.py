@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 from edge.bundle.cut import Cut
-from edge.bundle.store import open_bundle
+from edge.bundle.store import Bundle, open_bundle
 from edge.records import Pixels
+from edge.teaching.last_layer import read_last_layer
+from edge.teaching.remembering import Remembered, recall
 from trainer.edgetpu.tflite_graph import read_graph
 
 Paint = Callable[..., Pixels]
@@ -80,6 +82,14 @@ def files_under(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+def remembered_by(bundle: Bundle) -> Remembered:
+    """Return what the bundle's model remembers of its photos."""
+    layer = read_last_layer(bundle.model)
+    found = recall(bundle.model, layer.of_input, len(bundle.labels), layer.weights.shape[1])
+    assert found is not None
+    return found
+
+
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -133,6 +143,7 @@ def test_training_from_scratch_gives_a_report_and_a_bundle_and_the_same_ones_aga
     assert (bundle.manifest.architecture.weights, bundle.manifest.architecture.seed) == ("none", 0)
     verified = run_fieldfare("bundle", "verify", out)
     assert verified.returncode == 0, verified.stderr
+    assert remembered_by(bundle).learned.tolist() == [False] * SPLIT["val"] + [True] * SPLIT["train"]
 
     again, same = train(*SCRATCH, name="again")
     assert again["test_top1_int8"] == report["test_top1_int8"]
@@ -151,6 +162,9 @@ def test_few_photos_are_all_learned_from_and_the_figures_are_from_before_that(
     assert (report["best_epoch"], report["val_top1_float"]) == (kept["number"], kept["val_accuracy"])
     assert report["test_top1_int8"] >= 0.9
     assert run_fieldfare("bundle", "verify", out).returncode == 0
+    remembered = remembered_by(open_bundle(out))
+    assert remembered.learned.all(), "the network learned from those for validation, too"
+    assert (np.bincount(remembered.classes) > 0).all()
 
 
 def test_fine_tuning_learns_the_shapes(train: Train, v2_weights: Path) -> None:

@@ -155,7 +155,7 @@ def test_if_the_network_learned_from_all_that_is_noted(old: Bundle, folder: Path
 def test_copies_of_one_photo_count_once(old: Bundle, folder: Path, tmp_path: Path) -> None:
     for path in sorted((folder / "yellow").iterdir())[1:]:
         path.write_bytes((folder / "yellow" / "000.png").read_bytes())
-    with pytest.raises(DatasetError, match=r"'yellow' has 1 usable photos that differ, of 10, must have at least 5"):
+    with pytest.raises(DatasetError, match=r"'yellow' has 1 photo of use, of 10, must have at least 5"):
         teach(old, tmp_path / "new", of_folder(folder))
 
 
