@@ -230,7 +230,7 @@ def history(figures: History) -> Said:
     if figures.joined:
         means += (
             f". As photos are few, it was trained once more in the same way, with these {figures.joined} among those "
-            "that it learned from, and is the mean of both. Scores and threshold come from before that"
+            "that it learned from, and is a mean of both. Scores and threshold come from before that"
         )
     if len(figures.epochs) > 1 and figures.choice.rival == figures.epochs[-1].number:
         return Said(means + ".", "It was still improving at the end: try more `--epochs`.")
