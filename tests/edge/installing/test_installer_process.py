@@ -34,6 +34,7 @@ def installer_modules() -> dict[str, bytes]:
     """Return what the installer is made of."""
     folders = ["edge/installing", "edge/portable", "edge/processes"]
     files = [ROOT / "edge" / name for name in ("__init__.py", "errors.py", "printable.py", "storage.py")]
+    files += [ROOT / "edge/bundle" / name for name in ("__init__.py", "files.py", "place.py")]
     files += [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     return {str(path.relative_to(ROOT)): path.read_bytes() for path in files}
 
