@@ -50,7 +50,7 @@ check_files() {
         refuse 65 "${wrong%%:*} is damaged or missing: $again, and eject the stick before you pull it out"
 }
 
-# Check all of the kit in the folder $1, and print hash and name of the wheel that installs it.
+# Check all of the kit in the folder $1, and print the name of the wheel that installs it.
 checked() (
     cd -- "$1" || exit 66
     again='remove the folder fieldfare-kit and copy the kit again'
@@ -58,7 +58,7 @@ checked() (
     check_files
     [ "$(listed | grep -c '^wheels/fieldfare-[^/]*\.whl$')" = 1 ] ||
         refuse 65 "wheels/fieldfare-*.whl: must be one file, not none or two versions: $again"
-    grep '^.\{66\}wheels/fieldfare-[^/]*\.whl$' SHA256SUMS
+    listed | grep '^wheels/fieldfare-[^/]*\.whl$'
 )
 
 install_kit() {
@@ -76,22 +76,26 @@ install_kit() {
         refuse 72 "$("$python" -V): must be Python 3.11, 3.12 or 3.13: use Raspberry Pi OS 12 or 13"
     # Before anything of the kit runs.
     wheel=$(checked "$kit") || exit
-    # Python reads the wheel once more, a stick may fail now, and the file be another: so what runs is what was hashed,
-    # in memory. Not PYTHONPATH and -m: a json.py in the folder that one happens to be in must not run as root.
+    # The wheel is read once more, a stick may fail now, and the file be another: so what runs is what was hashed, in
+    # memory. And a wrong byte in this script may have ended a check above: it is looked at once more from outside.
+    # Not PYTHONPATH and -m: a json.py in the folder that one happens to be in must not run as root.
     exec env -i "PATH=$PATH" LC_ALL=C.UTF-8 "$python" -I -B -c 'import hashlib, os, runpy, sys
-sha256, path = sys.argv.pop(1), sys.argv.pop(1)
-try:
-    with open(path, "rb") as file:
-        data = file.read(1 << 26)
-except OSError:
-    data = b""
-if hashlib.sha256(data).hexdigest() != sha256:
-    print(f"install.sh: {path!a} cannot be read twice alike: copy the kit to another stick", file=sys.stderr)
-    sys.exit(65)
-memory = open(os.memfd_create("fieldfare"), "wb", 0)
+def content(name):
+    try:
+        with open(os.path.join(sys.argv[1], name), "rb") as file:
+            return file.read(1 << 26)
+    except OSError:
+        return b""
+sums = content("SHA256SUMS").decode("ascii", "replace").split("\n")
+for name in ("install.sh", sys.argv.pop(2)):
+    data = content(name)
+    if sums.count(hashlib.sha256(data).hexdigest() + "  " + name) != 1:
+        print(f"install.sh: {name!a} is damaged: remove the folder fieldfare-kit and copy the kit again", file=sys.stderr)
+        sys.exit(65)
+memory = open(os.memfd_create("fieldfare"), "wb")
 memory.write(data)
+memory.flush()
 sys.path.insert(0, f"/proc/self/fd/{memory.fileno()}")
-sys.exit(runpy.run_module("edge.installing.from_kit", run_name="__main__", alter_sys=True))' \
-        "${wheel%% *}" "$kit/${wheel#*  }" "$kit" "$@"
+sys.exit(runpy.run_module("edge.installing.from_kit", run_name="__main__", alter_sys=True))' "$kit" "$wheel" "$@"
 }
 install_kit "$@"

@@ -384,12 +384,29 @@ def test_the_script_in_part_does_nothing(real_kit: Path, as_root: dict[str, str]
         assert "no kit" not in done.stderr  # it never came so far
 
 
+@needs_system_python
+@pytest.mark.process
+def test_the_script_with_a_wrong_byte_runs_nothing(small: Path) -> None:
+    """It lists its own hash; where the wrong byte ends that check, too, the shell finds the fault before the last
+    line, and only there something begins."""
+    text = (small / "install.sh").read_bytes()
+    for number, place in enumerate(range(5, len(text), len(text) // 16)):
+        changed = bytearray(text)
+        changed[place] ^= 1 << number % 7
+        (small / "install.sh").write_bytes(changed)
+        done = script(small, "--dry-run")
+        assert done.returncode != 0, changed[place - 20 : place + 20]
+        assert done.stdout == ""
+        assert done.stderr
+
+
 def test_the_script_is_for_root_and_beside_its_kit(real_kit: Path, as_root: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "alone").mkdir()
     (tmp_path / "alone/install.sh").write_bytes((real_kit / "install.sh").read_bytes())
     alone = script(tmp_path / "alone", variables=as_root)
     assert (alone.returncode, alone.stderr.count("\n")) == (66, 1)
     answer_to_id(real_kit, 1000)
-    user = script(real_kit, variables=as_root)
+    user = script(real_kit, "--dry-run", variables=as_root)
     assert (user.returncode, user.stderr.count("\n")) == (74, 1)
-    assert "sudo sh" in user.stderr
+    assert user.stderr.startswith("install.sh: only root may do this, and --dry-run too, as it looks where others may")
+    assert user.stderr.endswith(f"sudo sh {real_kit}/install.sh --dry-run\n")
