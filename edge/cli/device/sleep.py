@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge.cli.numbers import FloatRange
 from edge.cli.status import RUN, places
 from edge.cli.streams import complain, echo
 from edge.errors import FieldfareError, StorageError, UnavailableError
@@ -38,7 +39,7 @@ _run_dir = click.option(
 @click.option(
     "--wait",
     "patience_s",
-    type=click.FloatRange(1, 3600),
+    type=FloatRange(1, 3600),
     default=_PATIENCE_S,
     show_default=True,
     help="Seconds to wait at most.",

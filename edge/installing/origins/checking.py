@@ -11,14 +11,16 @@ from pathlib import Path, PurePosixPath
 from edge.errors import DataError, FieldfareError, MissingInputError
 from edge.installing.origins.kit import KIT_FILE, NOT_LISTED, SCRIPT_NAME, SUMS_FILE, Entry, Kit, kit_id, read_kit
 from edge.portable.system import open_flags
-from edge.printable import printable
+from edge.printable import counted, printable
 from edge.storage import read_bounded
 
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 _PIECE = 1 << 20
 MAX_SUMS = 1 << 20
 _DROPPINGS = (".DS_Store", "Thumbs.db", "desktop.ini")
-_AGAIN = "copy the kit again, and eject the stick before you pull it out"
+# What is copied over a kit leaves the other one's files.
+_ANEW = "remove the folder fieldfare-kit and copy the kit again"
+_AGAIN = f"{_ANEW}, and eject the stick before you pull it out"
 
 
 def check_folder(folder: Path, progress: Callable[[str], None] = lambda _: None) -> Kit:
@@ -58,8 +60,10 @@ def check_lists(kit: Kit, sums: dict[str, str], place: Path) -> None:
     if kit.id != kit_id(kit.files):
         raise DataError(f"kit {_shown(place)}: {KIT_FILE} was changed by hand (id {kit.id}): build it again")
     for name in ("fieldfare", "pip"):
-        if not any(path.startswith(f"wheels/{name}-") and path.endswith(".whl") for path in kit.files):
-            raise DataError(f"kit {_shown(place)}: it has no wheel of {name}: build it again")
+        wheels = sum(path.startswith(f"wheels/{name}-") and path.endswith(".whl") for path in kit.files)
+        if wheels != 1:
+            found = f"{wheels} wheels" if wheels else "no wheel"
+            raise DataError(f"kit {_shown(place)}: it has {found} of {name}, must be 1: build it again")
 
 
 def is_dropping(name: str) -> bool:
@@ -100,18 +104,25 @@ def _own(folder: Path, sums: dict[str, str]) -> dict[str, Entry]:
 def _refuse_others(folder: Path, kit: Kit) -> None:
     known = {*kit.files, *NOT_LISTED}
     folders = {str(parent) for path in known for parent in PurePosixPath(path).parents}
+    first, number = "", 0
     for path, is_folder in _walk(folder, ""):
         if path not in (folders if is_folder else known):
-            raise DataError(f"kit {_shown(folder)}: {printable(path)} is not in its list: remove it, or {_AGAIN}")
+            first, number = first or path, number + 1
+    if number:
+        more = f", and {counted(number - 1, 'more is not', 'more are not')}" if number > 1 else ""
+        raise DataError(
+            f"kit {_shown(folder)}: {printable(first[:200])} is not in its list{more}: two versions lie in this "
+            f"folder: {_ANEW}"
+        )
 
 
 def _walk(folder: Path, inside: str) -> Iterator[tuple[str, bool]]:
     with os.scandir(folder / inside) as entries:
         for entry in sorted(entries, key=lambda one: one.name):
-            if is_dropping(entry.name):
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if is_dropping(entry.name) and entry.is_file(follow_symlinks=False):
                 continue
             path = f"{inside}/{entry.name}" if inside else entry.name
-            is_folder = entry.is_dir(follow_symlinks=False)
             yield path, is_folder
             if is_folder and path.count("/") < 3:
                 yield from _walk(folder, path)

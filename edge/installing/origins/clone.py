@@ -7,7 +7,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edge.bundle.files import MAX_BUNDLE_BYTES
 from edge.errors import DataError, MissingInputError
+from edge.installing.layout import Layout
+from edge.installing.origins.given import check_bundle, check_settings
 from edge.installing.origins.kit import (
     BUNDLE,
     REQUIREMENTS,
@@ -27,10 +30,11 @@ from edge.storage import read_bounded
 _PACKAGES = ("edge", "trainer")
 _FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 _VERSION = re.compile(r'^__version__ = "([0-9A-Za-z.+!]{1,40})"$', re.MULTILINE)
-# Packed, with a compiled model, 30 MB is a large one.
-_MAX_BUNDLE, _MAX_FILE = 1 << 30, 8 << 20
+_MAX_FILE = 8 << 20
 # Wheels of the device's packages, unpacked, with their compiled modules (Python 3.13, 2026-11).
 _BYTES, _COUNT = 420 << 20, 6000
+# What the settings must name, whatever the root folder of a test.
+_INSTALLED_BUNDLE = Layout().settings / BUNDLE
 # Bookworm's picamera2 was built for NumPy 1.
 _OLD_NUMPY = ("numpy<2",)
 
@@ -39,7 +43,7 @@ class Clone:
     """A clone, a bundle, and settings if others are wanted than the delivered ones."""
 
     def __init__(self, folder: Path, bundle: Path, settings: Path | None, machine: Machine) -> None:
-        """Read all of it but for packages from the index. Raises MissingInputError or DataError."""
+        """Read all of it but for packages from the index. Raises MissingInputError, DataError or ConfigError."""
         self._folder, self._machine = folder, machine
         try:
             found = _VERSION.search((folder / "edge/__init__.py").read_text())
@@ -54,8 +58,10 @@ class Clone:
             if path.is_file():
                 self._places[f"{UNITS_FOLDER}/{path.name}"] = path
         self._data = {REQUIREMENTS: self._requirements()}
+        check_bundle(bundle)
         for name, path in self._places.items():
-            self._data[name] = _bytes(path, _MAX_BUNDLE if name == BUNDLE else _MAX_FILE)
+            self._data[name] = _bytes(path, MAX_BUNDLE_BYTES if name == BUNDLE else _MAX_FILE)
+        check_settings(self._data[SETTINGS], self._places[SETTINGS], str(_INSTALLED_BUNDLE))
         self.kit = self._record(found[1])
 
     def read(self, path: str) -> bytes:

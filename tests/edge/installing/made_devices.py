@@ -51,8 +51,15 @@ def wheel(members: Mapping[str, bytes]) -> bytes:
     return data.getvalue()
 
 
-def make_kit(folder: Path, version: str = "1.0", held: Mapping[str, bytes] | None = None, **changed: object) -> Path:
-    """Write an unpacked kit for this machine. held: its files. changed: keys of kit.json that differ."""
+def make_kit(
+    folder: Path,
+    version: str = "1.0",
+    held: Mapping[str, bytes] | None = None,
+    script: bytes | None = None,
+    **changed: object,
+) -> Path:
+    """Write an unpacked kit for this machine. held: its files. script: its install.sh, if not the delivered one.
+    changed: keys of kit.json that differ."""
     files = files_of(version) if held is None else held
     entries = {name: Entry(len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()}
     record = {
@@ -69,7 +76,7 @@ def make_kit(folder: Path, version: str = "1.0", held: Mapping[str, bytes] | Non
         "files": {name: {"size": entry.size, "sha256": entry.sha256} for name, entry in entries.items()},
         **changed,
     }
-    script = (Path(__file__).parents[3] / "edge/installing/install.sh").read_bytes()
+    script = script or (Path(__file__).parents[3] / "edge/installing/install.sh").read_bytes()
     everything = {**files, "kit.json": json.dumps(record).encode(), "install.sh": script}
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(everything.items()))
     for name, data in {**everything, "SHA256SUMS": sums.encode()}.items():

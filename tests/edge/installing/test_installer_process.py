@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,7 @@ def main():
         print("fieldfare, version 1.0")
 """
 METADATA = "Metadata-Version: 2.1\nName: {}\nVersion: {}\n"
+OWN_WHEEL = "wheels/fieldfare-1.0-py3-none-any.whl"
 WHEEL = "Wheel-Version: 1.0\nGenerator: trial\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
@@ -31,6 +34,7 @@ def installer_modules() -> dict[str, bytes]:
     """Return what the installer is made of."""
     folders = ["edge/installing", "edge/portable", "edge/processes"]
     files = [ROOT / "edge" / name for name in ("__init__.py", "errors.py", "printable.py", "storage.py")]
+    files += [ROOT / "edge/bundle" / name for name in ("__init__.py", "files.py", "place.py")]
     files += [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     return {str(path.relative_to(ROOT)): path.read_bytes() for path in files}
 
@@ -54,6 +58,14 @@ def pip_wheel() -> bytes:
     return wheel({str(path.relative_to(package.parent)): path.read_bytes() for path in members})
 
 
+def with_programs(folder: Path) -> bytes:
+    """Return the script so that it looks into `folder` for programs first: the PATH of a caller does not count."""
+    text = (ROOT / "edge/installing/install.sh").read_bytes()
+    changed = text.replace(b"PATH=/usr/sbin:", f"PATH={folder}:/usr/sbin:".encode())
+    assert changed != text
+    return changed
+
+
 @pytest.fixture(scope="module")
 def real_kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     points = "[console_scripts]\nfieldfare = stand_in_fieldfare:main\n"
@@ -65,8 +77,10 @@ def real_kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     digest = hashlib.sha256(wheels["wheels/fieldfare-1.0-py3-none-any.whl"]).hexdigest()
     wanted = f"fieldfare==1.0 --hash=sha256:{digest}\n"
     here = look_at(Device(Path("/"), StandIns(Path("/"))).layout)
+    made = tmp_path_factory.mktemp("made")
     return make_kit(
-        tmp_path_factory.mktemp("made") / "kit",
+        made / "kit",
+        script=with_programs(made / "programs"),
         held={**files_of("1.0"), **wheels, "requirements.txt": wanted.encode()},
         os_ids=[here.os_id],
         os_release=here.os_release,
@@ -141,15 +155,40 @@ def test_the_installer_runs_from_the_wheel_with_the_standard_library_only(real_k
     assert file.startswith(str(wheel_file))
 
 
+def answer_to_id(kit: Path, uid: int) -> None:
+    """Let `id` report a user to the script of a kit."""
+    programs = kit.parent / "programs"
+    programs.mkdir(exist_ok=True)
+    (programs / "id").write_text(f"#!/bin/sh\necho {uid}\n")
+    (programs / "id").chmod(0o755)
+
+
 @pytest.fixture
-def as_root(tmp_path: Path) -> dict[str, str]:
-    """Variables with which `id` reports root, for a script that only looks."""
-    (tmp_path / "id").write_text("#!/bin/sh\necho 0\n")
-    (tmp_path / "id").chmod(0o755)
-    return {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "LC_ALL": "C"}
+def as_root(real_kit: Path) -> dict[str, str]:
+    """Variables for the script, to which `id` reports root: it only looks."""
+    answer_to_id(real_kit, 0)
+    return {**os.environ}
 
 
-def script(kit: Path, *words: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A kit to be damaged, whose script finds that it is root's. Its wheel is a trap."""
+    kit = make_kit(
+        tmp_path / "fieldfare-kit",
+        held={**files_of("1.0"), OWN_WHEEL: trap()},
+        script=with_programs(tmp_path / "programs"),
+    )
+    answer_to_id(kit, 0)
+    return kit
+
+
+def trap() -> bytes:
+    """Return a wheel that shows when it is run, though with --dry-run."""
+    modules = ("edge/__init__.py", "edge/installing/__init__.py", "edge/installing/from_kit.py")
+    return packed("fieldfare", "1.0", dict.fromkeys(modules, b"raise SystemExit(print('trapped', flush=True))\n"))
+
+
+def script(kit: Path, *words: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run install.sh of a kit, from another folder."""
     return subprocess.run(
         ["sh", kit / "install.sh", *words], env=variables, cwd="/", capture_output=True, text=True, check=False
@@ -192,21 +231,148 @@ def test_a_module_in_the_present_folder_does_not_run(real_kit: Path, as_root: di
     assert "taken over" not in done.stdout + done.stderr
 
 
+def assert_refused(done: subprocess.CompletedProcess[str], words: str) -> None:
+    """Check that a kit is refused in one line, and that nothing of it ran."""
+    assert re.search(words, done.stderr), done.stderr
+    assert "remove the folder fieldfare-kit and copy the kit again" in done.stderr
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (65, "", 1)
+    assert done.stderr[:-1].isprintable()
+
+
 @needs_system_python
 @pytest.mark.process
-@pytest.mark.parametrize("path", ["wheels/fieldfare-1.0-py3-none-any.whl", "kit.json", "bundle.fieldfare"])
-def test_the_script_runs_nothing_of_a_damaged_kit(
-    real_kit: Path, as_root: dict[str, str], tmp_path: Path, path: str
-) -> None:
-    kit = tmp_path / "kit"
-    subprocess.run(["cp", "-r", real_kit, kit], check=True)
-    data = bytearray((kit / path).read_bytes())
+@pytest.mark.parametrize("path", [OWN_WHEEL, "kit.json", "bundle.fieldfare"])
+def test_the_script_runs_nothing_of_a_damaged_kit(small: Path, path: str) -> None:
+    data = bytearray((small / path).read_bytes())
     data[-1] ^= 1
-    (kit / path).write_bytes(data)
-    done = script(kit, "--dry-run", variables=as_root)
-    assert done.returncode == 65
-    assert done.stderr.splitlines()[-1].startswith("install.sh: the kit is damaged: copy it again")
-    assert not done.stdout.startswith("would")
+    (small / path).write_bytes(data)
+    assert_refused(script(small, "--dry-run"), f"^install.sh: {path} is damaged")
+
+
+def relist(kit: Path, change: Callable[[list[str]], list[str]]) -> None:
+    """Change the lines of SHA256SUMS."""
+    lines = (kit / "SHA256SUMS").read_text().splitlines()
+    (kit / "SHA256SUMS").write_text("".join(f"{line}\n" for line in change(lines)))
+
+
+def swap_unlisted(kit: Path, path: str) -> None:
+    (kit / path).write_bytes(trap())
+    relist(kit, lambda lines: [line for line in lines if path not in line])
+
+
+def list_second_wheel(kit: Path) -> None:
+    (kit / "wheels/fieldfare-2.0-py3-none-any.whl").write_bytes(trap())
+    digest = hashlib.sha256(trap()).hexdigest()
+    relist(kit, lambda lines: [*lines, f"{digest}  wheels/fieldfare-2.0-py3-none-any.whl"])
+
+
+TRAPS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "an older wheel beside": (
+        lambda kit: (kit / "wheels/fieldfare-0.9.9-py3-none-any.whl").write_bytes(trap()),
+        "not in SHA256SUMS: 1, such as wheels/fieldfare-0.9.9-py3-none-any.whl: two versions lie in this folder",
+    ),
+    "a newer wheel beside": (
+        lambda kit: (kit / "wheels/fieldfare-2.0-py3-none-any.whl").write_bytes(trap()),
+        "not in SHA256SUMS: 1, such as wheels/fieldfare-2.0",
+    ),
+    "two wheels that are listed": (list_second_wheel, "must be one file, not none or two versions"),
+    "the wheel is not listed": (lambda kit: swap_unlisted(kit, OWN_WHEEL), f"such as {OWN_WHEEL}"),
+    "the record is not listed": (lambda kit: swap_unlisted(kit, "kit.json"), "kit.json is not in SHA256SUMS"),
+    "the script is not listed": (
+        lambda kit: relist(kit, lambda lines: [line for line in lines if "install.sh" not in line]),
+        "install.sh is not in SHA256SUMS",
+    ),
+    "a name that only looks like it": (
+        lambda kit: relist(kit, lambda lines: [line.replace("kit.json", "kitxjson") for line in lines]),
+        "kit.json is not in SHA256SUMS",
+    ),
+    "the wheel is listed twice": (
+        lambda kit: relist(kit, lambda lines: [*lines, *(line for line in lines if OWN_WHEEL in line)]),
+        f"has {OWN_WHEEL} twice",
+    ),
+    "a path that leads outside": (
+        lambda kit: relist(kit, lambda lines: [*lines, f"{'0' * 64}  wheels/../../kit/kit.json"]),
+        "no hash and name",
+    ),
+    "a path of the system": (
+        lambda kit: relist(kit, lambda lines: [*lines, f"{'0' * 64}  /etc/passwd"]),
+        "no hash and name",
+    ),
+    "a NUL between two lines": (
+        lambda kit: relist(kit, lambda lines: [f"{lines[0]}\0{lines[0]}", *lines[1:]]),
+        "no hash and name",
+    ),
+    "no line at all": (lambda kit: (kit / "SHA256SUMS").write_bytes(b""), "kit.json is not in SHA256SUMS"),
+    "a list without an end": (lambda kit: (kit / "SHA256SUMS").write_bytes(b"0" * (1 << 20 | 1)), "1048576 bytes"),
+    "odd names": (
+        lambda kit: [(kit / name).touch() for name in ("a\nkit.json", "a?kit.json", "\033[31m -rf *", ".hidden")],
+        r"not in SHA256SUMS: 3, such as [^ ]+:",
+    ),
+    "files of a folder that is not listed": (
+        lambda kit: ((kit / "._more").mkdir(), (kit / "._more/x").touch()),
+        r"such as \._more/x",
+    ),
+    "a link beside": (
+        lambda kit: (kit / "wheels/more.whl").symlink_to("/etc/passwd"),
+        "wheels/more.whl is not a plain",
+    ),
+    "a link that could be led elsewhere": (
+        lambda kit: (kit / OWN_WHEEL).symlink_to((kit / OWN_WHEEL).rename(kit.parent / "outside.whl")),
+        f"{OWN_WHEEL} is not a plain file",
+    ),
+    "a pipe": (lambda kit: os.mkfifo(kit / "pipe"), "pipe is not a plain file"),
+    "a missing file": (lambda kit: (kit / "bundle.fieldfare").unlink(), "bundle.fieldfare is damaged or missing"),
+}
+
+
+@needs_system_python
+@pytest.mark.process
+@pytest.mark.parametrize("what", TRAPS)
+def test_the_script_runs_nothing_that_it_did_not_check(small: Path, what: str) -> None:
+    do, words = TRAPS[what]
+    do(small)
+    assert_refused(script(small, "--dry-run"), words)
+
+
+@needs_system_python
+@pytest.mark.process
+def test_what_desktops_leave_on_a_stick_does_not_matter_to_the_script(small: Path) -> None:
+    for name in (".DS_Store", "._install.sh", "wheels/._fieldfare-1.0-py3-none-any.whl", "Thumbs.db"):
+        (small / name).write_bytes(b"\0")
+    done = script(small, "--dry-run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "trapped" in done.stdout  # the wheel that is listed
+
+
+@needs_system_python
+@pytest.mark.process
+def test_what_a_shell_brings_along_does_not_count(small: Path, tmp_path: Path) -> None:
+    """A CDPATH that leads elsewhere, programs and modules before the system's, and a separator of words."""
+    elsewhere = make_kit(tmp_path / "else/fieldfare-kit", held=files_of("9.9"))
+    for name in ("id", "find", "sha256sum", "sort", "env", "python3", "cut"):
+        (elsewhere.parent / name).write_text("#!/bin/sh\necho elsewhere; exit 0\n")
+        (elsewhere.parent / name).chmod(0o755)
+    (elsewhere.parent / "hashlib.py").write_text("print('elsewhere')\n")
+    folder = str(elsewhere.parent)
+    variables = {
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "CDPATH": folder,
+        "PYTHONPATH": folder,
+        "PYTHONHOME": folder,
+        "LD_LIBRARY_PATH": folder,
+        "IFS": "/e",
+        "ENV": str(elsewhere.parent / "id"),
+    }
+    for words in (["fieldfare-kit/install.sh"], [str(small / "install.sh")]):
+        done = subprocess.run(
+            ["/bin/sh", *words, "--dry-run"],
+            env=variables,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "trapped\n", "")
 
 
 def test_the_script_in_part_does_nothing(real_kit: Path, as_root: dict[str, str], tmp_path: Path) -> None:
@@ -218,12 +384,29 @@ def test_the_script_in_part_does_nothing(real_kit: Path, as_root: dict[str, str]
         assert "no kit" not in done.stderr  # it never came so far
 
 
+@needs_system_python
+@pytest.mark.process
+def test_the_script_with_a_wrong_byte_runs_nothing(small: Path) -> None:
+    """It lists its own hash; where the wrong byte ends that check, too, the shell finds the fault before the last
+    line, and only there something begins."""
+    text = (small / "install.sh").read_bytes()
+    for number, place in enumerate(range(5, len(text), len(text) // 16)):
+        changed = bytearray(text)
+        changed[place] ^= 1 << number % 7
+        (small / "install.sh").write_bytes(changed)
+        done = script(small, "--dry-run")
+        assert done.returncode != 0, changed[place - 20 : place + 20]
+        assert done.stdout == ""
+        assert done.stderr
+
+
 def test_the_script_is_for_root_and_beside_its_kit(real_kit: Path, as_root: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "alone").mkdir()
     (tmp_path / "alone/install.sh").write_bytes((real_kit / "install.sh").read_bytes())
     alone = script(tmp_path / "alone", variables=as_root)
     assert (alone.returncode, alone.stderr.count("\n")) == (66, 1)
-    (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
-    user = script(real_kit, variables=as_root)
+    answer_to_id(real_kit, 1000)
+    user = script(real_kit, "--dry-run", variables=as_root)
     assert (user.returncode, user.stderr.count("\n")) == (74, 1)
-    assert "sudo sh" in user.stderr
+    assert user.stderr.startswith("install.sh: only root may do this, and --dry-run too, as it looks where others may")
+    assert user.stderr.endswith(f"sudo sh {real_kit}/install.sh --dry-run\n")

@@ -67,6 +67,32 @@ def test_what_desktops_leave_on_a_stick_does_not_matter(kit: Path) -> None:
     assert check_folder(kit).version == "1.0"
 
 
+def test_a_kit_unpacked_over_another_is_to_be_removed_first(tmp_path: Path) -> None:
+    kit = make_kit(tmp_path / "kit", "1.0", {**files_of("1.0"), "debs/one.deb": b"1"})
+    make_kit(kit, "2.0")
+    with pytest.raises(DataError) as error:
+        check_folder(kit)
+    # The folder debs, the package in it, and the older wheel.
+    assert str(error.value).endswith(
+        "/kit: debs is not in its list, and 2 more are not: two versions lie in this folder: remove the folder "
+        "fieldfare-kit and copy the kit again"
+    )
+
+
+def test_only_files_are_left_by_desktops(kit: Path) -> None:
+    (kit / "._more").mkdir()
+    (kit / "._more/x").touch()
+    with pytest.raises(DataError, match=r"\._more is not in its list, and 1 more is not"):
+        check_folder(kit)
+
+
+@pytest.mark.parametrize("name", ["fieldfare", "pip"])
+def test_a_kit_has_one_wheel_of_what_installs_it(tmp_path: Path, name: str) -> None:
+    files = {**files_of("1.0"), f"wheels/{name}-2.0-py3-none-any.whl": b""}
+    with pytest.raises(DataError, match=f"it has 2 wheels of {name}, must be 1: build it again"):
+        check_folder(make_kit(tmp_path / "kit", held=files))
+
+
 def test_a_packed_kit_must_be_unpacked_first(device: Device, tmp_path: Path) -> None:
     (tmp_path / "kit.tar").write_bytes(b"")
     with pytest.raises(DataError, match=r"unpack it first: tar -xf"):

@@ -67,6 +67,16 @@ def test_it_reports_what_keeps_events_from_the_disk(tmp_path: Path, capsys: pyte
     assert "3 events or frames not written: database or disk is full" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("wait", ["nan", "-nan", "inf", "0", "3601"])
+def test_how_long_it_waits_is_a_number_with_an_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], wait: str
+) -> None:
+    write(tmp_path, state="asleep")
+    assert invoke("sleep", "--run-dir", tmp_path, f"--wait={wait}") == 2
+    assert "is not in the range 1<=x<=3600" in capsys.readouterr().err
+    assert not (tmp_path / SLEEP).exists()
+
+
 def test_one_that_does_not_answer_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "status.json"
     write(tmp_path, state="running")
