@@ -11,8 +11,9 @@ from edge.config.secret_files import CREDENTIAL, credential_id
 from edge.config.settings import Settings
 from edge.doctor.access import READ, WRITE
 from edge.doctor.events.places import Place, has_outputs, sent_places, shown_places
-from edge.doctor.places import judge_by_unit, running_places
+from edge.doctor.places import running_places
 from edge.doctor.sandbox import OUTPUTS, PAGES, SERVICE, Sandbox, parse_sandbox
+from edge.doctor.unit.judging import judge_by_unit
 from edge.errors import ConfigError
 from edge.events.labels import check_labels
 from edge.printable import masked
@@ -20,6 +21,7 @@ from edge.source_kind import source_kind
 
 # Where edge/installing puts the bundle, and the settings that name it.
 BUNDLE = "/etc/fieldfare/bundle.fieldfare"
+_NOT_BROUGHT = ("/sys/", "/proc/", "/run/", "/dev/")
 _ANYWAY = "or --closed-places, if a drop-in on the device opens it"
 
 
@@ -62,7 +64,7 @@ def notes(settings: Settings, bundle: Bundle, units: Mapping[str, bytes]) -> Ite
     """Yield what the device needs that no kit brings, in a line each."""
     for place, _ in _places(settings, units):
         # What the kernel or a program writes there while the device runs is no file that anybody brings.
-        if place.wanted == READ and not place.path.as_posix().startswith(("/sys/", "/run/")):
+        if place.wanted == READ and not place.path.as_posix().startswith(_NOT_BROUGHT):
             where = place.given if _is_looked_for(place) else place.path.as_posix()
             yield f"not in the kit: {place.what} {where}: put it there on the device"
     for key, name, box in _credentials(settings, units):

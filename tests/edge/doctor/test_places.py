@@ -22,6 +22,7 @@ MOUNTS = """\
 31 20 8:17 / /media/my\\040stick ro,nosuid shared:7 - vfat /dev/sda1 rw,uid=1000
 32 20 8:18 / /srv/run rw,noexec - ext4 /dev/sdb1 rw
 33 20 8:19 / /srv/worn rw - ext4 /dev/sdc1 ro,errors=remount-ro
+34 20 0:40 / /srv/quick rw - tmpfs tmpfs rw
 """
 
 
@@ -155,6 +156,7 @@ def test_a_bundle_on_a_stick_may_be_missing(case: Case) -> None:
         ({"output": {"jsonl": "/media/my stick/r.jsonl"}}, "/media/my stick is mounted read-only"),
         ({"output": {"jsonl": "/srv/worn/r.jsonl"}}, "/srv/worn is mounted read-only"),
         ({"engine": {"edgetpu_library": "/srv/run/lib.so"}}, "/srv/run is mounted noexec"),
+        ({"events": {"store": "/srv/quick/e.db"}}, "/srv/quick is in memory (tmpfs), and this must last"),
     ],
 )
 def test_mounts(case: Case, sections: dict[str, Any], words: str) -> None:
@@ -162,6 +164,35 @@ def test_mounts(case: Case, sections: dict[str, Any], words: str) -> None:
     drop_in.parent.mkdir()
     drop_in.write_text("[Service]\nReadWritePaths=/media /srv\n")
     assert words in only(look(case, **sections)).seen
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"camera": {"source": "/dev/sda"}}, "source /dev/sda: no camera that fieldfare.service opens"),
+        ({"camera": {"source": "/dev/ttyUSB0"}}, "DeviceAllow"),
+        ({"camera": {"source": "/proc/1/mem"}}, "/proc holds the kernel's own files"),
+        ({"power": {"file": "/dev/ttyUSB0"}}, "/dev holds devices"),
+        ({"events": {"store": "/dev/sda"}}, "/dev holds devices"),
+        ({"events": {"store": "/run/fieldfare/e.db"}}, "/run is empty after each start"),
+        ({"events": {"store": "/var/lib/fieldfare"}}, "it is a folder"),
+    ],
+)
+def test_devices_the_kernel_s_files_and_what_does_not_last(case: Case, sections: dict[str, Any], words: str) -> None:
+    finding = only(look(case, **sections))
+    assert finding.kind == "problem"
+    assert words in finding.seen
+
+
+def test_a_drop_in_may_open_a_camera_of_another_name(case: Case) -> None:
+    camera = {"source": "/dev/birdcam"}
+    assert "DeviceAllow=/dev/birdcam rw" in (only(look(case, camera=camera)).mend or "")
+    drop_in = case.etc / "systemd/system/fieldfare.service.d/camera.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text("[Service]\nDeviceAllow=/dev/birdcam rw\n")
+    assert only(look(case, camera=camera)).kind == "ok"
+    drop_in.write_text("[Service]\nDeviceAllow=\n")
+    assert "does not open it" in only(look(case, camera={"source": "/dev/video0"})).seen
 
 
 def test_a_network_camera_needs_the_drop_in(case: Case) -> None:
