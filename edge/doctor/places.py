@@ -25,7 +25,7 @@ from edge.doctor.events.places import (
 )
 from edge.doctor.findings import Finding, Kind
 from edge.doctor.sandbox import GIVEN, OUTPUTS, PAGES, SERVICE, Sandbox, sandbox
-from edge.doctor.unit.judging import MEDIA, judge_by_unit, lies_in, unit_name
+from edge.doctor.unit.judging import MEDIA, judge_by_unit, judge_relative, lies_in, unit_name
 from edge.printable import counted, masked
 from edge.source_kind import source_kind
 
@@ -60,9 +60,7 @@ def places(case: "Case") -> list[Finding]:
     severity: Kind = "problem" if own and box.installed else "warning"
     findings = []
     for place, where in needs:
-        found = judge_place(place, where, mounts, case.account)
-        if found is None and own and not Path(place.given).is_absolute():
-            found = f"{place.what} {place.given}: the service takes that for {place.path}", "write the whole path"
+        found = (judge_relative(place) if own else None) or judge_place(place, where, mounts, case.account)
         findings += [Finding("places", "places", severity, *found)] if found else []
     findings += [Finding("places", "places", severity, *found) for found in _network(case, box)]
     if own and box.installed:
@@ -80,7 +78,7 @@ def _needs(case: "Case", box: Sandbox, start: str) -> list[tuple[Place, Sandbox]
     needs = [(place, box) for place in _places(case, box, start)]
     if case.settings is not None:
         sender, viewer = sandbox(case, OUTPUTS), sandbox(case, PAGES)
-        needs += [(one, sender) for one in sent_places(case.settings, start, sender.state, sender.programs)]
+        needs += [(one, sender) for one in sent_places(case.settings, start, sender)]
         needs += [(one, viewer) for one in shown_places(case.settings, start)]
     return needs
 
@@ -91,7 +89,7 @@ def _same(file: str, other: str) -> bool:
 
 def _places(case: "Case", box: Sandbox, start: str) -> Iterator[Place]:
     """Yield what the service needs; relative paths count from `start`."""
-    settings, state = case.settings, box.state
+    settings = case.settings
     if case.settings_from is not None:
         file = Path(case.settings_from).absolute()
         home = box.settings or f"/etc/{SERVICE}/{file.name}"
@@ -102,12 +100,12 @@ def _places(case: "Case", box: Sandbox, start: str) -> Iterator[Place]:
     if case.bundle is not None:
         yield _moved(start, "bundle", case.bundle, f"/etc/{SERVICE}/{Path(case.bundle).name}", "bundle", takes="either")
     if settings is not None:
-        yield from running_places(settings, start, state)
+        yield from running_places(settings, start, box)
 
 
-def running_places(settings: Settings, start: str, state: str) -> Iterator[Place]:
-    """Yield what the service needs by its settings, beside the bundle. start, state: as of kept_places."""
-    source, script = settings.camera.source, settings.camera.script or ""
+def running_places(settings: Settings, start: str, box: Sandbox) -> Iterator[Place]:
+    """Yield what the service needs by its settings, beside the bundle. start: of relative paths. box: its unit's."""
+    state, source, script = box.state, settings.camera.source, settings.camera.script or ""
     kind = source_kind(source)
     # What a program puts into /dev/shm need not be there yet, and looks like a device then.
     if kind == "v4l2" and not lies_in(absolute(start, source), "/dev/shm"):
@@ -133,7 +131,7 @@ def running_places(settings: Settings, start: str, state: str) -> Iterator[Place
         better = "name a file in /sys or /run, which the service sees, in power.file"
         path, needed = absolute(start, power.file), power.value is not None
         yield Place("power.file", power.file, path, READ, better, needed=needed, takes="kernel")
-    yield from secret_places(settings, start)
+    yield from secret_places(settings, start, box)
     yield from kept_places(settings, start, state)
 
 

@@ -4,10 +4,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from edge.config.secret_files import credential_among
 from edge.config.settings import Settings
 from edge.doctor.access import READ, WRITE
+
+if TYPE_CHECKING:
+    from edge.doctor.sandbox import Sandbox
 
 # What a unit without a PATH of its own finds programs in (systemd.exec(5)).
 _PROGRAMS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
@@ -70,8 +74,9 @@ def kept_places(settings: Settings, start: str, state: str) -> Iterator[Place]:
             yield _write(start, what, given, f"{what}.folder", state, takes="folder")
 
 
-def sent_places(settings: Settings, start: str, state: str, programs: tuple[str, ...]) -> Iterator[Place]:
-    """Yield what the outputs need; nothing without any. programs: the PATH of their unit."""
+def sent_places(settings: Settings, start: str, box: "Sandbox") -> Iterator[Place]:
+    """Yield what the outputs need; nothing without any. box: that of their unit."""
+    state = box.state
     if not has_outputs(settings) or settings.events.store is None:
         return
     # Their cursors are beside it.
@@ -83,15 +88,16 @@ def sent_places(settings: Settings, start: str, state: str, programs: tuple[str,
         # For a collector on this machine, which reads what is now.
         yield _write(start, "metrics", metrics.file, "metrics.file", state, takes="lines", lasts=False)
     if hook is not None:
-        path = _program(start, hook.command[0], programs)
+        path = _program(start, hook.command[0], box.programs)
         better = f"sudo install -m 755 {path} /usr/local/bin/, and its path in hook.command"
         yield Place("hook", hook.command[0], path, READ, better, runs=True, needed=True)
     if settings.mqtt is not None:
         for key in ("ca", "certificate", "key", "password_file"):
             given = getattr(settings.mqtt, key)
-            # One that is relative may be one of systemd's credentials (edge.doctor.credentials).
-            if given is not None and (key != "password_file" or Path(given).is_absolute()):
-                yield _read(start, key, given, f"mqtt.{key}", private=key in ("key", "password_file"))
+            if key == "password_file":
+                yield from _secret(start, given, "mqtt.password_file", box)
+            elif given is not None:
+                yield _read(start, key, given, f"mqtt.{key}", private=key == "key")
 
 
 def shown_places(settings: Settings, start: str) -> Iterator[Place]:
@@ -101,11 +107,15 @@ def shown_places(settings: Settings, start: str) -> Iterator[Place]:
             yield _read(start, key, given, f"pages.{key}", private=key == "key")
 
 
-def secret_places(settings: Settings, start: str) -> Iterator[Place]:
-    """Yield the file with the camera's password, if there is one. start: of relative paths."""
-    given = settings.camera.password_file
-    if given is not None and Path(given).is_absolute():
-        yield _read(start, "password_file", given, "camera.password_file", private=True)
+def secret_places(settings: Settings, start: str, box: "Sandbox") -> Iterator[Place]:
+    """Yield the file with the camera's password, if there is one. start: of relative paths. box: of the service."""
+    yield from _secret(start, settings.camera.password_file, "camera.password_file", box)
+
+
+def _secret(start: str, given: str | None, key: str, box: "Sandbox") -> Iterator[Place]:
+    # One of systemd's credentials is no place: edge.doctor.credentials.
+    if given is not None and credential_among(given, box.credentials) is None:
+        yield _read(start, "password_file", given, key, private=True)
 
 
 def has_outputs(settings: Settings) -> bool:

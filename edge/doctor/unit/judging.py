@@ -3,6 +3,7 @@
 import re
 from pathlib import PurePath
 
+from edge.config.faults import shown
 from edge.doctor.access import WRITE
 from edge.doctor.events.places import Place
 from edge.doctor.sandbox import DIRECTORIES, Sandbox
@@ -20,6 +21,21 @@ Closed = tuple[str, str]
 def unit_name(box: Sandbox) -> str:
     """Return the unit's name for messages; with a remark if it is not installed."""
     return box.unit if box.installed else f"{box.unit} (not installed: as delivered)"
+
+
+def judge_relative(place: Place) -> Closed | None:
+    """Return why a path that is not whole is no user's guess, and what to do; None for a whole one, and for a program's
+    bare name, which the device looks for in its own PATH."""
+    # Text, not pathlib's: on Windows no path of the device's is absolute.
+    if place.given.startswith("/") or is_looked_for(place):
+        return None
+    path = place.path.as_posix()
+    return f"{place.what} {shown(place.given)}: the service takes that for {path}", "write the whole path"
+
+
+def is_looked_for(place: Place) -> bool:
+    """Return whether a place is a program's bare name."""
+    return place.runs and "/" not in place.given
 
 
 def judge_by_unit(place: Place, path: PurePath, box: Sandbox, seen: str) -> Closed | None:

@@ -141,7 +141,7 @@ def test_a_link_counts_where_it_leads(case: Case, tmp_path: Path) -> None:
 
 def test_relative_paths_are_taken_from_the_root(case: Case) -> None:
     finding = only(look(case, "birds"))
-    assert (finding.kind, finding.seen) == ("problem", "bundle birds: the service takes that for /birds")
+    assert (finding.kind, finding.seen) == ("problem", "bundle 'birds': the service takes that for /birds")
 
 
 def test_a_bundle_on_a_stick_may_be_missing(case: Case) -> None:

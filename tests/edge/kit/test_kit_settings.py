@@ -8,6 +8,7 @@ from edge.config.loading import load_settings
 from edge.kit import checking
 from edge.kit.delivered import settings_path, unit_files
 
+MQTT = '[mqtt]\nhost = "h"\nusername = "u"\n'
 STORE = 'events.store = "/var/lib/fieldfare/events.db"\n'
 
 
@@ -69,6 +70,13 @@ def test_labels_and_values_are_checked_against_the_bundle(workshop: Workshop, te
         ('events.store = "/usr/share/events.db"\n', "may only read"),
         ('events.store = "/etc/fieldfare/events.db"\n', "is root's"),
         ('events.store = "events.db"\n', "write the whole path"),
+        (
+            'camera.source = "rtsp://me@cam/1"\ncamera.password_file = "camera.txt"\n',
+            "takes that for /camera.txt: write the",
+        ),
+        (f'{STORE}{MQTT}password_file = "secrets/mqtt"\n', "takes that for /secrets/mqtt: write the whole path"),
+        (f'{STORE}{MQTT}password_file = "mqtt-pass"\n', "takes that for /mqtt-pass: write the whole path"),
+        (f'{STORE}{MQTT}ca = "ca.pem"\n', "takes that for /ca.pem: write the whole path"),
         ('output.jsonl = "/mnt/stick/results.jsonl"\n', "may only read"),
         (f'{STORE}pictures.folder = "/media/stick/pictures"\n', "may only read"),
         (f'{STORE}device.taxonomy = "/root/taxonomy.csv"\n', "/root"),
@@ -196,6 +204,9 @@ def test_a_place_that_a_drop_in_opens_is_taken_on_request(workshop: Workshop) ->
             f'{STORE}[mqtt]\nhost = "h"\nusername = "u"\npassword_file = "credential:mqtt-password"\n',
             "/etc/credstore/fieldfare.mqtt-password",
         ),
+        # As in settings from before the prefix: what the unit hands over is no file.
+        (f'{STORE}{MQTT}password_file = "mqtt-password"\n', "/etc/credstore/fieldfare.mqtt-password"),
+        (f'{STORE}{MQTT}password_file = "/etc/fieldfare/mqtt"\n', "password_file /etc/fieldfare/mqtt: put it there"),
         ('camera.source = "rtsp://user:hidden@cam/1"\n', "docs/cameras.md"),
     ],
 )
