@@ -1,7 +1,9 @@
 """What pip prints when it cannot fetch a wheel comes to one line, with what to do and the right status."""
 
 import importlib.util
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,30 @@ PRINTED: list[tuple[str, type[FieldfareError], str]] = [
         DataError,
         "wheel alpha==1.0: what was fetched has another SHA-256",
     ),
+    (
+        "  Downloading alpha.whl (40.0 MB)\nWARNING: Connection interrupted while downloading.\n"
+        "error: incomplete-download\n\n\N{MULTIPLICATION SIGN} Download failed because not enough bytes came\n"
+        "╰─> URL: https://x/alpha.whl\n\nnote: This is an issue with network connectivity, not pip.\n"
+        "hint: Use --resume-retries to configure resume attempt limit.",
+        UnavailableError,
+        "the package index does not answer",
+    ),
+    (
+        "ProtocolError: ('Connection broken: OSError(28, 'No space left on device')', OSError(28, 'No space left'))",
+        StorageError,
+        "no space for the wheels",
+    ),
+    (
+        "ERROR: Could not install packages due to an OSError: [Errno 122] Disk quota exceeded",
+        StorageError,
+        "no space for the wheels",
+    ),
+    (
+        "error: metadata-generation-failed\n\n\N{MULTIPLICATION SIGN} Encountered error.\n╰─> See above.\n\n"
+        "note: This is an issue with the package mentioned above.\nhint: See above for details.",
+        UnavailableError,
+        "pip could not fetch the wheels: Encountered error.",
+    ),
     ("Traceback:\nValueError: something else\n\n", UnavailableError, "ValueError: something else"),
     ("", UnavailableError, "it gave no reason"),
 ]
@@ -50,11 +76,39 @@ PRINTED: list[tuple[str, type[FieldfareError], str]] = [
 def test_what_pip_prints_is_one_line(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, printed: str, kind: type[FieldfareError], line: str
 ) -> None:
-    monkeypatch.setattr(fetching, "_run", lambda *_: (1, printed))
+    monkeypatch.setattr(fetching, "_run", lambda *_: (1, printed, 1 << 30))
     with pytest.raises(kind) as caught, wheels_at_hand(TARGET, workshop.wheels, None, lambda _: None):
         pass
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_disk_that_was_full_meanwhile_is_no_fault_of_the_network(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip 26 says nothing of it, and has removed what it wrote when it ends."""
+    printed = (
+        "WARNING: Connection interrupted while downloading.\nerror: incomplete-download\nhint: Use --resume-retries\n"
+    )
+    usage, left = shutil.disk_usage(workshop.folder), [1 << 30, 4096, 1 << 30, 1 << 30]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=left.pop(0)))
+    said = f"import sys; print({printed!r}, end=''); sys.exit(1)"
+    monkeypatch.setattr(fetching, "_pip", lambda: [sys.executable, "-c", said])
+    with (
+        pytest.raises(StorageError, match=r"no space for the wheels in .*: free some, or set TMPDIR"),
+        wheels_at_hand(TARGET, workshop.wheels, None, lambda _: None),
+    ):
+        pass
+
+
+def test_a_full_folder_for_temporary_files_is_one_line(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    words = r"no place for the wheels in .*: No space left on device: set TMPDIR"
+    with pytest.raises(StorageError, match=words), wheels_at_hand(TARGET, workshop.wheels, None, lambda _: None):
+        pass
 
 
 def test_a_python_without_pip(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
