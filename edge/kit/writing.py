@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def place_of(out: Path) -> Path:
 
 def check_replaceable(place: Path, *, overwrite: bool) -> None:
     """Raise OutputExistsError if there is something at `place` that must stay."""
-    if not place.exists():
+    if not os.path.lexists(place):
         return
     if not overwrite:
         raise OutputExistsError(f"{place} exists: choose another name or add --overwrite")

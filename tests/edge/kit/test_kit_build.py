@@ -5,13 +5,14 @@ import json
 import subprocess
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_kits import FITTING, SCRIPT, TARGET, Workshop, make_deb, make_wheel
 
 from edge import __version__
 from edge.bundle.store import open_bundle, pack_bytes
-from edge.kit import lock
+from edge.kit import build, lock
 from edge.kit.lock import format_lock
 from edge.kit.own_wheel import FILE, own_wheel
 
@@ -91,6 +92,29 @@ def test_two_kits_of_the_same_are_the_same_to_the_byte(workshop: Workshop) -> No
     for path in workshop.folder.rglob("*"):  # what a copy changes, and a kit must not show
         path.touch()
     assert workshop.built(out="two.tar").read_bytes() == first.read_bytes()
+
+
+@pytest.mark.parametrize("out", ["kit.tar", "kit"])
+def test_of_two_that_are_made_at_once_the_second_is_refused(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    place, first = workshop.folder / out, workshop.settings("camera.fps = 5\n")
+
+    real = build.write_kit
+
+    def after_another(*words: Any, **options: Any) -> None:
+        monkeypatch.setattr(build, "write_kit", real)
+        workshop.built("--config", first, out=out)
+        real(*words, **options)
+
+    monkeypatch.setattr(build, "write_kit", after_another)
+    status, _, errors = workshop.build("--out", place)
+    assert (status, errors.count("\n")) == (73, 1)
+    assert f"{place} exists" in errors
+    settings = (
+        unpacked(place)["fieldfare-kit/fieldfare.toml"] if place.is_file() else in_folder(place)["fieldfare.toml"]
+    )
+    assert b"fps = 5" in settings
 
 
 def test_a_tar_and_a_folder_hold_the_same(workshop: Workshop) -> None:
