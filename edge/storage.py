@@ -300,7 +300,15 @@ def _opened_directory(path: Path) -> Iterator[int | None]:
 
 
 def _storage_error(path: Path, error: OSError) -> StorageError:
-    return StorageError(
-        f"cannot write {path}: {error.strerror or error}; nothing was left behind: "
-        "free some space or choose another place"
-    )
+    reason, fix = trouble(path, error)
+    return StorageError(f"cannot write {path}: {reason}; nothing was left behind: {fix}")
+
+
+def trouble(path: Path, error: OSError) -> tuple[str, str]:
+    """Return why a file could not be written to `path`, and what to do, in words."""
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return error.strerror or str(error), "free some space or choose another place"
+    above = next((folder for folder in path.parents if os.path.lexists(folder)), None)
+    if above is not None and not above.is_dir():
+        return f"{above} is no folder", "choose another place"
+    return error.strerror or str(error), "choose another place"

@@ -16,7 +16,7 @@ from edge.errors import DataError, FieldfareError, MissingPackageError, StorageE
 from edge.kit.lock import Wheel, requirement
 from edge.kit.targets import Target
 from edge.printable import counted
-from edge.storage import check_place, read_bounded, write_file
+from edge.storage import check_place, read_bounded, trouble, write_file
 
 _WANTED = "requirements.txt"
 # The largest, OpenCV's, has 40 MB.
@@ -56,8 +56,8 @@ def wheels_at_hand(
     for name in found:
         step(name)
     missing = [wheel for wheel in wheels if wheel.file not in found]
-    if missing and cache is not None:
-        check_place(cache / missing[0].file)  # before anything is fetched
+    if missing and cache is not None:  # before anything is fetched
+        _check_cache(cache, missing[0])
     with _scratch(missing) as scratch:
         if missing:
             _download(target, missing, scratch, cache, step)
@@ -66,9 +66,32 @@ def wheels_at_hand(
             data = read_wheel(path, wheel)
             if cache is not None:
                 path = cache / wheel.file
-                write_file(path, data, overwrite=True)  # another kit may be made at the same time
+                _keep(path, data)
             found[wheel.file] = path
         yield found
+
+
+def _check_cache(cache: Path, wheel: Wheel) -> None:
+    if os.path.lexists(cache) and not cache.is_dir():
+        raise StorageError(f"--wheels {cache}: no folder: name one, or leave --wheels out")
+    try:
+        check_place(cache / wheel.file)
+    except StorageError as error:
+        raise _not_kept(cache / wheel.file, error, "nothing was fetched") from error
+
+
+def _keep(path: Path, data: bytes) -> None:
+    try:
+        write_file(path, data, overwrite=True)  # another kit may be made at the same time
+    except StorageError as error:
+        raise _not_kept(path, error, "the wheels before it stay there, and no kit was made") from error
+
+
+def _not_kept(path: Path, error: StorageError, left: str) -> StorageError:
+    """Return the error in the words of --wheels. error: of edge.storage. left: what there is now."""
+    cause = error.__cause__
+    reason, fix = trouble(path, cause) if isinstance(cause, OSError) else (str(error), "choose another place")
+    return StorageError(f"--wheels {path.parent}: cannot write {path.name}: {reason}; {left}: {fix}")
 
 
 @contextlib.contextmanager
@@ -99,7 +122,7 @@ def read_wheel(path: Path, wheel: Wheel) -> bytes:
 def _is_kept(wheel: Wheel, cache: Path) -> bool:
     """Return whether the cache has a wheel. Raises DataError if it has one of that name with other bytes."""
     path = cache / wheel.file
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for a folder that this user may not look into
         return False
     read_wheel(path, wheel)
     return True

@@ -107,8 +107,11 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
 def test_a_read_only_place_is_reported(tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("not a folder")
-    with pytest.raises(StorageError, match="cannot write"):
-        write_file(blocker / "out", b"data")
+    for path in (blocker / "out", blocker / "deeper" / "out"):
+        with pytest.raises(
+            StorageError, match=f"cannot write {path}: {blocker} is no folder; .*: choose another place"
+        ):
+            write_file(path, b"data")
 
 
 def test_two_directories_change_places_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,12 @@
 """What pip prints when it cannot fetch a wheel comes to one line, with what to do and the right status."""
 
+import errno
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -125,6 +128,54 @@ def test_a_folder_for_wheels_that_cannot_be_written_is_found_before_they_are_fet
     file.write_text("no folder")
     with pytest.raises(StorageError), wheels_at_hand(TARGET, workshop.wheels, file / "wheels", lambda _: None):
         pass
+
+
+@pytest.mark.parametrize("name", ["file", "link"])
+def test_a_file_as_the_folder_for_wheels_is_named_so(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(fetching, "_run", lambda *_: pytest.fail("fetched"))
+    (workshop.folder / "file").write_text("no folder")
+    (workshop.folder / "link").symlink_to("nowhere")
+    cache = workshop.folder / name
+    words = f"--wheels {cache}: no folder: name one, or leave --wheels out"
+    with pytest.raises(StorageError, match=words), wheels_at_hand(TARGET, workshop.wheels, cache, lambda _: None):
+        pass
+
+
+def test_a_folder_for_wheels_that_may_not_be_written(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object, **__: object) -> str:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", closed)
+    cache = workshop.folder / "kept"
+    words = f"--wheels {cache}: cannot write .*: Read-only file system; nothing was fetched: choose another place"
+    with pytest.raises(StorageError, match=words), wheels_at_hand(TARGET, workshop.wheels, cache, lambda _: None):
+        pass
+
+
+def test_a_folder_for_wheels_that_fills_up_keeps_those_before(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the message does not claim that nothing is left."""
+    cache, real = workshop.folder / "kept", os.write
+
+    def full(handle: int, data: bytes) -> int:
+        left[0] -= len(data)
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(handle, data)
+
+    left = [(workshop.index / workshop.wheels[0].file).stat().st_size]
+    monkeypatch.setattr(os, "write", full)
+    words = (
+        f"--wheels {cache}: cannot write {workshop.wheels[1].file}: No space left on device; the wheels before it stay "
+        "there, and no kit was made: free some space or choose another place"
+    )
+    with pytest.raises(StorageError) as caught, wheels_at_hand(TARGET, workshop.wheels, cache, lambda _: None):
+        pass
+    assert str(caught.value) == words
+    assert [one.name for one in cache.iterdir()] == [workshop.wheels[0].file]
 
 
 def test_every_wheel_is_a_step_whether_fetched_or_kept(workshop: Workshop) -> None:

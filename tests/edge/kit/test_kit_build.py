@@ -251,6 +251,24 @@ def test_a_kit_must_not_lie_in_what_it_is_made_of(workshop: Workshop) -> None:
     assert (status, errors.count("\n")) == (73, 1)
 
 
+@pytest.mark.parametrize("name", ["kit.tgz", "kit.tar.gz", "KIT.ZIP", "kit.tar.xz", "kit.7z", "birds.fieldfare", "-"])
+def test_a_name_that_promises_another_archive_is_refused(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(workshop.folder)
+    before = sorted(workshop.folder.iterdir())
+    status, _, errors = workshop.build("--out", name)
+    assert (status, sorted(workshop.folder.iterdir())) == (2, before)
+    assert f"--out {name}: a kit" in errors.splitlines()[-1]
+    assert "give a name that ends in .tar, or a folder" in errors.splitlines()[-1]
+
+
+def test_a_folder_that_is_there_may_have_any_name(workshop: Workshop) -> None:
+    (workshop.folder / "old.zip").mkdir()
+    assert (workshop.built(out="old.zip") / "fieldfare-kit/kit.json").is_file()
+    assert tarfile.is_tarfile(workshop.built(out="KIT.TAR"))
+
+
 def test_a_place_that_cannot_be_written_is_found_first(workshop: Workshop) -> None:
     (workshop.folder / "file").write_text("no folder")
     status, _, errors = workshop.build("--out", workshop.folder / "file" / "kit.tar")
