@@ -109,7 +109,7 @@ def running_places(settings: Settings, start: str, box: Sandbox) -> Iterator[Pla
     kind = source_kind(source)
     # What a program puts into /dev/shm need not be there yet, and looks like a device then.
     if kind == "v4l2" and not lies_in(absolute(start, source), "/dev/shm"):
-        better = 'name a camera, such as camera.source = "/dev/video0"'
+        better = "name a camera: /dev/video0, or the like, or a link to one in /dev/v4l/by-id"
         yield Place("source", source, absolute(start, source), READ, better, takes="camera")
     elif kind in ("v4l2", "replay"):
         yield _moved(start, "source", source, f"{state}/{Path(source).name}", "camera.source", takes="either")

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from edge.bundle.labels import check_unmistakable
 from edge.bundle.store import Bundle
+from edge.capture.urls import require_stream
 from edge.config.faults import shown
 from edge.config.loading import check_sendable
 from edge.config.secret_files import CREDENTIAL, credential_among
@@ -37,6 +38,8 @@ def check_settings(settings: Settings, bundle: Bundle, units: Mapping[str, bytes
             f"settings: bundle = {shown(settings.bundle)}: must be {shown(BUNDLE)}, where the kit's bundle is installed"
         )
     check_labels(settings, bundle.labels)
+    if source_kind(settings.camera.source) == "stream":
+        require_stream(settings.camera.source)
     judged = [] if closed_allowed else [_fault(place, box) for place, box in _places(settings, units)]
     judged += [] if closed_allowed else [_not_handed(*one) for one in _credentials(settings, units)]
     closed = [fault for fault in judged if fault is not None]

@@ -4,7 +4,7 @@ import re
 from pathlib import PurePath
 
 from edge.config.faults import shown
-from edge.doctor.access import WRITE
+from edge.doctor.access import READ, WRITE
 from edge.doctor.events.places import Place
 from edge.doctor.sandbox import DIRECTORIES, Sandbox
 
@@ -49,7 +49,7 @@ def judge_by_unit(place: Place, path: PurePath, box: Sandbox, seen: str) -> Clos
         return f"{seen}: {unit_name(box)} {how} {rule.folder} ({rule.why})", place.better
     strange = _no_file(place, path) or _judge_lasting(place, path) or _judge_folder(place, path, box)
     if strange is not None:
-        return f"{seen}: {strange}", place.better
+        return f"{seen}: {strange[0]}", strange[1]
     if rule is not None and view == "read" and place.wanted == WRITE:
         # Not the stick's own folder: systemd would bind what is there at the start over a stick that comes later.
         medium = next((folder for folder in MEDIA if path.is_relative_to(folder)), path.parent.as_posix())
@@ -70,33 +70,37 @@ def _judge_camera(place: Place, path: PurePath, box: Sandbox, seen: str) -> Clos
     camera = any(_CAMERAS.fullmatch(name) for name in names)
     if camera and box.opens("char-video4linux"):
         return None
-    fault = f"{unit_name(box)} does not open it" if camera else f"no camera that {unit_name(box)} opens"
-    mend = f"{place.better}; or `sudo systemctl edit {box.unit}`: [Service] DeviceAllow={place.path.as_posix()} rw"
-    return f"{seen}: {fault} (DevicePolicy, DeviceAllow)", mend
+    if camera:
+        mend = f"`sudo systemctl edit {box.unit}`: [Service] DeviceAllow=char-video4linux rw"
+        return f"{seen}: {unit_name(box)} does not open it (DevicePolicy, DeviceAllow)", mend
+    # No line that opens it: it may be a disk.
+    return f"{seen}: no camera that {unit_name(box)} opens (DevicePolicy, DeviceAllow)", place.better
 
 
-def _no_file(place: Place, path: PurePath) -> str | None:
+def _no_file(place: Place, path: PurePath) -> Closed | None:
     """Return why no file or folder of the user's can be at `path`."""
+    # Not to copy it: a disk's device would be copied whole.
+    fix = f"correct {place.what} in the settings" if place.wanted == READ and place.takes != "kernel" else place.better
     if lies_in(path, "/dev") and not lies_in(path, "/dev/shm"):
         thrown = place.takes == "lines" and path.as_posix() == "/dev/null"
-        return None if thrown else "/dev holds devices, no files and folders"
+        return None if thrown else ("/dev holds devices, no files and folders", fix)
     if lies_in(path, "/proc", "/sys") and (place.takes != "kernel" or _OF_PROCESSES.match(path.as_posix())):
-        return f"/{path.parts[1]} holds the kernel's own files"
+        return f"/{path.parts[1]} holds the kernel's own files", fix
     return None
 
 
-def _judge_lasting(place: Place, path: PurePath) -> str | None:
+def _judge_lasting(place: Place, path: PurePath) -> Closed | None:
     gone = next((folder for folder in _GONE if path.is_relative_to(folder)), None)
     if not place.lasts or gone is None or lies_in(path, *MEDIA):
         return None
-    return f"{gone} is empty after each start of the board, and this must last"
+    return f"{gone} is empty after each start of the board, and this must last", place.better
 
 
-def _judge_folder(place: Place, path: PurePath, box: Sandbox) -> str | None:
+def _judge_folder(place: Place, path: PurePath, box: Sandbox) -> Closed | None:
     """Return why `path` cannot be a file: it is, or holds, a folder that systemd makes for the unit."""
     if place.takes in ("folder", "either"):
         return None
     made = (rule.folder for rule in box.rules if rule.why in DIRECTORIES)
     if path.as_posix() == "/" or any(PurePath(folder).is_relative_to(path) for folder in made):
-        return "it is a folder, and must be a file in one"
+        return "it is a folder", f"name a file in {box.state if place.wanted == WRITE else 'it'}"
     return None

@@ -186,13 +186,23 @@ def test_devices_the_kernel_s_files_and_what_does_not_last(case: Case, sections:
 
 def test_a_drop_in_may_open_a_camera_of_another_name(case: Case) -> None:
     camera = {"source": "/dev/birdcam"}
-    assert "DeviceAllow=/dev/birdcam rw" in (only(look(case, camera=camera)).mend or "")
+    found = only(look(case, camera=camera))
+    assert found.seen == "source /dev/birdcam: no camera that fieldfare.service opens (DevicePolicy, DeviceAllow)"
+    assert found.mend == "name a camera: /dev/video0, or the like, or a link to one in /dev/v4l/by-id"
     drop_in = case.etc / "systemd/system/fieldfare.service.d/camera.conf"
     drop_in.parent.mkdir()
     drop_in.write_text("[Service]\nDeviceAllow=/dev/birdcam rw\n")
     assert only(look(case, camera=camera)).kind == "ok"
     drop_in.write_text("[Service]\nDeviceAllow=\n")
-    assert "does not open it" in only(look(case, camera={"source": "/dev/video0"})).seen
+    found = only(look(case, camera={"source": "/dev/video0"}))
+    assert "does not open it" in found.seen
+    assert "DeviceAllow=char-video4linux rw" in (found.mend or "")
+
+
+@pytest.mark.parametrize("sections", [{"camera": {"source": "/proc/1/mem"}}, {"device": {"taxonomy": "/dev/sda"}}])
+def test_nobody_is_to_copy_a_disk_or_a_memory(case: Case, sections: dict[str, Any]) -> None:
+    found = only(look(case, events={"store": "/var/lib/fieldfare/e.db"}, **sections))
+    assert (found.mend or "").startswith("correct ")
 
 
 def test_a_network_camera_needs_the_drop_in(case: Case) -> None:

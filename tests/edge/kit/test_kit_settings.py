@@ -55,6 +55,8 @@ def test_the_bundle_must_be_where_the_kit_puts_it(workshop: Workshop) -> None:
         (f'{STORE}[gpio]\npin = 17\nlabels = ["fox"]\n', "gpio.labels"),
         ("[camera]\nfps = 0\n", "camera.fps"),
         ("[kamera]\nfps = 1\n", "kamera"),
+        ('camera.source = "file:///dev/sda"\n', "it begins with rtsp, rtsps, http, https"),
+        ('camera.source = "ftp://cam/1"\n', "it begins with rtsp, rtsps, http, https"),
     ],
 )
 def test_labels_and_values_are_checked_against_the_bundle(workshop: Workshop, text: str, named: str) -> None:
@@ -158,7 +160,7 @@ def test_what_must_last_is_not_kept_where_a_start_empties(workshop: Workshop, te
     ],
 )
 def test_a_folder_is_no_file(workshop: Workshop, text: str) -> None:
-    assert "it is a folder, and must be a file in one" in refused(workshop, text)
+    assert ": it is a folder: name a file in " in refused(workshop, text)
 
 
 @pytest.mark.parametrize(
