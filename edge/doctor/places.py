@@ -61,7 +61,9 @@ def places(case: "Case") -> list[Finding]:
     findings = []
     for place, where in needs:
         found = (judge_relative(place) if own else None) or judge_place(place, where, mounts, case.account)
-        findings += [Finding("places", "places", severity, *found)] if found else []
+        # A store is named once, though the service and its outputs need it, unless the fault is the unit's.
+        if found is not None and (finding := Finding("places", "places", severity, *found)) not in findings:
+            findings.append(finding)
     findings += [Finding("places", "places", severity, *found) for found in _network(case, box)]
     if own and box.installed:
         findings += [Finding("places", "places", "problem", *found) for found in _outputs(case, sandbox(case, OUTPUTS))]

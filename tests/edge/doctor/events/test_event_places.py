@@ -65,6 +65,13 @@ def test_what_the_unit_hands_over_is_no_place(case: Case, name: str) -> None:
     assert not [one for one in found if "password_file" in one.seen]
 
 
+def test_a_store_that_service_and_outputs_need_is_one_finding(case: Case) -> None:
+    found = look(case, "/run/fieldfare/e.db", hook={"command": ["/bin/sh"]})
+    assert [one.seen for one in found] == [
+        "store /run/fieldfare/e.db: /run is empty after each start of the board, and this must last"
+    ]
+
+
 def test_as_delivered_all_is_well_in_one_line(case: Case) -> None:
     found = look(case, event_lines={"file": "/var/lib/fieldfare/events.jsonl"}, hook={"command": ["/bin/sh"]})
     assert lines(found) == ["ok: 4 files and folders, all open to fieldfare.service and its outputs => None"]
