@@ -72,7 +72,7 @@ def wheels_at_hand(
 
 
 def _check_cache(cache: Path, wheel: Wheel) -> None:
-    if os.path.lexists(cache) and not cache.is_dir():
+    if os.path.lexists(cache) and not os.path.isdir(cache):  # noqa: PTH112 - as in _is_kept
         raise StorageError(f"--wheels {cache}: no folder: name one, or leave --wheels out")
     try:
         check_place(cache / wheel.file)
