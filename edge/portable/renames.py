@@ -42,7 +42,11 @@ def _link_new(new: Path, path: Path) -> None:
         raise
     except (OSError, NotImplementedError):  # no links on this file system: an empty file holds the name
         os.close(os.open(path, open_flags("O_WRONLY", "O_CREAT", "O_EXCL"), 0o644))
-        new.replace(path)
+        try:
+            new.replace(path)
+        except BaseException:
+            path.unlink()
+            raise
     else:
         new.unlink()
 

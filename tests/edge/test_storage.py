@@ -162,6 +162,21 @@ def test_of_two_that_make_the_same_directory_at_once_the_second_is_refused(tmp_p
     assert list(tmp_path.iterdir()) == [out]
 
 
+@pytest.mark.parametrize(("error", "raised"), [(OSError(5, "I/O error"), StorageError), (KeyboardInterrupt(), None)])
+def test_a_name_that_was_held_is_free_again_if_the_file_does_not_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, raised: type[Exception] | None
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(renames, "libc", lambda: None)
+    monkeypatch.setattr(os, "link", _refused)
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises(raised or KeyboardInterrupt):
+        write_file(tmp_path / "out", b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.usefixtures("disk")
 def test_a_link_that_leads_nowhere_is_something_that_exists(tmp_path: Path) -> None:
     out = tmp_path / "out"
