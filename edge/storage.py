@@ -1,6 +1,7 @@
 """Read small files within bounds, and write files and directories atomically.
 
-They are written into a hidden folder beside the target, synced, then renamed.
+They are written into a hidden folder beside the target, synced, then renamed. Unless they may replace something, the
+rename itself refuses what was made under that name meanwhile (renameat2 with RENAME_NOREPLACE, a hard link elsewhere).
 
 A directory replaces another one in one step on Linux (renameat2 with RENAME_EXCHANGE), in two renames elsewhere. Each
 process locks its hidden folder. The next process that writes to the same target removes the folders that nobody locks,
@@ -23,6 +24,7 @@ from typing import IO
 
 from edge.errors import FieldfareError, OutputExistsError, StorageError
 from edge.portable.locks import locked
+from edge.portable.renames import NameTakenError, exchange, move_new
 from edge.portable.system import libc, open_flags, set_mode
 
 PARTIAL = ".partial"  # what names of unfinished files and folders end in: they are removed
@@ -104,7 +106,10 @@ def _new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
     with _beside(path) as temporary:
         new = temporary / "new"
         yield new
-        new.replace(path)
+        if overwrite:
+            new.replace(path)
+        else:
+            move_new(new, path)
         _sync_directory(path.parent)
 
 
@@ -167,11 +172,10 @@ def _new_directory(path: Path, *, overwrite: bool) -> Iterator[Path]:
         new.mkdir()
         yield new
         _sync_directory(new)
-        # Without `overwrite`, what appeared there meanwhile stays: the rename fails.
         if overwrite and path.exists():
-            _exchange(new, path)
+            exchange(new, path)
         else:
-            new.rename(path)
+            move_new(new, path)
         _sync_directory(path.parent)
 
 
@@ -189,6 +193,8 @@ def _beside(path: Path) -> Iterator[Path]:
             yield temporary
     except FieldfareError:  # some are OSErrors, and have their own words
         raise
+    except NameTakenError:
+        raise _exists(path) from None
     except OSError as error:
         raise _storage_error(path, error) from error
     finally:
@@ -201,20 +207,6 @@ def clear(path: Path) -> None:
     for entry in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
         with contextlib.suppress(OSError), locked(entry):  # locked, gone meanwhile, or another user's
             shutil.rmtree(entry)
-
-
-def _exchange(one: Path, other: Path) -> None:
-    """Swap two directories in one step, or in two renames if the file system cannot do that."""
-    swap = getattr(libc(), "renameat2", None)
-    at_cwd, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux' headers
-    if swap is None or swap(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) != 0:
-        aside = one.with_name("old")
-        other.rename(aside)
-        try:
-            one.rename(other)
-        except BaseException:
-            aside.rename(other)
-            raise
 
 
 def refuse_inputs(target: Path, inputs: Iterable[Path | None], *, option: str = "--out") -> None:
@@ -254,8 +246,12 @@ def check_place(path: Path) -> None:
 
 
 def _refuse_existing(path: Path, *, overwrite: bool) -> None:
-    if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists: choose another name or add --overwrite")
+    if os.path.lexists(path) and not overwrite:
+        raise _exists(path)
+
+
+def _exists(path: Path) -> OutputExistsError:
+    return OutputExistsError(f"{path} exists: choose another name or add --overwrite")
 
 
 def _write_synced(path: Path, data: bytes) -> None:
@@ -304,7 +300,15 @@ def _opened_directory(path: Path) -> Iterator[int | None]:
 
 
 def _storage_error(path: Path, error: OSError) -> StorageError:
-    return StorageError(
-        f"cannot write {path}: {error.strerror or error}; nothing was left behind: "
-        "free some space or choose another place"
-    )
+    reason, fix = trouble(path, error)
+    return StorageError(f"cannot write {path}: {reason}; nothing was left behind: {fix}")
+
+
+def trouble(path: Path, error: OSError) -> tuple[str, str]:
+    """Return why a file could not be written to `path`, and what to do, in words."""
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return error.strerror or str(error), "free some space or choose another place"
+    above = next((folder for folder in path.parents if os.path.lexists(folder)), None)
+    if above is not None and not above.is_dir():
+        return f"{above} is no folder", "choose another place"
+    return error.strerror or str(error), "choose another place"

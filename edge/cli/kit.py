@@ -47,10 +47,13 @@ def build(target: str, closed_places: bool, **given: Any) -> None:
     """
     from edge.kit.build import Order, build_kit
     from edge.kit.lock import read_lock
+    from edge.kit.writing import fault_of_name
 
     if target not in TARGETS:
         known = f"no kit: {NO_KIT[target]}" if target in NO_KIT else f"must be one of {', '.join(TARGETS)}"
         raise click.UsageError(f"--target {target[:80]}: {known}")
+    if (fault := fault_of_name(given["out"])) is not None:
+        raise click.UsageError(f"--out {given['out']}: {fault}")
     order = Order(target=TARGETS[target], closed_allowed=closed_places, **given)
     with click.progressbar(
         length=2 * len(read_lock(order.target)),

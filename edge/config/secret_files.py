@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Container
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote, urlsplit
@@ -24,6 +25,12 @@ _MOST_BYTES = 4096
 def credential_id(name: str) -> str | None:
     """Return the name of the credential that `name` stands for; None if it is a file."""
     return name.removeprefix(CREDENTIAL) if re.fullmatch(CREDENTIAL + _ID, name) else None
+
+
+def credential_among(name: str, handed: Container[str]) -> str | None:
+    """Return the name of the credential that `name` stands for in a unit that hands over these; None if it is a file.
+    A bare name may be one of them, as in settings from before the prefix."""
+    return name if name in handed else credential_id(name)
 
 
 def read_secret(key: str, name: str) -> str:

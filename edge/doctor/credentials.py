@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.config.secret_files import CREDENTIAL, credential_id
+from edge.config.secret_files import CREDENTIAL, credential_among
 from edge.doctor.case import Case
 from edge.doctor.findings import Finding
 from edge.doctor.sandbox import OUTPUTS, Sandbox, sandbox
@@ -16,12 +16,13 @@ _STORES = ("etc/credstore", "etc/credstore.encrypted", "run/credstore", "run/cre
 def credentials(case: Case) -> list[Finding]:
     """Compare the credentials that the settings name with those that the units hand over. Never reads one."""
     settings = case.settings
-    named = []
-    if settings is not None and (camera := credential_id(settings.camera.password_file or "")) is not None:
-        named.append(("camera.password_file", camera, sandbox(case)))
+    wanted = []
+    if settings is not None:
+        wanted.append(("camera.password_file", settings.camera.password_file, sandbox(case)))
     if settings is not None and settings.mqtt is not None:
-        mqtt = credential_id(settings.mqtt.password_file or "")
-        named += [] if mqtt is None else [("mqtt.password_file", mqtt, sandbox(case, OUTPUTS))]
+        wanted.append(("mqtt.password_file", settings.mqtt.password_file, sandbox(case, OUTPUTS)))
+    found = [(key, credential_among(given or "", box.credentials), box) for key, given, box in wanted]
+    named = [(key, name, box) for key, name, box in found if name is not None]
     if not named:
         return [Finding("credentials", "credentials", "not here", "the settings name none")]
     findings = [finding for key, name, box in named for finding in _judged(case, key, name, box)]

@@ -8,14 +8,24 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.config.settings import Settings
 from edge.doctor.access import ENTER, READ, WRITE, changeable, refusal, status
-from edge.doctor.events.places import Place, has_outputs, kept_places, secret_places, sent_places, shown_places
+from edge.doctor.events.places import (
+    Place,
+    Takes,
+    absolute,
+    has_outputs,
+    kept_places,
+    secret_places,
+    sent_places,
+    shown_places,
+)
 from edge.doctor.findings import Finding, Kind
 from edge.doctor.sandbox import GIVEN, OUTPUTS, PAGES, SERVICE, Sandbox, sandbox
+from edge.doctor.unit.judging import MEDIA, judge_by_unit, judge_relative, lies_in, unit_name
 from edge.printable import counted, masked
 from edge.source_kind import source_kind
 
@@ -23,14 +33,16 @@ if TYPE_CHECKING:  # `fieldfare kit` judges places on any desktop; these need Li
     from edge.doctor.case import Case
     from edge.processes.process import Account
 
-_MEDIA = ("/media", "/mnt", "/run/media")
+# File systems in memory.
+_IN_MEMORY = ("tmpfs", "ramfs")
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A mounted file system: its folder and its options."""
+    """A mounted file system: its folder, its kind, such as ext4, and its options."""
 
     folder: str
+    kind: str
     options: frozenset[str]
 
 
@@ -48,17 +60,17 @@ def places(case: "Case") -> list[Finding]:
     severity: Kind = "problem" if own and box.installed else "warning"
     findings = []
     for place, where in needs:
-        found = judge_place(place, where, mounts, case.account)
-        if found is None and own and not Path(place.given).is_absolute():
-            found = f"{place.what} {place.given}: the service takes that for {place.path}", "write the whole path"
-        findings += [Finding("places", "places", severity, *found)] if found else []
+        found = (judge_relative(place) if own else None) or judge_place(place, where, mounts, case.account)
+        # A store is named once, though the service and its outputs need it, unless the fault is the unit's.
+        if found is not None and (finding := Finding("places", "places", severity, *found)) not in findings:
+            findings.append(finding)
     findings += [Finding("places", "places", severity, *found) for found in _network(case, box)]
     if own and box.installed:
         findings += [Finding("places", "places", "problem", *found) for found in _outputs(case, sandbox(case, OUTPUTS))]
     findings += [Finding("places", "places", "warning", *found) for found in _doubtful(wanted, case.account)]
     count = len({place.path for place, _ in needs})
     beside = [word for word in ("outputs", "pages") if any(f"-{word}" in where.unit for _, where in needs)]
-    who = " and its ".join([_name(box), *beside])
+    who = " and its ".join([unit_name(box), *beside])
     seen = f"{counted(count, 'file or folder', 'files and folders')}, all open to {who}"
     return findings or [Finding("places", "places", "ok", seen)]
 
@@ -68,7 +80,7 @@ def _needs(case: "Case", box: Sandbox, start: str) -> list[tuple[Place, Sandbox]
     needs = [(place, box) for place in _places(case, box, start)]
     if case.settings is not None:
         sender, viewer = sandbox(case, OUTPUTS), sandbox(case, PAGES)
-        needs += [(one, sender) for one in sent_places(case.settings, start, sender.state, sender.programs)]
+        needs += [(one, sender) for one in sent_places(case.settings, start, sender)]
         needs += [(one, viewer) for one in shown_places(case.settings, start)]
     return needs
 
@@ -77,13 +89,9 @@ def _same(file: str, other: str) -> bool:
     return os.path.realpath(file) == os.path.realpath(other)
 
 
-def _name(box: Sandbox) -> str:
-    return box.unit if box.installed else f"{box.unit} (not installed: as delivered)"
-
-
 def _places(case: "Case", box: Sandbox, start: str) -> Iterator[Place]:
     """Yield what the service needs; relative paths count from `start`."""
-    settings, state = case.settings, box.state
+    settings = case.settings
     if case.settings_from is not None:
         file = Path(case.settings_from).absolute()
         home = box.settings or f"/etc/{SERVICE}/{file.name}"
@@ -92,42 +100,51 @@ def _places(case: "Case", box: Sandbox, start: str) -> Iterator[Place]:
     if found is not None:
         yield from _program(Path(found, SERVICE))
     if case.bundle is not None:
-        yield _moved(start, "bundle", case.bundle, f"/etc/{SERVICE}/{Path(case.bundle).name}", "bundle")
+        yield _moved(start, "bundle", case.bundle, f"/etc/{SERVICE}/{Path(case.bundle).name}", "bundle", takes="either")
     if settings is not None:
-        yield from running_places(settings, start, state)
+        yield from running_places(settings, start, box)
 
 
-def running_places(settings: Settings, start: str, state: str) -> Iterator[Place]:
-    """Yield what the service needs by its settings, beside the bundle. start, state: as of kept_places."""
-    source, script = settings.camera.source, settings.camera.script or ""
-    if source_kind(source) == "replay":
-        yield _moved(start, "source", source, f"{state}/{Path(source).name}", "camera.source")
+def running_places(settings: Settings, start: str, box: Sandbox) -> Iterator[Place]:
+    """Yield what the service needs by its settings, beside the bundle. start: of relative paths. box: its unit's."""
+    state, source, script = box.state, settings.camera.source, settings.camera.script or ""
+    kind = source_kind(source)
+    # What a program puts into /dev/shm need not be there yet, and looks like a device then.
+    if kind == "v4l2" and not lies_in(absolute(start, source), "/dev/shm"):
+        better = "name a camera: /dev/video0, or the like, or a link to one in /dev/v4l/by-id"
+        yield Place("source", source, absolute(start, source), READ, better, takes="camera")
+    elif kind in ("v4l2", "replay"):
+        yield _moved(start, "source", source, f"{state}/{Path(source).name}", "camera.source", takes="either")
     if script.startswith("@"):
         yield _moved(start, "script", script[1:], f"{state}/{Path(script[1:]).name}", "camera.script")
     if settings.locate.method == "model" and settings.locate.model is not None:
         model = settings.locate.model
-        yield _moved(start, "detector", model, f"/etc/{SERVICE}/{Path(model).name}", "locate.model")
+        yield _moved(start, "detector", model, f"/etc/{SERVICE}/{Path(model).name}", "locate.model", takes="either")
     library = settings.engine.edgetpu_library
     if "/" in library:
         yield _moved(start, "library", library, f"/usr/local/lib/{Path(library).name}", "edgetpu_library", runs=True)
     if settings.output.jsonl is not None:
-        path = Path(os.path.normpath(Path(start, settings.output.jsonl)))
-        yield Place("results", settings.output.jsonl, path, WRITE, f'jsonl = "{state}/{path.name}" in the settings')
+        given = settings.output.jsonl
+        path = absolute(start, given)
+        better = f'jsonl = "{state}/{path.name}" in the settings'
+        yield Place("results", given, path, WRITE, better, takes="lines", lasts=True)
     power = settings.power
     if power is not None and power.file is not None:
-        path = Path(os.path.normpath(Path(start, power.file)))
         better = "name a file in /sys or /run, which the service sees, in power.file"
-        yield Place("power.file", power.file, path, READ, better, needed=power.value is not None)
-    yield from secret_places(settings, start)
+        path, needed = absolute(start, power.file), power.value is not None
+        yield Place("power.file", power.file, path, READ, better, needed=needed, takes="kernel")
+    yield from secret_places(settings, start, box)
     yield from kept_places(settings, start, state)
 
 
-def _moved(start: str, what: str, given: str, home: str, key: str, *, runs: bool = False) -> Place:
+def _moved(
+    start: str, what: str, given: str, home: str, key: str, *, runs: bool = False, takes: Takes = "file"
+) -> Place:
     """Return a place to read, which may be moved to `home`."""
-    path = Path(os.path.normpath(Path(start, given)))
+    path = absolute(start, given)
     copy = "cp -rT --no-preserve=mode" if _is_folder(path) else "install -m 644"
     better = f'sudo {copy} {path} {home}, and {key} = "{home}" in the settings'
-    return Place(what, given, path, READ, better, runs=runs)
+    return Place(what, given, path, READ, better, runs=runs, takes=takes)
 
 
 def _program(command: Path) -> Iterator[Place]:
@@ -144,15 +161,18 @@ def judge_place(
     """Return what keeps the service from a place, and what to do; None if nothing does, as far as can be seen."""
     real = Path(os.path.realpath(place.path))
     seen = f"{place.what} {place.path}" + ("" if real == place.path else f" (a link to {real})")
-    for path in dict.fromkeys((place.path, real)):
+    # A device is judged by its number, wherever a link to it is.
+    for path in (real,) if place.takes == "camera" else dict.fromkeys((place.path, real)):
         closed = judge_by_unit(place, path, box, seen)
-        if closed is not None:
+        if closed is not None or place.takes == "camera":  # who may open it: `devices`, `groups`
             return closed
     over = [mount for mount in mounts if real.is_relative_to(mount.folder)]
     mount = max(over, key=lambda one: len(one.folder), default=None)
     if mount is not None and place.wanted == WRITE and "ro" in mount.options:
         mend = f"sudo mount -o remount,rw {mount.folder}, and the same in /etc/fstab"
         return f"{seen}: {mount.folder} is mounted read-only", mend
+    if mount is not None and place.lasts and mount.kind in _IN_MEMORY:
+        return f"{seen}: {mount.folder} is in memory ({mount.kind}), and this must last", place.better
     if mount is not None and place.runs and "noexec" in mount.options:
         return f"{seen}: {mount.folder} is mounted noexec: nothing there may be run", place.better
     fault = _fault_of_file(place, seen)
@@ -162,21 +182,6 @@ def judge_place(
     # What systemd makes, it gives to the service's user; only /etc stays root's.
     made = place.wanted == WRITE and rule is not None and rule.why in GIVEN
     return None if account is None or made else _judge_permissions(place, seen, account)
-
-
-def judge_by_unit(place: Place, path: PurePath, box: Sandbox, seen: str) -> tuple[str, str] | None:
-    """Return what in the unit keeps the service from `path`, and what to do. seen: the place, in words."""
-    rule = box.rule(path.as_posix())
-    view = "write" if rule is None else rule.view
-    if rule is not None and view in ("hidden", "own"):
-        how = "does not see" if view == "hidden" else "has its own"
-        return f"{seen}: {_name(box)} {how} {rule.folder} ({rule.why})", place.better
-    if rule is not None and view == "read" and place.wanted == WRITE:
-        # Not the stick's own folder: systemd would bind what is there at the start over a stick that comes later.
-        medium = next((folder for folder in _MEDIA if path.is_relative_to(folder)), path.parent.as_posix())
-        mend = f"{place.better}; or `sudo systemctl edit {box.unit}`: [Service] ReadWritePaths=-{medium}"
-        return f"{seen}: {_name(box)} may only read there ({rule.why})", mend
-    return None
 
 
 def _judge_permissions(place: Place, seen: str, account: "Account") -> tuple[str, str] | None:
@@ -229,7 +234,7 @@ def _network(case: "Case", box: Sandbox) -> Iterator[tuple[str, str]]:
     if case.settings is not None and source_kind(case.settings.camera.source) == "stream" and not box.network:
         folder = f"/etc/systemd/system/{_drop_ins(box.unit)}"
         mend = f"sudo install -D -m 644 systemd/network-camera.conf {folder}/network-camera.conf (docs/cameras.md)"
-        yield f"source {masked(case.settings.camera.source)}: {_name(box)} has no network", mend
+        yield f"source {masked(case.settings.camera.source)}: {unit_name(box)} has no network", mend
 
 
 def _outputs(case: "Case", box: Sandbox) -> Iterator[tuple[str, str]]:
@@ -255,7 +260,7 @@ def _doubtful(wanted: Sequence[Place], account: "Account | None") -> Iterator[tu
     for place in wanted:
         if place.what not in ("bundle", "settings", "library", "program"):
             continue
-        medium = next((folder for folder in _MEDIA if place.path.is_relative_to(folder)), None)
+        medium = next((folder for folder in MEDIA if place.path.is_relative_to(folder)), None)
         if medium is not None:
             yield f"{place.what} {place.path}: what is in {medium} may be missing when the service starts", place.better
         found = None if account is None else changeable(place.path, account)
@@ -276,5 +281,7 @@ def read_mounts(file: Path) -> list[Mount]:
         fields, kinds = mounted.split(), system.split()
         if len(fields) > 5 and len(kinds) > 2:
             folder = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4])
-            found[folder] = Mount(folder, frozenset({*fields[5].split(","), *({"ro"} & {*kinds[2].split(",")})}))
+            found[folder] = Mount(
+                folder, kinds[0], frozenset({*fields[5].split(","), *({"ro"} & {*kinds[2].split(",")})})
+            )
     return list(found.values())

@@ -1,9 +1,10 @@
 """Read from a systemd unit what its service may see, read and write, as systemd.exec(5) defines it."""
 
 import contextlib
+import fnmatch
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -29,6 +30,13 @@ RuntimeDirectory=fieldfare
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
+DevicePolicy=closed
+DeviceAllow=char-video4linux rw
+DeviceAllow=char-media rw
+DeviceAllow=char-dma_heap rw
+DeviceAllow=char-usb_device rw
+DeviceAllow=char-apex rw
+DeviceAllow=char-drm rw
 RestrictAddressFamilies=AF_UNIX AF_NETLINK
 IPAddressDeny=any
 """
@@ -43,6 +51,7 @@ LoadCredential=mqtt-password:fieldfare.mqtt-password
 StateDirectory=fieldfare
 ConfigurationDirectory=fieldfare
 RuntimeDirectory=fieldfare-outputs
+PrivateDevices=yes
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
@@ -60,6 +69,7 @@ StateDirectory=fieldfare
 ConfigurationDirectory=fieldfare
 RuntimeDirectory=fieldfare-pages
 ReadWritePaths=-/media -/mnt
+PrivateDevices=yes
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
@@ -72,7 +82,8 @@ DELIVERED_UNITS = {SERVICE: DELIVERED, OUTPUTS: _DELIVERED_OUTPUTS, PAGES: _DELI
 # Nothing below a hidden place can be opened again by another setting. What is `own` is a private, empty folder, into
 # which only a bind mount leads.
 View = Literal["hidden", "own", "read", "write"]
-_DIRECTORIES = {
+# What systemd makes for a unit: the setting, and where its folders are.
+DIRECTORIES = {
     "StateDirectory": "/var/lib",
     "CacheDirectory": "/var/cache",
     "LogsDirectory": "/var/log",
@@ -80,7 +91,7 @@ _DIRECTORIES = {
     "RuntimeDirectory": "/run",
 }
 # Those that systemd makes, and gives to the service's user.
-GIVEN = tuple(key for key in _DIRECTORIES if key != "ConfigurationDirectory")
+GIVEN = tuple(key for key in DIRECTORIES if key != "ConfigurationDirectory")
 _SYSTEM = {"yes": ("/usr", "/boot", "/efi"), "full": ("/usr", "/boot", "/efi", "/etc"), "strict": ("/",)}
 _HOMES = ("/home", "/root", "/run/user")
 _TRUE = ("1", "yes", "y", "true", "t", "on")
@@ -110,6 +121,8 @@ class Sandbox:
     programs: PATH
     network: whether it may open connections to the network
     credentials: where systemd takes each from, by its name: a path, a name in a store, or "" if the unit holds it
+    devices: those that it may read and write, as DeviceAllow names them: nodes, and patterns of kinds such as
+        char-video4linux; None for all. What every program has, such as /dev/null, is left out
     """
 
     unit: str
@@ -123,6 +136,11 @@ class Sandbox:
     programs: tuple[str, ...]
     network: bool
     credentials: Mapping[str, str]
+    devices: tuple[str, ...] | None
+
+    def opens(self, kind: str) -> bool:
+        """Return whether it may read and write every device of a kind, such as char-video4linux."""
+        return self.devices is None or any(fnmatch.fnmatchcase(kind, pattern) for pattern in self.devices)
 
     def rule(self, path: str | Path) -> Rule | None:
         """Return the rule that decides about an absolute path; None if the unit leaves it alone."""
@@ -211,7 +229,18 @@ def parse_sandbox(text: str, unit: str, *, installed: bool = True) -> Sandbox:
         programs=tuple(variables.get("PATH", "").split(":")),
         network=network and (not words("IPAddressDeny") or bool(words("IPAddressAllow"))),
         credentials=dict(_credentials(words)),
+        devices=_devices(last, values.get("DeviceAllow", ())),
     )
+
+
+def _devices(last: Mapping[str, str], allowed: Sequence[str]) -> tuple[str, ...] | None:
+    """Return what Sandbox has as `devices`. allowed: the values of DeviceAllow, such as `char-drm rw`."""
+    if last.get("PrivateDevices", "no").lower() in _TRUE:
+        return ()
+    if last.get("DevicePolicy", "auto").lower() == "auto" and not allowed:
+        return None
+    found = (line.rpartition(" ") if " " in line else (line, "", "rwm") for line in map(str.strip, allowed))
+    return tuple(device.strip() for device, _, rights in found if {"r", "w"} <= set(rights))
 
 
 def _credentials(words: Callable[[str], list[str]]) -> Iterator[tuple[str, str]]:
@@ -238,7 +267,7 @@ def _rules(last: Mapping[str, str], words: Callable[[str], list[str]]) -> Iterat
         yield Rule(folder, views[home.lower()], f"ProtectHome={home}")
     for folder in ("/tmp", "/var/tmp") if last.get("PrivateTmp", "no").lower() in (*_TRUE, "disconnected") else ():
         yield Rule(folder, "own", f"PrivateTmp={last['PrivateTmp']}")
-    for key, base in _DIRECTORIES.items():
+    for key, base in DIRECTORIES.items():
         for word in words(key):
             yield Rule(f"{base}/{word.split(':')[0]}", "write", key)
     paths: dict[str, View] = {"ReadOnlyPaths": "read", "ReadWritePaths": "write", "InaccessiblePaths": "hidden"}

@@ -5,14 +5,16 @@ from pathlib import PurePosixPath
 
 from edge.bundle.labels import check_unmistakable
 from edge.bundle.store import Bundle
+from edge.capture.urls import require_stream
 from edge.config.faults import shown
 from edge.config.loading import check_sendable
-from edge.config.secret_files import CREDENTIAL, credential_id
+from edge.config.secret_files import CREDENTIAL, credential_among
 from edge.config.settings import Settings
 from edge.doctor.access import READ, WRITE
 from edge.doctor.events.places import Place, has_outputs, sent_places, shown_places
-from edge.doctor.places import judge_by_unit, running_places
+from edge.doctor.places import running_places
 from edge.doctor.sandbox import OUTPUTS, PAGES, SERVICE, Sandbox, parse_sandbox
+from edge.doctor.unit.judging import is_looked_for, judge_by_unit, judge_relative
 from edge.errors import ConfigError
 from edge.events.labels import check_labels
 from edge.printable import masked
@@ -20,6 +22,7 @@ from edge.source_kind import source_kind
 
 # Where edge/installing puts the bundle, and the settings that name it.
 BUNDLE = "/etc/fieldfare/bundle.fieldfare"
+_NOT_BROUGHT = ("/sys/", "/proc/", "/run/", "/dev/")
 _ANYWAY = "or --closed-places, if a drop-in on the device opens it"
 
 
@@ -35,6 +38,8 @@ def check_settings(settings: Settings, bundle: Bundle, units: Mapping[str, bytes
             f"settings: bundle = {shown(settings.bundle)}: must be {shown(BUNDLE)}, where the kit's bundle is installed"
         )
     check_labels(settings, bundle.labels)
+    if source_kind(settings.camera.source) == "stream":
+        require_stream(settings.camera.source)
     judged = [] if closed_allowed else [_fault(place, box) for place, box in _places(settings, units)]
     judged += [] if closed_allowed else [_not_handed(*one) for one in _credentials(settings, units)]
     closed = [fault for fault in judged if fault is not None]
@@ -62,8 +67,8 @@ def notes(settings: Settings, bundle: Bundle, units: Mapping[str, bytes]) -> Ite
     """Yield what the device needs that no kit brings, in a line each."""
     for place, _ in _places(settings, units):
         # What the kernel or a program writes there while the device runs is no file that anybody brings.
-        if place.wanted == READ and not place.path.as_posix().startswith(("/sys/", "/run/")):
-            where = place.given if _is_looked_for(place) else place.path.as_posix()
+        if place.wanted == READ and not place.path.as_posix().startswith(_NOT_BROUGHT):
+            where = place.given if is_looked_for(place) else place.path.as_posix()
             yield f"not in the kit: {place.what} {where}: put it there on the device"
     for key, name, box in _credentials(settings, units):
         if stored := box.credentials.get(name):
@@ -86,10 +91,10 @@ def _places(settings: Settings, units: Mapping[str, bytes]) -> Iterator[tuple[Pl
     """Yield the files and folders that the settings name, each once, with the unit that needs it."""
     box, sender = _box(units, SERVICE), _box(units, OUTPUTS)
     seen = set()
-    for place in running_places(settings, box.folder, box.state):
+    for place in running_places(settings, box.folder, box):
         seen.add(place.path)
         yield place, box
-    for place in sent_places(settings, sender.folder, sender.state, sender.programs):
+    for place in sent_places(settings, sender.folder, sender):
         if place.path not in seen:
             yield place, sender
     viewer = _box(units, PAGES)
@@ -103,9 +108,10 @@ def _credentials(settings: Settings, units: Mapping[str, bytes]) -> Iterator[tup
         ("camera.password_file", settings.camera.password_file, SERVICE),
         ("mqtt.password_file", mqtt, OUTPUTS),
     ):
-        name = credential_id(given or "")
+        box = _box(units, service)
+        name = credential_among(given or "", box.credentials)
         if name is not None:
-            yield key, name, _box(units, service)
+            yield key, name, box
 
 
 def _not_handed(key: str, name: str, box: Sandbox) -> str | None:
@@ -119,18 +125,10 @@ def _not_handed(key: str, name: str, box: Sandbox) -> str | None:
 def _fault(place: Place, box: Sandbox) -> str | None:
     """Return why the service could not use a place, and what to do."""
     path = PurePosixPath(place.path.as_posix())
-    # What counts from the unit's folder is no user's guess.
-    if not PurePosixPath(place.given).is_absolute() and not _is_looked_for(place):
-        return f"{place.what} {shown(place.given)}: the service takes that for {path}: write the whole path"
-    closed = judge_by_unit(place, path, box, f"{place.what} {path}")
+    closed = judge_relative(place) or judge_by_unit(place, path, box, f"{place.what} {path}")
     if closed is not None:
         return ": ".join(closed)
     rule = box.rule(path.as_posix())
     if place.wanted == WRITE and rule is not None and rule.why == "ConfigurationDirectory":
         return f"{place.what} {path}: {rule.folder} is root's, and the service may only read there: {place.better}"
     return None
-
-
-def _is_looked_for(place: Place) -> bool:
-    """Return whether a place is a program's bare name, which the device looks for in its own PATH."""
-    return place.runs and "/" not in place.given

@@ -6,6 +6,7 @@ import lzma
 import re
 import tarfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -21,6 +22,9 @@ _MOST_UNPACKED = 16 << 20
 _MARK = b"!<arch>\n"
 # ar(5): name, time, owner, group, mode, size, and two bytes that end a header.
 _HEADER = 60
+# What dpkg unpacks; a compression stands behind the last two. The rest may be signatures.
+_PARTS = ("debian-binary", "control.tar", "data.tar")
+_MOST_MEMBERS = 16
 _FIELD = re.compile(r"^(Package|Version|Architecture):[ \t]*(\S+)[ \t]*$", re.MULTILINE)
 # Debian's policy for names and versions; an epoch has a colon, which FAT cannot hold in a name.
 _NAME, _VERSION = re.compile(r"[a-z0-9][a-z0-9+.-]+"), re.compile(r"(?:\d+:)?([A-Za-z0-9.+~-]+)")
@@ -70,7 +74,7 @@ def _read(path: Path, target: Target) -> Deb:
     try:
         with path.open("rb") as file:
             size = _size(file)
-            fields = dict(_FIELD.findall(_control(file)))
+            fields = dict(_FIELD.findall(_control(file, size)))
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -98,22 +102,39 @@ def _size(file: IO[bytes]) -> int:
     return size
 
 
-def _control(file: IO[bytes]) -> str:
-    """Return the control file of a package (deb(5)). Raises ValueError with the reason."""
+def _control(file: IO[bytes], size: int) -> str:
+    """Return the control file of a package (deb(5)) that is whole to its end. Raises ValueError with the reason."""
     if file.read(len(_MARK)) != _MARK:
         raise ValueError("no Debian package (no ar archive)")
-    # debian-binary, then control.tar: with a compression that its name shows; members may only be signatures before it.
-    for _ in range(4):
+    members = tuple(_members(file, size))
+    for part in _PARTS:
+        if not any(name.startswith(part) for name, _, _ in members):
+            raise ValueError(f"no Debian package (no {part} in it), or copied in part")
+    name, at, length = next(one for one in members if one[0].startswith("control.tar"))
+    if length > _MOST_CONTROL:
+        raise ValueError(f"{name} has {length} bytes, at most {_MOST_CONTROL}: no Debian package")
+    file.seek(at)
+    return _control_file(_unpacked(name, file.read(length)))
+
+
+def _members(file: IO[bytes], size: int) -> Iterator[tuple[str, int, int]]:
+    """Yield the name of each member of an ar archive of `size` bytes, where its content begins, and how long it is.
+    Raises ValueError if the last one does not end where the file does."""
+    at = len(_MARK)
+    for _ in range(_MOST_MEMBERS):
+        if at >= size:
+            return
+        file.seek(at)
         header = file.read(_HEADER)
         if len(header) < _HEADER or header[58:] != b"`\n" or not header[48:58].strip().isdigit():
-            break
-        name, size = header[:16].decode("ascii", "replace").strip().rstrip("/"), int(header[48:58])
-        if name.startswith("control.tar"):
-            if size > _MOST_CONTROL:
-                raise ValueError(f"{name} has {size} bytes, at most {_MOST_CONTROL}: no Debian package")
-            return _control_file(_unpacked(name, file.read(size)))
-        file.seek(size + size % 2, io.SEEK_CUR)
-    raise ValueError("no Debian package (no control.tar in it), or copied in part")
+            raise ValueError(f"damaged, or copied in part: after {at} of {size} bytes there is no member of a package")
+        name, length = header[:16].decode("ascii", "replace").strip().rstrip("/"), int(header[48:58])
+        at += _HEADER
+        if at + length > size:
+            raise ValueError(f"copied in part: {name} needs {at + length - size} bytes more: copy it again")
+        yield name, at, length
+        at += length + length % 2
+    raise ValueError(f"more than {_MOST_MEMBERS} members in it: no Debian package")
 
 
 def _unpacked(name: str, data: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,29 @@ from edge.storage import new_directory, new_file, read_bounded
 
 FOLDER = "fieldfare-kit"
 TAR = ".tar"
+_NAMES = f"give a name that ends in {TAR}, or a folder"
+# Endings of other archives, and of a bundle.
+_OTHERS = (
+    *(
+        ".tgz",
+        ".tbz",
+        ".tbz2",
+        ".txz",
+        ".tzst",
+        ".tlz",
+        ".gz",
+        ".bz2",
+        ".xz",
+        ".zst",
+        ".lz",
+        ".lz4",
+        ".lzma",
+        ".z",
+        ".br",
+    ),
+    *(".zip", ".7z", ".rar", ".cpio", ".ar", ".deb", ".rpm", ".whl", ".iso", ".img", ".squashfs"),
+    ".fieldfare",
+)
 # Any tar reads it, and every Python writes it in the same way; ustar's names end at 100 characters, and one wheel's
 # name has 97.
 _FORM = tarfile.GNU_FORMAT
@@ -36,6 +60,14 @@ def part_at(path: Path, about: Entry) -> Part:
     return Part(about, lambda: read_bounded(path, about.size))
 
 
+def fault_of_name(out: Path) -> str | None:
+    """Return why `out` is no name for a kit, in words: it promises something else than a tar or a folder."""
+    if str(out) == "-":
+        return f"a kit cannot be written to the output: {_NAMES}"
+    ending = next((one for one in _OTHERS if out.name.lower().endswith(one)), None)
+    return None if ending is None or out.is_dir() else f"a kit is no {ending}: {_NAMES}"
+
+
 def place_of(out: Path) -> Path:
     """Return where a kit goes: FOLDER in a folder that is there and is no kit itself, else `out`."""
     return out / FOLDER if out.is_dir() and not (out / KIT_FILE).is_file() else out
@@ -43,7 +75,7 @@ def place_of(out: Path) -> Path:
 
 def check_replaceable(place: Path, *, overwrite: bool) -> None:
     """Raise OutputExistsError if there is something at `place` that must stay."""
-    if not place.exists():
+    if not os.path.lexists(place):
         return
     if not overwrite:
         raise OutputExistsError(f"{place} exists: choose another name or add --overwrite")
@@ -62,7 +94,7 @@ def write_kit(place: Path, parts: Mapping[str, Part], *, overwrite: bool, wrote:
 
     Raises OutputExistsError, StorageError, or DataError if a file has changed since it was looked at.
     """
-    if place.suffix == TAR and not place.is_dir():
+    if place.suffix.lower() == TAR and not place.is_dir():
         with new_file(place, overwrite=overwrite) as file, tarfile.open(fileobj=file, mode="w", format=_FORM) as tar:
             for name, data in _read(parts, wrote):
                 tar.addfile(_entry(name, len(data)), io.BytesIO(data))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from edge import storage
 from edge.errors import MissingInputError, OutputExistsError, StorageError
+from edge.portable import renames
 from edge.storage import new_directory, new_file, read_bounded, replace_file, write_directory, write_file
 
 FILES = {"a.bin": b"x" * 200_000, "b.txt": b"hello"}
@@ -106,8 +107,11 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
 def test_a_read_only_place_is_reported(tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("not a folder")
-    with pytest.raises(StorageError, match="cannot write"):
-        write_file(blocker / "out", b"data")
+    for path in (blocker / "out", blocker / "deeper" / "out"):
+        with pytest.raises(
+            StorageError, match=f"cannot write {path}: {blocker} is no folder; .*: choose another place"
+        ):
+            write_file(path, b"data")
 
 
 def test_two_directories_change_places_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +121,80 @@ def test_two_directories_change_places_in_one_step(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(Path, "rename", lambda *_: pytest.fail("renamed"))
     write_directory(out, FILES, overwrite=True)
     assert {f.name: f.read_bytes() for f in out.iterdir()} == FILES
+
+
+def _refused(*_: object) -> None:
+    raise OSError(errno.EOPNOTSUPP, "no links here")
+
+
+@pytest.fixture(params=["in one step", "with a link", "without links"])
+def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What a file system has to refuse a name that is taken."""
+    if request.param != "in one step":
+        monkeypatch.setattr(renames, "libc", lambda: None)
+    if request.param == "without links":
+        monkeypatch.setattr(os, "link", _refused)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("disk")
+def test_of_two_that_write_the_same_file_at_once_the_second_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(OutputExistsError, match="--overwrite"), new_file(out) as second:
+        second.write(b"second")
+        with new_file(out) as first:
+            first.write(b"first")
+    assert out.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.usefixtures("disk")
+@pytest.mark.parametrize("meanwhile", ["folder", "file"])
+def test_of_two_that_make_the_same_directory_at_once_the_second_is_refused(tmp_path: Path, meanwhile: str) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(OutputExistsError, match="--overwrite"), new_directory(out) as second:
+        (second / "file").write_bytes(b"second")
+        if meanwhile == "folder":
+            write_directory(out, {"file": b"first"})
+        else:
+            write_file(out, b"first")
+    assert (out / "file" if meanwhile == "folder" else out).read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize(("error", "raised"), [(OSError(5, "I/O error"), StorageError), (KeyboardInterrupt(), None)])
+def test_a_name_that_was_held_is_free_again_if_the_file_does_not_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, raised: type[Exception] | None
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(renames, "libc", lambda: None)
+    monkeypatch.setattr(os, "link", _refused)
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises(raised or KeyboardInterrupt):
+        write_file(tmp_path / "out", b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_link_that_leads_nowhere_is_something_that_exists(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.symlink_to(tmp_path / "nowhere")
+    for write in (lambda: write_file(out, b"x"), lambda: write_directory(out, {"a": b"x"})):
+        with pytest.raises(OutputExistsError):
+            write()
+    assert out.readlink() == tmp_path / "nowhere"
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_new_file_or_directory_is_there_on_every_disk(tmp_path: Path) -> None:
+    write_file(tmp_path / "file", b"x")
+    write_directory(tmp_path / "folder", FILES)
+    assert (tmp_path / "file").read_bytes() == b"x"
+    assert {one.name for one in (tmp_path / "folder").iterdir()} == set(FILES)
+    assert (tmp_path / "file").stat().st_nlink == 1
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 KILLED = """

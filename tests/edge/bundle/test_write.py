@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge import storage
 from edge.bundle.store import Bundle, open_bundle
 from edge.bundle.write import check_target, save
 from edge.errors import OutputExistsError, StorageError
+from edge.portable import renames
 
 
 def at(bundle: Bundle, path: Path) -> Bundle:
@@ -46,7 +46,7 @@ def test_ctrl_c_between_the_renames_keeps_the_old_one(
     sealed: Bundle, bundle_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a file system that cannot exchange two directories in one step."""
-    monkeypatch.setattr(storage, "libc", object)
+    monkeypatch.setattr(renames, "libc", object)
     real = Path.rename
 
     def interrupted(self: Path, target: Path) -> Path:

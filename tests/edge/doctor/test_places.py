@@ -22,6 +22,7 @@ MOUNTS = """\
 31 20 8:17 / /media/my\\040stick ro,nosuid shared:7 - vfat /dev/sda1 rw,uid=1000
 32 20 8:18 / /srv/run rw,noexec - ext4 /dev/sdb1 rw
 33 20 8:19 / /srv/worn rw - ext4 /dev/sdc1 ro,errors=remount-ro
+34 20 0:40 / /srv/quick rw - tmpfs tmpfs rw
 """
 
 
@@ -140,7 +141,7 @@ def test_a_link_counts_where_it_leads(case: Case, tmp_path: Path) -> None:
 
 def test_relative_paths_are_taken_from_the_root(case: Case) -> None:
     finding = only(look(case, "birds"))
-    assert (finding.kind, finding.seen) == ("problem", "bundle birds: the service takes that for /birds")
+    assert (finding.kind, finding.seen) == ("problem", "bundle 'birds': the service takes that for /birds")
 
 
 def test_a_bundle_on_a_stick_may_be_missing(case: Case) -> None:
@@ -155,6 +156,7 @@ def test_a_bundle_on_a_stick_may_be_missing(case: Case) -> None:
         ({"output": {"jsonl": "/media/my stick/r.jsonl"}}, "/media/my stick is mounted read-only"),
         ({"output": {"jsonl": "/srv/worn/r.jsonl"}}, "/srv/worn is mounted read-only"),
         ({"engine": {"edgetpu_library": "/srv/run/lib.so"}}, "/srv/run is mounted noexec"),
+        ({"events": {"store": "/srv/quick/e.db"}}, "/srv/quick is in memory (tmpfs), and this must last"),
     ],
 )
 def test_mounts(case: Case, sections: dict[str, Any], words: str) -> None:
@@ -162,6 +164,45 @@ def test_mounts(case: Case, sections: dict[str, Any], words: str) -> None:
     drop_in.parent.mkdir()
     drop_in.write_text("[Service]\nReadWritePaths=/media /srv\n")
     assert words in only(look(case, **sections)).seen
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"camera": {"source": "/dev/sda"}}, "source /dev/sda: no camera that fieldfare.service opens"),
+        ({"camera": {"source": "/dev/ttyUSB0"}}, "DeviceAllow"),
+        ({"camera": {"source": "/proc/1/mem"}}, "/proc holds the kernel's own files"),
+        ({"power": {"file": "/dev/ttyUSB0"}}, "/dev holds devices"),
+        ({"events": {"store": "/dev/sda"}}, "/dev holds devices"),
+        ({"events": {"store": "/run/fieldfare/e.db"}}, "/run is empty after each start"),
+        ({"events": {"store": "/var/lib/fieldfare"}}, "it is a folder"),
+    ],
+)
+def test_devices_the_kernel_s_files_and_what_does_not_last(case: Case, sections: dict[str, Any], words: str) -> None:
+    finding = only(look(case, **sections))
+    assert finding.kind == "problem"
+    assert words in finding.seen
+
+
+def test_a_drop_in_may_open_a_camera_of_another_name(case: Case) -> None:
+    camera = {"source": "/dev/birdcam"}
+    found = only(look(case, camera=camera))
+    assert found.seen == "source /dev/birdcam: no camera that fieldfare.service opens (DevicePolicy, DeviceAllow)"
+    assert found.mend == "name a camera: /dev/video0, or the like, or a link to one in /dev/v4l/by-id"
+    drop_in = case.etc / "systemd/system/fieldfare.service.d/camera.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text("[Service]\nDeviceAllow=/dev/birdcam rw\n")
+    assert only(look(case, camera=camera)).kind == "ok"
+    drop_in.write_text("[Service]\nDeviceAllow=\n")
+    found = only(look(case, camera={"source": "/dev/video0"}))
+    assert "does not open it" in found.seen
+    assert "DeviceAllow=char-video4linux rw" in (found.mend or "")
+
+
+@pytest.mark.parametrize("sections", [{"camera": {"source": "/proc/1/mem"}}, {"device": {"taxonomy": "/dev/sda"}}])
+def test_nobody_is_to_copy_a_disk_or_a_memory(case: Case, sections: dict[str, Any]) -> None:
+    found = only(look(case, events={"store": "/var/lib/fieldfare/e.db"}, **sections))
+    assert (found.mend or "").startswith("correct ")
 
 
 def test_a_network_camera_needs_the_drop_in(case: Case) -> None:

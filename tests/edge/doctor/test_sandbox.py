@@ -100,6 +100,37 @@ def test_settings_of_units(lines: str, path: str, seen: str) -> None:
     assert view(box(lines), path) == seen
 
 
+@pytest.mark.parametrize(
+    ("lines", "devices"),
+    [
+        ("", None),
+        ("DevicePolicy=auto", None),
+        ("DevicePolicy=closed", ()),
+        ("DevicePolicy=strict\nDeviceAllow=/dev/null rw", ("/dev/null",)),
+        ("DeviceAllow=/dev/ttyUSB0", ("/dev/ttyUSB0",)),  # auto, with a list: closed
+        ("DeviceAllow=char-drm r\nDeviceAllow=char-media rwm\nDeviceAllow=block-* w", ("char-media",)),
+        ("DeviceAllow=char-drm rw\nDeviceAllow=\nDevicePolicy=closed", ()),
+        ("DeviceAllow=char-drm rw\nPrivateDevices=yes", ()),
+        ("PrivateDevices=yes\nPrivateDevices=no", None),
+    ],
+)
+def test_devices_of_units(lines: str, devices: tuple[str, ...] | None) -> None:
+    assert box(lines).devices == devices
+
+
+@pytest.mark.parametrize(
+    ("lines", "opened"),
+    [
+        ("", True),
+        ("DevicePolicy=closed", False),
+        ("DeviceAllow=char-video4linux rw", True),
+        ("DeviceAllow=char-* rw", True),
+    ],
+)
+def test_kinds_of_devices(lines: str, opened: bool) -> None:
+    assert box(lines).opens("char-video4linux") is opened
+
+
 def test_other_sections_and_comments_do_not_count() -> None:
     text = "# /etc/x\n[Unit]\nProtectHome=yes\n[Service]\n;ProtectHome=yes\nProtectSystem = strict\n[Install]\nUser=x\n"
     assert parse_unit(text) == {"ProtectSystem": ["strict"]}

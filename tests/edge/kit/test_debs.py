@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import lzma
 import tarfile
 from pathlib import Path
 
@@ -31,6 +32,11 @@ def control(text: bytes = b"Package: a\nVersion: 1\nArchitecture: arm64\n", name
     return buffer.getvalue()
 
 
+def deb(control: dict[str, bytes]) -> bytes:
+    """Return a package with that control.tar."""
+    return ar({"debian-binary": b"2.0\n", **control, "data.tar.xz": b"files"})
+
+
 def test_packages_are_named_as_debian_names_them(folder: Path) -> None:
     make_deb(folder / "download(1).deb", "libedgetpu1-std", "16.0tf2.17.1-1", "arm64")
     make_deb(folder / "b.deb", "fonts-dejavu", "1:2.37-8", "all")
@@ -44,7 +50,7 @@ def test_every_packing_of_debians_own_is_read(folder: Path) -> None:
     make_deb(folder / "a.deb", "a1", ending=".xz")
     make_deb(folder / "b.deb", "b1", ending="")
     fields = control(b"Package: c1\nVersion: 1\nArchitecture: all\n")
-    (folder / "c.deb").write_bytes(ar({"debian-binary": b"2.0\n", "control.tar.gz": gzip.compress(fields)}))
+    (folder / "c.deb").write_bytes(deb({"control.tar.gz": gzip.compress(fields)}))
     assert [deb.package for deb in read_debs(folder, TARGET)] == ["a1", "b1", "c1"]
 
 
@@ -75,18 +81,26 @@ def test_a_package_that_is_there_twice_is_refused(folder: Path) -> None:
         (b"", "no ar archive"),
         (b"PK\x03\x04" + bytes(100), "no ar archive"),
         (ar({}), "copied in part"),
-        (ar({"debian-binary": b"2.0\n"}), "copied in part"),
-        (ar({"control.tar.zst": b"x"}), "packed in a way"),
-        (ar({"control.tar.xz": b"no xz"}), "is damaged"),
-        (ar({"control.tar.gz": gzip.compress(control())[:40]}), "damaged|no control file"),
-        (ar({"control.tar": b"\0" * 1024}), "no control file"),
-        (ar({"control.tar": control(name="./postinst")}), "no control file"),
-        (ar({"control.tar": control(b"Package: a\n")}), "names no package and version"),
-        (ar({"control.tar": control(b"Package: ../a\nVersion: 1\nArchitecture: arm64\n")}), "names no package"),
-        (ar({"control.tar": control(b"Package: a1\nVersion: 1/2\nArchitecture: arm64\n")}), "names no package"),
-        (ar({"control.tar": control(b"Package: a1\nVersion: 1\n")}), "for no architecture"),
-        (ar({"control.tar.gz": gzip.compress(bytes(17 << 20))}), "unpacks to more than 16 MiB"),
-        (b"!<arch>\n" + f"{'control.tar':<48}{10**9:<10}`\n".encode(), "at most"),
+        (ar({"debian-binary": b"2.0\n"}), "no control.tar in it"),
+        (ar({"debian-binary": b"2.0\n", "control.tar": control()}), "no data.tar in it"),
+        (ar({"control.tar": control(), "data.tar.xz": b""}), "no debian-binary in it"),
+        (deb({"control.tar": control(), **{f"_{number}": b"" for number in range(20)}}), "members in it"),
+        (deb({"control.tar": control()}) + b"more", "there is no member of a package"),
+        (deb({"control.tar.zst": b"x"}), "packed in a way"),
+        (deb({"control.tar.xz": b"no xz"}), "is damaged"),
+        (deb({"control.tar.gz": gzip.compress(control())[:40]}), "damaged|no control file"),
+        (deb({"control.tar": b"\0" * 1024}), "no control file"),
+        (deb({"control.tar": control(name="./postinst")}), "no control file"),
+        (deb({"control.tar": control(b"Package: a\n")}), "names no package and version"),
+        (deb({"control.tar": control(b"Package: ../a\nVersion: 1\nArchitecture: arm64\n")}), "names no package"),
+        (deb({"control.tar": control(b"Package: a1\nVersion: 1/2\nArchitecture: arm64\n")}), "names no package"),
+        (deb({"control.tar": control(b"Package: a1\nVersion: 1\n")}), "for no architecture"),
+        (deb({"control.tar.gz": gzip.compress(bytes(17 << 20))}), "unpacks to more than 16 MiB"),
+        (
+            b"!<arch>\n" + f"{'control.tar':<48}{10**9:<10}`\n".encode(),
+            "control.tar needs 1000000000 bytes more: copy it again",
+        ),
+        (deb({"control.tar": bytes(2 << 20)}), "control.tar has 2097152 bytes, at most 1048576"),
     ],
 )
 def test_what_is_no_package_is_one_line(folder: Path, content: bytes, why: str) -> None:
@@ -94,6 +108,21 @@ def test_what_is_no_package_is_one_line(folder: Path, content: bytes, why: str) 
     with pytest.raises(DataError, match=why) as caught:
         read_debs(folder, TARGET)
     assert str(folder / "a.deb") in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", [".xz", ""])
+def test_a_package_that_was_copied_in_part_is_refused_wherever_it_ends(folder: Path, ending: str) -> None:
+    fields = control(b"Package: a1\nVersion: 1\nArchitecture: arm64\n")
+    fields = lzma.compress(fields) if ending else fields
+    whole = deb({f"control.tar{ending}": fields})
+    last = len(whole) - 1  # a byte to make the size even, which holds nothing
+    for size in [*range(0, last, 97), last - 20, last - 1]:
+        (folder / "a.deb").write_bytes(whole[:size])
+        with pytest.raises(DataError, match=r"copied in part|no ar archive") as caught:
+            read_debs(folder, TARGET)
+        assert "\n" not in str(caught.value)
+    (folder / "a.deb").write_bytes(whole[:last])
+    assert len(read_debs(folder, TARGET)) == 1
 
 
 def test_files_that_are_no_packages_are_refused(folder: Path) -> None:

@@ -5,13 +5,14 @@ import json
 import subprocess
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_kits import FITTING, SCRIPT, TARGET, Workshop, make_deb, make_wheel
 
 from edge import __version__
 from edge.bundle.store import open_bundle, pack_bytes
-from edge.kit import lock
+from edge.kit import build, lock
 from edge.kit.lock import format_lock
 from edge.kit.own_wheel import FILE, own_wheel
 
@@ -91,6 +92,29 @@ def test_two_kits_of_the_same_are_the_same_to_the_byte(workshop: Workshop) -> No
     for path in workshop.folder.rglob("*"):  # what a copy changes, and a kit must not show
         path.touch()
     assert workshop.built(out="two.tar").read_bytes() == first.read_bytes()
+
+
+@pytest.mark.parametrize("out", ["kit.tar", "kit"])
+def test_of_two_that_are_made_at_once_the_second_is_refused(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    place, first = workshop.folder / out, workshop.settings("camera.fps = 5\n")
+
+    real = build.write_kit
+
+    def after_another(*words: Any, **options: Any) -> None:
+        monkeypatch.setattr(build, "write_kit", real)
+        workshop.built("--config", first, out=out)
+        real(*words, **options)
+
+    monkeypatch.setattr(build, "write_kit", after_another)
+    status, _, errors = workshop.build("--out", place)
+    assert (status, errors.count("\n")) == (73, 1)
+    assert f"{place} exists" in errors
+    settings = (
+        unpacked(place)["fieldfare-kit/fieldfare.toml"] if place.is_file() else in_folder(place)["fieldfare.toml"]
+    )
+    assert b"fps = 5" in settings
 
 
 def test_a_tar_and_a_folder_hold_the_same(workshop: Workshop) -> None:
@@ -225,6 +249,24 @@ def test_a_damaged_bundle_is_found_before_anything_is_fetched(workshop: Workshop
 def test_a_kit_must_not_lie_in_what_it_is_made_of(workshop: Workshop) -> None:
     status, _, errors = workshop.build("--out", workshop.bundle / "kit.tar")
     assert (status, errors.count("\n")) == (73, 1)
+
+
+@pytest.mark.parametrize("name", ["kit.tgz", "kit.tar.gz", "KIT.ZIP", "kit.tar.xz", "kit.7z", "birds.fieldfare", "-"])
+def test_a_name_that_promises_another_archive_is_refused(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(workshop.folder)
+    before = sorted(workshop.folder.iterdir())
+    status, _, errors = workshop.build("--out", name)
+    assert (status, sorted(workshop.folder.iterdir())) == (2, before)
+    assert f"--out {name}: a kit" in errors.splitlines()[-1]
+    assert "give a name that ends in .tar, or a folder" in errors.splitlines()[-1]
+
+
+def test_a_folder_that_is_there_may_have_any_name(workshop: Workshop) -> None:
+    (workshop.folder / "old.zip").mkdir()
+    assert (workshop.built(out="old.zip") / "fieldfare-kit/kit.json").is_file()
+    assert tarfile.is_tarfile(workshop.built(out="KIT.TAR"))
 
 
 def test_a_place_that_cannot_be_written_is_found_first(workshop: Workshop) -> None:

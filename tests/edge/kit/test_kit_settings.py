@@ -8,6 +8,7 @@ from edge.config.loading import load_settings
 from edge.kit import checking
 from edge.kit.delivered import settings_path, unit_files
 
+MQTT = '[mqtt]\nhost = "h"\nusername = "u"\n'
 STORE = 'events.store = "/var/lib/fieldfare/events.db"\n'
 
 
@@ -54,6 +55,8 @@ def test_the_bundle_must_be_where_the_kit_puts_it(workshop: Workshop) -> None:
         (f'{STORE}[gpio]\npin = 17\nlabels = ["fox"]\n', "gpio.labels"),
         ("[camera]\nfps = 0\n", "camera.fps"),
         ("[kamera]\nfps = 1\n", "kamera"),
+        ('camera.source = "file:///dev/sda"\n', "it begins with rtsp, rtsps, http, https"),
+        ('camera.source = "ftp://cam/1"\n', "it begins with rtsp, rtsps, http, https"),
     ],
 )
 def test_labels_and_values_are_checked_against_the_bundle(workshop: Workshop, text: str, named: str) -> None:
@@ -69,6 +72,13 @@ def test_labels_and_values_are_checked_against_the_bundle(workshop: Workshop, te
         ('events.store = "/usr/share/events.db"\n', "may only read"),
         ('events.store = "/etc/fieldfare/events.db"\n', "is root's"),
         ('events.store = "events.db"\n', "write the whole path"),
+        (
+            'camera.source = "rtsp://me@cam/1"\ncamera.password_file = "camera.txt"\n',
+            "takes that for /camera.txt: write the",
+        ),
+        (f'{STORE}{MQTT}password_file = "secrets/mqtt"\n', "takes that for /secrets/mqtt: write the whole path"),
+        (f'{STORE}{MQTT}password_file = "mqtt-pass"\n', "takes that for /mqtt-pass: write the whole path"),
+        (f'{STORE}{MQTT}ca = "ca.pem"\n', "takes that for /ca.pem: write the whole path"),
         ('output.jsonl = "/mnt/stick/results.jsonl"\n', "may only read"),
         (f'{STORE}pictures.folder = "/media/stick/pictures"\n', "may only read"),
         (f'{STORE}device.taxonomy = "/root/taxonomy.csv"\n', "/root"),
@@ -87,6 +97,90 @@ def test_places_that_the_unit_does_not_open(workshop: Workshop, text: str, named
     errors = refused(workshop, text)
     assert errors.count("\n") == 1
     assert named in errors
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('camera.source = "/dev/sda"\n', "source /dev/sda: no camera that fieldfare.service opens"),
+        ('camera.source = "/dev/watchdog"\n', "no camera"),
+        ('camera.source = "/dev/ttyUSB0"\n', "no camera"),
+        ('camera.source = "/dev/bus/usb/001/002"\n', "no camera"),  # the Coral's; open, and no camera
+        ('camera.source = "/dev/../dev/sda"\n', "source /dev/sda: no camera"),
+        ('camera.source = "//dev/sda"\n', "/dev holds devices"),
+        ('camera.source = "/proc/1/mem"\n', "/proc holds the kernel's own files"),
+        ('camera.source = "/sys/class"\n', "/sys holds the kernel's own files"),
+        ('power.file = "/dev/ttyUSB0"\n', "/dev holds devices"),
+        ('power.file = "/proc/1/status"\n', "/proc holds the kernel's own files"),
+        ('events.store = "/dev/sda"\n', "/dev holds devices"),
+        ('events.store = "/dev/null"\n', "/dev holds devices"),
+        ('events.store = "/proc/e.db"\n', "/proc holds the kernel's own files"),
+        ('events.store = "/sys/e.db"\n', "/sys holds the kernel's own files"),
+        (f'{STORE}device.taxonomy = "/dev/sda"\n', "taxonomy /dev/sda: /dev holds devices"),
+        (f'{STORE}pictures.folder = "/dev/pictures"\n', "/dev holds devices"),
+        (f'{STORE}[hook]\ncommand = ["/dev/sda"]\n', "hook /dev/sda: /dev holds devices"),
+        ('output.jsonl = "/dev/ttyUSB0"\n', "results /dev/ttyUSB0: /dev holds devices"),
+        ('events.store = "//home/pi/events.db"\n', "does not see /home"),
+    ],
+)
+def test_devices_and_the_kernel_s_own_files_are_no_places(workshop: Workshop, text: str, named: str) -> None:
+    errors = refused(workshop, text)
+    assert errors.count("\n") == 1
+    assert named in errors
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'events.store = "/run/fieldfare/e.db"\n',
+        'events.store = "/var/run/fieldfare/e.db"\n',
+        'events.store = "/dev/shm/e.db"\n',
+        f'{STORE}pictures.folder = "/run/fieldfare/pictures"\n',
+        f'{STORE}events.scores = "/dev/shm/scores"\n',
+        f'{STORE}[harvest]\nmax_mb = 9\nfolder = "/run/fieldfare/harvest"\n',
+        f'{STORE}[event_lines]\nfile = "/run/fieldfare-outputs/events.jsonl"\n',
+        'output.jsonl = "/run/fieldfare/results.jsonl"\n',
+    ],
+)
+def test_what_must_last_is_not_kept_where_a_start_empties(workshop: Workshop, text: str) -> None:
+    errors = refused(workshop, text)
+    assert errors.count("\n") == 1
+    assert "is empty after each start of the board, and this must last" in errors
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'events.store = "/var/lib/fieldfare"\n',
+        'events.store = "/var/lib/fieldfare/"\n',
+        'events.store = "/var/lib"\n',
+        'output.jsonl = "/var/lib/fieldfare"\n',
+        f'{STORE}device.taxonomy = "/etc/fieldfare"\n',
+        f'{STORE}[metrics]\nfile = "/run/fieldfare-outputs"\n',
+    ],
+)
+def test_a_folder_is_no_file(workshop: Workshop, text: str) -> None:
+    assert ": it is a folder: name a file in " in refused(workshop, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'camera.source = "/dev/video2"\n',
+        'camera.source = "/dev/v4l/by-id/usb-046d_Camera-video-index0"\n',
+        'camera.source = "/dev/shm/photos"\n',
+        'power.file = "/sys/class/power_supply/ups/online"\n',
+        'output.jsonl = "/dev/null"\n',
+        f'{STORE}[metrics]\nfile = "/run/fieldfare-outputs/fieldfare.prom"\n',
+        f'{STORE}pictures.folder = "/var/lib/fieldfare/pictures"\n',
+    ],
+)
+def test_places_that_the_units_open(workshop: Workshop, text: str) -> None:
+    assert "put it there" not in made(workshop, text)
+
+
+def test_a_device_that_a_drop_in_opens_is_taken_on_request(workshop: Workshop) -> None:
+    assert made(workshop, 'camera.source = "/dev/birdcam"\n', "--closed-places") == ""
 
 
 def test_several_places_are_listed_at_once(workshop: Workshop) -> None:
@@ -112,6 +206,9 @@ def test_a_place_that_a_drop_in_opens_is_taken_on_request(workshop: Workshop) ->
             f'{STORE}[mqtt]\nhost = "h"\nusername = "u"\npassword_file = "credential:mqtt-password"\n',
             "/etc/credstore/fieldfare.mqtt-password",
         ),
+        # As in settings from before the prefix: what the unit hands over is no file.
+        (f'{STORE}{MQTT}password_file = "mqtt-password"\n', "/etc/credstore/fieldfare.mqtt-password"),
+        (f'{STORE}{MQTT}password_file = "/etc/fieldfare/mqtt"\n', "password_file /etc/fieldfare/mqtt: put it there"),
         ('camera.source = "rtsp://user:hidden@cam/1"\n', "docs/cameras.md"),
     ],
 )

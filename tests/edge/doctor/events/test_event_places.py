@@ -47,6 +47,31 @@ def test_what_is_known_without_a_unit_is_the_delivered_unit(service: str) -> Non
     assert delivered == found
 
 
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"mqtt": {"host": "h", "username": "u", "password_file": "pass"}}, "password_file 'pass': the service takes"),
+        ({"mqtt": {"host": "h", "ca": "ca.pem"}}, "ca 'ca.pem': the service takes that for /ca.pem"),
+        ({"camera": {"source": "rtsp://me@cam/", "password_file": "a/b"}}, "password_file 'a/b': the service takes"),
+    ],
+)
+def test_a_path_that_is_not_whole_is_a_finding(case: Case, sections: dict[str, Any], words: str) -> None:
+    assert [one.mend for one in look(case, **sections) if one.seen.startswith(words)] == ["write the whole path"]
+
+
+@pytest.mark.parametrize("name", ["mqtt-password", "credential:mqtt-password"])
+def test_what_the_unit_hands_over_is_no_place(case: Case, name: str) -> None:
+    found = look(case, mqtt={"host": "h", "username": "u", "password_file": name})
+    assert not [one for one in found if "password_file" in one.seen]
+
+
+def test_a_store_that_service_and_outputs_need_is_one_finding(case: Case) -> None:
+    found = look(case, "/run/fieldfare/e.db", hook={"command": ["/bin/sh"]})
+    assert [one.seen for one in found] == [
+        "store /run/fieldfare/e.db: /run is empty after each start of the board, and this must last"
+    ]
+
+
 def test_as_delivered_all_is_well_in_one_line(case: Case) -> None:
     found = look(case, event_lines={"file": "/var/lib/fieldfare/events.jsonl"}, hook={"command": ["/bin/sh"]})
     assert lines(found) == ["ok: 4 files and folders, all open to fieldfare.service and its outputs => None"]
