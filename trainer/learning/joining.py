@@ -11,9 +11,9 @@ from trainer.learning.epochs import Best
 # For training and validation together: 80 photos of each of eight classes. Measured with ten a class only, where it
 # brought 4 to 7 points (docs/training.md). It doubles the time, so sets of a thousand and more go without.
 FEW_PHOTOS = 640
-# What the second network counts in the mean of both. Two trainings from one start end in one basin, and between its ends
-# it is as good as at the better one or better (as found by Wortsman et al., Model soups, ICML 2022). The second knows
-# more photos. Measured: docs/training.md.
+# What the second network counts in the mean of both. Two trainings from one start end in one basin; between these ends
+# a network is as good as at the better one or better (as found by Wortsman et al., Model soups, ICML 2022). The second
+# knows more photos. Measured: docs/training.md.
 OF_SECOND = 0.75
 
 
