@@ -4,12 +4,13 @@ import io
 import os
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
 from edge.portable.system import module_or_none
-from edge.printable import one_line, printable_json
+from edge.printable import one_line, printable, printable_json, utf8_text
 
 # A word of the command line may have 100,000 characters; no path that a message must show in full has so many.
 _LONG_WORD = re.compile(r"(\S{300})\S+")
@@ -73,10 +74,36 @@ def echo(line: str) -> None:
 
 
 def echo_json(value: Any) -> None:
-    """Print one JSON object to standard output, with everything in it that is not printable escaped."""
+    """Print one JSON object to standard output, with everything in it that is not printable escaped. What is not UTF-8
+    in the name of a file becomes U+FFFD: JSON has no other way to show it."""
     import msgspec
 
-    click.echo(printable_json(msgspec.json.encode(value)).decode())
+    try:
+        data = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        data = msgspec.json.encode(_in_utf8(msgspec.to_builtins(value)))
+    click.echo(printable_json(data).decode())
+
+
+def _in_utf8(value: Any) -> Any:
+    """Return what msgspec.to_builtins made, with utf8_text in place of each text."""
+    if isinstance(value, str):
+        return utf8_text(value)
+    if isinstance(value, dict):
+        return {_in_utf8(key): _in_utf8(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_utf8(inner) for inner in value]
+    return value
+
+
+def echo_csv(rows: Iterable[Iterable[object]]) -> None:
+    """Print rows, the head line first, as CSV to standard output. A pipe gets names of files byte by byte, as the files
+    that commands write have them; a terminal gets them printable."""
+    from edge.exports.tables import csv_bytes
+
+    if sys.stdout.isatty():
+        rows = ((printable(utf8_text(str(cell))) for cell in row) for row in rows)
+    click.echo(csv_bytes(rows), nl=False)
 
 
 def complain(message: str) -> None:
