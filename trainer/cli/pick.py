@@ -8,7 +8,7 @@ import click
 from edge.cli.apart import apart
 from edge.cli.network_options import network_options, with_options
 from edge.cli.numbers import FloatRange
-from edge.cli.streams import echo, echo_json
+from edge.cli.streams import echo, echo_csv, echo_json
 from trainer.cli import options
 from trainer.cli.before_work import begin_long_work, check_new_folder, weights_file
 from trainer.cli.packages import require
@@ -52,7 +52,7 @@ def pick(photos: Path, count: int, labelled: Path | None, out: Path | None, copy
     """
     _prepare((photos, labelled), out, copy=copy, **given)
     from trainer.cli.console import ConsoleProgress
-    from trainer.picking.pick import PICKED, table_of, write_picked
+    from trainer.picking.pick import PICKED, rows_of, write_picked
     from trainer.picking.pick import pick as run
 
     source, progress = _open(given, answers=True), ConsoleProgress()
@@ -70,7 +70,7 @@ def pick(photos: Path, count: int, labelled: Path | None, out: Path | None, copy
     if given["as_json"]:
         echo_json(_json(picked))
     elif out is None:
-        click.echo(table_of(picked), nl=False)
+        echo_csv(rows_of(picked))
     else:
         echo(clean(f"{out}: {counted(len(picked.rows), 'photo')} to label, and {PICKED}; by {source.name}"))
 
