@@ -4,13 +4,12 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterable
 from typing import Any
 
 import click
 
 from edge.portable.system import module_or_none
-from edge.printable import one_line, printable, printable_json, utf8_text
+from edge.printable import one_line, printable_json, utf8_text
 
 # A word of the command line may have 100,000 characters; no path that a message must show in full has so many.
 _LONG_WORD = re.compile(r"(\S{300})\S+")
@@ -94,16 +93,6 @@ def _in_utf8(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_in_utf8(inner) for inner in value]
     return value
-
-
-def echo_csv(rows: Iterable[Iterable[object]]) -> None:
-    """Print rows, the head line first, as CSV to standard output. A pipe gets names of files byte by byte, as the files
-    that commands write have them; a terminal gets them printable."""
-    from edge.exports.tables import csv_bytes
-
-    if sys.stdout.isatty():
-        rows = ((printable(utf8_text(str(cell))) for cell in row) for row in rows)
-    click.echo(csv_bytes(rows), nl=False)
 
 
 def complain(message: str) -> None:

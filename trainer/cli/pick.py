@@ -9,9 +9,10 @@ import click
 from edge.cli.apart import apart
 from edge.cli.network_options import network_options, with_options
 from edge.cli.numbers import FloatRange
-from edge.cli.streams import echo, echo_csv, echo_json
+from edge.cli.streams import echo, echo_json
 from trainer.cli import options
 from trainer.cli.before_work import begin_long_work, check_new_folder, weights_file
+from trainer.cli.csv_table import echo_csv
 from trainer.cli.packages import require
 from trainer.pages.words import clean, counted
 
