@@ -46,6 +46,16 @@ def _is_space(character: str) -> bool:
     return unicodedata.category(character) == "Zs"
 
 
+def utf8_text(text: str) -> str:
+    """Return the text of a file's name with U+FFFD for what is not UTF-8 in it: JSON takes no surrogates."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:  # surrogates that stand for no byte, as files from Windows may hold
+        return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
 def one_line(text: str) -> str:
     """Return a message as one line: printable, without credentials, cut at 8000 characters."""
     # Cut first, too, so that a text of megabytes takes no time; an address that is longer than this does not exist.

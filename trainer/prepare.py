@@ -106,15 +106,17 @@ def _announce(run: RunContext, data: Data) -> None:
     counts = ", ".join(f"{len(data.splits[split])} {split}" for split in SPLITS)
     photos = len(data.photos.listing.photos)
     run.progress.say(
-        f"{photos} photos of {len(data.classes)} classes: {counts}; {data.near_duplicates} near-duplicates"
+        f"{photos} photos of {len(data.classes)} classes: {counts}; {counted(data.near_duplicates, 'near-duplicate')}"
     )
     _announce_machine_made(run, data)
     for finding in data.report.of("problem"):
         run.progress.say(f"warning: {finding.title}. {finding.explanation}")
-    if others := sum(finding.kind not in {*PASSED_OVER, LOST} for finding in data.report.of("warning")):
+    warnings = data.report.of("warning")
+    if others := sum(finding.kind not in {*PASSED_OVER, LOST} for finding in warnings):
+        found = counted(others, "warning" if others == len(warnings) else "more warning")
         run.progress.say(
-            f"{counted(others, 'remark')} on the photos {'is' if others == 1 else 'are'} in the report (or: fieldfare "
-            f"dataset check {run.options.data})"
+            f"{found} on the photos {'is' if others == 1 else 'are'} in the report (or: fieldfare dataset check "
+            f"{run.options.data})"
         )
 
 

@@ -18,6 +18,7 @@ from trainer.delivery.deliver import deliver
 from trainer.delivery.records import Delivery
 from trainer.learning.average import PHOTOS_OF_START
 from trainer.learning.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened
+from trainer.learning.head_alone import unused_in_words
 from trainer.learning.joining import FEW_PHOTOS
 from trainer.learning.learn import computes_mixed, learn
 from trainer.learning.schedule import LEAST_STEPS
@@ -48,6 +49,8 @@ def train(options: Options, progress: Progress) -> TrainReport | None:
     progress.say(f"{options.network.title}, weights {options.weights}, seed {options.seed}")
     if remark:
         progress.say(remark)
+    if options.epochs == 0 and (unused := unused_in_words(options)):
+        progress.say(unused)
     team = _start(options, progress)
     weights = weights or find_weights(options.network, options.weights)
     clock.lap("network")

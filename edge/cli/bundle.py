@@ -16,6 +16,7 @@ from edge.printable import counted
 if TYPE_CHECKING:
     from edge.bundle.manifest import EdgeTpu
     from edge.bundle.store import Bundle
+    from edge.edgetpu.twin import CompiledModel
     from edge.importing.importer import Question
 
 
@@ -67,7 +68,8 @@ def show(path: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="The outcome as one JSON object.")
 @apart("path")
 def verify(path: Path, runtime: str | None, as_json: bool) -> None:
-    """Check the bundle at PATH: every hash, the model's tensors against the manifest, the golden inputs.
+    """Check the bundle at PATH: every hash, the model's tensors against the manifest, the golden inputs. A compiled
+    model must be the twin of the model for the CPU; it is not run.
 
     Status 0 if all holds, 65 if anything does not, 66 if there is no bundle.
     """
@@ -93,10 +95,11 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
             check_details(classifier, manifest)
             check_unmistakable(opened.labels)
             report = golden.require(opened, classifier, Preprocessor(manifest.preprocessing, manifest.input))
+            compiled = _checked_twin(opened)
     except (EngineError, BundleError) as error:
         raise BundleError(f"bundle {path}: {error}") from error
     if as_json:
-        outcome = {"bundle": opened.bundle_id, "engine": classifier.engine, "golden": report}
+        outcome = {"bundle": opened.bundle_id, "engine": classifier.engine, "golden": report, "compiled": compiled}
         echo_json(outcome)
         return
     echo(f"{counted(len(manifest.files), 'file')}, {opened.size / 1e6:.1f} MB: sizes and SHA-256 match the manifest")
@@ -106,9 +109,25 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
         f"{manifest.golden.pixel_tolerance}), outputs by {report.worst_output} "
         f"(at most {manifest.golden.output_tolerance})"
     )
+    if compiled is not None:
+        echo(f"the compiled model is its twin, for the Edge TPU runtime {compiled.min_runtime} or newer")
     for label, outputs in twins(opened.labels).items():
         echo(f"note: {len(outputs)} outputs are called {_shorten(label)!r}: results do not show which of them it was")
     echo(f"bundle {opened.bundle_id} is sound")
+
+
+def _checked_twin(opened: "Bundle") -> "CompiledModel | None":
+    """Return what the bundle's compiled model holds; None if it has none. Raises BundleError if it is a placeholder,
+    damaged, or another model's: nobody sees that from its hash."""
+    from edge.edgetpu.twin import check_twin
+    from edge.errors import BundleError, ModelError
+
+    if opened.edgetpu_model is None:
+        return None
+    try:
+        return check_twin(opened.edgetpu_model, opened.model)
+    except ModelError as error:
+        raise BundleError(f"compiled model: {error}: compile again, or add its own with --overwrite") from error
 
 
 @bundle.command(epilog="Example: fieldfare bundle pack birds --out /media/stick/birds.fieldfare")

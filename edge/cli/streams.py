@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from edge.portable.system import module_or_none
-from edge.printable import one_line, printable_json
+from edge.printable import one_line, printable_json, utf8_text
 
 # A word of the command line may have 100,000 characters; no path that a message must show in full has so many.
 _LONG_WORD = re.compile(r"(\S{300})\S+")
@@ -73,10 +73,26 @@ def echo(line: str) -> None:
 
 
 def echo_json(value: Any) -> None:
-    """Print one JSON object to standard output, with everything in it that is not printable escaped."""
+    """Print one JSON object to standard output, with everything in it that is not printable escaped. What is not UTF-8
+    in the name of a file becomes U+FFFD: JSON has no other way to show it."""
     import msgspec
 
-    click.echo(printable_json(msgspec.json.encode(value)).decode())
+    try:
+        data = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        data = msgspec.json.encode(_in_utf8(msgspec.to_builtins(value)))
+    click.echo(printable_json(data).decode())
+
+
+def _in_utf8(value: Any) -> Any:
+    """Return what msgspec.to_builtins made, with utf8_text in place of each text."""
+    if isinstance(value, str):
+        return utf8_text(value)
+    if isinstance(value, dict):
+        return {_in_utf8(key): _in_utf8(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_utf8(inner) for inner in value]
+    return value
 
 
 def complain(message: str) -> None:

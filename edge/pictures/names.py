@@ -1,8 +1,6 @@
 """Names of picture files: their endings, and as text to be shown. No NumPy, so that any process may ask."""
 
-import os
-
-from edge.printable import printable
+from edge.printable import printable, utf8_text
 
 # Pillow's names of the formats that Fieldfare reads, and the endings that go with them. Browsers save JPEGs as .jfif,
 # .pjpeg and .pjp; old programs as .jpe and .jif; 3D cameras keep two in an .mpo.
@@ -19,5 +17,4 @@ SUFFIXES = frozenset(ending for endings in ENDINGS.values() for ending in ending
 def readable_name(name: object) -> str:
     """Return a file's name as printable text: bytes that are not UTF-8 become U+FFFD, unprintable characters question
     marks."""
-    text = os.fsencode(str(name)).decode("utf-8", "replace")
-    return printable(text)
+    return printable(utf8_text(str(name)))

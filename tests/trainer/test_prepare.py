@@ -54,7 +54,7 @@ def test_what_is_passed_over_is_said_by_class_before_anything_is_decoded(
         "stage: reading photos",
     ]
     assert any(
-        line.startswith("1 remark on the photos is in") for line in heard.said
+        line.startswith("1 more warning on the photos is in") for line in heard.said
     )  # few photos; the others were said
 
 

@@ -240,7 +240,8 @@ def test_unreadable_photos_that_are_left_out_are_told_counted_and_noted(
 ) -> None:
     photos = shapes(tmp_path / "photos", 12)
     (photos / "red-disc" / "003.jpg").write_bytes(b"this is no photo")
-    refused = run_fieldfare("train", photos, "--out", tmp_path / "bundle", *head_only)
+    refused = run_fieldfare("train", photos, "--out", tmp_path / "bundle", *head_only, "--nights", 0.3)
+    assert "warning: only the head is trained, which makes no use of --nights\n" in refused.stderr
     assert refused.returncode == 65
     assert "red-disc/003.jpg: " in refused.stderr
     assert "--skip-unreadable" in refused.stderr

@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from edge.images import readable_name
 from trainer.check.examine import DatasetReport
 from trainer.check.findings import SEVERITIES, Finding, Place, Severity
 from trainer.pages.words import counted
@@ -32,7 +33,7 @@ def show(report: DatasetReport, page: Path | None, console: Console | None = Non
     console.print()
     console.print(Text(_verdict(report)))
     if page is not None:
-        console.print(Text(f"With pictures: {page}"))
+        console.print(Text(f"With pictures: {readable_name(page)}"))
 
 
 def summary(report: DatasetReport) -> str:

@@ -12,6 +12,7 @@ from edge.cli.streams import complain, echo, echo_json, quieten_opencv
 from trainer.cli import options
 from trainer.cli.before_work import begin_long_work, check_new_folder
 from trainer.cli.packages import require
+from trainer.pages.words import counted
 
 if TYPE_CHECKING:
     from trainer.cropping.boxes import BoxFile, Entry, Unit
@@ -190,8 +191,12 @@ def _plan(
 
 def _categories(file: "BoxFile", named: Sequence[str], *, classes: str) -> set[str] | None:
     """Return which categories count; None: all. Raises DatasetError if one of them cannot be a class, and is to."""
+    from edge.errors import DatasetError
     from trainer.cropping.crop import check_categories
 
+    if file.no_label and (named or classes == "boxes"):
+        option = "--classes boxes" if classes == "boxes" else "--category"
+        raise DatasetError(f"{option}: --boxes {file.name} {file.no_label}: add one that says what each box shows")
     if classes == "boxes":
         check_categories(sorted(set(named) or file.categories))
     elif not named and file.main is not None:
@@ -207,9 +212,12 @@ def _categories(file: "BoxFile", named: Sequence[str], *, classes: str) -> set[s
 
 def _complain_of(matched: "Matched", name: str) -> None:
     if matched.ambiguous:
-        complain(f"fieldfare: {matched.ambiguous} photos could be several entries of --boxes {name}: left out")
+        complain(
+            f"fieldfare: {counted(matched.ambiguous, 'photo')} could be several entries of --boxes {name}: left out"
+        )
     if matched.left_over:
-        complain(f"fieldfare: {matched.left_over} entries of --boxes {name} are no photos here")
+        are = "entry of --boxes {} is no photo" if matched.left_over == 1 else "entries of --boxes {} are no photos"
+        complain(f"fieldfare: {matched.left_over} {are.format(name)} here")
 
 
 def _crop(plan: "Plan", wanted: "list[tuple[Path, Entry | None]]", out: Path, given: dict[str, Any]) -> "Tally":
@@ -228,8 +236,9 @@ def _report(tally: "Tally", out: Path, *, as_json: bool) -> None:
     if as_json:
         echo_json({"out": readable_name(out), **tally.figures()})
     else:
-        echo(f"{out}: {tally.parts:,} parts of {tally.photos:,} photos")
+        cut_off = f", {counted(tally.cut_off, 'box', 'boxes')} cut off at an edge" if tally.cut_off else ""
+        echo(f"{out}: {counted(tally.parts, 'part')} of {counted(tally.photos, 'photo')}{cut_off}")
         for line in remarks(tally):
             complain(f"fieldfare: {line}")
-    if tally.unreadable:
+    if tally.unreadable or tally.failed:
         raise click.exceptions.Exit(DataError.exit_status)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from edge.cli.numbers import FloatRange
-from edge.cli.streams import echo_json
+from edge.cli.streams import echo, echo_json
 from edge.errors import MissingInputError, ModelError, UnavailableError
+from edge.printable import one_line
 from trainer.cli.before_work import begin_long_work
 
 if TYPE_CHECKING:
@@ -144,13 +145,13 @@ def add_edgetpu(
     made = with_edgetpu(bundle, target, model, twin.facts, report=report, log=text)
     save(made, overwrite=target.exists())
     for remark in remarks:
-        click.echo(f"warning: {remark}", err=True)
+        click.echo(one_line(f"warning: {remark}"), err=True)
     part = made.manifest.edgetpu
     left = 0 if part is None else part.operators_on_cpu
-    click.echo(f"{target}: bundle {made.bundle_id}, compiled model of {len(model) / 1e6:.1f} MB, {left} on the CPU")
-    click.echo(memory_of(twin.facts))
+    echo(f"{target}: bundle {made.bundle_id}, compiled model of {len(model) / 1e6:.1f} MB, {left} on the CPU")
+    echo(memory_of(twin.facts))
     if report is None:
-        click.echo("the compiler's version is not known: give the compiler's output with --log")
+        echo("the compiler's version is not known: give the compiler's output with --log")
 
 
 def _checked(
@@ -280,7 +281,7 @@ def _report(target: Path, bundle_id: str | None, compiled: "Compiled", *, as_jso
 
     report = compiled.report
     for remark in compiled.remarks:
-        click.echo(f"warning: {remark}", err=True)
+        click.echo(one_line(f"warning: {remark}"), err=True)
     if as_json:
         outcome = {
             "out": str(target),

@@ -2,6 +2,7 @@
 
 import click
 
+from edge.cli.streams import echo
 from edge.edgetpu.package import amount
 from edge.edgetpu.twin import CompiledModel
 from trainer.edgetpu.compatibility import Verdict
@@ -9,7 +10,7 @@ from trainer.edgetpu.compatibility import Verdict
 
 def show_verdict(title: str, verdict: Verdict) -> None:
     """Print the headline, a row for each kind of operator, and what follows from them."""
-    click.echo(f"{title}: {_headline(verdict)}")
+    echo(f"{title}: {_headline(verdict)}")
     click.echo()
     table = [("operator", "version", "count", "runs on", "why")]
     for row in verdict.rows:
@@ -19,7 +20,7 @@ def show_verdict(title: str, verdict: Verdict) -> None:
     widths = [max(len(line[column]) for line in table) for column in range(4)]
     for line in table:
         cells = [cell.ljust(width) for cell, width in zip(line[:4], widths, strict=True)]
-        click.echo("  ".join((*cells, line[4])).rstrip())
+        echo("  ".join((*cells, line[4])).rstrip())
     click.echo()
     if verdict.splits_at is not None:
         show_line("splits at", f"{verdict.splits_at}; what needs its result stays on the CPU")
@@ -78,7 +79,7 @@ def _memory(verdict: Verdict) -> str:
 
 def show_line(title: str, text: str) -> None:
     """Print one line with its title."""
-    click.echo(f"{title:<11} {text}")
+    echo(f"{title:<11} {text}")
 
 
 def _mib(size: int) -> str:

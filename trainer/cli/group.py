@@ -14,6 +14,7 @@ from edge.cli.streams import complain, echo, echo_json
 from trainer.cli import options
 from trainer.cli.before_work import begin_long_work, check_new_folder, weights_file
 from trainer.cli.packages import require
+from trainer.pages.words import counted
 
 if TYPE_CHECKING:
     from trainer.grouping.run import Answer, Request
@@ -143,9 +144,11 @@ def _request(photos: Path, out: Path, given: dict[str, Any]) -> "Request":
 
 def _show(answer: "Answer") -> None:
     """Print the result for people."""
-    echo(f"{answer.photos:,} photos, {answer.different:,} of them different, in {answer.groups} groups")
+    photos, groups = counted(answer.photos, "photo"), counted(answer.groups, "group")
+    echo(f"{photos}, {answer.different:,} of them different, in {groups}")
     if answer.unsure:
-        echo(f"{answer.unsure:,} photos are in no group: see the folder unsure")
+        are = "is" if answer.unsure == 1 else "are"
+        echo(f"{counted(answer.unsure, 'photo')} {are} in no group: see the folder unsure")
     if answer.silhouette is not None:
         echo(f"silhouette {answer.silhouette:.2f}")
     if answer.nmi is not None:

@@ -29,11 +29,12 @@ class Given(NamedTuple):
 @dataclass(slots=True)
 class Entry:
     """What is known of one photo. size: width and height that the file claims, in pixels; None: it claims none.
-    problem: why nothing could be found in it."""
+    problem: why it cannot be read. failure: why the tool that wrote the file found nothing in it."""
 
     boxes: list[Given] = field(default_factory=list)
     size: tuple[float, float] | None = None
     problem: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,14 @@ class BoxFile:
 
     name: for messages. unit: of all its boxes. entries: by the photo's name as the file has it.
     main: of its categories, the one that counts if the user names none; None: all.
+    no_label: why no box has a category; '' if they can have one.
     """
 
     name: str
     unit: Unit
     entries: dict[str, Entry]
     main: str | None = None
+    no_label: str = ""
 
     @property
     def categories(self) -> set[str]:

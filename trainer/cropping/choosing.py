@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.locating.detections import are_same
 from edge.locating.places import Place, place_of
-from trainer.cropping.boxes import Entry, Unit
+from trainer.cropping.boxes import Entry, Four, Unit
 from trainer.cropping.turning import turned
 
 
@@ -34,15 +35,20 @@ class Choice:
     """The boxes of one photo.
 
     places: those that count, surest first, in pixels of the upright photo. categories: what each shows.
-    left_out: how many others there are, by the reason. problem: why the entry cannot be this photo's; '' if it can.
+    left_out: how many others there are, by the reason. cut_off: how many of those that count reach past an edge.
+    corners: how many of all boxes reach past an edge, and would fit as left, top, right and bottom.
+    problem: why the entry cannot be this photo's; '' if it can.
     """
 
     places: tuple[Place, ...] = ()
     categories: tuple[str, ...] = ()
     left_out: "Counter[str]" = field(default_factory=Counter)
+    cut_off: int = 0
+    corners: int = 0
     problem: str = ""
 
 
+_ROUNDING = 0.01
 OTHER_KIND, NO_AREA, OUTSIDE, UNSURE, SMALL, BESIDE = (
     "of another kind",
     "without an area",
@@ -61,13 +67,14 @@ def choose(entry: Entry, unit: Unit, wanted: Wanted, size: tuple[int, int], orie
     kinds = wanted.categories
     kept = [given for given in entry.boxes if kinds is None or given.category in kinds]
     left_out = Counter({OTHER_KIND: len(entry.boxes) - len(kept)})
-    boxes = np.array([given.box for given in kept], np.float64).reshape(-1, 4)
-    if unit == "pixels":
-        boxes /= np.array([*(entry.size or theirs)] * 2)
+    scale = np.array([*(entry.size or theirs)] * 2 if unit == "pixels" else [1.0] * 4)
+    corners = sum(_are_corners(box) for box in _shares([one.box for one in entry.boxes], scale).tolist())
+    boxes = _shares([one.box for one in kept], scale)
     if wanted.stored:
         boxes = turned(boxes, orientation)
     places: list[Place] = []
     categories: list[str] = []
+    cut_off = 0
     for box, given in sorted(zip(boxes.tolist(), kept, strict=True), key=lambda pair: -pair[1].score):
         place = _place_of(box, size)
         reason = place if isinstance(place, str) else _reason_against(place, places, given.score, wanted, size[0])
@@ -76,7 +83,26 @@ def choose(entry: Entry, unit: Unit, wanted: Wanted, size: tuple[int, int], orie
         else:
             places.append(place)
             categories.append(given.category)
-    return Choice(tuple(places), tuple(categories), +left_out)
+            cut_off += _reaches_past(box)
+    return Choice(tuple(places), tuple(categories), +left_out, cut_off, corners)
+
+
+def _shares(boxes: Sequence[Four], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return boxes as shares, (boxes, 4). scale: what 1 is in their unit."""
+    return np.array(boxes, np.float64).reshape(-1, 4) / scale
+
+
+def _reaches_past(box: Sequence[float]) -> bool:
+    """Return whether a box in shares reaches past an edge of its picture, by more than rounding makes it."""
+    left, top, wide, high = box
+    return min(left, top) < -_ROUNDING or max(left + wide, top + high) > 1 + _ROUNDING
+
+
+def _are_corners(box: Sequence[float]) -> bool:
+    """Return whether a box in shares reaches past the right or bottom edge, and would fit as two corners."""
+    left, top, right, bottom = box
+    past = max(left + right, top + bottom) > 1 + _ROUNDING
+    return past and -_ROUNDING <= left < right <= 1 + _ROUNDING and -_ROUNDING <= top < bottom <= 1 + _ROUNDING
 
 
 def _place_of(box: Sequence[float], size: tuple[int, int]) -> Place | str:

@@ -1,5 +1,6 @@
 """Read boxes from JSON: MegaDetector's result files, and COCO's."""
 
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,11 +10,14 @@ from edge.bundle.files import shortened
 from edge.decoding import DecodingError, decode_json
 from edge.errors import DatasetError
 from edge.images import readable_name
+from edge.printable import printable
 from trainer.cropping.boxes import BoxFile, Entry, Four, Given, check_unit
 
 T = TypeVar("T")
 _Key = str | int
 _ANIMAL = "animal"
+# Python's json module writes these, and no other program reads them.
+_NO_NUMBER = re.compile(rb"[\[,:]\s*(-?Infinity|NaN)\b")
 
 
 class _Detection(msgspec.Struct, gc=False):
@@ -25,6 +29,7 @@ class _Detection(msgspec.Struct, gc=False):
 class _Picture(msgspec.Struct):
     file: str
     detections: list[_Detection] | None = None  # null if the picture could not be read
+    failure: str | None = None
 
 
 class _MegaDetector(msgspec.Struct):
@@ -82,6 +87,11 @@ def _decoded(name: str, data: bytes, form: type[T]) -> T:
     try:
         return decode_json(data, form)
     except DecodingError as error:
+        if (found := _NO_NUMBER.search(data)) is not None:
+            raise DatasetError(
+                f"--boxes {name}: has {found[1].decode()} in place of a number (byte {found.start(1)}), which is not "
+                "JSON: take that box out, or write the file anew"
+            ) from error
         raise DatasetError(f"--boxes {name}: not as MegaDetector or COCO write it: {shortened(str(error))}") from error
 
 
@@ -93,6 +103,8 @@ def _megadetector(name: str, read: _MegaDetector) -> BoxFile:
         for one in picture.detections or ():
             category = str(one.category)
             entry.boxes.append(Given(one.bbox, one.conf, kinds.get(category, category)))
+        if picture.failure or picture.detections is None:
+            entry.failure = printable(picture.failure or "no detections")[:80]
     # Who sorted photos by their animals has people and cars in some of them.
     found = BoxFile(name, "shares", entries, _ANIMAL if _ANIMAL in kinds.values() else None)
     check_unit(found, "MegaDetector writes shares of the picture; boxes in pixels go into a CSV file or COCO's format")

@@ -33,6 +33,7 @@ from trainer.dataset.layouts.splits import (
     named,
 )
 from trainer.dataset.machine_labels import Sureness, read_machine_labels
+from trainer.pages.words import counted
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -288,8 +289,8 @@ def _check_counts(
     there = _there(found, small)
     if len(small) == 1:
         ((name, count),) = small.items()
-        raise DatasetError(f"{root}: class {name!r} has {count} photos, at least {least}{there}: add some")
+        raise DatasetError(f"{root}: class {name!r} has {counted(count, 'photo')}, at least {least}{there}: add some")
     raise DatasetError(
-        f"{root}: {len(small)} classes have {max(small.values())} photos or fewer, at least {least} each{there}: add "
-        f"some, or remove the folders: {named(small)}"
+        f"{root}: {len(small)} classes have {counted(max(small.values()), 'photo')} or fewer, at least {least} "
+        f"each{there}: add some, or remove the folders: {named(small)}"
     )

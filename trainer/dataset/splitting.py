@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edge.errors import DatasetError
 from trainer.dataset.layouts.splits import named
 from trainer.dataset.listing import SHARES, SPLITS, Listing, Split
+from trainer.pages.words import counted
 
 # A class of fewer groups is assigned before the others, while every split still has room.
 _FEW_GROUPS = 9
@@ -170,7 +171,7 @@ def _check(listing: Listing, splits: Mapping[Split, NDArray[np.int64]], left_out
         if len(gone):
             raise DatasetError(
                 f"{listing.root}: {who} no photo left for {split}: all are filed under other classes, too, and were "
-                f"left out ({len(left_out)} photos): remove the copies from the wrong classes"
+                f"left out ({counted(len(left_out), 'photo')}): remove the copies from the wrong classes"
             )
         raise DatasetError(
             f"{listing.root}: {who} no photo left for {split}: {'its' if len(told) == 1 else 'their'} photos are too "

@@ -37,6 +37,7 @@ from trainer.measuring.scaling import Scaling, best_scaling
 from trainer.measuring.threshold import choose_threshold, effect
 from trainer.networks.weights import sha256_of
 from trainer.options import Options, TrainReport
+from trainer.pages.words import counted
 from trainer.quantizing.convert import choose_representative, spread
 from trainer.quantizing.int8 import Int8, to_int8
 from trainer.report.build import Evaluation, Evaluations, Outside, no_threshold
@@ -147,7 +148,7 @@ def _strangers(
         raw = run_int8(made.classifier, run.spec, made.tensors[0], outside.seen, everything, lambda _: None)
         scores = found.scaling.scores(logits_of(raw, made.tensors[1]))
         unknown = float((scores.max(axis=1) < found.threshold.threshold).mean())
-        run.progress.say(f"{len(everything)} photos outside the classes: {unknown:.0%} called unknown")
+        run.progress.say(f"{counted(len(everything), 'photo')} outside the classes: {unknown:.0%} called unknown")
         names = tuple(readable_name(photo.path.relative_to(listing.root)) for photo in listing.photos)
         title = readable_name(listing.root.resolve().name)
         yield (Outside(title, names, scores, lambda place: pixels[place]),)

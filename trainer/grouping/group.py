@@ -64,6 +64,11 @@ class Grouping:
     silhouette: float | None
     clear: bool
 
+    @property
+    def different(self) -> int:
+        """Return how many photos count."""
+        return len(np.unique(self.counted_with))
+
 
 def group(photos: PhotoFeatures, wishes: Wishes) -> Grouping:
     """Group `photos`, whose features come from BothWays.

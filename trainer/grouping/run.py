@@ -16,6 +16,8 @@ from trainer.features.extract import PhotoFeatures, extract
 from trainer.features.opening import open_network
 from trainer.grouping.group import Grouping, Wishes, group
 from trainer.grouping.judging import Judgement, judge
+from trainer.grouping.methods.choosing import FEWEST_CHOSEN
+from trainer.grouping.methods.density import FEWEST_DENSE
 from trainer.grouping.naming import name_groups
 from trainer.grouping.page import chosen, render, spread
 from trainer.grouping.pictures import thumbnails
@@ -131,12 +133,15 @@ def _named(result: Result, request: Request, progress: Progress) -> Result:
     return replace(result, names=name_groups(request.bundle, samples, workers=request.workers, progress=progress))
 
 
+ALL_ALIKE = "all photos show the same: near-duplicates count once"
+
+
 def _notes(grouping: Grouping, photos: PhotoFeatures, wishes: Wishes) -> list[str]:
     notes = []
     if grouping.groups == 0:
-        notes.append("no group was found: no photos are much more alike than others: try --method kmeans")
+        notes.append(f"no group was found: {_why_none(grouping)}")
     elif grouping.groups == 1 and wishes.groups is None:
-        notes.append("one group only: too few photos differ to tell groups apart")
+        notes.append(f"one group only: {_why_one(grouping)}")
     elif not grouping.clear:
         notes.append(
             "the groups are not clear: photos are hardly more alike inside a group than outside: look before you use "
@@ -145,6 +150,28 @@ def _notes(grouping: Grouping, photos: PhotoFeatures, wishes: Wishes) -> list[st
     if photos.unreadable:
         notes.append(unreadable_in_words(photos.unreadable))
     return notes
+
+
+def _why_none(grouping: Grouping) -> str:
+    """Return why HDBSCAN calls no place dense."""
+    if grouping.different == 1:
+        return ALL_ALIKE
+    if grouping.different < FEWEST_DENSE:
+        return f"{_few(grouping.different)}; --method hdbscan needs {FEWEST_DENSE}: try --method kmeans"
+    # Photos that are all alike and photos that are all unlike are the same to it: of one density.
+    return "the photos are all about as alike as each other, so that none stand out: try --method kmeans"
+
+
+def _why_one(grouping: Grouping) -> str:
+    if grouping.different == 1:
+        return ALL_ALIKE
+    if grouping.different < FEWEST_CHOSEN:
+        return f"{_few(grouping.different)} to choose a number of groups by: give --groups"
+    return "the photos are too alike to tell groups apart"
+
+
+def _few(different: int) -> str:
+    return f"{different} different photos (near-duplicates count once) are too few"
 
 
 _WORDS = {
@@ -180,7 +207,7 @@ def _answer(
         ari=None if judgement is None else judgement.ari,
         purity=None if judgement is None else judgement.purity,
         photos=len(photos.paths),
-        different=len(np.unique(grouping.counted_with)),
+        different=grouping.different,
         unsure=int(np.count_nonzero(grouping.numbers == 0)),
         unreadable=len(photos.unreadable),
         method=request.wishes.method,

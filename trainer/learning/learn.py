@@ -15,6 +15,7 @@ from trainer.learning.choice import in_words
 from trainer.learning.epochs import History
 from trainer.learning.fit import Recipe, fit
 from trainer.learning.head import STRENGTHS, Examples, train_head
+from trainer.learning.head_alone import unused_in_words
 from trainer.learning.joining import OF_SECOND, joined, joins, succeeded
 from trainer.learning.left_out import LeftOut, leave_one_class_out
 from trainer.learning.predict import Predictor, View
@@ -93,7 +94,10 @@ def learn(run: RunContext, data: Data, team: Team, checkpoints: Checkpoints, *, 
         return _fit(setting, model, None, ())
     head_accuracy, left_out = _frozen_phase(setting, model)
     run.progress.say(f"head on frozen features: validation {head_accuracy:.1%}")
-    if options.epochs == 0 or (setting.deadline is not None and setting.deadline.left_s() <= 0):
+    is_late = setting.deadline is not None and setting.deadline.left_s() <= 0
+    if is_late and (unused := unused_in_words(options)):
+        run.progress.say(unused)
+    if options.epochs == 0 or is_late:
         return Learned(model, model, head_accuracy, History((), head_accuracy, kept=0), left_out)
     _tune_from(model, options.network.family.first_tuned)
     return _fit(setting, model, head_accuracy, left_out)

@@ -23,6 +23,7 @@ from trainer.picking.space import principal
 from trainer.progress import Progress
 
 PICKED = "picked.csv"
+WRITTEN = "name"
 
 
 class Pick(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -135,10 +136,13 @@ def _choose(
     return free[uncertain(points[free], answers.doubts[rows[free]], count, seed)]
 
 
-def table_of(picked: Picked) -> bytes:
-    """Return the picks as the bytes of a CSV file."""
-    rows = ((row.file, row.stands_for, row.guess or "", "" if row.doubt is None else row.doubt) for row in picked.rows)
-    return csv_bytes([("file", "stands_for", "guess", "doubt"), *rows])
+def rows_of(picked: Picked, written: Sequence[str] = ()) -> list[tuple[object, ...]]:
+    """Return the picks as the rows of a table, the head line first.
+
+    written: the name that each photo got in a folder, if they were written to one."""
+    rows: list[tuple[object, ...]] = [("file", "stands_for", "guess", "doubt")]
+    rows += [(row.file, row.stands_for, row.guess or "", "" if row.doubt is None else row.doubt) for row in picked.rows]
+    return [(*row, name) for row, name in zip(rows, (WRITTEN, *written), strict=True)] if written else rows
 
 
 def write_picked(folder: Path, picked: Picked, *, copy: bool, progress: Progress) -> None:
@@ -150,4 +154,5 @@ def write_picked(folder: Path, picked: Picked, *, copy: bool, progress: Progress
         stem = path.name[: len(path.name) - len(ending)]
         # The text of a name whose bytes are none.
         names[f"{number:0{digits}}-{safe_name(readable_name(stem))}{ending}"] = path
-    write_photos(folder, names, {PICKED: table_of(picked)}, copy=copy, progress=progress)
+    table = csv_bytes(rows_of(picked, tuple(names)))
+    write_photos(folder, names, {PICKED: table}, copy=copy, progress=progress)

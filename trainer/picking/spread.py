@@ -16,7 +16,7 @@ from trainer.dataset.listing import Listing, Photo, list_photos
 from trainer.dataset.machine_labels import MACHINE_LABELS, MachineLabel, write_machine_labels
 from trainer.dataset.photo_folders import FreeNames, photos_in, write_photos
 from trainer.measuring.metrics import best_scores, predictions
-from trainer.measuring.threshold import Threshold, choose_threshold
+from trainer.measuring.threshold import Threshold, choose_threshold, lower_bound
 from trainer.picking.carrying import Carrier
 from trainer.picking.gather import Gathered, gather
 from trainer.picking.space import principal
@@ -24,6 +24,7 @@ from trainer.progress import Progress
 
 Indices = NDArray[np.int64]
 _TRAIN = "train"
+_SHOWN_LEVEL = 0.9  # one-sided, of the bound that a user sees
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +38,9 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     promised: the share of right labels that was wanted.
     precision: the share that was right among labelled photos that lost their label for the test and reached the
         threshold.
-    tested, reached: how many lost their label; how many of them reached the threshold.
+    at_least: its lower bound (Wilson, 90 %): what so few photos show, 0..1.
+    tested, reached, right: how many lost their label; how many of them reached the threshold; how many of these got
+        the right one.
     classes: how many photos got each label.
     """
 
@@ -48,8 +51,10 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float
     promised: float
     precision: float
+    at_least: float
     tested: int
     reached: int
+    right: int
     classes: dict[str, int]
 
 
@@ -147,6 +152,7 @@ def _figures(listing: Listing, threshold: Threshold, photos: tuple[int, int], gi
     assert effect is not None
     assert effect.precision is not None
     counts = Counter(given.tolist())
+    right = round(effect.precision.value * effect.accepted)
     return Spread(
         photos=photos[0],
         labelled=effect.photos,
@@ -155,8 +161,10 @@ def _figures(listing: Listing, threshold: Threshold, photos: tuple[int, int], gi
         threshold=threshold.threshold,
         promised=threshold.promise or 0.0,
         precision=effect.precision.value,
+        at_least=float(lower_bound(np.array([right]), np.array([effect.accepted]), _SHOWN_LEVEL)[0]),
         tested=effect.photos,
         reached=effect.accepted,
+        right=right,
         classes={name: counts[number] for number, name in enumerate(listing.classes)},
     )
 

@@ -243,7 +243,10 @@ def data(summary: DataSummary) -> Said:
     means = f"{counted(sum(totals), 'photo')} of {counted(len(totals), 'class', 'classes')}"
     least, most = min(totals), max(totals)
     rare = called(summary.classes[totals.index(least)])
-    means += f"; the rarest class, {rare}, has {least:,}, the commonest {most:,}."
+    if least == most:
+        means += f", {most:,} in each."
+    else:
+        means += f"; the rarest class, {rare}, has {least:,}, the commonest {most:,}."
     if made := summary.machine_labels:
         means += (
             f" A machine made {counted(made.labels, 'label')}, sure to {made.sure_median:.2f} (median), at least "

@@ -96,8 +96,11 @@ def test_weights_that_are_streamed_are_found_too() -> None:
         (Part(made=options(replace(RECIPE, inputs=[replace(IMAGE, zero_point=-3)]))), "zero point -131"),
         (Part(made=options(replace(RECIPE, inputs=[replace(IMAGE, data_type=0)]))), "as 1x1x8 uint8"),
         (Part(made=options(replace(RECIPE, inputs=[IMAGE, ANSWERS]))), "has the inputs 'image', 'answers', its oper"),
-        (Part(made=options(replace(RECIPE, cached=b""))), "100.0% of the weights of 'weights' are not in its package"),
-        (Part(made=options(replace(RECIPE, cached=PARAMETERS[4:]))), r"12.5% of the weights of 'weights'"),
+        (
+            Part(made=options(replace(RECIPE, cached=b""))),
+            "8 of 8 groups of 4 weights of 'weights' are not in its package",
+        ),
+        (Part(made=options(replace(RECIPE, cached=PARAMETERS[4:]))), r"1 of 8 groups of 4 weights of 'weights'"),
     ],
 )
 def test_what_is_no_twin_is_refused_with_the_reason(twin: Part, reason: str) -> None:
@@ -114,8 +117,8 @@ def test_what_is_no_twin_is_refused_with_the_reason(twin: Part, reason: str) -> 
         (replace(SOURCE, zero_points=(-4, 0)), "zero point -3, must be .* zero point -4"),
         (replace(SOURCE, names=("image", "scores")), "tensor 'answers' is not in the model"),
         (replace(SOURCE, scales=(0.50000006, 0.25)), "compiled from another model"),
-        (replace(SOURCE, weights=np.roll(WEIGHTS, 1)), "of the weights of 'weights' are not in its package"),
-        (replace(SOURCE, weights=WEIGHTS ^ np.int8(1)), "of the weights of 'weights' are not in its package"),
+        (replace(SOURCE, weights=np.roll(WEIGHTS, 1)), "groups of 4 weights of 'weights' are not in its package"),
+        (replace(SOURCE, weights=WEIGHTS ^ np.int8(1)), "groups of 4 weights of 'weights' are not in its package"),
     ],
 )
 def test_the_twin_of_another_model_is_refused(source: Part, reason: str) -> None:
@@ -168,7 +171,9 @@ def test_the_weights_alone_tell_two_trainings_of_one_network_apart(coral: Load) 
     start, rows = bytes(source).index(last.values.tobytes()), last.values.shape[0]
     noise = np.random.default_rng(0).integers(110, 140, (20, last.values.size // rows), dtype=np.uint8)
     source[start : start + noise.size] = noise.tobytes()
-    with pytest.raises(ModelError, match=r"of the weights of .* are not in its package: compiled from another model"):
+    with pytest.raises(
+        ModelError, match=r"groups of 4 weights of .* are not in its package: compiled from another model"
+    ):
         check_twin(coral(f"{name}_edgetpu"), bytes(source))
 
 

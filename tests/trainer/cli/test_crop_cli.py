@@ -58,8 +58,8 @@ def test_entries_that_are_no_photos_and_photos_that_could_be_several_are_counted
     done = crop(photos, "--boxes", tmp_path / "boxes.csv")
     assert done.returncode == 0, done.stderr
     assert parts(tmp_path) == ["owl/0.jpg@24-18-48x36.jpg"]
-    assert "1 photos could be several entries of" in done.stderr
-    assert "1 entries of" in done.stderr
+    assert "1 photo could be several entries of" in done.stderr
+    assert "1 entry of" in done.stderr
     assert "3 of 4 photos are not named with the boxes" in done.stderr
 
 
@@ -68,6 +68,26 @@ def test_json_is_one_object(photos: Path, tmp_path: Path, crop: Run) -> None:
     report = json.loads(done.stdout)
     assert (report["photos"], report["parts"]) == (4, 4), "the person has the same box as the animal"
     assert parts(tmp_path)[0] == "animal/owl/0.jpg@24-18-48x36.png"
+
+
+def test_classes_by_boxes_need_a_column_of_labels(photos: Path, tmp_path: Path, crop: Run) -> None:
+    (tmp_path / "boxes.csv").write_text("file,left,top,width,height\nowl/0.jpg,0.25,0.25,0.5,0.5\n")
+    for words in (("--classes", "boxes"), ("--category", "owl")):
+        done = crop(photos, "--boxes", tmp_path / "boxes.csv", *words)
+        assert done.returncode == 65
+        assert f"{words[0]}" in done.stderr
+        assert "boxes.csv has no column 'label': add one" in done.stderr
+
+
+def test_boxes_cut_off_at_an_edge_and_failures_are_in_the_summary(photos: Path, tmp_path: Path, crop: Run) -> None:
+    boxes = json.loads((tmp_path / "boxes.json").read_text())
+    boxes["images"][0]["detections"][0]["bbox"] = [0.75, 0.25, 0.5, 0.5]
+    boxes["images"][1] = {"file": "owl/1.jpg", "failure": "image access", "detections": None}
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    done = crop(photos, "--boxes", tmp_path / "boxes.json")
+    assert done.stdout == f"{tmp_path}/parts: 3 parts of 4 photos, 1 box cut off at an edge\n"
+    assert "1 photo failed in what wrote the boxes" in done.stderr
+    assert done.returncode == 65
 
 
 def test_names_that_are_not_utf_8_are_names(photos: Path, tmp_path: Path, run_fieldfare: Run) -> None:

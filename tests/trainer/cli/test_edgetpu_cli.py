@@ -371,20 +371,46 @@ def test_the_check_shows_what_a_compiled_model_holds(run_fieldfare: Run, bundle:
     assert package["inputs"][0]["name"] == "input"
 
 
-def test_the_check_refuses_a_bundle_whose_twin_is_another_models(
-    run_fieldfare: Run, bundle: Path, models: Path
-) -> None:
-    """Sealed by another program, since add-edgetpu would not."""
+def seal_with(bundle: Path, model: bytes, whole: bytes) -> None:
+    """Put a compiled model into a bundle as another program might: add-edgetpu would not. whole: one to describe."""
     opened = open_bundle(bundle)
-    model = (models / "mobilenet_v1_0.5_160_quant_edgetpu.tflite").read_bytes()
-    part, files = edgetpu_part(model, read_compiled(model), None, None)
+    part, files = edgetpu_part(model, read_compiled(whole), None, None)
     manifest = msgspec.structs.replace(opened.manifest, edgetpu=part)
     kept = {name: data for name, data in opened.contents.items() if not name.startswith("manifest.")}
     save(seal(bundle, manifest, kept | files), overwrite=True)
-    done = run_fieldfare("check-edgetpu", bundle)
-    assert (done.returncode, done.stdout) == (65, "")
-    assert "compiled model: input 1x160x160x3 uint8" in done.stderr
-    assert "compiled from another model" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("another model's", "compiled model: input 1x160x160x3 uint8"),
+        ("a placeholder", "its operator for the Edge TPU is empty: a placeholder"),
+        ("damaged", "are not in its package: compiled from another model, or damaged"),
+    ],
+)
+def test_the_checks_refuse_a_bundle_with_a_twin_that_is_none(
+    run_fieldfare: Run, bundle: Path, models: Path, kind: str, reason: str
+) -> None:
+    own = (models / f"{NAME}_edgetpu.tflite").read_bytes()
+    twins = {
+        "another model's": (models / "mobilenet_v1_0.5_160_quant_edgetpu.tflite").read_bytes(),
+        "a placeholder": twin_of((models / f"{NAME}.tflite").read_bytes(), empty=True)[0],
+        "damaged": own[: len(own) // 2] + bytes(64) + own[len(own) // 2 + 64 :],
+    }
+    seal_with(bundle, twins[kind], own)
+    for words in (("check-edgetpu", bundle), ("bundle", "verify", bundle)):
+        done = run_fieldfare(*words)
+        assert (done.returncode, done.stdout) == (65, "")
+        assert reason in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_verify_says_that_a_compiled_model_is_the_twin(run_fieldfare: Run, bundle: Path, models: Path) -> None:
+    assert run_fieldfare("bundle", "add-edgetpu", bundle, models / f"{NAME}_edgetpu.tflite").returncode == 0
+    done = run_fieldfare("bundle", "verify", bundle)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the compiled model is its twin, for the Edge TPU runtime 12 or newer\n" in done.stdout
+    assert json.loads(run_fieldfare("bundle", "verify", bundle, "--json").stdout)["compiled"]["min_runtime"] == 12
 
 
 def test_the_stand_in_makes_twins_that_are_known_as_compiled() -> None:

@@ -133,3 +133,33 @@ def test_isodata_begins_where_it_is_asked_to(shapes: Callable[[Path, int], Path]
     answer = run(photos, "--out", tmp_path / "out", "--method", "isodata", "--groups", "4", "--start", "12", "--json")
     assert answer.exit_code == 0, answer.output
     assert 2 < json.loads(answer.stdout.splitlines()[-1])["groups"] < 8
+
+
+@pytest.mark.parametrize(
+    ("method", "each", "copies", "note"),
+    [
+        (
+            "kmeans",
+            1,
+            1,
+            "one group only: 3 different photos (near-duplicates count once) are too few to choose a number",
+        ),
+        ("hdbscan", 1, 1, "no group was found: 3 different photos (near-duplicates count once) are too few; --method"),
+        ("kmeans", 0, 12, "one group only: all photos show the same: near-duplicates count once"),
+        ("hdbscan", 0, 12, "no group was found: all photos show the same: near-duplicates count once"),
+    ],
+)
+def test_why_there_are_no_groups(
+    shapes: Callable[[Path, int], Path], tmp_path: Path, method: str, each: int, copies: int, note: str
+) -> None:
+    photos = shapes(tmp_path / "photos", 1)
+    one = next(photos.rglob("*.jpg"))
+    if not each:
+        one = one.rename(photos / "one.jpg")
+        for other in list(photos.glob("*/*.jpg")):
+            other.unlink()
+        for number in range(copies):
+            (photos / f"copy-{number}.jpg").write_bytes(one.read_bytes())
+    answer = run(photos, "--out", tmp_path / "out", "--method", method)
+    assert answer.exit_code == 0, answer.output
+    assert note in answer.stderr

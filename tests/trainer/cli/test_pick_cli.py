@@ -1,11 +1,16 @@
-"""`fieldfare dataset pick` and `spread`: what is refused before any work, and with which status."""
+"""`fieldfare dataset pick` and `spread`: what is refused before any work, and what is printed."""
 
+import json
+import os
 from pathlib import Path
 
+import click.testing
 import pytest
+from mean_colours import MeanColours, colour_photo, colour_photos, sorted_photos
 
 from edge.cli import cli, status_of
 from edge.errors import OutputExistsError
+from trainer.cli.dataset import dataset
 
 
 def refused(capfd: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
@@ -62,3 +67,43 @@ def test_the_folder_written_lies_outside_those_that_are_read(tmp_path: Path, cap
     status, shown = refused(capfd, "pick", card, "--out", card / "picked")
     assert status == OutputExistsError.exit_status
     assert "choose a place outside" in shown
+
+
+@pytest.fixture
+def odd_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A photo whose name is not UTF-8 and would clear a terminal, and colours in place of a network."""
+    monkeypatch.setattr("trainer.features.opening.open_backbone", lambda *_: MeanColours())
+    made = colour_photo(tmp_path / "made.png", "red", 1)
+    (tmp_path / "card").mkdir()
+    made.rename(tmp_path / "card" / os.fsdecode(b"owl\x1b[2J\xff.png"))
+    return tmp_path / "card"
+
+
+def test_odd_names_are_json(odd_card: Path) -> None:
+    done = click.testing.CliRunner().invoke(dataset, ["pick", str(odd_card), "--json", "--workers", "1"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout.splitlines()[-1])["picked"] == [{"file": "owl\x1b[2J\ufffd.png", "stands_for": 1}]
+
+
+def test_odd_names_are_a_table_with_their_bytes(odd_card: Path) -> None:
+    done = click.testing.CliRunner().invoke(dataset, ["pick", str(odd_card), "--workers", "1"])
+    assert done.stdout_bytes.endswith(b"file,stands_for,guess,doubt\r\nowl\x1b[2J\xff.png,1,,\r\n")
+
+
+@pytest.mark.parametrize(
+    ("each", "figures", "warned"),
+    [
+        (2, "6 were as sure as these", True),
+        (8, "24 of those got the right one: that shows 93 % or more, with 90 % confidence.", False),
+    ],
+)
+def test_spread_shows_what_its_test_proves(
+    each: int, figures: str, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.features.opening.open_backbone", lambda *_: MeanColours())
+    few, card = sorted_photos(tmp_path / "few", each), colour_photos(tmp_path / "card", {"red": 4, "blue": 3})
+    words = ["spread", few, card, "--out", tmp_path / "out", "--precision", "0.55", "--workers", "1"]
+    done = click.testing.CliRunner().invoke(dataset, list(map(str, words)))
+    assert done.exit_code == 0, done.output
+    assert figures in done.stdout
+    assert ("Only 6 photos to judge by" in done.stdout) is warned

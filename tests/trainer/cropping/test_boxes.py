@@ -31,6 +31,7 @@ MEGADETECTOR: dict[str, Any] = {
     "detection_categories": {"1": "animal", "2": "person", "3": "vehicle"},
     "info": {"format_version": "1.4"},
 }
+BOTH = "file,left,top,width,height,left_px,top_px,width_px,height_px"
 COCO: dict[str, Any] = {
     "info": {},
     "images": [
@@ -69,6 +70,29 @@ class TestMegaDetector:
             Given((0, 0, 1, 1), 0.25, "person"),
         ]
         assert found.entries["cam1/empty.jpg"].boxes == found.entries["cam1/damaged.jpg"].boxes == []
+
+    def test_a_picture_that_megadetector_could_not_read_is_not_an_empty_one(self, read: Read) -> None:
+        pictures = [
+            {"file": "empty.jpg", "detections": []},
+            {"file": "new.jpg", "failure": "image\x1b[2J access", "detections": None},
+            {"file": "old.jpg", "failure": "Failure image access"},
+            {"file": "both.jpg", "failure": "inference", "detections": []},
+            {"file": "null.jpg", "detections": None},
+        ]
+        found = read({"images": pictures}).entries
+        assert {name: entry.failure for name, entry in found.items()} == {
+            "empty.jpg": "",
+            "new.jpg": "image?[2J access",
+            "old.jpg": "Failure image access",
+            "both.jpg": "inference",
+            "null.jpg": "no detections",
+        }
+
+    @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+    def test_what_is_no_number_is_named(self, read: Read, value: str) -> None:
+        text = json.dumps(MEGADETECTOR).replace("0.25", value)
+        with pytest.raises(DatasetError, match=rf"has {value} in place of a number \(byte {text.index(value)}\)"):
+            read(text)
 
     def test_boxes_in_pixels_are_refused(self, read: Read) -> None:
         pixels = {"images": [{"file": "a.jpg", "detections": [{"category": "1", "conf": 1, "bbox": [64, 48, 32, 24]}]}]}
@@ -128,6 +152,29 @@ class TestTables:
     def test_columns_stand_in_any_order(self, read: Read, text: str, unit: str, given: Given) -> None:
         found = read(text)
         assert (found.unit, found.entries["a.jpg"].boxes) == (unit, [given])
+
+    @pytest.mark.parametrize("line", ["0.1,0.2,0.3,0.4,64,96,192,192", "0.101,0.2,0.301,0.4,65,96,192,192", ",,,,,,,"])
+    def test_columns_of_both_kinds_may_agree(self, read: Read, line: str) -> None:
+        read(f"{BOTH}\na.jpg,{line}\n")
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "0.1,0.2,0.3,0.4,64,96,256,288",  # the second are corners
+            "0.1,0.2,0.3,0.4,0.1,0.2,0.3,0.4",  # no pixels
+            "0.1,0.2,0.3,0.4,300,96,20,192",
+            "0.1,0.2,0.3,0.4,,,,",
+            ",,,,64,96,192,192",
+        ],
+    )
+    def test_columns_of_both_kinds_that_contradict_each_other_are_refused(self, read: Read, line: str) -> None:
+        message = "line 2: left,top,width,height and left_px,top_px,width_px,height_px are not the same box: correct"
+        with pytest.raises(DatasetError, match=message):
+            read(f"{BOTH}\na.jpg,{line}\n")
+
+    def test_a_table_without_a_column_of_labels_has_that_reason(self, read: Read) -> None:
+        assert read("file,left,top,width,height\na.jpg,0,0,1,1\n").no_label == "has no column 'label'"
+        assert read("file,label,left,top,width,height\na.jpg,owl,0,0,1,1\n").no_label == ""
 
     def test_a_line_without_numbers_is_a_photo_without_a_box(self, read: Read) -> None:
         assert read("file,left,top,width,height\na.jpg,,,,\n").entries["a.jpg"].boxes == []

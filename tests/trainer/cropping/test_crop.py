@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,16 @@ class TestNothingIsLeft:
             run(plan(root), [(0.1, 0.1, 0.5, 0.5), (1.1, 0.1, 0.5, 0.5)], tmp_path / "parts")
         assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
+    def test_if_most_boxes_are_two_corners(self, root: Path, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match=r"20 of 30 boxes reach past .* as x1,y1,x2,y2 .* must be x,y,w,h"):
+            run(plan(root), [(0.2, 0.3, 0.9, 0.9), (0.5, 0.6, 0.7, 0.8), (0.1, 0.1, 0.3, 0.3)], tmp_path / "parts")
+        assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+    def test_if_corners_are_in_pixels(self, root: Path, tmp_path: Path) -> None:
+        made = replace(plan(root), unit="pixels")  # of 96x72
+        with pytest.raises(DatasetError, match=r"10 of 10 boxes reach past .* x,y,w,h"):
+            run(made, [(40, 30, 80, 70)], tmp_path / "parts")
+
     def test_if_no_box_counts(self, root: Path, tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match="not one part was cut: 10 photos have no box that counts; 10 boxes"):
             run(plan(root), [(0.1, 0.1, 0.0, 0.5)], tmp_path / "parts")
@@ -111,6 +122,24 @@ class TestNothingIsLeft:
             run(plan(root), [(0.1, 0.1, 0.5, 0.5)], out)
         run(plan(root), [(0.1, 0.1, 0.5, 0.5)], out, overwrite=True)
         assert not (out / "old").exists()
+
+
+def test_boxes_that_reach_past_an_edge_are_counted_and_end_there(root: Path, tmp_path: Path) -> None:
+    # As corners the second would end before it begins, and the first reaches past by rounding alone.
+    tally = run(plan(root), [(0.1, 0.1, 0.905, 0.3), (0.75, 0.7, 0.5, 0.5)], tmp_path / "parts")
+    assert (tally.parts, tally.cut_off, tally.corners) == (20, 10, 0)
+
+
+def test_photos_that_the_tool_could_not_look_at_are_not_empty(root: Path, tmp_path: Path) -> None:
+    good = Entry([Given((0.1, 0.1, 0.5, 0.5), 0.9, "")])
+    entries = [Entry(failure="image access"), Entry(), *[good] * 8]
+    photos = list(zip(sorted(root.rglob("*.jpg")), entries, strict=True))
+    tally = crop(plan(root), photos, tmp_path / "parts", workers=1, overwrite=False, advance=lambda _: None)
+    assert (tally.photos, tally.parts, tally.empty, len(tally.failed)) == (10, 8, 1, 1)
+    assert remarks(tally) == [
+        f"1 photo failed in what wrote the boxes, such as {root}/owl/may/0.jpg (image access): let it look again",
+        "1 photo has no box that counts",
+    ]
 
 
 def test_what_gave_no_part_is_counted(root: Path, tmp_path: Path) -> None:

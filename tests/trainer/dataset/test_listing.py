@@ -173,6 +173,8 @@ def test_a_class_without_photos_is_refused_by_its_folder(tmp_path: Path) -> None
 def test_a_class_of_three_photos_is_too_small_and_of_four_is_not(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"class 'wren' has 3 photos, at least 4"):
         list_photos(fill(tmp_path / "three", owl=9, wren=3))
+    with pytest.raises(DatasetError, match=r"class 'wren' has 1 photo, at least 4"):
+        list_photos(fill(tmp_path / "one", owl=9, wren=1))
     assert len(list_photos(fill(tmp_path / "four", owl=9, wren=4)).photos) == 13
 
 

@@ -10,7 +10,7 @@ from heard import Heard
 from mean_colours import MeanColours, colour_photo, colour_photos
 
 from edge.errors import DatasetError, MissingInputError, OutputExistsError
-from trainer.picking.pick import PICKED, Picked, pick, table_of, write_picked
+from trainer.picking.pick import PICKED, Picked, pick, write_picked
 
 
 def picked(photos: Path, count: int, labelled: Path | None = None, progress: Heard | None = None) -> Picked:
@@ -74,12 +74,24 @@ def test_odd_names_come_back_from_the_table_and_make_links(tmp_path: Path) -> No
         card.mkdir(exist_ok=True)
         source.rename(card / name)
     found = picked(card, 5)
-    rows = list(csv.DictReader(io.StringIO(table_of(found).decode("utf-8", "surrogateescape"), newline="")))
-    assert {row["file"] for row in rows} == {path.name for path in card.iterdir()}
     write_picked(tmp_path / "out", found, copy=False, progress=Heard())
+    table = (tmp_path / "out" / PICKED).read_bytes().decode("utf-8", "surrogateescape")
+    rows = list(csv.DictReader(io.StringIO(table, newline="")))
+    assert {row["file"] for row in rows} == {path.name for path in card.iterdir()}
     links = [path for path in (tmp_path / "out").iterdir() if path.name != PICKED]
     assert {link.resolve() for link in links} == set(card.iterdir())
     assert all(link.name.isprintable() and link.suffix == ".png" for link in links)
+
+
+def test_the_table_has_the_name_that_each_photo_got(tmp_path: Path) -> None:
+    """Who sorts the links must find the row of each, and the photo that it is of."""
+    card = colour_photos(tmp_path / "card", {"red": 3, "green": 8})
+    write_picked(tmp_path / "out", picked(card, 11), copy=False, progress=Heard())
+    rows = list(csv.DictReader((tmp_path / "out" / PICKED).read_text().splitlines()))
+    assert list(rows[0]) == ["file", "stands_for", "guess", "doubt", "name"]
+    assert len(rows) == 11
+    for row in rows:
+        assert (tmp_path / "out" / row["name"]).resolve() == card / row["file"]
 
 
 def test_copies_are_files_of_their_own(tmp_path: Path) -> None:

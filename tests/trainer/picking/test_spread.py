@@ -27,6 +27,13 @@ def test_photos_get_the_label_of_their_colour(tmp_path: Path) -> None:
     assert ((labels.sure > 0.5) & (labels.sure <= 1)).all()
 
 
+def test_the_figures_show_how_little_few_photos_prove(tmp_path: Path) -> None:
+    """24 of 24: Wilson's one-sided bound at 90 % is 24 / (24 + 1.2816 ** 2)."""
+    figures = carried(sorted_photos(tmp_path / "few", 8), colour_photos(tmp_path / "card", CARD), 0.5001).figures
+    assert (figures.tested, figures.reached, figures.right) == (24, 24, 24)
+    assert figures.at_least == pytest.approx(24 / (24 + 1.2816**2), abs=1e-4)
+
+
 def test_training_reads_what_is_written_and_knows_whose_labels_they_are(tmp_path: Path) -> None:
     card = colour_photos(tmp_path / "card" / "may" / "3", CARD).parent.parent
     labels = carried(sorted_photos(tmp_path / "few", 8), card)

@@ -375,6 +375,23 @@ def test_a_sheet_of_unprepared_photos_that_only_a_head_saw_names_neither() -> No
     assert "as training altered it" not in text
 
 
+@pytest.mark.parametrize(
+    ("photos", "means", "do"),
+    [
+        ((40, 40), "80 photos of 2 classes, 40 in each.", ""),
+        ((40, 39), "79 photos of 2 classes; the rarest class, “\u2068wren\u2069”, has 39, the commonest 40.", ""),
+        (
+            (40, 9),
+            "49 photos of 2 classes; the rarest class, “\u2068wren\u2069”, has 9, the commonest 40.",
+            "Add photos of “\u2068wren\u2069”: rare classes are learned worst.",
+        ),
+    ],
+)
+def test_a_class_is_the_rarest_only_if_others_have_more_photos(photos: tuple[int, int], means: str, do: str) -> None:
+    said = sentences.data(DataSummary(classes=("owl", "wren"), counts={"train": photos}))
+    assert (said.means, said.do) == (means, do)
+
+
 def test_labels_of_a_machine_are_reported_with_how_sure_they_are_and_what_they_count() -> None:
     counts = {"train": (50, 60), "val": (9, 9), "test": (10, 10)}
     alone = sentences.data(DataSummary(classes=("owl", "wren"), counts=counts)).means

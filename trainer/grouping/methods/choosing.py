@@ -15,6 +15,10 @@ CANDIDATES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 19, 24, 30, 38, 48, 60)
 _NEAR_BEST = 0.9
 
 
+# Two points for each of two groups.
+FEWEST_CHOSEN = 2 * CANDIDATES[0]
+
+
 def choose_number(points: NDArray[np.float32], seed: int) -> int:
     """Return a number of groups for K-means by the silhouette, from 2 to 60; 1 if there are too few different points.
 

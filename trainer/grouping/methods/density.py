@@ -9,6 +9,7 @@ UNSURE = -1
 # Its time grows with the square of the number of points: 20,000 take a minute.
 _SAMPLE = 20_000
 _FEWEST = 5
+FEWEST_DENSE = 2 * _FEWEST  # points: less, and no place is dense
 # Points that define how dense a place is.
 _AROUND = 5
 
@@ -19,7 +20,7 @@ def hdbscan(points: NDArray[np.float32], groups: int | None, seed: int) -> NDArr
     groups: how many groups at most; None for as many as there are. Of more than 20,000 points a sample is grouped, and
     the others go with the nearest of it.
     """
-    if len(points) < 2 * _FEWEST:  # too few to call any place dense
+    if len(points) < FEWEST_DENSE:
         return np.full(len(points), UNSURE, np.int64)
     chosen = np.arange(len(points))
     if len(points) > _SAMPLE:
