@@ -21,8 +21,8 @@ _MOST_UNREST = 60.0
 _RESTLESS = 4.0
 # A pixel differs by so many deviations of the noise and so many times its unrest, and at least so many grey values.
 _NOISES, _UNRESTS, _LEAST = 4.0, 1.6, 5.0
-# More than this share of the frame differs: that is light, or a camera that was moved.
-_MOST_CHANGED = 0.5
+# More than this share of the frame differs, or lies in one shape: that is light, or a camera that was moved.
+MOST_CHANGED = 0.5
 _GRID = 5
 _CLIPPED = 250.0
 
@@ -81,7 +81,7 @@ class Background:
         np.add(self._limit, max(_LEAST, _NOISES * exposure.noise), out=self._limit)
         cv2.compare(self._off, self._limit, cv2.CMP_GT, dst=self.differs)
         changed = cv2.countNonZero(self.differs)
-        if changed > _MOST_CHANGED * self.differs.size:
+        if changed > MOST_CHANGED * self.differs.size:
             return False
         if changed:
             self._find_outstanding(grey)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge.locating.background import Background
+from edge.locating.background import MOST_CHANGED, Background
 from edge.locating.places import Found, Place
-from edge.locating.shapes import ShapeFinder
+from edge.locating.shapes import Shape, ShapeFinder
 from edge.locating.shrinking import Shrinker
 from edge.locating.tracks import Track, Tracks
 from edge.locating.verdicts import verdict
@@ -61,10 +61,11 @@ class MotionFinder:
         if is_new:
             self._begin(grey.shape[0], grey.shape[1])
         if is_new or not background.compare(grey):
-            self._background.learn_anew(grey)
-            self._tracks.forget()
-            return ()
-        things = self._accepted(self._tracks.follow(self._finder.find(background), mono_s))
+            return self._learn_anew()
+        shapes = self._finder.find(background)
+        if _is_of_all(shapes, grey.size):
+            return self._learn_anew()
+        things = self._accepted(self._tracks.follow(shapes, mono_s))
         self._kept.fill(0)
         for thing in things:
             self._keep(thing.place)
@@ -75,6 +76,12 @@ class MotionFinder:
             found.append(Found(place, min(1.0, thing.outstanding / _SURE), is_new=not thing.reported))
             thing.reported = True
         return found
+
+    def _learn_anew(self) -> Sequence[Found]:
+        """Take the last frame for the background; return what is found in it, nothing."""
+        self._background.learn_anew(self._shrinker.grey)
+        self._tracks.forget()
+        return ()
 
     def _accepted(self, things: Sequence[Track]) -> list[Track]:
         """Return the things that are no background, of which what is in another light is learned at once."""
@@ -117,3 +124,10 @@ class MotionFinder:
             max(place.left * width // columns + 1, place.right * width // columns),
             max(place.top * height // rows + 1, place.bottom * height // rows),
         )
+
+
+def _is_of_all(shapes: Sequence[Shape], pixels: int) -> bool:
+    """Return whether the box of a shape holds so much of a small picture of `pixels` that the scene has changed.
+
+    Of pure noise no half of the pixels need differ, and what does joins to one shape that spans the picture."""
+    return any(shape.place.area > MOST_CHANGED * pixels for shape in shapes)

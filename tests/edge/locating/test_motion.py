@@ -97,6 +97,13 @@ class TestWhatMoves:
         assert not any(watched.sees(camera.frame(at)) for at in walk(20, side=30))
 
 
+def _with(frame: Pixels, at: Place) -> Pixels:
+    """Return a frame with a black square."""
+    shown = frame.copy()
+    shown[at.top : at.bottom, at.left : at.right] = 0
+    return shown
+
+
 class TestNothing:
     @pytest.mark.parametrize("noise", [0.0, 2.0, 12.0])
     def test_is_found_in_the_noise_of_a_sensor(self, noise: float) -> None:
@@ -139,6 +146,36 @@ class TestNothing:
     def test_is_found_when_everything_moves(self) -> None:
         watched = Watched()
         assert sum(bool(watched.sees(MadeCamera(number).frame())) for number in range(30)) == 0
+
+    @pytest.mark.parametrize("deviation", [40.0, 90.0, 200.0])
+    def test_is_found_in_pure_noise(self, deviation: float) -> None:
+        """Less than half of the pixels need differ for one shape to span the frame."""
+        rng, watched = np.random.default_rng(0), Watched()
+        frames = (np.clip(rng.normal(128, deviation, (480, 640, 3)), 0, 255).astype(np.uint8) for _ in range(25))
+        assert sum(bool(watched.sees(frame)) for frame in frames) == 0
+
+    @pytest.mark.parametrize(("right", "down"), [(7, 13), (40, 0), (0, 100)])
+    def test_is_found_in_a_picture_that_rolls(self, right: int, down: int) -> None:
+        grain = np.random.default_rng(1).normal(0, 1, (480, 640)).astype(np.float32)
+        scene = cv2.normalize(cv2.GaussianBlur(grain, (0, 0), 12), None, 20, 235, cv2.NORM_MINMAX).astype(np.uint8)
+        picture, watched = cv2.merge([scene] * 3), Watched()
+        assert sum(bool(watched.sees(np.roll(picture, (n * down, n * right), (0, 1)))) for n in range(60)) == 0
+
+    def test_is_found_that_fills_more_than_half_of_the_frame_even_as_an_outline(
+        self, camera: MadeCamera, watched: Watched
+    ) -> None:
+        """Half of the pixels do not differ, but the shape's box is of more than half."""
+        around, hole = Place(20, 10, 300, 230), Place(50, 40, 270, 200)
+        found = 0
+        for _ in range(10):
+            frame = camera.frame(around)
+            part = slice(hole.top, hole.bottom), slice(hole.left, hole.right)
+            frame[part] = camera.frame()[part]
+            found += bool(watched.sees(frame))
+        assert found == 0
+        # The scene was learned again: what comes next is found before it.
+        hits = [bool(watched.sees(_with(frame, at))) for at in walk(20)]
+        assert sum(hits) >= 15
 
     def test_is_found_in_the_first_frame_of_another_size(self, camera: MadeCamera, watched: Watched) -> None:
         assert not watched.sees(cv2.resize(camera.frame(SQUARE), (200, 160)))
