@@ -87,6 +87,26 @@ def test_photos_without_structure_are_grouped_with_a_warning() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("count", [12, 60, 500])
+@pytest.mark.parametrize("causes", [8, 64])
+def test_noise_has_no_clear_groups_however_few_photos_there_are(method: str, count: int, causes: int) -> None:
+    """Channels that follow a few common causes, as those of a network do in pictures of noise."""
+    rng = np.random.default_rng(count)
+    followed = rng.standard_normal((count, causes)) @ rng.standard_normal((causes, 128))
+    found = group(photos(np.abs(3 + followed / causes).astype(np.float32)), Wishes(method))  # type: ignore[arg-type]
+    assert not found.clear
+
+
+def test_the_silhouette_is_that_of_the_features_and_not_of_their_map() -> None:
+    found = group(photos(np.random.default_rng(0).random((60, 64), dtype=np.float32)), Wishes())
+    assert found.silhouette is not None
+    assert found.silhouette < 0.1
+    clear = group(photos(three_kinds()), Wishes(groups=3)).silhouette
+    assert clear is not None
+    assert clear > 0.15
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_one_two_or_three_photos(method: str, count: int) -> None:
     found = group(photos(three_kinds()[:count]), Wishes(method))  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import pytest
 from trainer.grouping.methods.isodata import (
     Isodata,
     Yardstick,
+    are_far,
     deviations,
     drop_small,
     fewest_groups,
@@ -18,6 +19,7 @@ from trainer.grouping.methods.isodata import (
     merge,
     most_groups,
     nearest,
+    rounds_from,
     settle,
     split,
 )
@@ -180,3 +182,30 @@ def test_from_any_start_the_number_ends_between_half_and_twice_k(start: int) -> 
 def test_clear_groups_are_found_from_another_number() -> None:
     found = isodata(blobs(0, 6), Isodata(6, start=3), seed=0)
     assert [len(set(found[i * 40 : i * 40 + 40].tolist())) for i in range(6)] == [1] * 6
+
+
+@pytest.mark.parametrize(("one", "other", "far"), [(12, 12, False), (10, 14, False), (10, 15, True), (23, 16, True)])
+def test_numbers_are_far_if_they_differ_by_more_than_the_root_of_two(one: int, other: int, far: bool) -> None:
+    assert are_far(one, other) is far
+    assert are_far(other, one) is far
+
+
+def test_from_any_start_the_number_is_within_two_of_that_from_any_other() -> None:
+    """Points without groups, where the rounds themselves end at one number or another, by their start."""
+    points = np.random.default_rng(2).standard_normal((300, 4)).astype(F)
+    starts = (3, 6, 12, 24, 40)
+    parameters = [Isodata(12, start=start) for start in starts]
+    yardstick = measure(points, 12, grow(points, 0))
+    by_themselves = [len(np.unique(rounds_from(points, one, yardstick, 0))) for one in parameters]
+    ends = [len(np.unique(isodata(points, one, seed=0))) for one in parameters]
+    assert len(set(by_themselves)) > 1
+    assert max(ends) <= 2 * min(ends)
+
+
+def test_an_end_far_from_that_of_k_gives_way_to_it() -> None:
+    """With no round at all, the end is the start."""
+    points = blobs(3, 8)
+    usual = isodata(points, Isodata(8, rounds=0), seed=1)
+    assert isodata(points, Isodata(8, rounds=0, start=40), seed=1).tolist() == usual.tolist()
+    near = isodata(points, Isodata(8, rounds=0, start=9), seed=1)
+    assert len(np.unique(near)) == 9

@@ -9,7 +9,7 @@ optimum: unless the groups are clearly tighter than what K-means finds from Ward
 as many groups is the result. So what ISODATA decides is their number.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class Isodata:
     spread: THETA_S, a group is split if its standard deviation along its widest axis is above this multiple of the
         yardstick's
     distance: THETA_C, two groups are merged if their centres are nearer than this multiple of the yardstick's distance
-    start: how many groups to begin with; None for K
+    start: how many groups to begin with; None for K. An end far from that of K gives way to it
     """
 
     wanted: int
@@ -65,11 +65,24 @@ class Yardstick:
 def isodata(points: Points, parameters: Isodata, seed: int) -> Numbers:
     """Return the group of each point, int64 (points,), from 0 on without gaps. The same for the same seed.
 
-    points: float32 (points, axes), at least one."""
-    from sklearn.cluster import kmeans_plusplus
+    points: float32 (points, axes), at least one.
 
+    An end that is far from the one that begins with K groups owes its number to the start, not to the points, and gives
+    way to that. So the numbers from any two starts differ by a factor of two at most."""
     tree = grow(points, seed)
     yardstick = measure(points, parameters.wanted, tree)
+    groups = rounds_from(points, parameters, yardstick, seed)
+    if parameters.start not in (None, parameters.wanted):
+        usual = rounds_from(points, replace(parameters, start=None), yardstick, seed)
+        if are_far(int(groups.max()) + 1, int(usual.max()) + 1):
+            groups = usual
+    return tightest(points, groups, tree)
+
+
+def rounds_from(points: Points, parameters: Isodata, yardstick: Yardstick, seed: int) -> Numbers:
+    """Return the groups that splits and mergers end with after the start that `parameters` name, as isodata does."""
+    from sklearn.cluster import kmeans_plusplus
+
     start = min(parameters.start or parameters.wanted, len(points))
     centres, _ = kmeans_plusplus(points, start, random_state=seed)
     still = 0
@@ -84,7 +97,12 @@ def isodata(points: Points, parameters: Isodata, seed: int) -> Numbers:
         if still == 2:  # neither a split nor a merger is left to do
             break
     centres, _ = drop_small(points, centres, parameters.smallest)
-    return tightest(points, settle(points, centres), tree)
+    return settle(points, centres)
+
+
+def are_far(one: int, other: int) -> bool:
+    """Return True if two numbers of groups differ by more than the root of two: two near a third differ by two."""
+    return bool(max(one, other) ** 2 > 2 * min(one, other) ** 2)
 
 
 def measure(points: Points, wanted: int, tree: Tree) -> Yardstick:
