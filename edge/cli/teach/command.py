@@ -11,7 +11,6 @@ from edge.cli.apart import apart
 from edge.cli.given import refuse_given
 from edge.cli.streams import complain, echo, echo_json, quieten_opencv
 from edge.cli.teach.report import report
-from edge.processes.child import ONE_THREAD
 
 if TYPE_CHECKING:
     from edge.bundle.store import Bundle
@@ -45,6 +44,8 @@ def teach(context: click.Context, /, bundle: Path, undo: bool, as_json: bool, **
     photos and is better with 20. The new layer is judged on photos that it has not seen. A worse one is not written:
     the exit status is then 1.
     """
+    from edge.processes.child import ONE_THREAD
+
     # Before NumPy is loaded: matrices this small take ten times as long if threads wait for each other.
     os.environ.update(ONE_THREAD)
     quieten_opencv()
