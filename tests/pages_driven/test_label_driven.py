@@ -87,6 +87,7 @@ def test_a_thumb_corrects_a_photo_without_scripts(site: Served, person: Meet) ->
     page.get_by_role("combobox", name="Class").fill("<b>heron</b> & co")
     page.get_by_role("button", name="Name them").click()
     page.get_by_role("link", name="<b>heron</b> & co").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("<b>heron</b> & co")
     assert somebody.outside_px() == 0
     page.get_by_role("link", name="Picture").or_(page.locator(".sheet a")).first.click()
     page.get_by_role("button", name="Take out").click()

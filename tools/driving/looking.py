@@ -52,6 +52,7 @@ class Person:
 
     def outside_px(self) -> int:
         """Return by how many pixels the page is wider than its window."""
+        self.page.wait_for_load_state()  # a page that a click is still opening has no width yet
         return int(self.page.evaluate(_OUTSIDE))
 
     def barriers(self) -> list[str]:
