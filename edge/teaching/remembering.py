@@ -29,6 +29,7 @@ MOST_LEARNED = 600
 _MAX_BYTES = 64 << 20
 _END = struct.Struct("<4s4H2IH")  # of a ZIP: mark, disks, entries, size and place of the directory, comment
 _END_MARK = b"PK\x05\x06"
+_ENTRY_MARK, _NAME = b"PK\x03\x04", 30  # of its first entry, and where that has its name
 
 Features = NDArray[np.float64]
 Classes = NDArray[np.int64]
@@ -112,7 +113,7 @@ def recall(model: bytes, scale: Scale, classes: int, channels: int) -> Remembere
 
 
 def bare(model: bytes) -> bytes:
-    """Return `model` without a ZIP behind it."""
+    """Return `model` without examples behind it."""
     start = _start(model)
     return model if start is None else model[:start]
 
@@ -137,9 +138,11 @@ def spread_evenly(rows: Classes, most: int) -> Classes:
 
 
 def _start(model: bytes) -> int | None:
-    """Return where the ZIP behind a model begins; None if there is none."""
+    """Return where the ZIP of examples behind a model begins; None if there is none."""
     if len(model) < _END.size or model[-_END.size : -_END.size + 4] != _END_MARK:
         return None
     size, place = _END.unpack(model[-_END.size :])[5:7]
     start = len(model) - _END.size - size - place
-    return start if start >= 0 and size + place > 0 else None
+    # Models from elsewhere may have a ZIP, too: TFLite's metadata, which counts its places from the model's first byte.
+    ours = start > 0 and model.startswith(_ENTRY_MARK, start) and model.startswith(ENTRY.encode(), start + _NAME)
+    return start if ours else None

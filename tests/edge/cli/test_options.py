@@ -7,7 +7,7 @@ import click
 import pytest
 
 from edge.bundle.manifest import Activation, Channels, Resize
-from edge.cli.bench import bench
+from edge.cli.bench.command import bench
 from edge.cli.bundle import import_, verify
 from edge.cli.classify import classify
 from edge.cli.run import run

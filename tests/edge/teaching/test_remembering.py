@@ -1,5 +1,8 @@
 """Examples behind a model: read as they were written, refused if they are damaged, passed over by runtimes."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 from handmade_models import archive, classifier
@@ -38,9 +41,18 @@ def test_runtimes_pass_over_them(each_runtime: TfliteRuntime) -> None:
     assert TfliteClassifier(each_runtime, WITH).outputs == TfliteClassifier(each_runtime, MODEL).outputs
 
 
-@pytest.mark.parametrize("model", [MODEL, MODEL + archive({"labels.txt": b"red\n"}), b"", b"PK\x05\x06"])
-def test_a_model_without_them_has_none(model: bytes) -> None:
+def labelled() -> bytes:
+    """The model with labels as TFLite's metadata keeps them: places count from the model's first byte."""
+    data = io.BytesIO(MODEL)
+    with zipfile.ZipFile(data, "a") as behind:
+        behind.writestr("labels.txt", b"red\n")
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("model", [MODEL, MODEL + archive({"labels.txt": b"red\n"}), labelled(), b"", b"PK\x05\x06"])
+def test_a_model_without_them_has_none_and_keeps_what_else_is_behind_it(model: bytes) -> None:
     assert recall(model, LAYER.of_input, 3, 3) is None
+    assert bare(model) == model
 
 
 @pytest.mark.parametrize(("classes", "channels"), [(2, 3), (3, 4), (3, 6)])
