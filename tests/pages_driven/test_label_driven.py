@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tools.driving.looking import Meet, Person
 from tools.driving.served import Served, labelling
@@ -39,6 +39,12 @@ def is_readable(somebody: Person) -> None:
     assert somebody.outside_px() == 0
 
 
+def there(page: Page, path: str) -> None:
+    """Wait for a page, and the script that hears its keys: a key that is pressed before goes to the page before."""
+    page.wait_for_url(f"**{path}")
+    page.wait_for_load_state()
+
+
 def test_photos_are_sorted_by_keys_handed_out_and_a_training_is_followed(
     site: Served, photos: Path, person: Meet
 ) -> None:
@@ -48,6 +54,7 @@ def test_photos_are_sorted_by_keys_handed_out_and_a_training_is_followed(
     expect(page.get_by_role("heading", name="Sort", exact=True)).to_be_visible()
     is_readable(somebody)
     page.get_by_role("link", name="Group 1", exact=True).click()
+    there(page, "/sort/groups/*")
     page.keyboard.press("1")
     expect(page.get_by_text("named moss")).to_be_visible()
     page.keyboard.press("u")
@@ -60,6 +67,7 @@ def test_photos_are_sorted_by_keys_handed_out_and_a_training_is_followed(
     page.keyboard.press("Enter")
     expect(page.get_by_text("4 named moss")).to_be_visible()
     page.get_by_role("link", name="Groups", exact=True).click()
+    there(page, "/sort")
     for box in boxes.all():
         box.check()
     page.keyboard.press("1")
