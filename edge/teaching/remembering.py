@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.decoding import decode_msgpack
 from edge.errors import ModelError
 from edge.teaching.last_layer import Scale
 
@@ -99,7 +100,7 @@ def recall(model: bytes, scale: Scale, classes: int, channels: int) -> Remembere
                 return None
             with archive.open(ENTRY) as file:
                 data = file.read(_MAX_BYTES + 1)
-        kept = msgspec.msgpack.decode(data, type=_Kept)
+        kept = decode_msgpack(data, _Kept)
         rows = np.frombuffer(kept.features, np.uint8).reshape(len(kept.classes), channels)
         learned = np.zeros(len(rows), bool)
         learned[np.array(kept.learned, np.intp)] = True

@@ -90,7 +90,7 @@ def _decoded(name: str, data: bytes, form: type[T]) -> T:
         if (found := _NO_NUMBER.search(data)) is not None:
             raise DatasetError(
                 f"--boxes {name}: has {found[1].decode()} in place of a number (byte {found.start(1)}), which is not "
-                "JSON: take that box out, or write the file anew"
+                "JSON: take that box out, or write the file again"
             ) from error
         raise DatasetError(f"--boxes {name}: not as MegaDetector or COCO write it: {shortened(str(error))}") from error
 

@@ -1,4 +1,4 @@
-"""fieldfare teach: fit a bundle's last layer anew from a few photos, on the device."""
+"""fieldfare teach: fit a new last layer of a bundle to a few photos, on the device."""
 
 import os
 from pathlib import Path
@@ -38,7 +38,7 @@ _USELESS = ("photos", "store", "labels", "out", "overwrite", "runtime", "threads
 @click.pass_context
 @apart("bundle")
 def teach(context: click.Context, /, bundle: Path, undo: bool, as_json: bool, **given: Any) -> None:
-    """Fit the last layer of a bundle anew, from photos in class folders or from events that people marked.
+    """Fit a new last layer of a bundle to photos in class folders, or to events that people marked.
 
     A folder named like a label of the bundle holds photos of that class; any other name is a new class, which needs 5
     photos and is better with 20. The new layer is judged on photos that it has not seen. A worse one is not written:
