@@ -280,6 +280,19 @@ class TestTaxonomy:
         assert b"taxonomy" not in manifests.encode(LEAST)
 
 
+class TestThresholds:
+    """Came with teaching: bundles with one threshold for all open on the first readers, as TestTheFirstReaders shows."""
+
+    @pytest.mark.parametrize("values", [(), (0.5,), (0.5, 0.6, 0.7)])
+    def test_are_as_many_as_the_classes(self, values: tuple[float, ...]) -> None:
+        wrong = msgspec.structs.replace(LEAST, calibration=Calibration(thresholds=values))
+        with pytest.raises(BundleError, match=f"thresholds has {len(values)} numbers, the model 2 classes"):
+            manifests.decode(manifests.encode(wrong))
+
+    def test_are_not_in_a_manifest_without_them(self) -> None:
+        assert b"thresholds" not in manifests.encode(FULL)
+
+
 class TestCut:
     """Came with locating: bundles of whole photos open on the first readers, as TestTheFirstReaders shows."""
 
@@ -399,6 +412,7 @@ def written_manifests(draw: st.DrawFn) -> Manifest:
                 temperature=st.just(1.0) | SCALES,
                 bias=optional(st.tuples(*[numbers(-100, 100)] * classes)),
                 threshold=SHARES,
+                thresholds=optional(st.tuples(*[SHARES] * classes)),
                 promised_precision=optional(SHARES),
                 method=st.just("none") | st.text(),
             )

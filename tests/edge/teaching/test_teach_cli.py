@@ -1,6 +1,8 @@
 """`fieldfare teach` as its users meet it: in place, beside, back again, and refused."""
 
 import json
+import os
+import resource
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -91,6 +93,23 @@ def test_mistakes_are_one_line_and_change_nothing(
     done = run_fieldfare("teach", *(word.format(**names) for word in words))
     assert (done.returncode, message in done.stderr) == (status, True), done.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("out", [[], ["--out", "new"]], ids=["in place", "beside"])
+def test_a_full_disk_leaves_the_old_bundle_and_nothing_else(place: Path, run_fieldfare: Run, out: list[str]) -> None:
+    """No file may grow to the size of a model, as on a disk without room for it."""
+    size = len(open_bundle(place / "old").model)
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    done = run_fieldfare(
+        *("teach", "--bundle", "old", "--photos", "photos", *out),
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(Path(beside.__file__).parents[2])},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+    )
+    refusal = done.stderr.splitlines()[-1]
+    assert (done.returncode, "File too large; nothing was left behind" in refusal) == (74, True), done.stderr
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("name", ["old", "old.fieldfare"])
