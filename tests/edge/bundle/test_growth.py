@@ -281,7 +281,7 @@ class TestTaxonomy:
 
 
 class TestThresholds:
-    """Came with teaching: bundles with one threshold for all open on the first readers, as TestTheFirstReaders shows."""
+    """Came with teaching: bundles with one threshold open on the first readers, as TestTheFirstReaders shows."""
 
     @pytest.mark.parametrize("values", [(), (0.5,), (0.5, 0.6, 0.7)])
     def test_are_as_many_as_the_classes(self, values: tuple[float, ...]) -> None:
