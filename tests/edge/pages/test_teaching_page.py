@@ -157,7 +157,7 @@ class TestCounting:
             assert f"{label} new, too few 1 1" in page.words
 
     def test_the_application_starts_without_numpy(self) -> None:
-        """It would take 8 MB more, of pages that nobody teaches on, too."""
+        """It would take 9 MB more, of pages that nobody teaches on, too."""
         line = "import sys, edge.pages.application; sys.exit('numpy' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", line], check=False).returncode == 0
 
