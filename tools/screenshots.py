@@ -8,8 +8,8 @@
 Needs Chromium (Debian: apt install chromium) and the packages of [dev]. --store: with pictures, such as ./tools/demo
 leaves; it is copied first, as some pictures show what a mark does. --photos: a folder with a folder of photos for each
 label, of which a store is made for this. --label: such a folder, whose photos are sorted with `fieldfare label`,
-without their labels. The pages are found by following links, so new ones need no word here. Writes
-NAME-WIDTH-light.png or -dark.png.
+without their labels. The older half of the events is marked, and a bundle of made-up figures waits, for *Teach*. The
+pages are found by following links, so new ones need no word here. Writes NAME-WIDTH-light.png or -dark.png.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from tools.driving.looking import HEIGHTS, Person, Scheme, meet
 from tools.driving.photo_store import photo_store
 from tools.driving.served import ROOT, Served, labelling, served
 from tools.driving.sorted_store import sort_some
+from tools.driving.taught_store import leave_taught, make_teachable, settings_of
 from tools.driving.tour import Tour, take
 
 Shots = dict[str, Callable[[Page], object]]
@@ -114,7 +115,7 @@ def shoot(person: Person, name: str, show: Callable[[Page], object], given: argp
 
 @contextmanager
 def copied(given: argparse.Namespace) -> Iterator[Path]:
-    """Yield a store that may be changed."""
+    """Yield the settings of a store that may be changed."""
     with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
         if given.photos is not None:
             store = photo_store(Path(folder), given.photos, given.events)
@@ -122,7 +123,9 @@ def copied(given: argparse.Namespace) -> Iterator[Path]:
             shutil.copytree(given.store.resolve().parent, Path(folder) / "state", ignore=_others(given.store))
             store = Path(folder) / "state" / given.store.name
         sort_some(store, given.named)
-        yield store
+        bundle = make_teachable(store)
+        leave_taught(store, bundle)
+        yield settings_of(store, bundle)
 
 
 def _others(store: Path) -> Callable[[str, list[str]], list[str]]:
@@ -155,7 +158,7 @@ def parse_arguments() -> argparse.Namespace:
 @contextmanager
 def store_pages(given: argparse.Namespace) -> Iterator[tuple[Served, Client, Shots]]:
     """Serve a store, and yield how to get to each picture of its pages."""
-    with copied(given) as store, served(store) as site:
+    with copied(given) as settings, served(settings) as site:
         client = Client(site.address)
         yield site, client, shots(take(client)) | STATES
 

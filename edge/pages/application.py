@@ -24,6 +24,7 @@ from edge.pages.views.marking import mark_view, undo_view
 from edge.pages.views.problems import problems_view
 from edge.pages.views.settings import settings_view
 from edge.pages.views.status import status_view
+from edge.pages.views.teaching import begin_view, teach_view
 
 
 def _start(_site: Site, _request: Request) -> Response:
@@ -55,6 +56,8 @@ def pages() -> list[Page]:
         Page("/exports/stick", stick_view, "POST"),
         Page("/exports/again", again_view, "POST"),
         Page("/exports/cancel", cancel_view, "POST"),
+        Page("/teach", teach_view),
+        Page("/teach", begin_view, "POST"),
         *sorting_pages(ON_DEVICE),
         Page(LOGIN, login_page, open=True),
         Page(LOGIN, log_in, "POST", open=True),

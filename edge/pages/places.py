@@ -25,6 +25,14 @@ def keep_private(path: Path, data: bytes) -> None:
         raise StorageError(f"{printable(str(path))}: cannot write: {error.strerror or error}") from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make that folder, for its owner alone, if it is not there. Raises StorageError."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{printable(str(folder))}: cannot be made: {error.strerror or error}") from error
+
+
 def make_requests(run_dir: Path, user: int, group: int) -> None:
     """Make the folder for requests to the service that keeps its files in `run_dir`, for another user, if there is such
     a service and no such folder. Called by root."""

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from edge.bundle.store import PACK_SUFFIX, Bundle, open_bundle
 from edge.bundle.write import check_target, save
-from edge.errors import MissingInputError, StorageError
+from edge.errors import BundleError, MissingInputError, StorageError
 from edge.storage import PARTIAL
 
+# The note of a taught bundle's origin begins so, before the id of the one that it was taught from.
+TAUGHT_FROM = "taught on the device from "
 _BEFORE = "before-teaching"
 
 
@@ -36,6 +38,29 @@ def exchange(old: Bundle, new: Bundle) -> Path:
     save(replace(old, path=kept), overwrite=True)
     save(replace(new, path=old.path.resolve()), overwrite=True)
     return kept
+
+
+def taught_from(bundle: Bundle) -> str | None:
+    """Return the id of the bundle that this one was taught from last; None if it was not taught."""
+    last = bundle.manifest.origin.notes[-1:]
+    return last[0].removeprefix(TAUGHT_FROM).partition(":")[0] if last and last[0].startswith(TAUGHT_FROM) else None
+
+
+def take(bundle: Path, taught: Path) -> tuple[Bundle, Bundle, Path | None]:
+    """Put a bundle that was taught to a place of its own in the place of the one that it was taught from.
+
+    Returns the one that was there, the one that is, and where the former is kept; None if `taught` was there already.
+    Raises BundleError if it was taught from another one, and what `exchange` and open_bundle raise.
+    """
+    old, new = open_bundle(bundle), open_bundle(taught)
+    if old.bundle_id == new.bundle_id:
+        return old, new, None
+    if taught_from(new) != old.bundle_id:
+        raise BundleError(
+            f"bundle {taught}: was not taught from {old.bundle_id}, which is in the place of {bundle}: teach again"
+        )
+    check_places(bundle)
+    return old, new, exchange(old, new)
 
 
 def take_back(bundle: Path) -> tuple[str, str]:

@@ -48,17 +48,18 @@ def fit(examples: Examples, start: Rows, fitted: Sequence[int], holds: Sequence[
     """
     mean = np.average(examples.features, axis=0, weights=examples.counts)
     centred = examples.features - mean
-    spread = max(float((examples.counts @ (centred * centred)).sum() / examples.counts.sum()), 1e-12)
-    base = start.scores_of(examples.features)
+    # By einsum, which needs no second table of this size: on a device that is a tenth of what the pages may take.
+    squares = float(np.einsum("ij,ij,i->", centred, centred, examples.counts))
+    spread = max(squares / float(examples.counts.sum()), 1e-12)
     places = np.array(fitted, np.int64)
-    rest = _log_sum(np.delete(base, places, axis=1))
+    base, rest = _split(start.scores_of(examples.features), places)
     wanted = examples.classes[:, None] == places
     strength = np.array(holds, np.float64)[:, None] * spread
     shape = len(places), centred.shape[1] + 1
 
     def loss(flat: Table) -> tuple[float, Table]:
         moved = flat.reshape(shape)
-        scores = base[:, places] + centred @ moved[:, :-1].T + moved[:, -1]
+        scores = base + centred @ moved[:, :-1].T + moved[:, -1]
         total = np.logaddexp(rest, _log_sum(scores))
         of_right = np.where(wanted.any(axis=1), np.where(wanted, scores, 0.0).sum(axis=1), rest)
         pulls = examples.counts[:, None] * (np.exp(scores - total[:, None]) - wanted)
@@ -75,10 +76,20 @@ def fit(examples: Examples, start: Rows, fitted: Sequence[int], holds: Sequence[
     return Rows(weights, bias)
 
 
+def _split(scores: Table, places: Numbers) -> tuple[Table, Table]:
+    """Return the columns at `places`, and log(sum(exp)) of all others: one table beside `scores`, as for 1,001 classes
+    it is as large as the features."""
+    others = np.delete(scores, places, axis=1)
+    if not others.shape[1]:
+        return scores[:, places], np.full(len(scores), -np.inf)
+    highest = others.max(axis=1)
+    others -= highest[:, None]
+    np.exp(others, out=others)
+    return scores[:, places], highest + np.log(others.sum(axis=1))
+
+
 def _log_sum(scores: Table) -> Table:
-    """Return log(sum(exp)) of each row; minus infinity for rows without columns."""
-    if not scores.shape[1]:
-        return np.full(len(scores), -np.inf)
+    """Return log(sum(exp)) of each row."""
     highest = scores.max(axis=1)
     found: Table = highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1))
     return found

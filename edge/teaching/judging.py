@@ -44,7 +44,7 @@ class Material:
     known: int
     features: Table
     classes: Numbers
-    turned: Table
+    turned: NDArray[np.float32]
     learned: Remembered
 
     @property

@@ -1,6 +1,7 @@
 """Find the photos to teach from: class folders, or events that a person marked."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from edge.teaching.remembering import spread_evenly
 
 # Of one class. More add little to one layer, and a Pi Zero 2 W looks at some ten a second.
 MOST_OF_CLASS = 200
+LEAST_OF_NEW = 5
+# Examples of the classes that are there, without which nobody can see what becomes of them.
+LEAST_OF_KNOWN = 10
 _MOST_CLASSES = 200
 
 
@@ -52,18 +56,12 @@ def of_store(store: Path, *, cut: bool) -> tuple[list[Photo], int]:
     cut: whether to take what was cut out of the frame, as the bundle learned from such photos.
     Raises what StoreReader raises, and DatasetError if no event is marked.
     """
-    locator = Locator(store)
     found, gone = [], 0
-    with StoreReader(store) as reader:
-        for event in reader.events(Filter(checked=True), newest_first=False):
-            label, path = _label(event), _picture(event, cut=cut)
-            if label is None:
-                continue
-            place = None if path is None else locator.find(path)
-            if place is None or not place.is_file():
-                gone += 1
-            else:
-                found.append(Photo(label, place))
+    for label, path, _ in marked(store, cut=cut):
+        if path is None:
+            gone += 1
+        else:
+            found.append(Photo(label, path))
     if not found:
         why = f": the pictures of {counted(gone, 'such event')} are gone" if gone else ""
         raise DatasetError(
@@ -71,6 +69,19 @@ def of_store(store: Path, *, cut: bool) -> tuple[list[Photo], int]:
             "mark some with `fieldfare events mark`"
         )
     return found, gone
+
+
+def marked(store: Path, *, cut: bool) -> Iterator[tuple[str, Path | None, str]]:
+    """Yield label, picture and the id of the bundle that saw it, of each event that was marked right, or given another
+    label, oldest first. The picture is None if it is gone. Raises what StoreReader raises."""
+    locator = Locator(store)
+    with StoreReader(store) as reader:
+        for event in reader.events(Filter(checked=True), newest_first=False):
+            label, path = _label(event), _picture(event, cut=cut)
+            if label is None:
+                continue
+            place = None if path is None else locator.find(path)
+            yield label, place if place is not None and place.is_file() else None, event.event.bundle
 
 
 def _label(event: StoredEvent) -> str | None:
@@ -94,15 +105,42 @@ def only(photos: Sequence[Photo], labels: Sequence[str]) -> list[Photo]:
     return [photo for photo in photos if not labels or photo.label in labels]
 
 
-def thinned(photos: Sequence[Photo], note: Callable[[str], None]) -> list[Photo]:
-    """Return at most 200 photos of a class, evenly from first to last. note: called with what was left out."""
+def thinned(photos: Sequence[Photo], note: Callable[[str], None], most: int | None = None) -> list[Photo]:
+    """Return at most 200 photos of a class, evenly from first to last. note: called with what was left out.
+
+    most: of all classes together; the larger ones give way, and none has to go below what a new class needs."""
+    counts = Counter(photo.label for photo in photos)
+    each = MOST_OF_CLASS
+    while most is not None and each > LEAST_OF_NEW and sum(min(count, each) for count in counts.values()) > most:
+        each -= 1
     found = []
-    for label in dict.fromkeys(photo.label for photo in photos):
+    for label, count in counts.items():
         of_class = [place for place, photo in enumerate(photos) if photo.label == label]
-        if len(of_class) > MOST_OF_CLASS:
-            note(f"{label}: {MOST_OF_CLASS} of {len(of_class)} photos are used")
-        found += [photos[place] for place in spread_evenly(np.array(of_class), MOST_OF_CLASS)]
+        if count > each:
+            note(f"{label}: {each} of {count} photos are used")
+        found += [photos[place] for place in spread_evenly(np.array(of_class), each)]
     return found
+
+
+def without_few(photos: Sequence[Photo], known: Collection[str], note: Callable[[str], None]) -> list[Photo]:
+    """Return the photos without those of new classes that have too few. note: called with each class that is left out.
+
+    Raises DatasetError if none is left."""
+    counts = Counter(photo.label for photo in photos if photo.label not in known)
+    few = {label for label, count in counts.items() if count < LEAST_OF_NEW}
+    for label in sorted(few):
+        note(few_words(label, counts[label]))
+    found = [photo for photo in photos if photo.label not in few]
+    if not found:
+        raise DatasetError(
+            f"no class is left to teach: a new one needs {LEAST_OF_NEW} photos that differ, better 20: mark more events"
+        )
+    return found
+
+
+def few_words(label: str, count: int) -> str:
+    """Return in words that a new class is left out."""
+    return f"{label[:80]} is left out: {counted(count, 'photo')} of use, a new class needs {LEAST_OF_NEW} that differ"
 
 
 def labels_with(known: Sequence[str], photos: Sequence[Photo]) -> tuple[str, ...]:

@@ -13,11 +13,10 @@ from edge.inference.golden import shrink
 from edge.preprocess import Preprocessor
 from edge.printable import counted
 from edge.records import Pixels
-from edge.teaching.photos import Photo
+from edge.teaching.photos import LEAST_OF_NEW, Photo, few_words
 
 # Two photos are one if their features are nearer than this, beside their length: a copy, a frame of the same moment.
 _ALIKE = 0.02
-LEAST_OF_NEW = 5
 FRAMES_KEPT = 8  # for the new bundle's golden inputs
 
 Features = NDArray[np.float64]
@@ -28,13 +27,13 @@ class Seen:
     """Photos as the network sees them.
 
     classes: int64 (photos,). features: (photos, channels), of the photos as they are.
-    turned: (photos, views, channels), of them mirrored and turned about.
+    turned: (photos, views, channels), of them mirrored and turned about; most of the memory, so float32 as computed.
     frames_bgr: some of the photos, small.
     """
 
     classes: NDArray[np.int64]
     features: Features
-    turned: Features
+    turned: NDArray[np.float32]
     frames_bgr: tuple[Pixels, ...]
 
 
@@ -60,8 +59,8 @@ def see(photos: Sequence[Photo], labels: Sequence[str], source: BundleFeatures, 
             frames.append(shrink(frame_bgr))
     if not classes:
         raise DatasetError("none of the photos can be read: nothing to teach from")
-    found = np.array(features, np.float64)
-    return Seen(np.array(classes, np.int64), found[:, 0], found[:, 1:], tuple(frames))
+    found = np.stack(features)
+    return Seen(np.array(classes, np.int64), found[:, 0].astype(np.float64), found[:, 1:], tuple(frames))
 
 
 def without_copies(seen: Seen) -> Seen:
@@ -73,6 +72,26 @@ def without_copies(seen: Seen) -> Seen:
         if not (distances < _ALIKE * max(float(np.linalg.norm(features)), 1e-9)).any():
             kept.append(row)
     return Seen(seen.classes[kept], seen.features[kept], seen.turned[kept], seen.frames_bgr)
+
+
+def without_small(
+    seen: Seen, labels: tuple[str, ...], known: int, note: Callable[[str], None]
+) -> tuple[Seen, tuple[str, ...]]:
+    """Return photos and labels without new classes of which too few photos differ. known: how many are not new.
+
+    note: called with each class that is left out. Raises DatasetError if no photo is left."""
+    counts = np.bincount(seen.classes, minlength=len(labels))
+    kept = [number for number in range(len(labels)) if number < known or counts[number] >= LEAST_OF_NEW]
+    for number in sorted(set(range(len(labels))) - set(kept)):
+        note(few_words(labels[number], int(counts[number])))
+    rows = np.isin(seen.classes, kept)
+    if not rows.any():
+        raise DatasetError(
+            f"no class is left to teach: a new one needs {LEAST_OF_NEW} photos that differ: mark other events, too"
+        )
+    numbers = np.searchsorted(np.array(kept), seen.classes[rows]).astype(np.int64)
+    left = Seen(numbers, seen.features[rows], seen.turned[rows], seen.frames_bgr)
+    return left, tuple(labels[number] for number in kept)
 
 
 def check_enough(seen: Seen, labels: Sequence[str], known: int, given: Sequence[Photo]) -> None:

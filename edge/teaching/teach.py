@@ -21,18 +21,17 @@ from edge.inference.tflite import TfliteClassifier
 from edge.preprocess import Preprocessor
 from edge.printable import counted
 from edge.records import Pixels
+from edge.teaching.beside import TAUGHT_FROM
 from edge.teaching.calibrating import recalibrated
 from edge.teaching.fitting import Rows
 from edge.teaching.judging import Judged, Material, fit_and_judge
 from edge.teaching.last_layer import LastLayer, read_last_layer
-from edge.teaching.photos import Photo, labels_with, thinned
+from edge.teaching.photos import LEAST_OF_KNOWN, Photo, labels_with, thinned, without_few
 from edge.teaching.remembering import Remembered, bare, chosen, recall, remember
 from edge.teaching.rewriting import NewLayer, with_last_layer
-from edge.teaching.seeing import Seen, check_enough, see, without_copies
+from edge.teaching.seeing import Seen, check_enough, see, without_copies, without_small
 from edge.teaching.verdict import Verdict, judge
 
-# Examples of the classes that are there, without which nobody can see what becomes of them.
-LEAST_OF_KNOWN = 10
 _MARGIN = 0.1  # of the range of the outputs, for photos that lie further out
 _MOST_NOTES = 1000
 
@@ -54,11 +53,15 @@ def teach(
     *,
     runtime: RuntimeName = "auto",
     threads: int = 1,
+    most: int | None = None,
+    leave_out_few: bool = False,
     note: Note = lambda _: None,
 ) -> Taught:
     """Fit a new last layer to `photos` and seal the new bundle for `out`. Deterministic for the same photos.
 
-    note: called with what the user should know. Runs the bundle's model in this process.
+    most: how many photos to use at most, of all classes together. leave_out_few: whether new classes with too few
+    photos are left out; else they raise. note: called with what the user should know.
+    Runs the bundle's model in this process.
     Raises BundleError if its model cannot be taught, DatasetError if the photos do not serve, EngineError.
     """
     try:
@@ -66,10 +69,14 @@ def teach(
         remembered = recall(old.model, layer.of_input, layer.classes, layer.weights.shape[1])
     except ModelError as error:
         raise BundleError(f"bundle {old.path}: {error}") from error
+    if leave_out_few:
+        photos = without_few(photos, old.labels, note)
     labels = labels_with(old.labels, photos)
     source = BundleFeatures(old, runtime=runtime, threads=threads)
-    seen = without_copies(see(thinned(photos, note), labels, source, note))
+    seen = without_copies(see(thinned(photos, note, most), labels, source, note))
     source.close()
+    if leave_out_few:
+        seen, labels = without_small(seen, labels, len(old.labels), note)
     check_enough(seen, labels, len(old.labels), photos)
     material = _material(seen, remembered, len(old.labels), note)
     _check_known(material, labels, note)
@@ -190,4 +197,4 @@ def _frames(old: Bundle, seen: Seen) -> list[Pixels]:
 
 def _note(old: Bundle, verdict: Verdict) -> str:
     classes = ", ".join(f"{row.label[:100]} ({row.photos})" for row in verdict.rows if row.photos)
-    return f"taught on the device from {old.bundle_id}: photos of {classes}; {verdict.summary}"[:9000]
+    return f"{TAUGHT_FROM}{old.bundle_id}: photos of {classes}; {verdict.summary}"[:9000]

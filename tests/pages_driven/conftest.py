@@ -12,12 +12,13 @@ from playwright.sync_api import Browser, expect
 
 from tests.pages_driven import plugged_in
 from tests.pages_driven.beside import Service
-from tests.pages_driven.scenery import PASSWORD, furnish, settings_for
+from tests.pages_driven.scenery import ODD_LABELS, PASSWORD, furnish, settings_for
 from tools.driving.chromium import chromium, find_chromium
 from tools.driving.client import Client
 from tools.driving.looking import Meet, Person, meet
 from tools.driving.served import Served, make_certificate, served, set_password
 from tools.driving.sorted_store import sort_some
+from tools.driving.taught_store import leave_taught, make_teachable
 from tools.driving.tour import Tour, take
 
 ZONE = {**os.environ, "TZ": "Europe/Warsaw"}
@@ -144,11 +145,13 @@ def museum(furnished: Path) -> Iterator[Served]:
     store = folder / "events.db"
     make_certificate(store)
     sort_some(store)
+    bundle = make_teachable(store)
+    leave_taught(store, bundle, ODD_LABELS[-2])
     plugged_in.plug_in(folder)
     with Service(folder / "run") as service:
         service.warn("camera: no frame for 10 s: tried again")
         words = ("--run-dir", str(service.run))
-        with served(settings_for(store), *words, program=plugged_in.program(folder), **ZONE) as site:
+        with served(settings_for(store, bundle), *words, program=plugged_in.program(folder), **ZONE) as site:
             yield site
             assert "Traceback" not in site.reported(), site.reported()
     shutil.rmtree(folder)

@@ -54,8 +54,8 @@ def main() -> None:
     folder = Path(sys.argv.pop(1))
     run = errands.bounded
 
-    def held(words: Sequence[str], variables: dict[str, str] | None = None) -> Command:
-        command = run(words, variables)
+    def held(words: Sequence[str], variables: dict[str, str] | None = None, **limits: int) -> Command:
+        command = run(words, variables, **limits)
         return Command(("sh", "-c", _WAIT, str(folder / _SLOW), *command.words), command.variables)
 
     sticks = partial(find_sticks, folder / _MOUNTS, (str(folder / _PLACE),))

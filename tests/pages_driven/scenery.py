@@ -60,12 +60,12 @@ def scores_of(store: Path) -> Path:
     return store.with_name("scores.log")
 
 
-def settings_for(store: Path) -> Path:
-    """Write the settings of the service that keeps a store. Returns their file."""
+def settings_for(store: Path, bundle: Path) -> Path:
+    """Write the settings of the service that keeps a store and uses a bundle. Returns their file."""
     file, taxa = store.with_name("fieldfare.toml"), store.with_name("taxa.csv")
     taxa.write_text("label,scientific_name,kind,eng\nfox,Vulpes vulpes,animal,red fox\n")
     file.write_text(
-        f'bundle = "/var/lib/fieldfare/animals"\n'
+        f'bundle = "{bundle}"\n'
         f'[device]\ntaxonomy = "{taxa}"\n'
         f'[events]\nstore = "{store}"\nscores = "{scores_of(store)}"\n'
         f'[mqtt]\nhost = "broker.local"\nusername = "somebody"\n'

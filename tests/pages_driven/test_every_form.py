@@ -10,10 +10,11 @@ from playwright.sync_api import Locator
 from tests.pages_driven import plugged_in
 from tests.pages_driven.conftest import ZONE
 from tests.pages_driven.counter import Counter
-from tests.pages_driven.scenery import MANY, PASSWORD
+from tests.pages_driven.scenery import MANY, PASSWORD, settings_for
 from tools.driving.looking import Meet
 from tools.driving.served import served
 from tools.driving.sorted_store import sort_some
+from tools.driving.taught_store import make_teachable
 from tools.driving.tour import routes
 
 # What stands in no form, and why.
@@ -35,8 +36,9 @@ def _counter(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("counter")
     shutil.copytree(furnished, folder, dirs_exist_ok=True)
     sort_some(folder / "events.db")
+    settings = settings_for(folder / "events.db", make_teachable(folder / "events.db"))
     plugged_in.plug_in(folder)
-    with served(folder / "events.db", program=plugged_in.program(folder), **ZONE) as site:
+    with served(settings, program=plugged_in.program(folder), **ZONE) as site:
         made = Counter(site, folder)
         yield made
         made.client.close()

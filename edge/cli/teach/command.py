@@ -11,6 +11,8 @@ from edge.cli.apart import apart
 from edge.cli.given import refuse_given
 from edge.cli.streams import complain, echo, echo_json, quieten_opencv
 from edge.cli.teach.report import report
+from edge.errors import DatasetError
+from edge.printable import counted
 
 if TYPE_CHECKING:
     from edge.bundle.store import Bundle
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _WORSE = 1
-_USELESS = ("photos", "store", "labels", "out", "overwrite", "runtime", "threads")
+_FEW = 100
+_USELESS = ("photos", "store", "labels", "most", "leave_out_few", "out", "overwrite", "runtime", "threads")
 
 
 @click.command(
@@ -29,15 +32,18 @@ _USELESS = ("photos", "store", "labels", "out", "overwrite", "runtime", "threads
 @click.option("--photos", type=_PATH, metavar="FOLDER", help="Folder with a folder of photos for each class.")
 @click.option("--store", type=_PATH, metavar="FILE", help="Store whose marked events to learn from.")
 @click.option("--label", "labels", multiple=True, help="Only photos of this class; may be given several times.")
+@click.option("--most", type=click.IntRange(1), metavar="N", help="Use at most N photos, of all classes together.")
+@click.option("--leave-out-few", is_flag=True, help="Leave out new classes with fewer than 5 photos that differ.")
 @click.option("--out", type=_PATH, help="Bundle to write.  [default: in the place of --bundle, which is kept beside]")
 @click.option("--overwrite", is_flag=True, help="Replace --out if it exists.")
+@click.option("--take", type=_PATH, metavar="BUNDLE", help="Put one that was taught into --out in --bundle's place.")
 @click.option("--undo", is_flag=True, help="Put the bundle from before teaching back into its place.")
 @options.runtime
 @options.threads
 @options.as_json
 @click.pass_context
 @apart("bundle")
-def teach(context: click.Context, /, bundle: Path, undo: bool, as_json: bool, **given: Any) -> None:
+def teach(context: click.Context, /, bundle: Path, take: Path | None, undo: bool, as_json: bool, **given: Any) -> None:
     """Fit a new last layer of a bundle to photos in class folders, or to events that people marked.
 
     A folder named like a label of the bundle holds photos of that class; any other name is a new class, which needs 5
@@ -50,8 +56,12 @@ def teach(context: click.Context, /, bundle: Path, undo: bool, as_json: bool, **
     os.environ.update(ONE_THREAD)
     quieten_opencv()
     if undo:
-        refuse_given(context, *_USELESS, because="does nothing with --undo: leave it out")
+        refuse_given(context, *_USELESS, "take", because="does nothing with --undo: leave it out")
         _undo(bundle, as_json=as_json)
+        return
+    if take is not None:
+        refuse_given(context, *_USELESS, because="does nothing with --take: leave it out")
+        _take(bundle, take, as_json=as_json)
         return
     if given["photos"] is None and given["store"] is None:
         raise click.UsageError("give --photos FOLDER, --store FILE, or both")
@@ -67,7 +77,11 @@ def teach(context: click.Context, /, bundle: Path, undo: bool, as_json: bool, **
     if old.manifest.edgetpu is not None:
         complain("fieldfare: the new bundle has no model for the Edge TPU: it serves from the CPU")
     out = given["out"] or bundle
-    made = run(old, out, photos, runtime=engine.runtime, threads=engine.threads, note=_note)
+    limits = {"most": given["most"], "leave_out_few": given["leave_out_few"]}
+    try:
+        made = run(old, out, photos, runtime=engine.runtime, threads=engine.threads, note=_note, **limits)
+    except MemoryError as error:
+        raise DatasetError(f"{counted(len(photos), 'photo')}: more than the memory can hold: --most {_FEW}") from error
     kept = _write(old, made.bundle, given) if made.verdict.better else None
     report(old, made.bundle, made.verdict, kept, as_json=as_json)
     if not made.verdict.better:
@@ -94,7 +108,6 @@ def _check_places(bundle: Path, given: dict[str, Any]) -> None:
 
 
 def _photos(given: dict[str, Any], *, cut: bool) -> "list[Photo]":
-    from edge.printable import counted
     from edge.teaching.photos import of_folder, of_store, only
 
     found = [] if given["photos"] is None else of_folder(given["photos"])
@@ -117,12 +130,26 @@ def _write(old: "Bundle", new: "Bundle", given: dict[str, Any]) -> Path | None:
     return None
 
 
+def _take(bundle: Path, taught: Path, *, as_json: bool) -> None:
+    from edge.teaching.beside import take
+
+    old, new, kept = take(bundle, taught)
+    if as_json:
+        places = {"path": str(bundle), "kept": None if kept is None else str(kept)}
+        echo_json({"was": old.bundle_id, "bundle": new.bundle_id, **places})
+    elif kept is None:
+        echo(f"{bundle}: bundle {new.bundle_id} is there already")
+    else:
+        echo(f"{bundle}: bundle {new.bundle_id}, taught from {old.bundle_id}")
+        echo(f"the bundle before is kept as {kept}; `fieldfare teach --bundle {bundle} --undo` takes this one back")
+
+
 def _undo(bundle: Path, *, as_json: bool) -> None:
     from edge.teaching.beside import take_back
 
     was, now = take_back(bundle)
     if as_json:
-        echo_json({"was": was, "bundle": now, "path": bundle})
+        echo_json({"was": was, "bundle": now, "path": str(bundle)})
     elif was == now:
         echo(f"{bundle}: bundle {now} is the one from before teaching already")
     else:

@@ -15,8 +15,9 @@ _WIDEST = 30
 def report(old: "Bundle", new: "Bundle", verdict: "Verdict", kept: Path | None, *, as_json: bool) -> None:
     """Print it. kept: where the bundle before is, if the new one took its place."""
     if as_json:
-        record = {"before": old.bundle_id, "bundle": new.bundle_id if verdict.better else None, "kept": kept}
-        echo_json({**record, "path": new.path if verdict.better else None, "verdict": verdict})
+        record = {"before": old.bundle_id, "bundle": new.bundle_id if verdict.better else None}
+        places = {"kept": None if kept is None else str(kept), "path": str(new.path) if verdict.better else None}
+        echo_json({**record, **places, "verdict": verdict})
         return
     width = min(_WIDEST, max(len(row.label) for row in verdict.rows))
     echo(f"{'class':<{width}}  photos  remembered  before   after   named")

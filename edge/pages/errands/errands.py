@@ -6,7 +6,7 @@ browser sent.
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,9 +20,9 @@ MEMORY = 160 << 20
 _MOST_OUTPUT = 1 << 20
 
 
-def bounded(words: Sequence[str], variables: dict[str, str] | None = None) -> Command:
-    """Return the command that runs `fieldfare WORDS` within these bounds."""
-    return module_command("edge.pages.errands.bounded", [str(MEMORY), *words], variables)
+def bounded(words: Sequence[str], variables: dict[str, str] | None = None, memory: int = MEMORY) -> Command:
+    """Return the command that runs `fieldfare WORDS` within these bounds. memory: bytes that it may allocate."""
+    return module_command("edge.pages.errands.bounded", [str(memory), *words], variables)
 
 
 class BusyError(UnavailableError):
@@ -88,16 +88,26 @@ class Errands:
         self._running: Running | None = None
         self._ended: dict[str, Ended] = {}
 
-    def begin(self, name: str, words: Sequence[str], limit_s: float) -> None:
-        """Begin `fieldfare WORDS`. Raises BusyError if another errand goes on."""
+    def begin(
+        self,
+        name: str,
+        words: Sequence[str],
+        limit_s: float,
+        *,
+        memory: int = MEMORY,
+        then: Callable[[Ended], None] = lambda _: None,
+    ) -> None:
+        """Begin `fieldfare WORDS`. then: called with how it ended, before another may begin. Raises BusyError if
+        another errand goes on."""
         running = self._claim(name)
 
         def work() -> None:
-            finished: Finished | None = None
+            ended: Ended | None = None
             try:
-                finished = _run(bounded(words), limit_s, running)
+                ended = _ended(words, _run(bounded(words, memory=memory), limit_s, running))
+                then(ended)
             finally:
-                self._release(running, None if finished is None else _ended(words, finished))
+                self._release(running, ended)
 
         # A daemon: the end of the pages must not wait for it. The command ends with them, as it is tied to them.
         threading.Thread(target=work, name=name, daemon=True).start()

@@ -12,7 +12,7 @@ from edge.errors import DatasetError, MissingInputError
 from edge.events.records import Event
 from edge.store.records import Mark, StoredPicture
 from edge.store.writing import StoreWriter
-from edge.teaching.photos import MOST_OF_CLASS, Photo, labels_with, of_folder, of_store, only, thinned
+from edge.teaching.photos import LEAST_OF_NEW, MOST_OF_CLASS, Photo, labels_with, of_folder, of_store, only, thinned
 
 
 def photos_of(*labels: str) -> list[Photo]:
@@ -123,3 +123,15 @@ def test_a_store_without_marks_says_what_to_do(tmp_path: Path) -> None:
         pass
     with pytest.raises(DatasetError, match="fieldfare events mark"):
         of_store(tmp_path / "events.db", cut=False)
+
+
+def test_if_few_are_wanted_of_all_the_large_classes_give_way() -> None:
+    many = [Photo(label, Path(f"{number:04}.jpg")) for label in ("fox", "owl") for number in range(100)]
+    kept = thinned([*many, *photos_of(*["cat"] * 6)], lambda _: None, 50)
+    assert {label: sum(photo.label == label for photo in kept) for label in ("fox", "owl", "cat")} == {
+        "fox": 22,
+        "owl": 22,
+        "cat": 6,
+    }
+    kept = thinned(many, lambda _: None, 1)
+    assert len(kept) == 2 * LEAST_OF_NEW, "none goes below what a new class needs"

@@ -15,6 +15,8 @@ from colour_bundles import KNOWN, colour_bundle, photos
 
 from edge.bundle.store import Bundle, open_bundle
 from edge.bundle.write import save, seal
+from edge.cli import status_of
+from edge.cli.teach.command import teach
 from edge.errors import StorageError
 from edge.teaching import beside
 
@@ -71,6 +73,64 @@ def test_a_worse_one_is_not_taken(place: Path, run_fieldfare: Run) -> None:
 
 
 @pytest.mark.process
+def test_one_that_was_written_beside_is_taken_and_comes_back(place: Path, run_fieldfare: Run) -> None:
+    before = open_bundle(place / "old").bundle_id
+    words = ["--bundle", place / "old", "--photos", place / "photos", "--out", place / "new.fieldfare", "--json"]
+    done = run_fieldfare("teach", *words)
+    new = json.loads(done.stdout)["bundle"]
+    assert open_bundle(place / "old").bundle_id == before
+    done = run_fieldfare("teach", "--bundle", place / "old", "--take", place / "new.fieldfare")
+    assert (done.returncode, open_bundle(place / "old").bundle_id) == (0, new), done.stderr
+    done = run_fieldfare("teach", "--bundle", place / "old", "--take", place / "new.fieldfare", "--json")
+    assert json.loads(done.stdout)["kept"] is None, "it is there already, and the one before stays kept"
+    done = run_fieldfare("teach", "--bundle", place / "old", "--undo", "--json")
+    assert json.loads(done.stdout)["bundle"] == open_bundle(place / "old").bundle_id == before
+
+
+@pytest.mark.process
+def test_one_that_was_taught_from_another_is_not_taken(place: Path, known: Bundle, run_fieldfare: Run) -> None:
+    before = open_bundle(place / "old").bundle_id
+    for name in ("never", "elsewhere"):
+        files = {one: data for one, data in known.contents.items() if not one.startswith("manifest.")}
+        note = () if name == "never" else (f"{beside.TAUGHT_FROM}0123456789ab: photos of owl (5)",)
+        origin = msgspec.structs.replace(known.manifest.origin, notes=note)
+        save(seal(place / name, msgspec.structs.replace(known.manifest, name=name, origin=origin), files))
+        done = run_fieldfare("teach", "--bundle", place / "old", "--take", place / name)
+        assert done.returncode == 65
+        assert f"was not taught from {before}" in done.stderr
+        assert open_bundle(place / "old").bundle_id == before
+        assert not (place / "old.before-teaching").exists()
+
+
+@pytest.mark.process
+def test_classes_with_few_photos_are_left_out_on_request(place: Path, run_fieldfare: Run) -> None:
+    """One is few from the begin and has a name that no class can have, the photos of the other are copies."""
+    photos(place / "photos", "unknown", "yellow", 2)
+    photos(place / "photos", "copied", "yellow", 1, first=90)
+    for number in range(6):
+        shutil.copyfile(place / "photos/copied/090.png", place / f"photos/copied/{number}.png")
+    words = ["--bundle", place / "old", "--photos", place / "photos", "--out", place / "new"]
+    assert run_fieldfare("teach", *words).returncode == 65
+    done = run_fieldfare("teach", *words, "--leave-out-few")
+    assert done.returncode == 0, done.stderr
+    assert "unknown is left out: 2 photos of use" in done.stderr
+    assert "copied is left out: 1 photo of use" in done.stderr
+    assert open_bundle(place / "new").labels == (*KNOWN, "<b>" + "x" * 190)
+
+
+@pytest.mark.process
+def test_with_only_few_photos_there_is_nothing_to_teach(place: Path, run_fieldfare: Run) -> None:
+    photos(place / "few", "owl", "yellow", 2)
+    photos(place / "copies", "owl", "yellow", 1)
+    for number in range(6):
+        shutil.copyfile(place / "copies/owl/000.png", place / f"copies/owl/{number}.png")
+    for folder in ("few", "copies"):
+        done = run_fieldfare("teach", "--bundle", place / "old", "--photos", place / folder, "--leave-out-few")
+        assert done.returncode == 65
+        assert "no class is left to teach" in done.stderr
+
+
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
@@ -81,6 +141,10 @@ def test_a_worse_one_is_not_taken(place: Path, run_fieldfare: Run) -> None:
         (["--bundle", "{old}", "--photos", "{photos}", "--out", "{old}"], 73, "exists"),
         (["--bundle", "{old}", "--photos", "{photos}", "--label", "owl"], 65, "there are no photos of it"),
         (["--bundle", "{old}", "--photos", "{photos}", "--undo"], 2, "--photos: does nothing with --undo"),
+        (["--bundle", "{old}", "--photos", "{photos}", "--take", "{old}"], 2, "--photos: does nothing with --take"),
+        (["--bundle", "{old}", "--take", "{old}", "--undo"], 2, "--take: does nothing with --undo"),
+        (["--bundle", "{old}", "--take", "{here}/nowhere"], 66, "no bundle there"),
+        (["--bundle", "{old}", "--photos", "{photos}", "--most", "0"], 2, "0 is not in the range"),
     ],
 )
 def test_mistakes_are_one_line_and_change_nothing(
@@ -110,6 +174,19 @@ def test_a_full_disk_leaves_the_old_bundle_and_nothing_else(place: Path, run_fie
     refusal = done.stderr.splitlines()[-1]
     assert (done.returncode, "File too large; nothing was left behind" in refusal) == (74, True), done.stderr
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+def test_too_little_memory_is_one_line(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def no_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("edge.teaching.teach.teach", no_memory)
+    words = ["--bundle", str(place / "old"), "--photos", str(place / "photos"), "--out", str(place / "new")]
+    with teach.make_context("teach", words) as context:
+        assert status_of(lambda: teach.invoke(context)) == 65
+    assert "23 photos: more than the memory can hold: --most 100" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["old", "old.fieldfare"])

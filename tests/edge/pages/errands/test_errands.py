@@ -26,7 +26,7 @@ def ended(errands: Errands, name: str) -> Ended:
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Errands whose words are a line of the shell."""
-    monkeypatch.setattr(module, "bounded", lambda words: Command(["sh", "-c", words[0]]))
+    monkeypatch.setattr(module, "bounded", lambda words, memory: Command(["sh", "-c", words[0]]))
 
 
 @pytest.mark.process
