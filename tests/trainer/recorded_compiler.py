@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A STAND-IN, not Coral's edgetpu_compiler: it replays recorded output and compiles nothing.
 
-It takes the compiler's options and behaves as RECORDED_COMPILER describes, a JSON object in the environment:
+It takes the compiler's options, of which --intermediate_tensors makes a "twin" stop there as Coral documents it, and
+behaves as RECORDED_COMPILER describes, a JSON object in the environment:
   say     file whose content it prints, or text
   cpu     how many of the given model's operators stay on the CPU, in its output and only there
   log     file or text that it writes to *_edgetpu.log
@@ -24,6 +25,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,14 @@ Model compiled successfully in 12 ms.
 Number of Edge TPU subgraphs: 1
 Total number of operations: {count}
 """
+STOPPED = (
+    WHOLE
+    + """Number of operations that will run on Edge TPU: {on_tpu}
+Number of operations that will run on CPU: {on_cpu}
+"""
+)
+# What version 16.0 prints if a name has a colon (google-coral/edgetpu issue 778).
+LISTS = "The number of lists given to intermediate_tensors doesn't match the number of input models.\n"
 
 
 def text_of(source: str) -> str:
@@ -60,8 +70,9 @@ def is_at_work(process: int) -> bool:
         return False
 
 
-def package_of(made: Any) -> bytes:
-    """Return the options of an operator for the Edge TPU: the model's inputs, outputs and 8-bit constants."""
+def package_of(made: Any, outputs: Sequence[int], staying: Collection[int] = ()) -> bytes:
+    """Return the options of an operator for the Edge TPU: the model's inputs, these outputs, and its 8-bit constants
+    but those that are `staying`."""
     from handmade_packages import Layer, Recipe, options
 
     graph = made.subgraphs[0]
@@ -76,7 +87,9 @@ def package_of(made: Any) -> bytes:
         return Layer(tensor.name.decode(), shape, size, kind, float(scale), int(zero_point) + higher)
 
     words = []
-    for tensor in graph.tensors:
+    for number, tensor in enumerate(graph.tensors):
+        if number in staying:
+            continue
         content = made.buffers[tensor.buffer].data
         if content is not None and tensor.type in (3, 9) and len(tensor.shape):
             rows = np.asarray(content, np.uint8).reshape(max(1, tensor.shape[0]), -1)
@@ -85,7 +98,7 @@ def package_of(made: Any) -> bytes:
     return options(
         Recipe(
             inputs=[layer(number) for number in graph.inputs],
-            outputs=[layer(number) for number in graph.outputs],
+            outputs=[layer(number) for number in outputs],
             cached=b"".join(words),
         )
     )
@@ -95,23 +108,68 @@ def twin_of(model: bytes, *, empty: bool = False) -> tuple[bytes, int]:
     """Return the model with its operators replaced by one for the Edge TPU, and how many there were.
 
     empty: without a package in it."""
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
-    made = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    made = _unpacked(model)
     graph = made.subgraphs[0]
     count = len(graph.operators)
+    made.operatorCodes = []
+    graph.operators = [_for_edgetpu(made, graph.outputs, b"" if empty else package_of(made, graph.outputs))]
+    return _packed(made), count
+
+
+def stopped_twin_of(model: bytes, name: str) -> tuple[bytes, int]:
+    """Return the model with the operators replaced that come before the tensor `name`, and how many stay."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    made = _unpacked(model)
+    graph = made.subgraphs[0]
+    features = [number for number, tensor in enumerate(graph.tensors) if tensor.name.decode() == name]
+    if len(features) != 1:
+        raise ValueError(f"{len(features)} tensors are called {name!r}")
+    reached, left = set(features), []
+    for operator in graph.operators:
+        if reached & set(operator.inputs):
+            reached |= set(operator.outputs)
+            left.append(operator)
+        # The real one writes options even if there are none: 8 QUANTIZE and 11 RESHAPE of Coral's DeepLab and MoveNet.
+        for kind in ("RESHAPE", "QUANTIZE"):
+            code = made.operatorCodes[operator.opcodeIndex]
+            if code.builtinCode == getattr(schema.BuiltinOperator, kind) and not operator.builtinOptionsType:
+                kind_of_options = f"{kind.capitalize()}Options"
+                operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind_of_options)
+                operator.builtinOptions = getattr(schema, f"{kind_of_options}T")()
+    staying = {number for operator in left for number in operator.inputs}
+    graph.operators = [_for_edgetpu(made, features, package_of(made, features, staying)), *left]
+    return _packed(made), len(left)
+
+
+def _for_edgetpu(made: Any, outputs: Sequence[int], package: bytes) -> Any:
+    """Return an operator for the Edge TPU, after adding its code to the model."""
+    from ai_edge_litert import schema_py_generated as schema
+
     code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
     code.customCode, code.version = "edgetpu-custom-op", 1
     operator = schema.OperatorT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = 0, list(graph.inputs), list(graph.outputs)
-    if not empty:
-        operator.customOptions = list(package_of(made))
-    made.operatorCodes, graph.operators = [code], [operator]
-    builder = flatbuffers.Builder(len(model))
+    made.operatorCodes.append(code)
+    operator.opcodeIndex = len(made.operatorCodes) - 1
+    operator.inputs, operator.outputs = list(made.subgraphs[0].inputs), list(outputs)
+    if package:
+        operator.customOptions = list(package)
+    return operator
+
+
+def _unpacked(model: bytes) -> Any:
+    from ai_edge_litert import schema_py_generated as schema
+
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+
+
+def _packed(made: Any) -> bytes:
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1 << 16)
     builder.Finish(made.Pack(builder), b"TFL3")
-    return bytes(builder.Output()), count
+    return bytes(builder.Output())
 
 
 def main(words: list[str]) -> int:
@@ -131,7 +189,17 @@ def main(words: list[str]) -> int:
         while True:
             sys.stdout.write("y\n" * 32768)
     output, target, count = told.get("output", "twin"), folder / f"{model.stem}_edgetpu.tflite", 0
-    if output in ("twin", "empty"):
+    stop = words[words.index("--intermediate_tensors") + 1] if "--intermediate_tensors" in words else None
+    if stop is not None and ":" in stop:
+        sys.stdout.write(LISTS)
+        return 1
+    words_said = WHOLE
+    if stop is not None and output == "twin":
+        data, on_cpu = stopped_twin_of(model.read_bytes(), stop)
+        target.write_bytes(data)
+        count = twin_of(model.read_bytes())[1]
+        words_said = STOPPED.format(count="{count}", on_tpu=count - on_cpu, on_cpu=on_cpu)
+    elif output in ("twin", "empty"):
         data, count = twin_of(model.read_bytes(), empty=output == "empty")
         target.write_bytes(data)
     elif output == "same":
@@ -142,7 +210,7 @@ def main(words: list[str]) -> int:
         shutil.copyfile(output, target)
     if "log" in told:
         (folder / f"{model.stem}_edgetpu.log").write_text(text_of(told["log"]))
-    said = text_of(told.get("say", WHOLE.format(count=count)))
+    said = text_of(told.get("say", words_said.format(count=count)))
     sys.stdout.write(retold(said, count - told["cpu"], told["cpu"]) if "cpu" in told else said)
     sys.stdout.flush()
     if told.get("status") == "crash":

@@ -3,7 +3,7 @@
 import click
 
 from edge.cli.streams import echo
-from edge.edgetpu.package import amount
+from edge.edgetpu.package import TEACHABLE, amount
 from edge.edgetpu.twin import CompiledModel
 from trainer.edgetpu.compatibility import Verdict
 
@@ -34,6 +34,8 @@ def show_verdict(title: str, verdict: Verdict) -> None:
 
 def show_package(package: CompiledModel) -> None:
     """Print what a compiled model holds."""
+    if package.teachable:
+        show_line("last layer", TEACHABLE)
     show_line("runtime", f"of the Edge TPU, {package.min_runtime} or newer")
     show_line("memory", memory_of(package))
     for side, layers in (("input", package.inputs), ("output", package.outputs)):

@@ -64,8 +64,6 @@ def teach(context: click.Context, /, bundle: Path, undo: bool, as_json: bool, **
     engine = load_settings(None, bundle=NO_BUNDLE, runtime=given["runtime"], threads=given["threads"]).engine
     old = open_bundle(bundle)
     photos = _photos(given, cut=old.manifest.cut is not None)
-    if old.manifest.edgetpu is not None:
-        complain("fieldfare: the new bundle has no model for the Edge TPU: it serves from the CPU")
     out = given["out"] or bundle
     made = run(old, out, photos, runtime=engine.runtime, threads=engine.threads, note=_note)
     kept = _write(old, made.bundle, given) if made.verdict.better else None

@@ -85,7 +85,7 @@ def test_training_the_head_of_a_network_without_weights_is_wrong_usage(tmp_path:
 
 @pytest.mark.parametrize("words", [["--compiler", "edgetpu_compiler"], ["--allow-partial"]], ids=" ".join)
 def test_options_of_the_compiler_without_edgetpu_are_wrong_usage(tmp_path: Path, words: list[str]) -> None:
-    with pytest.raises(click.UsageError, match="--compiler and --allow-partial are for --edgetpu"):
+    with pytest.raises(click.UsageError, match="--compiler, --teachable and --allow-partial are for --edgetpu"):
         cli.train.main([str(tmp_path), "--out", str(tmp_path / "bundle"), *words], standalone_mode=False)
 
 
