@@ -17,7 +17,8 @@ import msgspec
 import pytest
 import recorded_compiler
 from handmade_graphs import tflite
-from recorded_compiler import is_at_work, retold, twin_of
+from recorded_compiler import is_at_work, retold
+from standin_twins import twin_of
 
 from edge.bundle.store import open_bundle
 from edge.bundle.write import save, seal
