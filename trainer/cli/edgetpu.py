@@ -43,7 +43,7 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
     belong together, and the exit status is that of the compiled one.
     """
     from edge.images import readable_name
-    from trainer.cli.edgetpu_text import show_package, show_verdict
+    from trainer.cli.edgetpu_text import show_line, show_package, show_verdict
 
     data, bundle = _open(model)
     verdict, twin, package = _examined(str(model), data, None if bundle is None else bundle.edgetpu_model)
@@ -51,6 +51,8 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
         echo_json({"model": readable_name(model), "verdict": verdict, "compiled_twin": twin, "package": package})
     else:
         show_verdict(str(model), verdict)
+        if (stop := _stop_of(data, verdict)) is not None:
+            show_line("teachable", f"if the compiler gets --intermediate_tensors {stop}, as from `compile --teachable`")
         if twin is not None:
             click.echo()
             show_verdict(f"{model}, compiled model", twin)
@@ -223,6 +225,19 @@ def _examined(name: str, data: bytes, compiled: bytes | None) -> "tuple[Verdict,
         return verdict, judge(read_graph(compiled)), check_twin(compiled, data)
     except ModelError as error:
         raise ModelError(f"{name}, compiled model: {error}") from error
+
+
+def _stop_of(data: bytes, verdict: "Verdict") -> str | None:
+    """Return by which name the compiler can be called so that it leaves the last layer of this model on the CPU."""
+    from trainer.edgetpu.stopping import stopping
+
+    if verdict.compiled or verdict.outcome == "refused":
+        return None
+    try:
+        given, (_, name) = stopping(data)
+    except ModelError:  # no last layer that can be taught
+        return None
+    return name if given is data else None
 
 
 def _add_later(model: Path, bundle: "Bundle | None") -> str:
