@@ -5,6 +5,7 @@ import click
 from edge.cli.streams import echo
 from edge.edgetpu.package import TEACHABLE, amount
 from edge.edgetpu.twin import CompiledModel
+from edge.printable import counted
 from trainer.edgetpu.compatibility import Verdict
 
 
@@ -56,7 +57,8 @@ def memory_of(package: CompiledModel) -> str:
 def _headline(verdict: Verdict) -> str:
     if verdict.compiled:
         parts = "one part" if verdict.edgetpu_parts == 1 else f"{verdict.edgetpu_parts} parts"
-        left = "nothing is left on the CPU" if not verdict.on_cpu else f"{verdict.on_cpu} operators are left on the CPU"
+        many = f"{counted(verdict.on_cpu, 'operator')} {'is' if verdict.on_cpu == 1 else 'are'}"
+        left = f"{many if verdict.on_cpu else 'nothing is'} left on the CPU"
         return f"compiled, {parts} for the Edge TPU, {left}"
     total = (verdict.on_tpu or 0) + verdict.on_cpu
     if verdict.outcome == "whole":

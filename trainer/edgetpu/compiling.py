@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from edge.edgetpu import twin as twins
 from edge.edgetpu.twin import CompiledModel
 from edge.errors import ModelError
+from edge.printable import counted
 from trainer.edgetpu.compatibility import Verdict, judge
 from trainer.edgetpu.compiler_call import COMMAND, TIMEOUT_S, Answer, run_compiler
 from trainer.edgetpu.compiler_report import CompilerReport, OperatorRow, last_words, parse_report
@@ -112,7 +113,7 @@ def _check_teachable(twin: Twin, report: CompilerReport) -> None:
         return
     left = max(report.on_cpu, verdict.on_cpu)
     names = report.left_out or verdict.names(on_tpu=False) or "the compiler does not name them"
-    found = f"{left} operators are ({names})" if left else "nothing is"
+    found = f"{counted(left, 'operator')} would be ({names})" if left else "nothing would be"
     raise ModelError(
         f"the last layer alone should be left on the CPU, so that it can be taught, but {found}: compile it without "
         "--teachable"

@@ -105,12 +105,12 @@ def test_a_name_that_two_tensors_have_is_replaced(model: bytes) -> None:
 def test_a_compiler_that_does_not_stop_is_refused(stand_in: StandIn, shared: Path, model: bytes) -> None:
     whole = shared / "models" / f"{NAME}_edgetpu.tflite"
     say = recorded_compiler.WHOLE.format(count=31)
-    with pytest.raises(ModelError, match=r"the last layer alone should be left .* but nothing is: compile it without"):
+    with pytest.raises(ModelError, match=r"last layer alone should be left .* but nothing would be: compile"):
         compile_model(model, command=stand_in(output=whole, say=say), teachable=True)
 
 
 def test_more_on_the_cpu_than_the_last_layer_is_refused(stand_in: StandIn, model: bytes) -> None:
-    with pytest.raises(ModelError, match=r"but 5 operators are \(CONV_2D, RESHAPE, SOFTMAX\): compile it without"):
+    with pytest.raises(ModelError, match=r"but 5 operators would be \(CONV_2D, RESHAPE, SOFTMAX\): compile it without"):
         compile_model(model, command=stand_in(cpu=5), teachable=True)
 
 
