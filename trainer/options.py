@@ -55,6 +55,7 @@ class Options:
     outside: Path | None = None
     edgetpu: bool = False
     compiler: str | None = None
+    teachable: bool = False
     allow_partial: bool = False
     skip_unreadable: bool = False
     overwrite: bool = False

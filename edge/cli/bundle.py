@@ -78,6 +78,7 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
     from edge.bundle.store import open_bundle
     from edge.config.loading import load_settings
     from edge.config.settings import NO_BUNDLE
+    from edge.edgetpu.package import TEACHABLE
     from edge.errors import BundleError, EngineError
     from edge.inference import golden
     from edge.inference.model_limits import MEMORY_BYTES, TIMEOUT_S
@@ -110,7 +111,8 @@ def verify(path: Path, runtime: str | None, as_json: bool) -> None:
         f"(at most {manifest.golden.output_tolerance})"
     )
     if compiled is not None:
-        echo(f"the compiled model is its twin, for the Edge TPU runtime {compiled.min_runtime} or newer")
+        last = f"; the last layer {TEACHABLE}" if compiled.teachable else ""
+        echo(f"the compiled model is its twin, for the Edge TPU runtime {compiled.min_runtime} or newer{last}")
     for label, outputs in twins(opened.labels).items():
         echo(f"note: {len(outputs)} outputs are called {_shorten(label)!r}: results do not show which of them it was")
     echo(f"bundle {opened.bundle_id} is sound")
@@ -256,6 +258,8 @@ def _ask(question: "Question") -> str:
 
 
 def _description(opened: "Bundle") -> list[tuple[str, str]]:
+    from edge.edgetpu.package import TEACHABLE
+
     manifest = opened.manifest
     tensor, prep, metrics = manifest.input, manifest.preprocessing, manifest.metrics
     rows = [
@@ -285,6 +289,8 @@ def _description(opened: "Bundle") -> list[tuple[str, str]]:
     else:
         rows.append(("top-1", "not measured"))
     rows.append(("Edge TPU", _edgetpu(manifest.edgetpu)))
+    if _is_teachable(opened.edgetpu_model):
+        rows.append(("last layer", TEACHABLE))
     if manifest.taxonomy is not None:
         rows.append(("taxonomy", _taxonomy(opened)))
     if (cut := manifest.cut) is not None:
@@ -302,6 +308,16 @@ def _edgetpu(tpu: "EdgeTpu | None") -> str:
     if tpu.on_chip_bytes is not None:
         memory = f", {tpu.on_chip_bytes / 2**20:.1f} MiB on chip, {(tpu.off_chip_bytes or 0) / 2**20:.1f} MiB streamed"
     return f"{mapped}{tpu.operators_on_cpu} on the CPU ({version}{memory})"
+
+
+def _is_teachable(model: bytes | None) -> bool:
+    from edge.edgetpu.twin import read_compiled
+    from edge.errors import ModelError
+
+    try:
+        return model is not None and read_compiled(model).teachable
+    except ModelError:  # what is wrong with it is for `bundle verify`
+        return False
 
 
 def _taxonomy(opened: "Bundle") -> str:

@@ -7,7 +7,7 @@ from edge.doctor.case import Case
 from edge.doctor.findings import Finding, Kind
 from edge.doctor.probe import RUNTIME
 from edge.doctor.software import REBUILT
-from edge.edgetpu.package import amount
+from edge.edgetpu.package import TEACHABLE, amount
 from edge.inference.edgetpu_devices import FULL_SPEED_MBIT, EdgeTpuDevice, library_clock
 from edge.processes.usb import edge_tpus, usb_node
 
@@ -57,7 +57,8 @@ def compiled(case: Case) -> list[Finding]:
         return [Finding("compiled", "compiled model", "warning" if unused else "problem", seen, _COMPILE)]
     found = outcome.answer
     memory = f"{amount(found['on_chip'])} of parameters on the chip, {amount(found['streamed'])} streamed"
-    seen = f"the CPU model's twin, for the Edge TPU runtime {found['min_runtime']} or newer; {memory}"
+    last = f"; the last layer {TEACHABLE}" if found["teachable"] else ""
+    seen = f"the CPU model's twin, for the Edge TPU runtime {found['min_runtime']} or newer; {memory}{last}"
     return [Finding("compiled", "compiled model", "ok", seen)]
 
 

@@ -97,7 +97,12 @@ def compiled(path: str) -> dict[str, Any] | None:
     if opened.edgetpu_model is None:
         return None
     found = check_twin(opened.edgetpu_model, opened.model)
-    return {"min_runtime": found.min_runtime, "on_chip": found.on_chip_bytes, "streamed": found.streamed_bytes}
+    return {
+        "min_runtime": found.min_runtime,
+        "on_chip": found.on_chip_bytes,
+        "streamed": found.streamed_bytes,
+        "teachable": found.teachable,
+    }
 
 
 def golden(path: str, engine: dict[str, Any]) -> dict[str, Any]:

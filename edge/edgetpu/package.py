@@ -34,6 +34,8 @@ MARK = b"DWN1"
 FIRST_RUNTIME, LAST_RUNTIME = 10, 14
 CHIP = "beagle"  # the chip of all Corals, and of every published model
 MAX_NAME = 4096
+# What becomes of the last layer of a compiled model that can be taught, in words.
+TEACHABLE = "runs on the CPU, so that the bundle can be taught"
 _MULTI_CHIP = -1
 _STAND_ALONE, _CACHING, _EXECUTION_ONLY = 0, 1, 2
 # What libedgetpu takes, and which of them runs the inference. One alone counts as stand-alone whatever its type.

@@ -12,6 +12,11 @@ DeepLab, MoveNet):
    than 45 % of one layer.
 
 The weights alone tell two trainings of one network apart, even if only the last layer differs.
+
+A compiled model may stop at its features, what its last layer reads, so that it can be taught on the device: the last
+layer and what is behind it stay on the CPU then. The features take the place of the output in 2 and 3, whatever they
+are called, and what stays on the CPU must be the model's own, bit for bit (edge.edgetpu.ending). It holds that the
+compiler leaves such operators as they are for all 21 of their kinds that it left to the CPU in DeepLab and MoveNet.
 """
 
 from collections.abc import Sequence
@@ -20,6 +25,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.edgetpu.ending import Ending, Step, read_ending
 from edge.edgetpu.model import Model, Part, Tensor, Weights, read_model
 from edge.edgetpu.package import Layer, Package, read_package
 from edge.errors import ModelError
@@ -37,6 +43,7 @@ class CompiledModel:
     """What the packages of a compiled model hold together. The fields are those of Package.
 
     inputs, outputs: of all of its parts.
+    teachable: whether nothing but the last layer, and what is behind it, is left on the CPU.
     """
 
     min_runtime: int
@@ -46,11 +53,14 @@ class CompiledModel:
     instruction_bytes: int
     inputs: tuple[Layer, ...]
     outputs: tuple[Layer, ...]
+    teachable: bool = False
 
 
 def read_compiled(model: bytes) -> CompiledModel:
     """Read a compiled model by itself. Raises ModelError if it is damaged, not compiled, or a placeholder."""
-    return _sum(_packages(read_model(model)))
+    twin = read_model(model)
+    packages = _packages(twin)
+    return _sum(packages, teachable=_teachable_ending(model, twin) is not None)
 
 
 def check_twin(compiled: bytes, source: bytes) -> CompiledModel:
@@ -67,13 +77,53 @@ def check_twin(compiled: bytes, source: bytes) -> CompiledModel:
     known: dict[str, list[Tensor]] = {}
     for tensor in original.tensors:
         known.setdefault(tensor.name, []).append(tensor)
+    ending = _teachable_ending(compiled, twin)
+    if ending is not None:
+        features = _check_ending(ending, read_ending(source))
+        known[twin.tensors[ending.features].name] = [original.tensors[features]]
     for part in twin.parts:
         _check_source(part, known)
     _check_weights(_moved(original.weights, twin.weights), packages)
-    return _sum(packages)
+    return _sum(packages, teachable=ending is not None)
 
 
-def _sum(packages: Sequence[Package]) -> CompiledModel:
+def _teachable_ending(compiled: bytes, twin: Model) -> Ending | None:
+    """Return what a compiled model leaves on the CPU, if that is its last layer, all of it, and nothing else."""
+    ending = read_ending(compiled) if len(twin.parts) == 1 else None
+    if ending is None or ending.before != 1 or twin.parts[0].outputs != (twin.tensors[ending.features],):
+        return None
+    return ending
+
+
+def _check_ending(theirs: Ending, ours: Ending | None) -> int:
+    """Return which tensor of the model its features are. Raises ModelError if what is left on the CPU is not its own.
+
+    ours: how the model ends."""
+    if ours is None or _codes(ours) != _codes(theirs):
+        raise ModelError(f"it leaves operators on the CPU that are not the model's last ones: {_OTHER}")
+    for number, (expected, found) in enumerate(zip(ours.steps, theirs.steps, strict=True)):
+        if found != expected:
+            what = "last layer, which it leaves on the CPU," if not number else "end, which it leaves on the CPU,"
+            raise ModelError(f"its {what} has other {_difference(found, expected)} than the model's: {_OTHER}")
+    return ours.features
+
+
+def _codes(ending: Ending) -> list[int]:
+    return [step.code for step in ending.steps]
+
+
+def _difference(found: Step, expected: Step) -> str:
+    if (found.version, found.options) != (expected.version, expected.options):
+        return "options"
+    theirs, ours = (_constants(step) for step in (found, expected))
+    return "weights" if theirs != ours else "shapes or quantization"
+
+
+def _constants(step: Step) -> list[bytes]:
+    return [b"" if one is None else one.constant for one in step.inputs]
+
+
+def _sum(packages: Sequence[Package], *, teachable: bool) -> CompiledModel:
     return CompiledModel(
         min_runtime=max(package.min_runtime for package in packages),
         compiler=packages[0].compiler,
@@ -82,6 +132,7 @@ def _sum(packages: Sequence[Package]) -> CompiledModel:
         instruction_bytes=sum(package.instruction_bytes for package in packages),
         inputs=tuple(layer for package in packages for layer in package.inputs),
         outputs=tuple(layer for package in packages for layer in package.outputs),
+        teachable=teachable,
     )
 
 

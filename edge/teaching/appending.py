@@ -25,6 +25,12 @@ class Appender:
         """Replace a vector of numbers, each of `width` bytes. Raises ModelError if `owner` has none."""
         self._lead(owner, field, self._add_vector(content, width))
 
+    def text(self, owner: Node, field: int, content: str) -> None:
+        """Replace a text. Raises ModelError if `owner` has none."""
+        data = content.encode()
+        self._lead(owner, field, self._add_vector(data, 1))
+        self._data += b"\0"
+
     def number(self, place: int, code: str, value: float) -> None:
         """Write a number, by its code in `struct`, at a place of the data."""
         struct.pack_into(code, self._data, place, value)

@@ -11,6 +11,7 @@ from edge.bundle.store import Bundle, open_bundle
 from edge.errors import BundleError, DatasetError, FieldfareError, MissingInputError, ModelError
 from edge.printable import counted
 from edge.teaching.beside import TAUGHT_FROM, taught_from
+from edge.teaching.compiled import leaves_last_layer
 from edge.teaching.last_layer import read_last_layer
 from edge.teaching.photos import LEAST_OF_KNOWN, LEAST_OF_NEW, Photo, labels_with, marked, without_few
 from edge.teaching.remembering import recall
@@ -23,16 +24,20 @@ _MOST_BYTES = 48 << 20
 class Pupil:
     """A bundle as far as its teaching goes.
 
-    labels: those that it knows. cut: whether it learned from what was cut out of frames. compiled: whether it has a
-    model for the Edge TPU. remembered: how many examples it would be judged by. fault: why its model cannot be taught;
-    None if it can. teacher: the id of the bundle that it was taught from, lesson: what came of it; None, "" for none.
+    labels: those that it knows.
+    cut: whether it learned from what was cut out of frames.
+    loses_compiled: whether it has a model for the Edge TPU that a taught one cannot have.
+    remembered: how many examples it would be judged by.
+    fault: why its model cannot be taught; None if it can.
+    teacher: the id of the bundle that it was taught from; None if it was not.
+    lesson: what came of that; "" without it.
     """
 
     id: str
     name: str
     labels: tuple[str, ...]
     cut: bool
-    compiled: bool
+    loses_compiled: bool
     remembered: int
     fault: str | None
     teacher: str | None
@@ -95,7 +100,7 @@ def _read(path: Path, _stamp: tuple[int, ...]) -> Pupil:
         name=bundle.manifest.name,
         labels=bundle.labels,
         cut=bundle.manifest.cut is not None,
-        compiled=bundle.manifest.edgetpu is not None,
+        loses_compiled=bundle.manifest.edgetpu is not None and not leaves_last_layer(bundle),
         remembered=remembered,
         fault=fault,
         teacher=teacher,

@@ -23,6 +23,7 @@ from edge.printable import counted
 from edge.records import Pixels
 from edge.teaching.beside import TAUGHT_FROM
 from edge.teaching.calibrating import recalibrated
+from edge.teaching.compiled import is_compiled_teachable, taught_compiled
 from edge.teaching.fitting import Rows
 from edge.teaching.judging import Judged, Material, fit_and_judge
 from edge.teaching.last_layer import LastLayer, read_last_layer
@@ -34,6 +35,7 @@ from edge.teaching.verdict import Verdict, judge
 
 _MARGIN = 0.1  # of the range of the outputs, for photos that lie further out
 _MOST_NOTES = 1000
+_NO_EDGETPU = "the new bundle has no model for the Edge TPU: it serves from the CPU"
 
 Note = Callable[[str], None]
 
@@ -71,6 +73,9 @@ def teach(
         raise BundleError(f"bundle {old.path}: {error}") from error
     if leave_out_few:
         photos = without_few(photos, old.labels, note)
+    kept = is_compiled_teachable(old)
+    if old.edgetpu_model is not None and not kept:
+        note(f"{_NO_EDGETPU}; one compiled with --teachable could be kept")
     labels = labels_with(old.labels, photos)
     source = BundleFeatures(old, runtime=runtime, threads=threads)
     seen = without_copies(see(thinned(photos, note, most), labels, source, note))
@@ -85,8 +90,8 @@ def teach(
     logits = old.manifest.output.activation == "logits"
     new, named = recalibrated(calibration, judged.after, material.classes, material.known, logits=logits)
     verdict = judge(judged, material, labels, named)
-    model = _model(old, layer, judged, material)
-    bundle = _seal(out, old, (model, labels, new), (material, seen), runtime, verdict)
+    models = _models(old, layer, _new_layer(old, layer, judged, material), note, compiled=kept)
+    bundle = _seal(out, old, (models, labels, new), (material, seen), runtime, verdict)
     return Taught(bundle, verdict)
 
 
@@ -128,8 +133,8 @@ def _start(layer: LastLayer, calibration: Calibration) -> Rows:
     return Rows(layer.weights / calibration.temperature, layer.bias / calibration.temperature + bias)
 
 
-def _model(old: Bundle, layer: LastLayer, judged: Judged, material: Material) -> bytes:
-    """Return the model with the fitted layer in the numbers of the file."""
+def _new_layer(old: Bundle, layer: LastLayer, judged: Judged, material: Material) -> NewLayer:
+    """Return the fitted layer in units of the model."""
     calibration, rows = old.manifest.calibration, judged.rows
     bias = np.zeros(len(rows.bias))
     if calibration.bias is not None:
@@ -137,23 +142,34 @@ def _model(old: Bundle, layer: LastLayer, judged: Judged, material: Material) ->
     weights, biases = rows.weights * calibration.temperature, (rows.bias - bias) * calibration.temperature
     outputs = material.features @ weights.T + biases
     room = _MARGIN * float(np.ptp(outputs))
-    new = NewLayer(weights, biases, judged.changed, float(outputs.min()) - room, float(outputs.max()) + room)
+    return NewLayer(weights, biases, judged.changed, float(outputs.min()) - room, float(outputs.max()) + room)
+
+
+def _models(old: Bundle, layer: LastLayer, new: NewLayer, note: Note, *, compiled: bool) -> tuple[bytes, bytes | None]:
+    """Return the model with the fitted layer and, if `compiled`, the one for the Edge TPU with the same layer."""
     try:
-        return with_last_layer(bare(old.model), layer, new)
+        model = with_last_layer(bare(old.model), layer, new)
     except ModelError as error:
         raise BundleError(f"bundle {old.path}: {error}") from error
+    if not compiled:
+        return model, None
+    try:
+        return model, taught_compiled(old, new, model)
+    except ModelError as error:
+        note(f"{_NO_EDGETPU}: compiled model: {error}")
+        return model, None
 
 
 def _seal(
     out: Path,
     old: Bundle,
-    made: tuple[bytes, tuple[str, ...], Calibration],
+    made: tuple[tuple[bytes, bytes | None], tuple[str, ...], Calibration],
     taught: tuple[Material, Seen],
     runtime: RuntimeName,
     verdict: Verdict,
 ) -> Bundle:
     """Record golden inputs with the new model, and seal the bundle: all else as in the old one."""
-    (model, labels, calibration), (material, seen) = made, taught
+    ((model, compiled), labels, calibration), (material, seen) = made, taught
     manifest = old.manifest
     loaded = load_runtime(runtime)
     layer = read_last_layer(model)
@@ -161,8 +177,6 @@ def _seal(
     checks, files = golden.make(loaded, model, preprocessor, _frames(old, seen))
     model = remember(model, layer.of_input, _kept(material))
     named = {manifest.model: model, manifest.labels: "".join(f"{label}\n" for label in labels).encode()}
-    if manifest.taxonomy is not None:
-        named[manifest.taxonomy] = old.contents[manifest.taxonomy]
     notes = (*manifest.origin.notes[-(_MOST_NOTES - 1) :], _note(old, verdict))
     new = msgspec.structs.replace(
         manifest,
@@ -172,10 +186,23 @@ def _seal(
         calibration=calibration,
         metrics=None,
         golden=checks,
-        edgetpu=None,
+        edgetpu=None if compiled is None else manifest.edgetpu,
         files=(),
     )
-    return seal(out, new, {**files, **named})
+    return seal(out, new, {**files, **named, **_carried(old, compiled)})
+
+
+def _carried(old: Bundle, compiled: bytes | None) -> dict[str, bytes]:
+    """Return the files of the old bundle that the new one has, too: of the Edge TPU only with a compiled model."""
+    found = {}
+    if (taxonomy := old.manifest.taxonomy) is not None:
+        found[taxonomy] = old.contents[taxonomy]
+    edgetpu = old.manifest.edgetpu
+    if edgetpu is not None and compiled is not None:
+        found[edgetpu.model] = compiled
+        if edgetpu.log is not None:
+            found[edgetpu.log] = old.contents[edgetpu.log]
+    return found
 
 
 def _kept(material: Material) -> Remembered:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A STAND-IN, not Coral's edgetpu_compiler: it replays recorded output and compiles nothing.
 
-It takes the compiler's options and behaves as RECORDED_COMPILER describes, a JSON object in the environment:
+It takes the compiler's options, of which --intermediate_tensors makes a "twin" stop there as Coral documents it, and
+behaves as RECORDED_COMPILER describes, a JSON object in the environment:
   say     file whose content it prints, or text
   cpu     how many of the given model's operators stay on the CPU, in its output and only there
   log     file or text that it writes to *_edgetpu.log
@@ -16,7 +17,6 @@ It takes the compiler's options and behaves as RECORDED_COMPILER describes, a JS
 """
 
 import json
-import math
 import os
 import re
 import shutil
@@ -25,15 +25,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 WHOLE = """Edge TPU Compiler version 16.0.384591198
 Model compiled successfully in 12 ms.
 Number of Edge TPU subgraphs: 1
 Total number of operations: {count}
 """
+STOPPED = (
+    WHOLE
+    + """Number of operations that will run on Edge TPU: {on_tpu}
+Number of operations that will run on CPU: {on_cpu}
+"""
+)
+# What version 16.0 prints if a name has a colon (google-coral/edgetpu issue 778).
+LISTS = "The number of lists given to intermediate_tensors doesn't match the number of input models.\n"
 
 
 def text_of(source: str) -> str:
@@ -60,60 +65,6 @@ def is_at_work(process: int) -> bool:
         return False
 
 
-def package_of(made: Any) -> bytes:
-    """Return the options of an operator for the Edge TPU: the model's inputs, outputs and 8-bit constants."""
-    from handmade_packages import Layer, Recipe, options
-
-    graph = made.subgraphs[0]
-    kinds = {3: (0, 0, 1), 9: (8, 128, 1), 7: (9, 32_768, 2)}  # by tflite.TensorType: uint8, int8, int16
-
-    def layer(number: int) -> Layer:
-        tensor = graph.tensors[number]
-        kind, higher, width = kinds[tensor.type]
-        shape = (1, 1, 1, *(int(side) for side in tensor.shape))[-3:]
-        scale, zero_point = tensor.quantization.scale[0], tensor.quantization.zeroPoint[0]
-        size = math.prod(shape) * width
-        return Layer(tensor.name.decode(), shape, size, kind, float(scale), int(zero_point) + higher)
-
-    words = []
-    for tensor in graph.tensors:
-        content = made.buffers[tensor.buffer].data
-        if content is not None and tensor.type in (3, 9) and len(tensor.shape):
-            rows = np.asarray(content, np.uint8).reshape(max(1, tensor.shape[0]), -1)
-            rows = rows ^ np.uint8(0x80 if tensor.type == 9 else 0)
-            words.append(np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4))).tobytes())
-    return options(
-        Recipe(
-            inputs=[layer(number) for number in graph.inputs],
-            outputs=[layer(number) for number in graph.outputs],
-            cached=b"".join(words),
-        )
-    )
-
-
-def twin_of(model: bytes, *, empty: bool = False) -> tuple[bytes, int]:
-    """Return the model with its operators replaced by one for the Edge TPU, and how many there were.
-
-    empty: without a package in it."""
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
-    made = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
-    graph = made.subgraphs[0]
-    count = len(graph.operators)
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
-    code.customCode, code.version = "edgetpu-custom-op", 1
-    operator = schema.OperatorT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = 0, list(graph.inputs), list(graph.outputs)
-    if not empty:
-        operator.customOptions = list(package_of(made))
-    made.operatorCodes, graph.operators = [code], [operator]
-    builder = flatbuffers.Builder(len(model))
-    builder.Finish(made.Pack(builder), b"TFL3")
-    return bytes(builder.Output()), count
-
-
 def main(words: list[str]) -> int:
     told = json.loads(os.environ.get("RECORDED_COMPILER", "{}"))
     model = Path(words[-1])
@@ -131,7 +82,19 @@ def main(words: list[str]) -> int:
         while True:
             sys.stdout.write("y\n" * 32768)
     output, target, count = told.get("output", "twin"), folder / f"{model.stem}_edgetpu.tflite", 0
-    if output in ("twin", "empty"):
+    stop = words[words.index("--intermediate_tensors") + 1] if "--intermediate_tensors" in words else None
+    if stop is not None and ":" in stop:
+        sys.stdout.write(LISTS)
+        return 1
+    from standin_twins import stopped_twin_of, twin_of
+
+    words_said = WHOLE
+    if stop is not None and output == "twin":
+        data, on_cpu = stopped_twin_of(model.read_bytes(), stop)
+        target.write_bytes(data)
+        count = twin_of(model.read_bytes())[1]
+        words_said = STOPPED.format(count="{count}", on_tpu=count - on_cpu, on_cpu=on_cpu)
+    elif output in ("twin", "empty"):
         data, count = twin_of(model.read_bytes(), empty=output == "empty")
         target.write_bytes(data)
     elif output == "same":
@@ -142,7 +105,7 @@ def main(words: list[str]) -> int:
         shutil.copyfile(output, target)
     if "log" in told:
         (folder / f"{model.stem}_edgetpu.log").write_text(text_of(told["log"]))
-    said = text_of(told.get("say", WHOLE.format(count=count)))
+    said = text_of(told.get("say", words_said.format(count=count)))
     sys.stdout.write(retold(said, count - told["cpu"], told["cpu"]) if "cpu" in told else said)
     sys.stdout.flush()
     if told.get("status") == "crash":

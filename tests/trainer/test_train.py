@@ -16,9 +16,12 @@ import pytest
 
 from edge.bundle.cut import Cut
 from edge.bundle.store import Bundle, open_bundle
+from edge.edgetpu.twin import check_twin
 from edge.records import Pixels
 from edge.teaching.last_layer import read_last_layer
+from edge.teaching.photos import of_folder
 from edge.teaching.remembering import Remembered, recall
+from edge.teaching.teach import teach
 from trainer.edgetpu.tflite_graph import read_graph
 
 Paint = Callable[..., Pixels]
@@ -399,6 +402,20 @@ def test_a_model_that_maps_in_part_is_left_out_unless_that_is_allowed(
     assert report["edgetpu"] == f"{operators - 3} operators on the TPU, 3 on the CPU"
     edgetpu = open_bundle(out).manifest.edgetpu
     assert (edgetpu.operators_on_tpu, edgetpu.operators_on_cpu) == (operators - 3, 3)
+
+
+def test_a_teachable_bundle_is_taught_and_keeps_its_compiled_model(
+    photos: Path, tmp_path: Path, head_only: tuple[object, ...], train: Train
+) -> None:
+    report, out = train(*head_only, "--edgetpu", "--compiler", COMPILER, "--teachable", env=told())
+    assert report["edgetpu"].endswith(" on the CPU: the last layer, so that it can be taught")
+    old = open_bundle(out)
+    assert old.edgetpu_model is not None
+    assert check_twin(old.edgetpu_model, old.model).teachable
+    new = teach(old, tmp_path / "taught", of_folder(photos)).bundle
+    assert new.edgetpu_model is not None
+    assert new.edgetpu_model != old.edgetpu_model
+    assert check_twin(new.edgetpu_model, new.model).teachable
 
 
 def test_without_the_compiler_the_bundle_is_for_the_cpu_and_the_compiled_model_can_be_added_later(

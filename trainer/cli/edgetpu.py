@@ -29,8 +29,8 @@ _MAX_BYTES = 1024**3
 
 @click.command(
     "check-edgetpu",
-    epilog="Exit statuses: 0 all of it maps, 1 it maps in part or not at all, 65 not a model, damaged, a placeholder "
-    "or another model's twin, 66 no such file. "
+    epilog="Exit statuses: 0 all of it maps, or all but a last layer that can be taught, 1 it maps in part or not at "
+    "all, 65 not a model, damaged, a placeholder or another model's twin, 66 no such file. "
     "Example: fieldfare check-edgetpu birds",
 )
 @click.argument("model", type=click.Path(path_type=Path))
@@ -43,7 +43,7 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
     belong together, and the exit status is that of the compiled one.
     """
     from edge.images import readable_name
-    from trainer.cli.edgetpu_text import show_package, show_verdict
+    from trainer.cli.edgetpu_text import show_line, show_package, show_verdict
 
     data, bundle = _open(model)
     verdict, twin, package = _examined(str(model), data, None if bundle is None else bundle.edgetpu_model)
@@ -51,12 +51,15 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
         echo_json({"model": readable_name(model), "verdict": verdict, "compiled_twin": twin, "package": package})
     else:
         show_verdict(str(model), verdict)
+        if (stop := _stop_of(data, verdict)) is not None:
+            show_line("teachable", f"if the compiler gets --intermediate_tensors {stop}, as from `compile --teachable`")
         if twin is not None:
             click.echo()
             show_verdict(f"{model}, compiled model", twin)
         if package is not None:
             show_package(package)
-    if (twin or verdict).outcome != "whole":
+    whole = (twin or verdict).outcome == "whole" or (package is not None and package.teachable)
+    if not whole:
         raise click.exceptions.Exit(NOT_WHOLE)
 
 
@@ -79,6 +82,11 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
 @click.option(
     "--timeout", type=FloatRange(1, 86_400), default=300.0, show_default=True, help="Longest wait in seconds."
 )
+@click.option(
+    "--teachable",
+    is_flag=True,
+    help="Leave the last layer on the CPU, so that `fieldfare teach` can replace it on the device.",
+)
 @click.option("--allow-partial", is_flag=True, help="Accept a model if some of its operators stay on the CPU.")
 @click.option(
     "--out",
@@ -88,7 +96,14 @@ def check_edgetpu(model: Path, as_json: bool) -> None:
 @click.option("--overwrite", is_flag=True, help="Replace a compiled model, or the output if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def compile_(
-    model: Path, compiler: str, timeout: float, allow_partial: bool, out: Path | None, overwrite: bool, as_json: bool
+    model: Path,
+    compiler: str,
+    timeout: float,
+    teachable: bool,
+    allow_partial: bool,
+    out: Path | None,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Compile MODEL, a bundle or a .tflite file, for the Coral Edge TPU with Coral's edgetpu_compiler.
 
@@ -97,11 +112,15 @@ def compile_(
     """
     from trainer.edgetpu.compiling import compile_model
 
+    if teachable and allow_partial:
+        raise click.UsageError("--teachable and --allow-partial exclude each other: give one")
     begin_long_work()
     data, bundle = _open(model)
     target = _target(model, bundle, out, overwrite=overwrite)
     try:
-        compiled = compile_model(data, command=compiler, timeout_s=timeout, allow_partial=allow_partial)
+        compiled = compile_model(
+            data, command=compiler, timeout_s=timeout, allow_partial=allow_partial, teachable=teachable
+        )
     except ModelError as error:
         raise ModelError(f"{model}: {error}") from error
     except UnavailableError as error:
@@ -132,6 +151,7 @@ def add_edgetpu(
     """
     from edge.bundle.store import open_bundle
     from edge.bundle.write import save
+    from edge.edgetpu.package import TEACHABLE
     from edge.storage import refuse_inputs
     from trainer.cli.edgetpu_text import memory_of
     from trainer.edgetpu.bundling import with_edgetpu
@@ -150,6 +170,8 @@ def add_edgetpu(
     left = 0 if part is None else part.operators_on_cpu
     echo(f"{target}: bundle {made.bundle_id}, compiled model of {len(model) / 1e6:.1f} MB, {left} on the CPU")
     echo(memory_of(twin.facts))
+    if twin.facts.teachable:
+        echo(f"last layer: {TEACHABLE}")
     if report is None:
         echo("the compiler's version is not known: give the compiler's output with --log")
 
@@ -159,8 +181,8 @@ def _checked(
 ) -> "tuple[Twin, CompilerReport | None, tuple[str, ...]]":
     """Return what the compiled model is, the report in the log, and warnings.
 
-    Raises ModelError if the compiled model is not the bundle's, if some of its operators stay on the CPU without
-    allow_partial, or if the log is no compiler's output or that of another model."""
+    Raises ModelError if the compiled model is not the bundle's, if operators stay on the CPU without allow_partial that
+    are not those of a last layer to be taught, or if the log is no compiler's output or that of another model."""
     from trainer.edgetpu.compiling import check_counts, check_twin, parse_report, remarks
     from trainer.edgetpu.tflite_graph import read_graph
 
@@ -177,7 +199,8 @@ def _checked(
     except ModelError as error:
         raise ModelError(f"{log[0]}: {error}") from error
     left = max(twin.verdict.on_cpu, 0 if report is None else report.on_cpu)
-    if left and not allow_partial:
+    may_stay = twin.verdict.on_cpu if twin.facts.teachable else 0
+    if left > may_stay and not allow_partial:
         names = twin.verdict.names(on_tpu=False) or (report and report.left_out) or "the compiler does not name them"
         raise ModelError(f"{path}: {left} operators stay on the CPU ({names}): allow it with --allow-partial")
     return twin, report, () if report is None else remarks(report, twin.verdict)
@@ -202,6 +225,19 @@ def _examined(name: str, data: bytes, compiled: bytes | None) -> "tuple[Verdict,
         return verdict, judge(read_graph(compiled)), check_twin(compiled, data)
     except ModelError as error:
         raise ModelError(f"{name}, compiled model: {error}") from error
+
+
+def _stop_of(data: bytes, verdict: "Verdict") -> str | None:
+    """Return by which name the compiler can be called so that it leaves the last layer of this model on the CPU."""
+    from trainer.edgetpu.stopping import stopping
+
+    if verdict.compiled or verdict.outcome == "refused":
+        return None
+    try:
+        given, (_, name) = stopping(data)
+    except ModelError:  # no last layer that can be taught
+        return None
+    return name if given is data else None
 
 
 def _add_later(model: Path, bundle: "Bundle | None") -> str:
@@ -277,6 +313,7 @@ def _store(compiled: "Compiled", bundle: "Bundle | None", target: Path, *, overw
 
 
 def _report(target: Path, bundle_id: str | None, compiled: "Compiled", *, as_json: bool) -> None:
+    from edge.edgetpu.package import TEACHABLE
     from trainer.cli.edgetpu_text import memory_of, show_line
 
     report = compiled.report
@@ -297,4 +334,6 @@ def _report(target: Path, bundle_id: str | None, compiled: "Compiled", *, as_jso
     show_line("operators", f"{report.on_tpu} on the Edge TPU, {report.on_cpu} on the CPU")
     if report.left_out:
         show_line("on the CPU", report.left_out)
+    if compiled.facts.teachable:
+        show_line("last layer", TEACHABLE)
     show_line("memory", memory_of(compiled.facts))

@@ -3,8 +3,9 @@
 import click
 
 from edge.cli.streams import echo
-from edge.edgetpu.package import amount
+from edge.edgetpu.package import TEACHABLE, amount
 from edge.edgetpu.twin import CompiledModel
+from edge.printable import counted
 from trainer.edgetpu.compatibility import Verdict
 
 
@@ -34,6 +35,8 @@ def show_verdict(title: str, verdict: Verdict) -> None:
 
 def show_package(package: CompiledModel) -> None:
     """Print what a compiled model holds."""
+    if package.teachable:
+        show_line("last layer", TEACHABLE)
     show_line("runtime", f"of the Edge TPU, {package.min_runtime} or newer")
     show_line("memory", memory_of(package))
     for side, layers in (("input", package.inputs), ("output", package.outputs)):
@@ -54,7 +57,8 @@ def memory_of(package: CompiledModel) -> str:
 def _headline(verdict: Verdict) -> str:
     if verdict.compiled:
         parts = "one part" if verdict.edgetpu_parts == 1 else f"{verdict.edgetpu_parts} parts"
-        left = "nothing is left on the CPU" if not verdict.on_cpu else f"{verdict.on_cpu} operators are left on the CPU"
+        many = f"{counted(verdict.on_cpu, 'operator')} {'is' if verdict.on_cpu == 1 else 'are'}"
+        left = f"{many if verdict.on_cpu else 'nothing is'} left on the CPU"
         return f"compiled, {parts} for the Edge TPU, {left}"
     total = (verdict.on_tpu or 0) + verdict.on_cpu
     if verdict.outcome == "whole":

@@ -159,6 +159,9 @@ def _steps(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str
 )
 @click.option("--edgetpu", is_flag=True, help="Also compile for the Coral Edge TPU, if its compiler is available.")
 @click.option("--compiler", metavar="COMMAND", help="The compiler of --edgetpu.  [default: edgetpu_compiler]")
+@click.option(
+    "--teachable", is_flag=True, help="With --edgetpu, leave the last layer on the CPU, for `fieldfare teach`."
+)
 @click.option("--allow-partial", is_flag=True, help="With --edgetpu, accept a model that runs there only in part.")
 @click.option("--skip-unreadable", is_flag=True, help="Leave out photos that cannot be read.")
 @click.option("--overwrite", is_flag=True, help="Replace the bundle if it exists.")
@@ -192,8 +195,7 @@ def train(
         raise click.UsageError("--epochs 0 trains the head only, which needs --weights imagenet or a file")
     if options["time_budget_min"] is not None and options["epochs"] is not None:
         raise click.UsageError("--time-budget and --epochs exclude each other: give one")
-    if not options["edgetpu"] and (options["compiler"] is not None or options["allow_partial"]):
-        raise click.UsageError("--compiler and --allow-partial are for --edgetpu: add it, or leave them out")
+    _check_edgetpu(options)
     begin_long_work()
     from trainer.cli.console import ConsoleProgress
     from trainer.dataset.groups import parse_group_by
@@ -208,6 +210,17 @@ def train(
     progress.table(f"{out}, bundle {report.bundle_id}", _rows(report))
     if as_json:
         echo_json(report)
+
+
+def _check_edgetpu(options: dict[str, Any]) -> None:
+    """Raise UsageError for options that do nothing, or contradict each other."""
+    given = options["compiler"] is not None or options["teachable"] or options["allow_partial"]
+    if given and not options["edgetpu"]:
+        raise click.UsageError(
+            "--compiler, --teachable and --allow-partial are for --edgetpu: add it, or leave them out"
+        )
+    if options["teachable"] and options["allow_partial"]:
+        raise click.UsageError("--teachable and --allow-partial exclude each other: give one")
 
 
 def _rows(report: "TrainReport") -> list[tuple[str, str]]:

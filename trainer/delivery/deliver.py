@@ -164,7 +164,12 @@ def _compile(run: RunContext, model: bytes) -> tuple[Compiled | None, str]:
         return None, "not requested"
     run.progress.say("compiling for the Edge TPU")
     try:
-        compiled = compile_model(model, command=options.compiler or COMMAND, allow_partial=options.allow_partial)
+        compiled = compile_model(
+            model,
+            command=options.compiler or COMMAND,
+            allow_partial=options.allow_partial,
+            teachable=options.teachable,
+        )
     except (UnavailableError, ModelError, StorageError) as error:
         run.progress.say(
             f"warning: the bundle is for the CPU only: {error}; later: fieldfare compile {out}, or, {elsewhere}"
@@ -174,7 +179,8 @@ def _compile(run: RunContext, model: bytes) -> tuple[Compiled | None, str]:
         return None, "no compiler" if isinstance(error, UnavailableError) else "refused"
     for remark in compiled.remarks:
         run.progress.say(f"compiler: {remark}")
-    return compiled, f"{compiled.report.on_tpu} operators on the TPU, {compiled.report.on_cpu} on the CPU"
+    mapped = f"{compiled.report.on_tpu} operators on the TPU, {compiled.report.on_cpu} on the CPU"
+    return compiled, f"{mapped}: the last layer, so that it can be taught" if compiled.facts.teachable else mapped
 
 
 def _write_bundle(given: Delivery, made: Int8, found: Evaluations, compiled: Compiled | None) -> Bundle:

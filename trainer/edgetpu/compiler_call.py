@@ -11,7 +11,7 @@ import shlex
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,17 +56,18 @@ class Answer:
     log: str
 
 
-def run_compiler(model: bytes, command: str, timeout_s: float) -> Answer:
-    """Compile `model` with `command`.
+def run_compiler(model: bytes, command: str, timeout_s: float, options: Sequence[str] = ()) -> Answer:
+    """Compile `model` with `command` and these options beside the usual ones.
 
     Raises UnavailableError if it cannot be called, StorageError without room for its files, and ModelError if it does
     not end within timeout_s and half a minute, or prints without end. Then it is killed with all that it started.
     """
     words = split_command(command)
     call = _over_ssh if Path(words[0]).name == "ssh" else _here
-    answer = call(model, words, timeout_s, ["--show_operations", "--timeout_sec", f"{timeout_s:.0f}"])
+    usual = ["--show_operations", *options]
+    answer = call(model, words, timeout_s, [*usual, "--timeout_sec", f"{timeout_s:.0f}"])
     if answer.model is None and "timeout_sec" in answer.said:  # 15.0 and older seem to lack that option
-        answer = call(model, words, timeout_s, ["--show_operations"])
+        answer = call(model, words, timeout_s, usual)
     if answer.model is None and answer.status in _NOT_CALLED:
         raise UnavailableError(f"{command}: cannot be called: {last_words(answer.said) or f'status {answer.status}'}")
     return answer

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from edge.edgetpu import twin as twins
 from edge.edgetpu.twin import CompiledModel
 from edge.errors import ModelError
+from edge.printable import counted
 from trainer.edgetpu.compatibility import Verdict, judge
 from trainer.edgetpu.compiler_call import COMMAND, TIMEOUT_S, Answer, run_compiler
 from trainer.edgetpu.compiler_report import CompilerReport, OperatorRow, last_words, parse_report
+from trainer.edgetpu.stopping import stopping
 from trainer.edgetpu.tflite_graph import Graph, read_graph
 
 __all__ = [
@@ -61,16 +63,23 @@ class Twin:
 
 
 def compile_model(
-    model: bytes, *, command: str = COMMAND, timeout_s: float = TIMEOUT_S, allow_partial: bool = False
+    model: bytes,
+    *,
+    command: str = COMMAND,
+    timeout_s: float = TIMEOUT_S,
+    allow_partial: bool = False,
+    teachable: bool = False,
 ) -> Compiled:
     """Compile `model` with `command` (see trainer.edgetpu.compiler_call).
 
+    teachable: leave the last layer on the CPU, so that the bundle can be taught, and nothing else.
     Raises UnavailableError without a compiler; StorageError if its files do not fit on the disk; ModelError if it
-    refuses the model, crashes, takes over timeout_s, maps the model only in part (unless allow_partial), or returns
-    something other than this model compiled.
+    refuses the model, crashes, takes over timeout_s, maps the model only in part (unless allow_partial, or as
+    teachable wants it), or returns something other than this model compiled.
     """
     source = read_graph(model)
-    answer = run_compiler(model, command, timeout_s)
+    given, options = _stopping(model) if teachable else (model, ())
+    answer = run_compiler(given, command, timeout_s, options)
     if answer.model is None or answer.status != 0:
         raise ModelError(f"{_failure(answer)}{_prediction(judge(source))}")
     twin = check_twin(answer.model, model, "the compiler's output", fix="compile again, or with another compiler")
@@ -78,14 +87,37 @@ def compile_model(
     report = parse_report(log)
     check_counts(report, source)
     verdict = twin.verdict
+    if teachable:
+        _check_teachable(twin, report)
     left = max(report.on_cpu, verdict.on_cpu)
-    if left and not allow_partial:
+    if left and not (allow_partial or teachable):
         names = report.left_out or verdict.names(on_tpu=False) or "the compiler does not name them"
         raise ModelError(
             f"{left} of {report.on_tpu + report.on_cpu} operators would stay on the CPU ({names}): see "
             "`fieldfare check-edgetpu`, or allow it with --allow-partial"
         )
     return Compiled(answer.model, twin.facts, report, log, remarks(report, verdict))
+
+
+def _stopping(model: bytes) -> tuple[bytes, tuple[str, ...]]:
+    try:
+        return stopping(model)
+    except ModelError as error:
+        raise ModelError(f"{error}; compile it without --teachable") from error
+
+
+def _check_teachable(twin: Twin, report: CompilerReport) -> None:
+    """Raise ModelError if anything but the last layer, and all that is behind it, is left on the CPU."""
+    verdict = twin.verdict
+    if twin.facts.teachable and report.on_cpu <= verdict.on_cpu:
+        return
+    left = max(report.on_cpu, verdict.on_cpu)
+    names = report.left_out or verdict.names(on_tpu=False) or "the compiler does not name them"
+    found = f"{counted(left, 'operator')} would be ({names})" if left else "nothing would be"
+    raise ModelError(
+        f"the last layer alone should be left on the CPU, so that it can be taught, but {found}: compile it without "
+        "--teachable"
+    )
 
 
 def check_twin(compiled: bytes, source: bytes, title: str, *, fix: str = "") -> Twin:

@@ -74,8 +74,6 @@ def teach(context: click.Context, /, bundle: Path, take: Path | None, undo: bool
     engine = load_settings(None, bundle=NO_BUNDLE, runtime=given["runtime"], threads=given["threads"]).engine
     old = open_bundle(bundle)
     photos = _photos(given, cut=old.manifest.cut is not None)
-    if old.manifest.edgetpu is not None:
-        complain("fieldfare: the new bundle has no model for the Edge TPU: it serves from the CPU")
     out = given["out"] or bundle
     limits = {"most": given["most"], "leave_out_few": given["leave_out_few"]}
     try:

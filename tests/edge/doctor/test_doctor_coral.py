@@ -118,10 +118,16 @@ def test_golden_inputs_on_the_edge_tpu(case: Case, outcome: Any, kind: str, mend
     ("outcome", "device", "kind", "words"),
     [
         (
-            {"min_runtime": 12, "on_chip": 566_912, "streamed": 0},
+            {"min_runtime": 12, "on_chip": 566_912, "streamed": 0, "teachable": False},
             "auto",
             "ok",
             "the CPU model's twin, for the Edge TPU runtime 12 or newer; 0.54 MiB of parameters on the chip, 0.00 MiB",
+        ),
+        (
+            {"min_runtime": 12, "on_chip": 566_912, "streamed": 0, "teachable": True},
+            "auto",
+            "ok",
+            "0.00 MiB streamed; the last layer runs on the CPU, so that the bundle can be taught",
         ),
         (None, "auto", "not here", "the bundle has none"),
         (Outcome("refused", why="compiled from another model"), "auto", "problem", "compiled from another model"),
@@ -138,7 +144,12 @@ def test_the_compiled_model_of_a_bundle_is_read(case: Case, outcome: Any, device
 
 
 def test_a_real_bundle_s_compiled_model_is_read_and_compared(software_tpu: SoftwareTpu) -> None:
-    assert probe.compiled(str(software_tpu.bundle)) == {"min_runtime": 12, "on_chip": 566_912, "streamed": 0}
+    assert probe.compiled(str(software_tpu.bundle)) == {
+        "min_runtime": 12,
+        "on_chip": 566_912,
+        "streamed": 0,
+        "teachable": False,
+    }
 
 
 def test_a_libedgetpu_older_than_the_compiled_model_is_named(

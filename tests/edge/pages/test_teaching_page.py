@@ -245,7 +245,7 @@ def test_a_compiled_bundle_is_said_to_serve_from_the_cpu(site: Site, monkeypatch
     from edge.teaching import prospect
 
     seen = prospect.read_pupil(site.store.with_name("bundle"))
-    monkeypatch.setattr(prospect, "read_pupil", lambda _: replace(seen, compiled=True))
+    monkeypatch.setattr(prospect, "read_pupil", lambda _: replace(seen, loses_compiled=True))
     assert "it serves from the CPU until the desktop compiles it" in Browser(build(site)).get("/teach").words
 
 

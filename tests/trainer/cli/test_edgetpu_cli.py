@@ -17,13 +17,15 @@ import msgspec
 import pytest
 import recorded_compiler
 from handmade_graphs import tflite
-from recorded_compiler import is_at_work, retold, twin_of
+from recorded_compiler import STOPPED, is_at_work, retold
+from standin_twins import packed, stopped_twin_of, twin_of, unpacked
 
 from edge.bundle.store import open_bundle
 from edge.bundle.write import save, seal
 from edge.edgetpu.twin import read_compiled
 from edge.importing.importer import Told, import_model
 from trainer.edgetpu.bundling import edgetpu_part
+from trainer.edgetpu.tflite_graph import read_graph
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -417,3 +419,99 @@ def test_the_stand_in_makes_twins_that_are_known_as_compiled() -> None:
     """So that the tests of training can use it for models that Coral never compiled."""
     model, count = twin_of(tflite(operators=("RELU", "ADD")))
     assert (model[4:8], count) == (b"TFL3", 2)
+
+
+# Teachable: the last layer stays on the CPU
+
+FEATURES = "MobilenetV1/Logits/AvgPool_1a/AvgPool"
+LAST = "last layer  runs on the CPU, so that the bundle can be taught"
+
+
+@pytest.fixture
+def stopped(models: Path, tmp_path: Path) -> Path:
+    """The bundle's model as `edgetpu_compiler -i FEATURES` leaves it."""
+    path = tmp_path / "model_edgetpu.tflite"
+    path.write_bytes(stopped_twin_of((models / f"{NAME}.tflite").read_bytes(), FEATURES)[0])
+    return path
+
+
+def test_compile_leaves_the_last_layer_on_the_cpu_if_that_is_wanted(
+    compile_: Run, run_fieldfare: Run, bundle: Path
+) -> None:
+    done = compile_(bundle, "--teachable")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "28 on the Edge TPU, 3 on the CPU" in done.stdout
+    assert LAST in done.stdout
+    shown = run_fieldfare("check-edgetpu", bundle, "--json")
+    assert shown.returncode == 0
+    assert json.loads(shown.stdout)["package"]["teachable"] is True
+
+
+def test_teachable_and_allow_partial_exclude_each_other(compile_: Run, bundle: Path) -> None:
+    done = compile_(bundle, "--teachable", "--allow-partial")
+    assert done.returncode == 2
+    assert "--teachable and --allow-partial exclude each other" in done.stderr
+
+
+def test_one_that_was_compiled_elsewhere_is_added(
+    run_fieldfare: Run, bundle: Path, stopped: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "words.txt").write_text(STOPPED.format(count=31, on_tpu=28, on_cpu=3))
+    done = run_fieldfare("bundle", "add-edgetpu", bundle, stopped, "--log", tmp_path / "words.txt")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "last layer: runs on the CPU, so that the bundle can be taught" in done.stdout
+    edgetpu = open_bundle(bundle).manifest.edgetpu
+    assert (edgetpu.operators_on_tpu, edgetpu.operators_on_cpu) == (28, 3)
+    assert run_fieldfare("bundle", "verify", bundle).returncode == 0
+
+
+def test_a_log_with_more_on_the_cpu_than_the_last_layer_is_refused(
+    run_fieldfare: Run, bundle: Path, stopped: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "words.txt").write_text(STOPPED.format(count=31, on_tpu=26, on_cpu=5))
+    done = run_fieldfare("bundle", "add-edgetpu", bundle, stopped, "--log", tmp_path / "words.txt")
+    assert done.returncode == 65
+    assert "5 operators stay on the CPU" in done.stderr
+
+
+def test_one_that_stops_earlier_is_a_partial_mapping(
+    run_fieldfare: Run, bundle: Path, models: Path, stopped: Path
+) -> None:
+    model = (models / f"{NAME}.tflite").read_bytes()
+    graph = read_graph(model)
+    earlier = graph.tensors[graph.operators[-5].inputs[0]].name
+    stopped.write_bytes(stopped_twin_of(model, earlier)[0])
+    done = run_fieldfare("bundle", "add-edgetpu", bundle, stopped)
+    assert done.returncode == 65
+    assert "5 operators stay on the CPU" in done.stderr
+    assert "--allow-partial" in done.stderr
+    assert run_fieldfare("check-edgetpu", stopped).returncode == 1
+
+
+def test_another_last_layer_than_the_models_is_refused(
+    run_fieldfare: Run, bundle: Path, models: Path, stopped: Path
+) -> None:
+    made = unpacked(stopped.read_bytes())
+    layer = next(one for one in made.subgraphs[0].operators if len(one.inputs) == 3)
+    buffer = made.buffers[made.subgraphs[0].tensors[layer.inputs[1]].buffer]
+    buffer.data = buffer.data[::-1].copy()
+    stopped.write_bytes(packed(made))
+    done = run_fieldfare("bundle", "add-edgetpu", bundle, stopped)
+    assert done.returncode == 65
+    assert "its last layer, which it leaves on the CPU, has other weights than the model's" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_one_alone_is_shown_for_what_it_is(run_fieldfare: Run, stopped: Path) -> None:
+    done = run_fieldfare("check-edgetpu", stopped)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "compiled, one part for the Edge TPU, 3 operators are left on the CPU" in done.stdout
+    assert LAST in done.stdout
+
+
+def test_the_check_shows_by_which_name_the_compiler_stops(run_fieldfare: Run, models: Path) -> None:
+    """The second has features of eight names, which the compiler cannot be given."""
+    shown = run_fieldfare("check-edgetpu", models / f"{NAME}.tflite").stdout
+    assert f"teachable   if the compiler gets --intermediate_tensors {FEATURES}, as from `compile" in shown
+    for name in ("tf2_mobilenet_v2_1.0_224_ptq", f"{NAME}_edgetpu", "traffic_model"):
+        assert "teachable" not in run_fieldfare("check-edgetpu", models / f"{name}.tflite").stdout

@@ -83,10 +83,18 @@ def test_training_the_head_of_a_network_without_weights_is_wrong_usage(tmp_path:
         cli.train.main(words, standalone_mode=False)
 
 
-@pytest.mark.parametrize("words", [["--compiler", "edgetpu_compiler"], ["--allow-partial"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["--compiler", "edgetpu_compiler"], ["--allow-partial"], ["--teachable"]], ids=" ".join
+)
 def test_options_of_the_compiler_without_edgetpu_are_wrong_usage(tmp_path: Path, words: list[str]) -> None:
-    with pytest.raises(click.UsageError, match="--compiler and --allow-partial are for --edgetpu"):
+    with pytest.raises(click.UsageError, match="--compiler, --teachable and --allow-partial are for --edgetpu"):
         cli.train.main([str(tmp_path), "--out", str(tmp_path / "bundle"), *words], standalone_mode=False)
+
+
+def test_a_model_cannot_be_teachable_and_mapped_in_part(tmp_path: Path) -> None:
+    words = [str(tmp_path), "--out", str(tmp_path / "bundle"), "--edgetpu", "--teachable", "--allow-partial"]
+    with pytest.raises(click.UsageError, match="exclude each other"):
+        cli.train.main(words, standalone_mode=False)
 
 
 @pytest.mark.parametrize(

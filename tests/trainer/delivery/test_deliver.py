@@ -29,7 +29,7 @@ def test_without_a_compiled_model_the_bundle_is_for_the_cpu_and_one_line_says_wh
         raise error
 
     said: list[str] = []
-    options = SimpleNamespace(edgetpu=True, compiler=None, allow_partial=False, out=Path("my birds"))
+    options = SimpleNamespace(edgetpu=True, compiler=None, teachable=False, allow_partial=False, out=Path("my birds"))
     monkeypatch.setattr(deliver, "compile_model", fail)
     given = SimpleNamespace(options=options, progress=SimpleNamespace(say=said.append))
     assert deliver._compile(given, b"") == (None, told)
