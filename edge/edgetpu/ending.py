@@ -75,8 +75,14 @@ def read_ending(model: bytes) -> Ending | None:
     softmax behind it. Raises ModelError if it is damaged."""
     try:
         return _Reader(model).ending()
+    except _UnlikeError:
+        return None
     except DAMAGED as error:
         raise ModelError(f"damaged .tflite: its tables do not fit together ({error})") from error
+
+
+class _UnlikeError(Exception):
+    """It ends in something that is no last layer to be taught."""
 
 
 class _Reader:
@@ -115,7 +121,7 @@ class _Reader:
     def _step(self, node: Node) -> Step:
         inputs, outputs = node.numbers(1, _MOST_ENDS + 1), node.numbers(2, 2)
         if len(inputs) > _MOST_ENDS or len(outputs) != 1:
-            raise ValueError(f"an operator of {len(inputs)} inputs and {len(outputs)} outputs")
+            raise _UnlikeError
         code, version = self._code(node), int(self._codes[node.number(0)].scalar(2, "<i", 1))
         operands = tuple(None if number < 0 else self._operand(number) for number in inputs)
         return Step(code, version, _options(node, *_OPTIONS[code]), operands, self._operand(outputs[0]))
@@ -123,7 +129,7 @@ class _Reader:
     def _operand(self, number: int) -> Operand:
         node = self._tensors[number]
         if node.byte(5) or node.place_of(6):
-            raise ValueError("the last layer keeps a state, or leaves zeros out")
+            raise _UnlikeError  # it keeps a state, or leaves zeros out
         quantization, buffer = node.child(4), self._buffers[node.number(2)]
         self._left -= buffer.count(0)
         if self._left < 0:

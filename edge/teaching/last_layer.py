@@ -3,6 +3,7 @@
 Field numbers are those of TensorFlow's schema.fbs.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,6 +106,17 @@ def read_last_layer(model: bytes) -> LastLayer:
     """Read the last layer of a classifier. Raises ModelError if it has none that a new one can replace."""
     try:
         return _read(Graph(model), _operators(model))
+    except ModelError:
+        raise
+    except DAMAGED as error:
+        raise ModelError(f"damaged .tflite: its tables do not fit together ({error})") from error
+
+
+def weights_of_last_layer(model: bytes) -> int:
+    """Return how many weights it has, as its shape tells: `read_last_layer` takes 24 bytes for each. Raises as that."""
+    try:
+        _, kernel = _operators(model)[0].inputs[:2]
+        return math.prod(Graph(model).tensors[kernel].numbers(0, 5))
     except ModelError:
         raise
     except DAMAGED as error:

@@ -1,7 +1,7 @@
 """Find the photos to teach from: class folders, or events that a person marked."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,21 +105,37 @@ def only(photos: Sequence[Photo], labels: Sequence[str]) -> list[Photo]:
     return [photo for photo in photos if not labels or photo.label in labels]
 
 
-def thinned(photos: Sequence[Photo], note: Callable[[str], None], most: int | None = None) -> list[Photo]:
+def thinned(
+    photos: Sequence[Photo], known: Collection[str], note: Callable[[str], None], most: int | None = None
+) -> list[Photo]:
     """Return at most 200 photos of a class, evenly from first to last. note: called with what was left out.
 
-    most: of all classes together; the larger ones give way, and none has to go below what a new class needs."""
-    counts = Counter(photo.label for photo in photos)
-    each = MOST_OF_CLASS
-    while most is not None and each > LEAST_OF_NEW and sum(min(count, each) for count in counts.values()) > most:
-        each -= 1
+    most: of all classes together; the larger ones give way, but no new class below what it needs. known: the others.
+    Raises DatasetError if that cannot be."""
+    of_class: dict[str, list[int]] = {}
+    for place, photo in enumerate(photos):
+        of_class.setdefault(photo.label, []).append(place)
+    shares = _shares({label: len(places) for label, places in of_class.items()}, known, most)
     found = []
-    for label, count in counts.items():
-        of_class = [place for place, photo in enumerate(photos) if photo.label == label]
-        if count > each:
-            note(f"{label}: {each} of {count} photos are used")
-        found += [photos[place] for place in spread_evenly(np.array(of_class), each)]
+    for label, places in of_class.items():
+        if len(places) > shares[label]:
+            note(f"{label}: {shares[label]} of {len(places)} photos are used")
+        found += [photos[place] for place in spread_evenly(np.array(places), shares[label])]
     return found
+
+
+def _shares(counts: Mapping[str, int], known: Collection[str], most: int | None) -> dict[str, int]:
+    """Return how many photos of each label are used."""
+    for each in range(MOST_OF_CLASS, 0, -1):
+        found = {
+            label: min(count, each if label in known else max(each, LEAST_OF_NEW)) for label, count in counts.items()
+        }
+        if most is None or sum(found.values()) <= most:
+            return found
+    raise DatasetError(
+        f"{len(counts)} classes are too many for {most} photos, as a new one needs {LEAST_OF_NEW}: use more (--most), "
+        "or fewer classes (--label)"
+    )
 
 
 def without_few(photos: Sequence[Photo], known: Collection[str], note: Callable[[str], None]) -> list[Photo]:

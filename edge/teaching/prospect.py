@@ -12,12 +12,14 @@ from edge.errors import BundleError, DatasetError, FieldfareError, MissingInputE
 from edge.printable import counted
 from edge.teaching.beside import TAUGHT_FROM, taught_from
 from edge.teaching.compiled import leaves_last_layer
-from edge.teaching.last_layer import read_last_layer
+from edge.teaching.last_layer import read_last_layer, weights_of_last_layer
 from edge.teaching.photos import LEAST_OF_KNOWN, LEAST_OF_NEW, Photo, labels_with, marked, without_few
 from edge.teaching.remembering import recall
 
 # MobileNets have 1 to 12 MB. A larger one is for the command, as the pages have little memory.
 _MOST_BYTES = 48 << 20
+# For a moment each takes 24 bytes. 1,001 classes of 1,280 features are 1.3 million.
+_MOST_WEIGHTS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ def _read(path: Path, _stamp: tuple[int, ...]) -> Pupil:
 def _judged_by(bundle: Bundle) -> tuple[int, str | None]:
     """Return how many remembered examples a new layer is judged by, and why there can be none."""
     try:
+        if (weights := weights_of_last_layer(bundle.model)) > _MOST_WEIGHTS:
+            return 0, f"its last layer has {weights:,} weights, at most {_MOST_WEIGHTS:,} here: use the command"
         layer = read_last_layer(bundle.model)
         remembered = recall(bundle.model, layer.of_input, layer.classes, layer.weights.shape[1])
     except ModelError as error:
@@ -127,14 +131,16 @@ def count_marks(store: Path, pupil: Pupil | None) -> Prospect:
 
     Raises what StoreReader raises."""
     events: Counter[str] = Counter()
+    there: Counter[str] = Counter()
     photos: list[Photo] = []
     strange = 0
     for label, path, bundle in marked(store, cut=pupil is not None and pupil.cut):
         events[label] += 1
         strange += pupil is not None and bundle != pupil.id
         if path is not None:
-            photos.append(Photo(label, path))
-    there = Counter(photo.label for photo in photos)
+            there[label] += 1
+            if there[label] <= LEAST_OF_NEW:  # as many as decide: a million would take 400 MB
+                photos.append(Photo(label, path))
     known = set(events) if pupil is None else set(pupil.labels)
     classes = [Marked(label, label not in known, count, there[label]) for label, count in events.items()]
     classes.sort(key=lambda one: (not one.new, -one.events, one.label))

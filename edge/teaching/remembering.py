@@ -27,7 +27,7 @@ MOST = 512
 # no more.
 MOST_LEARNED_OF_CLASS = 100
 MOST_LEARNED = 600
-_MAX_BYTES = 64 << 20
+_OF_EXAMPLE, _OF_FILE = 16, 1024  # bytes at most, beside the features
 _END = struct.Struct("<4s4H2IH")  # of a ZIP: mark, disks, entries, size and place of the directory, comment
 _END_MARK = b"PK\x05\x06"
 _ENTRY_MARK, _NAME = b"PK\x03\x04", 30  # of its first entry, and where that has its name
@@ -99,7 +99,8 @@ def recall(model: bytes, scale: Scale, classes: int, channels: int) -> Remembere
             if archive.namelist() != [ENTRY]:
                 return None
             with archive.open(ENTRY) as file:
-                data = file.read(_MAX_BYTES + 1)
+                # What `chosen` keeps. A stranger's file may hold any number, and unpack to a thousand times its size.
+                data = file.read((MOST + MOST_LEARNED) * (channels + _OF_EXAMPLE) + _OF_FILE)
         kept = decode_msgpack(data, _Kept)
         rows = np.frombuffer(kept.features, np.uint8).reshape(len(kept.classes), channels)
         learned = np.zeros(len(rows), bool)

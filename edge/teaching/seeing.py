@@ -14,6 +14,7 @@ from edge.preprocess import Preprocessor
 from edge.printable import counted
 from edge.records import Pixels
 from edge.teaching.photos import LEAST_OF_NEW, Photo, few_words
+from edge.teaching.remembering import Remembered
 
 # Two photos are one if their features are nearer than this, beside their length: a copy, a frame of the same moment.
 _ALIKE = 0.02
@@ -67,11 +68,25 @@ def without_copies(seen: Seen) -> Seen:
     """Return the photos of which no earlier one of the same class looks the same."""
     kept: list[int] = []
     for row, (own, features) in enumerate(zip(seen.classes, seen.features, strict=True)):
-        others = seen.features[[k for k in kept if seen.classes[k] == own]]
-        distances = np.linalg.norm(others - features, axis=1)
-        if not (distances < _ALIKE * max(float(np.linalg.norm(features)), 1e-9)).any():
+        if not _alike(seen.features[[k for k in kept if seen.classes[k] == own]], features).any():
             kept.append(row)
     return Seen(seen.classes[kept], seen.features[kept], seen.turned[kept], seen.frames_bgr)
+
+
+def unlike(remembered: Remembered, seen: Seen) -> Remembered:
+    """Return the remembered examples that are none of the photos, which an earlier teaching may have left behind."""
+    # Else a layer would be judged by the copy of a photo that it was fitted to.
+    kept = np.ones(len(remembered.classes), np.bool_)
+    for own, features in zip(seen.classes, seen.features, strict=True):
+        kept &= (remembered.classes != own) | ~_alike(remembered.features, features)
+    return remembered[kept]
+
+
+def _alike(others: Features, features: Features) -> NDArray[np.bool_]:
+    """Return which rows of `others` are those of the same photo as `features`."""
+    distances = np.linalg.norm(others - features, axis=1)
+    found: NDArray[np.bool_] = distances < _ALIKE * max(float(np.linalg.norm(features)), 1e-9)
+    return found
 
 
 def without_small(

@@ -21,7 +21,7 @@ from edge.inference.tflite import TfliteClassifier
 from edge.preprocess import Preprocessor
 from edge.printable import counted
 from edge.records import Pixels
-from edge.teaching.beside import TAUGHT_FROM
+from edge.teaching.beside import TAUGHT_FROM, taught_from
 from edge.teaching.calibrating import recalibrated
 from edge.teaching.compiled import is_compiled_teachable, taught_compiled
 from edge.teaching.fitting import Rows
@@ -30,7 +30,7 @@ from edge.teaching.last_layer import LastLayer, read_last_layer
 from edge.teaching.photos import LEAST_OF_KNOWN, Photo, labels_with, thinned, without_few
 from edge.teaching.remembering import Remembered, bare, chosen, recall, remember
 from edge.teaching.rewriting import NewLayer, with_last_layer
-from edge.teaching.seeing import Seen, check_enough, see, without_copies, without_small
+from edge.teaching.seeing import Seen, check_enough, see, unlike, without_copies, without_small
 from edge.teaching.verdict import Verdict, judge
 
 _MARGIN = 0.1  # of the range of the outputs, for photos that lie further out
@@ -78,12 +78,17 @@ def teach(
         note(f"{_NO_EDGETPU}; one compiled with --teachable could be kept")
     labels = labels_with(old.labels, photos)
     source = BundleFeatures(old, runtime=runtime, threads=threads)
-    seen = without_copies(see(thinned(photos, note, most), labels, source, note))
+    seen = without_copies(see(thinned(photos, old.labels, note, most), labels, source, note))
     source.close()
     if leave_out_few:
         seen, labels = without_small(seen, labels, len(old.labels), note)
     check_enough(seen, labels, len(old.labels), photos)
     material = _material(seen, remembered, len(old.labels), note)
+    if taught_from(old) is not None:
+        note(
+            "the layer that is there learned from the remembered examples of what it was taught before: "
+            "on new photos these classes may fare worse than shown"
+        )
     _check_known(material, labels, note)
     calibration = old.manifest.calibration
     judged = fit_and_judge(material, _start(layer, calibration))
@@ -100,6 +105,7 @@ def _material(seen: Seen, remembered: Remembered | None, known: int, note: Note)
     if remembered is None:
         note("the bundle remembers no photos: its classes are held by those given alone")
         remembered = photos[np.empty(0, np.int64)]
+    remembered = unlike(remembered, seen)
     judged, learned = remembered[~remembered.learned], remembered[remembered.learned]
     if len(learned.classes) and not len(judged.classes):
         note(

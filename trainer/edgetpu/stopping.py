@@ -13,7 +13,7 @@ from edge.flatbuffer import DAMAGED
 from edge.teaching.appending import Appender
 from edge.teaching.last_layer import Graph, read_last_layer
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./-]*")
 _NAME = "fieldfare_features"
 
 

@@ -73,13 +73,13 @@ def teach(context: click.Context, /, bundle: Path, take: Path | None, undo: bool
 
     engine = load_settings(None, bundle=NO_BUNDLE, runtime=given["runtime"], threads=given["threads"]).engine
     old = open_bundle(bundle)
-    photos = _photos(given, cut=old.manifest.cut is not None)
     out = given["out"] or bundle
     limits = {"most": given["most"], "leave_out_few": given["leave_out_few"]}
     try:
+        photos = _photos(given, cut=old.manifest.cut is not None)
         made = run(old, out, photos, runtime=engine.runtime, threads=engine.threads, note=_note, **limits)
     except MemoryError as error:
-        raise DatasetError(f"{counted(len(photos), 'photo')}: more than the memory can hold: --most {_FEW}") from error
+        raise DatasetError(f"more photos than the memory can hold: --most {_FEW}") from error
     kept = _write(old, made.bundle, given) if made.verdict.better else None
     report(old, made.bundle, made.verdict, kept, as_json=as_json)
     if not made.verdict.better:

@@ -110,7 +110,11 @@ class Errands:
                 self._release(running, ended)
 
         # A daemon: the end of the pages must not wait for it. The command ends with them, as it is tied to them.
-        threading.Thread(target=work, name=name, daemon=True).start()
+        try:
+            threading.Thread(target=work, name=name, daemon=True).start()
+        except RuntimeError as error:  # no memory, or as many threads as the unit may have
+            self._release(running, None)
+            raise UnavailableError(f"{name} cannot begin: {error}: try again later") from error
 
     @contextmanager
     def held(self, name: str) -> Iterator[Running]:

@@ -141,7 +141,7 @@ class TestCounting:
         assert rows["red"] == f"red known {len(reds)} {len(reds)}"
         assert rows["canary"] == f"canary new {len(yellows)} {len(yellows) - 3}"
         assert rows["jay"] == "jay new, too few 2 2"
-        assert f"{len(reds) + len(yellows) + 2} of these events were seen by another bundle" in page.words
+        assert f"Seen by another bundle: {len(reds) + len(yellows) + 2}." in page.words
         assert f"The bundle: bundle ({open_bundle(store.with_name('bundle')).bundle_id})" in page.words
         assert '<form method="post" action="/teach">' in page.text
 
@@ -241,6 +241,16 @@ def test_a_bundle_that_is_too_large_to_look_at_is_for_the_command(site: Site, bu
     assert "at most 48 here: use the command" in Browser(build(site)).get("/teach").words
 
 
+def test_one_that_cannot_be_taught_is_named_before_anybody_marks(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge.teaching import prospect
+
+    seen = prospect.read_pupil(site.store.with_name("bundle"))
+    monkeypatch.setattr(prospect, "read_pupil", lambda _: replace(seen, fault="its last layer cannot be taught"))
+    words = Browser(build(site)).get("/teach").words
+    assert "It cannot be taught now: its last layer cannot be taught" in words
+    assert "No event is marked" in words
+
+
 def test_a_compiled_bundle_is_said_to_serve_from_the_cpu(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     from edge.teaching import prospect
 
@@ -277,8 +287,10 @@ class TestTeaching:
         assert "100.0 %" in page.words
         assert open_bundle(bundle).bundle_id == before, "the service's own is as it was"
         assert place_of(store).parent.stat().st_mode & 0o077 == 0
-        take, undo, _ = (unescape(line) for line in re.findall(r'<pre class="command">sudo (.*)', page.text))
-        for shown, wanted, state in ((take, new, "is in its place"), (undo, before, "waits")):
+        for option, wanted, state in (("--take", new, "is in its place"), ("--undo", before, "waits")):
+            commands = (unescape(line) for line in re.findall(r'<pre class="command">sudo (.*)', page.text))
+            (shown,) = (command for command in commands if "--store" not in command)
+            assert option in shown
             done = run_fieldfare(*shlex.split(shown)[1:])
             assert (done.returncode, open_bundle(bundle).bundle_id) == (0, wanted), done.stderr
             # Pages that start anew know as much.

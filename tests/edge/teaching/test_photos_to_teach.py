@@ -55,7 +55,7 @@ def test_old_labels_keep_their_numbers_and_new_ones_follow_in_order(given_: list
 def test_of_many_photos_some_are_used_and_that_is_noted() -> None:
     many = [Photo("owl", Path(f"{number:04}.jpg")) for number in range(3 * MOST_OF_CLASS)]
     notes: list[str] = []
-    kept = thinned([*many, *photos_of("fox")], notes.append)
+    kept = thinned([*many, *photos_of("fox")], (), notes.append)
     assert len(kept) == MOST_OF_CLASS + 1
     assert kept[0] == many[0]
     assert notes == [f"owl: {MOST_OF_CLASS} of {3 * MOST_OF_CLASS} photos are used"]
@@ -127,11 +127,19 @@ def test_a_store_without_marks_says_what_to_do(tmp_path: Path) -> None:
 
 def test_if_few_are_wanted_of_all_the_large_classes_give_way() -> None:
     many = [Photo(label, Path(f"{number:04}.jpg")) for label in ("fox", "owl") for number in range(100)]
-    kept = thinned([*many, *photos_of(*["cat"] * 6)], lambda _: None, 50)
+    kept = thinned([*many, *photos_of(*["cat"] * 6)], (), lambda _: None, 50)
     assert {label: sum(photo.label == label for photo in kept) for label in ("fox", "owl", "cat")} == {
         "fox": 22,
         "owl": 22,
         "cat": 6,
     }
-    kept = thinned(many, lambda _: None, 1)
-    assert len(kept) == 2 * LEAST_OF_NEW, "none goes below what a new class needs"
+
+
+def test_of_many_classes_known_ones_give_way_and_new_ones_keep_what_they_need() -> None:
+    many = [Photo(f"{label:03}", Path(f"{number:04}.jpg")) for label in range(60) for number in range(8)]
+    known = [f"{label:03}" for label in range(50)]
+    kept = thinned(many, known, lambda _: None, 200)
+    counts = [sum(photo.label == f"{label:03}" for photo in kept) for label in range(60)]
+    assert counts == [3] * 50 + [LEAST_OF_NEW] * 10
+    with pytest.raises(DatasetError, match="60 classes are too many for 200 photos, as a new one needs 5"):
+        thinned(many, (), lambda _: None, 200)

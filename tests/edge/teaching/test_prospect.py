@@ -44,6 +44,13 @@ def test_a_model_that_cannot_be_taught_is_one_with_a_fault(tmp_path: Path) -> No
     assert "cannot be taught" in pupil.fault
 
 
+def test_a_layer_too_wide_for_the_pages_is_for_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    colour_bundle(tmp_path / "old")
+    monkeypatch.setattr(prospect, "_MOST_WEIGHTS", 8)
+    monkeypatch.setattr(prospect, "read_last_layer", lambda _: pytest.fail("it takes the memory"))
+    assert read_pupil(tmp_path / "old").fault == "its last layer has 9 weights, at most 8 here: use the command"
+
+
 def test_it_is_read_again_only_if_it_has_changed(tmp_path: Path) -> None:
     bundle = colour_bundle(tmp_path / "old")
     with mock.patch.object(prospect, "open_bundle", wraps=prospect.open_bundle) as opened:

@@ -13,7 +13,7 @@ from edge.errors import ModelError
 from edge.inference.runtime import TfliteRuntime
 from edge.inference.tflite import TfliteClassifier
 from edge.teaching.last_layer import read_last_layer
-from edge.teaching.remembering import MOST, MOST_OF_CLASS, Remembered, bare, chosen, recall, remember
+from edge.teaching.remembering import MOST, MOST_LEARNED, MOST_OF_CLASS, Remembered, bare, chosen, recall, remember
 
 MODEL = classifier()
 LAYER = read_last_layer(MODEL)
@@ -59,6 +59,13 @@ def test_a_model_without_them_has_none_and_keeps_what_else_is_behind_it(model: b
 def test_those_of_another_layer_are_refused(classes: int, channels: int) -> None:
     with pytest.raises(ModelError, match="examples behind it are"):
         recall(WITH, LAYER.of_input, classes, channels)
+
+
+def test_more_than_are_ever_kept_are_refused_before_they_take_memory() -> None:
+    count = 8 * (MOST + MOST_LEARNED)
+    many = remember(MODEL, LAYER.of_input, Remembered.of(np.zeros((count, 3)), np.zeros(count, np.int64)))
+    with pytest.raises(ModelError, match="examples behind it are damaged"):
+        recall(many, LAYER.of_input, 3, 3)
 
 
 @given(st.integers(0, len(WITH) - len(MODEL) - 1), st.integers(1, 255))

@@ -159,6 +159,18 @@ def test_copies_of_one_photo_count_once(old: Bundle, folder: Path, tmp_path: Pat
         teach(old, tmp_path / "new", of_folder(folder))
 
 
+def test_photos_that_taught_before_are_not_also_remembered(old: Bundle, folder: Path, tmp_path: Path) -> None:
+    """Else a layer would be judged by a copy of what it was fitted to."""
+    first = teach(old, tmp_path / "first", of_folder(folder)).bundle
+    notes: list[str] = []
+    again = teach(first, tmp_path / "again", of_folder(folder), note=notes.append).verdict
+    assert {(row.label, row.photos, row.remembered) for row in again.rows} == {
+        *((label, 6, 0) for label in KNOWN),
+        ("yellow", 10, 0),
+    }
+    assert any("learned from the remembered examples of what it was taught before" in note for note in notes)
+
+
 def test_photos_that_cannot_be_read_are_named_and_left_out(old: Bundle, folder: Path, tmp_path: Path) -> None:
     (folder / "yellow" / "000.png").write_bytes(b"no picture")
     notes: list[str] = []

@@ -1,10 +1,12 @@
 """One command at a time beside the pages, bounded; and the sticks that exports go to."""
 
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from edge.errors import UnavailableError
 from edge.pages.errands import errands as module
 from edge.pages.errands.download import sweep
 from edge.pages.errands.errands import BusyError, Ended, Errands, bounded
@@ -66,6 +68,19 @@ class TestErrands:
         errands = Errands()
         errands.begin("loud", ["yes"], 60.0)
         assert ended(errands, "loud").finished.killed_for == "output"
+
+    def test_one_that_cannot_begin_is_no_errand(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def no_thread(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        errands = Errands()
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", no_thread)
+            with pytest.raises(UnavailableError, match="first cannot begin: can't start new thread: try again later"):
+                errands.begin("first", ["true"], 60.0)
+        assert errands.running() is None
+        errands.begin("second", ["true"], 60.0)
+        assert ended(errands, "second").is_well
 
     def test_nothing_to_cancel_is_no_fault(self) -> None:
         Errands().cancel()
