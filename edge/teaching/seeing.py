@@ -78,7 +78,8 @@ def unlike(remembered: Remembered, seen: Seen) -> Remembered:
     # Else a layer would be judged by the copy of a photo that it was fitted to.
     kept = np.ones(len(remembered.classes), np.bool_)
     for own, features in zip(seen.classes, seen.features, strict=True):
-        kept &= (remembered.classes != own) | ~_alike(remembered.features, features)
+        rows = np.flatnonzero(remembered.classes == own)
+        kept[rows] &= ~_alike(remembered.features[rows], features)
     return remembered[kept]
 
 

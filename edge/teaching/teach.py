@@ -105,7 +105,6 @@ def _material(seen: Seen, remembered: Remembered | None, known: int, note: Note)
     if remembered is None:
         note("the bundle remembers no photos: its classes are held by those given alone")
         remembered = photos[np.empty(0, np.int64)]
-    remembered = unlike(remembered, seen)
     judged, learned = remembered[~remembered.learned], remembered[remembered.learned]
     if len(learned.classes) and not len(judged.classes):
         note(
@@ -113,8 +112,8 @@ def _material(seen: Seen, remembered: Remembered | None, known: int, note: Note)
             "others of these classes may fare worse than shown"
         )
         judged, learned = learned, judged
-    together = photos + judged
-    return Material(known, together.features, together.classes, seen.turned, learned)
+    together = photos + unlike(judged, seen)
+    return Material(known, together.features, together.classes, seen.turned, unlike(learned, seen))
 
 
 def _check_known(material: Material, labels: Sequence[str], note: Note) -> None:
