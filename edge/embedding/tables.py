@@ -9,6 +9,7 @@ import numpy as np
 from edge.embedding.source import Features
 from edge.exports.parquet import load
 from edge.exports.tables import csv_bytes
+from edge.printable import utf8_text
 from edge.storage import write_file
 
 SUFFIXES = (".npy", ".parquet")
@@ -23,7 +24,7 @@ def write_features(path: Path, files: Sequence[str], features: Features, *, over
     """Write `features`, float32 (files, channels), and the names of their files to `path`, atomically.
 
     path: ends in .npy, which gets a CSV with the columns row and file beside it, or in .parquet, with the columns
-        file and features.
+        file and features. Bytes of a name that are not UTF-8 become U+FFFD there; the CSV has them as they are.
 
     Raises OutputExistsError, StorageError, MissingPackageError without pyarrow.
     """
@@ -41,7 +42,7 @@ def write_features(path: Path, files: Sequence[str], features: Features, *, over
 def _parquet(files: Sequence[str], features: Features) -> bytes:
     arrow, parquet = load()
     columns = {
-        "file": arrow.array([name.encode("utf-8", "replace").decode() for name in files], arrow.string()),
+        "file": arrow.array([utf8_text(name) for name in files], arrow.string()),
         "features": arrow.FixedSizeListArray.from_arrays(arrow.array(features.reshape(-1)), features.shape[1]),
     }
     sink = io.BytesIO()

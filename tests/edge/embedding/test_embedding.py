@@ -1,5 +1,6 @@
 """Features are what a bundle's own model computes inside, of pictures that its own preprocessing made."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from edge.bundle.store import Bundle
 from edge.embedding.source import BundleFeatures, Features, unit_length
+from edge.embedding.tables import write_features
 from edge.importing.graph import last_layer
 from edge.inference.runtime import load_runtime
 from edge.preprocess import Preprocessor
@@ -80,6 +82,15 @@ def test_the_command_writes_npy_with_names_beside_and_parquet(
     table = parquet.read_table(tmp_path / "a.parquet")
     assert table["file"].to_pylist() == [str(picture)] * 2
     assert np.array_equal(np.array(table["features"].to_pylist(), np.float32), features)
+
+
+def test_names_that_are_not_utf8_are_in_both_tables(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    name, features = os.fsdecode(b"caf\xe9\n.jpg"), np.zeros((1, 3), np.float32)
+    write_features(tmp_path / "a.npy", [name], features)
+    assert b"caf\xe9\n.jpg" in (tmp_path / "a.csv").read_bytes()
+    write_features(tmp_path / "a.parquet", [name], features)
+    assert parquet.read_table(tmp_path / "a.parquet")["file"].to_pylist() == ["caf\N{REPLACEMENT CHARACTER}\n.jpg"]
 
 
 @pytest.mark.parametrize(
