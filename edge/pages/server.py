@@ -5,6 +5,7 @@ import logging
 import socket
 import ssl
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -83,23 +84,36 @@ class _ImpatientLoop(asyncio.SelectorEventLoop):
         return await super().create_server(*words, **secured)
 
 
-def serve(app: ASGIApp, listening: socket.socket, context: ssl.SSLContext | None = None) -> None:
-    """Serve until SIGINT or SIGTERM. context: for TLS; None: without."""
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # that it starts and ends is said by the command
-    config = uvicorn.Config(
-        app,
-        http=_Impatient,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # nobody may claim to be someone else
-        limit_concurrency=_MOST_CONNECTIONS,
-        timeout_keep_alive=_KEPT_S,
-        timeout_graceful_shutdown=_FINISH_S,
-        h11_max_incomplete_event_size=_MOST_HEAD,
-    )
-    factory = asyncio.SelectorEventLoop if context is None else partial(_ImpatientLoop, context)
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(uvicorn.Server(config).serve(sockets=[listening]))
+class PageServer:
+    """Serves an application over HTTP until SIGINT, SIGTERM or `stop`. context: for TLS; None: without."""
+
+    def __init__(self, app: ASGIApp, context: ssl.SSLContext | None = None) -> None:
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # that it starts and ends is said by the command
+        config = uvicorn.Config(
+            app,
+            http=_Impatient,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # nobody may claim to be someone else
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_keep_alive=_KEPT_S,
+            timeout_graceful_shutdown=_FINISH_S,
+            h11_max_incomplete_event_size=_MOST_HEAD,
+        )
+        self._server = uvicorn.Server(config)
+        self._loop = asyncio.SelectorEventLoop if context is None else partial(_ImpatientLoop, context)
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """End it soon, or when it begins: a handler of signals, for commands that do something at their end.
+
+        An exception of a handler comes anywhere, and is lost where Python can raise none, as while an object goes.
+        """
+        self._server.handle_exit(number, frame)
+
+    def serve(self, listening: socket.socket) -> None:
+        """Serve until the end."""
+        with asyncio.Runner(loop_factory=self._loop) as runner:
+            runner.run(self._server.serve(sockets=[listening]))

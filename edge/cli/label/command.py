@@ -72,12 +72,7 @@ def label(context: click.Context, /, photos: Path, **given: Any) -> None:
     log_to_stderr()
     with listen("127.0.0.1", given["port"]) as listening, opened(place) as session:
         fill(session, source)
-        for number in stopping_signals():
-            signal.signal(number, signal.default_int_handler)
-        try:
-            _serve(session, source, out, listening, given)
-        except KeyboardInterrupt:  # the server raises it again once it has ended; what is left takes milliseconds
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _serve(session, source, out, listening, given)
         _report_end(session)
 
 
@@ -93,7 +88,7 @@ def _check_places(source: Given, out: Path | None, session: Path | None) -> None
 
 
 def _serve(session: "Session", source: Given, out: Path, listening: Any, given: dict[str, Any]) -> None:
-    from edge.pages.server import serve
+    from edge.pages.server import PageServer
     from edge.pages.sorting.desk import Desk
     from edge.pages.sorting.own import Key, build_own, opening_path
     from edge.sorting.places import Files
@@ -103,12 +98,15 @@ def _serve(session: "Session", source: Given, out: Path, listening: Any, given: 
     files = Files(source.root, confined=source.is_store)
     desk = Desk(session.path, files, here="", out=out, classes=given["classes"], session=session, training=training)
     key, port = Key(), listening.getsockname()[1]
+    server = PageServer(build_own(desk, key, port))
+    for number in (signal.SIGINT, *stopping_signals()):
+        signal.signal(number, server.stop)
     address = f"http://127.0.0.1:{port}{opening_path(key)}"
     echo(f"sort {source.subject} at {address}")
     complain(f"fieldfare: decisions are kept in {session.path}; Ctrl-C ends")
     if given["opened"]:
         webbrowser.open(address)
-    serve(build_own(desk, key, port), listening)
+    server.serve(listening)
 
 
 def _report_end(session: "Session") -> None:

@@ -94,7 +94,7 @@ def _context(site: "Site") -> "ssl.SSLContext | None":
 def _serve(site: "Site", listening: "socket.socket", address: str) -> None:
     """Serve until a signal; report where."""
     from edge.pages.application import build
-    from edge.pages.server import serve as serve_app
+    from edge.pages.server import PageServer
     from edge.processes.logs import keep_problems, log_to_stderr
 
     loaded = _context(site)
@@ -104,7 +104,7 @@ def _serve(site: "Site", listening: "socket.socket", address: str) -> None:
     echo(f"pages of {site.store} at {'http' if loaded is None else 'https'}://{shown}:{port}/")
     if site.password is None:
         complain("fieldfare: no password is set, so only this machine can open them: fieldfare serve password")
-    serve_app(build(site), listening, loaded)
+    PageServer(build(site), loaded).serve(listening)
 
 
 def _become_owner(store: Path, run_dir: Path) -> None:
