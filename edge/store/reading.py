@@ -13,12 +13,12 @@ from edge.store import harvest, rows
 from edge.store.counting import events_after, last_settled
 from edge.store.faults import sound_rows, translated
 from edge.store.files import files_of, located
-from edge.store.reads import exported, stays, totals
+from edge.store.reads import exported, labelled, stays, totals
 from edge.store.reads.runs import NumberSet
 from edge.store.reads.selecting import Selection, select
 from edge.store.reads.walking import Place, Walk
 from edge.store.reads.ways_in import open_for_reading
-from edge.store.records import Filter, HourCount, Stay, StoredEvent, StoredSample
+from edge.store.records import Filter, HourCount, Labelled, Stay, StoredEvent, StoredSample
 from edge.store.schema import HOUR_S, IS_OPEN
 
 # How long a walk through the store may hold on to one state of it. Meanwhile the writer's log cannot begin again, so
@@ -113,6 +113,12 @@ class StoreReader:
         """Return where each device stood from which event on, in the order in which events were stored."""
         with self._one_state():
             return list(stays.find(self._connection, self._texts))
+
+    def labelled(self) -> Iterator[Labelled]:
+        """Yield the events that a person marked right, or gave another label, oldest first: with what is needed to
+        learn from them alone, so ten times as fast as `events`."""
+        with self._one_state():
+            yield from labelled.find(self._connection, self._texts, self.path.parent)
 
     def after(self, number: int, limit: int) -> list[StoredEvent]:
         """Return the next events after this number, in their order; fewer than `limit` only at the end."""

@@ -90,6 +90,16 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     exported: bool | None = None
 
 
+class Labelled(NamedTuple):
+    """An event that a person marked right, or gave another label. bundle: the id of the one that saw it. best, crop:
+    its pictures, None if there is none."""
+
+    label: str
+    bundle: str
+    best: Path | None
+    crop: Path | None
+
+
 class Stay(NamedTuple):
     """Where a device stood for a time. first: number of its first event there. latitude, longitude: None if unknown."""
 

@@ -14,7 +14,6 @@ from edge.photo_files import find_images, is_closed
 from edge.pictures.names import readable_name
 from edge.printable import counted
 from edge.store.reading import StoreReader
-from edge.store.records import Filter, StoredEvent
 from edge.teaching.remembering import spread_evenly
 
 # Of one class. More add little to one layer, and a Pi Zero 2 W looks at some ten a second.
@@ -76,24 +75,12 @@ def marked(store: Path, *, cut: bool) -> Iterator[tuple[str, Path | None, str]]:
     label, oldest first. The picture is None if it is gone. Raises what StoreReader raises."""
     locator = Locator(store)
     with StoreReader(store) as reader:
-        for event in reader.events(Filter(checked=True), newest_first=False):
-            label, path = _label(event), _picture(event, cut=cut)
-            if label is None:
+        for event in reader.labelled():
+            if is_unknown(event.label.strip()):
                 continue
+            path = (event.crop if cut else None) or event.best
             place = None if path is None else locator.find(path)
-            yield label, place if place is not None and place.is_file() else None, event.event.bundle
-
-
-def _label(event: StoredEvent) -> str | None:
-    """Return what a person found it to be; None if that is not known."""
-    if event.mark is None or event.mark.verdict == "wrong" or is_unknown(event.label.strip()):
-        return None
-    return event.label
-
-
-def _picture(event: StoredEvent, *, cut: bool) -> Path | None:
-    by_kind = {picture.kind: picture.path for picture in event.pictures}
-    return (by_kind.get("crop") if cut else None) or by_kind.get("best")
+            yield event.label, place if place is not None and place.is_file() else None, event.bundle
 
 
 def only(photos: Sequence[Photo], labels: Sequence[str]) -> list[Photo]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from store_events import BOOT, OFFSET_S, OTHER_BOOT, event, everything, new
+from store_events import BOOT, OFFSET_S, OTHER_BOOT, event, everything, new, picture
 
 from edge.errors import DamagedStoreError, DataError, MissingInputError, UnavailableError
 from edge.events.records import ClockQuality
@@ -22,7 +22,7 @@ from edge.store import reading, writing
 from edge.store.files import files_of
 from edge.store.reading import StoreReader
 from edge.store.reads import walking
-from edge.store.records import Filter, HourCount, Mark, Stay, StoredEvent
+from edge.store.records import Filter, HourCount, Labelled, Mark, Stay, StoredEvent
 from edge.store.schema import BAND_BOUNDS
 from edge.store.writing import StoreWriter
 
@@ -70,6 +70,30 @@ def test_a_stay_begins_with_the_first_event_at_another_place(tmp_path: Path) -> 
             Stay(4, "oak", None, None),
             Stay(6, "trap-3", 52.0, 23.0),
         ]
+
+
+def test_what_people_named_comes_with_its_pictures_oldest_first(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    best, crop = tmp_path / "pictures" / "a.jpg", tmp_path / "pictures" / "a-crop.jpg"
+    with StoreWriter(path) as writer:
+        pictures = [picture(crop, kind="crop"), picture(tmp_path / "before.jpg", kind="before"), picture(best)]
+        writer.add_events([new(event(2000)), new(event(1000), pictures=pictures), new(event(3)), new(event(4))])
+        writer.mark([1], Mark(verdict="other", label="lynx"))
+        writer.mark([2], Mark(verdict="right"))
+        writer.mark([3], Mark(verdict="wrong"))
+    with StoreReader(path) as reader:
+        bundle = "0123456789abcdef"
+        assert list(reader.labelled()) == [
+            Labelled("fox", bundle, best, crop),
+            Labelled("lynx", bundle, None, None),
+        ]
+
+
+def test_what_people_named_is_what_all_events_show(path: Path) -> None:
+    with StoreReader(path) as reader:
+        marked = reader.events(Filter(checked=True), newest_first=False)
+        named = [one.label for one in marked if one.mark is not None and one.mark.verdict != "wrong"]
+        assert [one.label for one in reader.labelled()] == named
 
 
 def matches(wanted: Filter, one: StoredEvent) -> bool:
