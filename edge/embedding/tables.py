@@ -1,6 +1,7 @@
 """Write features with their file names: NumPy's .npy with a CSV beside it, or Parquet."""
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from edge.embedding.source import Features
 from edge.exports.parquet import load
 from edge.exports.tables import csv_bytes
 from edge.printable import utf8_text
-from edge.storage import write_file
+from edge.storage import new_file, write_file
 
 SUFFIXES = (".npy", ".parquet")
 
@@ -21,7 +22,7 @@ def names_beside(path: Path) -> Path:
 
 
 def write_features(path: Path, files: Sequence[str], features: Features, *, overwrite: bool = False) -> None:
-    """Write `features`, float32 (files, channels), and the names of their files to `path`, atomically.
+    """Write `features`, float32 (files, channels), and the names of their files to `path`: all of it, or nothing.
 
     path: ends in .npy, which gets a CSV with the columns row and file beside it, or in .parquet, with the columns
         file and features. Bytes of a name that are not UTF-8 become U+FFFD there; the CSV has them as they are.
@@ -31,12 +32,18 @@ def write_features(path: Path, files: Sequence[str], features: Features, *, over
     if path.suffix == ".parquet":
         write_file(path, _parquet(files, features), overwrite=overwrite)
         return
-    # The names first: an .npy that is there has names that are its own.
-    names = csv_bytes([("row", "file"), *enumerate(files)])
-    write_file(names_beside(path), names, overwrite=overwrite)
     table = io.BytesIO()
     np.save(table, features, allow_pickle=False)
-    write_file(path, table.getvalue(), overwrite=overwrite)
+    beside = names_beside(path)
+    with new_file(beside, overwrite=overwrite) as names, new_file(path, overwrite=overwrite) as file:
+        names.write(csv_bytes([("row", "file"), *enumerate(files)]))
+        file.write(table.getbuffer())
+        # Both are on the disk before either gets its name, and the names are the last: features have no others' names.
+        for one in (names, file):
+            one.flush()
+            os.fsync(one.fileno())
+        if overwrite:
+            beside.unlink(missing_ok=True)
 
 
 def _parquet(files: Sequence[str], features: Features) -> bytes:

@@ -16,6 +16,8 @@ _SAME = 0.6
 _MOST = 1000  # boxes a frame
 # Scores may be off a whole number, or off 0..1, by what a quantization makes of them.
 _ROUNDING = 1e-3
+# A box may reach past the picture, but never by three times its size.
+_FAR = 4.0
 
 
 class Outputs:
@@ -57,7 +59,7 @@ class Outputs:
 
     def read(self, values: Mapping[int, Values]) -> tuple[Values, Values]:
         """Return boxes, float32 (n, 4), and their scores, float32 (n,); nothing as long as it is not certain which are
-        the scores. values: by the place of the output. Raises EngineError if one is not a number."""
+        the scores. values: by the place of the output. Raises EngineError if one is not a number, or no score."""
         boxes = values[self.boxes].reshape(-1, 4)
         one, other = (values[place].reshape(-1) for place in self.pair)
         number = len(boxes) if self.count is None else _whole(values[self.count])
@@ -66,6 +68,10 @@ class Outputs:
         if not all(np.isfinite(part).all() for part in (boxes, one, other)):
             raise EngineError("the detector returned values that are not finite: the model or its memory is damaged")
         scores = self._scores_of(one, other)
+        if number and not (_may_be_scores(one) or _may_be_scores(other) if scores is None else _may_be_scores(scores)):
+            given = (one, other) if scores is None else (scores,)
+            highest = " and ".join(f"up to {float(values.max()):.4g}" for values in given)
+            raise EngineError(f"the detector's scores are none, {highest}: must be 0 to 1: export it so")
         return (boxes, scores) if scores is not None else (boxes[:0], one[:0])
 
     def _scores_of(self, one: Values, other: Values) -> Values | None:
@@ -95,12 +101,19 @@ def found_in(
 
     boxes, scores: as Outputs.read returns them. threshold: of the score. least_px: of the longer side.
     before: where things were in the frame before.
+
+    Raises EngineError if boxes are in other units: they would look like an empty scene.
     """
     found: list[Found] = []
     for index in np.argsort(-scores, kind="stable").tolist():
         score = min(1.0, float(scores[index]))
         if score < threshold:
             break
+        if np.abs(boxes[index]).max() > _FAR:
+            listed = ", ".join(f"{value:.4g}" for value in boxes[index].tolist())
+            raise EngineError(
+                f"the detector's boxes are no shares of the picture, {listed}: must be 0 to 1: export it so"
+            )
         top, left, bottom, right = np.clip(boxes[index], 0, 1).tolist()
         if not (right > left and bottom > top):
             continue

@@ -71,7 +71,9 @@ _ISODATA = ("rounds", "pairs", "smallest", "spread", "distance", "start")
 @click.option("--start", type=click.IntRange(1, _MOST_GROUPS), help="isodata: groups to begin with.  [default: K]")
 @click.option("--rounds", type=click.IntRange(1, 1000), default=60, show_default=True, help="isodata: I.")
 @click.option("--pairs", type=click.IntRange(1, 1000), default=3, show_default=True, help="isodata: P, merged at once.")
-@click.option("--smallest", type=click.IntRange(1), default=5, show_default=True, help="isodata: THETA_N, photos.")
+@click.option(
+    "--smallest", type=click.IntRange(1), help="isodata: THETA_N, photos.  [default: 5, fewer for many groups]"
+)
 @click.option(
     "--spread", type=FloatRange(0), default=1.0, show_default=True, help="isodata: THETA_S, times the median spread."
 )

@@ -16,6 +16,7 @@ Four = tuple[float, float, float, float]
 MAX_BYTES = 256 << 20
 _NO_SHARE = 2.0  # a share above is none; a box may lie outside its picture
 _ONE_PIXEL = 1.0
+_SURE = 1.001  # the highest score, with what rounding adds
 
 
 class Given(NamedTuple):
@@ -71,8 +72,14 @@ def read_bytes(path: Path) -> bytes:
         raise MissingInputError(f"--boxes {readable_name(path)}: cannot read: {error.strerror or error}") from error
 
 
-def check_unit(found: BoxFile, fix: str) -> None:
-    """Raise DatasetError if half of the boxes cannot be in the file's unit. fix: what to do then."""
+def check_numbers(found: BoxFile, fix: str) -> None:
+    """Raise DatasetError if a score is above 1, or half of the boxes cannot be in the file's unit. fix: what to do
+    then."""
+    highest = max((given.score for given in found.boxes()), default=0.0)
+    if highest > _SURE:  # percents would all pass the threshold
+        raise DatasetError(
+            f"--boxes {found.name}: a score (conf) of {highest:g}: must be 0 to 1: divide percents by 100"
+        )
     # Not one alone: a single box far outside its picture is left out, and the others are good.
     wrong, count, first = 0, 0, None
     for given in found.boxes():

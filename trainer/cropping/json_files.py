@@ -11,7 +11,7 @@ from edge.decoding import DecodingError, decode_json
 from edge.errors import DatasetError
 from edge.images import readable_name
 from edge.printable import printable
-from trainer.cropping.boxes import BoxFile, Entry, Four, Given, check_unit
+from trainer.cropping.boxes import BoxFile, Entry, Four, Given, check_numbers
 
 T = TypeVar("T")
 _Key = str | int
@@ -107,7 +107,9 @@ def _megadetector(name: str, read: _MegaDetector) -> BoxFile:
             entry.failure = printable(picture.failure or "no detections")[:80]
     # Who sorted photos by their animals has people and cars in some of them.
     found = BoxFile(name, "shares", entries, _ANIMAL if _ANIMAL in kinds.values() else None)
-    check_unit(found, "MegaDetector writes shares of the picture; boxes in pixels go into a CSV file or COCO's format")
+    check_numbers(
+        found, "MegaDetector writes shares of the picture; boxes in pixels go into a CSV file or COCO's format"
+    )
     return found
 
 
@@ -126,9 +128,11 @@ def _coco(name: str, read: _Coco) -> BoxFile:
         if len(one.bbox) != 4 or one.image_id not in by_id:
             what = "a box must have 4 numbers" if len(one.bbox) != 4 else "no picture has that id"
             raise DatasetError(f"--boxes {name}: annotation of image {str(one.image_id)!r}: {what}: mend the file")
-        category = "" if one.category_id is None else kinds.get(one.category_id, str(one.category_id))
+        # Without a list of categories their numbers are all there is.
+        nameless = "" if kinds or one.category_id is None else str(one.category_id)
+        category = kinds.get(one.category_id, nameless)
         left, top, width, height = one.bbox
         by_id[one.image_id].boxes.append(Given((left, top, width, height), one.score, category))
     found = BoxFile(name, "pixels", entries)
-    check_unit(found, "COCO's boxes are in pixels; shares go into a CSV file")
+    check_numbers(found, "COCO's boxes are in pixels; shares go into a CSV file")
     return found

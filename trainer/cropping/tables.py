@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge.errors import DatasetError
 from edge.images import readable_name
-from trainer.cropping.boxes import BoxFile, Entry, Four, Given, Unit, check_unit
+from trainer.cropping.boxes import BoxFile, Entry, Four, Given, Unit, check_numbers
 
 _SIDES = ("left", "top", "width", "height")
 # The columns of `fieldfare export` are understood as well.
@@ -35,7 +35,7 @@ def read_table(path: Path, data: bytes) -> BoxFile:
         found = _boxes_of(name, rows)
     except (UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"--boxes {name}: neither JSON nor a CSV file in UTF-8 ({error})") from error
-    check_unit(found, _FIX[found.unit])
+    check_numbers(found, _FIX[found.unit])
     return found
 
 

@@ -1,8 +1,8 @@
 """Choose photos to label: typical ones of different groups, and uncertain ones that differ from each other.
 
 Both are K-means with as many groups as photos are wanted, and of each group the photo nearest to its centre. For
-uncertain ones each photo weighs as much as its class is in doubt, so that most groups form among photos that the model
-is unsure of.
+uncertain ones each photo weighs as the square of how much its class is in doubt, so that most groups form among photos
+that the model is unsure of.
 
 How it was chosen: on TrashNet with a linear head on the features of MobileNetV2 0.35, those of photos and their mirror
 images averaged; test accuracy of 60, 120 and 240 picked photos, means of eight draws, good to about half a point
@@ -11,9 +11,14 @@ commands reach: docs/labelling.md.
 
     nearest to the centre of its group (this one)                67.3   71.7   74.3
     smallest mean distance to its 20 nearest in the group        65.9   70.8   73.6
-    from 60 such ones on: doubt as weights (this one)            67.3   71.3   74.2
+    from 60 such ones on: doubt as weights                       67.3   71.3   74.2
     the most uncertain alone                                     67.3   69.7   73.2
     BADGE                                                        67.3   69.5   73.7
+
+Doubt squared (this one) instead of doubt, on the features of photos alone, 240 photos: TrashNet 73.7 instead of 72.7 %
+(32 draws in three sets: +1.2, +0.4, +1.3), coffee leaves 73.6 instead of 73.2 % (8 draws); 1.4 times as many random
+ones: 71.3 and 71.5 %. To take, of the half of each group that is nearest its centre, the photo in most doubt helps on
+TrashNet (73.8 %) and harms on coffee leaves (71.8 %).
 """
 
 import warnings
@@ -56,7 +61,7 @@ def uncertain(points: Points, doubts: NDArray[np.float64], count: int, seed: int
     if len(points) <= count:
         return np.argsort(-doubts, kind="stable").astype(np.int64)
     # Not 0: photos without any weight would leave K-means without points.
-    groups, distances = _grouped(points, doubts + 1e-6, count, seed)
+    groups, distances = _grouped(points, doubts**2 + 1e-6, count, seed)
     best = [place for _, place in _nearest(groups, distances)]
     return _filled(sorted(best, key=lambda place: (-doubts[place], place)), every, count)
 

@@ -1,5 +1,6 @@
 """Features are what a bundle's own model computes inside, of pictures that its own preprocessing made."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis.extra import numpy as arrays
 from edge.bundle.store import Bundle
 from edge.embedding.source import BundleFeatures, Features, unit_length
 from edge.embedding.tables import write_features
+from edge.errors import StorageError
 from edge.importing.graph import last_layer
 from edge.inference.runtime import load_runtime
 from edge.preprocess import Preprocessor
@@ -91,6 +93,22 @@ def test_names_that_are_not_utf8_are_in_both_tables(tmp_path: Path) -> None:
     assert b"caf\xe9\n.jpg" in (tmp_path / "a.csv").read_bytes()
     write_features(tmp_path / "a.parquet", [name], features)
     assert parquet.read_table(tmp_path / "a.parquet")["file"].to_pylist() == ["caf\N{REPLACEMENT CHARACTER}\n.jpg"]
+
+
+def test_a_full_disk_leaves_features_and_names_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_features(tmp_path / "a.npy", ["old.jpg"], np.zeros((1, 3), np.float32))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for calls in (0, 1):  # the names' own, or that of the features
+        spared = iter([os.fsync] * calls)
+        monkeypatch.setattr("edge.embedding.tables.os.fsync", lambda handle, left=spared: next(left, full)(handle))
+        for overwrite, name in ((True, "a.npy"), (False, "b.npy")):
+            with pytest.raises(StorageError):
+                write_features(tmp_path / name, ["1.jpg", "2.jpg"], np.ones((2, 3), np.float32), overwrite=overwrite)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize(

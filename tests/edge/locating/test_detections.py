@@ -86,6 +86,12 @@ class TestValues:
         with pytest.raises(EngineError, match="not finite"):
             read(list(values.values()))
 
+    @pytest.mark.parametrize("names", [None, ["boxes", "classes", "scores", "count"]])
+    def test_scores_in_percent_are_no_empty_scene(self, names: list[str] | None) -> None:
+        values = [BOXES, CLASSES + 3, 100 * SCORES, COUNT]
+        with pytest.raises(EngineError, match=r"scores are none, (up to 5 and )?up to 90: must be 0 to 1"):
+            read(values, names)
+
 
 def found(boxes: Values, scores: Values, **options: object) -> list[tuple[Place, float, bool]]:
     given_ = {"width": 100, "height": 50, "threshold": 0.3, "least_px": 2.0, "before": (), **options}
@@ -110,6 +116,11 @@ class TestFound:
     )
     def test_empty_inverted_outside_and_tiny_ones_are_none(self, box: list[float]) -> None:
         assert found(np.array([box]), np.array([0.9])) == []
+
+    def test_boxes_in_other_units_are_no_empty_scene(self) -> None:
+        with pytest.raises(EngineError, match="boxes are no shares of the picture, 20, 10, 70, 60: must be 0 to 1"):
+            found(np.array([[20.0, 10.0, 70.0, 60.0]]), np.array([0.9]))
+        assert found(np.array([[20.0, 10.0, 70.0, 60.0]]), np.array([0.1])) == []
 
     def test_one_thing_under_two_classes_is_one(self) -> None:
         twice = np.array([[0.1, 0.1, 0.9, 0.9], [0.12, 0.1, 0.9, 0.88]])

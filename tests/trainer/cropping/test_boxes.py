@@ -99,6 +99,13 @@ class TestMegaDetector:
         with pytest.raises(DatasetError, match=r"1 of 1 boxes are not in 0 to 1, as 64, 48, 32, 24: MegaDetector"):
             read(pixels)
 
+    def test_scores_in_percent_are_refused(self, read: Read) -> None:
+        percents = {
+            "images": [{"file": "a.jpg", "detections": [{"category": "1", "conf": 90, "bbox": [0, 0, 0.5, 0.5]}]}]
+        }
+        with pytest.raises(DatasetError, match=r"a score \(conf\) of 90: must be 0 to 1: divide percents by 100"):
+            read(percents)
+
     def test_one_odd_box_among_many_is_not_another_unit(self, read: Read) -> None:
         odd = json.loads(json.dumps(MEGADETECTOR))
         odd["images"][0]["detections"].append({"category": "1", "conf": 1, "bbox": [99, 0, 0.1, 0.1]})
@@ -126,6 +133,11 @@ class TestCoco:
         with pytest.raises(DatasetError, match=message) as caught:
             read({**COCO, "annotations": [{**COCO["annotations"][0], **change}]})
         assert "\n" not in str(caught.value)
+
+    def test_a_category_that_is_not_listed_has_no_name(self, read: Read) -> None:
+        strange = {**COCO, "annotations": [{**COCO["annotations"][0], "category_id": 8}]}
+        assert read(strange).entries["a.jpg"].boxes[0].category == ""
+        assert read({**strange, "categories": []}).entries["a.jpg"].boxes[0].category == "8"
 
     def test_results_without_their_pictures_are_refused(self, read: Read) -> None:
         with pytest.raises(DatasetError, match="does not name its photos"):

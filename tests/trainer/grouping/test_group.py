@@ -81,6 +81,18 @@ def test_what_looks_the_same_to_a_hash_and_not_to_the_network_counts_for_itself(
     assert found.groups == 3
 
 
+def test_a_burst_counts_once_whatever_the_network_sees_in_it() -> None:
+    """What moves turns meanwhile; in pictures of 64 pixels its features then differ as those of another kind."""
+    given = photos(three_kinds(), moments=[None] * 40 + [100.0 + 2 * shot for shot in range(4)] + [None] * 16)
+    for shot in range(41, 44):
+        given.hashes[shot], given.greys[shot] = given.hashes[40], given.greys[40]
+        given.hashes[shot, 0] ^= 1 << (shot - 40)
+        given.features[shot] = np.roll(given.features[40], 7 * shot)
+    found = group(given, Wishes(groups=3))
+    assert found.counted_with[40:44].tolist() == [40] * 4
+    assert found.different == 57
+
+
 def test_photos_without_structure_are_grouped_with_a_warning() -> None:
     found = group(photos(np.random.default_rng(0).random((300, 64), dtype=np.float32)), Wishes())
     assert not found.clear

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edge.errors import DatasetError
 from trainer.grouping.methods.isodata import (
     Isodata,
     Yardstick,
@@ -177,6 +178,20 @@ def test_from_any_start_the_number_ends_between_half_and_twice_k(start: int) -> 
     found = isodata(blobs(3, 8), Isodata(8, start=start), seed=1)
     assert 4 < len(np.unique(found)) < 16
     assert found.tolist() == isodata(blobs(3, 8), Isodata(8, start=start), seed=1).tolist()
+
+
+@pytest.mark.parametrize(("points", "wanted"), [(72, 30), (72, 72), (400, 200), (60, 12), (9, 4), (2, 1), (3, 3)])
+def test_many_groups_of_few_points_are_more_than_half_of_those_wanted(points: int, wanted: int) -> None:
+    found = isodata(np.random.default_rng(5).standard_normal((points, 6)).astype(F), Isodata(wanted), seed=0)
+    assert wanted < 2 * len(np.unique(found)) < 4 * wanted
+
+
+def test_a_least_size_that_leaves_no_room_for_half_of_k_is_refused() -> None:
+    points = np.random.default_rng(5).standard_normal((72, 6)).astype(F)
+    said = "at most 14 groups so large, and 30 are wanted: make --smallest at most 4, or"
+    with pytest.raises(DatasetError, match=said):
+        isodata(points, Isodata(30, smallest=5), seed=0)
+    isodata(points, Isodata(30, smallest=4), seed=0)
 
 
 def test_clear_groups_are_found_from_another_number() -> None:

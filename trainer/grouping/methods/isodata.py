@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.errors import DatasetError
+from edge.printable import counted
 from trainer.grouping.methods.kmeans import Tree, grow, kmeans
 
 Points = NDArray[np.float32]
@@ -22,6 +24,7 @@ Numbers = NDArray[np.int64]
 GAMMA = 0.5
 # The movement of centres ends by itself; this many rounds are never needed (2,521 photos: at most 40).
 _MOST_MOVES = 300
+_USUAL_LEAST = 5  # points of a group
 # Less of a difference in looseness is chance: the agreement with classes does not follow it.
 _CLEARLY = 0.99
 
@@ -34,7 +37,8 @@ class Isodata:
         enough different points.
     rounds: I, how often groups are split or merged at most
     pairs: P (also L), how many pairs of groups are merged in one round
-    smallest: THETA_N, a group with fewer points is dropped, and its points go to the next nearest
+    smallest: THETA_N, a group with fewer points is dropped, and its points go to the next nearest. None for 5, or fewer
+        if K groups would have fewer than 15 points each: they could else not come about
     spread: THETA_S, a group is split if its standard deviation along its widest axis is above this multiple of the
         yardstick's
     distance: THETA_C, two groups are merged if their centres are nearer than this multiple of the yardstick's distance
@@ -44,10 +48,14 @@ class Isodata:
     wanted: int
     rounds: int = 60
     pairs: int = 3
-    smallest: int = 5
+    smallest: int | None = None
     spread: float = 1.0
     distance: float = 0.9
     start: int | None = None
+
+    def least(self, points: int) -> int:
+        """Return THETA_N for so many points."""
+        return min(_USUAL_LEAST, points // (3 * self.wanted)) if self.smallest is None else self.smallest
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +73,12 @@ class Yardstick:
 def isodata(points: Points, parameters: Isodata, seed: int) -> Numbers:
     """Return the group of each point, int64 (points,), from 0 on without gaps. The same for the same seed.
 
-    points: float32 (points, axes), at least one.
+    points: float32 (points, axes), at least one. Raises DatasetError if groups of `smallest` points cannot be more than
+        half as many as wanted.
 
     An end that is far from the one that begins with K groups owes its number to the start, not to the points, and gives
     way to that. So the numbers from any two starts differ by a factor of two at most."""
+    check_smallest(parameters, len(points))
     tree = grow(points, seed)
     yardstick = measure(points, parameters.wanted, tree)
     groups = rounds_from(points, parameters, yardstick, seed)
@@ -79,15 +89,26 @@ def isodata(points: Points, parameters: Isodata, seed: int) -> Numbers:
     return tightest(points, groups, tree)
 
 
+def check_smallest(parameters: Isodata, points: int) -> None:
+    """Raise DatasetError if so many points cannot make more than half of the groups wanted."""
+    most = max(1, points // max(1, parameters.least(points)))
+    if most < fewest_groups(parameters.wanted):
+        raise DatasetError(
+            f"--smallest {parameters.smallest}: {points:,} different photos make at most {counted(most, 'group')} so "
+            f"large, and {parameters.wanted:,} are wanted: make --smallest at most "
+            f"{points // fewest_groups(parameters.wanted)}, or ask for fewer groups"
+        )
+
+
 def rounds_from(points: Points, parameters: Isodata, yardstick: Yardstick, seed: int) -> Numbers:
     """Return the groups that splits and mergers end with after the start that `parameters` name, as isodata does."""
     from sklearn.cluster import kmeans_plusplus
 
-    start = min(parameters.start or parameters.wanted, len(points))
+    start, least = min(parameters.start or parameters.wanted, len(points)), parameters.least(len(points))
     centres, _ = kmeans_plusplus(points, start, random_state=seed)
     still = 0
     for number in range(1, parameters.rounds + 1):
-        centres, groups = drop_small(points, centres, parameters.smallest)
+        centres, groups = drop_small(points, centres, least)
         before = len(centres)
         if is_time_to_split(number, before, parameters.wanted):
             centres = split(points, groups, centres, parameters, yardstick)
@@ -96,7 +117,7 @@ def rounds_from(points: Points, parameters: Isodata, yardstick: Yardstick, seed:
         still = still + 1 if len(centres) == before else 0
         if still == 2:  # neither a split nor a merger is left to do
             break
-    centres, _ = drop_small(points, centres, parameters.smallest)
+    centres, _ = drop_small(points, centres, least)
     return settle(points, centres)
 
 
@@ -200,7 +221,7 @@ def split(points: Points, groups: Numbers, centres: Points, parameters: Isodata,
     if 2 * len(centres) <= parameters.wanted:
         wide[widest.argmax()] = True
     else:
-        wide &= (from_centre > overall) & (sizes > 2 * (parameters.smallest + 1))
+        wide &= (from_centre > overall) & (sizes > 2 * (parameters.least(len(points)) + 1))
     wide &= (widest > 0) & (sizes >= 2)
     room = max(1, most_groups(parameters.wanted) - len(centres))
     chosen = [group for group in np.argsort(-widest, kind="stable") if wide[group]][:room]
