@@ -21,7 +21,7 @@ from trainer.dataset.groups import join_groups, visit_groups
 from trainer.dataset.layouts.passed_over import in_words, others_of, passed_over
 from trainer.dataset.layouts.splits import closed_with_photos
 from trainer.dataset.listing import SPLITS, Listing, Photo, Split
-from trainer.dataset.machine_labels import MACHINE_LABELS
+from trainer.dataset.machine_labels import MACHINE_LABELS, machine_weights
 from trainer.dataset.photo_set import PhotoSet
 from trainer.dataset.photos import Photos, load_photos
 from trainer.dataset.splitting import assign_splits
@@ -40,7 +40,7 @@ class Data:
     near_duplicates: how many photos are nearly the same as an earlier one.
     torn: how many groups of near-duplicates the split folders tear apart.
     report: the result of the dataset check.
-    machine_weight: what a photo counts in training whose label a machine made.
+    machine_weight: what a photo counts in training at most whose label a machine made.
     """
 
     photos: Photos
@@ -59,8 +59,7 @@ class Data:
     def photo_set(self) -> PhotoSet:
         """The photos that learning and choosing may look at: no test photos."""
         listing = self.photos.listing
-        weights = np.ones(len(listing.photos), np.float32)
-        weights[listing.machine_made] = self.machine_weight
+        weights = machine_weights(listing.labels, listing.machine_made, len(listing.classes), self.machine_weight)
         return PhotoSet(self.photos.seen, listing.labels, self.splits["train"], self.splits["val"], weights)
 
 
