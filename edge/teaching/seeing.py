@@ -68,7 +68,7 @@ def without_copies(seen: Seen) -> Seen:
     """Return the photos of which no earlier one of the same class looks the same."""
     kept: list[int] = []
     for row, (own, features) in enumerate(zip(seen.classes, seen.features, strict=True)):
-        if not _alike(seen.features[[k for k in kept if seen.classes[k] == own]], features).any():
+        if not are_alike(seen.features[[k for k in kept if seen.classes[k] == own]], features).any():
             kept.append(row)
     return Seen(seen.classes[kept], seen.features[kept], seen.turned[kept], seen.frames_bgr)
 
@@ -79,11 +79,11 @@ def unlike(remembered: Remembered, seen: Seen) -> Remembered:
     kept = np.ones(len(remembered.classes), np.bool_)
     for own, features in zip(seen.classes, seen.features, strict=True):
         rows = np.flatnonzero(remembered.classes == own)
-        kept[rows] &= ~_alike(remembered.features[rows], features)
+        kept[rows] &= ~are_alike(remembered.features[rows], features)
     return remembered[kept]
 
 
-def _alike(others: Features, features: Features) -> NDArray[np.bool_]:
+def are_alike(others: Features, features: Features) -> NDArray[np.bool_]:
     """Return which rows of `others` are those of the same photo as `features`."""
     distances = np.linalg.norm(others - features, axis=1)
     found: NDArray[np.bool_] = distances < _ALIKE * max(float(np.linalg.norm(features)), 1e-9)

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.embedding.source import FeatureSource
+from edge.embedding.source import Features, FeatureSource
 from edge.errors import DatasetError
 from edge.images import readable_name
 from trainer.dataset.listing import Listing, Photo, list_photos
@@ -19,6 +19,7 @@ from trainer.measuring.metrics import best_scores, predictions
 from trainer.measuring.threshold import Threshold, choose_threshold, lower_bound
 from trainer.picking.carrying import Carrier
 from trainer.picking.gather import Gathered, gather
+from trainer.picking.lessons import count_learned
 from trainer.picking.space import principal
 from trainer.progress import Progress
 
@@ -42,6 +43,8 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     tested, reached, right: how many lost their label; how many of them reached the threshold; how many of these got
         the right one.
     classes: how many photos got each label.
+    learned: of those that lost their label, how many the network is known to have learned from: they make the test
+        easier than it should be.
     """
 
     photos: int
@@ -56,6 +59,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     reached: int
     right: int
     classes: dict[str, int]
+    learned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +87,12 @@ def spread(
     seed: int,
     workers: int,
     progress: Progress,
+    learned: Features | None = None,
 ) -> Labels:
     """Carry the labels of the class folders in `labelled` to those of `photos` for which labels of that sureness are
     right as often as `precision`, 0..1.
 
+    learned: features of photos that the network of `source` learned from.
     Labels in a test folder, and those that a machine made, are carried nowhere. Raises MissingInputError, DatasetError,
     StorageError.
     """
@@ -113,6 +119,8 @@ def spread(
     sure, given = best_scores(shares), predictions(shares)
     taken = np.flatnonzero(sure >= threshold.threshold)
     figures = _figures(listing, threshold, (len(free), len(found.photos.unreadable)), given[taken])
+    if learned is not None:
+        figures = msgspec.structs.replace(figures, learned=count_learned(found.photos.features[seeds], learned))
     paths = tuple(found.photos.paths[place] for place in free[taken])
     return Labels(figures, listing, paths, given[taken], sure[taken].astype(np.float32))
 

@@ -4,31 +4,15 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import pytest
 from heard import Heard
 from mean_colours import colour_photos
 
 from edge.bundle.store import Bundle
-from edge.bundle.write import save
 from edge.embedding.source import BundleFeatures
 from edge.images import read_image
-from edge.importing.importer import Question, Told, import_model
 from edge.preprocess import Preprocessor
 from trainer.picking.answers import BundleAnswers
 from trainer.picking.pick import pick
-
-
-def no_questions(question: Question) -> str:
-    raise AssertionError(f"asked for {question.option}")
-
-
-@pytest.fixture(scope="module")
-def sealed(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A real MobileNet of 1,001 classes as a bundle."""
-    model = shared / "models" / "mobilenet_v1_0.25_128_quant.tflite"
-    bundle = import_model(model, tmp_path_factory.mktemp("sealed") / "birds", Told(resize="squash"), no_questions)
-    save(bundle)
-    return bundle
 
 
 def test_scores_stand_beside_the_features(sealed: Bundle, tmp_path: Path) -> None:

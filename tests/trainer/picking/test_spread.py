@@ -9,6 +9,8 @@ from mean_colours import MeanColours, colour_photo, colour_photos, sorted_photos
 from edge.errors import DatasetError
 from trainer.dataset.listing import list_photos
 from trainer.dataset.machine_labels import read_machine_labels
+from trainer.dataset.photo_folders import photos_in
+from trainer.features.extract import extract
 from trainer.picking.spread import Labels, spread, write_labels
 
 CARD = {"red": 10, "green": 7, "blue": 5}
@@ -32,6 +34,16 @@ def test_the_figures_show_how_little_few_photos_prove(tmp_path: Path) -> None:
     figures = carried(sorted_photos(tmp_path / "few", 8), colour_photos(tmp_path / "card", CARD), 0.5001).figures
     assert (figures.tested, figures.reached, figures.right) == (24, 24, 24)
     assert figures.at_least == pytest.approx(24 / (24 + 1.2816**2), abs=1e-4)
+
+
+def test_photos_that_the_network_learned_from_are_counted(tmp_path: Path) -> None:
+    """They lose their label for the test, and the network has seen it: the test is too easy."""
+    few, card = sorted_photos(tmp_path / "few", 8), colour_photos(tmp_path / "card", CARD)
+    source = MeanColours()
+    red = extract(photos_in(few / "red"), source, workers=1, progress=Heard()).features
+    labels = spread(few, card, source, precision=0.8, seed=0, workers=1, progress=Heard(), learned=red)
+    assert labels.figures.learned == 8
+    assert carried(few, card).figures.learned == 0
 
 
 def test_training_reads_what_is_written_and_knows_whose_labels_they_are(tmp_path: Path) -> None:
