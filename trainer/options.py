@@ -26,7 +26,7 @@ class Options:
     time_budget_min: makes the best of so many minutes, instead of epochs.
     min_precision: the share of right answers that the bundle promises for what it does not call unknown; 0: nothing
         is called unknown.
-    machine_weight: what a photo counts in training whose label a machine made; 0: they are left out.
+    machine_weight: what a photo counts in training at most whose label a machine made; 0: they are left out.
     outside: photos of things that belong to no class, to judge the finished model by.
     prepare: steps of edge.bundle.preparation, in their order.
     any_way_up, mirror_vertical, nights: see trainer.learning.augment.

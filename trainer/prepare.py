@@ -59,7 +59,9 @@ class Data:
     def photo_set(self) -> PhotoSet:
         """The photos that learning and choosing may look at: no test photos."""
         listing = self.photos.listing
-        weights = machine_weights(listing.labels, listing.machine_made, len(listing.classes), self.machine_weight)
+        made = listing.machine_made
+        hand = np.setdiff1d(np.concatenate([self.splits["train"], self.splits["val"]]), made)
+        weights = machine_weights(listing.labels, made, hand, len(listing.classes), self.machine_weight)
         return PhotoSet(self.photos.seen, listing.labels, self.splits["train"], self.splits["val"], weights)
 
 
@@ -123,10 +125,10 @@ def _announce_machine_made(run: RunContext, data: Data) -> None:
     """Show how many labels were made by a machine, and what they count."""
     made, lost = data.photos.listing.machine_made, data.photos.listing.lost
     if len(made):
-        used, counts = len(np.intersect1d(made, data.splits["train"])), f"{data.machine_weight:g} of one made by hand"
+        used = len(np.intersect1d(made, data.splits["train"]))
         run.progress.say(
-            f"{counted(len(made), 'label')} made by a machine: {used} in training, each counts {counts}; none in "
-            "validation and test"
+            f"{counted(len(made), 'label')} made by a machine: {used} in training, each counts at most "
+            f"{data.machine_weight:g} of one made by hand; none in validation and test"
         )
     if lost:
         run.progress.say(

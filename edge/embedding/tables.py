@@ -22,7 +22,8 @@ def names_beside(path: Path) -> Path:
 
 
 def write_features(path: Path, files: Sequence[str], features: Features, *, overwrite: bool = False) -> None:
-    """Write `features`, float32 (files, channels), and the names of their files to `path`: all of it, or nothing.
+    """Write `features`, float32 (files, channels), and the names of their files to `path`: both or neither,
+    unless others write there meanwhile.
 
     path: ends in .npy, which gets a CSV with the columns row and file beside it, or in .parquet, with the columns
         file and features. Bytes of a name that are not UTF-8 become U+FFFD there; the CSV has them as they are.

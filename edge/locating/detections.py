@@ -18,6 +18,8 @@ _MOST = 1000  # boxes a frame
 _ROUNDING = 1e-3
 # A box may reach past the picture, but never by three times its size.
 _FAR = 4.0
+# What rounding makes of a score is less, and a percent of anything that was seen is more.
+_NO_SCORE = 2.0
 
 
 class Outputs:
@@ -59,7 +61,8 @@ class Outputs:
 
     def read(self, values: Mapping[int, Values]) -> tuple[Values, Values]:
         """Return boxes, float32 (n, 4), and their scores, float32 (n,); nothing as long as it is not certain which are
-        the scores. values: by the place of the output. Raises EngineError if one is not a number, or no score."""
+        the scores. values: by the place of the output. Raises EngineError if one is not a number, ModelError for
+        percents."""
         boxes = values[self.boxes].reshape(-1, 4)
         one, other = (values[place].reshape(-1) for place in self.pair)
         number = len(boxes) if self.count is None else _whole(values[self.count])
@@ -68,10 +71,9 @@ class Outputs:
         if not all(np.isfinite(part).all() for part in (boxes, one, other)):
             raise EngineError("the detector returned values that are not finite: the model or its memory is damaged")
         scores = self._scores_of(one, other)
-        if number and not (_may_be_scores(one) or _may_be_scores(other) if scores is None else _may_be_scores(scores)):
-            given = (one, other) if scores is None else (scores,)
-            highest = " and ".join(f"up to {float(values.max()):.4g}" for values in given)
-            raise EngineError(f"the detector's scores are none, {highest}: must be 0 to 1: export it so")
+        highest = max((float(values.max()) for values in _surely_scores(one, other, scores) if number), default=0.0)
+        if highest > _NO_SCORE:
+            raise ModelError(f"the detector gives a score of {highest:.4g}: must be 0 to 1: export it so")
         return (boxes, scores) if scores is not None else (boxes[:0], one[:0])
 
     def _scores_of(self, one: Values, other: Values) -> Values | None:
@@ -102,7 +104,7 @@ def found_in(
     boxes, scores: as Outputs.read returns them. threshold: of the score. least_px: of the longer side.
     before: where things were in the frame before.
 
-    Raises EngineError if boxes are in other units: they would look like an empty scene.
+    Raises ModelError if boxes are in other units: they would look like an empty scene.
     """
     found: list[Found] = []
     for index in np.argsort(-scores, kind="stable").tolist():
@@ -111,8 +113,8 @@ def found_in(
             break
         if np.abs(boxes[index]).max() > _FAR:
             listed = ", ".join(f"{value:.4g}" for value in boxes[index].tolist())
-            raise EngineError(
-                f"the detector's boxes are no shares of the picture, {listed}: must be 0 to 1: export it so"
+            raise ModelError(
+                f"the detector gives a box of {listed}: must be shares of the picture, 0 to 1: export it so"
             )
         top, left, bottom, right = np.clip(boxes[index], 0, 1).tolist()
         if not (right > left and bottom > top):
@@ -135,6 +137,11 @@ def _is_boxes(shape: Shape) -> bool:
 
 def _is_whole(values: Values) -> bool:
     return bool((np.abs(values - np.rint(values)) <= _ROUNDING).all())
+
+
+def _surely_scores(one: Values, other: Values, scores: Values | None) -> list[Values]:
+    """Return the outputs that can only be scores: those known as such, else those that are no classes either."""
+    return [values for values in (one, other) if not _is_whole(values)] if scores is None else [scores]
 
 
 def _may_be_scores(values: Values) -> bool:

@@ -104,7 +104,7 @@ class DetectorModel:
         return self._outputs.scores is not None
 
     def find(self, frame_bgr: Pixels) -> Sequence[Found]:
-        """Return what is in the frame, surest first. Raises EngineError.
+        """Return what is in the frame, surest first. Raises EngineError, and ModelError for numbers in other units.
 
         frame_bgr: uint8 (height, width, 3), B, G, R, of any size; it is not changed.
         """

@@ -141,7 +141,7 @@ def _steps(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str
     type=FloatRange(0, 1),
     default=0.5,
     show_default=True,
-    help="What a photo counts whose label `dataset spread` made, beside 1 for yours; 0: leave them out.",
+    help="What a photo counts at most whose label `dataset spread` made, beside 1 for yours; 0: leave them out.",
 )
 @click.option(
     "--patience",

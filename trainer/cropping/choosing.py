@@ -50,7 +50,7 @@ class Choice:
 
 _ROUNDING = 0.01
 OTHER_KIND, NO_AREA, OUTSIDE, UNSURE, SMALL, BESIDE = (
-    "of another kind: --category names those that count",
+    "of another kind",
     "without an area",
     "outside the photo",
     "under the threshold",

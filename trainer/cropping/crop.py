@@ -13,7 +13,7 @@ from edge.locating.cuts import cutting_of
 from edge.photo_files import is_out_of_bounds
 from edge.storage import new_directory
 from trainer.cropping.boxes import Entry, Unit
-from trainer.cropping.choosing import OUTSIDE, Wanted, choose
+from trainer.cropping.choosing import OTHER_KIND, OUTSIDE, Wanted, choose
 from trainer.cropping.parts import Format, notes_of, part_name, save_part
 from trainer.cropping.record import CropRecord, encoded
 from trainer.dataset.layouts.nested import CROP_NAME
@@ -124,7 +124,9 @@ def remarks(tally: Tally) -> list[str]:
         lines.append(f"{tally.not_named} of {counted(tally.photos, 'photo')} {are} not named with the boxes")
     if tally.empty:
         lines.append(f"{counted(tally.empty, 'photo')} {'has' if tally.empty == 1 else 'have'} no box that counts")
-    lines += [f"{counted(count, 'box', 'boxes')} left out: {reason}" for reason, count in tally.left_out.most_common()]
+    for reason, count in tally.left_out.most_common():
+        hint = " (--category names those that count)" if reason == OTHER_KIND else ""
+        lines.append(f"{counted(count, 'box', 'boxes')} left out: {reason}{hint}")
     return lines
 
 

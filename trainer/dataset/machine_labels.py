@@ -59,11 +59,12 @@ class Sureness:
 
 
 def machine_weights(
-    labels: NDArray[np.int64], made: NDArray[np.int64], classes: int, weight: float
+    labels: NDArray[np.int64], made: NDArray[np.int64], hand: NDArray[np.int64], classes: int, weight: float
 ) -> NDArray[np.float32]:
     """Return what each photo counts, float32 (photos,): 1, and `weight` or less if a machine made its label.
 
-    labels: class numbers (photos,). made: indices of the photos whose labels a machine made.
+    labels: class numbers (photos,). made: indices of the photos whose labels a machine made. hand: of those that people
+    labelled and that training may look at.
 
     A machine is sure of some classes before others: with 120 labels of TrashNet it named ten photos of cardboard for
     each that a person had, and one of trash in all. A network would take that for how common they are. So no class gets
@@ -71,7 +72,7 @@ def machine_weights(
     point (ten draws, good to half a point)."""
     weights = np.ones(len(labels), np.float32)
     by_machine = np.bincount(labels[made], minlength=classes)
-    by_hand = np.bincount(labels, minlength=classes) - by_machine
+    by_hand = np.bincount(labels[hand], minlength=classes)
     each = by_machine / np.maximum(by_hand, 1)
     if not by_machine.any():
         return weights

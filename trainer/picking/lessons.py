@@ -12,7 +12,7 @@ from edge.teaching.seeing import are_alike
 
 def learned_by(bundle: Bundle) -> Features:
     """Return the features of the photos that a bundle remembers to have learned from, (photos, channels): at most 100 a
-    class. None if it remembers none, or its last layer is not found. Raises BundleError if what it remembers is
+    class; none if it remembers none, or its last layer is not found. Raises BundleError if what it remembers is
     damaged."""
     try:
         layer = read_last_layer(bundle.model)

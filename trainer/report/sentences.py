@@ -250,8 +250,8 @@ def data(summary: DataSummary) -> Said:
     if made := summary.machine_labels:
         means += (
             f" A machine made {counted(made.labels, 'label')}, sure to {made.sure_median:.2f} (median), at least "
-            f"{made.sure_least:.2f}: {made.in_training:,} were learned from, each counted {made.weight:g} of one made "
-            "by hand; none is in validation and test."
+            f"{made.sure_least:.2f}: {made.in_training:,} were learned from, each counted at most {made.weight:g} of "
+            "one made by hand; none is in validation and test."
         )
     return Said(means, f"Add photos of {rare}: rare classes are learned worst." if most >= 3 * max(1, least) else "")
 

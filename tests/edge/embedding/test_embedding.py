@@ -102,10 +102,11 @@ def test_a_full_disk_leaves_features_and_names_as_they_were(tmp_path: Path, monk
     def full(_handle: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    synced = os.fsync
     for calls in (0, 1):  # the names' own, or that of the features
-        spared = iter([os.fsync] * calls)
-        monkeypatch.setattr("edge.embedding.tables.os.fsync", lambda handle, left=spared: next(left, full)(handle))
         for overwrite, name in ((True, "a.npy"), (False, "b.npy")):
+            spared = iter([synced] * calls)
+            monkeypatch.setattr("edge.embedding.tables.os.fsync", lambda handle, left=spared: next(left, full)(handle))
             with pytest.raises(StorageError):
                 write_features(tmp_path / name, ["1.jpg", "2.jpg"], np.ones((2, 3), np.float32), overwrite=overwrite)
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

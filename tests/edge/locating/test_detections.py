@@ -88,9 +88,14 @@ class TestValues:
 
     @pytest.mark.parametrize("names", [None, ["boxes", "classes", "scores", "count"]])
     def test_scores_in_percent_are_no_empty_scene(self, names: list[str] | None) -> None:
-        values = [BOXES, CLASSES + 3, 100 * SCORES, COUNT]
-        with pytest.raises(EngineError, match=r"scores are none, (up to 5 and )?up to 90: must be 0 to 1"):
+        values = [BOXES, CLASSES, 100 * SCORES + np.float32(0.5), COUNT]
+        with pytest.raises(ModelError, match=r"a score of 90\.5: must be 0 to 1"):
             read(values, names)
+
+    def test_places_that_are_not_used_and_rounding_are_no_percents(self) -> None:
+        """After their own suppression some models fill up with -1, and a quantized score may be 1.004."""
+        scores = np.array([[1.004, 0.4, -1]], np.float32)
+        assert len(read([BOXES, CLASSES, scores], ["boxes", "classes", "scores"])[1]) == 3
 
 
 def found(boxes: Values, scores: Values, **options: object) -> list[tuple[Place, float, bool]]:
@@ -118,7 +123,7 @@ class TestFound:
         assert found(np.array([box]), np.array([0.9])) == []
 
     def test_boxes_in_other_units_are_no_empty_scene(self) -> None:
-        with pytest.raises(EngineError, match="boxes are no shares of the picture, 20, 10, 70, 60: must be 0 to 1"):
+        with pytest.raises(ModelError, match="a box of 20, 10, 70, 60: must be shares of the picture, 0 to 1"):
             found(np.array([[20.0, 10.0, 70.0, 60.0]]), np.array([0.9]))
         assert found(np.array([[20.0, 10.0, 70.0, 60.0]]), np.array([0.1])) == []
 

@@ -137,7 +137,7 @@ def test_moved_photos_count_as_labelled_by_hand(tmp_path: Path) -> None:
 
 def test_no_class_gets_more_from_the_machine_than_the_median_class() -> None:
     labels = np.array([0] * 10 + [1] * 10 + [2] * 10 + [0] * 40 + [1] * 20 + [2] * 5)
-    weights = machine_weights(labels, np.arange(30, 95), classes=4, weight=0.5)
+    weights = machine_weights(labels, np.arange(30, 95), np.arange(30), classes=4, weight=0.5)
     assert weights[:30].tolist() == [1.0] * 30
     totals = [float(weights[30:][labels[30:] == number].sum()) for number in range(3)]
     assert totals == pytest.approx([10, 10, 2.5])
@@ -146,9 +146,12 @@ def test_no_class_gets_more_from_the_machine_than_the_median_class() -> None:
 
 
 def test_without_machine_made_labels_all_count_the_same() -> None:
-    assert machine_weights(np.array([0, 1]), np.array([], np.int64), classes=2, weight=0.5).tolist() == [1, 1]
+    assert machine_weights(np.array([0, 1]), np.array([], np.int64), np.arange(2), classes=2, weight=0.5).tolist() == [
+        1,
+        1,
+    ]
 
 
 def test_a_class_that_only_the_machine_named_is_no_division_by_zero() -> None:
-    weights = machine_weights(np.array([0, 0, 1]), np.array([1, 2]), classes=2, weight=0.5)
+    weights = machine_weights(np.array([0, 0, 1]), np.array([1, 2]), np.array([0]), classes=2, weight=0.5)
     assert weights.tolist() == [1.0, 0.5, 0.5]
