@@ -43,7 +43,7 @@ class MachineLabels(msgspec.Struct, frozen=True, kw_only=True):
     """Labels that `dataset spread` made.
 
     labels, in_training: how many there are, and how many of them were learned from.
-    weight: what each counted, beside 1 for one made by hand.
+    weight: what each counted at most, beside 1 for one made by hand.
     sure_median, sure_least: how sure they are, 0..1.
     """
 

@@ -399,5 +399,5 @@ def test_labels_of_a_machine_are_reported_with_how_sure_they_are_and_what_they_c
     with_them = sentences.data(DataSummary(classes=("owl", "wren"), counts=counts, machine_labels=made)).means
     assert with_them == (
         f"{alone} A machine made 1,200 labels, sure to 0.91 (median), at least 0.60: 1,100 were learned from, each "
-        "counted 0.5 of one made by hand; none is in validation and test."
+        "counted at most 0.5 of one made by hand; none is in validation and test."
     )
