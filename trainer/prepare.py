@@ -62,7 +62,10 @@ class Data:
         made = listing.machine_made
         hand = np.setdiff1d(np.concatenate([self.splits["train"], self.splits["val"]]), made)
         weights = machine_weights(listing.labels, made, hand, len(listing.classes), self.machine_weight)
-        return PhotoSet(self.photos.seen, listing.labels, self.splits["train"], self.splits["val"], weights)
+        likely = listing.likely if len(made) else None
+        return PhotoSet(
+            self.photos.seen, listing.labels, self.splits["train"], self.splits["val"], weights, made, likely
+        )
 
 
 def load(run: RunContext, listing: Listing) -> Data:

@@ -18,7 +18,7 @@ from trainer.delivery.deliver import deliver
 from trainer.delivery.records import Delivery
 from trainer.learning.average import PHOTOS_OF_START
 from trainer.learning.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened
-from trainer.learning.head_alone import unused_in_words
+from trainer.learning.frozen import unused_in_words
 from trainer.learning.joining import FEW_PHOTOS
 from trainer.learning.learn import computes_mixed, learn
 from trainer.learning.schedule import LEAST_STEPS

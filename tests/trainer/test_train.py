@@ -170,6 +170,18 @@ def test_few_photos_are_all_learned_from_and_the_figures_are_from_before_that(
     assert (np.bincount(remembered.classes) > 0).all()
 
 
+def test_the_head_alone_learns_from_all_of_few_photos(
+    train: Train, head_only: tuple[object, ...], run_fieldfare: Run
+) -> None:
+    report, out = train(*head_only)
+    history = page_of(out)["history"]
+    assert (history["joined"], history["kept"]) == (SPLIT["val"], 0)
+    assert report["photos"] == SPLIT
+    assert report["val_top1_float"] == report["val_top1_head"], "that of the head from before"
+    assert remembered_by(open_bundle(out)).learned.all()
+    assert run_fieldfare("bundle", "verify", out).returncode == 0
+
+
 def test_fine_tuning_learns_the_shapes(train: Train, v2_weights: Path) -> None:
     report, out = train("--weights", v2_weights, "--size", 64, "--epochs", 2)
     assert report["val_top1_head"] >= 0.9

@@ -152,9 +152,11 @@ def _show(figures: "Spread", out: Path, *, trained: bool) -> None:
     if figures.reached < _FEW:
         echo(f"Only {counted(figures.reached, 'photo')} to judge by: label more, and look through what got a label.")
     if figures.learned:
-        # On TrashNet 76 % were right when such a test promised 90 % or more, and 82 % in an earlier version.
         of_them = f"{figures.learned:,} of these {counted(figures.tested, 'labelled photo')}"
-        echo(f"The bundle learned from {of_them}: that test was too easy, and fewer are right.")
+        echo(
+            f"The bundle learned from {of_them}: that test was too easy. So labels were taken only as far as they are "
+            f"sure to {figures.promised:g} on average, which is an estimate."
+        )
     elif trained:
         echo("If the bundle learned from the labelled photos, that test was too easy, and fewer are right.")
 

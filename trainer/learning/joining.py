@@ -9,8 +9,11 @@ from trainer.learning.choice import learned_something
 from trainer.learning.epochs import Best
 
 # For training and validation together: 80 photos of each of eight classes. Measured with ten a class only, where it
-# brought 4 to 7 points (docs/training.md). It doubles the time, so sets of a thousand and more go without.
+# brought 4 to 7 points (docs/training.md). It doubles the time, so sets of a thousand and more go without. Photos that
+# a machine labelled are none of these: they validate nothing, and few labels by hand are few beside them, too.
 FEW_PHOTOS = 640
+# But with so many photos, by whomever labelled, a second training takes too long.
+TOO_MANY = 5_000
 # What the second network counts in the mean of both. Two trainings from one start end in one basin; between these ends
 # a network is as good as at the better one or better (as found by Wortsman et al., Model soups, ICML 2022). The second
 # knows more photos. Measured: docs/training.md.
@@ -22,7 +25,13 @@ def joins(photos: PhotoSet, best: Best) -> bool:
 
     Not if the head alone, or an earlier epoch, had to take the place of the last state: that rests on photos which a
     second training could not be judged by."""
-    return best.choice is not None and best.choice.keeps_last and len(photos.train) + len(photos.val) <= FEW_PHOTOS
+    return best.choice is not None and best.choice.keeps_last and are_few(photos)
+
+
+def are_few(photos: PhotoSet) -> bool:
+    """Return whether so few photos have a label by hand that those for validation are too many to lose."""
+    by_hand = np.setdiff1d(np.concatenate([photos.train, photos.val]), photos.machine_made)
+    return len(by_hand) <= FEW_PHOTOS and len(photos.train) + len(photos.val) <= TOO_MANY
 
 
 def joined(photos: PhotoSet) -> PhotoSet:

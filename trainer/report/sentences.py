@@ -223,6 +223,11 @@ def history(figures: History) -> Said:
     kept = next((entry for entry in figures.epochs if entry.number == figures.kept), None)
     if figures.choice is None or kept is None:
         means = "Only the head was trained." if figures.choice is None else in_words(figures.choice)
+        if figures.joined:
+            means += (
+                f" As photos are few, it learned at the end from the {figures.joined} validation photos, too. Scores "
+                "and threshold come from before that."
+            )
         return Said(means, "More photos are what helps fine-tuning.")
     means = f"{in_words(figures.choice)} Epoch {kept.number} named {percent(kept.val_accuracy, 1)} of them rightly"
     if figures.head_accuracy is not None:

@@ -7,7 +7,7 @@ import pytest
 
 from trainer.dataset.photo_set import PhotoSet
 from trainer.learning.epochs import Best, Choice, Epoch
-from trainer.learning.joining import FEW_PHOTOS, joined, joins, succeeded
+from trainer.learning.joining import FEW_PHOTOS, TOO_MANY, are_few, joined, joins, succeeded
 
 
 def photos(train: int, val: int) -> PhotoSet:
@@ -36,6 +36,20 @@ def best(*, last: int, rival: int, p: float = 1.0, learned: bool = True) -> Best
 )
 def test_few_photos_of_which_the_last_state_was_kept(number: int, found: Best, again: bool) -> None:
     assert joins(photos(number - 10, 10), found) is again
+
+
+def test_labels_that_a_machine_made_make_no_set_ample() -> None:
+    some = photos(FEW_PHOTOS + 1000, 100)
+    assert not are_few(some)
+    assert are_few(replace(some, machine_made=some.train[:1100]))
+    assert are_few(replace(some, machine_made=np.arange(FEW_PHOTOS + 1100)))
+
+
+def test_so_many_photos_by_machine_take_too_long_for_a_second_training() -> None:
+    some = photos(TOO_MANY - 100, 100)
+    assert are_few(replace(some, machine_made=some.train))
+    more = photos(TOO_MANY - 99, 100)
+    assert not are_few(replace(more, machine_made=more.train))
 
 
 def test_every_photo_is_learned_from_once_and_none_is_left_to_judge_by() -> None:

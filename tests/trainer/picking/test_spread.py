@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from heard import Heard
+from hypothesis import given
+from hypothesis import strategies as st
 from mean_colours import MeanColours, colour_photo, colour_photos, sorted_photos
 
 from edge.errors import DatasetError
@@ -11,7 +15,7 @@ from trainer.dataset.listing import list_photos
 from trainer.dataset.machine_labels import read_machine_labels
 from trainer.dataset.photo_folders import photos_in
 from trainer.features.extract import extract
-from trainer.picking.spread import Labels, spread, write_labels
+from trainer.picking.spread import Labels, spread, sure_on_average, write_labels
 
 CARD = {"red": 10, "green": 7, "blue": 5}
 
@@ -46,6 +50,43 @@ def test_photos_that_the_network_learned_from_are_counted(tmp_path: Path) -> Non
     assert carried(few, card).figures.learned == 0
 
 
+def mixed_photos(folder: Path, count: int) -> None:
+    """Photos of a colour between red and green, each a little nearer to red."""
+    for number in range(count):
+        red, green = (cv2.imread(str(colour_photo(folder / "raw.png", c, 700 + number))) for c in ("red", "green"))
+        (folder / "raw.png").unlink()
+        part = 0.5 + number / (12 * count)
+        cv2.imwrite(str(folder / f"mixed-{number}.png"), cv2.addWeighted(red, part, green, 1 - part, 0))
+
+
+def test_labels_are_as_sure_on_average_as_is_wanted_if_the_test_is_too_easy(tmp_path: Path) -> None:
+    few, card = sorted_photos(tmp_path / "few", 8), tmp_path / "card"
+    colour_photos(card, {"red": 4, "blue": 4})
+    mixed_photos(card, 12)
+    source = MeanColours()
+    learned = extract(photos_in(few / "red"), source, workers=1, progress=Heard()).features
+    plain = carried(few, card, 0.9)
+    labels = spread(few, card, source, precision=0.9, seed=0, workers=1, progress=Heard(), learned=learned)
+    assert plain.sure.mean() < 0.9 <= labels.sure.mean()
+    assert 8 <= len(labels.sure) < len(plain.sure)
+    assert labels.figures.threshold == pytest.approx(labels.sure.min())
+    mixed_photos(only := tmp_path / "only", 12)
+    with pytest.raises(DatasetError, match=r"no label is surer than 0\.\d\d: give a lower --precision, or --weights"):
+        spread(few, only, source, precision=0.9, seed=0, workers=1, progress=Heard(), learned=learned)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.floats(0.01, 0.99))
+def test_as_many_as_are_sure_enough_on_average(sure: list[float], precision: float) -> None:
+    least = sure_on_average(np.array(sure), precision)
+    levels = sorted(set(sure), reverse=True)
+    enough = [level for level in levels if np.mean([one for one in sure if one >= level]) >= precision + 1e-9]
+    if least is None:
+        assert not enough
+    else:
+        assert np.mean([one for one in sure if one >= least]) >= precision - 1e-9
+        assert not enough or least <= min(enough)
+
+
 def test_training_reads_what_is_written_and_knows_whose_labels_they_are(tmp_path: Path) -> None:
     card = colour_photos(tmp_path / "card" / "may" / "3", CARD).parent.parent
     labels = carried(sorted_photos(tmp_path / "few", 8), card)
@@ -57,6 +98,8 @@ def test_training_reads_what_is_written_and_knows_whose_labels_they_are(tmp_path
     # Sub-folders stay: --group-by folder finds the visits.
     assert all(path.relative_to(tmp_path / "out").parts[1:3] == ("may", "3") for path in made)
     assert listing.lost == 0
+    next_ones = [listing.photos[index].second for index in listing.machine_made]
+    assert all(one is not None and 0 < one[1] < 0.5 for one in next_ones)
 
 
 def test_what_was_labelled_or_looks_the_same_gets_no_second_label(tmp_path: Path) -> None:

@@ -350,6 +350,8 @@ def test_the_report_explains_which_state_was_kept_and_what_to_do() -> None:
     assert harm.means.startswith("Kept the head alone")
     assert "More photos" in harm.do
     assert sentences.history(History((), 0.7, kept=0)).means == "Only the head was trained."
+    alone = sentences.history(History((), 0.8, kept=0, joined=12))
+    assert "learned at the end from the 12 validation photos, too" in alone.means
     joined = sentences.history(replace(history(last=5, rival=5, kept=5), joined=12))
     assert "trained once more in the same way, with these 12 among those that it learned from" in joined.means
 

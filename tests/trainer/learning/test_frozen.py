@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trainer.learning.head_alone import unused_in_words
+from trainer.learning.frozen import unused_in_words
 from trainer.networks.families import Network
 from trainer.options import Options
 
