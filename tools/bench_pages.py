@@ -6,8 +6,8 @@
 
 memory    Serves a store of 5,000 events with pictures as a process of its own, and asks for all pages, found by
           following links, and their pictures, one after another. Prints its proportional memory (PSS) at the begin,
-          after 500 requests (at most 60 MiB) and the slope over --requests more, by least squares and as
-          the difference of the medians of the last and the second quarter.
+          after 500 requests (at most 60 MiB) and the slope over --requests more of what it shares with nobody, by
+          least squares and as the difference of the medians of the last and the second quarter.
 list      Serves a store of so many events, and asks for the first page of the list, one far behind, some choices, and
           the counts. A process of its own for each; the first answer apart from the rest. Prints median, quarters and
           worst of the time from the request to the whole answer, and the server's processor time for each, which is the
@@ -42,7 +42,7 @@ from tools.make_store import made_events, make_store
 from tools.soaking.memory import Sample, look, slope
 
 MOST_PSS_MIB, MOST_LIST_MS = 60.0, 150.0
-# PSS is counted in pages of 4 KiB, and shared pages come and go with other processes: less than this is none.
+# The allocator takes pages in pieces: less than this is none.
 MOST_SLOPE_MIB = 0.5
 FIRST = 500
 SAMPLES = 100
@@ -112,15 +112,16 @@ def memory(requests: int) -> dict[str, Any]:
 
 
 def judged(begun: Sample, samples: list[Sample]) -> dict[str, Any]:
-    values = [one.pss_mib for one in samples]
+    values, own = [one.pss_mib for one in samples], [one.own_mib for one in samples]
     quarter = max(1, len(values) // 4)
-    drift_mib = statistics.median(values[-quarter:]) - statistics.median(values[quarter : 2 * quarter])
-    slope_mib = slope(samples, "pss_mib") * 10_000
+    drift_mib = statistics.median(own[-quarter:]) - statistics.median(own[quarter : 2 * quarter])
+    slope_mib = slope(samples, "own_mib") * 10_000
     return {
         "pss_begin_mib": begun.pss_mib,
         f"pss_after_{FIRST}_mib": values[0],
         "pss_end_mib": values[-1],
         "pss_most_mib": max(values),
+        "own_mib": f"{own[0]:.1f} to {own[-1]:.1f}",
         "slope_mib_per_10000": slope_mib,
         "drift_mib": drift_mib,
         "open_files": f"{samples[0].open_files} to {samples[-1].open_files}",

@@ -6,8 +6,8 @@
 Serves a store of its own without a password (three fifths of the requests) and with one (a stranger's requests), and
 photos to be labelled, as processes of their own over a port of this machine. Routes, addresses and words are taken from
 the application and its pages. Requests go one after another. A fault is an answer of 500 or above, no answer, a
-traceback or an error in the log, an end of the process; growth is judged by proportional memory (PSS) over the second
-half: more than 1 MiB in 10,000 requests fails. Ends with status 1 if anything was found.
+traceback or an error in the log, an end of the process; growth is judged by the memory that the process shares with
+nobody, over the second half: more than 1 MiB in 10,000 requests fails. Ends with status 1 if anything was found.
 """
 
 import argparse
@@ -59,7 +59,7 @@ class Found:
         """By how many MiB the process grows in 10,000 requests, over the second half."""
         late = self.samples[len(self.samples) // 2 :]
         warm = len(late) > 2 and self.answers.total() >= WARM
-        return slope(late, "pss_mib") * 10_000 if warm else 0.0
+        return slope(late, "own_mib") * 10_000 if warm else 0.0
 
 
 def fuzz(site: Served, tour: Tour, table: Table, requests: int, seed: int, cookie: str = "") -> Found:
@@ -101,7 +101,8 @@ def report(name: str, found: Found, took_s: float) -> bool:
         counts = {status: count for (one, status), count in sorted(found.answers.items()) if one == route}
         print(f"  {route:42}" + "  ".join(f"{status}: {count}" for status, count in counts.items()))
     first, last = found.samples[0], found.samples[-1]
-    print(f"  PSS {first.pss_mib:.1f} to {last.pss_mib:.1f} MiB, {found.growth_mib:+.2f} MiB in 10,000 requests")
+    print(f"  PSS {first.pss_mib:.1f} to {last.pss_mib:.1f} MiB")
+    print(f"  own {first.own_mib:.1f} to {last.own_mib:.1f} MiB, {found.growth_mib:+.2f} MiB in 10,000 requests")
     print(f"  open files {first.open_files} to {last.open_files}, threads {first.threads} to {last.threads}")
     for fault in found.faults[:20]:
         print(f"  FAULT {fault}")

@@ -31,7 +31,7 @@ def struck(name: str, back_s: float | None, gap_s: float = 0.0) -> Strike:
 
 def a_sample(at: float, rss_mib: float, pid: int = 1, parts: Sequence[str] = PARTS) -> Sample:
     each = dict.fromkeys(parts, (pid, rss_mib))
-    return Sample(at, rss_mib, rss_mib, open_files=40, threads=12, each=each, done=0)
+    return Sample(at, rss_mib, rss_mib, rss_mib, open_files=40, threads=12, each=each, done=0)
 
 
 def test_faults_are_drawn_by_their_weights_and_the_same_for_the_same_seed() -> None:
@@ -88,7 +88,7 @@ def test_processes_are_looked_at_and_one_that_has_ended_is_left_out() -> None:
     ended.wait()
     seen = look(0.5, {"supervisor": os.getpid(), "worker": ended.pid}, 7)
     assert (seen.at, list(seen.each), seen.done) == (0.5, ["supervisor"], 7)
-    assert seen.rss_mib >= seen.pss_mib > 1
+    assert seen.rss_mib >= seen.pss_mib >= seen.own_mib > 1
     assert seen.open_files > 2
     assert seen.threads >= 1
 

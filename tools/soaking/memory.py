@@ -12,11 +12,13 @@ class Sample:
     """The figures of all processes together.
 
     at: when, in the unit of whoever takes it. each: process id and resident MiB of each part. done: what they had done.
+    own_mib: what no other process shares. It shows growth: PSS also grows when others that shared a library have ended.
     """
 
     at: float
     rss_mib: float
     pss_mib: float
+    own_mib: float
     open_files: int
     threads: int
     each: dict[str, tuple[int, float]]
@@ -28,7 +30,7 @@ FIGURES = ("rss_mib", "pss_mib", "open_files", "threads")
 
 def look(at: float, parts: Mapping[str, int], done: int) -> Sample:
     """Sample all processes, given by part; return their sums. One that has ended does not count."""
-    totals = {"Rss:": 0, "Pss:": 0}
+    totals = dict.fromkeys(("Rss:", "Pss:", "Private_Clean:", "Private_Dirty:"), 0)
     files = threads = 0
     each: dict[str, tuple[int, float]] = {}
     for name, pid in parts.items():
@@ -41,7 +43,8 @@ def look(at: float, parts: Mapping[str, int], done: int) -> Sample:
         taken = {key: int(rest[0]) for key, *rest in map(str.split, lines) if key in totals}
         totals = {key: totals[key] + taken[key] for key in totals}
         each[name] = (pid, taken["Rss:"] / 1024)
-    return Sample(at, totals["Rss:"] / 1024, totals["Pss:"] / 1024, files, threads, each, done)
+    rss, pss, clean, dirty = (total / 1024 for total in totals.values())
+    return Sample(at, rss, pss, clean + dirty, files, threads, each, done)
 
 
 def slope(samples: Sequence[Sample], name: str) -> float:
