@@ -62,10 +62,7 @@ class Data:
         made = listing.machine_made
         hand = np.setdiff1d(np.concatenate([self.splits["train"], self.splits["val"]]), made)
         weights = machine_weights(listing.labels, made, hand, len(listing.classes), self.machine_weight)
-        likely = listing.likely if len(made) else None
-        return PhotoSet(
-            self.photos.seen, listing.labels, self.splits["train"], self.splits["val"], weights, made, likely
-        )
+        return PhotoSet(self.photos.seen, listing.labels, self.splits["train"], self.splits["val"], weights, made)
 
 
 def load(run: RunContext, listing: Listing) -> Data:

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -32,7 +32,7 @@ from trainer.dataset.layouts.splits import (
     loose_photos,
     named,
 )
-from trainer.dataset.machine_labels import Likely, MachineLabel, Sureness, read_machine_labels
+from trainer.dataset.machine_labels import Sureness, read_machine_labels
 from trainer.pages.words import counted
 
 Split = Literal["train", "val", "test"]
@@ -57,14 +57,12 @@ class Photo:
     """A file, the index of its class, and the split that its folder names, if any.
 
     sure: how sure its label is, 0..1, if a machine made it; None if a person did.
-    second: the index of the class that is next likely, and how likely it is, 0..1, if a machine noted it.
     """
 
     path: Path
     label: int
     split: Split | None
     sure: float | None = None
-    second: tuple[int, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +104,6 @@ class Listing:
         return np.array([place for place, photo in enumerate(self.photos) if photo.sure is not None], np.int64)
 
     @property
-    def likely(self) -> Likely:
-        """How likely the classes of each photo are."""
-        seconds = [(-1, 0.0) if photo.second is None else photo.second for photo in self.photos]
-        return Likely(
-            self.labels,
-            np.array([1.0 if photo.sure is None else photo.sure for photo in self.photos], np.float32),
-            np.array([number for number, _ in seconds], np.int64),
-            np.array([sure for _, sure in seconds], np.float32),
-        )
-
-    @property
     def sureness(self) -> Sureness | None:
         """How sure those labels are; None if a machine made none."""
         return Sureness.of([photo.sure for photo in self.photos if photo.sure is not None])
@@ -151,7 +138,7 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS, visits: bool | None
         for folder in class_folders:
             gathered.add(folder, split)
     found = gathered.passed_over()
-    photos, lost = _marked(root, gathered.photos, classes)
+    photos, lost = _marked(root, gathered.photos)
     if gathered.empty and min_photos:
         raise DatasetError(_no_photos(root, gathered, found) + folder_to_give(root))
     _check_counts(root, classes, photos, found, min_photos)
@@ -162,23 +149,14 @@ def list_photos(root: Path, *, min_photos: int = MIN_PHOTOS, visits: bool | None
     return Listing(root, classes, photos, found, tuple(gathered.broken), tuple(sorted(closed)), loose, lost)
 
 
-def _marked(root: Path, photos: Sequence[Photo], classes: Sequence[str]) -> tuple[tuple[Photo, ...], int]:
+def _marked(root: Path, photos: Sequence[Photo]) -> tuple[tuple[Photo, ...], int]:
     """Return `photos` with how sure machine-made labels are, and how many rows of their table name none of them."""
-    rows = read_machine_labels(root)
-    if not rows:
+    sure = read_machine_labels(root)
+    if not sure:
         return tuple(photos), 0
-    numbers = {name: number for number, name in enumerate(classes)}
     names = [photo.path.relative_to(root).as_posix() for photo in photos]
-    marked = tuple(_by_machine(photo, rows.get(name), numbers) for photo, name in zip(photos, names, strict=True))
-    return marked, len(rows.keys() - set(names))
-
-
-def _by_machine(photo: Photo, row: MachineLabel | None, numbers: Mapping[str, int]) -> Photo:
-    if row is None:
-        return photo
-    number = numbers.get(row.second)
-    second = None if number in (None, photo.label) else (number, row.second_sure)
-    return replace(photo, sure=row.sure, second=second)
+    marked = tuple(replace(photo, sure=sure.get(name)) for photo, name in zip(photos, names, strict=True))
+    return marked, len(sure.keys() - set(names))
 
 
 def _places(root: Path) -> dict[Split | None, Path]:

@@ -20,9 +20,7 @@ from edge.storage import read_bounded
 from trainer.dataset.layouts.tables import MOST_BYTES, read_table
 
 MACHINE_LABELS = "machine-labels.csv"
-_COLUMNS = ("file", "label", "sure", "second", "second_sure")
-_NEEDED = 3  # tables of earlier versions have no second class
-_ROUNDED = 1e-3
+_COLUMNS = ("file", "label", "sure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,44 +30,11 @@ class MachineLabel:
     file: below the folder of class folders, with / between folders.
     label: the class.
     sure: how sure it is, 0..1.
-    second: the class that comes next; "" if none is known.
-    second_sure: how likely that one is, 0..1.
     """
 
     file: str
     label: str
     sure: float
-    second: str = ""
-    second_sure: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Likely:
-    """How likely the classes of photos are. A label that people gave is certain.
-
-    labels: class numbers, int64 (photos,). sure: how likely each is, float32 (photos,), 0..1.
-    seconds: the class that comes next, int64 (photos,); -1 if none is known. second_sure: how likely that is, float32
-        (photos,), 0..1.
-    """
-
-    labels: NDArray[np.int64]
-    sure: NDArray[np.float32]
-    seconds: NDArray[np.int64]
-    second_sure: NDArray[np.float32]
-
-    def targets(self, photos: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-        """Return how likely each class is for each of these photos, float32 (photos, classes); each row adds up to 1.
-
-        What is left is divided evenly among the classes that have no figure."""
-        labels, sure, seconds = self.labels[photos], self.sure[photos], self.seconds[photos]
-        known, rows = seconds >= 0, np.arange(len(photos))
-        second_sure = np.where(known, self.second_sure[photos], np.float32(0))
-        left = np.maximum(1 - sure - second_sure, 0) / np.maximum(classes - 1 - known, 1)
-        targets = np.repeat(left.astype(np.float32)[:, None], classes, axis=1)
-        targets[rows[known], seconds[known]] = second_sure[known]
-        targets[rows, labels] = sure
-        targets /= np.maximum(targets.sum(axis=1, keepdims=True), np.float32(1e-6))
-        return targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +83,11 @@ def machine_weights(
 
 def write_machine_labels(rows: Iterable[MachineLabel]) -> bytes:
     """Return the table as the bytes of a CSV file."""
-    return csv_bytes([_COLUMNS, *((r.file, r.label, f"{r.sure:.4f}", r.second, f"{r.second_sure:.4f}") for r in rows)])
+    return csv_bytes([_COLUMNS, *((row.file, row.label, f"{row.sure:.4f}") for row in rows)])
 
 
-def read_machine_labels(root: Path) -> dict[str, MachineLabel]:
-    """Return the rows of the table under `root`, by their file; nothing if there is no table.
+def read_machine_labels(root: Path) -> dict[str, float]:
+    """Return how sure the label of each file in the table under `root` is; nothing if there is no table.
 
     Raises MissingInputError if it cannot be read; DatasetError if it is no such table."""
     path = root / MACHINE_LABELS
@@ -135,31 +100,19 @@ def read_machine_labels(root: Path) -> dict[str, MachineLabel]:
         raise MissingInputError(f"{shown}: cannot read: {error.strerror or error}") from error
     rows = read_table(data, errors="surrogateescape")
     try:
-        if missing := [name for name in _COLUMNS[:_NEEDED] if name not in (rows.fieldnames or ())]:
+        if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
             raise DatasetError(f"{shown}: no column {missing[0]!r}: take the table that `dataset spread` wrote")
-        found = (_read(row, f"{shown}, line {rows.line_num}") for row in rows if row["file"])
-        return {row.file: row for row in found}
+        return {row["file"]: _sure(row["sure"], f"{shown}, line {rows.line_num}") for row in rows if row["file"]}
     except csv.Error as error:
         raise DatasetError(f"{shown}: not a CSV file ({error}): take the table that `dataset spread` wrote") from error
 
 
-def _read(row: dict[str, str | None], where: str) -> MachineLabel:
-    sure, second = _sure(row["sure"], "sure", where), row.get("second") or ""
-    second_sure = _sure(row.get("second_sure"), "second_sure", where) if second else 0.0
-    if sure + second_sure > 1 + _ROUNDED:
-        raise DatasetError(
-            f"{where}: sure and second_sure are {sure:g} and {second_sure:g}, must be 1 at most together: correct them "
-            "or delete the row"
-        )
-    return MachineLabel(row["file"] or "", row["label"] or "", sure, second, second_sure)
-
-
-def _sure(text: str | None, column: str, where: str) -> float:
+def _sure(text: str | None, where: str) -> float:
     try:
         value = float((text or "").replace(",", "."))
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
         shown = readable_name(text or "")
-        raise DatasetError(f"{where}: {column} is {shown!r}, must be 0 to 1: correct it or delete the row")
+        raise DatasetError(f"{where}: sure is {shown!r}, must be 0 to 1: correct it or delete the row")
     return value

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.dataset.machine_labels import Likely
 from trainer.dataset.rows import RowSource
 
 
@@ -19,7 +18,6 @@ class PhotoSet:
     val: indices of the photos to choose by, int64.
     weights: what each photo counts beside its class's weight, float32 (photos,); None: all alike.
     machine_made: indices of the photos whose labels a machine made, int64; some may be in no split.
-    likely: how likely the classes of each photo are; None if all labels are certain.
     """
 
     pixels: RowSource
@@ -28,14 +26,7 @@ class PhotoSet:
     val: NDArray[np.int64]
     weights: NDArray[np.float32] | None = None
     machine_made: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    likely: Likely | None = None
 
     def weights_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return what each of these photos counts, float32 (indices,)."""
         return np.ones(len(indices), np.float32) if self.weights is None else self.weights[indices]
-
-    def targets_of(self, indices: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-        """Return how likely each class is for each of these photos, float32 (indices, classes)."""
-        if self.likely is not None:
-            return self.likely.targets(indices, classes)
-        return np.eye(classes, dtype=np.float32)[self.labels[indices]]

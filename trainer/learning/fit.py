@@ -275,8 +275,7 @@ class _Training:
         keep = min(AVERAGE, (1 + batch.step) / (10 + batch.step))
         labels = self.photos.labels[batch.indices]
         weights = self.recipe.class_weights[labels] * self.photos.weights_of(batch.indices)
-        targets = self.photos.targets_of(batch.indices, len(self.recipe.class_weights))
-        loss = float(self._step(batch.pixels, targets, weights, tf.constant(keep, tf.float32)))
+        loss = float(self._step(batch.pixels, labels, weights, tf.constant(keep, tf.float32)))
         if not math.isfinite(loss):
             raise UnavailableError(
                 f"training broke down at step {batch.step}: the loss is {loss}: give the same command with --restart "
@@ -290,13 +289,14 @@ class _Training:
 
         model, optimizer, average, strategy = self.model, self.optimizer, self.average, self.team.strategy
         normalized = normalizer(spec)
+        classes = model.output_shape[-1]
         whole = min(BATCH, len(self.photos.train))
 
         def on_replica(batch: Any, targets: Any, weights: Any) -> Any:
             with tf.GradientTape() as tape:
                 logits = model(normalized(tf.cast(batch, tf.float32)), training=True)
                 losses = keras.losses.categorical_crossentropy(
-                    targets, logits, from_logits=True, label_smoothing=LABEL_SMOOTHING
+                    tf.one_hot(targets, classes), logits, from_logits=True, label_smoothing=LABEL_SMOOTHING
                 )
                 # Members add their gradients up, so each divides by the whole batch.
                 loss = tf.reduce_sum(losses * weights) / whole

@@ -124,8 +124,7 @@ def _train_head(setting: Setting, model: Any) -> dict[str, NDArray[Any]] | None:
             return None
         weights = class_weights(labels, classes, run.options.class_weights).astype(np.float64)
         counts = np.resize(photos.weights_of(photos.train), len(labels))  # the mirror images count as the photos do
-        views = len(labels) // max(1, len(photos.train))
-        examples = Examples(features, labels, weights[labels] * counts, _targets(photos, photos.train, views, classes))
+        examples = Examples(features, labels, weights[labels] * counts)
         val = (val_views[0], photos.labels[photos.val])
         deadline = setting.deadline
         with run.progress.stage("head", len(STRENGTHS)) as advance:
@@ -144,11 +143,6 @@ def _train_head(setting: Setting, model: Any) -> dict[str, NDArray[Any]] | None:
         "accuracy": np.array(head.val_accuracy),
         "left_out": np.array(rows, np.float64).reshape(-1, 3),
     }
-
-
-def _targets(photos: PhotoSet, rows: NDArray[np.int64], views: int, classes: int) -> NDArray[np.float32] | None:
-    """Return how likely the classes of photos in all their views are; None if all labels are certain."""
-    return None if photos.likely is None else np.tile(photos.targets_of(rows, classes), (views, 1))
 
 
 def _head_of_all(

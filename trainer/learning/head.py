@@ -49,20 +49,17 @@ class Examples:
     features: float32 (rows, channels), in memory or on disk.
     labels: int64 (rows,).
     weights: float64 (rows,), what each row counts.
-    targets: float32 (rows, classes), how likely each class is; None if the labels are certain.
     """
 
     features: RowSource
     labels: NDArray[np.int64]
     weights: NDArray[np.float64]
-    targets: NDArray[np.float32] | None = None
 
-    def blocks(self) -> Iterator[tuple[NDArray[np.float32], NDArray[Any], NDArray[np.float64]]]:
-        """Yield all rows, a few thousand at a time: features, labels or targets, weights."""
-        wanted: NDArray[Any] = self.labels if self.targets is None else self.targets
+    def blocks(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]]:
+        """Yield all rows, a few thousand at a time."""
         for start in range(0, len(self.labels), BLOCK):
             part = slice(start, start + BLOCK)
-            yield self.features[part], wanted[part], self.weights[part]
+            yield self.features[part], self.labels[part], self.weights[part]
 
 
 def train_head(
@@ -105,8 +102,7 @@ def sample(train: Examples, limit: int) -> Examples:
     if count <= limit:
         return train
     rows = np.linspace(0, count - 1, limit).astype(np.int64)
-    targets = None if train.targets is None else train.targets[rows]
-    return Examples(train.features[rows], train.labels[rows], train.weights[rows], targets)
+    return Examples(train.features[rows], train.labels[rows], train.weights[rows])
 
 
 def _judge(
@@ -177,23 +173,16 @@ def _mean(train: Examples) -> NDArray[np.float32]:
 
 
 def _softmax_residual(
-    logits: NDArray[Any], wanted: NDArray[Any], weights: NDArray[np.float64]
+    logits: NDArray[Any], labels: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return the weighted cross-entropy of all rows together, and its gradient by the logits, (rows, classes).
-
-    wanted: labels, int64 (rows,), or targets, float32 (rows, classes)."""
+    """Return the weighted cross-entropy of all rows together, and its gradient by the logits, (rows, classes)."""
     shifted = (logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
     exponent = np.exp(shifted)
     norm = exponent.sum(axis=1)
+    rows = np.arange(len(labels))
+    loss = float((weights * (np.log(norm) - shifted[rows, labels])).sum())
     residual = exponent / norm[:, None]
-    if wanted.ndim == 2:
-        of_wanted = (shifted * wanted).sum(axis=1)
-        residual -= wanted
-    else:
-        rows = np.arange(len(wanted))
-        of_wanted = shifted[rows, wanted]
-        residual[rows, wanted] -= 1
-    loss = float((weights * (np.log(norm) - of_wanted)).sum())
+    residual[rows, labels] -= 1
     return loss, residual * weights[:, None]
 
 

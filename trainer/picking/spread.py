@@ -70,7 +70,6 @@ class Labels:
     figures: of all.
     listing: the labelled photos that they were carried from.
     paths, labels, sure: of each photo that got one, its file, class number, and how sure that is, 0..1.
-    seconds, second_sure: the class that comes next, and how likely it is; the same class if there is only one.
     """
 
     figures: Spread
@@ -78,8 +77,6 @@ class Labels:
     paths: tuple[Path, ...]
     labels: Indices
     sure: NDArray[np.float32]
-    seconds: Indices
-    second_sure: NDArray[np.float32]
 
 
 def spread(
@@ -131,10 +128,7 @@ def spread(
     figures = _figures(listing, threshold, (len(free), len(found.photos.unreadable)), given[taken])
     figures = msgspec.structs.replace(figures, learned=too_easy)
     paths = tuple(found.photos.paths[place] for place in free[taken])
-    order = np.argsort(-shares[taken], axis=1, kind="stable")
-    seconds = order[:, min(1, order.shape[1] - 1)].astype(np.int64)
-    second_sure = np.take_along_axis(shares[taken], seconds[:, None], axis=1)[:, 0]
-    return Labels(figures, listing, paths, given[taken], sure[taken].astype(np.float32), seconds, second_sure)
+    return Labels(figures, listing, paths, given[taken], sure[taken].astype(np.float32))
 
 
 def _parts(hand: Sequence[Photo], found: Gathered) -> tuple[Indices, Indices]:
@@ -230,13 +224,10 @@ def write_labels(folder: Path, labels: Labels, photos: Path, *, copy: bool, prog
     by_name = {names.free(_name_of(photo, listing)): photo.path for photo in listing.photos if photo.sure is None}
     above = f"{_TRAIN}/" if any(photo.split for photo in listing.photos) else ""
     rows = []
-    figures = (labels.labels, labels.sure, labels.seconds, labels.second_sure)
-    for path, label, sure, second, next_sure in zip(
-        labels.paths, *(column.tolist() for column in figures), strict=True
-    ):
+    for path, label, sure in zip(labels.paths, labels.labels.tolist(), labels.sure.tolist(), strict=True):
         name = names.free(f"{above}{listing.classes[label]}/{path.relative_to(photos).as_posix()}")
         by_name[name] = path
-        rows.append(MachineLabel(name, listing.classes[label], sure, listing.classes[second], next_sure))
+        rows.append(MachineLabel(name, listing.classes[label], sure))
     write_photos(folder, by_name, {MACHINE_LABELS: write_machine_labels(rows)}, copy=copy, progress=progress)
 
 

@@ -11,7 +11,6 @@ from edge.errors import DatasetError, MissingInputError
 from trainer.dataset.listing import list_photos
 from trainer.dataset.machine_labels import (
     MACHINE_LABELS,
-    Likely,
     MachineLabel,
     machine_weights,
     read_machine_labels,
@@ -43,24 +42,18 @@ def test_any_name_comes_back(tmp_path_factory: pytest.TempPathFactory, names: li
     except UnicodeEncodeError:  # half of a pair of surrogates is no name of a file
         return
     (folder / MACHINE_LABELS).write_bytes(data)
-    assert read_machine_labels(folder) == {name: MachineLabel(name, "owl", 0.5) for name in names}
+    assert read_machine_labels(folder) == dict.fromkeys(names, 0.5)
 
 
 def test_bytes_that_are_no_text_come_back(tmp_path: Path) -> None:
     name = b'owl/\xff\n,".jpg'.decode("utf-8", "surrogateescape")
     (tmp_path / MACHINE_LABELS).write_bytes(write_machine_labels([MachineLabel(name, "owl", 0.25)]))
-    assert read_machine_labels(tmp_path) == {name: MachineLabel(name, "owl", 0.25)}
-
-
-def test_the_class_that_comes_next_comes_back(tmp_path: Path) -> None:
-    row = MachineLabel("owl/1.jpg", "owl", 0.5, "wren, young", 0.25)
-    (tmp_path / MACHINE_LABELS).write_bytes(write_machine_labels([row]))
-    assert read_machine_labels(tmp_path) == {"owl/1.jpg": row}
+    assert read_machine_labels(tmp_path) == {name: 0.25}
 
 
 def test_a_table_that_a_spreadsheet_saved_is_read(tmp_path: Path) -> None:
     (tmp_path / MACHINE_LABELS).write_bytes("\ufefffile;label;sure\r\nowl/1.jpg;owl;0,75\r\n".encode())
-    assert read_machine_labels(tmp_path) == {"owl/1.jpg": MachineLabel("owl/1.jpg", "owl", 0.75)}
+    assert read_machine_labels(tmp_path) == {"owl/1.jpg": 0.75}
 
 
 def test_no_table_marks_nothing(tmp_path: Path) -> None:
@@ -76,14 +69,6 @@ def test_no_table_marks_nothing(tmp_path: Path) -> None:
         ("file,label,sure\nowl/1.jpg,owl,1.5\n", "must be 0 to 1"),
         ("file,label,sure\nowl/1.jpg,owl,nan\n", "must be 0 to 1"),
         ("file,label,sure\nowl/1.jpg\n", "line 2: sure is '', must be 0 to 1"),
-        (
-            "file,label,sure,second,second_sure\nowl/1.jpg,owl,0.5,wren,2\n",
-            "line 2: second_sure is '2', must be 0 to 1",
-        ),
-        (
-            "file,label,sure,second,second_sure\nowl/1.jpg,owl,0.6,wren,0.5\n",
-            "line 2: .* 0.6 and 0.5, must be 1 at most",
-        ),
     ],
 )
 def test_a_table_that_is_none_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
@@ -148,43 +133,6 @@ def test_moved_photos_count_as_labelled_by_hand(tmp_path: Path) -> None:
     listing = list_photos(tmp_path)
     assert len(listing.machine_made) == 3
     assert listing.lost == 1
-
-
-def test_a_label_teaches_as_much_as_it_is_sure(tmp_path: Path) -> None:
-    """Four classes: by hand, by machine with and without a next one, and one whose next class is gone."""
-    for folder in ("owl", "robin", "wren", "crow"):
-        for number in range(8):
-            (tmp_path / folder).mkdir(exist_ok=True)
-            (tmp_path / folder / f"{number}.jpg").touch()
-    rows = [
-        MachineLabel("owl/0.jpg", "owl", 0.7, "wren", 0.2),
-        MachineLabel("owl/1.jpg", "owl", 0.7),
-        MachineLabel("owl/2.jpg", "owl", 0.4, "dodo", 0.3),
-        MachineLabel("wren/0.jpg", "wren", 0.5, "wren", 0.5),
-    ]
-    (tmp_path / MACHINE_LABELS).write_bytes(write_machine_labels(rows))
-    listing = list_photos(tmp_path)
-    assert listing.classes == ("crow", "owl", "robin", "wren")
-    names = [photo.path.relative_to(tmp_path).as_posix() for photo in listing.photos]
-    asked = [names.index(name) for name in ("owl/0.jpg", "owl/1.jpg", "owl/2.jpg", "wren/0.jpg", "crow/0.jpg")]
-    assert listing.likely.targets(np.array(asked), 4) == pytest.approx(
-        np.array(
-            [
-                [0.05, 0.7, 0.05, 0.2],
-                [0.1, 0.7, 0.1, 0.1],
-                [0.2, 0.4, 0.2, 0.2],
-                [1 / 6, 1 / 6, 1 / 6, 0.5],
-                [1, 0, 0, 0],
-            ]
-        )
-    )
-
-
-def test_of_two_classes_the_other_one_gets_the_rest() -> None:
-    likely = Likely(
-        np.array([0, 1]), np.array([0.7, 0.6], np.float32), np.array([1, -1]), np.array([0.2, 0], np.float32)
-    )
-    assert likely.targets(np.array([0, 1]), 2) == pytest.approx(np.array([[7 / 9, 2 / 9], [0.4, 0.6]]))
 
 
 def test_no_class_gets_more_from_the_machine_than_the_median_class() -> None:

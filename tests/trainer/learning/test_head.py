@@ -80,20 +80,6 @@ def test_a_photo_of_weight_two_counts_as_if_it_were_there_twice() -> None:
     assert weighted == pytest.approx(fit_linear(examples((features[twice], labels[twice])), 3, 0.3), abs=2e-3)
 
 
-def test_a_photo_that_is_half_of_two_classes_counts_as_if_it_were_there_as_both() -> None:
-    features, labels = clouds(3, 20, 0, spread=0.7)
-    targets = np.eye(3, dtype=np.float32)[labels]
-    targets[::2] = 0.7 * targets[::2] + 0.3 * np.roll(targets[::2], 1, axis=1)
-    ours = fit_linear(Examples(features, labels, np.ones(len(labels)), targets), 3, 1.0)
-    rows, classes = np.nonzero(targets)
-    parts = Examples(features[rows], classes, targets[rows, classes].astype(np.float64))
-    assert ours == pytest.approx(fit_linear(parts, 3, 1.0), abs=2e-3)
-    kept = sample(Examples(features, labels, np.ones(len(labels)), targets), 10)
-    assert kept.targets is not None
-    assert (kept.targets.argmax(axis=1) == kept.labels).all()
-    assert kept.targets.shape == (10, 3)
-
-
 def test_a_photo_that_weighs_nothing_is_not_learned_from() -> None:
     features, labels = clouds(3, 20, 0, spread=0.7)
     wrong = np.concatenate([features, features]), np.concatenate([labels, (labels + 1) % 3])
