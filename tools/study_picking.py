@@ -11,7 +11,7 @@ labelled cannot be learned, and its test photos count as wrong. The ways:
     more     1.4 times as many, drawn
     picked   `fieldfare dataset pick -n NUMBER`
     rounds   the smallest number picked; from then on up to the next number with the bundle of the round before
-    quick    the photos of rounds that were run with --epochs 0 before: only the last training is a long one
+    steps    sixty picked, then sixty more each time with the labels of those before: no bundle, no training between
     spread   as picked, and `fieldfare dataset spread` over the pool, with the weights that training starts from
     again    as spread, with the bundle of picked instead of the weights
 
@@ -34,8 +34,9 @@ from pathlib import Path
 import numpy as np
 from study_runs import fieldfare, link, parser_of, run_all, spread
 
-WAYS = ("random", "more", "picked", "rounds", "quick", "spread", "again")
+WAYS = ("random", "more", "picked", "rounds", "steps", "spread", "again")
 MORE = 1.4
+STEP = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +119,27 @@ class Study:
         if task.way in ("random", "more"):
             count = round(task.labels * (MORE if task.way == "more" else 1))
             return list(np.random.default_rng((task.draw, count)).permutation(sorted(self.pool))[:count])
-        if task.way == "quick":
-            return self._of_rounds(self.kept / f"rounds-{task.labels}-{task.draw}-0")
+        if task.way == "steps":
+            return self._in_steps(folder)
         if task.way != "rounds" or task.labels == min(self.arguments.numbers):
             return self._pick(folder, task.labels, ["--weights", self.arguments.weights])
         before = max(number for number in self.arguments.numbers if number < task.labels)
         state = self._place("rounds", before)
-        known = self._of_rounds(state)
+        known: list[str] = json.loads(state.with_suffix(".json").read_text())
         link((folder / "known" / name, self.pool[name]) for name in known)
         bundle = ["--bundle", state.with_suffix(".fieldfare"), "--labelled", folder / "known"]
         return known + self._pick(folder, task.labels - len(known), bundle)
 
-    def _of_rounds(self, place: Path) -> list[str]:
-        """Return the names of the photos that an earlier round had labels of."""
-        if not place.with_suffix(".json").exists():
-            raise SystemExit(f"{place.with_suffix('.json')}: not there: run --ways rounds, for quick with --epochs 0")
-        found: list[str] = json.loads(place.with_suffix(".json").read_text())
-        return found
+    def _in_steps(self, folder: Path) -> list[str]:
+        """Return the names of photos that were picked a few at a time, each time beside those labelled before."""
+        network: list[object] = ["--weights", self.arguments.weights]
+        names: list[str] = []
+        while len(names) < self.task.labels:
+            labelled: list[object] = ["--labelled", folder / "known"] if names else []
+            new = self._pick(folder, min(STEP, self.task.labels - len(names)), [*network, *labelled])
+            link((folder / "known" / self.pool[name].parent.name / name, self.pool[name]) for name in new)
+            names += new
+        return names
 
     def _pick(self, folder: Path, count: int, network: list[object]) -> list[str]:
         words = ["dataset", "pick", folder / "pool", "-n", count, "--seed", self.task.draw, *network]

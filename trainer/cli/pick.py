@@ -43,7 +43,7 @@ _common = with_options(
     "--labelled",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Photos that have labels already; those picked are unlike them.",
+    help="Photos that have labels already, in class folders: none of these, nor of what is nearly the same, is picked.",
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="A new folder for links to the photos.")
 @_common
@@ -51,9 +51,10 @@ _common = with_options(
 def pick(photos: Path, count: int, labelled: Path | None, out: Path | None, copy: bool, **given: Any) -> None:
     """Pick the photos in PHOTOS that are most worth a label.
 
-    Without a bundle: typical ones, each of another group of photos that look alike. With --bundle: those that the
-    bundle is unsure of and that differ from each other. Near-duplicates count once. Prints a table, or puts links and
-    the table into the folder --out, to be sorted into class folders by hand.
+    As long as nothing has a label: typical ones, each of another group of photos that look alike. With --labelled and
+    two class folders in it, or with --bundle: those whose class is in doubt and that differ from each other.
+    Near-duplicates count once. Prints a table, or puts links and the table into the folder --out, to be sorted into
+    class folders by hand.
     """
     _prepare((photos, labelled), out, copy=copy, **given)
     from trainer.cli.console import ConsoleProgress

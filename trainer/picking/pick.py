@@ -14,9 +14,12 @@ from edge.exports.copying.names import safe_name
 from edge.exports.tables import csv_bytes
 from edge.images import readable_name
 from edge.photo_files import ending_of
+from trainer.dataset.listing import list_photos
 from trainer.dataset.photo_folders import photos_in, write_photos
+from trainer.features.axes import Points
 from trainer.pages.words import counted
 from trainer.picking.answers import BundleAnswers
+from trainer.picking.carrying import Carrier
 from trainer.picking.choose import doubts_of, typical, uncertain
 from trainer.picking.gather import Gathered, gather
 from trainer.picking.space import principal
@@ -31,7 +34,7 @@ class Pick(msgspec.Struct, frozen=True, omit_defaults=True):
 
     file: below the folder of photos.
     stands_for: how many near-duplicates it stands for, itself included.
-    guess: what the bundle takes it for.
+    guess: what it is taken for, by the bundle or by what the labelled photos show.
     doubt: 0 for a sure guess to 1 for two that are as likely.
     """
 
@@ -68,14 +71,16 @@ def pick(
     workers: int,
     progress: Progress,
 ) -> Picked:
-    """Pick up to `count` photos: uncertain ones if `source` is a BundleAnswers, typical ones otherwise.
+    """Pick up to `count` photos: uncertain ones if `source` is a BundleAnswers or two classes have labels, typical ones
+    otherwise.
 
-    labelled: a folder of photos that have labels, in whatever folders; neither they nor their near-duplicates are
-        picked.
+    labelled: a folder of photos that have labels, as for list_photos if these are to be used, else in whatever folders;
+        neither they nor their near-duplicates are picked.
 
     Raises MissingInputError, DatasetError, StorageError.
     """
     known = [] if labelled is None else photos_in(labelled)
+    classes = _classes_of(labelled, known, progress)
     found = gather(known, photos_in(photos), source, workers=workers, progress=progress)
     rows = found.different
     has_label = found.labelled[rows] >= 0
@@ -83,7 +88,7 @@ def pick(
         raise DatasetError(
             f"{readable_name(photos)}: every photo is labelled already, or nearly the same as one that is: add photos"
         )
-    answers = _Answers.of(source, found)
+    answers = _Answers.of(source, found, classes)
     chosen = rows[_choose(answers, rows, has_label, count, seed)]
     if len(chosen) < count:
         progress.say(f"{counted(len(chosen), 'photo')} picked instead of {count}: no more are different")
@@ -102,20 +107,33 @@ def pick(
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """The features of all photos, and what a bundle takes them for, if there is one."""
+    """The features of all photos, and what they are taken for, by a bundle or by photos that have labels.
+
+    points: of found.different."""
 
     found: Gathered
-    features: NDArray[np.float32]
+    points: Points
     labels: Sequence[str] = ()
     scores: NDArray[np.float32] | None = None
     doubts: NDArray[np.float64] | None = None
 
     @classmethod
-    def of(cls, source: FeatureSource, found: Gathered) -> "_Answers":
-        if not isinstance(source, BundleAnswers):
-            return cls(found, found.photos.features)
-        features, scores = source.parted(found.photos.features)
-        return cls(found, features, source.labels, scores, doubts_of(scores))
+    def of(cls, source: FeatureSource, found: Gathered, classes: Sequence[str | None]) -> "_Answers":
+        """classes: of the labelled photos that `found` numbers."""
+        rows = found.different
+        if isinstance(source, BundleAnswers):
+            features, scores = source.parted(found.photos.features)
+            return cls(found, principal(features, rows), source.labels, scores, doubts_of(scores))
+        points = principal(found.photos.features, rows)
+        of_rows = [classes[place] if place >= 0 else None for place in found.labelled[rows].tolist()]
+        labels = sorted({name for name in of_rows if name is not None})
+        if len(labels) < 2:
+            return cls(found, points)
+        seeds = np.array([place for place, name in enumerate(of_rows) if name is not None], np.int64)
+        numbers = np.array([labels.index(name) for name in of_rows if name is not None], np.int64)
+        scores = np.zeros((len(found.groups), len(labels)), np.float32)
+        scores[rows] = Carrier(points, len(labels)).shares(seeds, numbers)
+        return cls(found, points, labels, scores, doubts_of(scores))
 
     def row(self, place: int, root: Path, stands_for: int) -> Pick:
         file = self.found.photos.paths[place].relative_to(root).as_posix()
@@ -129,11 +147,24 @@ def _choose(
     answers: _Answers, rows: NDArray[np.int64], has_label: NDArray[np.bool_], count: int, seed: int
 ) -> NDArray[np.int64]:
     """Return places in `rows`."""
-    points = principal(answers.features, rows)
+    points = answers.points
     if answers.doubts is None:
         return typical(points, count, seed, np.flatnonzero(has_label))
     free = np.flatnonzero(~has_label)
     return free[uncertain(points[free], answers.doubts[rows[free]], count, seed)]
+
+
+def _classes_of(labelled: Path | None, known: Sequence[Path], progress: Progress) -> list[str | None]:
+    """Return the class of each photo of `known`, all in `labelled`; None for one without or if none are found."""
+    if labelled is None:
+        return []
+    try:
+        listing = list_photos(labelled, min_photos=0, visits=None)
+    except DatasetError as error:
+        progress.say(f"typical photos are picked, as classes are not found: {error}")
+        return [None] * len(known)
+    names = {photo.path: listing.classes[photo.label] for photo in listing.photos if photo.sure is None}
+    return [names.get(path) for path in known]
 
 
 def rows_of(picked: Picked, written: Sequence[str] = ()) -> list[tuple[object, ...]]:

@@ -3,13 +3,17 @@
 import csv
 import io
 import os
+import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from heard import Heard
-from mean_colours import MeanColours, colour_photo, colour_photos
+from mean_colours import MeanColours, colour_photo, colour_photos, sorted_photos
 
 from edge.errors import DatasetError, MissingInputError, OutputExistsError
+from trainer.dataset.machine_labels import MachineLabel, write_machine_labels
 from trainer.picking.pick import PICKED, Picked, pick, write_picked
 
 
@@ -32,7 +36,42 @@ def test_what_is_labelled_is_not_picked_and_nor_is_its_kind(tmp_path: Path) -> N
     known = tmp_path / "known" / "any"
     known.mkdir(parents=True)
     (known / "one.png").symlink_to(photos / "red-0.png")
-    assert sorted(colours(picked(photos, 2, tmp_path / "known"))) == ["blue", "green"]
+    heard = Heard()
+    assert sorted(colours(picked(photos, 2, tmp_path / "known", heard))) == ["blue", "green"]
+    assert heard.lines[0].startswith("typical photos are picked, as classes are not found: ")
+
+
+def test_with_two_labelled_classes_those_in_doubt_are_picked(tmp_path: Path) -> None:
+    """Photos between red and green are; blue ones are like neither."""
+    known = sorted_photos(tmp_path / "known", 6)
+    shutil.rmtree(known / "blue")
+    card = colour_photos(tmp_path / "card", {"red": 8, "green": 8})
+    red, green = (cv2.imread(str(card / f"{colour}-0.png")).astype(np.float32) for colour in ("red", "green"))
+    for number in range(3):
+        part = 0.45 + 0.05 * number
+        cv2.imwrite(
+            str(card / f"between-{number}.png"),
+            (part * red + (1 - part) * green).astype(np.uint8)[:: 1 - 2 * (number % 2)],
+        )
+    found = picked(card, 2, known)
+    assert colours(found) == ["between", "between"]
+    assert found.labelled == 12
+    assert all(row.guess in ("red", "green") and row.doubt is not None and row.doubt > 0.3 for row in found.rows)
+    sure = picked(card, 19, known)
+    doubts = {row.file: row.doubt or 0.0 for row in sure.rows}
+    assert max(doubt for file, doubt in doubts.items() if "between" not in file) < min(
+        row.doubt or 0 for row in found.rows
+    )
+    assert all(row.guess == row.file.partition("-")[0] for row in sure.rows if "between" not in row.file)
+
+
+def test_labels_that_a_machine_made_show_no_classes(tmp_path: Path) -> None:
+    known = sorted_photos(tmp_path / "known", 2)
+    names = [path.relative_to(known).as_posix() for path in known.glob("*/*.png")]
+    table = write_machine_labels(MachineLabel(name, name.partition("/")[0], 0.9) for name in names)
+    (known / "machine-labels.csv").write_bytes(table)
+    found = picked(colour_photos(tmp_path / "card", {"red": 8, "green": 8}), 2, known)
+    assert [row.guess for row in found.rows] == [None, None]
 
 
 def test_near_duplicates_count_once(tmp_path: Path) -> None:
