@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge.errors import UnavailableError
+from edge.portable.system import share_one_heap
 
 # A phone that opens the page uses six connections.
 _MOST_CONNECTIONS = 300
@@ -115,5 +116,6 @@ class PageServer:
 
     def serve(self, listening: socket.socket) -> None:
         """Serve until the end."""
+        share_one_heap()  # or each of some threads would in time hold what the longest page takes
         with asyncio.Runner(loop_factory=self._loop) as runner:
             runner.run(self._server.serve(sockets=[listening]))

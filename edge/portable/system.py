@@ -42,6 +42,16 @@ def libc() -> Any:
         return None
 
 
+def share_one_heap() -> None:
+    """Let all threads of this process take memory from one heap, if its C library can; before there are threads.
+
+    glibc gives each thread a heap of its own, which keeps the most that it ever took."""
+    arena_max = -8  # M_ARENA_MAX of glibc's malloc.h
+    library = libc()
+    if library is not None and hasattr(library, "mallopt"):
+        library.mallopt(arena_max, 1)
+
+
 def open_flags(*names: str) -> int:
     """Return the flags for os.open of these names, without those that this system lacks; the file is never inherited,
     and no byte of it is changed."""

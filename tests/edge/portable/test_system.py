@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,6 +35,34 @@ def test_flags_that_the_system_lacks_are_left_out(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delattr(os, "O_CLOEXEC")
     monkeypatch.setattr(os, "O_BINARY", 0x8000, raising=False)
     assert open_flags("O_WRONLY", "O_CREAT", "O_NOFOLLOW") == os.O_WRONLY | os.O_CREAT | 0x8000
+
+
+@pytest.mark.skipif(not hasattr(libc(), "malloc_info"), reason="this C library is not glibc")
+@pytest.mark.parametrize("shared", [False, True])
+def test_threads_share_a_heap_if_that_is_wanted(tmp_path: Path, shared: bool) -> None:
+    """Heaps are counted as glibc lists them. Threads that are there at the same time have one each otherwise."""
+    code = f"""
+import threading
+from edge.portable.system import libc, share_one_heap
+if {shared}:
+    share_one_heap()
+library = libc()
+library.malloc.restype = library.fopen.restype = __import__("ctypes").c_void_p
+together = threading.Barrier(4)
+def take():
+    together.wait()
+    library.malloc(5000)
+    together.wait()
+threads = [threading.Thread(target=take) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+file = __import__("ctypes").c_void_p(library.fopen({os.fsencode(tmp_path / "heaps.xml")!r}, b"w"))
+library.malloc_info(0, file)
+library.fclose(file)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    heaps = (tmp_path / "heaps.xml").read_text().count("<heap nr=")
+    assert heaps == 1 if shared else heaps > 1
 
 
 def test_a_terminal_that_closes_is_no_signal_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
