@@ -182,8 +182,8 @@ def _not_sure(labelled: Path, most: float, precision: float) -> str:
 
 
 def _not_shown(labelled: Path, threshold: Threshold, precision: float, seeds: int) -> str:
-    effect = threshold.validation
-    right = 0.0 if effect is None or effect.precision is None else effect.precision.value
+    tested = threshold.validation
+    right = 0.0 if tested is None or tested.precision is None else tested.precision.value
     return (
         f"{readable_name(labelled)}: no labels can be carried at --precision {precision:g}: of {seeds} labelled photos "
         f"that lost their label for the test, {right:.0%} got the right one from the others, and the surest are wrong "
@@ -193,23 +193,23 @@ def _not_shown(labelled: Path, threshold: Threshold, precision: float, seeds: in
 
 def _figures(listing: Listing, threshold: Threshold, photos: tuple[int, int], given: Indices) -> Spread:
     """Return the figures. photos: how many had no label, and how many of all cannot be read. given: the labels."""
-    effect = threshold.validation
-    assert effect is not None
-    share = 0.0 if effect.precision is None else effect.precision.value  # none of the test is as sure
+    tested = threshold.validation
+    assert tested is not None
+    share = 0.0 if tested.precision is None else tested.precision.value  # none of the test is as sure
     counts = Counter(given.tolist())
-    right = round(share * effect.accepted)
-    at_least = lower_bound(np.array([right]), np.array([max(1, effect.accepted)]), _SHOWN_LEVEL)[0]
+    right = round(share * tested.accepted)
+    at_least = lower_bound(np.array([right]), np.array([max(1, tested.accepted)]), _SHOWN_LEVEL)[0]
     return Spread(
         photos=photos[0],
-        labelled=effect.photos,
+        labelled=tested.photos,
         accepted=len(given),
         unreadable=photos[1],
         threshold=threshold.threshold,
         promised=threshold.promise or 0.0,
         precision=share,
         at_least=float(at_least),
-        tested=effect.photos,
-        reached=effect.accepted,
+        tested=tested.photos,
+        reached=tested.accepted,
         right=right,
         classes={name: counts[number] for number, name in enumerate(listing.classes)},
     )
