@@ -19,7 +19,7 @@ from trainer.delivery.records import Delivery
 from trainer.learning.average import PHOTOS_OF_START
 from trainer.learning.checkpoint import Checkpoints, NoCheckpoints, folder_of, opened
 from trainer.learning.frozen import unused_in_words
-from trainer.learning.joining import FEW_PHOTOS
+from trainer.learning.joining import FEW_PHOTOS, TOO_MANY
 from trainer.learning.learn import computes_mixed, learn
 from trainer.learning.schedule import LEAST_STEPS
 from trainer.learning.team import Team, form_team, lost_members
@@ -160,7 +160,7 @@ def _identity(run: RunContext, data: Data) -> dict[str, object]:
         "epochs": options.epochs,
         "steps of an epoch at least": LEAST_STEPS,
         "photos that the start counts for": PHOTOS_OF_START,
-        "photos that are few": FEW_PHOTOS,
+        "photos that are few": f"{FEW_PHOTOS} by hand of {TOO_MANY}",
         "time budget": options.time_budget_min,
         "seed": options.seed,
         "resize": options.resize,

@@ -43,7 +43,7 @@ def libc() -> Any:
 
 
 def share_one_heap() -> None:
-    """Let all threads of this process take memory from one heap, if its C library can; before there are threads.
+    """Let all threads take memory from one heap, if the C library can. Call it before any thread starts.
 
     glibc gives each thread a heap of its own, which keeps the most that it ever took."""
     arena_max = -8  # M_ARENA_MAX of glibc's malloc.h

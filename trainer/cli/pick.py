@@ -45,18 +45,24 @@ _common = with_options(
     metavar="FOLDER",
     help="Photos that have labels already, in class folders: none of these, nor of what is nearly the same, is picked.",
 )
+@click.option("--explore", is_flag=True, help="Pick typical photos, unlike those labelled: for classes yet unknown.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="A new folder for links to the photos.")
 @_common
 @apart("bundle")
-def pick(photos: Path, count: int, labelled: Path | None, out: Path | None, copy: bool, **given: Any) -> None:
+def pick(
+    photos: Path, count: int, labelled: Path | None, explore: bool, out: Path | None, copy: bool, **given: Any
+) -> None:
     """Pick the photos in PHOTOS that are most worth a label.
 
     As long as nothing has a label: typical ones, each of another group of photos that look alike. With --labelled and
-    two class folders in it, or with --bundle: those whose class is in doubt and that differ from each other.
+    two class folders in it, or with --bundle: those whose class is in doubt and that differ from each other; with
+    --explore, typical ones of groups in which nothing has a label yet.
     Near-duplicates count once. Prints a table, or puts links and the table into the folder --out, to be sorted into
     class folders by hand.
     """
     _prepare((photos, labelled), out, copy=copy, **given)
+    if explore and given["bundle"] is not None:
+        raise click.UsageError("--explore and --bundle exclude each other: a bundle finds what is in doubt")
     from trainer.cli.console import ConsoleProgress
     from trainer.picking.pick import PICKED, rows_of, write_picked
     from trainer.picking.pick import pick as run
@@ -67,6 +73,7 @@ def pick(photos: Path, count: int, labelled: Path | None, out: Path | None, copy
         count,
         source,
         labelled=labelled,
+        explore=explore,
         seed=given["seed"],
         workers=given["workers"],
         progress=progress,
@@ -158,7 +165,12 @@ def _show(figures: "Spread", out: Path, *, trained: bool) -> None:
             f"The bundle learned from {of_them}: that test was too easy. So labels were taken only as far as they are "
             f"sure to {figures.promised:g} on average, which is an estimate."
         )
-    elif trained:
+    if figures.learned_others:
+        echo(
+            f"It also learned from {counted(figures.learned_others, 'photo')} or more of those without labels, and is "
+            "surer of these than it should be: give a bundle of the labelled photos alone."
+        )
+    if trained and not figures.learned:
         echo("If the bundle learned from the labelled photos, that test was too easy, and fewer are right.")
 
 

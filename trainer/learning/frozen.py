@@ -106,7 +106,7 @@ def _layer(found: dict[str, NDArray[Any]], before: str) -> Layer:
 
 def _joins_head(setting: Setting) -> bool:
     """Return whether validation photos join those that the head learns from: if it is all that is wanted, and photos
-    are few. A time budget that ends with the head has no time for it."""
+    are few. Not if it is all that a time budget leaves time for."""
     return setting.run.options.epochs == 0 and setting.deadline is None and are_few(setting.photos)
 
 

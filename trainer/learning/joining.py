@@ -13,7 +13,7 @@ from trainer.learning.epochs import Best
 # a machine labelled are none of these: they validate nothing, and few labels by hand are few beside them, too.
 FEW_PHOTOS = 640
 # But with so many photos, by whomever labelled, a second training takes too long.
-TOO_MANY = 5_000
+TOO_MANY = 2_000
 # What the second network counts in the mean of both. Two trainings from one start end in one basin; between these ends
 # a network is as good as at the better one or better (as found by Wortsman et al., Model soups, ICML 2022). The second
 # knows more photos. Measured: docs/training.md.

@@ -136,9 +136,9 @@ def _with_head_of_all(setting: Setting, alone: Learned, of_all: Layer) -> Learne
     model = _build(setting)
     model.set_weights(alone.model.get_weights())
     model.get_layer("logits").set_weights(list(of_all))
-    joined = len(setting.photos.val)
-    setting.run.progress.say(f"its head once more, from all {len(setting.photos.train) + joined} photos")
-    return replace(alone, model=model, history=replace(alone.history, joined=joined))
+    added = len(setting.photos.val)
+    setting.run.progress.say(f"the head is trained once more, from all {len(setting.photos.train) + added} photos")
+    return replace(alone, model=model, history=replace(alone.history, joined=added))
 
 
 def _with_all(setting: Setting, learned: Learned, recipe: Recipe, start: list[Any]) -> Learned:

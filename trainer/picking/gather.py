@@ -1,7 +1,7 @@
 """Gather photos with and without labels: each file once, near-duplicates as one."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,29 @@ class Gathered:
     def different(self) -> NDArray[np.int64]:
         """The index of the first photo of each group, ascending."""
         return np.unique(self.groups)
+
+
+def teaching(
+    found: Gathered, labels: Sequence[int | None], apart: Container[int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the indices of one photo for each group whose label is clear, and these labels.
+
+    labels: the class number of each of the labelled photos; None for one without. apart: those of test photos. A scene
+    under two classes teaches neither, and nothing is learned from what is nearly a test photo."""
+    classes: dict[int, set[int]] = {}
+    first: dict[int, int] = {}
+    tested: set[int] = set()
+    for place in np.flatnonzero(found.labelled >= 0).tolist():
+        number, group = int(found.labelled[place]), int(found.groups[place])
+        label = labels[number]
+        if label is not None:
+            classes.setdefault(group, set()).add(label)
+            first.setdefault(group, place)
+            if number in apart:
+                tested.add(group)
+    clear = {group: place for group, place in first.items() if len(classes[group]) == 1 and group not in tested}
+    taught = [classes[group].pop() for group in clear]
+    return np.array(list(clear.values()), np.int64), np.array(taught, np.int64)
 
 
 def gather(

@@ -21,12 +21,13 @@ from trainer.pages.words import counted
 from trainer.picking.answers import BundleAnswers
 from trainer.picking.carrying import Carrier
 from trainer.picking.choose import doubts_of, typical, uncertain
-from trainer.picking.gather import Gathered, gather
+from trainer.picking.gather import Gathered, gather, teaching
 from trainer.picking.space import principal
 from trainer.progress import Progress
 
 PICKED = "picked.csv"
 WRITTEN = "name"
+_NO_SEEDS = np.empty(0, np.int64), np.empty(0, np.int64)
 
 
 class Pick(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -70,9 +71,10 @@ def pick(
     seed: int,
     workers: int,
     progress: Progress,
+    explore: bool = False,
 ) -> Picked:
     """Pick up to `count` photos: uncertain ones if `source` is a BundleAnswers or two classes have labels, typical ones
-    otherwise.
+    otherwise, or with `explore`.
 
     labelled: a folder of photos that have labels, as for list_photos if these are to be used, else in whatever folders;
         neither they nor their near-duplicates are picked.
@@ -80,7 +82,8 @@ def pick(
     Raises MissingInputError, DatasetError, StorageError.
     """
     known = [] if labelled is None else photos_in(labelled)
-    classes = _classes_of(labelled, known, progress)
+    uses_labels = labelled is not None and not explore and not isinstance(source, BundleAnswers)
+    classes = _classes_of(labelled, known, progress) if labelled is not None and uses_labels else _Classes()
     found = gather(known, photos_in(photos), source, workers=workers, progress=progress)
     rows = found.different
     has_label = found.labelled[rows] >= 0
@@ -106,6 +109,15 @@ def pick(
 
 
 @dataclass(frozen=True, slots=True)
+class _Classes:
+    """Of the labelled photos: names of the classes, the class number of each photo, and which are test photos."""
+
+    names: tuple[str, ...] = ()
+    of_known: tuple[int | None, ...] = ()
+    apart: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class _Answers:
     """The features of all photos, and what they are taken for, by a bundle or by photos that have labels.
 
@@ -118,22 +130,19 @@ class _Answers:
     doubts: NDArray[np.float64] | None = None
 
     @classmethod
-    def of(cls, source: FeatureSource, found: Gathered, classes: Sequence[str | None]) -> "_Answers":
-        """classes: of the labelled photos that `found` numbers."""
+    def of(cls, source: FeatureSource, found: Gathered, classes: "_Classes") -> "_Answers":
         rows = found.different
         if isinstance(source, BundleAnswers):
             features, scores = source.parted(found.photos.features)
             return cls(found, principal(features, rows), source.labels, scores, doubts_of(scores))
         points = principal(found.photos.features, rows)
-        of_rows = [classes[place] if place >= 0 else None for place in found.labelled[rows].tolist()]
-        labels = sorted({name for name in of_rows if name is not None})
-        if len(labels) < 2:
+        seeds, labels = teaching(found, classes.of_known, classes.apart) if classes.names else _NO_SEEDS
+        if len(np.unique(labels)) < 2:
             return cls(found, points)
-        seeds = np.array([place for place, name in enumerate(of_rows) if name is not None], np.int64)
-        numbers = np.array([labels.index(name) for name in of_rows if name is not None], np.int64)
-        scores = np.zeros((len(found.groups), len(labels)), np.float32)
-        scores[rows] = Carrier(points, len(labels)).shares(seeds, numbers)
-        return cls(found, points, labels, scores, doubts_of(scores))
+        scores = np.zeros((len(found.groups), len(classes.names)), np.float32)
+        # One photo stands for its group, perhaps another one than the first.
+        scores[rows] = Carrier(points, len(classes.names)).shares(np.searchsorted(rows, found.groups[seeds]), labels)
+        return cls(found, points, classes.names, scores, doubts_of(scores))
 
     def row(self, place: int, root: Path, stands_for: int) -> Pick:
         file = self.found.photos.paths[place].relative_to(root).as_posix()
@@ -154,17 +163,17 @@ def _choose(
     return free[uncertain(points[free], answers.doubts[rows[free]], count, seed)]
 
 
-def _classes_of(labelled: Path | None, known: Sequence[Path], progress: Progress) -> list[str | None]:
-    """Return the class of each photo of `known`, all in `labelled`; None for one without or if none are found."""
-    if labelled is None:
-        return []
+def _classes_of(labelled: Path, known: Sequence[Path], progress: Progress) -> _Classes:
+    """Return the classes of the photos `known`, all in `labelled`; none if no class folders are found."""
     try:
         listing = list_photos(labelled, min_photos=0, visits=None)
     except DatasetError as error:
         progress.say(f"typical photos are picked, as classes are not found: {error}")
-        return [None] * len(known)
-    names = {photo.path: listing.classes[photo.label] for photo in listing.photos if photo.sure is None}
-    return [names.get(path) for path in known]
+        return _Classes()
+    by_hand = {photo.path: photo for photo in listing.photos if photo.sure is None}
+    photos = [by_hand.get(path) for path in known]
+    tested = frozenset(number for number, photo in enumerate(photos) if photo is not None and photo.split == "test")
+    return _Classes(listing.classes, tuple(None if photo is None else photo.label for photo in photos), tested)
 
 
 def rows_of(picked: Picked, written: Sequence[str] = ()) -> list[tuple[object, ...]]:

@@ -1,7 +1,6 @@
 """Carry the labels of few photos to the many that are like them."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from trainer.dataset.photo_folders import FreeNames, photos_in, write_photos
 from trainer.measuring.metrics import best_scores, predictions
 from trainer.measuring.threshold import Threshold, choose_threshold, effect, lower_bound
 from trainer.picking.carrying import Carrier
-from trainer.picking.gather import Gathered, gather
+from trainer.picking.gather import Gathered, gather, teaching
 from trainer.picking.lessons import count_learned
 from trainer.picking.propagation import Shares
 from trainer.picking.space import principal
@@ -46,6 +45,8 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     classes: how many photos got each label.
     learned: of those that lost their label, how many the network is known to have learned from: they make the test
         easier than it should be, so labels must be as sure on average as is wanted, too.
+    learned_others: of the photos without labels, how many it is known to have learned from, by labels that were carried
+        to them before: it is surer of these than it should be.
     """
 
     photos: int
@@ -61,6 +62,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     right: int
     classes: dict[str, int]
     learned: int = 0
+    learned_others: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ def spread(
     listing = list_photos(labelled, min_photos=1, visits=None)
     hand = [photo for photo in listing.photos if photo.sure is None]
     found = gather([photo.path for photo in hand], photos_in(photos), source, workers=workers, progress=progress)
-    seeds, free = _parts(hand, found)
+    tested = {number for number, photo in enumerate(hand) if photo.split == "test"}
+    (seeds, truth), free = teaching(found, [photo.label for photo in hand], tested), _unlabelled(found)
     if not len(seeds):
         raise DatasetError(
             f"{readable_name(labelled)}: no photo there has a label that can be carried: add some to train"
@@ -110,7 +113,6 @@ def spread(
             f"{readable_name(photos)}: every photo is labelled already, or nearly the same as one that is: add photos"
         )
     rows = np.concatenate([seeds, free])
-    truth = np.array([hand[place].label for place in found.labelled[seeds]], np.int64)
     carrier, places = Carrier(principal(found.photos.features, rows), len(listing.classes)), np.arange(len(seeds))
     held_out = carrier.held_out(places, truth, seed)
     threshold = choose_threshold(held_out, truth, precision)
@@ -118,7 +120,8 @@ def spread(
         raise DatasetError(_not_shown(labelled, threshold, precision, len(seeds)))
     shares = carrier.shares(places, truth)[len(seeds) :]
     sure, given = best_scores(shares), predictions(shares)
-    too_easy = 0 if learned is None else count_learned(found.photos.features[seeds], learned)
+    features = found.photos.features
+    too_easy, others = (0, 0) if learned is None else (count_learned(features[of], learned) for of in (seeds, free))
     if too_easy:
         least = sure_on_average(sure, precision)
         if least is None:
@@ -126,38 +129,25 @@ def spread(
         threshold = _raised(threshold, least, held_out, truth)
     taken = np.flatnonzero(sure >= threshold.threshold)
     figures = _figures(listing, threshold, (len(free), len(found.photos.unreadable)), given[taken])
-    figures = msgspec.structs.replace(figures, learned=too_easy)
+    figures = msgspec.structs.replace(figures, learned=too_easy, learned_others=others)
     paths = tuple(found.photos.paths[place] for place in free[taken])
     return Labels(figures, listing, paths, given[taken], sure[taken].astype(np.float32))
 
 
-def _parts(hand: Sequence[Photo], found: Gathered) -> tuple[Indices, Indices]:
-    """Return the indices of the photos whose labels are carried, and of those without, near-duplicates as one each."""
-    has_label = found.labelled >= 0
-    known = set(found.groups[has_label].tolist())
-    free = np.array([place for place in found.different.tolist() if place not in known], np.int64)
-    classes: dict[int, set[int]] = {}
-    first: dict[int, int] = {}
-    tested: set[int] = set()
-    for place in np.flatnonzero(has_label).tolist():
-        photo, group = hand[found.labelled[place]], int(found.groups[place])
-        classes.setdefault(group, set()).add(photo.label)
-        first.setdefault(group, place)
-        if photo.split == "test":
-            tested.add(group)
-    # A scene under two classes teaches neither. Labels of test photos would make the test too easy.
-    seeds = [place for group, place in first.items() if len(classes[group]) == 1 and group not in tested]
-    return np.array(seeds, np.int64), free
+def _unlabelled(found: Gathered) -> Indices:
+    """Return the indices of the photos without labels, near-duplicates as one each."""
+    known = set(found.groups[found.labelled >= 0].tolist())
+    return np.array([place for place in found.different.tolist() if place not in known], np.int64)
 
 
 def sure_on_average(sure: NDArray[np.floating], precision: float) -> float | None:
     """Return how sure a label must be at least, so that those that are taken are as sure as `precision` on average;
     None if not even the surest is.
 
-    sure: (photos,), 0..1, at least one. It is what the network thinks of labels that it did not learn from, and so no
-    test can make it too easy. TrashNet, 120 labels that the bundle had learned from, three draws, each tenth of the
-    photos by sureness: sure to 0.96, 0.94, 0.92, 0.88, 0.83, 0.76, 0.68, 0.59, 0.50, 0.37; of these 0.99, 0.98, 0.96,
-    0.91, 0.85, 0.77, 0.66, 0.59, 0.50 and 0.35 right."""
+    sure: (photos,), 0..1, at least one. It is what the network shows of photos that it did not learn from. TrashNet,
+    120 labels that the bundle had learned from, three draws, each tenth of the photos by sureness: sure to 0.96, 0.94,
+    0.92, 0.88, 0.83, 0.76, 0.68, 0.59, 0.50, 0.37; of these 0.99, 0.98, 0.96, 0.91, 0.85, 0.77, 0.66, 0.59, 0.50 and
+    0.35 right."""
     best = np.sort(sure.astype(np.float64))[::-1]
     last = np.r_[best[1:] < best[:-1], True]  # of those that are as sure
     passing = np.flatnonzero(last & (np.cumsum(best) / np.arange(1, len(best) + 1) >= precision))

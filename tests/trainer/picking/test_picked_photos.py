@@ -42,7 +42,6 @@ def test_what_is_labelled_is_not_picked_and_nor_is_its_kind(tmp_path: Path) -> N
 
 
 def test_with_two_labelled_classes_those_in_doubt_are_picked(tmp_path: Path) -> None:
-    """Photos between red and green are; blue ones are like neither."""
     known = sorted_photos(tmp_path / "known", 6)
     shutil.rmtree(known / "blue")
     card = colour_photos(tmp_path / "card", {"red": 8, "green": 8})
@@ -63,6 +62,28 @@ def test_with_two_labelled_classes_those_in_doubt_are_picked(tmp_path: Path) -> 
         row.doubt or 0 for row in found.rows
     )
     assert all(row.guess == row.file.partition("-")[0] for row in sure.rows if "between" not in row.file)
+
+
+def test_a_scene_under_two_classes_and_test_photos_teach_nothing(tmp_path: Path) -> None:
+    known = sorted_photos(tmp_path / "known" / "train", 2).parent
+    sorted_photos(known / "test", 1, first_seed=5000)
+    card = colour_photos(tmp_path / "card", {"red": 6, "green": 6, "blue": 6})
+    assert {row.guess for row in picked(card, 18, known).rows} == {"red", "green", "blue"}
+    for number in range(2):
+        shutil.copy(known / "train" / "red" / f"red-{number}.png", known / "test" / "red" / f"again-{number}.png")
+        shutil.copy(known / "train" / "green" / f"green-{number}.png", known / "train" / "red" / f"wrong-{number}.png")
+    found = picked(card, 18, known)
+    assert [row.guess for row in found.rows] == [None] * 18, "blue alone is left"
+    assert found.labelled == 9
+
+
+def test_exploring_goes_on_with_what_nothing_labelled_is_like(tmp_path: Path) -> None:
+    known = sorted_photos(tmp_path / "known", 1)
+    shutil.rmtree(known / "blue")
+    card = colour_photos(tmp_path / "card", {"red": 9, "green": 9, "blue": 3})
+    found = pick(card, 1, MeanColours(), labelled=known, seed=0, workers=1, progress=Heard(), explore=True)
+    assert colours(found) == ["blue"]
+    assert found.rows[0].guess is None
 
 
 def test_labels_that_a_machine_made_show_no_classes(tmp_path: Path) -> None:

@@ -46,7 +46,12 @@ def test_photos_that_the_network_learned_from_are_counted(tmp_path: Path) -> Non
     source = MeanColours()
     red = extract(photos_in(few / "red"), source, workers=1, progress=Heard()).features
     labels = spread(few, card, source, precision=0.8, seed=0, workers=1, progress=Heard(), learned=red)
-    assert labels.figures.learned == 8
+    assert (labels.figures.learned, labels.figures.learned_others) == (8, 0)
+    blue = extract(
+        [path for path in photos_in(card) if path.name.startswith("blue")], source, workers=1, progress=Heard()
+    )
+    labels = spread(few, card, source, precision=0.8, seed=0, workers=1, progress=Heard(), learned=blue.features)
+    assert (labels.figures.learned, labels.figures.learned_others) == (0, 5)
     assert carried(few, card).figures.learned == 0
 
 
