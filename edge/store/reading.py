@@ -138,13 +138,16 @@ class StoreReader:
         limit: int | None = None,
         newest_first: bool = True,
         without: Container[int] = (),
+        at_once: int = rows.MOST_IN_ONE,
     ) -> Iterator[StoredEvent]:
         """Yield events by the time of their begin, at most `limit`. without: numbers of those to leave out.
+
+        at_once: how many are read at a time, for a walk that ends early.
 
         Yields while the recorder goes on, from one state of the store; a walk that takes over a minute goes on with
         the state of then, without the events that have come since it began.
         """
-        page = rows.MOST_IN_ONE if limit is None else max(1, min(limit, rows.MOST_IN_ONE))
+        page = max(1, min(at_once, rows.MOST_IN_ONE, limit or rows.MOST_IN_ONE))
         with self._one_state():
             _, last = self.numbers()
             walk = Walk(self._connection, self._select(wanted), newest_first=newest_first, page=page)

@@ -105,7 +105,8 @@ def _page_of(reader: StoreReader, found: Asked) -> Iterator[StoredEvent]:
         until = before[0] + 0.001
         wanted = msgspec.structs.replace(wanted, until_wall_s=min(until, wanted.until_wall_s or until))
     left = AT_ONCE + 1
-    for stored in reader.events(wanted, limit=AT_ONCE + 1 + (0 if before is None else 1000)):
+    most = left + (0 if before is None else 1000)
+    for stored in reader.events(wanted, limit=most, at_once=left):
         if before is None or (_milliseconds(stored), stored.number) < (round(before[0] * 1000), before[1]):
             yield stored
             left -= 1
