@@ -1,7 +1,6 @@
 """Serve the pages over HTTP."""
 
 import asyncio
-import gc
 import logging
 import socket
 import ssl
@@ -118,8 +117,5 @@ class PageServer:
     def serve(self, listening: socket.socket) -> None:
         """Serve until the end."""
         share_one_heap()  # or each of some threads would in time hold what the longest page takes
-        # A full collection comes when a quarter as many objects are new as are old: sooner without those of modules.
-        gc.collect()
-        gc.freeze()
         with asyncio.Runner(loop_factory=self._loop) as runner:
             runner.run(self._server.serve(sockets=[listening]))
