@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.dataset.photo_set import PhotoSet
-from trainer.dataset.rows import Rows
+from trainer.dataset.rows import Rows, RowSource
 from trainer.learning.checkpoint import Checkpoints, pack, unpack
 from trainer.learning.head import STRENGTHS, Examples, fit_linear, train_head
-from trainer.learning.joining import are_few, joined
+from trainer.learning.joining import are_few
 from trainer.learning.left_out import LeftOut, leave_one_class_out
 from trainer.learning.predict import Predictor, View
 from trainer.learning.schedule import Deadline
@@ -118,52 +118,55 @@ def _train_head(setting: Setting, model: Any) -> dict[str, NDArray[Any]] | None:
     with setting.team.strategy.scope():
         backbone = keras.Model(model.input, model.get_layer("logits").input)
     predictor = Predictor(backbone, setting.run.spec)
-    with _features(setting, predictor) as (features, labels, val_views):
+    with _features(setting, predictor) as (features, rows, val_views):
         run.clock.lap("features")
         if not setting.team.is_chief:
             return None
-        weights = class_weights(labels, classes, run.options.class_weights).astype(np.float64)
-        counts = np.resize(photos.weights_of(photos.train), len(labels))  # the mirror images count as the photos do
-        examples = Examples(features, labels, weights[labels] * counts)
+        examples = _examples(setting, features, rows)
         val = (val_views[0], photos.labels[photos.val])
         deadline = setting.deadline
         with run.progress.stage("head", len(STRENGTHS)) as advance:
             late = (lambda: False) if deadline is None else (lambda: deadline.left_s() < 0)
             head = train_head(examples, val, classes, advance, late)
-        of_all = _head_of_all(setting, examples, val_views, head.strength) if _joins_head(setting) else {}
+        of_all = _head_of_all(setting, features[:], rows, val_views, head.strength) if _joins_head(setting) else {}
         run.clock.lap("head")
         # Not under a time budget: up to twelve more heads make no photo better recognised.
         precision = run.options.min_precision
         left_out = leave_one_class_out(examples, val, head, precision, setting.names) if deadline is None else ()
         run.clock.lap("leaving classes out")
-    rows = [(label, row.photos, row.unknown) for label, row in enumerate(left_out)]
+    fared = [(label, row.photos, row.unknown) for label, row in enumerate(left_out)]
     return of_all | {
         "kernel": head.kernel,
         "bias": head.bias,
         "accuracy": np.array(head.val_accuracy),
-        "left_out": np.array(rows, np.float64).reshape(-1, 3),
+        "left_out": np.array(fared, np.float64).reshape(-1, 3),
     }
 
 
+def _examples(setting: Setting, features: RowSource, rows: NDArray[np.int64]) -> Examples:
+    """Return examples for a head: features, (rows, channels), of these photos, of which each view counts."""
+    labels, classes = setting.photos.labels[rows], len(setting.names)
+    weights = class_weights(labels, classes, setting.run.options.class_weights).astype(np.float64)
+    return Examples(features, labels, weights[labels] * setting.photos.weights_of(rows))
+
+
 def _head_of_all(
-    setting: Setting, train: Examples, val_views: list[NDArray[np.float32]], strength: float
+    setting: Setting,
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    val_views: list[NDArray[np.float32]],
+    strength: float,
 ) -> dict[str, NDArray[Any]]:
-    """Return the layer of a head, as strict as that of the training photos, that learned from those for validation,
-    too."""
-    photos, classes = joined(setting.photos), len(setting.names)
-    views, counts = len(val_views), setting.photos.weights_of(setting.photos.val)
-    labels = np.concatenate([train.labels, np.tile(setting.photos.labels[setting.photos.val], views)])
-    weights = class_weights(photos.labels[photos.train], classes, setting.run.options.class_weights)
-    counts = np.concatenate(
-        [np.resize(setting.photos.weights_of(setting.photos.train), len(train.labels)), np.tile(counts, views)]
-    )
-    features = np.concatenate([train.features[:], *val_views])
-    head = fit_linear(Examples(features, labels, weights[labels].astype(np.float64) * counts), classes, strength)
+    """Return the layer of a head, as strict as that of the training photos `rows`, that learned from those for
+    validation, too."""
+    classes = len(setting.names)
+    every = np.concatenate([rows, np.tile(setting.photos.val, len(val_views))])
+    head = fit_linear(_examples(setting, np.concatenate([features, *val_views]), every), classes, strength)
     return {"all_kernel": head.reshape(-1, classes)[:-1], "all_bias": head.reshape(-1, classes)[-1]}
 
 
 class _features:  # noqa: N801 - a context manager, used like a function
-    """Features of the training photos and, if there is time, of their other views, on disk; their labels; and
+    """Features of the training photos and, if there is time, of their other views, on disk; the photo of each row; and
     features of the validation photos, of each view that is used."""
 
     def __init__(self, setting: Setting, predictor: Predictor) -> None:
@@ -190,7 +193,7 @@ class _features:  # noqa: N801 - a context manager, used like a function
                 parts = [photos.val[start : start + _BLOCK] for start in range(0, len(photos.val), _BLOCK)]
                 val.append(np.concatenate([self._compute(part, view) for part in parts]))
                 advance(len(photos.val))
-        return self._rows, np.tile(photos.labels[train], len(views)), val
+        return self._rows, np.tile(train, len(views)), val
 
     def __exit__(self, *_: object) -> None:
         if self._rows is not None:

@@ -27,7 +27,6 @@ from trainer.progress import Progress
 
 PICKED = "picked.csv"
 WRITTEN = "name"
-_NO_SEEDS = np.empty(0, np.int64), np.empty(0, np.int64)
 
 
 class Pick(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -82,8 +81,8 @@ def pick(
     Raises MissingInputError, DatasetError, StorageError.
     """
     known = [] if labelled is None else photos_in(labelled)
-    uses_labels = labelled is not None and not explore and not isinstance(source, BundleAnswers)
-    classes = _classes_of(labelled, known, progress) if labelled is not None and uses_labels else _Classes()
+    needs_none = explore or isinstance(source, BundleAnswers)
+    classes = _Classes() if labelled is None or needs_none else _classes_of(labelled, known, progress)
     found = gather(known, photos_in(photos), source, workers=workers, progress=progress)
     rows = found.different
     has_label = found.labelled[rows] >= 0
@@ -136,7 +135,9 @@ class _Answers:
             features, scores = source.parted(found.photos.features)
             return cls(found, principal(features, rows), source.labels, scores, doubts_of(scores))
         points = principal(found.photos.features, rows)
-        seeds, labels = teaching(found, classes.of_known, classes.apart) if classes.names else _NO_SEEDS
+        if not classes.names:
+            return cls(found, points)
+        seeds, labels = teaching(found, classes.of_known, classes.apart)
         if len(np.unique(labels)) < 2:
             return cls(found, points)
         scores = np.zeros((len(found.groups), len(classes.names)), np.float32)

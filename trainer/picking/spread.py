@@ -25,6 +25,8 @@ from trainer.progress import Progress
 
 Indices = NDArray[np.int64]
 _TRAIN = "train"
+# Of the photos without labels: who learned from carried labels learned from many. Each takes some milliseconds.
+_LOOKED_AT = 2000
 _SHOWN_LEVEL = 0.9  # one-sided, of the bound that a user sees
 
 
@@ -45,8 +47,8 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     classes: how many photos got each label.
     learned: of those that lost their label, how many the network is known to have learned from: they make the test
         easier than it should be, so labels must be as sure on average as is wanted, too.
-    learned_others: of the photos without labels, how many it is known to have learned from, by labels that were carried
-        to them before: it is surer of these than it should be.
+    learned_others: of the photos without labels, as far as they were looked at, how many it is known to have learned
+        from, by labels that were carried to them before: it is surer of these than it should be.
     """
 
     photos: int
@@ -121,7 +123,8 @@ def spread(
     shares = carrier.shares(places, truth)[len(seeds) :]
     sure, given = best_scores(shares), predictions(shares)
     features = found.photos.features
-    too_easy, others = (0, 0) if learned is None else (count_learned(features[of], learned) for of in (seeds, free))
+    some = free[np.linspace(0, len(free) - 1, min(len(free), _LOOKED_AT)).astype(np.int64)]
+    too_easy, others = (0, 0) if learned is None else (count_learned(features[of], learned) for of in (seeds, some))
     if too_easy:
         least = sure_on_average(sure, precision)
         if least is None:

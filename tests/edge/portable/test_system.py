@@ -42,12 +42,13 @@ def test_flags_that_the_system_lacks_are_left_out(monkeypatch: pytest.MonkeyPatc
 def test_threads_share_a_heap_if_that_is_wanted(tmp_path: Path, shared: bool) -> None:
     """Heaps are counted as glibc lists them. Threads that are there at the same time have one each otherwise."""
     code = f"""
+import ctypes
 import threading
 from edge.portable.system import libc, share_one_heap
 if {shared}:
     share_one_heap()
 library = libc()
-library.malloc.restype = library.fopen.restype = __import__("ctypes").c_void_p
+library.malloc.restype = library.fopen.restype = ctypes.c_void_p
 together = threading.Barrier(4)
 def take():
     together.wait()
@@ -56,7 +57,7 @@ def take():
 threads = [threading.Thread(target=take) for _ in range(4)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
-file = __import__("ctypes").c_void_p(library.fopen({os.fsencode(tmp_path / "heaps.xml")!r}, b"w"))
+file = ctypes.c_void_p(library.fopen({os.fsencode(tmp_path / "heaps.xml")!r}, b"w"))
 library.malloc_info(0, file)
 library.fclose(file)
 """
