@@ -128,6 +128,11 @@ def test_counts_and_status_are_a_step_away(site: Served, person: Meet, scripts: 
     expect(page.get_by_text(f"1 - {MANY}")).to_be_visible()
 
 
+_PRESS = """keys => [...keys].forEach(key =>
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })))"""
+"""Press keys (str), all in one moment."""
+
+
 class TestByKey:
     def test_a_night_is_checked_with_one_hand(self, site: Served, store: Path, person: Meet) -> None:
         page = person(site).page
@@ -144,6 +149,35 @@ class TestByKey:
         page.keyboard.press("u")
         expect(event(page, MANY - 2)).not_to_contain_text("checked")
         assert [verdict_of(store, MANY - back) for back in range(3)] == [("right", None), ("wrong", None), None]
+
+    def test_who_is_faster_than_the_pages_loses_no_key(self, site: Served, store: Path, person: Meet) -> None:
+        page = person(site).page
+        page.goto("/events")
+        page.evaluate(_PRESS, "jrw")  # all on the first page, before its form has gone
+        expect(event(page, MANY)).to_contain_text("checked: right")
+        expect(event(page, MANY - 1)).to_contain_text("checked: wrong")
+        expect(event(page, MANY - 2)).to_have_class("event chosen")
+        assert [verdict_of(store, MANY - back) for back in range(3)] == [("right", None), ("wrong", None), None]
+
+    def test_a_key_counts_while_the_page_still_comes_in(self, site: Served, store: Path, person: Meet) -> None:
+        page = person(site).page
+        page.add_init_script(
+            f"""document.addEventListener("readystatechange", () => {{
+              if (document.readyState === "interactive" && !location.hash) ({_PRESS})("jjw");
+            }})"""
+        )
+        page.goto("/events")
+        expect(event(page, MANY - 1)).to_contain_text("checked: wrong")
+        assert [verdict_of(store, MANY - back) for back in range(2)] == [None, ("wrong", None)]
+
+    def test_a_second_press_on_one_event_is_none(self, site: Served, store: Path, person: Meet) -> None:
+        page = person(site).page
+        page.goto(f"/events/{MANY}")
+        page.evaluate(_PRESS, "rw")
+        expect(page.get_by_text("checked: right")).to_be_visible()
+        page.goto("/events")
+        expect(event(page, MANY)).to_contain_text("checked: right")
+        assert verdict_of(store, MANY) == ("right", None)
 
     def test_several_are_selected(self, site: Served, store: Path, person: Meet) -> None:
         page = person(site).page

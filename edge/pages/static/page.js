@@ -1,8 +1,12 @@
-// Keys for the list of events. Everything works without it, by the buttons.
+// Keys for whatever a page offers under one (data-key). Everything works without it, by the buttons.
+// Not deferred: a key that is pressed while the page still comes in is one for this page.
 "use strict";
 
-const events = [...document.querySelectorAll("li.event")];
+let events = [];
 let chosen = -1;
+let ready = false;
+let leaving = false;
+let waiting = [];
 
 function choose(place) {
   if (place < 0 || place >= events.length) return;
@@ -14,7 +18,8 @@ function choose(place) {
 }
 
 function press(key) {
-  const where = key === "u" ? document : events[chosen] || document.querySelector("form.event");
+  // In a list a key is the chosen event's, and so is none before one is chosen.
+  const where = key === "u" || !events.length ? document : events[chosen];
   const target = where && where.querySelector(`[data-key="${key}"]`);
   if (!target) return false;
   if (key === "l") target.focus();
@@ -22,9 +27,22 @@ function press(key) {
   return true;
 }
 
+function act(key) {
+  // Of a list, the next event was seen when its key was pressed: the page that comes goes on with it.
+  // What other pages bring next was not: a second press is none.
+  if (leaving) {
+    if (events.length) sessionStorage.keys = (sessionStorage.keys || "") + key;
+    return true;
+  }
+  if (key === "j") choose(chosen + 1);
+  else if (key === "k") choose(Math.max(chosen - 1, 0));
+  else return press(key);
+  return true;
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
-  if (event.target.matches("input:not([type=checkbox]), select, textarea")) {
+  if (event.target.matches("input:not([type=checkbox]):not([type=radio]), select, textarea")) {
     if (event.key === "Escape") event.target.blur();
     if (event.key === "Enter" && event.target.dataset.key === "l" && event.target.value) {
       event.preventDefault();
@@ -32,12 +50,31 @@ document.addEventListener("keydown", (event) => {
     }
     return;
   }
-  if (event.key === "j") choose(chosen + 1);
-  else if (event.key === "k") choose(Math.max(chosen - 1, 0));
-  else if (!press(event.key)) return;
-  event.preventDefault();
+  if (event.key === "Escape") leaving = false; // which stops the browser too
+  if (!/^[1-9a-z]$/.test(event.key)) return;
+  if (!ready) waiting.push(event.key);
+  else if (act(event.key)) event.preventDefault();
 });
 
-// After a mark the address names the event: go on with the next one.
-const marked = events.findIndex((one) => `#${one.id}` === location.hash);
-if (marked >= 0) choose(Math.min(marked + 1, events.length - 1));
+document.addEventListener("submit", (event) => {
+  if (event.target.querySelector("[data-key]")) leaving = true;
+});
+
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) leaving = false; // back again
+});
+
+document.addEventListener("DOMContentLoaded", () => {
+  events = [...document.querySelectorAll("li.event")];
+  // After a mark the address names the event: go on with the next one.
+  const marked = events.findIndex((one) => `#${one.id}` === location.hash);
+  if (marked >= 0) choose(Math.min(marked + 1, events.length - 1));
+  const before = (events.length && sessionStorage.keys) || "";
+  sessionStorage.removeItem("keys");
+  ready = true;
+  for (const key of [...before, ...waiting]) {
+    act(key);
+    if (key === "l") break; // what follows was meant for the field
+  }
+  waiting = [];
+});
