@@ -1,7 +1,7 @@
 """Label few photos of a set and train on them: drawn at random, picked, and with labels carried to the rest.
 
     python tools/study_picking.py SET --weights FILE --results FILE [--numbers 60 120 240] [--draws 5]
-        [--ways random more picked rounds spread] [--epochs N] [--precision 0.9]
+        [--ways random more picked rounds spread] [--epochs N] [--precision 0.9] [--wide FILE]
 
 SET holds train, val and test folders. Photos of train and val are the pool, without labels; one that is labelled gets
 the label of its folder. All trainings are tested on the test photos: a class of which fewer than two photos were
@@ -14,6 +14,10 @@ labelled cannot be learned, and its test photos count as wrong. The ways:
     steps    sixty picked, then sixty more each time with the labels of those before: no bundle, no training between
     spread   as picked, and `fieldfare dataset spread` over the pool, with the weights that training starts from
     again    as spread, with the bundle of picked instead of the weights
+    wider    as spread, with --wide instead of the weights
+    beside   as again, with --wide beside the bundle
+
+--wide is a file of weights of MobileNetV2 1.0, which only carries labels.
 
 Every result is a line of FILE as soon as it is there. The same command goes on from that file and at the end prints the
 table of all that it holds: top-1 on the test photos of the int8 model, mean and range over the draws. `--table` only
@@ -34,7 +38,8 @@ from pathlib import Path
 import numpy as np
 from study_runs import fieldfare, link, parser_of, run_all, spread
 
-WAYS = ("random", "more", "picked", "rounds", "steps", "spread", "again")
+WAYS = ("random", "more", "picked", "rounds", "steps", "spread", "again", "wider", "beside")
+CARRIED = ("spread", "again", "wider", "beside")
 MORE = 1.4
 STEP = 60
 
@@ -83,9 +88,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=["random", "more", "picked", "rounds", "spread"])
     parser.add_argument("--epochs", type=int, default=-1)
     parser.add_argument("--precision", type=float, default=0.9)
+    parser.add_argument("--wide", type=Path)
     arguments = parser.parse_args()
     if not arguments.table and not (arguments.set and arguments.weights):
         parser.error("give SET and --weights, or --table")
+    if {"wider", "beside"} & set(arguments.ways) and not arguments.wide:
+        parser.error("the ways wider and beside need --wide")
     return arguments
 
 
@@ -156,7 +164,7 @@ class Study:
         tested = sorted((self.arguments.set / "test").glob("*/*"))
         link((data / "test" / p.parent.name / p.name, p) for p in tested if p.parent.name in known)
         made, right = 0, 0.0
-        if self.task.way in ("spread", "again"):
+        if self.task.way in CARRIED:
             data, made, right = self._spread(folder)
         self.kept.mkdir(exist_ok=True)
         place = self._place(self.task.way, self.task.labels)
@@ -172,10 +180,13 @@ class Study:
 
     def _spread(self, folder: Path) -> tuple[Path, int, float]:
         """Return the folder with labels carried to the pool, how many they are, and the share that is right."""
-        network: list[object] = ["--weights", self.arguments.weights]
-        if self.task.way == "again":
-            network = ["--bundle", self._place("picked", self.task.labels).with_suffix(".fieldfare")]
+        network: list[object] = []
+        if self.task.way in ("again", "beside"):
+            network += ["--bundle", self._place("picked", self.task.labels).with_suffix(".fieldfare")]
+        if self.task.way in ("wider", "beside"):
+            network += ["--weights", self.arguments.wide, "--alpha", 1.0]
         out, precision = folder / "spread", ["--precision", self.arguments.precision]
+        network = network or ["--weights", self.arguments.weights]
         fieldfare("dataset", "spread", folder / "data", folder / "pool", "--out", out, *network, *precision)
         with (out / "machine-labels.csv").open(newline="") as table:
             made = {row["file"]: row["label"] for row in csv.DictReader(table)}

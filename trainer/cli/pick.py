@@ -17,7 +17,8 @@ from trainer.cli.packages import require
 from trainer.pages.words import clean, counted
 
 if TYPE_CHECKING:
-    from edge.embedding.source import Features, FeatureSource
+    from edge.bundle.store import Bundle
+    from edge.embedding.source import FeatureSource
     from trainer.picking.pick import Picked
     from trainer.picking.spread import Spread
 
@@ -60,14 +61,18 @@ def pick(
     Near-duplicates count once. Prints a table, or puts links and the table into the folder --out, to be sorted into
     class folders by hand.
     """
-    _prepare((photos, labelled), out, copy=copy, **given)
+    if given["bundle"] is not None and given["weights"] is not None:
+        raise click.UsageError("--bundle and --weights exclude each other: give one")
     if explore and given["bundle"] is not None:
         raise click.UsageError("--explore and --bundle exclude each other: a bundle finds what is in doubt")
+    _prepare((photos, labelled), out, copy=copy, **given)
     from trainer.cli.console import ConsoleProgress
+    from trainer.picking.answers import BundleAnswers
     from trainer.picking.pick import PICKED, rows_of, write_picked
     from trainer.picking.pick import pick as run
 
-    source, progress = _open(given, answers=True), ConsoleProgress()
+    bundle, progress = _bundle(given), ConsoleProgress()
+    source = _network(None, given) if bundle is None else BundleAnswers(bundle)
     picked = run(
         photos,
         count,
@@ -126,15 +131,16 @@ def spread(labelled: Path, photos: Path, out: Path, precision: float, copy: bool
     """
     _prepare((labelled, photos), out, copy=copy, **given)
     from trainer.cli.console import ConsoleProgress
+    from trainer.picking.lessons import learned_by
     from trainer.picking.spread import spread as run
     from trainer.picking.spread import write_labels
 
-    progress = ConsoleProgress()
+    bundle, progress = _bundle(given), ConsoleProgress()
     labels = run(
         labelled,
         photos,
-        _open(given, answers=False),
-        learned=_learned(given["bundle"]),
+        _network(bundle, given),
+        learned=None if bundle is None else learned_by(bundle),
         precision=precision,
         seed=given["seed"],
         workers=given["workers"],
@@ -184,11 +190,9 @@ def _prepare(
     **_: object,
 ) -> None:
     """Raise before any work if the options do not fit together, or the folder cannot be written."""
-    require("labelling", "rich", "scipy", "sklearn", "PIL", *(() if bundle else ("tensorflow",)))
+    require("labelling", "rich", "scipy", "sklearn", "PIL", *(() if bundle and not weights else ("tensorflow",)))
     from trainer.dataset.photo_folders import check_folder
 
-    if bundle is not None and weights is not None:
-        raise click.UsageError("--bundle and --weights exclude each other: give one")
     if copy and out is None:
         raise click.UsageError("--copy is for --out: add it, or leave --copy out")
     if out is not None:
@@ -198,21 +202,19 @@ def _prepare(
     begin_long_work()
 
 
-def _learned(bundle: Path | None) -> "Features | None":
-    """Return the features of the photos that the bundle is known to have learned from; None without a bundle."""
+def _bundle(given: dict[str, Any]) -> "Bundle | None":
+    """Open the bundle, if one is given."""
     from edge.bundle.store import open_bundle
-    from trainer.picking.lessons import learned_by
 
-    return None if bundle is None else learned_by(open_bundle(bundle))
+    return None if given["bundle"] is None else open_bundle(given["bundle"])
 
 
-def _open(given: dict[str, Any], *, answers: bool) -> "FeatureSource":
-    """Open the bundle or the weights. answers: also for what the bundle answers."""
-    from edge.bundle.store import open_bundle
+def _network(bundle: "Bundle | None", given: dict[str, Any]) -> "FeatureSource":
+    """Open the bundle's network, that of the weights, or if both are given both."""
     from trainer.features.opening import open_network
-    from trainer.picking.answers import BundleAnswers
+    from trainer.picking.two_networks import TwoNetworks
 
-    bundle = None if given["bundle"] is None else open_bundle(given["bundle"])
-    if bundle is not None and answers:
-        return BundleAnswers(bundle)
-    return open_network(bundle, given["weights"], given["alpha"], given["size"])
+    weights = given["weights"], given["alpha"], given["size"]
+    if bundle is None or given["weights"] is None:
+        return open_network(bundle, *weights)
+    return TwoNetworks(open_network(bundle, None, *weights[1:]), open_network(None, *weights))

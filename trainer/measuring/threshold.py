@@ -132,7 +132,7 @@ def choose_threshold(scores: ScoreTable, truth: Truth, precision: float) -> Thre
         return _not_shown(precision, len(best), effect(truth, scores, 0.0))
     last = int(passing[-1])
     below = float(values[last + 1]) if last + 1 < len(values) else 0.0
-    threshold = 0.0 if last + 1 == len(values) else _shortest_between(below, float(values[last]))
+    threshold = 0.0 if last + 1 == len(values) else shortest_between(below, float(values[last]))
     return Threshold(
         promise=precision,
         threshold=threshold,
@@ -168,7 +168,7 @@ def _by_threshold(
     return -values, accepted.astype(np.int64), hits.astype(np.int64)
 
 
-def _shortest_between(below: float, reached: float) -> float:
+def shortest_between(below: float, reached: float) -> float:
     """Return the decimal number of fewest digits above `below` and at most `reached`."""
     # Kept clear of both, as the device compares scores that are rounded to 6 digits.
     for digits in range(2, 7):

@@ -30,8 +30,9 @@ def learned_by(bundle: Bundle) -> Features:
 def count_learned(features: Features, learned: Features) -> int:
     """Return how many of some photos are among those learned from.
 
-    features: (photos, channels), by the same network."""
+    features: (photos, channels or more), first those by the same network."""
     if not len(learned):
         return 0
     exact = learned.astype(np.float64)
-    return sum(bool(are_alike(exact, one.astype(np.float64)).any()) for one in features)
+    own = features[:, : exact.shape[1]].astype(np.float64)
+    return sum(bool(are_alike(exact, one).any()) for one in own)

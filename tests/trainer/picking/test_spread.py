@@ -15,7 +15,7 @@ from trainer.dataset.listing import list_photos
 from trainer.dataset.machine_labels import read_machine_labels
 from trainer.dataset.photo_folders import photos_in
 from trainer.features.extract import extract
-from trainer.picking.spread import Labels, spread, sure_on_average, write_labels
+from trainer.picking.spread import Labels, as_sure_as_right, spread, sure_on_average, write_labels
 
 CARD = {"red": 10, "green": 7, "blue": 5}
 
@@ -64,20 +64,48 @@ def mixed_photos(folder: Path, count: int) -> None:
         cv2.imwrite(str(folder / f"mixed-{number}.png"), cv2.addWeighted(red, part, green, 1 - part, 0))
 
 
-def test_labels_are_as_sure_on_average_as_is_wanted_if_the_test_is_too_easy(tmp_path: Path) -> None:
+def test_labels_are_as_sure_on_average_as_is_wanted(tmp_path: Path) -> None:
     few, card = sorted_photos(tmp_path / "few", 8), tmp_path / "card"
     colour_photos(card, {"red": 4, "blue": 4})
     mixed_photos(card, 12)
     source = MeanColours()
     learned = extract(photos_in(few / "red"), source, workers=1, progress=Heard()).features
     plain = carried(few, card, 0.9)
-    labels = spread(few, card, source, precision=0.9, seed=0, workers=1, progress=Heard(), learned=learned)
-    assert plain.sure.mean() < 0.9 <= labels.sure.mean()
-    assert 8 <= len(labels.sure) < len(plain.sure)
-    assert labels.figures.threshold == pytest.approx(labels.sure.min())
+    too_easy = spread(few, card, source, precision=0.9, seed=0, workers=1, progress=Heard(), learned=learned)
+    for labels in (plain, too_easy):
+        assert labels.sure.mean() >= 0.9
+        assert 8 <= len(labels.sure) < 20
+        assert 0.5 < labels.figures.threshold <= labels.sure.min()
+    surest = max(zip(plain.paths, plain.sure, strict=True), key=lambda one: one[1])
+    other = dict(zip(too_easy.paths, too_easy.sure, strict=True))
+    assert other[surest[0]] != surest[1], "a test that is too easy changes nothing"
     mixed_photos(only := tmp_path / "only", 12)
     with pytest.raises(DatasetError, match=r"no label is surer than 0\.\d\d: give a lower --precision, or --weights"):
         spread(few, only, source, precision=0.9, seed=0, workers=1, progress=Heard(), learned=learned)
+    with pytest.raises(DatasetError, match=r"test, 100% got the .* surer than 0\.\d\d: label more photos, or give"):
+        carried(few, only, 0.9)
+
+
+@pytest.mark.parametrize("honest", [0.3, 1.0, 3.0])
+def test_labels_become_as_sure_as_they_are_right(honest: float) -> None:
+    """Answers of a known sureness, shown as too sure or not sure enough; 4,000 of them."""
+    rng = np.random.default_rng(8)
+    logits = rng.normal(0, 2, (8000, 4))
+    true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    truth = np.array([rng.choice(4, p=row) for row in true])
+    shown = np.exp(logits * honest)
+    shown = (shown / shown.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares, tested = as_sure_as_right(shown[4000:], shown[:4000], truth[:4000])
+    assert tested.shape == shares.shape == (4000, 4)
+    assert np.array_equal(shares.argmax(axis=1), shown[4000:].argmax(axis=1))
+    right = (shares.argmax(axis=1) == truth[4000:]).mean()
+    assert shares.max(axis=1).mean() == pytest.approx(right, abs=0.02)
+
+
+def test_a_few_right_answers_make_no_label_certain() -> None:
+    shown = np.array([[0.6, 0.4], [0.7, 0.3], [0.3, 0.7]], np.float32)
+    shares, _ = as_sure_as_right(shown, shown, np.array([0, 0, 1]))
+    assert 0.7 < shares.max() < 0.99
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.floats(0.01, 0.99))
@@ -151,9 +179,9 @@ def test_names_that_are_taken_are_changed(tmp_path: Path) -> None:
     assert len(list((tmp_path / "out" / "red").iterdir())) == 11
 
 
-def test_too_few_labels_to_show_the_precision_are_refused_with_the_figures(tmp_path: Path) -> None:
+def test_too_few_labels_to_show_the_precision_are_refused(tmp_path: Path) -> None:
     card = colour_photos(tmp_path / "card", CARD)
-    with pytest.raises(DatasetError, match=r"--precision 0.99: of 6 labelled photos .* label more photos, or give"):
+    with pytest.raises(DatasetError, match=r"0\.99: that takes a test of 107 labelled photos, and there are 6"):
         carried(sorted_photos(tmp_path / "few", 2), card, precision=0.99)
 
 
