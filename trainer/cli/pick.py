@@ -118,7 +118,7 @@ def _json(picked: "Picked") -> dict[str, object]:
     type=FloatRange(0.5, 1, min_open=True, max_open=True),
     default=0.9,
     show_default=True,
-    help="The share of the carried labels that must be right; others are not given.",
+    help="The share of the carried labels that can be expected to be right; less sure ones are not given.",
 )
 @_common
 @apart("bundle")
@@ -128,6 +128,7 @@ def spread(labelled: Path, photos: Path, out: Path, precision: float, copy: bool
     LABELLED is as for `fieldfare train`: a folder of photos for each class, or train, val and test folders of those.
     How often carried labels are right is measured on the labelled photos. `fieldfare train` gives the carried ones less
     weight and never tests on them.
+    With --bundle and --weights both networks look: best are a bundle trained on LABELLED and wider weights.
     """
     _prepare((labelled, photos), out, copy=copy, **given)
     from trainer.cli.console import ConsoleProgress
@@ -150,10 +151,10 @@ def spread(labelled: Path, photos: Path, out: Path, precision: float, copy: bool
     if given["as_json"]:
         echo_json(labels.figures)
     else:
-        _show(labels.figures, out, trained=given["bundle"] is not None)
+        _show(labels.figures, out, trained=given["bundle"] is not None, beside=given["weights"] is not None)
 
 
-def _show(figures: "Spread", out: Path, *, trained: bool) -> None:
+def _show(figures: "Spread", out: Path, *, trained: bool, beside: bool) -> None:
     echo(clean(f"{out}: {figures.accepted:,} of {counted(figures.photos, 'photo')} got a label:"))
     for name, count in figures.classes.items():
         echo(clean(f"  {name}: {count:,}"))
@@ -167,10 +168,8 @@ def _show(figures: "Spread", out: Path, *, trained: bool) -> None:
         echo(f"Only {counted(figures.reached, 'photo')} to judge by: label more, and look through what got a label.")
     if figures.learned:
         of_them = f"{figures.learned:,} of these {counted(figures.tested, 'labelled photo')}"
-        echo(
-            f"The bundle learned from {of_them}: that test was too easy. So labels were taken only as far as they are "
-            f"sure to {figures.promised:g} on average, which is an estimate."
-        )
+        judge = "was measured with the weights alone" if beside else "is the network's own word, an estimate"
+        echo(f"The bundle learned from {of_them}: that test was too easy. How sure labels are {judge}.")
     if figures.learned_others:
         echo(
             f"It also learned from {counted(figures.learned_others, 'photo')} or more of those without labels, and is "

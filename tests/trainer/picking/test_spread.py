@@ -15,7 +15,8 @@ from trainer.dataset.listing import list_photos
 from trainer.dataset.machine_labels import read_machine_labels
 from trainer.dataset.photo_folders import photos_in
 from trainer.features.extract import extract
-from trainer.picking.spread import Labels, as_sure_as_right, spread, sure_on_average, write_labels
+from trainer.picking.spread import Labels, as_sure_as, as_sure_as_right, spread, sure_on_average, write_labels
+from trainer.picking.two_networks import TwoNetworks
 
 CARD = {"red": 10, "green": 7, "blue": 5}
 
@@ -100,6 +101,28 @@ def test_labels_become_as_sure_as_they_are_right(honest: float) -> None:
     assert np.array_equal(shares.argmax(axis=1), shown[4000:].argmax(axis=1))
     right = (shares.argmax(axis=1) == truth[4000:]).mean()
     assert shares.max(axis=1).mean() == pytest.approx(right, abs=0.02)
+
+
+def test_a_second_network_shows_how_sure_labels_are_if_the_first_has_learned_from_them(tmp_path: Path) -> None:
+    few, card = sorted_photos(tmp_path / "few", 8), colour_photos(tmp_path / "card", CARD)
+    mixed_photos(card, 6)
+    source = TwoNetworks(MeanColours(), MeanColours())
+    learned = extract(photos_in(few / "red"), MeanColours(), workers=1, progress=Heard()).features
+    both, alone = (
+        spread(few, card, one, precision=0.51, seed=0, workers=1, progress=Heard(), learned=seen)
+        for one, seen in ((source, learned), (MeanColours(), None))
+    )
+    assert (both.figures.learned, both.figures.accepted) == (8, 28)
+    assert both.sure.mean() == pytest.approx(alone.sure.mean(), abs=0.01)
+
+
+@pytest.mark.parametrize("average", [0.4, 0.6, 0.8])
+def test_labels_become_as_sure_as_others_on_average(average: float) -> None:
+    shown = np.random.default_rng(4).dirichlet([2.0] * 4, 500).astype(np.float32)
+    shares, held_out = as_sure_as(average, shown, shown[:7])
+    assert shares.max(axis=1).mean() == pytest.approx(average, abs=0.01)
+    assert np.array_equal(held_out, shares[:7])
+    assert np.array_equal(shares.argmax(axis=1), shown.argmax(axis=1))
 
 
 def test_a_few_right_answers_make_no_label_certain() -> None:
