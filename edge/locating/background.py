@@ -48,6 +48,9 @@ class Background:
         # Where the last frame is clipped to white; and where the background was, so that it may be brighter than known.
         self._white, self._dazzled = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
         self._some, self._is_dazzled = np.zeros(shape, np.bool_), False
+        # The same memory as a mask of OpenCV, which copies by it in a tenth of the time that NumPy takes.
+        self._masks = self._some.view(np.uint8)
+        self._nothing, self._black = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
         self._around = np.ones((3, 3), np.uint8)
         self._frames = 0
 
@@ -76,7 +79,7 @@ class Background:
         if self._is_dazzled:
             np.greater(self._seen, self._light, out=self._some)
             np.logical_and(self._some, self._dazzled, out=self._some)
-            self._off[self._some] = 0
+            cv2.copyTo(self._nothing, self._masks, self._off)
         np.multiply(self._unrest, _UNRESTS, out=self._limit)
         np.add(self._limit, max(_LEAST, _NOISES * exposure.noise), out=self._limit)
         cv2.compare(self._off, self._limit, cv2.CMP_GT, dst=self.differs)
@@ -140,7 +143,7 @@ class Background:
         frame shows nothing of it."""
         np.greater(self._light, _CLIPPED, out=self._some)
         np.logical_and(self._some, self._white, out=self._some)
-        self._mask[self._some] = 0
+        cv2.copyTo(self._black, self._masks, self._mask)
         np.greater(self._white, self._some, out=self._some)
         # Not what is white and was not: a white thing, until it has become background.
         np.greater(self._some, self.differs, out=self._some)
@@ -153,7 +156,7 @@ class Background:
         np.logical_and(self._some, self._dazzled, out=self._some)
         np.greater(self._some, self._white, out=self._some)
         np.greater(self._some, kept, out=self._some)
-        np.copyto(self._mean, self._light, where=self._some)
+        cv2.copyTo(self._light, self._masks, self._mean)
         np.greater(self._dazzled, self._some, out=self._dazzled)
         self._is_dazzled = bool(self._dazzled.any())
 

@@ -19,7 +19,7 @@ class Shrinker:
         self.grey: Pixels = np.empty((0, 0), np.uint8)
         self._shape: tuple[int, ...] = ()
         self._steps: list[Pixels] = []
-        self._whole_grey: Pixels = self.grey
+        self._channels: list[Pixels] = []
 
     def shrink(self, frame_bgr: Pixels) -> bool:
         """Reduce a frame, uint8 (height, width, 3), B, G, R. Return True if its size is another than the last one's."""
@@ -28,8 +28,9 @@ class Shrinker:
             self._take_memory(frame_bgr.shape)
         # Green, and not a sum of the three: if a sensor clips one colour, as the red of something yellow, the sum
         # no longer follows the light, and nothing in it shows that. Most of brightness is green anyway.
-        cv2.extractChannel(frame_bgr, 1, dst=self._whole_grey)
-        source = self._whole_grey
+        # All three are taken apart, as OpenCV does that with vectors, and one alone without.
+        cv2.split(frame_bgr, self._channels)
+        source = self._channels[1]
         for step in self._steps:
             height, width = step.shape
             # Means of 2x2 are integer arithmetic, with the same bits everywhere; a last odd row or column is left out.
@@ -41,7 +42,7 @@ class Shrinker:
 
     def _take_memory(self, shape: tuple[int, ...]) -> None:
         height, width = shape[:2]
-        self._whole_grey = np.empty((height, width), np.uint8)
+        self._channels = [np.empty((height, width), np.uint8) for _ in range(3)]
         self._steps = []
         while height * width // 4 >= _LEAST_PIXELS and min(height, width) >= 2:
             height, width = height // 2, width // 2
