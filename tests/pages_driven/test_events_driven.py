@@ -170,6 +170,25 @@ class TestByKey:
         expect(event(page, MANY - 1)).to_contain_text("checked: wrong")
         assert [verdict_of(store, MANY - back) for back in range(2)] == [None, ("wrong", None)]
 
+    def test_a_finger_that_rests_on_a_key_marks_one_event(self, site: Served, store: Path, person: Meet) -> None:
+        page = person(site).page
+        page.goto("/events")
+        for key in "jrrrr":  # the same key again, before it was let go: the browser calls that a repeat
+            page.keyboard.down(key)
+        expect(event(page, MANY)).to_contain_text("checked: right")
+        expect(event(page, MANY - 1)).to_have_class("event chosen")
+        assert [verdict_of(store, MANY - back) for back in range(2)] == [("right", None), None]
+
+    def test_without_cookies_keys_mark_as_well(self, site: Served, store: Path, person: Meet) -> None:
+        page = person(site).page
+        page.add_init_script(
+            "Object.defineProperty(window, 'sessionStorage', { get() { throw Error('blocked') } })"
+        )
+        page.goto("/events")
+        page.evaluate(_PRESS, "jr")
+        expect(event(page, MANY)).to_contain_text("checked: right")
+        assert verdict_of(store, MANY) == ("right", None)
+
     def test_a_second_press_on_one_event_is_none(self, site: Served, store: Path, person: Meet) -> None:
         page = person(site).page
         page.goto(f"/events/{MANY}")

@@ -8,6 +8,17 @@ let ready = false;
 let leaving = false;
 let waiting = [];
 
+// A browser that takes no cookies takes no keys for the next page: they are lost then.
+function memory() {
+  try {
+    return sessionStorage;
+  } catch {
+    return {};
+  }
+}
+
+const kept = memory();
+
 function choose(place) {
   if (place < 0 || place >= events.length) return;
   if (chosen >= 0) events[chosen].classList.remove("chosen");
@@ -31,7 +42,7 @@ function act(key) {
   // Of a list, the next event was seen when its key was pressed: the page that comes goes on with it.
   // What other pages bring next was not: a second press is none.
   if (leaving) {
-    if (events.length) sessionStorage.keys = (sessionStorage.keys || "") + key;
+    if (events.length) kept.keys = (kept.keys || "") + key;
     return true;
   }
   if (key === "j") choose(chosen + 1);
@@ -52,6 +63,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.key === "Escape") leaving = false; // which stops the browser too
   if (!/^[1-9a-z]$/.test(event.key)) return;
+  if (event.repeat && !/[jk]/.test(event.key)) return; // a finger that rests marks one event
   if (!ready) waiting.push(event.key);
   else if (act(event.key)) event.preventDefault();
 });
@@ -69,8 +81,8 @@ document.addEventListener("DOMContentLoaded", () => {
   // After a mark the address names the event: go on with the next one.
   const marked = events.findIndex((one) => `#${one.id}` === location.hash);
   if (marked >= 0) choose(Math.min(marked + 1, events.length - 1));
-  const before = (events.length && sessionStorage.keys) || "";
-  sessionStorage.removeItem("keys");
+  const before = (events.length && kept.keys) || "";
+  delete kept.keys;
   ready = true;
   for (const key of [...before, ...waiting]) {
     act(key);
