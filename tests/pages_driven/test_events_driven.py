@@ -181,9 +181,7 @@ class TestByKey:
 
     def test_without_cookies_keys_mark_as_well(self, site: Served, store: Path, person: Meet) -> None:
         page = person(site).page
-        page.add_init_script(
-            "Object.defineProperty(window, 'sessionStorage', { get() { throw Error('blocked') } })"
-        )
+        page.add_init_script("Object.defineProperty(window, 'sessionStorage', { get() { throw Error('blocked') } })")
         page.goto("/events")
         page.evaluate(_PRESS, "jr")
         expect(event(page, MANY)).to_contain_text("checked: right")
