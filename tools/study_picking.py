@@ -92,7 +92,7 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if not arguments.table and not (arguments.set and arguments.weights):
         parser.error("give SET and --weights, or --table")
-    if {"wider", "beside"} & set(arguments.ways) and not arguments.wide:
+    if not arguments.table and {"wider", "beside"} & set(arguments.ways) and not arguments.wide:
         parser.error("the ways wider and beside need --wide")
     return arguments
 

@@ -24,7 +24,7 @@ def network_options(*, bundle: str = BUNDLE, default: str = "") -> Callable[[Com
         click.option(
             "--weights",
             metavar="imagenet|FILE",
-            help="A network's weights instead: Keras' own, or a *_no_top.h5 file; on the desktop."
+            help="A network's weights: Keras' own, or a *_no_top.h5 file; on the desktop."
             + (f"  [default: {default}]" if default else ""),
         ),
         click.option(

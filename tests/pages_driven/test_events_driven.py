@@ -179,6 +179,16 @@ class TestByKey:
         expect(event(page, MANY - 1)).to_have_class("event chosen")
         assert [verdict_of(store, MANY - back) for back in range(2)] == [("right", None), None]
 
+    def test_keys_for_a_page_that_never_came_press_nothing_later(self, site: Served, store: Path, person: Meet) -> None:
+        page = person(site).page
+        page.goto("/events")
+        page.evaluate("sessionStorage.keys = 'event-58 rjw'")
+        page.goto(f"/events#event-{MANY}")
+        page.reload()
+        expect(event(page, MANY - 1)).to_have_class("event chosen")
+        assert page.evaluate("sessionStorage.length") == 0
+        assert [mark_of(store, MANY - back) for back in range(3)] == [None] * 3
+
     def test_without_cookies_keys_mark_as_well(self, site: Served, store: Path, person: Meet) -> None:
         page = person(site).page
         page.add_init_script("Object.defineProperty(window, 'sessionStorage', { get() { throw Error('blocked') } })")
@@ -187,7 +197,7 @@ class TestByKey:
         expect(event(page, MANY)).to_contain_text("checked: right")
         assert verdict_of(store, MANY) == ("right", None)
 
-    def test_a_second_press_on_one_event_is_none(self, site: Served, store: Path, person: Meet) -> None:
+    def test_a_second_press_on_one_event_changes_nothing(self, site: Served, store: Path, person: Meet) -> None:
         page = person(site).page
         page.goto(f"/events/{MANY}")
         page.evaluate(_PRESS, "rw")

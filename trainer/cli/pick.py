@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from edge.cli.apart import apart
 from edge.cli.network_options import network_options, with_options
@@ -103,7 +104,10 @@ def _json(picked: "Picked") -> dict[str, object]:
     }
 
 
-@click.command(epilog="Example: fieldfare dataset spread my-photos card --out more-photos")
+@click.command(
+    epilog="Examples: fieldfare dataset spread my-photos card --out more  --  fieldfare dataset spread my-photos card "
+    "--bundle first --weights imagenet --alpha 1.0 --out more"
+)
 @click.argument("labelled", type=click.Path(path_type=Path))
 @click.argument("photos", type=click.Path(path_type=Path))
 @click.option(
@@ -128,7 +132,8 @@ def spread(labelled: Path, photos: Path, out: Path, precision: float, copy: bool
     LABELLED is as for `fieldfare train`: a folder of photos for each class, or train, val and test folders of those.
     How often carried labels are right is measured on the labelled photos. `fieldfare train` gives the carried ones less
     weight and never tests on them.
-    With --bundle and --weights both networks look: best are a bundle trained on LABELLED and wider weights.
+    With --bundle and --weights both networks look: a bundle that was trained on LABELLED, beside wider weights, finds
+    the most.
     """
     _prepare((labelled, photos), out, copy=copy, **given)
     from trainer.cli.console import ConsoleProgress
@@ -168,14 +173,14 @@ def _show(figures: "Spread", out: Path, *, trained: bool, beside: bool) -> None:
         echo(f"Only {counted(figures.reached, 'photo')} to judge by: label more, and look through what got a label.")
     if figures.learned:
         of_them = f"{figures.learned:,} of these {counted(figures.tested, 'labelled photo')}"
-        judge = "was measured with the weights alone" if beside else "is the network's own word, an estimate"
+        judge = "was measured with the weights alone" if beside else "is an estimate of its network"
         echo(f"The bundle learned from {of_them}: that test was too easy. How sure labels are {judge}.")
     if figures.learned_others:
         echo(
             f"It also learned from {counted(figures.learned_others, 'photo')} or more of those without labels, and is "
             "surer of these than it should be: give a bundle of the labelled photos alone."
         )
-    if trained and not figures.learned:
+    if trained and not figures.learned and not beside:
         echo("If the bundle learned from the labelled photos, that test was too easy, and fewer are right.")
 
 
@@ -192,6 +197,10 @@ def _prepare(
     require("labelling", "rich", "scipy", "sklearn", "PIL", *(() if bundle and not weights else ("tensorflow",)))
     from trainer.dataset.photo_folders import check_folder
 
+    if bundle is not None and weights is None:
+        for name in ("alpha", "size"):
+            if click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--{name} is for --weights: give these, too, or leave it out")
     if copy and out is None:
         raise click.UsageError("--copy is for --out: add it, or leave --copy out")
     if out is not None:

@@ -34,5 +34,5 @@ def count_learned(features: Features, learned: Features) -> int:
     if not len(learned):
         return 0
     exact = learned.astype(np.float64)
-    own = features[:, : exact.shape[1]].astype(np.float64)
-    return sum(bool(are_alike(exact, one).any()) for one in own)
+    own = features[:, : exact.shape[1]]
+    return sum(bool(are_alike(exact, one.astype(np.float64)).any()) for one in own)

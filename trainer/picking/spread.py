@@ -1,5 +1,6 @@
 """Carry the labels of few photos to the many that are like them."""
 
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from trainer.picking.gather import Gathered, gather, teaching
 from trainer.picking.lessons import count_learned
 from trainer.picking.propagation import Shares
 from trainer.picking.space import principal
+from trainer.picking.two_networks import TwoNetworks
 from trainer.progress import Progress
 
 Indices = NDArray[np.int64]
@@ -48,7 +50,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
         the right one.
     classes: how many photos got each label.
     learned: of those that lost their label, how many the network is known to have learned from: they make the test
-        easier than it should be, so it is the network's own word how sure labels are, or that of a second one.
+        easier than it should be, and how sure labels are is not measured by it.
     learned_others: of the photos without labels, as far as they were looked at, how many it is known to have learned
         from, by labels that were carried to them before: it is surer of these than it should be.
     """
@@ -92,6 +94,7 @@ class _Carried:
     shares: how likely each class is for each of them, float32 (photos, classes).
     held_out, truth: the same for labelled photos that lost their label for the test, and their classes.
     learned, learned_others: see Spread.
+    is_measured: whether labels are as sure as a test shows that they are right; else as the network has it.
     """
 
     shares: Shares
@@ -99,6 +102,7 @@ class _Carried:
     truth: Indices
     learned: int
     learned_others: int
+    is_measured: bool
 
 
 def spread(
@@ -115,12 +119,15 @@ def spread(
     """Carry the labels of the class folders in `labelled` to those of `photos` of which together `precision`, 0..1, can
     be expected to be right.
 
-    learned: features of photos that the network of `source` learned from, or the first of TwoNetworks.
+    learned: features of photos that the network of `source` learned from, or the first of TwoNetworks; none if it
+        remembers none.
     Labels in a test folder, and those that a machine made, are carried nowhere. Raises MissingInputError, DatasetError,
     StorageError.
     """
     listing = list_photos(labelled, min_photos=1, visits=None)
     hand = [photo for photo in listing.photos if photo.sure is None]
+    if len(hand) < photos_needed(precision):
+        raise DatasetError(_too_few(labelled, len(hand), precision))
     found = gather([photo.path for photo in hand], photos_in(photos), source, workers=workers, progress=progress)
     tested = {number for number, photo in enumerate(hand) if photo.split == "test"}
     seeds, free = teaching(found, [photo.label for photo in hand], tested), _unlabelled(found)
@@ -132,10 +139,14 @@ def spread(
         raise DatasetError(
             f"{readable_name(photos)}: every photo is labelled already, or nearly the same as one that is: add photos"
         )
-    carried = _carry(found.photos.features, seeds, free, len(listing.classes), learned=learned, seed=seed)
+    second = source.first_channels if isinstance(source, TwoNetworks) else None
+    carried = _carry(
+        found.photos.features, seeds, free, len(listing.classes), learned=learned, second=second, seed=seed
+    )
     sure, given = best_scores(carried.shares), predictions(carried.shares)
-    threshold = sure_on_average(sure, precision)
-    if threshold is None or len(carried.truth) < photos_needed(precision):
+    if len(carried.truth) < photos_needed(precision):
+        raise DatasetError(_too_few(labelled, len(carried.truth), precision))
+    if (threshold := sure_on_average(sure, precision)) is None:
         raise DatasetError(_refused(labelled, carried, precision))
     taken = np.flatnonzero(sure >= threshold)
     figures = _figures(listing, carried, given[taken], threshold, precision, len(found.photos.unreadable))
@@ -156,22 +167,24 @@ def _carry(
     classes: int,
     *,
     learned: Features | None,
+    second: int | None,
     seed: int,
 ) -> _Carried:
     """Carry the labels, and test that on the labelled photos.
 
-    features: of all photos. labelled: which have labels, and these. free: which have none."""
+    features: of all photos. labelled: which have labels, and these. free: which have none. second: the column from
+    which on they are a second network's."""
     seeds, truth = labelled
     shares, held_out = _shares(features, labelled, free, classes, seed)
     some = free[np.linspace(0, len(free) - 1, min(len(free), _LOOKED_AT)).astype(np.int64)]
     known, others = (0, 0) if learned is None else (count_learned(features[of], learned) for of in (seeds, some))
-    if not known:
-        shares, held_out = as_sure_as_right(shares, held_out, truth)
-    elif learned is not None and (second := features[:, learned.shape[1] :]).size:
-        # The test shows nothing of the network that learned from it, but does of the one beside it.
-        alone, _ = as_sure_as_right(*_shares(second, labelled, free, classes, seed), truth)
+    if second is not None and learned is not None and (known or not len(learned)):
+        # Of a network that learned from the labelled photos, or may have, the test shows nothing. It does of the other.
+        alone, _ = as_sure_as_right(*_shares(features[:, second:], labelled, free, classes, seed), truth)
         shares, held_out = as_sure_as(float(best_scores(alone).mean()), shares, held_out)
-    return _Carried(shares, held_out, truth, known, others)
+    elif not known:
+        shares, held_out = as_sure_as_right(shares, held_out, truth)
+    return _Carried(shares, held_out, truth, known, others, is_measured=not known or second is not None)
 
 
 def _shares(
@@ -212,19 +225,23 @@ def as_sure_as(average: float, shares: Shares, held_out: Shares) -> tuple[Shares
     """Return both, sharpened or softened alike, so that `shares` are as sure as `average` on average.
 
     TrashNet, 120 labels that the bundle had learned from, MobileNetV2 1.0 beside it, precision 0.9, three draws: 1,398
-    labels, 90 % right, 1,098, 94 %, and 1,245, 92 %; by the networks' own word 1,074, 94 %, 1,000, 95 %, and 1,058,
-    94 %."""
+    labels, 90 % right, 1,098, 94 %, and 1,245, 92 %; as the networks have it 1,074, 94 %, 1,000, 95 %, and 1,058, 94 %.
+    (Features by Keras; the command's own differ a little: docs/labelling.md.)"""
     logits = _logits(shares)
 
-    def off(temperature: float) -> float:
-        return abs(float(best_scores(Scaling(temperature).scores(logits)).mean()) - average)
+    def unsure(temperature: float) -> float:
+        return -float(best_scores(Scaling(temperature).scores(logits)).mean())
 
-    scaling = Scaling(min(TEMPERATURES.tolist(), key=off))
+    place = min(bisect_left(TEMPERATURES.tolist(), -average, key=unsure), len(TEMPERATURES) - 1)
+    scaling = Scaling(float(TEMPERATURES[place]))
     return scaling.scores(logits), scaling.scores(_logits(held_out))
 
 
 def _logits(shares: Shares) -> Shares:
-    return np.log(np.maximum(shares, np.float32(_LEAST_SHARE)))
+    # What no tie reaches has half of a label only: the rest may be any.
+    rest = np.maximum(0, 1 - shares.sum(axis=1, keepdims=True)) / shares.shape[1]
+    logits: Shares = np.log(np.maximum(shares + rest, _LEAST_SHARE)).astype(np.float32)
+    return logits
 
 
 def sure_on_average(sure: NDArray[np.floating], precision: float) -> float | None:
@@ -247,16 +264,23 @@ def sure_on_average(sure: NDArray[np.floating], precision: float) -> float | Non
     return between if below < between <= reached else reached
 
 
+def _too_few(labelled: Path, photos: int, precision: float) -> str:
+    return (
+        f"{readable_name(labelled)}: no labels can be carried at --precision {precision:g}: that takes a test of "
+        f"{photos_needed(precision)} labelled photos, and there are {photos}: label more, or give a lower --precision"
+    )
+
+
 def _refused(labelled: Path, carried: _Carried, precision: float) -> str:
     most = f"no label is surer than {best_scores(carried.shares).max():.2f}"
     head = f"{readable_name(labelled)}: no labels can be carried at --precision {precision:g}: "
-    if len(carried.truth) < (needed := photos_needed(precision)):
-        return f"{head}that takes a test of {needed} labelled photos, and there are {len(carried.truth)}: label more"
-    if carried.learned:
+    if not carried.is_measured:
         return (
             f"{head}the bundle learned from these labels, so no test can show what is right, and {most}: give a lower "
-            "--precision, or --weights instead of --bundle"
+            "--precision, or --weights instead of --bundle or beside it"
         )
+    if carried.learned:
+        return f"{head}{most}, as the weights alone show: label more photos, or give a lower --precision"
     right = float((predictions(carried.held_out) == carried.truth).mean())
     return (
         f"{head}of {len(carried.truth)} labelled photos that lost their label for the test, {right:.0%} got the right "

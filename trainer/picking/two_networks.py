@@ -25,7 +25,7 @@ class TwoNetworks:
     def __init__(self, first: FeatureSource, second: FeatureSource) -> None:
         self.name = f"{first.name} and {second.name}"
         self.spec, self.tensor = first.spec, first.tensor
-        self.channels = first.channels + second.channels
+        self.channels, self.first_channels = first.channels + second.channels, first.channels
         self._first, self._second = first, second
         self._swapped = first.spec.channel_order != second.spec.channel_order
         self._side = (second.tensor.width, second.tensor.height)

@@ -6,6 +6,7 @@ let events = [];
 let chosen = -1;
 let ready = false;
 let leaving = false;
+let marking = ""; // the event whose form leaves
 let waiting = [];
 
 // A browser that takes no cookies takes no keys for the next page: they are lost then.
@@ -35,14 +36,15 @@ function press(key) {
   if (!target) return false;
   if (key === "l") target.focus();
   else target.click();
+  if (target.href) leaving = true;
   return true;
 }
 
 function act(key) {
-  // Of a list, the next event was seen when its key was pressed: the page that comes goes on with it.
-  // What other pages bring next was not: a second press is none.
+  // Of a list, the next event was in sight when its key was pressed: the page that comes goes on with it, if it names
+  // the event that was marked. What other pages bring next was not in sight: the key is dropped.
   if (leaving) {
-    if (events.length) kept.keys = (kept.keys || "") + key;
+    if (marking) kept.keys = (kept.keys || `${marking} `) + key;
     return true;
   }
   if (key === "j") choose(chosen + 1);
@@ -61,19 +63,26 @@ document.addEventListener("keydown", (event) => {
     }
     return;
   }
-  if (event.key === "Escape") leaving = false; // which stops the browser too
+  if (event.key === "Escape") stay(); // it stops the browser, too
   if (!/^[1-9a-z]$/.test(event.key)) return;
   if (event.repeat && !/[jk]/.test(event.key)) return; // a finger that rests marks one event
   if (!ready) waiting.push(event.key);
   else if (act(event.key)) event.preventDefault();
 });
 
+function stay() {
+  leaving = false;
+  delete kept.keys;
+}
+
 document.addEventListener("submit", (event) => {
-  if (event.target.querySelector("[data-key]")) leaving = true;
+  if (event.defaultPrevented) return;
+  leaving = true;
+  marking = event.submitter?.closest("li.event")?.id || "";
 });
 
 window.addEventListener("pageshow", (event) => {
-  if (event.persisted) leaving = false; // back again
+  if (event.persisted) stay(); // back again
 });
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -81,10 +90,10 @@ document.addEventListener("DOMContentLoaded", () => {
   // After a mark the address names the event: go on with the next one.
   const marked = events.findIndex((one) => `#${one.id}` === location.hash);
   if (marked >= 0) choose(Math.min(marked + 1, events.length - 1));
-  const before = (events.length && kept.keys) || "";
+  const [of, keys] = (kept.keys || "").split(" ");
   delete kept.keys;
   ready = true;
-  for (const key of [...before, ...waiting]) {
+  for (const key of [...(marked >= 0 && events[marked].id === of ? keys : ""), ...waiting]) {
     act(key);
     if (key === "l") break; // what follows was meant for the field
   }

@@ -41,6 +41,16 @@ def test_options_that_do_not_fit_are_usage_errors(
     assert message in shown
 
 
+@pytest.mark.parametrize("command", [("pick",), ("spread", "few", "--out", "out")])
+@pytest.mark.parametrize("option", ["--alpha", "--size"])
+def test_an_option_of_weights_without_weights_is_a_usage_error(
+    option: str, command: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    status, shown = refused(capfd, *command, "card", "--bundle", "b", option, "1" if option == "--alpha" else "96")
+    assert status == 2
+    assert f"{option} is for --weights" in shown
+
+
 @pytest.mark.parametrize("precision", ["0.5", "1", "nan"])
 def test_a_precision_that_cannot_be_promised_is_a_usage_error(
     precision: str, capfd: pytest.CaptureFixture[str]
