@@ -163,12 +163,18 @@ def _show(figures: "Spread", out: Path, *, trained: bool, beside: bool) -> None:
     echo(clean(f"{out}: {figures.accepted:,} of {counted(figures.photos, 'photo')} got a label:"))
     for name, count in figures.classes.items():
         echo(clean(f"  {name}: {count:,}"))
+    as_sure = f"{figures.reached:,} were as sure as these ({figures.threshold:g}), and " if figures.threshold else ""
     echo(
-        f"Of {counted(figures.tested, 'labelled photo')} that lost their label for a test, {figures.reached:,} were as "
-        f"sure as these ({figures.threshold:g}), and {figures.right:,} of those got the right one: that shows "
+        f"Of {counted(figures.tested, 'labelled photo')} that lost their label for a test, {as_sure}{figures.right:,} "
+        f"{'of those ' if as_sure else ''}got the right one: that shows "
         # Cut, not rounded: 89.9 % do not show 90.
         f"{floor(figures.at_least * 100)} % or more, with 90 % confidence."
     )
+    if figures.reached and figures.precision < figures.promised:
+        echo(
+            f"Fewer of those were right than the {figures.promised:.0%} to be expected of all that got a label: picked "
+            "photos are harder than the rest. If yours were not picked, look through the least sure labels."
+        )
     if figures.reached < _FEW:
         echo(f"Only {counted(figures.reached, 'photo')} to judge by: label more, and look through what got a label.")
     if figures.learned:

@@ -103,8 +103,8 @@ def test_odd_names_are_a_table_with_their_bytes(odd_card: Path) -> None:
 @pytest.mark.parametrize(
     ("each", "figures", "warned"),
     [
-        (2, "6 were as sure as these", True),
-        (8, "24 of those got the right one: that shows 93 % or more, with 90 % confidence.", False),
+        (2, "Of 6 labelled photos that lost their label for a test, 6 got the right one", True),
+        (8, "24 got the right one: that shows 93 % or more, with 90 % confidence.", False),
     ],
 )
 def test_spread_shows_what_its_test_proves(
@@ -117,3 +117,16 @@ def test_spread_shows_what_its_test_proves(
     assert done.exit_code == 0, done.output
     assert figures in done.stdout
     assert ("Only 6 photos to judge by" in done.stdout) is warned
+
+
+def test_spread_warns_if_fewer_labels_were_right_than_are_to_be_expected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.features.opening.open_backbone", lambda *_: MeanColours())
+    few, card = sorted_photos(tmp_path / "few", 8), colour_photos(tmp_path / "card", {"red": 4, "blue": 3})
+    for number in range(4):
+        (few / "red" / f"red-{number}.png").rename(few / "green" / f"red-{number}.png")
+    words = ["spread", few, card, "--out", tmp_path / "out", "--precision", "0.8", "--workers", "1"]
+    done = click.testing.CliRunner().invoke(dataset, list(map(str, words)))
+    assert done.exit_code == 0, done.output
+    assert "Fewer of those were right than the 80% to be expected" in done.stdout
