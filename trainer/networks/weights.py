@@ -84,7 +84,7 @@ def load_weights(backbone: Any, network: Network, path: Path) -> None:
 
 
 def _unfit(network: Network, path: Path, reason: str) -> ModelError:
-    otherwise = "copy it again" if reason == DAMAGED else "check --arch and --alpha against the file"
+    otherwise = "copy it again" if reason == DAMAGED else "check --alpha and, in training, --arch against the file"
     fix = _fetch_again(path) or otherwise
     line = readable_name(reason.splitlines()[0][:160])
     return ModelError(f"{path}: not weights of {network.title} without top ({line}): {fix}")

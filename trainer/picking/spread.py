@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from edge.embedding.source import Features, FeatureSource
 from edge.errors import DatasetError
 from edge.images import readable_name
+from trainer.dataset.layouts.passed_over import in_words
 from trainer.dataset.listing import Listing, Photo, list_photos
 from trainer.dataset.machine_labels import MACHINE_LABELS, MachineLabel, write_machine_labels
 from trainer.dataset.photo_folders import FreeNames, photos_in, write_photos
 from trainer.measuring.metrics import best_scores, predictions
 from trainer.measuring.scaling import TEMPERATURES, Scaling, best_temperature
 from trainer.measuring.threshold import effect, lower_bound, photos_needed, shortest_between
+from trainer.pages.words import counted
 from trainer.picking.carrying import Carrier
 from trainer.picking.gather import Gathered, gather, teaching
 from trainer.picking.lessons import count_learned
@@ -125,6 +127,7 @@ def spread(
     StorageError.
     """
     listing = list_photos(labelled, min_photos=1, visits=None)
+    _announce(listing, progress)
     hand = [photo for photo in listing.photos if photo.sure is None]
     if len(hand) < photos_needed(precision):
         raise DatasetError(_too_few(labelled, len(hand), precision))
@@ -152,6 +155,17 @@ def spread(
     figures = _figures(listing, carried, given[taken], threshold, precision, len(found.photos.unreadable))
     paths = tuple(found.photos.paths[place] for place in free[taken])
     return Labels(figures, listing, paths, given[taken], sure[taken].astype(np.float32))
+
+
+def _announce(listing: Listing, progress: Progress) -> None:
+    """Show what of the labelled photos does not count."""
+    for line in in_words(listing.passed_over):
+        progress.say(line)
+    if listing.broken:
+        links = counted(len(listing.broken), "link to a photo leads", "links to photos lead")
+        progress.say(
+            f"warning: {readable_name(listing.root)}: {links} nowhere: is the card out? These labels do not count"
+        )
 
 
 def _unlabelled(found: Gathered) -> Indices:

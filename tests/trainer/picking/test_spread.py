@@ -215,6 +215,14 @@ def test_a_spread_folder_can_be_spread_again_from_the_hand_made_labels_alone(tmp
     assert (again.figures.labelled, again.figures.photos) == (24, 22)
 
 
+def test_labels_whose_photos_are_gone_are_named(tmp_path: Path) -> None:
+    few, heard = sorted_photos(tmp_path / "few", 8), Heard()
+    for number in range(3):
+        (few / "red" / f"gone-{number}.png").symlink_to(tmp_path / "card-that-is-out" / f"{number}.png")
+    spread(few, colour_photos(tmp_path / "card", CARD), MeanColours(), precision=0.8, seed=0, workers=1, progress=heard)
+    assert any("3 links to photos lead nowhere" in line for line in heard.lines), heard.lines
+
+
 def test_a_photo_in_two_classes_teaches_neither(tmp_path: Path) -> None:
     few = sorted_photos(tmp_path / "few", 8)
     (few / "red" / "wrong.png").write_bytes((few / "blue" / "blue-0.png").read_bytes())
