@@ -172,8 +172,8 @@ def _show(figures: "Spread", out: Path, *, trained: bool, beside: bool) -> None:
     )
     if figures.reached and figures.precision < figures.promised:
         echo(
-            f"Fewer of those were right than the {figures.promised:.0%} to be expected of all that got a label: picked "
-            "photos are harder than the rest. If yours were not picked, look through the least sure labels."
+            f"Fewer of those were right than the {figures.promised * 100:g} % to be expected of all that got a label: "
+            "picked photos are harder than the rest. If yours were not picked, look through the least sure labels."
         )
     if figures.reached < _FEW:
         echo(f"Only {counted(figures.reached, 'photo')} to judge by: label more, and look through what got a label.")

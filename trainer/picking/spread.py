@@ -228,8 +228,9 @@ def as_sure_as_right(shares: Shares, held_out: Shares, truth: Indices) -> tuple[
         320                          65 %, 90.6 (87)    65 %, 90.5 (87)
         320 random                   56 %, 92.8 (90)    61 %, 92.1 (89)
 
-    The bound looks for the luckiest of many thresholds; this one looks at all photos of the test at once, so how many
-    get a label varies half as much from draw to draw."""
+    The bound looks for the luckiest of many thresholds; this one looks at all photos of the test at once. So how many
+    get a label varies less from draw to draw if labels are few: by a standard deviation of 11 instead of 22 points with
+    60 labels of TrashNet, and of 9 instead of 25 with 40 of coffee leaves; with 120 of TrashNet 11 and 10."""
     logits, tested = _logits(shares), _logits(held_out)
     scaling = Scaling(best_temperature(tested, truth))
     return scaling.scores(logits), scaling.scores(tested)

@@ -129,4 +129,4 @@ def test_spread_warns_if_fewer_labels_were_right_than_are_to_be_expected(
     words = ["spread", few, card, "--out", tmp_path / "out", "--precision", "0.8", "--workers", "1"]
     done = click.testing.CliRunner().invoke(dataset, list(map(str, words)))
     assert done.exit_code == 0, done.output
-    assert "Fewer of those were right than the 80% to be expected" in done.stdout
+    assert "Fewer of those were right than the 80 % to be expected" in done.stdout
