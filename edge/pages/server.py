@@ -1,6 +1,7 @@
 """Serve the pages over HTTP."""
 
 import asyncio
+import gc
 import logging
 import socket
 import ssl
@@ -117,5 +118,9 @@ class PageServer:
     def serve(self, listening: socket.socket) -> None:
         """Serve until the end."""
         share_one_heap()  # or each of some threads would in time hold what the longest page takes
+        # Python looks through its old objects only once they have grown by a quarter. Without those of the start, which
+        # stay in any case, a quarter of what answers leave behind is little.
+        gc.collect()
+        gc.freeze()
         with asyncio.Runner(loop_factory=self._loop) as runner:
             runner.run(self._server.serve(sockets=[listening]))

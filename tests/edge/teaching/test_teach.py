@@ -97,6 +97,9 @@ def test_what_was_taught_is_remembered_so_that_the_next_class_needs_no_other_pho
     assert second.bundle.labels == (*KNOWN, "yellow", "pale")
     assert {row.label: row.remembered for row in second.verdict.rows}["yellow"] == 10
     assert answers(second.bundle) == {colour: colour for colour in COLOURS}
+    before, after = (read_last_layer(bundle.model) for bundle in (first, second.bundle))
+    rounding = after.of_weights.scales.max() / 2 + 1e-9
+    assert after.weights[:4] == pytest.approx(before.weights, abs=rounding), "rows moved without a photo of theirs"
 
 
 def test_photos_of_known_classes_alone_move_their_rows(tmp_path: Path) -> None:
