@@ -60,8 +60,8 @@ class _Impatient(H11Protocol):
 def listen(address: str, port: int) -> socket.socket:
     """Return a listening socket. Raises UnavailableError if the port is taken or the address is not this machine's."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    # Named, as asyncio sends at once (TCP_NODELAY) only on what is named so. An answer is two pieces, head and body: the
-    # second would wait 40 ms for the browser to acknowledge the first.
+    # TCP by name, as asyncio sends at once (TCP_NODELAY) only then. An answer is two pieces, head and body: the second
+    # would wait 40 ms for the browser to acknowledge the first.
     opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -97,6 +97,8 @@ class Process:
         """Start `command`, as `account` if this process is root's and one is given. Pipes are not buffered. Raises
         OSError if it cannot be started (no such program, no memory, too many processes, closed to that account)."""
         _reap_abandoned()
+        # What it prints goes to us, never to the journal itself: with this it would begin lines with their priority.
+        ours = {name: value for name, value in os.environ.items() if name != "JOURNAL_STREAM"}
         theirs = {"HOME": account.home, "USER": account.name, "LOGNAME": account.name} if account else {}
         self._process = subprocess.Popen(
             list(command.words),
@@ -112,7 +114,7 @@ class Process:
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=account.groups if account else None,
-            env={**os.environ, **theirs, **command.variables},
+            env={**ours, **theirs, **command.variables},
         )
         self._swept = False
 

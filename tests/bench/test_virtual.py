@@ -14,10 +14,10 @@ from bench_runs import Ran
 pytestmark = [pytest.mark.bench, pytest.mark.slow, pytest.mark.timeout(2700)]  # as long as all of CI may take
 
 # picamera2 takes a minute more, and the service has it on every run in test_cameras.py: here it is for nights. So are
-# all resets but one, a minute each. The rest takes 11 minutes of one core by its parts; the limit is 12.
+# all resets but one, a minute each. The rest takes 12 minutes of one core by its parts.
 _STEPS = (
     *("kit", "boot", "prepare", "install", "compare", "observe", "devices"),
-    *("kill", "hang", "limit", "hog", "full", "clock", "changes", "stick", "power", "uninstall"),
+    *("kill", "hang", "limit", "hog", "full", "clock", "changes", "stick", "pages", "power", "uninstall"),
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 from scripted import is_gone, wait_until
 
 from edge.portable.pipes import SelectedPipes, ThreadedPipes
-from edge.processes.process import Command, Process
+from edge.processes.process import Command, Process, module_command
 from edge.processes.run import Finished, run
 
 LEAVE_A_CHILD = "import subprocess; child = subprocess.Popen(['sleep', '60']); print(child.pid, flush=True)"
@@ -30,6 +30,16 @@ def python(code: str) -> Command:
 def test_what_it_printed_and_how_it_ended() -> None:
     finished = run(python("print('out'); print('err', file=sys.stderr); sys.exit(3)"), 30.0)
     assert finished == Finished(3, b"out\n", b"err\n", None)
+
+
+def test_under_systemd_its_lines_have_no_priorities_as_the_journal_never_sees_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A page once began the words about a pulled stick with <3>."""
+    monkeypatch.setenv("JOURNAL_STREAM", "1:1")
+    finished = run(module_command("edge", ["bundle", "show", "/none/birds"]), 30.0)
+    assert finished.status == 66
+    assert finished.errors.startswith(b"fieldfare: ")
 
 
 def test_merged_its_errors_are_in_the_output() -> None:

@@ -46,6 +46,7 @@ def _todo(machine: Machine, folder: Path, resets: int, architecture: str) -> lis
     service = Service(machine)
     installing = Installing(machine, service, folder)
     troubles = Troubles(machine, service)
+    stick = Stick(machine, service, folder)
 
     def make_kit(say: Say) -> None:
         size = kit.build(folder, machine.share, f"trixie-{architecture}")
@@ -73,7 +74,8 @@ def _todo(machine: Machine, folder: Path, resets: int, architecture: str) -> lis
         Todo("full", troubles.full),
         Todo("clock", troubles.clock),
         Todo("changes", Changes(machine, service).change),
-        Todo("stick", Stick(machine, service, folder).pull),
+        Todo("stick", stick.pull),
+        Todo("pages", stick.pull_from_pages),
         Todo("picamera2", Cameras(machine, service).picamera2),
         Todo("power", Power(machine, service, resets).fail),
         Todo("uninstall", installing.uninstall),
