@@ -1,5 +1,6 @@
 """What all views share."""
 
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Site:
     settings: the file that names the store; None if the store was given itself. problems: of the pages themselves.
     errands: what is done beside the pages.
     watching: leaves word for the service that somebody looks; None without a `run_dir`.
+    marking: held from the look at an event's mark to the next mark on the disk, so that of two people one is asked.
     """
 
     store: Path
@@ -35,6 +37,7 @@ class Site:
     watching: Watching | None = None
     problems: ProblemLog | None = None
     errands: Errands = field(default_factory=Errands)
+    marking: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def secure(self) -> bool:

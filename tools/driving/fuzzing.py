@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, quote, quote_from_bytes, urlencode, urlsplit
 from tools.driving.tour import Tour
 
 _ODD = (
+    "http://[",
     "", "0", "-1", "1", "2", "61", "9" * 30, "9" * 5000, "1e9", "nan", "inf", "0x10", "\u0663", "../../etc/passwd",
     "/etc/passwd", "..", ".", "%2e%2e%2f", "\x00", "a\x00b", "\r\nSet-Cookie: a=b", "\u202eabc", "\ud800",
     "<script>alert(1)</script>", "'; DROP TABLE events; --", "{{7*7}}", "${jndi:x}", "true", "null", "[]", "{}",

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from edge.pages.views.forms import Fields, FormError, first, number
+from edge.pages.views.forms import Fields, FormError, first, number, way_back
 from edge.sorting.naming import name_problem
 from edge.sorting.records import ACTIONS, Action, Change, Part
 
@@ -102,11 +102,8 @@ def _seen(fields: Fields) -> int:
 
 def back_of(fields: Fields) -> str:
     """Return the page that the form was on: one of these, whatever the form claims."""
-    parts = urlsplit(first(fields, "back"))
-    ours = parts.path == "/sort" or parts.path.startswith("/sort/")
-    if not ours or parts.netloc or parts.scheme:
-        return "/sort"
-    return parts.path + (f"?{parts.query}" if parts.query else "")
+    path, query = way_back(first(fields, "back"), "/sort")
+    return path + (f"?{query}" if query else "")
 
 
 def suggested(first_ones: Sequence[str], used: Sequence[str], known: Sequence[str], most: int) -> list[str]:

@@ -52,6 +52,14 @@ def first(fields: Fields, name: str) -> str:
     return fields.get(name, [""])[0].strip()
 
 
+def way_back(claimed: str, ours: str) -> tuple[str, str]:
+    """Return path and query of the page that a form was on; `ours` without a query, if it claims one outside of that.
+
+    ours: a path such as "/events"; what is below it counts, too."""
+    path, _, query = claimed.partition("#")[0].partition("?")
+    return (path, query) if path == ours or path.startswith(f"{ours}/") else (ours, "")
+
+
 def number(text: str) -> int:
     """Return a positive whole number. Raises FormError."""
     if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER and int(text) > 0):

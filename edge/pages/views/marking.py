@@ -4,10 +4,10 @@ import base64
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -15,10 +15,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from edge.decoding import DecodingError, decode_json
+from edge.errors import UnavailableError
 from edge.events.labels import mark_problem
 from edge.pages.rendering import page
 from edge.pages.site import Site
-from edge.pages.views.forms import LONGEST_NUMBER, Fields, FormError, first, number, read_form
+from edge.pages.views.forms import LONGEST_NUMBER, Fields, FormError, first, number, read_form, way_back
 from edge.printable import printable
 from edge.store.orders import MarkEvents, carry_out
 from edge.store.reading import StoreReader
@@ -28,6 +29,8 @@ _BY = "page"
 _MOST_UNDONE = 200
 _LONGEST_NAME = 200
 _LONGEST_UNDO = 1500  # it travels in an address
+# A mark may take 10 s if the recorder is busy.
+_PATIENCE_S = 15.0
 
 
 class Undone(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -90,7 +93,17 @@ def seen_of(mark: Mark | None) -> str:
 async def mark_view(site: Site, request: Request) -> Response:
     """Mark the chosen events, and show the list again."""
     fields = await read_form(request)
-    return await run_in_threadpool(_mark, site, fields)
+    return await run_in_threadpool(_in_turn, _mark, site, fields)
+
+
+def _in_turn(change: Callable[[Site, Fields], Response], site: Site, fields: Fields) -> Response:
+    """Make a change once the one before is on the disk. Raises UnavailableError if that takes too long."""
+    if not site.marking.acquire(timeout=_PATIENCE_S):
+        raise UnavailableError("another mark is still being written, so nothing was changed: try again")
+    try:
+        return change(site, fields)
+    finally:
+        site.marking.release()
 
 
 def _mark(site: Site, fields: Fields) -> Response:
@@ -132,7 +145,7 @@ def _show_conflict(site: Site, fields: Fields, changed: Sequence[StoredEvent], a
 async def undo_view(site: Site, request: Request) -> Response:
     """Give events the marks back that they had, unless somebody marked them since."""
     fields = await read_form(request)
-    return await run_in_threadpool(_take_back, site, fields)
+    return await run_in_threadpool(_in_turn, _take_back, site, fields)
 
 
 def _take_back(site: Site, fields: Fields) -> Response:
@@ -152,8 +165,7 @@ def _take_back(site: Site, fields: Fields) -> Response:
 
 def _back(fields: Fields, done: str, event: int | None) -> str:
     """Return the page that the form was on: of ours, whatever the form claims."""
-    parts = urlsplit(first(fields, "back"))
-    path = parts.path if parts.path.startswith("/events") and not parts.netloc and not parts.scheme else "/events"
-    words = [pair for pair in parts.query.split("&") if pair and not pair.startswith("done=")]
+    path, query = way_back(first(fields, "back"), "/events")
+    words = [pair for pair in query.split("&") if pair and not pair.startswith("done=")]
     words += [urlencode({"done": done})] if done else []
     return path + (f"?{'&'.join(words)}" if words else "") + (f"#event-{event}" if event is not None else "")

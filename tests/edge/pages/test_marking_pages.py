@@ -1,8 +1,11 @@
 """Right, wrong, another label; several at once; undo; two people at one event."""
 
 import base64
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -119,7 +122,10 @@ def test_after_a_mark_the_list_is_as_it_was_chosen(browser: Browser) -> None:
     assert answer.headers["location"].startswith("/events?label=fox&checked=no&done=")
 
 
-@pytest.mark.parametrize("back", ["https://evil.example/events", "//evil.example/events", "/login", "javascript:1", ""])
+@pytest.mark.parametrize(
+    "back",
+    ["https://evil.example/events", "//evil.example/events", "/login", "/eventsx", "javascript:1", "http://[", "[", ""],
+)
 def test_no_form_leads_to_another_site(browser: Browser, back: str) -> None:
     answer = browser.post("/events/marks", [("back", back), ("seen-60", "-"), ("one", "60:right")])
     assert answer.headers["location"].startswith("/events?done=")
@@ -136,6 +142,40 @@ def test_of_two_people_the_second_is_asked(browser: Browser, store: Path) -> Non
     kept = [(name, value) for name in ("event", "seen-60", "seen-59", "verdict") for value in answer.fields(name)]
     assert browser.post("/events/marks", [*kept, ("anyway", "yes")]).status == 303
     assert getattr(mark_of(store, 60), "verdict", None) == "right"
+
+
+def test_of_two_people_at_the_same_moment_the_second_is_asked(
+    browser: Browser, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recorder takes a mark within a second or two: the second one comes meanwhile."""
+
+    def slow(*words: Any) -> None:
+        time.sleep(0.5)
+        carry_out(*words)
+
+    monkeypatch.setattr(marking, "carry_out", slow)
+    with ThreadPoolExecutor() as people:
+        verdicts = ("right", "wrong")
+        asked = [people.submit(browser.post, "/events/marks", {"seen-60": "-", "one": f"60:{one}"}) for one in verdicts]
+        statuses = [answer.result().status for answer in asked]
+    assert sorted(statuses) == [303, 409]
+    assert getattr(mark_of(store, 60), "verdict", None) == verdicts[statuses.index(303)]
+
+
+def test_one_who_waits_too_long_for_another_mark_is_told_so(
+    browser: Browser, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marking, "_PATIENCE_S", 0.1)
+
+    def ask_meanwhile(*words: Any) -> None:
+        answer = browser.post("/events/marks", {"seen-59": "-", "one": "59:right"})
+        assert answer.status == 503
+        assert "nothing was changed" in answer.words
+        carry_out(*words)
+
+    monkeypatch.setattr(marking, "carry_out", ask_meanwhile)
+    assert browser.post("/events/marks", {"seen-60": "-", "one": "60:right"}).status == 303
+    assert mark_of(store, 59) is None
 
 
 @pytest.mark.parametrize(
