@@ -1,6 +1,7 @@
 """Put a taught bundle in the place of the one before, which is kept beside it, and take it back."""
 
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,11 +33,16 @@ def exchange(old: Bundle, new: Bundle) -> Path:
     """Keep `old` beside its place, then write `new` there; return where the old one is kept.
 
     Killed at any moment, a whole bundle is in the place: the old one or the new one.
-    Raises OutputExistsError or StorageError.
+    Raises OutputExistsError or StorageError; then the old one is in its place alone.
     """
     kept = place_before(old.path)
     save(replace(old, path=kept), overwrite=True)
-    save(replace(new, path=old.path.resolve()), overwrite=True)
+    try:
+        save(replace(new, path=old.path.resolve()), overwrite=True)
+    except StorageError:
+        with suppress(StorageError):
+            _remove(kept)
+        raise
     return kept
 
 
@@ -66,7 +72,8 @@ def take(bundle: Path, taught: Path) -> tuple[Bundle, Bundle, Path | None]:
 def take_back(bundle: Path) -> tuple[str, str]:
     """Put the bundle from before teaching back; return the ids of the one that was there, and of the one that is.
 
-    Raises MissingInputError if none is kept, BundleError if it is damaged, StorageError.
+    One that is damaged gives way, too. Raises MissingInputError if none is kept, BundleError if that is damaged or if
+    the one that is there was not taught from it, StorageError.
     """
     place = place_before(bundle)
     try:
@@ -75,18 +82,27 @@ def take_back(bundle: Path) -> tuple[str, str]:
         raise MissingInputError(
             f"{place}: nothing to take back: no bundle from before teaching is kept there"
         ) from error
-    there = _id_of(bundle)
+    there = _id_of_taught(bundle, kept)
     if there != kept.bundle_id:
         save(replace(kept, path=bundle.resolve()), overwrite=True)
     _remove(place)
     return there, kept.bundle_id
 
 
-def _id_of(bundle: Path) -> str:
+def _id_of_taught(path: Path, kept: Bundle) -> str:
+    """Return the id of the bundle that is there. Raises BundleError if it is one that has nothing to do with `kept`."""
     try:
-        return open_bundle(bundle).bundle_id
+        there = open_bundle(path)
     except MissingInputError:
         return "none"
+    except BundleError:
+        return "a damaged one"
+    if kept.bundle_id not in (there.bundle_id, taught_from(there)):
+        raise BundleError(
+            f"bundle {path}: {there.bundle_id} was not taught from {kept.bundle_id}, which is kept as {kept.path}: "
+            "nothing was changed; if you want that one, put it there by hand, else remove it"
+        )
+    return there.bundle_id
 
 
 def _remove(place: Path) -> None:

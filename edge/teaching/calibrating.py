@@ -49,6 +49,16 @@ def recalibrated(
     return calibration, right & (best >= thresholds[answers])
 
 
+def named_rightly(answers: Table, classes: Numbers, thresholds: Table) -> NDArray[np.bool_]:
+    """Return which examples are answered rightly, and reach their threshold, bool (examples,).
+
+    answers: (examples, classes), what a softmax turns into scores. thresholds: (classes,)."""
+    scores = softmax(answers.astype(np.float32)).astype(np.float64)
+    best = scores.argmax(axis=1)
+    named: NDArray[np.bool_] = (best == classes) & (scores.max(axis=1) >= thresholds[best])
+    return named
+
+
 def _taught(old: Calibration, known: int, classes: int) -> NDArray[np.bool_]:
     """Return which classes have thresholds of their own, as nobody is sure of them: those from 20 photos or so."""
     found = np.arange(classes) >= known

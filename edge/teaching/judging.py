@@ -49,6 +49,11 @@ class Material:
         """How many are photos."""
         return len(self.turned)
 
+    @property
+    def are_all_judged(self) -> bool:
+        """Whether there are examples of each known class to judge by."""
+        return len(np.unique(self.classes[self.classes < self.known])) == self.known
+
     def examples(self, rows: NDArray[np.bool_]) -> Examples:
         """Return what some of the rows, bool (rows,), have to say: half of what a photo counts goes to its views."""
         photos = np.flatnonzero(rows[: self.photos])
@@ -127,7 +132,11 @@ def fit_and_judge(material: Material, start: Rows) -> Judged:
 
 def _fitted(material: Material, new: range) -> tuple[list[int], list[float]]:
     """Return which rows are fitted, and what holds each."""
-    corrected = [int(number) for number in np.unique(material.classes[: material.photos]) if number < material.known]
+    corrected: list[int] = []
+    # A row that moves may take from any class, and what it takes of one without an example nobody would see.
+    if material.are_all_judged:
+        given = np.unique(material.classes[: material.photos])
+        corrected = [int(number) for number in given if number < material.known]
     return corrected + list(new), [HOLD_CORRECTED] * len(corrected) + [HOLD_NEW] * len(new)
 
 

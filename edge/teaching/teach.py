@@ -22,7 +22,7 @@ from edge.preprocess import Preprocessor
 from edge.printable import counted
 from edge.records import Pixels
 from edge.teaching.beside import TAUGHT_FROM, taught_from
-from edge.teaching.calibrating import recalibrated
+from edge.teaching.calibrating import named_rightly, recalibrated
 from edge.teaching.compiled import is_compiled_teachable, taught_compiled
 from edge.teaching.fitting import Rows
 from edge.teaching.judging import Judged, Material, fit_and_judge
@@ -94,7 +94,8 @@ def teach(
     judged = fit_and_judge(material, _start(layer, calibration))
     logits = old.manifest.output.activation == "logits"
     new, named = recalibrated(calibration, judged.after, material.classes, material.known, logits=logits)
-    verdict = judge(judged, material, labels, named)
+    named_before = named_rightly(judged.before, material.classes, np.array(old.thresholds))
+    verdict = judge(judged, material, labels, named, named_before)
     models = _models(old, layer, _new_layer(old, layer, judged, material), note, compiled=kept)
     bundle = _seal(out, old, (models, labels, new), (material, seen), runtime, verdict)
     return Taught(bundle, verdict)
@@ -117,7 +118,8 @@ def _material(seen: Seen, remembered: Remembered | None, known: int, note: Note)
 
 
 def _check_known(material: Material, labels: Sequence[str], note: Note) -> None:
-    """Raise DatasetError if there are too few examples of the classes that are there; note those without any."""
+    """Raise DatasetError if there are too few examples of the classes that are there, or if rows were to move without
+    any of some; note those without any."""
     known = material.classes[material.classes < material.known]
     if len(known) < LEAST_OF_KNOWN:
         raise DatasetError(
@@ -129,7 +131,13 @@ def _check_known(material: Material, labels: Sequence[str], note: Note) -> None:
     if missing:
         without = counted(len(missing), "class", "classes")
         names = ", ".join(labels[number][:40] for number in missing[:5]) + (", ..." if len(missing) > 5 else "")
-        note(f"{without} without a photo or a remembered example, not judged: {names}")
+        if len(labels) == material.known:
+            raise DatasetError(
+                f"{without} without a photo or a remembered example ({names}): what a correction of the others takes "
+                "from them could not be seen: add photos of them, or train the bundle again with this version, which "
+                "lets it remember some"
+            )
+        note(f"{without} without a photo or a remembered example, not judged: {names}; the others are not corrected")
 
 
 def _start(layer: LastLayer, calibration: Calibration) -> Rows:

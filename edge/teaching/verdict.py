@@ -41,8 +41,15 @@ class Verdict(msgspec.Struct, frozen=True):
     rows: tuple[Row, ...]
 
 
-def judge(judged: Judged, material: Material, labels: Sequence[str], named: NDArray[np.bool_]) -> Verdict:
-    """Compare both layers' answers. named: bool (examples,), which are answered rightly, and surely enough.
+def judge(
+    judged: Judged,
+    material: Material,
+    labels: Sequence[str],
+    named: NDArray[np.bool_],
+    named_before: NDArray[np.bool_],
+) -> Verdict:
+    """Compare both layers' answers. named, named_before: bool (examples,), which each answers rightly, and surely
+    enough.
 
     Better is one that loses at most 2 points of the classes that were there, and gains: in the mean of all classes if
     there are new ones, in right answers otherwise.
@@ -71,7 +78,13 @@ def judge(judged: Judged, material: Material, labels: Sequence[str], named: NDAr
     better = bool(gains) and lost <= MOST_LOST + 1e-9
     new = float(np.mean(found)) if found else None
     return Verdict(
-        better, _summary(known_before, known_after, new), _hints(rows), known_before, known_after, new, tuple(rows)
+        better,
+        _summary(known_before, known_after, new),
+        (*_hints(rows), *_hint_at_names(float(named_before[known].mean()), float(named[known].mean()))),
+        known_before,
+        known_after,
+        new,
+        tuple(rows),
     )
 
 
@@ -89,4 +102,14 @@ def _hints(rows: Sequence[Row]) -> tuple[str, ...]:
         f"{row.label[:80]} is found in {row.after:.0%} of its photos: more of it, of other moments, would help"
         for row in rows
         if row.new and row.after is not None and row.after < _OFTEN
+    )
+
+
+def _hint_at_names(before: float, after: float) -> tuple[str, ...]:
+    """Tell that fewer are named, which right answers do not show."""
+    if after >= before - MOST_LOST:
+        return ()
+    return (
+        f"of the known classes {before:.0%} were named before, {after:.0%} are after: with a class more, thresholds "
+        "are higher for the same precision; [decision] threshold in the settings lowers them",
     )

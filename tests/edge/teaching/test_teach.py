@@ -114,6 +114,21 @@ def test_photos_of_known_classes_alone_move_their_rows(tmp_path: Path) -> None:
     assert answers(made.bundle)["yellow"] == "red"
 
 
+def test_with_a_class_that_nobody_shows_rows_of_the_others_stay(old: Bundle, tmp_path: Path) -> None:
+    """Moved, they would take from it unseen: of 1,001 classes with photos of one, all became that one."""
+    for label in KNOWN[:2]:
+        photos(tmp_path / "photos", label, label, 8)
+    with pytest.raises(DatasetError, match=rf"1 class without a photo or a remembered example \({KNOWN[2]}\)"):
+        teach(old, tmp_path / "new", of_folder(tmp_path / "photos"))
+    notes: list[str] = []
+    folder = photos(tmp_path / "photos", "yellow", "yellow", 10)
+    made = teach(old, tmp_path / "new", of_folder(folder), note=notes.append)
+    assert any("the others are not corrected" in note for note in notes)
+    before, after = (read_last_layer(bundle.model) for bundle in (old, made.bundle))
+    rounding = after.of_weights.scales.max() / 2 + 1e-9
+    assert after.weights[:3] == pytest.approx(before.weights, abs=rounding)
+
+
 def test_nothing_to_hold_the_known_classes_by_is_refused(old: Bundle, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"0 examples of the classes that the bundle knows, must be at least 10"):
         teach(old, tmp_path / "new", of_folder(photos(tmp_path / "photos", "yellow", "yellow", 10)))

@@ -196,7 +196,8 @@ def test_a_whole_bundle_is_in_the_place_whenever_it_stops(
     old = replace(known, path=tmp_path / name)
     save(old)
     files = {name: data for name, data in old.contents.items() if not name.startswith("manifest.")}
-    new = seal(tmp_path / name, msgspec.structs.replace(old.manifest, name="taught"), files)
+    taught = msgspec.structs.replace(old.manifest.origin, notes=(f"{beside.TAUGHT_FROM}{old.bundle_id}: owl (5)",))
+    new = seal(tmp_path / name, msgspec.structs.replace(old.manifest, name="taught", origin=taught), files)
     saves = beside.save
 
     def no_room(bundle: object, *, overwrite: bool) -> None:
@@ -208,8 +209,35 @@ def test_a_whole_bundle_is_in_the_place_whenever_it_stops(
     with pytest.raises(StorageError):
         beside.exchange(old, new)
     assert open_bundle(tmp_path / name).bundle_id == old.bundle_id
+    assert not beside.place_before(tmp_path / name).exists(), "it would take the room that is short"
     monkeypatch.setattr(beside, "save", saves)
+    saves(replace(old, path=beside.place_before(tmp_path / name)), overwrite=True)  # killed between both
     assert beside.take_back(tmp_path / name) == (old.bundle_id, old.bundle_id)
     beside.exchange(old, new)
     assert beside.take_back(tmp_path / name) == (new.bundle_id, old.bundle_id)
     assert not beside.place_before(tmp_path / name).exists()
+
+
+@pytest.mark.process
+def test_what_has_nothing_to_do_with_the_bundle_before_is_not_taken_back(place: Path, run_fieldfare: Run) -> None:
+    """Somebody put a newer bundle there since the teaching."""
+    assert run_fieldfare("teach", "--bundle", "old", "--photos", "photos", cwd=place).returncode == 0
+    newer = open_bundle(place / "old")
+    manifest = msgspec.structs.replace(newer.manifest, origin=msgspec.structs.replace(newer.manifest.origin, notes=()))
+    files = {name: data for name, data in newer.contents.items() if not name.startswith("manifest.")}
+    save(seal(place / "old", manifest, files), overwrite=True)
+    there = open_bundle(place / "old").bundle_id
+    done = run_fieldfare("teach", "--bundle", "old", "--undo", cwd=place)
+    assert (done.returncode, f"{there} was not taught from" in done.stderr) == (65, True), done.stderr
+    assert open_bundle(place / "old").bundle_id == there
+    assert open_bundle(beside.place_before(place / "old"))
+
+
+@pytest.mark.process
+def test_a_damaged_bundle_gives_way_to_the_one_before(place: Path, run_fieldfare: Run) -> None:
+    before = open_bundle(place / "old").bundle_id
+    assert run_fieldfare("teach", "--bundle", "old", "--photos", "photos", cwd=place).returncode == 0
+    (place / "old" / open_bundle(place / "old").manifest.model).write_bytes(b"half")
+    done = run_fieldfare("teach", "--bundle", "old", "--undo", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert open_bundle(place / "old").bundle_id == before
