@@ -7,7 +7,8 @@ Serves a store of its own without a password (three fifths of the requests) and 
 photos to be labelled, as processes of their own over a port of this machine. Routes, addresses and words are taken from
 the application and its pages. Requests go one after another. A fault is an answer of 500 or above, no answer, a
 traceback or an error in the log, an end of the process; growth is judged by the memory that the process shares with
-nobody, once it has answered 16,000 requests (as each site does with the default): more than 1 MiB in 10,000 fails. Ends with status 1 if anything was found.
+nobody, once it has answered 16,000 requests, as each site does with the default: more than 1 MiB in 10,000 fails. Ends
+with status 1 if anything was found.
 """
 
 import argparse
