@@ -99,7 +99,7 @@ def assembled(
     return Guard(app, open_paths=open_paths, sessions=sessions, refuse=refusal, cookie=cookie)
 
 
-def _ours(_request: Request, error: Exception) -> Response:
+def _ours(request: Request, error: Exception) -> Response:
     """Say what is wrong, in a page."""
     if isinstance(error, FormError):
         return refusal(400, "bad_request", detail=str(error))
@@ -108,7 +108,8 @@ def _ours(_request: Request, error: Exception) -> Response:
     if isinstance(error, BusyError):
         return refusal(409, "busy", detail=str(error))
     if isinstance(error, StorageError):
-        return refusal(507, "not_written", detail=str(error))
+        # SQLite may need room to read, too.
+        return refusal(507, "not_written" if request.method == "POST" else "not_shown", detail=str(error))
     return refusal(503, "unavailable", detail=str(error))
 
 

@@ -14,12 +14,12 @@ from edge.exports.copying.names import Names, safe_name
 from edge.exports.tables import csv_bytes
 from edge.pictures.names import SUFFIXES, readable_name
 from edge.portable.system import refuses_links
+from edge.sorting.naming import TABLE
 from edge.sorting.places import Files
 from edge.sorting.records import Picture
 from edge.sorting.session import Session
 from edge.storage import new_directory
 
-TABLE = "sorted.csv"
 _HEAD = ("file", "class", "photo", "by", "when")
 _LONGEST = 120
 _PIECE = 1 << 18

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from browsing import Browser
 
+from edge.errors import StorageError
 from edge.events.log_clock import ClockPiece
 from edge.events.records import Event
 from edge.events.score_log import ScoreLogWriter
@@ -209,6 +210,21 @@ class TestPictures:
             picture.unlink()
             os.mkfifo(picture)
         assert browser.get("/events/7/pictures/1").status == 404
+
+
+def test_a_disk_that_lets_nothing_be_read_is_no_change_that_failed(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite makes a small file even to read, for which a full disk has no room."""
+
+    def no_room(_: Path) -> StoreReader:
+        raise StorageError("disk I/O error")
+
+    monkeypatch.setattr("edge.pages.views.events.StoreReader", no_room)
+    answer = browser.get("/events")
+    assert answer.status == 507
+    assert "nothing was changed" not in answer.words
+    assert "disk I/O error" in answer.words
 
 
 def test_counts_are_those_of_the_store(browser: Browser, store: Path) -> None:

@@ -218,7 +218,9 @@ def test_names_of_any_script_are_names(name: str) -> None:
     assert name_problem(name) is None
 
 
-@pytest.mark.parametrize("name", ["", " ", "unknown", "UNKNOWN", "a\nb", "a\u202eb", "x" * 201, "\ud800", "a\0"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "unknown", "UNKNOWN", "a\nb", "a\u202eb", "x" * 201, "\ud800", "a\0", "Sorted.csv"]
+)
 def test_what_can_be_no_label_is_no_name(name: str) -> None:
     assert name_problem(name) is not None
 
