@@ -46,7 +46,7 @@ def recalibrated(
         promised_precision=promise,
         method=METHOD,
     )
-    return calibration, right & (best >= thresholds[answers])
+    return calibration, named_rightly(after / factor, classes, thresholds)
 
 
 def named_rightly(answers: Table, classes: Numbers, thresholds: Table) -> NDArray[np.bool_]:

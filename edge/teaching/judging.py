@@ -50,9 +50,9 @@ class Material:
         return len(self.turned)
 
     @property
-    def are_all_judged(self) -> bool:
-        """Whether there are examples of each known class to judge by."""
-        return len(np.unique(self.classes[self.classes < self.known])) == self.known
+    def unjudged(self) -> list[int]:
+        """The known classes without an example to judge by."""
+        return sorted(set(range(self.known)) - set(self.classes.tolist()))
 
     def examples(self, rows: NDArray[np.bool_]) -> Examples:
         """Return what some of the rows, bool (rows,), have to say: half of what a photo counts goes to its views."""
@@ -134,7 +134,7 @@ def _fitted(material: Material, new: range) -> tuple[list[int], list[float]]:
     """Return which rows are fitted, and what holds each."""
     corrected: list[int] = []
     # A row that moves may take from any class, and what it takes of one without an example nobody would see.
-    if material.are_all_judged:
+    if not material.unjudged:
         given = np.unique(material.classes[: material.photos])
         corrected = [int(number) for number in given if number < material.known]
     return corrected + list(new), [HOLD_CORRECTED] * len(corrected) + [HOLD_NEW] * len(new)

@@ -127,8 +127,7 @@ def _check_known(material: Material, labels: Sequence[str], note: Note) -> None:
             f"{LEAST_OF_KNOWN}: what becomes of them could not be seen: add folders with photos of them, called like "
             "their labels, or train the bundle again with this version, which lets it remember some"
         )
-    missing = sorted(set(range(material.known)) - set(known.tolist()))
-    if missing:
+    if missing := material.unjudged:
         without = counted(len(missing), "class", "classes")
         names = ", ".join(labels[number][:40] for number in missing[:5]) + (", ..." if len(missing) > 5 else "")
         if len(labels) == material.known:

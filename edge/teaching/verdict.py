@@ -110,6 +110,6 @@ def _hint_at_names(before: float, after: float) -> tuple[str, ...]:
     if after >= before - MOST_LOST:
         return ()
     return (
-        f"of the known classes {before:.0%} were named before, {after:.0%} are after: with a class more, thresholds "
-        "are higher for the same precision; [decision] threshold in the settings lowers them",
+        f"of the known classes {before:.0%} were named before, {after:.0%} are after: more are `unknown`; "
+        "[decision] threshold in the settings lowers the threshold, and so the precision",
     )

@@ -143,9 +143,8 @@ class Stick:
 
     def _ask(self, path: str, *fields: str) -> _Answer:
         words = shlex.join([path, *fields])
-        head, _, text = self._machine.run(f"python3 -I /bench/guest/ask_pages.py {words}", timeout_s=300).partition(
-            "\n"
-        )
+        printed = self._machine.run(f"python3 -I /bench/guest/ask_pages.py {words}", timeout_s=300)
+        head, _, text = printed.partition("\n")
         status, location = head.split(" ", 1)
         return _Answer(int(status), location, text)
 
